@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * AF_ATWIFI: the sockets of a Wi-Fi module that speaks the Ai-Thinker combo
+ * AT command set.
+ */
+#ifndef _UAPI_LINUX_ATWIFI_H
+#define _UAPI_LINUX_ATWIFI_H
+
+#include <linux/const.h>
+#include <linux/socket.h>
+#include <linux/types.h>
+
+/*
+ * Out of tree no new family number can be had: the kernel refuses numbers at
+ * or above AF_MAX. The default is the number of a protocol that left the
+ * kernel in 2012; where it is taken, the module parameter "family" changes it
+ * and programs read /sys/module/atwifi/parameters/family.
+ */
+#define AF_ATWIFI	19
+#define PF_ATWIFI	AF_ATWIFI
+
+/* Bytes of satw_name, the terminating NUL among them. */
+#define ATW_NAME_MAX	120
+
+/**
+ * struct sockaddr_atw - address of an AF_ATWIFI socket
+ * @satw_family: AF_ATWIFI, or what the parameter "family" says
+ * @satw_port: port, network byte order
+ * @satw_addr: IPv4 address, network byte order; not looked at when there is a
+ *	name
+ * @satw_name: host name that the module resolves, NUL-terminated; empty, or
+ *	left away by a shorter address length, where @satw_addr holds the
+ *	address
+ */
+struct sockaddr_atw {
+	__kernel_sa_family_t	satw_family;
+	__be16			satw_port;
+	__be32			satw_addr;
+	char			satw_name[ATW_NAME_MAX];
+};
+
+/* The shortest address: family, port and IPv4 address without a name. */
+#define ATW_ADDRLEN_MIN	8
+
+/* Protocols of SOCK_STREAM; SOCK_DGRAM has 0 alone. */
+#define ATWPROTO_TCP	0
+
+/* Level of the socket options below. */
+#define SOL_ATWIFI	0x4154
+
+/*
+ * int, seconds, 1..7200: interval of the keep-alive probes that SO_KEEPALIVE
+ * asks the module for; to be set before connect().
+ */
+#define ATW_KEEPINTVL	1
+/*
+ * int, read-only: the number by which the module named the last failure of
+ * this socket, 0 if it named none. The errno is derived from it.
+ */
+#define ATW_MODULE_ERROR	2
+/*
+ * char[], the name of a device ("atw0") that the socket is to use; empty: any
+ * that is joined. The same as SO_BINDTODEVICE, but it can be read back.
+ */
+#define ATW_BINDTODEVICE	3
+
+#endif /* _UAPI_LINUX_ATWIFI_H */
