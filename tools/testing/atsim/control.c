@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control socket: a line in, a line out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <event2/bufferevent.h>
+
+#include "atsim.h"
+
+#define CONTROL_LINE		512
+
+static void print_stats(struct atsim *sim, struct evbuffer *out)
+{
+	char faults[512];
+	size_t n = fault_stats(sim, faults, sizeof(faults));
+
+	evbuffer_add_printf(out, "ok uptime-boots=%llu wire-in=%llu "
+			    "wire-out=%llu overruns=%llu commands=%llu "
+			    "dropped-lines=%llu busy=%llu sockets=%u "
+			    "sockets-made=%llu net-in=%llu net-out=%llu "
+			    "sends-failed=%llu heap-free=%zu heap-drops=%llu"
+			    "%.*s\n",
+			    (unsigned long long)sim->boots,
+			    (unsigned long long)sim->uart.wire_in,
+			    (unsigned long long)sim->uart.wire_out,
+			    (unsigned long long)sim->uart.overruns,
+			    (unsigned long long)sim->at.commands,
+			    (unsigned long long)sim->at.dropped,
+			    (unsigned long long)sim->at.refused,
+			    sock_count(sim),
+			    (unsigned long long)sim->sock_made,
+			    (unsigned long long)sim->sock_in,
+			    (unsigned long long)sim->sock_out,
+			    (unsigned long long)sim->sends_failed,
+			    heap_free(sim),
+			    (unsigned long long)sim->heap_drops, (int)n,
+			    faults);
+}
+
+static void print_sockets(struct atsim *sim, struct evbuffer *out)
+{
+	struct sock *s;
+
+	evbuffer_add_printf(out, "ok");
+	TAILQ_FOREACH(s, &sim->socks, entry)
+		evbuffer_add_printf(out, " %u,%d,%d,%s,%d,%d,%u", s->id,
+				    s->type, s->status, s->host,
+				    s->remote_port, s->local_port, s->server);
+	evbuffer_add_printf(out, "\n");
+}
+
+static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
+{
+	char err[128] = "unknown command";
+	bool done = true;
+
+	if (!strcmp(line, "reset")) {
+		sim_reset(sim);
+	} else if (!strcmp(line, "link down") || !strcmp(line, "link up")) {
+		wifi_link(sim, !strcmp(line, "link up"));
+	} else if (!strcmp(line, "silent on") || !strcmp(line, "silent off")) {
+		sim->uart.silent = !strcmp(line, "silent on");
+		uart_kick(sim);
+	} else if (!strncmp(line, "fault ", 6)) {
+		done = !fault_parse(sim, line + 6, err, sizeof(err));
+	} else if (!strcmp(line, "clear")) {
+		fault_clear(sim);
+	} else if (!strcmp(line, "stats")) {
+		print_stats(sim, out);
+		return;
+	} else if (!strcmp(line, "sockets")) {
+		print_sockets(sim, out);
+		return;
+	} else {
+		done = false;
+	}
+	if (done)
+		evbuffer_add_printf(out, "ok\n");
+	else
+		evbuffer_add_printf(out, "error %s\n", err);
+}
+
+static void read_cb(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	char *line;
+
+	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF))) {
+		obey(arg, line, bufferevent_get_output(bev));
+		free(line);
+	}
+	if (evbuffer_get_length(in) > CONTROL_LINE)
+		bufferevent_free(bev);
+}
+
+static void written_cb(struct bufferevent *bev, void *arg)
+{
+	(void)arg;
+	bufferevent_free(bev);
+}
+
+static void event_cb(struct bufferevent *bev, short what, void *arg)
+{
+	(void)arg;
+	/* the other side may have shut down its half to say "that was all" */
+	if (what & BEV_EVENT_EOF &&
+	    evbuffer_get_length(bufferevent_get_output(bev))) {
+		bufferevent_disable(bev, EV_READ);
+		bufferevent_setcb(bev, NULL, written_cb, event_cb, NULL);
+		return;
+	}
+	bufferevent_free(bev);
+}
+
+static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
+		      struct sockaddr *addr, int len, void *arg)
+{
+	struct atsim *sim = arg;
+	struct bufferevent *bev;
+
+	(void)listener;
+	(void)addr;
+	(void)len;
+	evutil_make_socket_nonblocking(fd);
+	bev = bufferevent_socket_new(sim->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!bev) {
+		close(fd);
+		return;
+	}
+	bufferevent_setcb(bev, read_cb, NULL, event_cb, sim);
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+/**
+ * control_open() - listen for commands
+ * @sim: the emulator
+ * @path: of the socket
+ *
+ * Return: 0, or -1 with errno.
+ */
+int control_open(struct atsim *sim, const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
+
+	if (strlen(path) >= sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(sun.sun_path, path);
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
+		unlink(path);
+	sim->control = evconnlistener_new_bind(sim->base, accept_cb, sim,
+					       LEV_OPT_CLOSE_ON_FREE |
+					       LEV_OPT_CLOSE_ON_EXEC, 4,
+					       (struct sockaddr *)&sun,
+					       sizeof(sun));
+	return sim->control ? 0 : -1;
+}
+
+/**
+ * control_close() - stop listening
+ * @sim: the emulator
+ */
+void control_close(struct atsim *sim)
+{
+	if (!sim->control)
+		return;
+	evconnlistener_free(sim->control);
+	unlink(sim->control_path);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The firmware families.  A family is a table of traits; any trait can be
+ * changed on the command line, since no two releases agree on all of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "atsim.h"
+
+static const struct profile profiles[] = {
+	{
+		/* the vendor's open SDK: every byte of it is known */
+		.name = "middleware",
+		.arch = "BL602",
+		.at_version = "1.0.0",
+		.sdk_version = "release_bl_iot_sdk_1.6.40",
+		.sdk_banner = "release_bl_iot_sdk_1.6.40",
+		.fw_version = "V4.18_P1.1.0",
+		.compile_time = "May 30 2023 10:28:28",
+		.tokeniser = TOK_S,
+		.line_limit = 255,
+		.param_limit = 127,
+		.join_order = JOIN_CONNECT_OK_IP,
+		.error_at = 1,
+		.drop_foreign = 1,
+		.send_silent = 1,
+		.send_narrow = 1,
+		.seed_autodel = 1,
+		.seed_peer = 1,
+		.mac_bare = 1,
+		.domain_cr = 1,
+		.tt_announce = 1,
+	}, {
+		/* a shipped release of the same family */
+		.name = "p23",
+		.arch = "BL602",
+		.at_version = "release/V4.18_P23.2.1",
+		.sdk_version = "release_bl_iot_sdk_1.6.40",
+		.sdk_banner = "release_bl_iot_sdk_1.6.40",
+		.fw_version = "V4.18_P23.2.1",
+		.compile_time = "May 30 2023 10:28:28",
+		.tokeniser = TOK_S,
+		.line_limit = 255,
+		.param_limit = 127,
+		.join_order = JOIN_CONNECT_OK_IP,
+		.drop_foreign = 1,
+		.send_silent = 1,
+		.send_narrow = 1,
+		.seed_autodel = 1,
+		.seed_peer = 1,
+		.del_autodel = 1,
+		.domain_cr = 1,
+		.tt_announce = 1,
+		.has_stainfo = 1,
+		.has_wdisconnect = 1,
+		.has_sysmsg = 1,
+	}, {
+		.name = "classic",
+		.arch = "BL602",
+		.at_version = "release/V4.18_P2.19.1",
+		.sdk_version = "release_bl_iot_sdk_1.6.36",
+		.sdk_banner = "release/release_bl_iot_sdk_1.6.36",
+		.fw_version = "V4.18_P1.4.4-e15d67b",
+		.compile_time = "Nov 25 2022 11:22:39",
+		.tokeniser = TOK_G,
+		.line_limit = 256,
+		.param_limit = 256,
+		.join_order = JOIN_CONNECT_OK_IP,
+		.unknown_whole = 1,
+		.busy = 1,
+		.dissconnect = 1,
+		.seed_autodel = 1,
+		.tt_urc = 1,
+		.has_wdisconnect = 1,
+	}, {
+		.name = "bw20",
+		.arch = "BW20",
+		.at_version = "release/V4.18_P1.0.22",
+		.sdk_version = "amebaD-6.2c",
+		.sdk_banner = "amebaD-6.2c",
+		.fw_version = "V4.18_P1.0.22",
+		.compile_time = "May 30 2023 10:28:28",
+		.tokeniser = TOK_K,
+		.line_limit = 1023,
+		.param_limit = 1023,
+		.join_order = JOIN_CONNECT_IP_OK,
+		.any_case = 1,
+		.unknown_whole = 1,
+		.busy = 1,
+		.del_lingers = 1,
+		.has_stainfo = 1,
+		.has_wdisconnect = 1,
+		.has_sysmsg = 1,
+		.has_socket2 = 1,
+	},
+};
+
+#define TRAIT(name, field, max) { name, offsetof(struct profile, field), max }
+
+static const struct trait {
+	const char *name;
+	size_t offset;
+	int max;
+} traits[] = {
+	TRAIT("tokeniser", tokeniser, TOK_K),
+	TRAIT("line-limit", line_limit, LINE_SIZE - 1),
+	TRAIT("param-limit", param_limit, LINE_SIZE - 1),
+	TRAIT("join-order", join_order, JOIN_OK_CONNECT_IP),
+	TRAIT("error-at", error_at, 1),
+	TRAIT("any-case", any_case, 1),
+	TRAIT("drop-foreign", drop_foreign, 1),
+	TRAIT("unknown-whole", unknown_whole, 1),
+	TRAIT("busy", busy, 1),
+	TRAIT("send-silent", send_silent, 1),
+	TRAIT("send-narrow", send_narrow, 1),
+	TRAIT("dissconnect", dissconnect, 1),
+	TRAIT("read-colon", read_colon, 1),
+	TRAIT("seed-autodel", seed_autodel, 1),
+	TRAIT("seed-peer", seed_peer, 1),
+	TRAIT("del-autodel", del_autodel, 1),
+	TRAIT("del-lingers", del_lingers, 1),
+	TRAIT("mac-bare", mac_bare, 1),
+	TRAIT("domain-cr", domain_cr, 1),
+	TRAIT("tt-urc", tt_urc, 1),
+	TRAIT("tt-announce", tt_announce, 1),
+	TRAIT("stainfo", has_stainfo, 1),
+	TRAIT("wdisconnect", has_wdisconnect, 1),
+	TRAIT("sysmsg", has_sysmsg, 1),
+	TRAIT("socket2", has_socket2, 1),
+};
+
+static int *trait_field(struct profile *p, const struct trait *t)
+{
+	return (int *)((char *)p + t->offset);
+}
+
+/**
+ * profile_load() - take a firmware family's traits
+ * @p: filled in
+ * @name: of the family
+ *
+ * Return: 0, or -1 when there is no such family.
+ */
+int profile_load(struct profile *p, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++) {
+		if (!strcmp(profiles[i].name, name)) {
+			*p = profiles[i];
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/**
+ * profile_quirk() - change one trait
+ * @p: the profile
+ * @spec: "trait=value"
+ *
+ * Return: 0, or -1 when trait or value do not exist.
+ */
+int profile_quirk(struct profile *p, const char *spec)
+{
+	const char *value = strchr(spec, '=');
+	size_t i;
+	long n;
+
+	if (!value)
+		return -1;
+	for (i = 0; i < ARRAY_SIZE(traits); i++) {
+		if (strlen(traits[i].name) != (size_t)(value - spec) ||
+		    strncmp(traits[i].name, spec, value - spec))
+			continue;
+		if (!at_number(value + 1, 0, traits[i].max, &n))
+			return -1;
+		*trait_field(p, &traits[i]) = n;
+		return 0;
+	}
+	return -1;
+}
+
+/**
+ * profile_help() - print the traits of every family as a table
+ * @f: where to
+ */
+void profile_help(FILE *f)
+{
+	struct profile p;
+	size_t i, j;
+
+	fprintf(f, "%-14s", "trait");
+	for (j = 0; j < ARRAY_SIZE(profiles); j++)
+		fprintf(f, " %11s", profiles[j].name);
+	for (i = 0; i < ARRAY_SIZE(traits); i++) {
+		fprintf(f, "\n%-14s", traits[i].name);
+		for (j = 0; j < ARRAY_SIZE(profiles); j++) {
+			p = profiles[j];
+			fprintf(f, " %11d", *trait_field(&p, &traits[i]));
+		}
+	}
+	fprintf(f, "\n");
+}

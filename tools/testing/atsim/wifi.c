@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The station: access points in the air, joining, leaving, scanning.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "atsim.h"
+
+/* How long the steps take; nothing in the protocol depends on it. */
+#define BOOT_JOIN_MS		300
+#define ASSOCIATE_MS		250
+#define DHCP_MS			100
+#define FAIL_MS			2000
+#define REJOIN_MS		1000
+#define SCAN_MS			1200
+
+#define MODE_STA		1
+#define MODE_AP			2
+
+static void join_step(struct atsim *sim);
+
+static const char *mac_text(const struct atsim *sim, char *buf,
+			    const char *sep, int add)
+{
+	const uint8_t *m = sim->mac;
+
+	sprintf(buf, "%02x%s%02x%s%02x%s%02x%s%02x%s%02x", m[0], sep, m[1],
+		sep, m[2], sep, m[3], sep, m[4], sep, (m[5] + add) & 0xff);
+	return buf;
+}
+
+static int sysmsg_bit(const char *name)
+{
+	if (!strcmp(name, "WIFI_DISCONNECT"))
+		return 0;
+	if (!strcmp(name, "WIFI_CONNECT"))
+		return 1;
+	return strcmp(name, "WIFI_GOT_IP") ? 16 : 15;
+}
+
+/**
+ * wifi_urc() - an event of the station
+ * @sim: the emulator
+ * @name: what happened
+ */
+void wifi_urc(struct atsim *sim, const char *name)
+{
+	uint64_t mark;
+
+	sim_log(sim, "%s", name);
+	if (tt_active(sim) && sim->profile.has_sysmsg &&
+	    !(sim->flash.sysmsg & 1u << sysmsg_bit(name)))
+		return;
+	uart_printf(sim, &mark, "\r\n+EVENT:%s\r\n", name);
+}
+
+/**
+ * wifi_has_ip() - is there a network?
+ * @sim: the emulator
+ *
+ * Return: true when the station has an address.
+ */
+bool wifi_has_ip(const struct atsim *sim)
+{
+	return sim->wifi.status == WIFI_GOT_IP;
+}
+
+/**
+ * wifi_ip() - the station's address
+ * @sim: the emulator
+ *
+ * Return: the address, 0.0.0.0 without one.
+ */
+struct in_addr wifi_ip(const struct atsim *sim)
+{
+	struct in_addr none = { 0 };
+
+	if (!wifi_has_ip(sim))
+		return none;
+	return sim->flash.dhcp ? sim->ip : sim->flash.ip;
+}
+
+/**
+ * wifi_gateway() - the station's router
+ * @sim: the emulator
+ *
+ * Return: the address, 0.0.0.0 without one.
+ */
+struct in_addr wifi_gateway(const struct atsim *sim)
+{
+	struct in_addr none = { 0 };
+
+	if (!wifi_has_ip(sim))
+		return none;
+	return sim->flash.dhcp ? sim->gateway : sim->flash.gateway;
+}
+
+static void step_after(struct atsim *sim, unsigned int ms)
+{
+	timer_set(sim->wifi.timer, ms * 1000ULL);
+}
+
+/* ---- joining ---- */
+
+static const struct ap *find_ap(struct wifi *wifi)
+{
+	unsigned int i;
+
+	if (!wifi->air)
+		return NULL;
+	for (i = 0; i < wifi->naps; i++) {
+		if (!strcmp(wifi->aps[i].ssid, wifi->ssid) &&
+		    (!*wifi->bssid ||
+		     !strcasecmp(wifi->aps[i].bssid, wifi->bssid)))
+			return &wifi->aps[i];
+	}
+	return NULL;
+}
+
+static void join_end(struct atsim *sim, int code)
+{
+	if (!sim->wifi.by_command)
+		return;
+	sim->wifi.by_command = false;
+	at_finish(sim, code);
+}
+
+static void join_start(struct atsim *sim, unsigned int ms)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	wifi->want = true;
+	wifi->status = WIFI_CONNECTING;
+	wifi->ap = find_ap(wifi);
+	wifi->code = !wifi->ap ? ERR_AP_NOT_FOUND :
+		     strcmp(wifi->ap->password, wifi->password) ?
+		     ERR_WIFI_CONNECT : ERR_OK;
+	step_after(sim, wifi->code && wifi->by_command ? FAIL_MS : ms);
+}
+
+static void join_failed(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	wifi->ap = NULL;
+	wifi->status = WIFI_FAILED;
+	if (wifi->by_command) {
+		wifi->want = false;
+		join_end(sim, wifi->code);
+		return;
+	}
+	/* it was joined before, or is to join at boot: it goes on trying */
+	step_after(sim, REJOIN_MS);
+}
+
+static void associated(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+	int order = wifi->by_command ? sim->profile.join_order :
+		    JOIN_CONNECT_IP_OK;
+
+	wifi->status = WIFI_NO_IP;
+	if (order == JOIN_OK_CONNECT_IP)
+		join_end(sim, ERR_OK);
+	wifi_urc(sim, "WIFI_CONNECT");
+	if (order == JOIN_CONNECT_OK_IP)
+		join_end(sim, ERR_OK);
+	step_after(sim, DHCP_MS);
+}
+
+static void join_step(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	switch (wifi->status) {
+	case WIFI_CONNECTING:
+		if (wifi->code || !wifi->air)
+			join_failed(sim);
+		else
+			associated(sim);
+		break;
+	case WIFI_NO_IP:
+		wifi->status = WIFI_GOT_IP;
+		wifi_urc(sim, "WIFI_GOT_IP");
+		join_end(sim, ERR_OK);
+		socket_autott_boot(sim);
+		break;
+	default:
+		if (wifi->want)
+			join_start(sim, ASSOCIATE_MS);
+	}
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	join_step(arg);
+}
+
+static void leave(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+	bool was = wifi->ap && wifi->status >= WIFI_NO_IP;
+
+	event_del(wifi->timer);
+	wifi->status = WIFI_IDLE;
+	wifi->ap = NULL;
+	if (!was)
+		return;
+	wifi_urc(sim, "WIFI_DISCONNECT");
+	sock_link_lost(sim);
+}
+
+/**
+ * wifi_link() - the access points go away, or come back
+ * @sim: the emulator
+ * @up: they are there
+ */
+void wifi_link(struct atsim *sim, bool up)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	if (wifi->air == up)
+		return;
+	wifi->air = up;
+	if (!sim->up)
+		return;
+	if (!up && wifi->ap) {
+		leave(sim);
+		wifi->status = WIFI_FAILED;
+		step_after(sim, REJOIN_MS);
+	} else if (up && wifi->want && wifi->status != WIFI_GOT_IP) {
+		join_start(sim, ASSOCIATE_MS);
+	}
+}
+
+/**
+ * wifi_start() - the module has booted
+ * @sim: the emulator
+ */
+void wifi_start(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+	struct flash *flash = &sim->flash;
+
+	wifi->mode = flash->wmode;
+	wifi->status = WIFI_IDLE;
+	wifi->scan_mask = 0xff;
+	wifi->dns[0] = sim->gateway;
+	wifi->dns[1].s_addr = 0;
+	if (!flash->autoconn || !*flash->ssid || !(wifi->mode & MODE_STA))
+		return;
+	strcpy(wifi->ssid, flash->ssid);
+	strcpy(wifi->password, flash->password);
+	strcpy(wifi->bssid, flash->bssid);
+	join_start(sim, BOOT_JOIN_MS);
+}
+
+/**
+ * wifi_stop() - the module is reset
+ * @sim: the emulator
+ */
+void wifi_stop(struct atsim *sim)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	event_del(wifi->timer);
+	wifi->status = WIFI_IDLE;
+	wifi->ap = NULL;
+	wifi->want = false;
+	wifi->by_command = false;
+	wifi->softap = false;
+}
+
+/**
+ * wifi_factory() - the settings of a module that nobody has touched
+ * @sim: the emulator
+ */
+void wifi_factory(struct atsim *sim)
+{
+	sim->flash.wmode = MODE_STA;
+	sim->flash.dhcp = true;
+	sim->flash.apdhcp = true;
+	inet_pton(AF_INET, "192.168.43.2", &sim->flash.apdhcp_addr[0]);
+	inet_pton(AF_INET, "192.168.43.254", &sim->flash.apdhcp_addr[1]);
+	inet_pton(AF_INET, "192.168.43.1", &sim->flash.apdhcp_addr[2]);
+}
+
+/* ---- the access points in the air ---- */
+
+/**
+ * wifi_add_ap() - an access point
+ * @wifi: the radio
+ * @spec: "SSID:PASSWORD"; "\:" is a colon of the SSID
+ *
+ * Return: 0, or -1 when it is not understood.
+ */
+int wifi_add_ap(struct wifi *wifi, const char *spec)
+{
+	struct ap *ap = &wifi->aps[wifi->naps];
+	size_t n = 0;
+
+	if (wifi->naps == MAX_APS)
+		return -1;
+	for (; *spec && *spec != ':'; spec++) {
+		if (spec[0] == '\\' && spec[1])
+			spec++;
+		if (n == sizeof(ap->ssid) - 1)
+			return -1;
+		ap->ssid[n++] = *spec;
+	}
+	ap->ssid[n] = '\0';
+	if (!n || *spec != ':' || strlen(spec + 1) >= sizeof(ap->password))
+		return -1;
+	strcpy(ap->password, spec + 1);
+	sprintf(ap->bssid, "14:de:39:06:86:%02x", 0xe4 + wifi->naps);
+	strcpy(ap->security, *ap->password ? "WPA2 AES" : "Open");
+	ap->channel = 6;
+	ap->rssi = -50;
+	wifi->naps++;
+	return 0;
+}
+
+/**
+ * wifi_ap_info() - more about the access point that was added last
+ * @wifi: the radio
+ * @spec: "BSSID,SECURITY,CHANNEL,RSSI"
+ *
+ * Return: 0, or -1 when it is not understood.
+ */
+int wifi_ap_info(struct wifi *wifi, const char *spec)
+{
+	struct ap *ap;
+
+	if (!wifi->naps)
+		return -1;
+	ap = &wifi->aps[wifi->naps - 1];
+	return sscanf(spec, "%17[0-9a-f:],%31[^,],%d,%d", ap->bssid,
+		      ap->security, &ap->channel, &ap->rssi) == 4 ? 0 : -1;
+}
+
+/* ---- commands ---- */
+
+static int cmd_wmode(struct atsim *sim, struct at_args *args)
+{
+	struct wifi *wifi = &sim->wifi;
+	long mode, save;
+
+	if (args->op == OP_QUERY) {
+		at_printf(sim, "\r\n+WMODE:%d", wifi->mode);
+		return ERR_OK;
+	}
+	if (args->argc != 2)
+		return ERR_COUNT;
+	if (!at_number(args->argv[0], 0, 3, &mode) ||
+	    !at_number(args->argv[1], 0, 1, &save))
+		return ERR_VALUE;
+	wifi->mode = mode;
+	if (save)
+		sim->flash.wmode = mode;
+	if (!(mode & MODE_STA)) {
+		wifi->want = false;
+		leave(sim);
+	}
+	if (!(mode & MODE_AP))
+		wifi->softap = false;
+	return ERR_OK;
+}
+
+static int print_status(struct atsim *sim, const char *fmt)
+{
+	char gateway[INET_ADDRSTRLEN], ip[INET_ADDRSTRLEN], mac[18];
+	struct wifi *wifi = &sim->wifi;
+	struct in_addr addr;
+
+	if (!(wifi->mode & MODE_STA))
+		return ERR_NOT_RUNNING;
+	addr = wifi_ip(sim);
+	inet_ntop(AF_INET, &addr, ip, sizeof(ip));
+	addr = wifi_gateway(sim);
+	inet_ntop(AF_INET, &addr, gateway, sizeof(gateway));
+	at_printf(sim, fmt, wifi->status, wifi->ap ? wifi->ssid : "",
+		  wifi->ap ? wifi->password : "",
+		  wifi->ap ? wifi->ap->bssid : "00:00:00:00:00:00",
+		  wifi->ap ? wifi->ap->security : "",
+		  mac_text(sim, mac, ":", 0), wifi->ap ? wifi->ap->channel : 0,
+		  ip, gateway);
+	return ERR_OK;
+}
+
+static int cmd_wjap(struct atsim *sim, struct at_args *args)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	if (args->op == OP_QUERY)
+		return print_status(sim,
+				    "\r\n+WJAP:%d,%s,%s,%s,%s,%s,%d,%s,%s");
+	if (args->argc < 2 || args->argc > 3)
+		return ERR_COUNT;
+	if (!(wifi->mode & MODE_STA))
+		return ERR_WIFI_MODE;
+	if (!args->len[0])
+		return ERR_VALUE;
+	if (args->len[0] >= sizeof(wifi->ssid) ||
+	    args->len[1] >= sizeof(wifi->password))
+		return ERR_TOO_LONG;
+	if (args->argc == 3 && args->len[2] && args->len[2] != 17)
+		return ERR_VALUE;
+	leave(sim);
+	strcpy(wifi->ssid, args->argv[0]);
+	strcpy(wifi->password, args->argv[1]);
+	strcpy(wifi->bssid, args->argc == 3 ? args->argv[2] : "");
+	wifi->by_command = true;
+	join_start(sim, ASSOCIATE_MS);
+	return AT_WAIT;
+}
+
+static int cmd_stainfo(struct atsim *sim, struct at_args *args)
+{
+	(void)args;
+	return print_status(sim, "\r\n+STAINFO:%d\r\nSSID:%s\r\nPassword:%s\r\n"
+			    "%s,%s,%s,%d,%s,%s\r\n");
+}
+
+static int cmd_wdisconnect(struct atsim *sim, struct at_args *args)
+{
+	(void)args;
+	if (!(sim->wifi.mode & MODE_STA))
+		return ERR_WIFI_MODE;
+	sim->wifi.want = false;
+	leave(sim);
+	return ERR_OK;
+}
+
+static int cmd_wsdhcp(struct atsim *sim, struct at_args *args)
+{
+	struct in_addr addr[3];
+	char text[3][INET_ADDRSTRLEN];
+	long on;
+	int i;
+
+	if (args->op == OP_QUERY && sim->flash.dhcp) {
+		at_printf(sim, "\r\n+WSDHCP:1");
+		return ERR_OK;
+	}
+	if (args->op == OP_QUERY) {
+		inet_ntop(AF_INET, &sim->flash.ip, text[0], sizeof(text[0]));
+		inet_ntop(AF_INET, &sim->flash.mask, text[1], sizeof(text[1]));
+		inet_ntop(AF_INET, &sim->flash.gateway, text[2],
+			  sizeof(text[2]));
+		at_printf(sim, "\r\n+WSDHCP:0,%s,%s,%s", text[0], text[1],
+			  text[2]);
+		return ERR_OK;
+	}
+	if (!at_number(args->argv[0], 0, 1, &on))
+		return ERR_VALUE;
+	if (args->argc != (on ? 1 : 4))
+		return ERR_COUNT;
+	for (i = 0; !on && i < 3; i++) {
+		if (inet_pton(AF_INET, args->argv[i + 1], &addr[i]) != 1)
+			return ERR_VALUE;
+	}
+	sim->flash.dhcp = on;
+	if (!on) {
+		sim->flash.ip = addr[0];
+		sim->flash.mask = addr[1];
+		sim->flash.gateway = addr[2];
+	}
+	return ERR_OK;
+}
+
+static int cmd_wautoconn(struct atsim *sim, struct at_args *args)
+{
+	struct flash *flash = &sim->flash;
+	struct wifi *wifi = &sim->wifi;
+	long on;
+
+	if (args->op == OP_QUERY) {
+		at_printf(sim, "\r\n+WAUTOCONN:%d", flash->autoconn);
+		return ERR_OK;
+	}
+	if (args->argc > 4 || args->argc == 2)
+		return ERR_COUNT;
+	if (!at_number(args->argv[0], 0, 1, &on))
+		return ERR_VALUE;
+	if (args->argc > 2) {
+		if (args->len[1] >= sizeof(flash->ssid) ||
+		    args->len[2] >= sizeof(flash->password))
+			return ERR_TOO_LONG;
+		if (args->argc == 4 && args->len[3] && args->len[3] != 17)
+			return ERR_VALUE;
+		strcpy(flash->ssid, args->argv[1]);
+		strcpy(flash->password, args->argv[2]);
+		strcpy(flash->bssid, args->argc == 4 ? args->argv[3] : "");
+	} else if (on && wifi->ap) {
+		strcpy(flash->ssid, wifi->ssid);
+		strcpy(flash->password, wifi->password);
+		strcpy(flash->bssid, wifi->bssid);
+	}
+	flash->autoconn = on;
+	return ERR_OK;
+}
+
+/* ---- scan ---- */
+
+static bool scan_match(const struct at_args *args, const struct ap *ap)
+{
+	long n;
+
+	if (args->op != OP_SET)
+		return true;
+	if (args->argc > 0 && args->len[0] && strcmp(args->argv[0], ap->ssid))
+		return false;
+	if (args->argc > 1 && args->len[1] &&
+	    strcasecmp(args->argv[1], ap->bssid))
+		return false;
+	if (args->argc > 2 && args->len[2] &&
+	    at_number(args->argv[2], 0, 255, &n) && n != ap->channel)
+		return false;
+	return !(args->argc > 3 && args->len[3] &&
+		 at_number(args->argv[3], -200, 0, &n) && ap->rssi < n);
+}
+
+static void scan_row(struct atsim *sim, int index, const char *column[5])
+{
+	bool filtered = sim->at.args.op == OP_SET;
+	char row[PRINT_SIZE];
+	int i, len;
+
+	len = index ? sprintf(row, "%d%c", index, filtered ? ',' : ' ') :
+	      sprintf(row, "\r\n+WSCAN:index%c", filtered ? ',' : ' ');
+	for (i = 0; i < 5; i++) {
+		if (!(sim->wifi.scan_mask & 1u << i))
+			continue;
+		len += snprintf(row + len, sizeof(row) - len, "%s,",
+				column[i]);
+	}
+	row[len - 1] = '\0';
+	at_printf(sim, "%s\r\n", row);
+	fault_tear(sim, NULL);
+}
+
+static void scan_done(struct atsim *sim)
+{
+	static const char *head[5] = { "SSID", "CH", "SECURITY", "RSSI",
+				       "BSSID" };
+	struct wifi *wifi = &sim->wifi;
+	unsigned int i;
+	int n = 0;
+
+	scan_row(sim, 0, head);
+	for (i = 0; wifi->air && i < wifi->naps; i++) {
+		struct ap *ap = &wifi->aps[i];
+		char channel[12], rssi[12];
+		const char *column[5] = { ap->ssid, channel, ap->security,
+					  rssi, ap->bssid };
+
+		if (!scan_match(&sim->at.args, ap))
+			continue;
+		sprintf(channel, "%d", ap->channel);
+		sprintf(rssi, "%d", ap->rssi);
+		scan_row(sim, ++n, column);
+	}
+	at_finish(sim, ERR_OK);
+	wifi_urc(sim, "WIFI_SCAN_DONE");
+}
+
+static int cmd_wscan(struct atsim *sim, struct at_args *args)
+{
+	if (args->op == OP_SET && args->argc > 4)
+		return ERR_COUNT;
+	if (!(sim->wifi.mode & MODE_STA))
+		return ERR_SCAN_START;
+	at_after(sim, SCAN_MS, scan_done);
+	sim->at.deferred = true;
+	return AT_WAIT;
+}
+
+static int cmd_wscanopt(struct atsim *sim, struct at_args *args)
+{
+	long mask;
+
+	if (args->op == OP_SET) {
+		if (args->argc != 1)
+			return ERR_COUNT;
+		if (!at_number(args->argv[0], 1, 255, &mask))
+			return ERR_VALUE;
+		sim->wifi.scan_mask = mask;
+		return ERR_OK;
+	}
+	at_printf(sim, "\r\n+WSCANOPT:0x%02x", sim->wifi.scan_mask);
+	return ERR_OK;
+}
+
+static int cmd_wrssi(struct atsim *sim, struct at_args *args)
+{
+	(void)args;
+	if (!sim->wifi.ap || sim->wifi.status < WIFI_NO_IP)
+		return ERR_GET_INFO;
+	at_printf(sim, "\r\n+WRSSI:%d", sim->wifi.ap->rssi);
+	return ERR_OK;
+}
+
+static int cmd_mac(struct atsim *sim, struct at_args *args)
+{
+	char mac[13];
+
+	(void)args;
+	at_printf(sim, "\r\n%sCIPSTAMAC_DEF:%s",
+		  sim->profile.mac_bare ? "" : "+",
+		  mac_text(sim, mac, "", 0));
+	return ERR_OK;
+}
+
+static int cmd_wcountry(struct atsim *sim, struct at_args *args)
+{
+	long n;
+
+	if (args->op == OP_QUERY) {
+		at_printf(sim, "\r\n+WCOUNTRY:%d", sim->flash.country);
+		return ERR_OK;
+	}
+	if (args->argc != 1)
+		return ERR_COUNT;
+	if (!at_number(args->argv[0], 0,
+		       sim->profile.tokeniser == TOK_S ? 16 : 15, &n))
+		return ERR_COUNTRY;
+	sim->flash.country = n;
+	return ERR_OK;
+}
+
+/* ---- the module as an access point: settings, nobody joins ---- */
+
+static int cmd_wap(struct atsim *sim, struct at_args *args)
+{
+	struct wifi *wifi = &sim->wifi;
+	char gateway[INET_ADDRSTRLEN], mac[18];
+	long channel, max = 3, hidden = 0;
+
+	if (args->op == OP_QUERY) {
+		if (!wifi->softap)
+			return ERR_NOT_RUNNING;
+		inet_ntop(AF_INET, &sim->flash.apdhcp_addr[2], gateway,
+			  sizeof(gateway));
+		at_printf(sim, "\r\n+WAP:%s,%s,%s,%d,%d,%d,%s,%s,%s\r\n",
+			  wifi->sap.ssid, wifi->sap.password,
+			  *wifi->sap.password ? "WPA2 AES" : "Open",
+			  wifi->sap.channel, wifi->sap.max, wifi->sap.hidden,
+			  mac_text(sim, mac, ":", 2), gateway, gateway);
+		at_printf(sim, "Client Num: 0\r\n");
+		return ERR_OK;
+	}
+	if (args->argc < 3 || args->argc > 5)
+		return ERR_COUNT;
+	if (!(wifi->mode & MODE_AP))
+		return ERR_WIFI_MODE;
+	if (args->len[0] >= sizeof(wifi->sap.ssid) ||
+	    args->len[1] >= sizeof(wifi->sap.password))
+		return ERR_TOO_LONG;
+	if (!args->len[0] || (args->len[1] && args->len[1] < 8) ||
+	    !at_number(args->argv[2], 1, 14, &channel) ||
+	    (args->argc > 3 && !at_number(args->argv[3], 1, 10, &max)) ||
+	    (args->argc > 4 && !at_number(args->argv[4], 0, 1, &hidden)))
+		return ERR_VALUE;
+	strcpy(wifi->sap.ssid, args->argv[0]);
+	strcpy(wifi->sap.password, args->argv[1]);
+	wifi->sap.channel = channel;
+	wifi->sap.max = max;
+	wifi->sap.hidden = hidden;
+	wifi->softap = true;
+	return ERR_OK;
+}
+
+static int cmd_wapdhcp(struct atsim *sim, struct at_args *args)
+{
+	struct in_addr addr[3];
+	char text[3][INET_ADDRSTRLEN];
+	long on;
+	int i;
+
+	if (args->op == OP_QUERY) {
+		for (i = 0; i < 3; i++)
+			inet_ntop(AF_INET, &sim->flash.apdhcp_addr[i], text[i],
+				  sizeof(text[i]));
+		if (sim->flash.apdhcp)
+			at_printf(sim, "\r\n+WAPDHCP:1,%s,%s,%s", text[0],
+				  text[1], text[2]);
+		else
+			at_printf(sim, "\r\n+WAPDHCP:0");
+		return ERR_OK;
+	}
+	if (!at_number(args->argv[0], 0, 1, &on))
+		return ERR_VALUE;
+	if (args->argc != (on ? 4 : 1))
+		return ERR_COUNT;
+	for (i = 0; on && i < 3; i++) {
+		if (inet_pton(AF_INET, args->argv[i + 1], &addr[i]) != 1)
+			return ERR_VALUE;
+	}
+	sim->flash.apdhcp = on;
+	if (on)
+		memcpy(sim->flash.apdhcp_addr, addr, sizeof(addr));
+	return ERR_OK;
+}
+
+/**
+ * wifi_init() - make the radio
+ * @sim: the emulator
+ *
+ * Return: 0, or -1 without memory.
+ */
+int wifi_init(struct atsim *sim)
+{
+	sim->wifi.air = true;
+	sim->wifi.timer = event_new(sim->base, -1, 0, timer_cb, sim);
+	return sim->wifi.timer ? 0 : -1;
+}
+
+/**
+ * wifi_exit() - free the radio
+ * @sim: the emulator
+ */
+void wifi_exit(struct atsim *sim)
+{
+	if (sim->wifi.timer)
+		event_free(sim->wifi.timer);
+}
+
+const struct at_command wifi_commands[] = {
+	{ .name = "AT+WMODE", .ops = OP_QUERY | OP_SET, .run = cmd_wmode,
+	  .help = "station, access point or both" },
+	{ .name = "AT+WJAP", .ops = OP_QUERY | OP_SET, .run = cmd_wjap,
+	  .help = "join an access point", .secret = true },
+	{ .name = "AT+STAINFO", .ops = OP_QUERY, .run = cmd_stainfo,
+	  .help = "state of the station",
+	  .needs = offsetof(struct profile, has_stainfo) },
+	{ .name = "AT+WDISCONNECT", .ops = OP_EXEC, .run = cmd_wdisconnect,
+	  .help = "leave the access point",
+	  .needs = offsetof(struct profile, has_wdisconnect) },
+	{ .name = "AT+WSDHCP", .ops = OP_QUERY | OP_SET, .run = cmd_wsdhcp,
+	  .help = "address by DHCP or fixed" },
+	{ .name = "AT+WAUTOCONN", .ops = OP_QUERY | OP_SET,
+	  .run = cmd_wautoconn, .help = "join at boot", .secret = true },
+	{ .name = "AT+WSCAN", .ops = OP_EXEC | OP_QUERY | OP_SET,
+	  .run = cmd_wscan, .help = "list the access points" },
+	{ .name = "AT+WSCANOPT", .ops = OP_EXEC | OP_QUERY | OP_SET,
+	  .run = cmd_wscanopt, .help = "columns of the list" },
+	{ .name = "AT+WRSSI", .ops = OP_EXEC | OP_QUERY, .run = cmd_wrssi,
+	  .help = "signal strength" },
+	{ .name = "AT+CIPSTAMAC_DEF", .ops = OP_QUERY, .run = cmd_mac,
+	  .help = "address of the station" },
+	{ .name = "AT+WCOUNTRY", .ops = OP_QUERY | OP_SET,
+	  .run = cmd_wcountry, .help = "country" },
+	{ .name = "AT+WAP", .ops = OP_QUERY | OP_SET, .run = cmd_wap,
+	  .help = "be an access point", .secret = true },
+	{ .name = "AT+WAPDHCP", .ops = OP_QUERY | OP_SET, .run = cmd_wapdhcp,
+	  .help = "addresses for clients" },
+	{ .name = NULL },
+};
