@@ -12,7 +12,7 @@
  *  'M' a word about what is going on     'S' the command was started
  *  'O' 'E' its standard output, error    'X' its wait status (32 bits)
  *  'F' it could not be started: why      'R' a report that fails the run
- *  'D' all is done, the power goes off
+ *  'D' all is done, the power goes off   'K' the kernel's log so far
  * From the runner:
  *  'I' the command's standard input, of no length at its end
  */
@@ -34,6 +34,7 @@
 #include <unistd.h>
 #include <linux/random.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
@@ -358,6 +359,21 @@ static bool modprobe(const char *name)
 	return wait_status(pid) == 0;
 }
 
+/* The console came up after the kernel, which lost what it said till then. */
+static void send_log(void)
+{
+	int size = klogctl(10 /* SYSLOG_ACTION_SIZE_BUFFER */, NULL, 0);
+	char *buf = malloc(size > 0 ? size : 1);
+	int n, at, part;
+
+	n = buf ? klogctl(3 /* SYSLOG_ACTION_READ_ALL */, buf, size) : 0;
+	for (at = 0; at < n; at += part) {
+		part = n - at < FRAME_MAX ? n - at : FRAME_MAX;
+		frame('K', buf + at, part);
+	}
+	free(buf);
+}
+
 static void install_busybox(void)
 {
 	pid_t pid = fork();
@@ -534,13 +550,23 @@ static struct {
 	char name[64];
 } *symbols;
 static size_t nr_symbols;
+static uint64_t text_start, text_end;
 
 static void save_symbols(void)
 {
-	char *all = slurp("/proc/kallsyms", NULL);
-	char *line, *next;
+	unsigned long long size, start;
+	char *line, *next, *all;
+
+	all = slurp("/proc/modules", NULL);
+	line = all ? strstr(all, "atwifi ") : NULL;
+	if (line && sscanf(line, "atwifi %llu %*s %*s %*s %llx", &size, &start) == 2) {
+		text_start = start;
+		text_end = start + size;
+	}
+	free(all);
 
 	nr_symbols = 0;
+	all = slurp("/proc/kallsyms", NULL);
 	for (line = all; line && *line; line = next) {
 		unsigned long long addr;
 		char name[64];
@@ -565,6 +591,8 @@ static const char *symbol(uint64_t addr, unsigned long *offset)
 {
 	size_t i, best = nr_symbols;
 
+	if (addr < text_start || addr >= text_end)
+		return "(initialisation)";
 	for (i = 0; i < nr_symbols; i++)
 		if (symbols[i].addr <= addr &&
 		    (best == nr_symbols || symbols[i].addr > symbols[best].addr))
@@ -904,6 +932,8 @@ int main(void)
 		fprintf(stderr, "guest: no channel to the runner\n");
 		power_off();
 	}
+	if (!strcmp(spec.guest, "board"))
+		send_log();
 	say('M', "booted");
 	if (sethostname(spec.guest, strlen(spec.guest)))
 		say('M', "hostname: %s", strerror(errno));
