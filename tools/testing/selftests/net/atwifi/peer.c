@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The other end of the tests' connections: ordinary TCP and UDP servers on the
+ * machine that the module reaches. What a connection is for its client says in
+ * the first line.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include "pattern.h"
+
+#define GREETING	"the peer speaks first\n"
+#define KEYS		64
+/* No connection of a test is idle for so long: who is, is given up. */
+#define IDLE_SECONDS	120
+
+static const char usage_text[] =
+"usage: peer [-a ADDRESS] [-p PORT] [-g PORT]\n"
+"\n"
+"  -a ADDRESS  where to listen (127.0.0.1)\n"
+"  -p PORT     TCP and UDP; default: a free one\n"
+"  -g PORT     TCP, where the peer speaks first; default: a free one\n"
+"\n"
+"When it listens it prints both port numbers in one line. It runs until it gets\n"
+"SIGTERM or SIGINT, or until its standard input, if that is a pipe, ends.\n"
+"\n"
+"The first line of a TCP client is one of:\n"
+"  echo                      return every byte until the client closes\n"
+"  source BYTES SEED [CHUNK MS]\n"
+"                            send a stream, in chunks with pauses, then close\n"
+"  sink BYTES SEED [RATE]    check a stream, read at RATE bytes/s; answer\n"
+"                            'ok BYTES' or 'bad OFFSET', then close\n"
+"  duplex BYTES SEED         both at once: send SEED, check SEED + 1; answer\n"
+"                            after the stream as for sink\n"
+"  close-after BYTES         read so many bytes, then close\n"
+"  reset-after BYTES         read so many bytes, then reset the connection\n"
+"  hold                      never read\n"
+"  count KEY                 read to the end; KEY (0..63) counts the bytes\n"
+"  meter KEY                 for every 8 bytes answer with 8: the bytes of KEY,\n"
+"                            little endian\n"
+"  bad                       answer with the number of bad streams so far\n"
+"The port that speaks first sends '" GREETING "' and goes on like the other one.\n"
+"\n"
+"A datagram is returned, except\n"
+"  !send COUNT SIZE SEED     COUNT datagrams of SIZE bytes, seeds SEED, SEED + 1, ...\n"
+"  !quiet...                 no answer\n";
+
+static _Atomic uint64_t counters[KEYS];
+static _Atomic uint64_t bad_streams;
+
+struct client {
+	int fd;
+	bool greet;
+};
+
+struct stream {
+	int fd;
+	uint64_t bytes;
+	uint32_t seed;
+	uint64_t chunk, ms, rate;
+	int64_t bad;		/* offset, -1: none */
+	uint64_t done;
+};
+
+static void sleep_us(uint64_t us)
+{
+	struct timespec ts = { us / 1000000, us % 1000000 * 1000 };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+static bool send_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+static ssize_t receive(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = recv(fd, buf, len, 0);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static void say(int fd, const char *word, uint64_t n)
+{
+	char line[64];
+
+	send_all(fd, line, snprintf(line, sizeof(line), "%s %llu\n", word,
+				    (unsigned long long)n));
+}
+
+/* An orderly end: what the client still sends must not become a reset. */
+static void finish(int fd)
+{
+	char buf[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (receive(fd, buf, sizeof(buf)) > 0)
+		;
+}
+
+static void reset(int fd)
+{
+	struct linger linger = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void *source(void *arg)
+{
+	struct stream *s = arg;
+	uint8_t buf[16384];
+	size_t n;
+
+	for (; s->done < s->bytes; s->done += n) {
+		n = s->chunk && s->chunk < sizeof(buf) ? s->chunk : sizeof(buf);
+		if (n > s->bytes - s->done)
+			n = s->bytes - s->done;
+		pattern_fill(buf, n, s->seed, s->done);
+		if (!send_all(s->fd, buf, n))
+			break;
+		if (s->ms)
+			sleep_us(s->ms * 1000);
+	}
+	return NULL;
+}
+
+/* Reads s->bytes of a stream; where it ends early s->done is less. */
+static void sink(struct stream *s)
+{
+	uint8_t buf[16384];
+
+	s->bad = -1;
+	while (s->done < s->bytes) {
+		size_t want = sizeof(buf);
+		ssize_t n, at;
+
+		if (s->rate && s->rate / 20 + 1 < want)
+			want = s->rate / 20 + 1;
+		if (want > s->bytes - s->done)
+			want = s->bytes - s->done;
+		n = receive(s->fd, buf, want);
+		if (n <= 0)
+			return;
+		at = pattern_check(buf, n, s->seed, s->done);
+		if (at >= 0 && s->bad < 0) {
+			s->bad = s->done + at;
+			bad_streams++;
+			fprintf(stderr, "peer: stream of seed %u: byte %lld is wrong\n",
+				s->seed, (long long)s->bad);
+		}
+		s->done += n;
+		if (s->rate)
+			sleep_us(n * 1000000ULL / s->rate);
+	}
+}
+
+static void answer(struct stream *s)
+{
+	if (s->bad >= 0)
+		say(s->fd, "bad", s->bad);
+	else
+		say(s->fd, "ok", s->done);
+}
+
+static void duplex(int fd, uint64_t bytes, uint32_t seed)
+{
+	struct stream out = { .fd = fd, .bytes = bytes, .seed = seed };
+	struct stream in = { .fd = fd, .bytes = bytes, .seed = seed + 1 };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, source, &out))
+		return;
+	sink(&in);
+	pthread_join(thread, NULL);
+	if (in.done == bytes && out.done == bytes) {
+		answer(&in);
+		finish(fd);
+	}
+}
+
+static void echo(int fd)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = receive(fd, buf, sizeof(buf))) > 0)
+		if (!send_all(fd, buf, n))
+			return;
+	if (!n)
+		shutdown(fd, SHUT_WR);
+}
+
+static bool swallow(int fd, uint64_t bytes)
+{
+	char buf[4096];
+
+	while (bytes) {
+		ssize_t n = receive(fd, buf, bytes < sizeof(buf) ? bytes : sizeof(buf));
+
+		if (n <= 0)
+			return false;
+		bytes -= n;
+	}
+	return true;
+}
+
+static void count(int fd, unsigned int key)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = receive(fd, buf, sizeof(buf))) > 0)
+		counters[key] += n;
+}
+
+static void meter(int fd, unsigned int key)
+{
+	uint8_t buf[8];
+	int i;
+
+	while (swallow(fd, sizeof(buf))) {
+		uint64_t n = counters[key];
+
+		for (i = 0; i < 8; i++)
+			buf[i] = n >> 8 * i;
+		if (!send_all(fd, buf, sizeof(buf)))
+			return;
+	}
+}
+
+static void hold(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	poll(&p, 1, IDLE_SECONDS * 1000);
+}
+
+static void serve(int fd, const char *line)
+{
+	unsigned long long n[4] = { 0 };
+	char verb[16] = "";
+	struct stream s;
+
+	if (sscanf(line, "%15s %llu %llu %llu %llu", verb, n, n + 1, n + 2, n + 3) < 1)
+		return;
+	s = (struct stream) { .fd = fd, .bytes = n[0], .seed = n[1], .bad = -1 };
+	if (!strcmp(verb, "echo")) {
+		echo(fd);
+	} else if (!strcmp(verb, "source")) {
+		s.chunk = n[2];
+		s.ms = n[3];
+		source(&s);
+		finish(fd);
+	} else if (!strcmp(verb, "sink")) {
+		s.rate = n[2];
+		sink(&s);
+		if (s.done == s.bytes) {
+			answer(&s);
+			finish(fd);
+		}
+	} else if (!strcmp(verb, "duplex")) {
+		duplex(fd, n[0], n[1]);
+	} else if (!strcmp(verb, "close-after")) {
+		if (swallow(fd, n[0]))
+			finish(fd);
+	} else if (!strcmp(verb, "reset-after")) {
+		if (swallow(fd, n[0]))
+			reset(fd);
+	} else if (!strcmp(verb, "hold")) {
+		hold(fd);
+	} else if (!strcmp(verb, "count") && n[0] < KEYS) {
+		count(fd, n[0]);
+	} else if (!strcmp(verb, "meter") && n[0] < KEYS) {
+		meter(fd, n[0]);
+	} else if (!strcmp(verb, "bad")) {
+		say(fd, "bad", bad_streams);
+		finish(fd);
+	} else {
+		fprintf(stderr, "peer: what is '%s'?\n", verb);
+		say(fd, "what", 0);
+	}
+}
+
+static void *client_thread(void *arg)
+{
+	struct client *c = arg;
+	char line[128];
+	size_t len = 0;
+
+	if (c->greet && !send_all(c->fd, GREETING, strlen(GREETING)))
+		goto out;
+	/* A byte at a time: what follows the line is for others. */
+	while (len < sizeof(line) - 1 && receive(c->fd, line + len, 1) == 1) {
+		if (line[len] == '\n') {
+			line[len] = '\0';
+			serve(c->fd, line);
+			break;
+		}
+		len++;
+	}
+out:
+	close(c->fd);
+	free(c);
+	return NULL;
+}
+
+static void take_client(int listener, bool greet)
+{
+	struct timeval idle = { .tv_sec = IDLE_SECONDS };
+	struct client *c;
+	pthread_t thread;
+	int one = 1;
+	int fd;
+
+	fd = accept(listener, NULL, NULL);
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c = malloc(sizeof(*c));
+	if (!c) {
+		close(fd);
+		return;
+	}
+	*c = (struct client) { .fd = fd, .greet = greet };
+	if (pthread_create(&thread, NULL, client_thread, c)) {
+		close(fd);
+		free(c);
+		return;
+	}
+	pthread_detach(thread);
+}
+
+static void datagram(int fd)
+{
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	static char buf[65536];
+	unsigned int count, size, seed, i;
+	ssize_t n;
+
+	n = recvfrom(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	if (n < 0)
+		return;
+	buf[n] = '\0';
+	if (!strncmp(buf, "!quiet", 6))
+		return;
+	if (sscanf(buf, "!send %u %u %u", &count, &size, &seed) != 3) {
+		sendto(fd, buf, n, 0, (struct sockaddr *)&from, len);
+		return;
+	}
+	if (size > sizeof(buf))
+		return;
+	for (i = 0; i < count; i++) {
+		pattern_fill(buf, size, seed + i, 0);
+		sendto(fd, buf, size, 0, (struct sockaddr *)&from, len);
+	}
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int bound(int type, struct in_addr addr, unsigned int *port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(*port),
+				   .sin_addr = addr };
+	socklen_t len = sizeof(sin);
+	int one = 1;
+	int fd;
+
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die("socket");
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len)) {
+		close(fd);
+		return -1;
+	}
+	if (type == SOCK_STREAM && listen(fd, 64))
+		die("listen");
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+static unsigned int port_of(const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (!*text || *end || port > 65535) {
+		fputs(usage_text, stderr);
+		exit(2);
+	}
+	return port;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int port = 0, greet_port = 0, asked, tries = 0;
+	struct in_addr addr = { htonl(INADDR_LOOPBACK) };
+	int tcp, udp, greet, opt;
+	struct pollfd p[4];
+
+	while ((opt = getopt(argc, argv, "a:p:g:h")) != -1) {
+		switch (opt) {
+		case 'a':
+			if (inet_pton(AF_INET, optarg, &addr) != 1)
+				die(optarg);
+			break;
+		case 'p':
+			port = port_of(optarg);
+			break;
+		case 'g':
+			greet_port = port_of(optarg);
+			break;
+		default:
+			fputs(usage_text, opt == 'h' ? stdout : stderr);
+			return opt == 'h' ? 0 : 2;
+		}
+	}
+	signal(SIGPIPE, SIG_IGN);
+	asked = port;
+	/* A port that is free for TCP may be taken for UDP. */
+	do {
+		port = asked;
+		tcp = bound(SOCK_STREAM, addr, &port);
+		if (tcp < 0)
+			die("bind");
+		udp = bound(SOCK_DGRAM, addr, &port);
+		if (udp < 0)
+			close(tcp);
+	} while (udp < 0 && !asked && ++tries < 20);
+	greet = udp < 0 ? -1 : bound(SOCK_STREAM, addr, &greet_port);
+	if (greet < 0)
+		die("bind");
+	printf("%u %u\n", port, greet_port);
+	fflush(stdout);
+
+	p[0] = (struct pollfd) { .fd = tcp, .events = POLLIN };
+	p[1] = (struct pollfd) { .fd = greet, .events = POLLIN };
+	p[2] = (struct pollfd) { .fd = udp, .events = POLLIN };
+	/* Whoever started it with a pipe cannot leave it behind. */
+	p[3] = (struct pollfd) { .fd = 0 };
+	for (;;) {
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
+			die("poll");
+		if (p[0].revents)
+			take_client(tcp, false);
+		if (p[1].revents)
+			take_client(greet, true);
+		if (p[2].revents)
+			datagram(udp);
+		if (p[3].revents & POLLHUP)
+			return 0;
+		if (p[3].revents)
+			p[3].fd = -1;
+	}
+}
