@@ -164,7 +164,7 @@ static void usage(FILE *f)
 "  --unix PATH          a unix socket, one client at a time\n"
 "  --pty [LINK]         a pty; its name is printed, and linked to as LINK\n"
 "  --stdio              standard input and output\n"
-"  --baud N             pace both directions like a wire at N bit/s\n"
+"  --baud N             pace both directions like a wire at N bit/s (0: not)\n"
 "  --uart-rate N        the module's rate before AT+UARTCFG (115200 or --baud)\n"
 "The module:\n"
 "  --profile NAME       middleware (default), p23, classic or bw20\n"
@@ -309,7 +309,10 @@ static int set_option(struct atsim *sim, int opt, char *arg, char *err,
 	case OPT_STDIO:
 		return set_transport(sim, TP_STDIO, NULL);
 	case OPT_BAUD:
-		sim->uart.paced = true;
+		/* 0 takes back what a wrapper said before. */
+		sim->uart.paced = strcmp(arg, "0") != 0;
+		if (!sim->uart.paced)
+			return 0;
 		return set_number(arg, 300, 5000000, &sim->uart.cfg.baud);
 	case OPT_RATE:
 		return set_number(arg, 300, 5000000, &sim->boot_rate);
