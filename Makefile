@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# atwifi: the driver out of tree, and what tests it. "make help" lists the
+# targets.
+
+# The one place of the version: dkms.conf and MODULE_VERSION take it from here.
+VERSION := 0.1.0
+
+KERNEL	?= $(shell uname -r)
+KDIR	?= /lib/modules/$(KERNEL)/build
+DESTDIR	?=
+
+DRIVER	:= drivers/net/wireless/atwifi
+TESTING	:= tools/testing
+
+# What a build of the driver needs, and nothing else.
+SOURCES	:= $(filter-out %.mod.c,$(wildcard $(addprefix $(DRIVER)/, \
+		Kconfig Makefile *.c *.h test/Makefile test/*.c test/*.h))) \
+	   $(wildcard include/uapi/linux/atwifi.h)
+
+all: modules
+
+# Built in a copy, one for each kernel and variant: objects never mix, and the
+# tree stays clean. MO=DIRECTORY names another place for it.
+ifneq ($(filter all modules install kernel,$(or $(MAKECMDGOALS),all)),)
+RELEASE	:= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+ifneq ($(RELEASE),)
+VARIANT	:= $(shell echo '$(realpath $(KDIR)) $(ARCH) $(CROSS_COMPILE) $(LLVM) $(CONFIG_ATWIFI_KUNIT_TEST)' | \
+		cksum | cut -d ' ' -f 1)
+ifneq ($(shell grep -sx CONFIG_CC_IS_CLANG=y $(KDIR)/include/config/auto.conf),)
+KFLAGS	+= LLVM=1
+endif
+endif
+endif
+OBJDIR	:= $(abspath $(or $(MO),.build/$(RELEASE)-$(VARIANT)))
+# The kernel knows an MO= too, for itself.
+KMAKE	= $(MAKE) -C $(abspath $(KDIR)) M=$(OBJDIR)/$(DRIVER) MO= CONFIG_ATWIFI=m \
+		ATWIFI_VERSION=$(VERSION) $(KFLAGS)
+
+## modules	build atwifi.ko for the running kernel; KERNEL=RELEASE or KDIR=DIRECTORY
+##		for another, with ARCH= and CROSS_COMPILE= for another machine
+modules: kernel
+	@mkdir -p $(OBJDIR)
+	@cp -u --parents --preserve=timestamps $(SOURCES) $(OBJDIR)
+	+$(KMAKE) modules
+	@echo "built $(patsubst $(CURDIR)/%,%,$(OBJDIR))/$(DRIVER)/atwifi.ko for $(RELEASE)"
+
+kernel:
+ifeq ($(RELEASE),)
+	@echo "There is no prepared kernel in $(KDIR)." >&2
+	@echo "On Debian the package linux-headers-$(KERNEL) puts it there (linux-headers-amd64," >&2
+	@echo "linux-headers-arm64 follow the newest kernel); KERNEL=RELEASE or KDIR=DIRECTORY" >&2
+	@echo "names another one." >&2
+	@false
+endif
+
+## install	install that module below /lib/modules (DESTDIR= before it)
+install: modules
+	+$(KMAKE) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+## dkms-install	have DKMS build and install it for this kernel and each later one
+DKMS_SRC := /usr/src/atwifi-$(VERSION)
+
+dkms-install:
+	@command -v dkms >/dev/null || { echo "There is no dkms: install the package." >&2; false; }
+	$(MAKE) -s dkms-remove
+	$(MAKE) -s dkms-source
+	dkms install atwifi/$(VERSION) -k $(KERNEL)
+
+dkms-source:
+	mkdir -p $(DKMS_SRC)
+	cp --parents --preserve=timestamps Makefile dkms.conf COPYING $(SOURCES) $(DKMS_SRC)
+
+## dkms-remove	undo that, for all kernels
+dkms-remove:
+	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
+	rm -rf $(DKMS_SRC)
+
+## demo		boot a virtual board that fetches a file through the emulated module
+demo:
+	@$(TESTING)/demo/demo
+
+## check	all tests, with all that they need; the last line counts them
+##		PARTS='lint kunit-6.1 ...' runs some
+check:
+	@$(TESTING)/check $(PARTS)
+
+## kunit		the driver's unit tests, in UML on each kernel
+kunit:
+	@$(TESTING)/check kunit-6.1 kunit-6.12 kunit-7.3
+
+## selftests	the tests of the sockets, in both guests
+selftests:
+	@$(TESTING)/check selftests-6.1 selftests-6.12 selftests-7.3 selftests-board
+
+## lint		coding style, static analysis, schemas, documents
+lint:
+	@$(TESTING)/check lint
+
+## bench		measure throughput and latency at usual UART rates
+bench:
+	@$(TESTING)/bench/run
+
+## clean		remove what was built here (not the kernels in the cache)
+clean:
+	rm -rf .build
+	+$(MAKE) -s -C $(TESTING)/atsim clean
+
+## help		list the targets
+help:
+	@sed -n 's/^## \?//p' Makefile
+
+.PHONY: all modules kernel install dkms-install dkms-source dkms-remove
+.PHONY: demo check kunit selftests lint bench clean help
