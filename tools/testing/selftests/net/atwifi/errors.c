@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What must be refused, and by which errno.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+
+#include "kselftest_harness.h"
+#include "util.h"
+
+/* tcpmux: nobody has listened there for decades. */
+#define CLOSED_PORT	1
+
+TEST(socket_types)
+{
+	int family = atw_family();
+	int fd;
+
+	ASSERT_ERRNO(ESOCKTNOSUPPORT, socket(family, SOCK_RAW, 0));
+	ASSERT_ERRNO(ESOCKTNOSUPPORT, socket(family, SOCK_SEQPACKET, 0));
+	ASSERT_ERRNO(EPROTONOSUPPORT, socket(family, SOCK_STREAM, 77));
+	ASSERT_ERRNO(EPROTONOSUPPORT, socket(family, SOCK_DGRAM, 1));
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, ATWPROTO_TCP);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(O_NONBLOCK, fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+TEST(bad_addresses)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	struct sockaddr_atw good = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	struct {
+		struct sockaddr_atw atw;
+		char more[64];
+	} addr;
+	size_t i;
+	int fd, len;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		fd = atw_socket(types[i]);
+		ASSERT_LE(0, fd);
+		memset(&addr, 0, sizeof(addr));
+		addr.atw = good;
+		for (len = 0; len < ATW_ADDRLEN_MIN; len++) {
+			ASSERT_ERRNO(EINVAL, connect(fd, (struct sockaddr *)&addr, len));
+		}
+		ASSERT_ERRNO(EINVAL, connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+		addr.atw.satw_family = AF_INET;
+		ASSERT_ERRNO(EAFNOSUPPORT,
+			     connect(fd, (struct sockaddr *)&addr, sizeof(addr.atw)));
+		addr.atw = good;
+		addr.atw.satw_port = 0;
+		ASSERT_ERRNO(EINVAL, connect(fd, (struct sockaddr *)&addr, sizeof(addr.atw)));
+		addr.atw = good;
+		addr.atw.satw_addr = 0;
+		ASSERT_ERRNO(EINVAL, connect(fd, (struct sockaddr *)&addr, sizeof(addr.atw)));
+		ASSERT_ERRNO(EFAULT, connect(fd, (struct sockaddr *)8, sizeof(addr.atw)));
+		/* It is none the worse for it. */
+		ASSERT_EQ(0, atw_connect(fd, &good));
+		close(fd);
+	}
+}
+
+TEST(not_connected)
+{
+	int fd = atw_socket(SOCK_STREAM);
+	int n = -1;
+	char byte;
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENOTCONN, send(fd, "x", 1, MSG_NOSIGNAL));
+	ASSERT_ERRNO(ENOTCONN, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(ENOTCONN, recv(fd, &byte, 1, MSG_DONTWAIT));
+	ASSERT_ERRNO(ENOTCONN, shutdown(fd, SHUT_RDWR));
+	ASSERT_ERRNO(EINVAL, shutdown(fd, 7));
+	EXPECT_NE(0, POLLHUP & atw_wait(fd, POLLIN, 0));
+	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+	EXPECT_EQ(0, n);
+	ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &n));
+	EXPECT_EQ(0, n);
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, TIOCGWINSZ, &n));
+	ASSERT_ERRNO(EFAULT, ioctl(fd, SIOCINQ, 8));
+}
+
+/* What this family does not have: servers, pairs, urgent data. */
+TEST(not_supported)
+{
+	struct sockaddr_atw any = atw_addr("0.0.0.0", 8080);
+	int fd = atw_socket(SOCK_STREAM), sv[2];
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EOPNOTSUPP, listen(fd, 1));
+	ASSERT_ERRNO(EOPNOTSUPP, accept(fd, NULL, NULL));
+	ASSERT_ERRNO(EOPNOTSUPP, bind(fd, (struct sockaddr *)&any, sizeof(any)));
+	ASSERT_ERRNO(EOPNOTSUPP, socketpair(atw_family(), SOCK_STREAM, 0, sv));
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	ASSERT_ERRNO(EOPNOTSUPP, send(fd, "x", 1, MSG_OOB));
+	ASSERT_ERRNO(EOPNOTSUPP, recv(fd, sv, 1, MSG_OOB));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+TEST(refused)
+{
+	int fd = atw_socket(SOCK_STREAM);
+	int i, code = 0;
+	socklen_t len = sizeof(code);
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 3; i++) {
+		ASSERT_ERRNO(ECONNREFUSED, atw_connect_host(fd, CLOSED_PORT));
+	}
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
+	EXPECT_EQ(97, code);
+	/* The same socket connects where somebody listens. */
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
+	EXPECT_EQ(0, code);
+}
+
+TEST(refused_nonblocking)
+{
+	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	int err = 0, events;
+	socklen_t len = sizeof(err);
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, CLOSED_PORT));
+	events = atw_wait(fd, POLLIN | POLLOUT, LONG_S * 1000);
+	EXPECT_NE(0, events & POLLERR);
+	EXPECT_NE(0, events & POLLOUT);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_STREQ("ECONNREFUSED", atw_errno_name(err));
+	/* Told once. */
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_EQ(0, err);
+	ASSERT_ERRNO(ENOTCONN, send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+/* Devices belong to the first network namespace: elsewhere there is none. */
+TEST(other_netns)
+{
+	char *list;
+	int fd;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENODEV, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_ERRNO(ENODEV, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ATW_DEVICE, 5));
+	close(fd);
+	fd = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENODEV, atw_connect_host(fd, atw_peer_port()));
+	list = atw_slurp("/proc/self/net/atwifi");
+	if (list) {
+		EXPECT_EQ(NULL, strstr(list, ATW_DEVICE));
+	}
+	free(list);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several connections at once: each gets its own bytes and its share, and
+ * none is left over.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+#define MANY	16
+
+FIXTURE(multi)
+{
+	int max;
+};
+
+FIXTURE_SETUP(multi)
+{
+	self->max = atw_max_sockets();
+	ASSERT_LT(2, self->max);
+	ASSERT_GE(MANY, self->max);
+	/* What the test before left is on its way out. */
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+FIXTURE_TEARDOWN(multi)
+{
+}
+
+struct both_ways {
+	int fd;
+	unsigned int seed;
+	uint64_t bytes, sent, got;
+	char line[32];
+	size_t line_len;
+	bool done;
+};
+
+/* Moves what can be moved without waiting; NULL or what went wrong. */
+static const char *move(struct both_ways *c, short events)
+{
+	uint8_t buf[3000];
+	ssize_t n;
+
+	if (events & POLLOUT && c->sent < c->bytes) {
+		n = c->bytes - c->sent < sizeof(buf) ? c->bytes - c->sent : sizeof(buf);
+		pattern_fill(buf, n, c->seed + 1, c->sent);
+		n = send(c->fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			return "send";
+		if (n > 0)
+			c->sent += n;
+	}
+	if (!(events & (POLLIN | POLLHUP | POLLERR)))
+		return NULL;
+	n = c->bytes - c->got < sizeof(buf) ? c->bytes - c->got : sizeof(buf);
+	if (!n) {
+		n = recv(c->fd, c->line + c->line_len, sizeof(c->line) - 1 - c->line_len,
+			 MSG_DONTWAIT);
+		if (n < 0)
+			return errno == EAGAIN ? NULL : "receive the answer";
+		c->done = !n;
+		c->line_len += n;
+		return NULL;
+	}
+	n = recv(c->fd, buf, n, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN ? NULL : "recv";
+	if (!n)
+		return "early end";
+	if (pattern_check(buf, n, c->seed, c->got) >= 0)
+		return "wrong byte";
+	c->got += n;
+	return NULL;
+}
+
+/* As many connections as the module has, all of them full both ways. */
+TEST_F_TIMEOUT(multi, both_ways_at_once, 120)
+{
+	const uint64_t bytes = 65536;
+	uint64_t limit = atw_now_ms() + 110000;
+	struct both_ways c[MANY];
+	struct pollfd p[MANY];
+	const char *wrong;
+	int i, left;
+
+	memset(c, 0, sizeof(c));
+	for (i = 0; i < self->max; i++) {
+		c[i].seed = 1000 + 2 * i;
+		c[i].bytes = bytes;
+		c[i].fd = atw_peer("duplex %llu %u", (unsigned long long)bytes, c[i].seed);
+		ASSERT_LE(0, c[i].fd);
+	}
+	for (left = self->max; left; ) {
+		for (i = 0; i < self->max; i++) {
+			p[i].fd = c[i].done ? -1 : c[i].fd;
+			p[i].events = POLLIN | (c[i].sent < bytes ? POLLOUT : 0);
+			p[i].revents = 0;
+		}
+		ASSERT_LT(0, poll(p, self->max, LONG_S * 1000));
+		ASSERT_LT(atw_now_ms(), limit);
+		for (i = 0; i < self->max; i++) {
+			if (c[i].done || !p[i].revents)
+				continue;
+			wrong = move(&c[i], p[i].revents);
+			ASSERT_EQ(NULL, wrong) {
+				TH_LOG("connection %d: %s (%s) after %llu sent, %llu received", i,
+				       wrong, atw_errno_name(errno),
+				       (unsigned long long)c[i].sent,
+				       (unsigned long long)c[i].got);
+			}
+			left -= c[i].done;
+		}
+	}
+	for (i = 0; i < self->max; i++) {
+		EXPECT_STREQ("ok 65536\n", c[i].line);
+		EXPECT_EQ(0, close(c[i].fd));
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * A small message must not wait behind what others have queued. The peer counts
+ * how much of the upload arrives between two messages: were it served in order
+ * of writing, that would be a whole send buffer.
+ */
+TEST_F_TIMEOUT(multi, small_before_bulk, 60)
+{
+	const int buffer = 131072;
+	uint64_t step[40], last = 0, now;
+	uint8_t buf[4096];
+	int bulk, meter, i, n, size = buffer / 2;
+	size_t sent = 0;
+
+	bulk = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, bulk);
+	ASSERT_EQ(0, setsockopt(bulk, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, atw_peer_on(bulk, "count 10"));
+	meter = atw_peer("meter 10");
+	ASSERT_LE(0, meter);
+	for (i = 0; i < (int)ARRAY_SIZE(step); i++) {
+		/* Its queue is full whenever a small message is written. */
+		for (;;) {
+			pattern_fill(buf, sizeof(buf), 1, sent);
+			n = send(bulk, buf, sizeof(buf), MSG_DONTWAIT);
+			if (n < 0)
+				break;
+			sent += n;
+		}
+		ASSERT_EQ(EAGAIN, errno);
+		now = atw_meter(meter);
+		ASSERT_NE(UINT64_MAX, now);
+		step[i] = now - last;
+		last = now;
+	}
+	ASSERT_LT(0, last);
+	qsort(step, ARRAY_SIZE(step), sizeof(step[0]), by_size);
+	/* Both get their turns: one message, one or two sends of the bulk. */
+	TH_LOG("bulk bytes between two messages: median %llu, most %llu",
+	       (unsigned long long)step[ARRAY_SIZE(step) / 2],
+	       (unsigned long long)step[ARRAY_SIZE(step) - 1]);
+	EXPECT_LT(0, step[ARRAY_SIZE(step) / 2]);
+	EXPECT_GT(16384, step[ARRAY_SIZE(step) / 2]);
+	EXPECT_GT(49152, step[ARRAY_SIZE(step) - 1]);
+}
+
+/* Two uploads share the line evenly. */
+TEST_F_TIMEOUT(multi, uploads_share, 60)
+{
+	uint64_t limit = atw_now_ms() + 50000, a, b;
+	int up[2], meter[2], i, n;
+	uint8_t buf[4096];
+
+	for (i = 0; i < 2; i++) {
+		up[i] = atw_peer("count %d", 20 + i);
+		ASSERT_LE(0, up[i]);
+		meter[i] = atw_peer("meter %d", 20 + i);
+		ASSERT_LE(0, meter[i]);
+	}
+	pattern_fill(buf, sizeof(buf), 1, 0);
+	do {
+		for (i = 0; i < 2; i++) {
+			do {
+				n = send(up[i], buf, sizeof(buf), MSG_DONTWAIT);
+			} while (n > 0);
+			ASSERT_EQ(EAGAIN, errno);
+		}
+		a = atw_meter(meter[0]);
+		b = atw_meter(meter[1]);
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (a + b < 200000);
+	EXPECT_LT(a, 2 * b);
+	EXPECT_LT(b, 2 * a);
+}
+
+/* Downloads that nobody hurries to read do not hold up a small message. */
+TEST_F_TIMEOUT(multi, small_beside_download, 60)
+{
+	uint64_t got = 0;
+	uint8_t buf[8192];
+	int down, echo, i;
+	ssize_t n;
+
+	down = atw_peer("source 400000 5");
+	ASSERT_LE(0, down);
+	echo = atw_peer("echo");
+	ASSERT_LE(0, echo);
+	for (i = 0; got < 400000; i++) {
+		ASSERT_TRUE(atw_echo_works(echo, i, 16));
+		while ((n = recv(down, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+			ASSERT_EQ(-1, pattern_check(buf, n, 5, got));
+			got += n;
+		}
+		if (n < 0) {
+			ASSERT_EQ(EAGAIN, errno);
+		}
+		if (!n)
+			break;
+	}
+	ASSERT_EQ(400000, got);
+	/* More than one while it went on. */
+	EXPECT_LT(3, i);
+}
+
+/* More than the module has: told so, and all is well after one is closed. */
+TEST_F_TIMEOUT(multi, used_up, 60)
+{
+	uint64_t limit;
+	int fd[MANY], more, i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < self->max; i++) {
+			fd[i] = atw_peer("echo");
+			ASSERT_LE(0, fd[i]);
+		}
+		more = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, more);
+		ASSERT_ERRNO(ENOBUFS, atw_connect_host(more, atw_peer_port()));
+		for (i = 0; i < self->max; i++) {
+			ASSERT_TRUE(atw_echo_works(fd[i], i, 50));
+		}
+		close(fd[0]);
+		/* Some firmware takes its time to free one. */
+		limit = atw_now_ms() + 5000;
+		while (atw_connect_host(more, atw_peer_port())) {
+			ASSERT_EQ(ENOBUFS, errno);
+			ASSERT_LT(atw_now_ms(), limit);
+			atw_pause_ms(20);
+		}
+		ASSERT_EQ(5, atw_send_all(more, "echo\n", 5));
+		ASSERT_TRUE(atw_echo_works(more, round, 50));
+		for (i = 1; i < self->max; i++)
+			close(fd[i]);
+		close(more);
+		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	}
+}
+
+/* Sockets beyond those that the module has, never connected: no matter. */
+TEST_F(multi, unconnected)
+{
+	int i, fd;
+
+	for (i = 0; i < 200; i++) {
+		fd = atw_socket(i & 1 ? SOCK_STREAM : SOCK_DGRAM);
+		ASSERT_LE(0, fd);
+	}
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+/* Opened and closed in every state, ATW_CHURN times; nothing stays behind. */
+TEST_F_TIMEOUT(multi, churn, 300)
+{
+	int rounds = atoi(atw_env("ATW_CHURN", "200"));
+	int fd = -1, i, ret;
+	uint64_t limit;
+
+	for (i = 0; i < rounds; i++) {
+		limit = atw_now_ms() + 20000;
+		switch (i % 5) {
+		case 0:		/* used */
+		case 1:		/* closed with an answer on its way */
+			for (;;) {
+				fd = atw_peer("echo");
+				if (fd >= 0)
+					break;
+				/* Those before are still being closed. */
+				ASSERT_STREQ("ENOBUFS", atw_errno_name(errno));
+				ASSERT_LT(atw_now_ms(), limit);
+				atw_pause_ms(5);
+			}
+			if (i % 5)
+				ret = send(fd, "hello", 5, MSG_NOSIGNAL);
+			else
+				ret = atw_echo_works(fd, i, 20);
+			ASSERT_LT(0, ret);
+			break;
+		case 2:		/* in the middle of connecting */
+			fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+			ASSERT_LE(0, fd);
+			ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
+			break;
+		case 3:		/* never connected */
+			fd = atw_socket(SOCK_STREAM);
+			ASSERT_LE(0, fd);
+			break;
+		case 4:		/* datagrams */
+			fd = atw_socket(SOCK_DGRAM);
+			ASSERT_LE(0, fd);
+			while (atw_connect_host(fd, atw_peer_port())) {
+				ASSERT_STREQ("ENOBUFS", atw_errno_name(errno));
+				ASSERT_LT(atw_now_ms(), limit);
+				atw_pause_ms(5);
+			}
+			ASSERT_EQ(5, send(fd, "hello", 5, 0));
+			break;
+		}
+		ASSERT_EQ(0, close(fd));
+	}
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	if (atw_has_sim()) {
+		/* Nor does the module keep any. */
+		limit = atw_now_ms() + 10000;
+		while (atw_sim_stat("sockets")) {
+			ASSERT_LT(atw_now_ms(), limit);
+			atw_pause_ms(20);
+		}
+		ASSERT_LE(rounds / 5 * 3, atw_sim_stat("sockets-made"));
+	}
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+/* A line for every socket, with its state, gone when it is closed. */
+TEST_F(multi, proc_listing)
+{
+	const char *host = atw_env("ATW_HOST", "192.0.2.1");
+	char want[64], *text;
+	int stream, dgram;
+
+	text = atw_slurp(ATW_PROC);
+	ASSERT_NE(NULL, text);
+	free(text);
+	stream = atw_peer("echo");
+	ASSERT_LE(0, stream);
+	ASSERT_EQ(1, atw_listed());
+	dgram = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, dgram);
+	ASSERT_EQ(0, atw_connect_host(dgram, atw_peer_port()));
+	ASSERT_EQ(2, atw_listed());
+	text = atw_slurp(ATW_PROC);
+	ASSERT_NE(NULL, text);
+	snprintf(want, sizeof(want), "%s:%d", host, atw_peer_port());
+	EXPECT_NE(NULL, strstr(text, want)) {
+		TH_LOG("no %s in\n%s", want, text);
+	}
+	EXPECT_NE(NULL, strstr(text, ATW_DEVICE));
+	free(text);
+	close(dgram);
+	EXPECT_TRUE(atw_listed_becomes(1, 5000));
+	close(stream);
+	EXPECT_TRUE(atw_listed_becomes(0, 5000));
+}
+
+/*
+ * Nobody reads: what the module prints must be taken, so that there is a bound,
+ * and beyond it the connection breaks, aloud. The others go on.
+ */
+TEST_F_TIMEOUT(multi, reader_too_slow, 60)
+{
+	int fd, echo, i, small = 16384, err;
+	int64_t got;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
+	ASSERT_EQ(0, atw_peer_on(fd, "source 1000000 6"));
+	echo = atw_peer("echo");
+	ASSERT_LE(0, echo);
+	for (i = 0; i < 1000 && !(atw_wait(fd, POLLIN, 0) & POLLERR); i++) {
+		ASSERT_TRUE(atw_echo_works(echo, i, 100));
+	}
+	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLIN, 0));
+	/* What had come before is good, then comes the error, never a hole. */
+	got = atw_download(fd, 1000000, 6, &err);
+	ASSERT_LE(0, got);
+	EXPECT_STREQ("ECONNRESET", atw_errno_name(err));
+	EXPECT_GT(1000000, got);
+	EXPECT_TRUE(atw_echo_works(echo, 7, 500));
+	close(fd);
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 8, 500));
+}
+
+TEST_HARNESS_MAIN

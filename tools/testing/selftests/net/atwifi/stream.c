@@ -1,0 +1,852 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SOCK_STREAM: what a program may expect of a TCP client.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <linux/sockios.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+TEST(echo)
+{
+	int fd = atw_peer("echo");
+
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 1));
+	EXPECT_TRUE(atw_echo_works(fd, 2, 64));
+	EXPECT_TRUE(atw_echo_works(fd, 3, 2048));
+	EXPECT_EQ(0, close(fd));
+}
+
+/* An address without the room for a name. */
+TEST(short_address)
+{
+	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	int fd = atw_socket(SOCK_STREAM);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&addr, ATW_ADDRLEN_MIN));
+	ASSERT_EQ(5, atw_send_all(fd, "echo\n", 5));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+/* Payload that looks like the module's own words is payload. */
+TEST(payload_like_protocol)
+{
+	static const char text[] =
+		"\r\nOK\r\n\r\nERROR\r\n+ERROR\r\n>\r\n>"
+		"\r\n+EVENT:SocketDown,1,5,hello\r\n"
+		"\r\n+EVENT:SocketDisconnect,1\r\n\r\n+EVENT:WIFI_DISCONNECT\r\n"
+		"\r\nready\r\n\r\n[Busy]Cmd running\r\nUnknown cmd:AT\r\n"
+		"AT+RST\r\n+++AT+SOCKETDEL=1\r\n+++\r\n\0\0\xff\xfe\r\r\n\n";
+	char back[sizeof(text)];
+	int fd, i;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(sizeof(text), atw_send_all(fd, text, sizeof(text)));
+		ASSERT_EQ(sizeof(text), atw_recv_all(fd, back, sizeof(back)));
+		ASSERT_EQ(0, memcmp(text, back, sizeof(text)));
+	}
+	/* Alone in its packet, between pauses, too. */
+	ASSERT_EQ(3, atw_send_all(fd, "+++", 3));
+	ASSERT_EQ(3, atw_recv_all(fd, back, 3));
+	ASSERT_EQ(0, memcmp("+++", back, 3));
+	EXPECT_TRUE(atw_echo_works(fd, 4, 100));
+}
+
+TEST(upload)
+{
+	char line[32];
+	int fd;
+
+	fd = atw_peer("sink 262144 11");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_upload(fd, 262144, 11));
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	ASSERT_STREQ("ok 262144", line);
+	/* The peer closed after its line. */
+	EXPECT_EQ(0, recv(fd, line, 1, 0));
+}
+
+TEST(download)
+{
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("source 262144 12");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(262144, atw_download(fd, 262144, 12, &err));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+/* Up and down at once over one connection. */
+TEST(duplex)
+{
+	static uint8_t buf[4096];
+	uint64_t sent = 0, got = 0;
+	char line[32];
+	ssize_t n, bad;
+	int fd;
+
+	fd = atw_peer("duplex 100000 30");
+	ASSERT_LE(0, fd);
+	while (got < 100000) {
+		short events = POLLIN | (sent < 100000 ? POLLOUT : 0);
+
+		events = atw_wait(fd, events, LONG_S * 1000);
+		ASSERT_NE(0, events & (POLLIN | POLLOUT));
+		if (events & POLLOUT) {
+			n = 100000 - sent < sizeof(buf) ? 100000 - sent : sizeof(buf);
+			pattern_fill(buf, n, 31, sent);
+			n = send(fd, buf, n, MSG_DONTWAIT);
+			if (n < 0) {
+				ASSERT_EQ(EAGAIN, errno);
+				n = 0;
+			}
+			sent += n;
+		}
+		if (events & POLLIN) {
+			n = 100000 - got < sizeof(buf) ? 100000 - got : sizeof(buf);
+			n = recv(fd, buf, n, MSG_DONTWAIT);
+			ASSERT_LT(0, n);
+			bad = pattern_check(buf, n, 30, got);
+			ASSERT_EQ(-1, bad);
+			got += n;
+		}
+	}
+	for (; sent < 100000; sent += n) {
+		n = 100000 - sent < sizeof(buf) ? 100000 - sent : sizeof(buf);
+		pattern_fill(buf, n, 31, sent);
+		ASSERT_EQ(n, atw_send_all(fd, buf, n));
+	}
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	ASSERT_STREQ("ok 100000", line);
+}
+
+/* Writes of all sizes around the module's limits. */
+TEST(odd_sizes)
+{
+	static const size_t size[] = { 1, 2, 3, 7, 255, 256, 257, 1023, 1024, 1025, 1460, 4095,
+				       4097, 10000 };
+	uint8_t buf[10000];
+	uint64_t at = 0, total = 0;
+	char line[32];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(size); i++)
+		total += size[i];
+	fd = atw_peer("sink %llu 13", (unsigned long long)total);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < ARRAY_SIZE(size); i++) {
+		pattern_fill(buf, size[i], 13, at);
+		ASSERT_EQ(size[i], atw_send_all(fd, buf, size[i]));
+		at += size[i];
+	}
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	EXPECT_EQ(0, strncmp("ok ", line, 3));
+}
+
+/* What a server says at once comes with the answer to the connect. */
+TEST(server_speaks_first)
+{
+	char buf[sizeof(GREETING)] = "";
+	int i, fd;
+
+	for (i = 0; i < 10; i++) {
+		fd = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+		ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
+		ASSERT_EQ(sizeof(GREETING) - 1, atw_recv_all(fd, buf, sizeof(GREETING) - 1));
+		ASSERT_STREQ(GREETING, buf);
+		ASSERT_EQ(5, atw_send_all(fd, "echo\n", 5));
+		ASSERT_TRUE(atw_echo_works(fd, i, 32));
+		close(fd);
+	}
+}
+
+TEST(connect_nonblocking)
+{
+	int fd, err = -1;
+	socklen_t len = sizeof(err);
+
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_S * 1000));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_EQ(0, err);
+	/* The socket is connected: the second call either says so for the first
+	 * time, as for a program that asks by connect(), or from then on.
+	 */
+	if (atw_connect_host(fd, atw_peer_port())) {
+		ASSERT_EQ(EISCONN, errno);
+	}
+	ASSERT_ERRNO(EISCONN, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, 0));
+	ASSERT_EQ(5, atw_send_all(fd, "echo\n", 5));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+TEST(connect_twice)
+{
+	int fd = atw_peer("echo");
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EISCONN, atw_connect_host(fd, atw_peer_port()));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+TEST(recv_nonblocking)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EAGAIN, recv(fd, &byte, 1, MSG_DONTWAIT));
+	ASSERT_ERRNO(EAGAIN, recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	ASSERT_ERRNO(EAGAIN, read(fd, &byte, 1));
+	ASSERT_EQ(0, atw_wait(fd, POLLIN, 0));
+	ASSERT_EQ(1, send(fd, "x", 1, 0));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(1, read(fd, &byte, 1));
+	ASSERT_EQ('x', byte);
+	ASSERT_ERRNO(EAGAIN, read(fd, &byte, 1));
+}
+
+/* A program that writes faster than the module takes is told so. */
+TEST(send_nonblocking)
+{
+	uint8_t buf[4096];
+	uint64_t at = 0;
+	int full = 0, small = 4096;
+	char line[32];
+	ssize_t n;
+	int fd;
+
+	fd = atw_peer("sink 131072 14");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+	while (at < 131072) {
+		size_t want = 131072 - at < sizeof(buf) ? 131072 - at : sizeof(buf);
+
+		pattern_fill(buf, want, 14, at);
+		n = send(fd, buf, want, MSG_DONTWAIT);
+		if (n < 0) {
+			ASSERT_EQ(EAGAIN, errno);
+			full++;
+			ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_S * 1000));
+			continue;
+		}
+		ASSERT_LT(0, n);
+		at += n;
+	}
+	EXPECT_LT(0, full);
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	ASSERT_STREQ("ok 131072", line);
+}
+
+TEST(peek)
+{
+	char one[16] = "", two[16] = "";
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(10, atw_send_all(fd, "0123456789", 10));
+	while (recv(fd, one, sizeof(one), MSG_PEEK) < 10)
+		;
+	ASSERT_STREQ("0123456789", one);
+	ASSERT_EQ(4, recv(fd, two, 4, MSG_PEEK));
+	ASSERT_EQ(4, recv(fd, two, 4, 0));
+	ASSERT_EQ(0, memcmp(two, "0123", 4));
+	memset(one, 0, sizeof(one));
+	ASSERT_EQ(6, recv(fd, one, sizeof(one), MSG_PEEK));
+	ASSERT_STREQ("456789", one);
+	ASSERT_EQ(6, recv(fd, one, sizeof(one), 0));
+	ASSERT_ERRNO(EAGAIN, recv(fd, one, 1, MSG_DONTWAIT));
+}
+
+/* Peeking over more than one of the module's chunks. */
+TEST(peek_waitall)
+{
+	static uint8_t buf[6000];
+	int fd;
+
+	fd = atw_peer("source 6000 15 1000 5");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(6000, recv(fd, buf, sizeof(buf), MSG_PEEK | MSG_WAITALL));
+	ASSERT_EQ(-1, pattern_check(buf, 6000, 15, 0));
+	memset(buf, 0, sizeof(buf));
+	ASSERT_EQ(6000, recv(fd, buf, sizeof(buf), MSG_WAITALL));
+	ASSERT_EQ(-1, pattern_check(buf, 6000, 15, 0));
+}
+
+TEST(waitall)
+{
+	static uint8_t buf[5000];
+	int fd;
+
+	fd = atw_peer("source 9000 16 700 5");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(5000, recv(fd, buf, sizeof(buf), MSG_WAITALL));
+	ASSERT_EQ(-1, pattern_check(buf, 5000, 16, 0));
+	/* The end of the stream ends the waiting. */
+	ASSERT_EQ(4000, recv(fd, buf, sizeof(buf), MSG_WAITALL));
+	ASSERT_EQ(-1, pattern_check(buf, 4000, 16, 5000));
+	ASSERT_EQ(0, recv(fd, buf, sizeof(buf), MSG_WAITALL));
+}
+
+TEST(rcvlowat)
+{
+	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint8_t buf[100];
+	int fd, low = 50, n;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)));
+	ASSERT_EQ(20, atw_send_all(fd, "01234567890123456789", 20));
+	do {
+		ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (n < 20);
+	EXPECT_EQ(0, atw_wait(fd, POLLIN, 0));
+	ASSERT_EQ(30, atw_send_all(fd, "012345678901234567890123456789", 30));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_LE(50, recv(fd, buf, sizeof(buf), 0));
+}
+
+TEST(scatter_gather)
+{
+	char a[3], b[1], c[20];
+	struct iovec out[] = { { "one", 3 }, { "", 0 }, { "twothree", 8 } };
+	struct iovec in[] = { { a, 3 }, { b, 1 }, { c, 7 } };
+	struct msghdr msg = { .msg_iov = in, .msg_iovlen = 3 };
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(11, writev(fd, out, 3));
+	ASSERT_EQ(11, recvmsg(fd, &msg, MSG_WAITALL));
+	EXPECT_EQ(0, memcmp(a, "one", 3));
+	EXPECT_EQ('t', b[0]);
+	EXPECT_EQ(0, memcmp(c, "wothree", 7));
+	EXPECT_EQ(0, msg.msg_flags);
+}
+
+TEST(zero_length)
+{
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, send(fd, "", 0, 0));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 10));
+}
+
+TEST(sendfile_upload)
+{
+	uint8_t buf[50000];
+	off_t at = 0;
+	char line[32];
+	int fd, file;
+
+	file = memfd_create("pattern", MFD_CLOEXEC);
+	ASSERT_LE(0, file);
+	pattern_fill(buf, sizeof(buf), 17, 0);
+	ASSERT_EQ(sizeof(buf), write(file, buf, sizeof(buf)));
+	fd = atw_peer("sink 50000 17");
+	ASSERT_LE(0, fd);
+	while (at < (off_t)sizeof(buf)) {
+		ASSERT_LT(0, sendfile(fd, file, &at, sizeof(buf) - at));
+	}
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	ASSERT_STREQ("ok 50000", line);
+}
+
+TEST(shutdown_write)
+{
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("source 20000 18");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, shutdown(fd, SHUT_WR));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	/* Reading goes on. */
+	ASSERT_EQ(20000, atw_download(fd, 20000, 18, &err));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+TEST(shutdown_read)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, shutdown(fd, SHUT_RD));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	EXPECT_EQ(POLLIN | POLLRDHUP, atw_wait(fd, POLLIN | POLLRDHUP, 0));
+}
+
+TEST(shutdown_both)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, shutdown(fd, SHUT_RDWR));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	EXPECT_EQ(POLLHUP, atw_wait(fd, 0, 0));
+}
+
+/* What was written before the shutdown still goes out. */
+TEST(shutdown_after_upload)
+{
+	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	int bulk, meter;
+
+	meter = atw_peer("meter 1");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	bulk = atw_peer("count 1");
+	ASSERT_LE(0, bulk);
+	ASSERT_EQ(0, atw_upload(bulk, 40000, 19));
+	ASSERT_EQ(0, shutdown(bulk, SHUT_WR));
+	while (atw_meter(meter) != before + 40000) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+}
+
+TEST_SIGNAL(sigpipe, SIGPIPE)
+{
+	int fd = atw_peer("echo");
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, shutdown(fd, SHUT_WR));
+	send(fd, "x", 1, 0);
+}
+
+TEST(remote_close)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("close-after 0");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	EXPECT_EQ(POLLIN, POLLIN & atw_wait(fd, POLLIN, 0));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+}
+
+/* The remote closed before the program read: it gets all there was. */
+TEST(remote_close_data_pending)
+{
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("source 30000 20");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(30000, atw_download(fd, 30000, 20, &err));
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+/*
+ * The same while the program was writing. The module does not tell how the
+ * remote ended the connection: what was not sent is lost, which is said.
+ */
+TEST(remote_close_while_sending)
+{
+	uint8_t buf[4096] = { 0 };
+	int fd, i, err = 0;
+	ssize_t n;
+
+	fd = atw_peer("close-after 1000");
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2000 && !err; i++) {
+		n = send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
+		if (n < 0)
+			err = errno;
+	}
+	ASSERT_NE(0, err);
+	if (err != EPIPE) {
+		ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+	}
+	/* Once reported it is the end of the stream. */
+	ASSERT_ERRNO(EPIPE, send(fd, buf, 1, MSG_NOSIGNAL));
+}
+
+TEST(receive_timeout)
+{
+	uint64_t start;
+	char byte;
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, 200));
+	start = atw_now_ms();
+	ASSERT_ERRNO(EAGAIN, recv(fd, &byte, 1, 0));
+	EXPECT_LE(190, atw_now_ms() - start);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 10));
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+TEST(receive_interrupted)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct timeval tv = { 0, 100000 };
+	struct itimerval it = { tv, tv };
+	char byte;
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	/* With a time-out a call is never restarted; without one it may be. */
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_ERRNO(EINTR, recv(fd, &byte, 1, 0));
+	ASSERT_EQ(0, atw_timeouts(fd, 0));
+	ASSERT_ERRNO(EINTR, recv(fd, &byte, 1, 0));
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 10));
+}
+
+/* What a failed copy did not deliver is still there. */
+TEST(invalid_buffers)
+{
+	char *bad = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct msghdr msg = { .msg_iov = (struct iovec *)bad, .msg_iovlen = 1 };
+	uint8_t buf[3000];
+	char *half = bad + 4096 - 100;
+	char line[32];
+	ssize_t n;
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, bad);
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EFAULT, send(fd, bad, 100, 0));
+	ASSERT_ERRNO(EFAULT, sendmsg(fd, &msg, 0));
+	ASSERT_TRUE(atw_echo_works(fd, 1, 100));
+	ASSERT_EQ(5, atw_send_all(fd, "abcde", 5));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_ERRNO(EFAULT, recv(fd, bad, 5, 0));
+	ASSERT_ERRNO(EFAULT, recv(fd, bad, 5, MSG_PEEK));
+	ASSERT_EQ(5, atw_recv_all(fd, line, 5));
+	ASSERT_EQ(0, memcmp(line, "abcde", 5));
+	close(fd);
+
+	/* A buffer that ends in the middle: as many bytes as were taken. */
+	ASSERT_EQ(0, mprotect(bad, 4096, PROT_READ | PROT_WRITE));
+	fd = atw_peer("sink 3000 21");
+	ASSERT_LE(0, fd);
+	pattern_fill(buf, sizeof(buf), 21, 0);
+	memcpy(half, buf, 100);
+	n = send(fd, half, 3000, 0);
+	if (n < 0) {
+		ASSERT_EQ(EFAULT, errno);
+		n = 0;
+	}
+	ASSERT_GE(100, n);
+	ASSERT_EQ(3000 - n, atw_send_all(fd, buf + n, 3000 - n));
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	ASSERT_STREQ("ok 3000", line);
+}
+
+TEST(queue_sizes)
+{
+	uint8_t buf[2000];
+	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	int fd, n = -1;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+	EXPECT_EQ(0, n);
+	pattern_fill(buf, sizeof(buf), 22, 0);
+	ASSERT_EQ(2000, atw_send_all(fd, buf, sizeof(buf)));
+	ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &n));
+	EXPECT_LE(0, n);
+	EXPECT_GE(2000, n);
+	do {
+		ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+		ASSERT_LE(n, 2000);
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (n < 2000);
+	/* What has come back was sent. */
+	ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &n));
+	EXPECT_EQ(0, n);
+	ASSERT_EQ(500, atw_recv_all(fd, buf, 500));
+	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+	EXPECT_EQ(1500, n);
+}
+
+TEST(names_of_both_ends)
+{
+	static const char zero[ATW_NAME_MAX];
+	struct sockaddr_atw addr, want;
+	socklen_t len = sizeof(addr);
+	int fd;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENOTCONN, getpeername(fd, (struct sockaddr *)&addr, &len));
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	want = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	memset(&addr, 0x5a, sizeof(addr));
+	len = sizeof(addr);
+	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&addr, &len));
+	EXPECT_EQ(sizeof(addr), len);
+	/* Every byte of it: none is left over from the kernel's stack. */
+	EXPECT_EQ(0, memcmp(&addr, &want, sizeof(addr)));
+	memset(&addr, 0x5a, sizeof(addr));
+	len = sizeof(addr);
+	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&addr, &len));
+	EXPECT_EQ(atw_family(), addr.satw_family);
+	EXPECT_EQ(0, memcmp(addr.satw_name, zero, ATW_NAME_MAX));
+	/* A shorter buffer gets the beginning and the full length. */
+	memset(&addr, 0x5a, sizeof(addr));
+	len = ATW_ADDRLEN_MIN;
+	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&addr, &len));
+	EXPECT_EQ(sizeof(addr), len);
+	EXPECT_EQ(0, memcmp(&addr, &want, ATW_ADDRLEN_MIN));
+	EXPECT_EQ(0x5a, addr.satw_name[0]);
+}
+
+TEST(recvfrom_stream)
+{
+	struct sockaddr_atw addr;
+	socklen_t len = sizeof(addr);
+	char buf[3];
+	int fd;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(3, send(fd, "abc", 3, 0));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_LT(0, recvfrom(fd, buf, 3, 0, (struct sockaddr *)&addr, &len));
+	/* As with TCP: there is no address with the data of a stream. */
+	EXPECT_EQ(0, len);
+}
+
+TEST(options)
+{
+	struct linger lin = { 1, 7 }, back;
+	struct timeval tv = { 3, 0 }, tv2;
+	int fd, n, size;
+	socklen_t len = sizeof(n);
+	char dev[16] = "";
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_TYPE, &n, &len));
+	EXPECT_EQ(SOCK_STREAM, n);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &n, &len));
+	EXPECT_EQ(atw_family(), n);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &n, &len));
+	EXPECT_EQ(ATWPROTO_TCP, n);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &n, &len));
+	EXPECT_EQ(0, n);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &n, &len));
+	EXPECT_EQ(0, n);
+
+	size = 20000;
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, &len));
+	EXPECT_EQ(2 * size, n);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, &len));
+	EXPECT_EQ(2 * size, n);
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	len = sizeof(back);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_LINGER, &back, &len));
+	EXPECT_EQ(1, back.l_onoff);
+	EXPECT_EQ(7, back.l_linger);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	len = sizeof(tv2);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv2, &len));
+	EXPECT_EQ(3, tv2.tv_sec);
+
+	n = 1;
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &n, sizeof(n)));
+	n = 0;
+	len = sizeof(n);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &n, &len));
+	EXPECT_EQ(1, n);
+	n = 7200;
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+	n = 0;
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, &len));
+	EXPECT_EQ(7200, n);
+	n = 7201;
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+	n = 0;
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+	n = -1;
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+	n = 10;
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, 2));
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &n, &len));
+	EXPECT_EQ(0, n);
+	ASSERT_ERRNO(ENOPROTOOPT,
+		     setsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &n, sizeof(n)));
+	ASSERT_ERRNO(ENOPROTOOPT, setsockopt(fd, SOL_ATWIFI, 12345, &n, sizeof(n)));
+	ASSERT_ERRNO(ENOPROTOOPT, getsockopt(fd, SOL_ATWIFI, 12345, &n, &len));
+	ASSERT_ERRNO(ENOPROTOOPT, getsockopt(fd, SOL_IP, 1, &n, &len));
+	ASSERT_ERRNO(EFAULT, getsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, (void *)8, &len));
+	ASSERT_ERRNO(EFAULT, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, (void *)8, 4));
+
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ATW_DEVICE, 5));
+	len = sizeof(dev);
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, dev, &len));
+	EXPECT_STREQ(ATW_DEVICE, dev);
+	ASSERT_ERRNO(ENODEV, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "atw99", 6));
+	ASSERT_ERRNO(ENODEV, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "lo", 3));
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "", 0));
+	len = sizeof(dev);
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, dev, &len));
+	EXPECT_STREQ("", dev);
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE, 5));
+	/* With keep-alive and the device named it connects all the same. */
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+	/* Too late for these. */
+	ASSERT_ERRNO(EISCONN, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "", 0));
+	ASSERT_ERRNO(EISCONN, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &n, sizeof(n)));
+}
+
+/* close() waits until the module has what was written. */
+TEST(linger)
+{
+	struct linger lin = { 1, LONG_S };
+	uint64_t before, limit;
+	int fd, meter;
+
+	meter = atw_peer("meter 2");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	fd = atw_peer("count 2");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	ASSERT_EQ(0, atw_upload(fd, 60000, 23));
+	ASSERT_EQ(0, close(fd));
+	/* The last byte may be between module and peer, none is in the host. */
+	limit = atw_now_ms() + 2000;
+	while (atw_meter(meter) != before + 60000) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+}
+
+/* Without SO_LINGER close() returns at once, and the rest goes out as well. */
+TEST(close_sends_the_rest)
+{
+	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	int fd, meter, i;
+
+	meter = atw_peer("meter 3");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	for (i = 0; i < 3; i++) {
+		fd = atw_peer("count 3");
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_upload(fd, 30000, 24));
+		ASSERT_EQ(0, close(fd));
+	}
+	while (atw_meter(meter) != before + 90000) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+}
+
+/* SO_LINGER of no time: what was not sent is thrown away. */
+TEST(linger_none)
+{
+	struct linger lin = { 1, 0 };
+	int fd;
+
+	fd = atw_peer("count 4");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	ASSERT_EQ(0, atw_upload(fd, 100000, 25));
+	ASSERT_EQ(0, close(fd));
+	EXPECT_TRUE(atw_listed_becomes(0, 5000));
+}
+
+TEST(poll_and_epoll)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	char buf[16];
+	int fd, ep;
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(POLLOUT, atw_wait(fd, POLLIN | POLLOUT | POLLRDHUP, 0));
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(1, send(fd, "x", 1, 0));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_S * 1000));
+	/* Edge-triggered: not again without news. */
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(1, send(fd, "y", 1, 0));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_S * 1000));
+	EXPECT_EQ(2, atw_recv_all(fd, buf, 2));
+}
+
+/* The process is gone, its connection too. */
+TEST(exit_closes)
+{
+	pid_t pid;
+	int status;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		int fd = atw_peer("source 1000000 26");
+
+		_exit(fd < 0 || atw_listed() < 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pattern.h"
+#include "util.h"
+
+int atw_family(void)
+{
+	char *text = atw_slurp("/sys/module/atwifi/parameters/family");
+	int family = text ? atoi(text) : AF_ATWIFI;
+
+	free(text);
+	return family;
+}
+
+const char *atw_env(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
+int atw_peer_port(void)
+{
+	return atoi(atw_env("ATW_PEER_PORT", "7007"));
+}
+
+int atw_greet_port(void)
+{
+	return atoi(atw_env("ATW_GREET_PORT", "7008"));
+}
+
+int atw_max_sockets(void)
+{
+	return atoi(atw_env("ATW_MAX_SOCKETS", "5"));
+}
+
+uint64_t atw_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+void atw_pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+int atw_socket(int type)
+{
+	return socket(atw_family(), type | SOCK_CLOEXEC, 0);
+}
+
+struct sockaddr_atw atw_addr(const char *ip, int port)
+{
+	struct sockaddr_atw addr;
+
+	memset(&addr, 0, sizeof(addr));
+	addr.satw_family = atw_family();
+	addr.satw_port = htons(port);
+	inet_pton(AF_INET, ip, &addr.satw_addr);
+	return addr;
+}
+
+struct sockaddr_atw atw_name_addr(const char *name, int port)
+{
+	struct sockaddr_atw addr = atw_addr("0.0.0.0", port);
+
+	memcpy(addr.satw_name, name, strnlen(name, ATW_NAME_MAX));
+	return addr;
+}
+
+int atw_connect(int fd, const struct sockaddr_atw *addr)
+{
+	return connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+}
+
+int atw_connect_host(int fd, int port)
+{
+	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), port);
+
+	return atw_connect(fd, &addr);
+}
+
+int atw_timeouts(int fd, int ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
+	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) ? -1 : 0;
+}
+
+static int peer_line(int fd, const char *fmt, va_list ap)
+{
+	char line[128];
+	int n;
+
+	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
+	line[n++] = '\n';
+	if (atw_timeouts(fd, LONG_S * 1000) ||
+	    atw_connect_host(fd, atw_peer_port()) ||
+	    atw_send_all(fd, line, n) != n)
+		return -1;
+	return 0;
+}
+
+/* Connects a socket to the peer and says what the connection is for. */
+int atw_peer_on(int fd, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = peer_line(fd, fmt, ap);
+	va_end(ap);
+	return ret;
+}
+
+/* A new connection to the peer; -1 and errno if there is none. */
+int atw_peer(const char *fmt, ...)
+{
+	va_list ap;
+	int fd, ret, err;
+
+	fd = atw_socket(SOCK_STREAM);
+	if (fd < 0)
+		return -1;
+	va_start(ap, fmt);
+	ret = peer_line(fd, fmt, ap);
+	va_end(ap);
+	if (!ret)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+ssize_t atw_send_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	size_t left = len;
+
+	while (left) {
+		ssize_t n = send(fd, p, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		left -= n;
+	}
+	return len;
+}
+
+/* So many bytes, or fewer if the stream ends; -1 and errno if it breaks. */
+ssize_t atw_recv_all(int fd, void *buf, size_t len)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = recv(fd, (char *)buf + have, len - have, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (!n)
+			break;
+		have += n;
+	}
+	return have;
+}
+
+/* A line without its end; it reads no byte beyond it. */
+ssize_t atw_recv_line(int fd, char *buf, size_t size)
+{
+	size_t have = 0;
+
+	while (have < size - 1) {
+		ssize_t n = atw_recv_all(fd, buf + have, 1);
+
+		if (n < 0)
+			return -1;
+		if (!n || buf[have] == '\n')
+			break;
+		have++;
+	}
+	buf[have] = '\0';
+	return have;
+}
+
+/* The events of a socket, 0 after a time-out. */
+int atw_wait(int fd, short events, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int n;
+
+	do {
+		n = poll(&p, 1, ms);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : n ? p.revents : 0;
+}
+
+int atw_upload(int fd, uint64_t bytes, uint32_t seed)
+{
+	uint8_t buf[8192];
+	uint64_t at;
+	size_t n;
+
+	for (at = 0; at < bytes; at += n) {
+		n = bytes - at < sizeof(buf) ? bytes - at : sizeof(buf);
+		pattern_fill(buf, n, seed, at);
+		if (atw_send_all(fd, buf, n) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Reads up to @bytes of a stream. Returns how many came, *@err is the errno
+ * that ended it or 0; -1 if one of them is wrong.
+ */
+int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err)
+{
+	uint8_t buf[8192];
+	uint64_t at = 0;
+
+	*err = 0;
+	while (at < bytes) {
+		size_t want = bytes - at < sizeof(buf) ? bytes - at : sizeof(buf);
+		ssize_t n = recv(fd, buf, want, 0);
+		ssize_t bad;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			*err = errno;
+		if (n <= 0)
+			break;
+		bad = pattern_check(buf, n, seed, at);
+		if (bad >= 0) {
+			fprintf(stderr, "# stream of seed %u: byte %llu is wrong\n",
+				seed, (unsigned long long)at + bad);
+			return -1;
+		}
+		at += n;
+	}
+	return at;
+}
+
+bool atw_echo_works(int fd, uint32_t seed, size_t len)
+{
+	uint8_t out[2048], in[2048];
+
+	if (len > sizeof(out))
+		return false;
+	pattern_fill(out, len, seed, 0);
+	return atw_send_all(fd, out, len) == (ssize_t)len &&
+	       atw_recv_all(fd, in, len) == (ssize_t)len && !memcmp(out, in, len);
+}
+
+/* Asks a connection of the peer's kind "meter". */
+uint64_t atw_meter(int fd)
+{
+	uint8_t buf[8] = { 0 };
+	uint64_t n = 0;
+	int i;
+
+	if (atw_send_all(fd, buf, 8) != 8 || atw_recv_all(fd, buf, 8) != 8)
+		return UINT64_MAX;
+	for (i = 0; i < 8; i++)
+		n |= (uint64_t)buf[i] << 8 * i;
+	return n;
+}
+
+/* A small file, NUL-terminated, to be freed; NULL if there is none. */
+char *atw_slurp(const char *path)
+{
+	size_t size = 16384, have = 0;
+	char *buf = malloc(size);
+	ssize_t n = 0;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || !buf) {
+		free(buf);
+		return NULL;
+	}
+	while (have < size - 1 && (n = read(fd, buf + have, size - 1 - have)) > 0)
+		have += n;
+	close(fd);
+	buf[have] = '\0';
+	return buf;
+}
+
+/* The sockets that /proc/net/atwifi lists, below its heading. */
+int atw_listed(void)
+{
+	char *text = atw_slurp(ATW_PROC);
+	int lines = -1;
+	char *p;
+
+	for (p = text; p && *p; p++)
+		if (*p == '\n')
+			lines++;
+	free(text);
+	return lines;
+}
+
+bool atw_listed_becomes(int count, int ms)
+{
+	uint64_t limit = atw_now_ms() + ms;
+
+	while (atw_listed() != count) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(5);
+	}
+	return true;
+}
+
+/* A counter of a device, -1 if it has none of this name. */
+long atw_stat(const char *device, const char *name)
+{
+	char path[256];
+	char *text;
+	long n;
+
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/statistics/%s", device, name);
+	text = atw_slurp(path);
+	n = text ? atol(text) : -1;
+	free(text);
+	return n;
+}
+
+bool atw_state_becomes(const char *device, const char *state, int ms)
+{
+	uint64_t limit = atw_now_ms() + ms;
+	bool is = false;
+	char path[256];
+	char *text;
+
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/state", device);
+	for (;;) {
+		text = atw_slurp(path);
+		if (text) {
+			text[strcspn(text, "\n")] = '\0';
+			is = !strcmp(text, state);
+			free(text);
+		}
+		if (is || atw_now_ms() > limit)
+			return is;
+		atw_pause_ms(10);
+	}
+}
+
+bool atw_has_sim(void)
+{
+	return *atw_env("ATW_SIM_CONTROL", "");
+}
+
+static int control_open(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st))
+		return -1;
+	if (!S_ISSOCK(st.st_mode))
+		return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Gives an emulator a command; 0 if it obeyed. */
+int atw_sim_at(const char *path, char *reply, size_t size, const char *command)
+{
+	char line[256], text[2048];
+	size_t have = 0;
+	int fd, n;
+
+	if (!reply) {
+		reply = text;
+		size = sizeof(text);
+	}
+	reply[0] = '\0';
+	fd = control_open(path);
+	if (fd < 0)
+		return -1;
+	n = snprintf(line, sizeof(line), "%s\n", command);
+	if (write(fd, line, n) != n)
+		goto out;
+	while (have < size - 1) {
+		if (!(atw_wait(fd, POLLIN, 5000) & POLLIN) || read(fd, reply + have, 1) != 1)
+			break;
+		if (reply[have] == '\n')
+			break;
+		have++;
+	}
+	reply[have] = '\0';
+out:
+	close(fd);
+	return strncmp(reply, "ok", 2) ? -1 : 0;
+}
+
+int atw_sim(const char *command)
+{
+	return atw_sim_at(atw_env("ATW_SIM_CONTROL", ""), NULL, 0, command);
+}
+
+/* A number of the emulator's statistics, -1 if there is none. */
+long atw_sim_stat(const char *name)
+{
+	char reply[2048], key[64];
+	char *p;
+
+	if (atw_sim_at(atw_env("ATW_SIM_CONTROL", ""), reply, sizeof(reply), "stats"))
+		return -1;
+	snprintf(key, sizeof(key), " %s=", name);
+	p = strstr(reply, key);
+	return p ? atol(p + strlen(key)) : -1;
+}
+
+const char *atw_errno_name(int err)
+{
+	const char *name = strerrorname_np(err);
+
+	return err ? name ? name : "?" : "none";
+}

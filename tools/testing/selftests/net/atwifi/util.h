@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of AF_ATWIFI share.
+ *
+ * Environment, set by the runner:
+ *  ATW_HOST           address of the peer as seen through the module
+ *  ATW_PEER_PORT      where the peer listens
+ *  ATW_GREET_PORT     where it speaks first
+ *  ATW_NAME           a name of the peer that the module can resolve
+ *  ATW_HOLE           an address that never answers
+ *  ATW_MAX_SOCKETS    how many sockets the module has
+ *  ATW_SIM_CONTROL    the emulator's control socket, or a device that stands
+ *                     for it; tests that need one are skipped without
+ */
+#ifndef ATW_UTIL_H
+#define ATW_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/atwifi.h>
+
+#define ATW_PROC	"/proc/net/atwifi"
+#define ATW_DEVICE	"atw0"
+#define GREETING	"the peer speaks first\n"
+
+/* What no test should ever have to wait for. */
+#define LONG_S		25
+
+int atw_family(void);
+const char *atw_env(const char *name, const char *otherwise);
+int atw_peer_port(void);
+int atw_greet_port(void);
+int atw_max_sockets(void);
+uint64_t atw_now_ms(void);
+void atw_pause_ms(int ms);
+
+int atw_socket(int type);
+struct sockaddr_atw atw_addr(const char *ip, int port);
+struct sockaddr_atw atw_name_addr(const char *name, int port);
+int atw_connect(int fd, const struct sockaddr_atw *addr);
+int atw_connect_host(int fd, int port);
+int atw_timeouts(int fd, int ms);
+int atw_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int atw_peer_on(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+ssize_t atw_send_all(int fd, const void *buf, size_t len);
+ssize_t atw_recv_all(int fd, void *buf, size_t len);
+ssize_t atw_recv_line(int fd, char *buf, size_t size);
+int atw_wait(int fd, short events, int ms);
+int atw_upload(int fd, uint64_t bytes, uint32_t seed);
+int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err);
+bool atw_echo_works(int fd, uint32_t seed, size_t len);
+uint64_t atw_meter(int fd);
+
+char *atw_slurp(const char *path);
+int atw_listed(void);
+bool atw_listed_becomes(int count, int ms);
+long atw_stat(const char *device, const char *name);
+bool atw_state_becomes(const char *device, const char *state, int ms);
+
+bool atw_has_sim(void);
+int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
+int atw_sim(const char *command);
+long atw_sim_stat(const char *name);
+
+/* kselftest's ASSERT_* print numbers: the name of an errno says more. */
+#define ASSERT_ERRNO(expected, call) do {			\
+	errno = 0;						\
+	ASSERT_EQ(-1, call) {					\
+		TH_LOG("expected " #expected);			\
+	}							\
+	ASSERT_STREQ(#expected, atw_errno_name(errno));		\
+} while (0)
+
+const char *atw_errno_name(int err);
+
+#endif
