@@ -721,7 +721,8 @@ static void child(int in, int out, int err)
 {
 	sigset_t none;
 
-	setsid();
+	/* No session: the leader of one would take a serial line that it opens. */
+	setpgid(0, 0);
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
@@ -946,13 +947,9 @@ int main(void)
 	make_links();
 	if (!strcmp(spec.guest, "board"))
 		install_busybox();
-	if (spec.rawtty) {
-		int fd = open_raw(spec.rawtty);
-
-		if (fd < 0)
-			fail("%s: %s", spec.rawtty, strerror(errno));
-		close(fd);
-	}
+	/* Kept open: what has come would go with the last one who has it open. */
+	if (spec.rawtty && open_raw(spec.rawtty) < 0)
+		fail("%s: %s", spec.rawtty, strerror(errno));
 	if (spec.control) {
 		/* Raw from now on, for whoever opens it. */
 		int fd = open_channel(spec.control, control_path, sizeof(control_path));
