@@ -210,13 +210,15 @@ TEST_F_TIMEOUT(multi, uploads_share, 60)
 /* Downloads that nobody hurries to read do not hold up a small message. */
 TEST_F_TIMEOUT(multi, small_beside_download, 60)
 {
+	int down, echo, i, room = 1 << 20;
 	uint64_t got = 0;
 	uint8_t buf[8192];
-	int down, echo, i;
 	ssize_t n;
 
-	down = atw_peer("source 400000 5");
+	down = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, down);
+	ASSERT_EQ(0, setsockopt(down, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)));
+	ASSERT_EQ(0, atw_peer_on(down, "source 400000 5"));
 	echo = atw_peer("echo");
 	ASSERT_LE(0, echo);
 	for (i = 0; got < 400000; i++) {

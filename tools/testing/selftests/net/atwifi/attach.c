@@ -1,0 +1,979 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attaching the line discipline to a tty and taking it off, at every moment,
+ * and bringing up a module that is in any state.
+ *
+ * The module is an emulator (ATW_SIM) behind a pty of this machine, its peer
+ * (ATW_PEER) runs here, too. The driver is loaded, nothing is attached.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <linux/capability.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+#define N_ATWIFI	29
+#define DEVICES		8
+/* From the attaching to "joined", whatever state the module was in. */
+#define UP_MS		25000
+/* Taking it off waits for nothing that the module does or does not. */
+#define DETACH_MS	2000
+
+struct sim {
+	pid_t pid;
+	char tty[64];
+	char control[64];
+};
+
+static pid_t spawn(char *const argv[], char *line, size_t size)
+{
+	int out[2];
+	size_t n = 0;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(out[1], 1);
+		close(0);
+		open("/dev/null", O_RDONLY);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	close(out[1]);
+	while (n < size - 1 && atw_wait(out[0], POLLIN, 10000) > 0 &&
+	       read(out[0], line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	close(out[0]);
+	return n ? pid : -1;
+}
+
+static void end(pid_t pid, int sig)
+{
+	if (pid > 0) {
+		kill(pid, sig);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+/* Starts a module; more arguments, up to a NULL. */
+static int sim_start(struct sim *sim, const char *profile, const char *a, const char *b)
+{
+	static int count;
+	char *argv[] = {
+		(char *)atw_env("ATW_SIM", "atsim"), "--pty", "--profile", (char *)profile,
+		"--control", sim->control, "--map", "192.0.2.0/24=127.0.0.0",
+		(char *)a, (char *)b, NULL
+	};
+
+	snprintf(sim->control, sizeof(sim->control), "/tmp/atwifi-control.%d.%d", getpid(),
+		 count++);
+	sim->pid = spawn(argv, sim->tty, sizeof(sim->tty));
+	return sim->pid > 0 ? 0 : -1;
+}
+
+static void sim_end(struct sim *sim)
+{
+	end(sim->pid, SIGTERM);
+	sim->pid = 0;
+	unlink(sim->control);
+}
+
+static long sim_stat(struct sim *sim, const char *name)
+{
+	setenv("ATW_SIM_CONTROL", sim->control, 1);
+	return atw_sim_stat(name);
+}
+
+static int sim_tell(struct sim *sim, const char *command)
+{
+	return atw_sim_at(sim->control, NULL, 0, command);
+}
+
+static int open_tty(const char *path, speed_t speed)
+{
+	struct termios tio;
+	int fd;
+
+	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || tcgetattr(fd, &tio))
+		return -1;
+	cfmakeraw(&tio);
+	tio.c_cflag |= CLOCAL | CREAD;
+	cfsetspeed(&tio, speed);
+	if (tcsetattr(fd, TCSANOW, &tio)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int set_ldisc(int fd, int ldisc)
+{
+	return ioctl(fd, TIOCSETD, &ldisc);
+}
+
+/* Bits of the devices that there are. */
+static unsigned int devices(void)
+{
+	unsigned int mask = 0, i;
+	char path[64];
+
+	for (i = 0; i < DEVICES; i++) {
+		snprintf(path, sizeof(path), "/sys/class/atwifi/atw%u", i);
+		if (!access(path, F_OK))
+			mask |= 1 << i;
+	}
+	return mask;
+}
+
+/* Attaches; the number of the new device, -1 and errno if it failed. */
+static int attach(const char *tty, speed_t speed, int *fd, char *device, size_t size)
+{
+	unsigned int before = devices(), mask;
+
+	*fd = open_tty(tty, speed);
+	if (*fd < 0)
+		return -1;
+	if (set_ldisc(*fd, N_ATWIFI))
+		return -1;
+	mask = devices() & ~before;
+	if (!mask) {
+		errno = ENOENT;
+		return -1;
+	}
+	snprintf(device, size, "atw%d", __builtin_ctz(mask));
+	return 0;
+}
+
+/* How long it took, in ms; -1 if it failed. */
+static int detach(int fd)
+{
+	uint64_t start = atw_now_ms();
+
+	if (set_ldisc(fd, N_TTY))
+		return -1;
+	return atw_now_ms() - start;
+}
+
+static bool devices_gone(void)
+{
+	uint64_t limit = atw_now_ms() + 5000;
+
+	while (devices()) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(5);
+	}
+	return true;
+}
+
+/* A command of ours on the bare line: the answer must hold @want. */
+static bool raw(int fd, const char *command, const char *want)
+{
+	uint64_t limit = atw_now_ms() + 3000;
+	char buf[4096];
+	size_t n = 0;
+	ssize_t got;
+
+	if (write(fd, command, strlen(command)) != (ssize_t)strlen(command))
+		return false;
+	while (n < sizeof(buf) - 1 && atw_now_ms() < limit) {
+		if (atw_wait(fd, POLLIN, 100) <= 0)
+			continue;
+		got = read(fd, buf + n, sizeof(buf) - 1 - n);
+		if (got <= 0)
+			return false;
+		n += got;
+		buf[n] = '\0';
+		if (strstr(buf, want))
+			return true;
+		if (strstr(buf, "ERROR"))
+			return false;
+	}
+	return false;
+}
+
+static bool raw_until(int fd, const char *command, const char *want)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		if (raw(fd, command, want))
+			return true;
+		atw_pause_ms(50);
+	}
+	return false;
+}
+
+/* A socket that is bound to a device and connected to the peer. */
+static int peer_by(const char *device, const char *what)
+{
+	int fd = atw_socket(SOCK_STREAM);
+
+	if (fd >= 0 &&
+	    !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1) &&
+	    !atw_peer_on(fd, "%s", what))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool transfer(const char *device, size_t bytes)
+{
+	char what[64], line[32], ok[32];
+	int fd, err;
+	bool good;
+
+	snprintf(what, sizeof(what), "source %zu 91", bytes);
+	fd = peer_by(device, what);
+	if (fd < 0)
+		return false;
+	good = atw_download(fd, bytes, 91, &err) == (int64_t)bytes;
+	close(fd);
+	snprintf(what, sizeof(what), "sink %zu 92", bytes);
+	snprintf(ok, sizeof(ok), "ok %zu", bytes);
+	fd = peer_by(device, what);
+	if (fd < 0)
+		return false;
+	good = good && !atw_upload(fd, bytes, 92) && atw_recv_line(fd, line, sizeof(line)) > 0 &&
+	       !strcmp(line, ok);
+	close(fd);
+	return good;
+}
+
+static bool all_programs(void)
+{
+	return *atw_env("ATW_SIM", "") && *atw_env("ATW_PEER", "");
+}
+
+static pid_t start_peer(void)
+{
+	char *argv[] = { (char *)atw_env("ATW_PEER", ""), NULL };
+	char line[64] = "", port[16], greet[16];
+	pid_t pid;
+
+	pid = spawn(argv, line, sizeof(line));
+	if (sscanf(line, "%15s %15s", port, greet) != 2)
+		return -1;
+	setenv("ATW_PEER_PORT", port, 1);
+	setenv("ATW_GREET_PORT", greet, 1);
+	setenv("ATW_HOST", "192.0.2.1", 1);
+	return pid;
+}
+
+/*
+ * Bringing up a module in whatever state, for each family of firmware.
+ */
+FIXTURE(module)
+{
+	struct sim sim;
+	pid_t peer;
+	int tty;
+	char device[16];
+};
+
+FIXTURE_VARIANT(module)
+{
+	const char *profile;
+};
+
+FIXTURE_VARIANT_ADD(module, classic) { "classic" };
+FIXTURE_VARIANT_ADD(module, middleware) { "middleware" };
+FIXTURE_VARIANT_ADD(module, bw20) { "bw20" };
+
+FIXTURE_SETUP(module)
+{
+	self->tty = -1;
+	if (!all_programs()) {
+		SKIP(return, "no emulator or no peer for this machine");
+	}
+	ASSERT_EQ(0, devices());
+	self->peer = start_peer();
+	ASSERT_LT(0, self->peer);
+	ASSERT_EQ(0, sim_start(&self->sim, variant->profile, NULL, NULL));
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	if (self->tty >= 0)
+		close(self->tty);
+	sim_end(&self->sim);
+	end(self->peer, SIGTERM);
+	if (all_programs()) {
+		EXPECT_TRUE(devices_gone());
+	}
+}
+
+TEST_F_TIMEOUT(module, transfer_and_detach, 60)
+{
+	char byte;
+	int fd;
+
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	ASSERT_TRUE(transfer(self->device, 50000));
+	fd = peer_by(self->device, "echo");
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(atw_echo_works(fd, 1, 200));
+	ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty));
+	ASSERT_ERRNO(ENODEV, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	EXPECT_EQ(0, devices());
+	close(fd);
+	/* The line is an ordinary one again, the module as it was. */
+	EXPECT_TRUE(raw_until(self->tty, "AT\r\n", "OK\r\n"));
+}
+
+/* The host died while it sent: the module waits for the rest of the payload. */
+TEST_F_TIMEOUT(module, left_in_payload, 60)
+{
+	self->tty = open_tty(self->sim.tty, B115200);
+	ASSERT_LE(0, self->tty);
+	ASSERT_TRUE(raw(self->tty, "AT+SSLCRET=1,900\r\n", ">"));
+	ASSERT_EQ(5, write(self->tty, "-----", 5));
+	close(self->tty);
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device, 5000));
+}
+
+TEST_F_TIMEOUT(module, left_in_transparent_mode, 60)
+{
+	char command[64];
+
+	self->tty = open_tty(self->sim.tty, B115200);
+	ASSERT_LE(0, self->tty);
+	snprintf(command, sizeof(command), "AT+SOCKET=4,192.0.2.1,%d\r\n", atw_peer_port());
+	ASSERT_TRUE(raw_until(self->tty, command, "OK\r\n"));
+	ASSERT_TRUE(raw(self->tty, "AT+SOCKETTT\r\n", ">"));
+	/* What comes back meanwhile is no answer of the module. */
+	ASSERT_TRUE(raw(self->tty, "echo\r\n\r\nOK\r\n", "OK"));
+	close(self->tty);
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device, 5000));
+}
+
+/* Sockets of the host's life before: closed, so that all are ours. */
+TEST_F_TIMEOUT(module, stale_sockets, 60)
+{
+	int fd[16], i, max = atw_max_sockets();
+	char command[64];
+
+	self->tty = open_tty(self->sim.tty, B115200);
+	ASSERT_LE(0, self->tty);
+	snprintf(command, sizeof(command), "AT+SOCKET=4,192.0.2.1,%d\r\n", atw_peer_port());
+	ASSERT_TRUE(raw_until(self->tty, command, "OK\r\n"));
+	for (i = 1; i < max; i++) {
+		ASSERT_TRUE(raw(self->tty, command, "OK\r\n"));
+	}
+	ASSERT_EQ(max, sim_stat(&self->sim, "sockets"));
+	close(self->tty);
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	for (i = 0; i < max; i++) {
+		fd[i] = peer_by(self->device, "echo");
+		ASSERT_LE(0, fd[i]);
+		ASSERT_TRUE(atw_echo_works(fd[i], i, 100));
+	}
+}
+
+/* A module that restarts while it is being brought up. */
+TEST_F_TIMEOUT(module, banner_at_any_moment, 120)
+{
+	static const int after_ms[] = { 0, 20, 60, 150, 300, 450, 700, 1000 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(after_ms); i++) {
+		ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+				    sizeof(self->device)));
+		atw_pause_ms(after_ms[i]);
+		ASSERT_EQ(0, sim_tell(&self->sim, "reset"));
+		ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS)) {
+			TH_LOG("reset %d ms after the attaching", after_ms[i]);
+		}
+		/* It may have been joined before the reset was noticed. */
+		atw_pause_ms(500);
+		ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+		ASSERT_TRUE(transfer(self->device, 3000));
+		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty));
+		close(self->tty);
+		self->tty = -1;
+	}
+}
+
+TEST_F_TIMEOUT(module, hangup_in_transfer, 60)
+{
+	uint8_t buf[4096] = { 0 };
+	int down, up, err;
+	int64_t got;
+
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	down = peer_by(self->device, "source 100000000 5");
+	ASSERT_LE(0, down);
+	up = peer_by(self->device, "sink 100000000 6");
+	ASSERT_LE(0, up);
+	while (send(up, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	ASSERT_EQ(20000, atw_download(down, 20000, 5, &err));
+	/* The adapter is unplugged. */
+	end(self->sim.pid, SIGKILL);
+	self->sim.pid = 0;
+	got = 20000;
+	for (;;) {
+		ssize_t n = recv(down, buf, sizeof(buf), 0);
+
+		if (n < 0)
+			break;
+		ASSERT_NE(0, n);
+		ASSERT_EQ(-1, pattern_check(buf, n, 5, got));
+		got += n;
+	}
+	ASSERT_STREQ("ENODEV", atw_errno_name(errno));
+	ASSERT_TRUE(devices_gone());
+	ASSERT_ERRNO(ENODEV, send(up, "x", 1, MSG_NOSIGNAL));
+	EXPECT_EQ(0, close(down));
+	EXPECT_EQ(0, close(up));
+	EXPECT_EQ(0, atw_listed());
+}
+
+/*
+ * What depends on the driver and not on the firmware.
+ */
+FIXTURE(line)
+{
+	struct sim sim[3];
+	pid_t peer;
+	int tty[3];
+	char device[3][16];
+};
+
+FIXTURE_SETUP(line)
+{
+	memset(self, 0, sizeof(*self));
+	self->tty[0] = self->tty[1] = self->tty[2] = -1;
+	if (!all_programs()) {
+		SKIP(return, "no emulator or no peer for this machine");
+	}
+	ASSERT_EQ(0, devices());
+	self->peer = start_peer();
+	ASSERT_LT(0, self->peer);
+}
+
+FIXTURE_TEARDOWN(line)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (self->tty[i] >= 0)
+			close(self->tty[i]);
+		sim_end(&self->sim[i]);
+	}
+	end(self->peer, SIGTERM);
+	if (all_programs()) {
+		EXPECT_TRUE(devices_gone());
+	}
+}
+
+TEST_F(line, needs_net_admin)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct cap[2];
+	int master, fd, ldisc;
+	char *name;
+
+	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, unlockpt(master));
+	name = ptsname(master);
+	ASSERT_NE(NULL, name);
+	fd = open_tty(name, B115200);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, syscall(SYS_capget, &head, cap));
+	cap[0].effective &= ~(1U << CAP_NET_ADMIN);
+	ASSERT_EQ(0, syscall(SYS_capset, &head, cap));
+	ASSERT_ERRNO(EPERM, set_ldisc(fd, N_ATWIFI));
+	/* Nothing has changed. */
+	ASSERT_EQ(0, ioctl(fd, TIOCGETD, &ldisc));
+	EXPECT_EQ(N_TTY, ldisc);
+	EXPECT_EQ(0, devices());
+	cap[0].effective |= 1U << CAP_NET_ADMIN;
+	ASSERT_EQ(0, syscall(SYS_capset, &head, cap));
+	ASSERT_EQ(0, set_ldisc(fd, N_ATWIFI));
+	EXPECT_NE(0, devices());
+	close(fd);
+	close(master);
+}
+
+/* The line belongs to the driver: programs neither read nor write beside it. */
+TEST_F(line, not_for_programs)
+{
+	char buf[16];
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_EQ(0, fcntl(self->tty[0], F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(-1, write(self->tty[0], "AT+RST\r\n", 8));
+	ASSERT_EQ(-1, read(self->tty[0], buf, sizeof(buf)));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_EQ(1, sim_stat(&self->sim[0], "uptime-boots"));
+	EXPECT_TRUE(transfer(self->device[0], 1000));
+}
+
+TEST_F_TIMEOUT(line, three_modules, 90)
+{
+	static const char *const profile[] = { "classic", "middleware", "bw20" };
+	int fd[3][2], i, j;
+	char *list;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sim_start(&self->sim[i], profile[i], NULL, NULL));
+		ASSERT_EQ(0, attach(self->sim[i].tty, B115200, &self->tty[i], self->device[i],
+				    16));
+	}
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(atw_state_becomes(self->device[i], "joined", UP_MS));
+	}
+	for (j = 0; j < 2; j++) {
+		for (i = 0; i < 3; i++) {
+			fd[i][j] = peer_by(self->device[i], "echo");
+			ASSERT_LE(0, fd[i][j]);
+			ASSERT_TRUE(atw_echo_works(fd[i][j], i, 500));
+		}
+	}
+	/* Each on the module that was asked for. */
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(2, sim_stat(&self->sim[i], "sockets"));
+		list = atw_slurp(ATW_PROC);
+		ASSERT_NE(NULL, list);
+		EXPECT_NE(NULL, strstr(list, self->device[i]));
+		free(list);
+	}
+	/* One leaves, the others stay. */
+	ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[1]));
+	ASSERT_ERRNO(ENODEV, recv(fd[1][0], fd, 1, 0));
+	for (i = 0; i < 3; i += 2) {
+		ASSERT_TRUE(atw_echo_works(fd[i][0], i, 500));
+		ASSERT_TRUE(atw_echo_works(fd[i][1], i, 500));
+	}
+	/* And comes back under the number that is free. */
+	close(self->tty[1]);
+	ASSERT_EQ(0, attach(self->sim[1].tty, B115200, &self->tty[1], self->device[1], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[1], "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device[1], 3000));
+}
+
+/* A socket that asks for no device gets one that is joined. */
+TEST_F_TIMEOUT(line, any_joined_module, 60)
+{
+	char device[16] = "";
+	socklen_t len = sizeof(device);
+	int fd;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--no-autojoin", NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "down", UP_MS));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENETDOWN, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, sim_start(&self->sim[1], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[1].tty, B115200, &self->tty[1], self->device[1], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[1], "joined", UP_MS));
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+	EXPECT_EQ(1, sim_stat(&self->sim[1], "sockets"));
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, &len));
+}
+
+/* The module runs at another rate than the line: found, and raised. */
+TEST_F_TIMEOUT(line, wrong_rate, 120)
+{
+	static const char *const rate[] = { "115200", "9600", "460800", "921600" };
+	char path[64];
+	char *text;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rate); i++) {
+		ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--uart-rate", rate[i]));
+		ASSERT_EQ(0, attach(self->sim[0].tty, B921600, &self->tty[0], self->device[0],
+				    16));
+		ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS)) {
+			TH_LOG("the module runs at %s", rate[i]);
+		}
+		snprintf(path, sizeof(path), "/sys/class/atwifi/%s/baud", self->device[0]);
+		text = atw_slurp(path);
+		ASSERT_NE(NULL, text);
+		EXPECT_STREQ("921600\n", text);
+		free(text);
+		ASSERT_TRUE(transfer(self->device[0], 20000));
+		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+		close(self->tty[0]);
+		self->tty[0] = -1;
+		sim_end(&self->sim[0]);
+	}
+}
+
+TEST_F_TIMEOUT(line, boots_into_transparent_mode, 60)
+{
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault", "boot-transparent"));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device[0], 5000));
+}
+
+static int open_master(char *tty, size_t size)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || unlockpt(fd) || ptsname_r(fd, tty, size))
+		return -1;
+	return fd;
+}
+
+/* What the kernel has said since @fd was opened: is there a line with both? */
+static bool logged(int fd, const char *one, const char *two)
+{
+	char record[2048];
+	ssize_t n;
+
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		if (n <= 0)
+			continue;
+		record[n] = '\0';
+		if (strstr(record, one) && strstr(record, two))
+			return true;
+	}
+	return false;
+}
+
+/* Nobody at the other end: no one waits for it, and the log says so. */
+TEST_F_TIMEOUT(line, no_module, 90)
+{
+	uint64_t limit = atw_now_ms() + 60000;
+	char tty[64], path[64], buf[256];
+	int master, log, fd, clean = 0;
+	struct pollfd p;
+	char *state;
+
+	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	master = open_master(tty, sizeof(tty));
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, attach(tty, B115200, &self->tty[0], self->device[0], 16));
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/state", self->device[0]);
+	/* It takes what is sent and does not answer. */
+	while (!logged(log, "atwifi", "answer")) {
+		ASSERT_LT(atw_now_ms(), limit);
+		p = (struct pollfd) { .fd = master, .events = POLLIN };
+		if (poll(&p, 1, 100) > 0)
+			clean += read(master, buf, sizeof(buf)) > 0;
+		state = atw_slurp(path);
+		ASSERT_NE(NULL, state);
+		ASSERT_TRUE(!strcmp(state, "probing\n") || !strcmp(state, "failed\n")) {
+			TH_LOG("state %s", state);
+		}
+		free(state);
+	}
+	EXPECT_LT(0, clean);
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(-1, atw_connect_host(fd, atw_peer_port()));
+	EXPECT_TRUE(errno == ENETDOWN || errno == ENODEV);
+	EXPECT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+	close(master);
+}
+
+/* Nor does it take anything: the line is stuck with bytes of ours in it. */
+TEST_F_TIMEOUT(line, stuck_line, 60)
+{
+	char tty[64];
+	int master, i;
+
+	for (i = 0; i < 5; i++) {
+		master = open_master(tty, sizeof(tty));
+		ASSERT_LE(0, master);
+		ASSERT_EQ(0, attach(tty, B115200, &self->tty[0], self->device[0], 16));
+		atw_pause_ms(i * 400);
+		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+		close(self->tty[0]);
+		self->tty[0] = -1;
+		close(master);
+	}
+}
+
+/* Something is there, but it is no module: noise, or a chatty console. */
+TEST_F_TIMEOUT(line, noise, 60)
+{
+	static const char *const text[] = {
+		"\r\nOK\r\n", "\r\nready\r\n", ">", "\r\n+EVENT:SocketDown,1,99999999,x\r\n",
+		"\r\n+EVENT:SocketDown,4294967297,4,abcd\r\n", "\r\n+EVENT:WIFI_GOT_IP\r\n",
+		"\r\n+EVENT:SocketDisconnect,1\r\n", "login: ", "+SOCKETREAD,1,1024,",
+		"at version:release/V4.18\r\n", "1,4,3,192.0.2.1,80,-1,0\r\n",
+	};
+	uint64_t limit;
+	uint8_t buf[700];
+	int master, round;
+	unsigned int i;
+	char tty[64];
+
+	for (round = 0; round < 4; round++) {
+		master = open_master(tty, sizeof(tty));
+		ASSERT_LE(0, master);
+		ASSERT_EQ(0, fcntl(master, F_SETFL, O_NONBLOCK));
+		ASSERT_EQ(0, attach(tty, B115200, &self->tty[0], self->device[0], 16));
+		limit = atw_now_ms() + 3000;
+		for (i = 0; atw_now_ms() < limit; i++) {
+			const void *data = buf;
+			size_t n = sizeof(buf);
+
+			if (round & 1) {
+				data = text[i % ARRAY_SIZE(text)];
+				n = strlen(data);
+			} else {
+				pattern_fill(buf, n, round, i * sizeof(buf));
+			}
+			if (write(master, data, n) < 0 || round >= 2)
+				atw_wait(master, POLLOUT, 10);
+			while (read(master, buf, sizeof(buf)) > 0)
+				;
+		}
+		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+		close(self->tty[0]);
+		self->tty[0] = -1;
+		close(master);
+	}
+}
+
+static int attach_quietly(struct sim *sim, int *fd)
+{
+	*fd = open_tty(sim->tty, B115200);
+	if (*fd < 0)
+		return -1;
+	return set_ldisc(*fd, N_ATWIFI);
+}
+
+/* On and off, with sockets in every state; ATW_CYCLES times. */
+TEST_F_TIMEOUT(line, cycles, 600)
+{
+	int cycles = atoi(atw_env("ATW_CYCLES", "50"));
+	int i, j, fd[3], err = 0;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	for (i = 0; i < cycles; i++) {
+		ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0],
+				    16));
+		if (i % 4 == 3) {
+			ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+		} else {
+			atw_pause_ms(i * 7 % 50);
+		}
+		for (j = 0; j < 3; j++) {
+			fd[j] = atw_socket(j == 2 ? SOCK_DGRAM : SOCK_STREAM | SOCK_NONBLOCK);
+			ASSERT_LE(0, fd[j]);
+			errno = 0;
+			if (atw_connect_host(fd[j], atw_peer_port())) {
+				err = errno;
+				ASSERT_TRUE(err == EINPROGRESS || err == ENETDOWN ||
+					    err == ENODEV) {
+					TH_LOG("%s", atw_errno_name(err));
+				}
+			}
+		}
+		if (i % 4 == 3) {
+			ASSERT_NE(0, POLLOUT & atw_wait(fd[0], POLLOUT, 10000));
+			send(fd[0], "source 1000000 1\n", 17, MSG_NOSIGNAL);
+			send(fd[2], "x", 1, 0);
+			if (i & 4)
+				atw_wait(fd[0], POLLIN, 1000);
+		}
+		if (i % 3 == 0) {
+			close(fd[0]);
+			fd[0] = -1;
+		}
+		if (i % 5 == 4) {
+			/* The last to close it takes it off. */
+			close(self->tty[0]);
+		} else {
+			ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0])) {
+				TH_LOG("cycle %d", i);
+			}
+			close(self->tty[0]);
+		}
+		self->tty[0] = -1;
+		ASSERT_TRUE(devices_gone());
+		for (j = 0; j < 3; j++)
+			close(fd[j]);
+		ASSERT_TRUE(atw_listed_becomes(0, 5000));
+	}
+}
+
+struct flip {
+	const char *tty;
+	_Atomic bool stop;
+	_Atomic int count;
+};
+
+static void *flipper(void *arg)
+{
+	struct flip *f = arg;
+	int fd;
+
+	while (!f->stop) {
+		fd = open_tty(f->tty, B115200);
+		if (fd < 0)
+			continue;
+		if (!set_ldisc(fd, N_ATWIFI))
+			f->count++;
+		set_ldisc(fd, N_TTY);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void *writer(void *arg)
+{
+	struct flip *f = arg;
+	int fd = atoi(f->tty);
+	char buf[512];
+
+	memset(buf, 'x', sizeof(buf));
+	memcpy(buf, "\r\n+EVENT:SocketDown,1,400,", 26);
+	while (!f->stop) {
+		if (write(fd, buf, sizeof(buf)) < 0)
+			atw_wait(fd, POLLOUT, 5);
+		while (read(fd, buf + 30, 100) > 0)
+			;
+	}
+	return NULL;
+}
+
+static void *connector(void *arg)
+{
+	struct flip *f = arg;
+	int fd;
+
+	while (!f->stop) {
+		fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+		atw_connect_host(fd, 80);
+		free(atw_slurp(ATW_PROC));
+		free(atw_slurp("/sys/class/atwifi/atw0/state"));
+		close(fd);
+	}
+	return NULL;
+}
+
+/* Two attach and take off the same line, one writes to it, one opens sockets. */
+TEST_F_TIMEOUT(line, attach_races, 60)
+{
+	struct flip flip = { 0 }, write = { 0 }, conn = { 0 };
+	pthread_t thread[4];
+	char tty[64], fd[16];
+	int master, keep;
+
+	master = open_master(tty, sizeof(tty));
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, fcntl(master, F_SETFL, O_NONBLOCK));
+	/* Else every close() of the last one hangs the line up. */
+	keep = open_tty(tty, B115200);
+	ASSERT_LE(0, keep);
+	snprintf(fd, sizeof(fd), "%d", master);
+	flip.tty = tty;
+	write.tty = fd;
+	ASSERT_EQ(0, pthread_create(&thread[0], NULL, flipper, &flip));
+	ASSERT_EQ(0, pthread_create(&thread[1], NULL, flipper, &flip));
+	ASSERT_EQ(0, pthread_create(&thread[2], NULL, writer, &write));
+	ASSERT_EQ(0, pthread_create(&thread[3], NULL, connector, &conn));
+	atw_pause_ms(8000);
+	flip.stop = true;
+	pthread_join(thread[0], NULL);
+	pthread_join(thread[1], NULL);
+	write.stop = true;
+	conn.stop = true;
+	pthread_join(thread[2], NULL);
+	pthread_join(thread[3], NULL);
+	EXPECT_LT(0, flip.count);
+	close(keep);
+	close(master);
+}
+
+/* Both ends are hung up while bytes fly; after pty04 and hangup01 of LTP. */
+TEST_F_TIMEOUT(line, hangup_races, 120)
+{
+	int i, fd, ldisc;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+		ASSERT_EQ(0, attach_quietly(&self->sim[0], &self->tty[0]));
+		fd = -1;
+		if (i % 5 == 0) {
+			ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+			fd = atw_peer("source 10000000 1");
+			ASSERT_LE(0, fd);
+		}
+		atw_pause_ms(i * 13 % 100);
+		if (i & 1) {
+			ASSERT_EQ(0, ioctl(self->tty[0], TIOCVHANGUP));
+			/* The line discipline of a line that was hung up is gone. */
+			ASSERT_EQ(-1, ioctl(self->tty[0], TIOCGETD, &ldisc));
+		}
+		end(self->sim[0].pid, SIGKILL);
+		self->sim[0].pid = 0;
+		unlink(self->sim[0].control);
+		ASSERT_TRUE(devices_gone());
+		if (fd >= 0) {
+			int err;
+
+			ASSERT_LE(0, atw_download(fd, 10000000, 1, &err));
+			ASSERT_STREQ("ENODEV", atw_errno_name(err));
+			close(fd);
+		}
+		close(self->tty[0]);
+		self->tty[0] = -1;
+	}
+}
+
+/* In use, by a line or by a socket, the driver stays. */
+TEST_F(line, module_in_use)
+{
+	int fd;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_ERRNO(EAGAIN, syscall(SYS_delete_module, "atwifi", O_NONBLOCK));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device[0], 1000));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+	ASSERT_ERRNO(EAGAIN, syscall(SYS_delete_module, "atwifi", O_NONBLOCK));
+	ASSERT_ERRNO(ENODEV, atw_connect_host(fd, atw_peer_port()));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What goes wrong outside: remotes that reset, a module that resets, falls
+ * silent or loses its access point. Always: the right bytes, then the right
+ * errno, then a new connection.
+ *
+ * The emulator is told to misbehave in the midst of it.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+/* From a module that stopped answering to one that works: time-outs included. */
+#define RECOVERY_MS	40000
+
+FIXTURE(faults)
+{
+	int unused;
+};
+
+FIXTURE_SETUP(faults)
+{
+	if (!atw_has_sim()) {
+		SKIP(return, "no emulator to control");
+	}
+	ASSERT_EQ(0, atw_sim("clear"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	if (!atw_has_sim())
+		return;
+	/* Also after a failure: the next test starts with a sound module. */
+	EXPECT_EQ(0, atw_sim("clear"));
+	EXPECT_EQ(0, atw_sim("silent off"));
+	EXPECT_EQ(0, atw_sim("link up"));
+}
+
+static bool works_again(void)
+{
+	uint64_t limit = atw_now_ms() + RECOVERY_MS;
+	bool works = false;
+	int fd;
+
+	while (!works && atw_now_ms() < limit) {
+		fd = atw_peer("echo");
+		if (fd >= 0) {
+			works = atw_echo_works(fd, 77, 300);
+			close(fd);
+		} else {
+			atw_pause_ms(50);
+		}
+	}
+	return works;
+}
+
+static bool one_of(int err, const int *list)
+{
+	while (*list && *list != err)
+		list++;
+	return *list;
+}
+
+/* The module does not tell a reset from a close: with nothing unsent, the end. */
+TEST_F(faults, peer_resets)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("reset-after 10");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(10, atw_send_all(fd, "0123456789", 10));
+	ASSERT_NE(0, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+TEST_F(faults, peer_resets_upload)
+{
+	uint8_t buf[4096] = { 0 };
+	int fd, err = 0, i;
+
+	fd = atw_peer("reset-after 20000");
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 5000 && !err; i++)
+		if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
+			err = errno;
+	ASSERT_TRUE(one_of(err, (int[]){ ECONNRESET, EPIPE, 0 })) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+/*
+ * The module would connect again by itself and go on under the same number:
+ * not one byte of the second connection may appear in the first.
+ */
+TEST_F_TIMEOUT(faults, no_reconnect, 60)
+{
+	int fd, i;
+	char byte;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
+	for (i = 0; i < (int)strlen(GREETING); i++) {
+		ASSERT_EQ(1, atw_recv_all(fd, &byte, 1));
+		ASSERT_EQ(GREETING[i], byte);
+	}
+	ASSERT_EQ(14, atw_send_all(fd, "reset-after 0\n", 14));
+	ASSERT_EQ(0, recv(fd, &byte, 1, 0));
+	/* Past the three seconds after which the module tries. */
+	for (i = 0; i < 45; i++) {
+		atw_pause_ms(100);
+		ASSERT_EQ(0, recv(fd, &byte, 1, 0));
+	}
+	EXPECT_EQ(0, atw_sim_stat("sockets"));
+}
+
+TEST_F_TIMEOUT(faults, reset_in_download, 90)
+{
+	int64_t got;
+	int fd, err;
+
+	fd = atw_peer("source 50000000 41");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(60000, atw_download(fd, 60000, 41, &err));
+	ASSERT_EQ(0, atw_sim("reset"));
+	/* The rest of what had come, then the error: nothing of the banner. */
+	got = 0;
+	while (!err) {
+		uint8_t buf[4096];
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n < 0) {
+			err = errno;
+			break;
+		}
+		ASSERT_NE(0, n);
+		ASSERT_EQ(-1, pattern_check(buf, n, 41, 60000 + got));
+		got += n;
+	}
+	ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	ASSERT_EQ(0, recv(fd, &err, 1, 0));
+	close(fd);
+	EXPECT_TRUE(works_again());
+	EXPECT_EQ(2, atw_sim_stat("uptime-boots"));
+}
+
+struct later {
+	const char *command;
+	int ms;
+};
+
+static void *later_thread(void *arg)
+{
+	struct later *l = arg;
+
+	atw_pause_ms(l->ms);
+	atw_sim(l->command);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(faults, reset_in_upload, 90)
+{
+	struct later l = { "reset", 50 };
+	uint8_t buf[4096];
+	pthread_t thread;
+	uint64_t at = 0;
+	int fd, err = 0;
+	ssize_t n;
+
+	fd = atw_peer("sink 50000000 42");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
+	while (!err && at < 50000000) {
+		pattern_fill(buf, sizeof(buf), 42, at);
+		n = send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
+		if (n < 0)
+			err = errno;
+		else
+			at += n;
+	}
+	pthread_join(thread, NULL);
+	ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+/* Who waits is woken: in recv(), in poll(), in close() with SO_LINGER. */
+TEST_F_TIMEOUT(faults, reset_wakes, 90)
+{
+	struct linger lin = { 1, 60 };
+	int idle, poller, full, lazy;
+	struct later l = { "reset", 50 };
+	pthread_t thread;
+	char byte;
+
+	idle = atw_peer("echo");
+	ASSERT_LE(0, idle);
+	poller = atw_peer("echo");
+	ASSERT_LE(0, poller);
+	full = atw_peer("sink 100000000 1");
+	ASSERT_LE(0, full);
+	lazy = atw_peer("echo");
+	ASSERT_LE(0, lazy);
+	ASSERT_EQ(0, setsockopt(full, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	while (send(full, "0123456789abcdef", 16, MSG_DONTWAIT) > 0)
+		;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
+	ASSERT_ERRNO(ECONNRESET, recv(idle, &byte, 1, 0));
+	ASSERT_NE(0, POLLERR & atw_wait(poller, POLLIN, LONG_S * 1000));
+	ASSERT_ERRNO(ECONNRESET, recv(poller, &byte, 1, 0));
+	ASSERT_EQ(0, close(full));
+	/* Told to who asks later, too, in whatever call. */
+	ASSERT_ERRNO(ECONNRESET, send(lazy, "x", 1, MSG_NOSIGNAL));
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(works_again());
+}
+
+TEST_F_TIMEOUT(faults, reset_dgram, 90)
+{
+	char byte;
+	int fd;
+
+	fd = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(1, send(fd, "x", 1, 0));
+	ASSERT_EQ(1, recv(fd, &byte, 1, 0));
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_ERRNO(ECONNRESET, recv(fd, &byte, 1, 0));
+	EXPECT_TRUE(works_again());
+}
+
+/* One after the other, also while the driver is still busy with the last. */
+TEST_F_TIMEOUT(faults, reset_often, 120)
+{
+	int i;
+
+	for (i = 0; i < 12; i++) {
+		ASSERT_EQ(0, atw_sim("reset"));
+		atw_pause_ms(i * 90);
+	}
+	EXPECT_TRUE(works_again());
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 5000));
+}
+
+TEST_F_TIMEOUT(faults, link_lost, 120)
+{
+	int64_t got;
+	int fd, idle, err;
+	char byte;
+
+	fd = atw_peer("source 50000000 43");
+	ASSERT_LE(0, fd);
+	idle = atw_peer("echo");
+	ASSERT_LE(0, idle);
+	ASSERT_EQ(30000, atw_download(fd, 30000, 43, &err));
+	ASSERT_EQ(0, atw_sim("link down"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 10000));
+	got = 30000;
+	for (;;) {
+		uint8_t buf[4096];
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n < 0)
+			break;
+		ASSERT_NE(0, n);
+		ASSERT_EQ(-1, pattern_check(buf, n, 43, got));
+		got += n;
+	}
+	ASSERT_STREQ("ENETDOWN", atw_errno_name(errno));
+	ASSERT_ERRNO(ENETDOWN, recv(idle, &byte, 1, 0));
+	close(fd);
+	close(idle);
+	/* A new one is told at once. */
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENETDOWN, atw_connect_host(fd, atw_peer_port()));
+	close(fd);
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 20000));
+	EXPECT_TRUE(works_again());
+	EXPECT_EQ(0, atw_sim_stat("sockets"));
+}
+
+/* The wire is cut: every wait ends, and all is well when it is back. */
+TEST_F_TIMEOUT(faults, silent_module, 180)
+{
+	int fd, err = 0, i;
+	uint8_t buf[4096] = { 0 };
+	uint64_t start;
+
+	fd = atw_peer("sink 50000000 44");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, 90000));
+	ASSERT_EQ(0, atw_sim("silent on"));
+	start = atw_now_ms();
+	for (i = 0; i < 100000 && !err; i++)
+		if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
+			err = errno;
+	ASSERT_TRUE(one_of(err, (int[]){ ECONNRESET, ETIMEDOUT, 0 })) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	/* The time-outs of prompt and answer, then a decision. */
+	EXPECT_GT(60000, atw_now_ms() - start);
+	close(fd);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	EXPECT_TRUE(works_again());
+}
+
+/*
+ * An address that never answers: the module gives up late. While it tries,
+ * nothing can be sent, but what comes in comes in.
+ */
+TEST_F_TIMEOUT(faults, connect_never_answered, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	int fd = atw_socket(SOCK_STREAM);
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ETIMEDOUT, atw_connect(fd, &hole));
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
+	EXPECT_EQ(97, code);
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 64));
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+TEST_F_TIMEOUT(faults, connect_interrupted, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct itimerval it = { .it_value = { 0, 200000 } };
+	int fd = atw_socket(SOCK_STREAM), err = 0;
+	socklen_t len = sizeof(err);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_ERRNO(EINTR, atw_connect(fd, &hole));
+	/* It goes on without us. */
+	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, 60000));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_STREQ("ETIMEDOUT", atw_errno_name(err));
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+/* Interrupted, and the socket closed: the connection is not left behind. */
+TEST_F_TIMEOUT(faults, connect_abandoned, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	uint64_t start = atw_now_ms();
+	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 100));
+	ASSERT_EQ(0, close(fd));
+	/* close() does not wait for the module. */
+	EXPECT_GT(1000, atw_now_ms() - start);
+	EXPECT_TRUE(works_again());
+	EXPECT_EQ(0, atw_sim_stat("sockets"));
+}
+
+TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	int fd = atw_socket(SOCK_STREAM);
+	uint64_t start;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, 300));
+	start = atw_now_ms();
+	/* As with TCP: it goes on, the program does not wait any longer. */
+	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
+	EXPECT_LE(290, atw_now_ms() - start);
+	EXPECT_GT(3000, atw_now_ms() - start);
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+/* Downloads go on while the module is busy connecting. */
+TEST_F_TIMEOUT(faults, download_beside_connect, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	int down, fd, err;
+
+	down = atw_peer("source 20000 45 1000 10");
+	ASSERT_LE(0, down);
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
+	ASSERT_EQ(20000, atw_download(down, 20000, 45, &err));
+	EXPECT_EQ(0, err);
+	/* And the module still tries. */
+	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+}
+
+TEST_F_TIMEOUT(faults, reset_in_connect, 120)
+{
+	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	struct later l = { "reset", 200 };
+	int fd = atw_socket(SOCK_STREAM);
+	pthread_t thread;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
+	ASSERT_ERRNO(ECONNRESET, atw_connect(fd, &hole));
+	pthread_join(thread, NULL);
+	close(fd);
+	EXPECT_TRUE(works_again());
+}
+
+/*
+ * Under each of these every byte is right or the socket fails with an errno.
+ * Faults of the wire are far enough apart that no two of them hit one chunk:
+ * without a checksum nobody can see two lost bytes where two bytes are missing
+ * at the end.
+ */
+FIXTURE(noise)
+{
+	int unused;
+};
+
+FIXTURE_VARIANT(noise)
+{
+	const char *fault[2];
+	bool lossless;		/* nothing is lost: no socket may fail */
+	bool flips;		/* payload, too, which nobody can see */
+};
+
+FIXTURE_VARIANT_ADD(noise, chunk) { .fault = { "fault chunk,max=7" }, .lossless = true };
+FIXTURE_VARIANT_ADD(noise, busy) { .fault = { "fault busy,rate=0.1" }, .lossless = true };
+FIXTURE_VARIANT_ADD(noise, torn) { .fault = { "fault torn,rate=0.02" } };
+FIXTURE_VARIANT_ADD(noise, torn_chunk) {
+	.fault = { "fault torn,rate=0.02", "fault chunk,max=64" } };
+FIXTURE_VARIANT_ADD(noise, lost_out) { .fault = { "fault lost,every=40009,dir=out" } };
+FIXTURE_VARIANT_ADD(noise, lost_in) { .fault = { "fault lost,every=90001,times=4,dir=in" } };
+FIXTURE_VARIANT_ADD(noise, flip_out) {
+	.fault = { "fault flip,every=20011,dir=out" }, .flips = true };
+FIXTURE_VARIANT_ADD(noise, flip_in) {
+	.fault = { "fault flip,every=90001,times=4,dir=in" }, .flips = true };
+FIXTURE_VARIANT_ADD(noise, garbage) { .fault = { "fault garbage,every=40009,dir=out" } };
+FIXTURE_VARIANT_ADD(noise, silent_send) { .fault = { "fault silent-send,every=40,times=3" } };
+
+FIXTURE_SETUP(noise)
+{
+	size_t i;
+
+	if (!atw_has_sim()) {
+		SKIP(return, "no emulator to control");
+	}
+	ASSERT_EQ(0, atw_sim("clear"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	for (i = 0; i < ARRAY_SIZE(variant->fault) && variant->fault[i]; i++) {
+		ASSERT_EQ(0, atw_sim(variant->fault[i])) {
+			TH_LOG("the emulator refuses '%s'", variant->fault[i]);
+		}
+	}
+}
+
+FIXTURE_TEARDOWN(noise)
+{
+	if (!atw_has_sim())
+		return;
+	EXPECT_EQ(0, atw_sim("clear"));
+	/* Whatever it was, afterwards all is well. */
+	EXPECT_TRUE(works_again());
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+}
+
+enum outcome { RIGHT, FAILED, WRONG };
+
+static enum outcome try_download(uint64_t bytes, unsigned int seed, int *err)
+{
+	enum outcome out;
+	int64_t got;
+	int fd;
+
+	fd = atw_peer("source %llu %u", (unsigned long long)bytes, seed);
+	*err = errno;
+	if (fd < 0)
+		return FAILED;
+	got = atw_download(fd, bytes + 1, seed, err);
+	if (got < 0 || got > (int64_t)bytes)
+		out = WRONG;
+	else if (*err)
+		out = FAILED;
+	else
+		/* An end that is too early is a hole as well. */
+		out = got == (int64_t)bytes ? RIGHT : WRONG;
+	close(fd);
+	return out;
+}
+
+static enum outcome try_upload(uint64_t bytes, unsigned int seed, int *err)
+{
+	enum outcome out = FAILED;
+	char line[32], ok[32];
+	ssize_t n;
+	int fd;
+
+	fd = atw_peer("sink %llu %u", (unsigned long long)bytes, seed);
+	*err = errno;
+	if (fd < 0)
+		return FAILED;
+	if (!atw_upload(fd, bytes, seed)) {
+		n = atw_recv_line(fd, line, sizeof(line));
+		*err = errno;
+		snprintf(ok, sizeof(ok), "ok %llu", (unsigned long long)bytes);
+		if (n >= 0)
+			out = strcmp(line, ok) ? WRONG : RIGHT;
+	} else {
+		*err = errno;
+	}
+	close(fd);
+	return out;
+}
+
+TEST_F_TIMEOUT(noise, streams, 300)
+{
+	static const int ways_to_fail[] = { ECONNRESET, ETIMEDOUT, ENETDOWN, EPIPE, 0 };
+	uint64_t limit = atw_now_ms() + 120000;
+	int count[3] = { 0 }, i, err;
+	enum outcome out;
+
+	for (i = 0; i < 12 && atw_now_ms() < limit; i++) {
+		out = i & 1 ? try_upload(100000, 500 + i, &err) : try_download(100000, 500 + i, &err);
+		count[out]++;
+		ASSERT_TRUE(out != WRONG || variant->flips) {
+			TH_LOG("stream %d (%s) is wrong", i, i & 1 ? "up" : "down");
+		}
+		if (out != FAILED)
+			continue;
+		ASSERT_FALSE(variant->lossless) {
+			TH_LOG("stream %d (%s): %s", i, i & 1 ? "up" : "down", atw_errno_name(err));
+		}
+		ASSERT_TRUE(one_of(err, ways_to_fail)) {
+			TH_LOG("stream %d (%s): %s", i, i & 1 ? "up" : "down", atw_errno_name(err));
+		}
+		ASSERT_TRUE(works_again());
+	}
+	TH_LOG("%d right, %d failed, %d wrong", count[RIGHT], count[FAILED], count[WRONG]);
+	EXPECT_LT(0, count[RIGHT] + count[FAILED]);
+}
+
+TEST_HARNESS_MAIN
