@@ -151,10 +151,10 @@ static void echo(unsigned int count)
 		pattern_fill(out, sizeof(out), i, 0);
 		if (atw_send_all(fd, out, sizeof(out)) < 0 ||
 		    atw_recv_all(fd, in, sizeof(in)) != sizeof(in))
-			die("echo");
+			die("message");
 		us[i] = now_us() - start;
 		if (memcmp(in, out, sizeof(in))) {
-			fprintf(stderr, "atw_bench: the echo differs\n");
+			fprintf(stderr, "atw_bench: what came back differs\n");
 			exit(1);
 		}
 	}

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -77,7 +78,7 @@ static void end(pid_t pid, int sig)
 static int sim_start(struct sim *sim, const char *profile, const char *a, const char *b)
 {
 	static int count;
-	char *argv[] = {
+	char *const argv[] = {
 		(char *)atw_env("ATW_SIM", "atsim"), "--pty", "--profile", (char *)profile,
 		"--control", sim->control, "--map", "192.0.2.0/24=127.0.0.0",
 		(char *)a, (char *)b, NULL
@@ -267,7 +268,7 @@ static bool all_programs(void)
 
 static pid_t start_peer(void)
 {
-	char *argv[] = { (char *)atw_env("ATW_PEER", ""), NULL };
+	char *const argv[] = { (char *)atw_env("ATW_PEER", ""), NULL };
 	char line[64] = "", port[16], greet[16];
 	pid_t pid;
 
@@ -476,7 +477,7 @@ FIXTURE(line)
 FIXTURE_SETUP(line)
 {
 	memset(self, 0, sizeof(*self));
-	self->tty[0] = self->tty[1] = self->tty[2] = -1;
+	memset(self->tty, 0xff, sizeof(self->tty));
 	if (!all_programs()) {
 		SKIP(return, "no emulator or no peer for this machine");
 	}
@@ -835,8 +836,8 @@ TEST_F_TIMEOUT(line, cycles, 600)
 
 struct flip {
 	const char *tty;
-	_Atomic bool stop;
-	_Atomic int count;
+	atomic_bool stop;
+	atomic_int count;
 };
 
 static void *flipper(void *arg)

@@ -557,7 +557,8 @@ TEST_F_TIMEOUT(noise, streams, 300)
 	enum outcome out;
 
 	for (i = 0; i < 12 && atw_now_ms() < limit; i++) {
-		out = i & 1 ? try_upload(100000, 500 + i, &err) : try_download(100000, 500 + i, &err);
+		out = i & 1 ? try_upload(100000, 500 + i, &err) :
+			      try_download(100000, 500 + i, &err);
 		count[out]++;
 		ASSERT_TRUE(out != WRONG || variant->flips) {
 			TH_LOG("stream %d (%s) is wrong", i, i & 1 ? "up" : "down");

@@ -16,7 +16,7 @@
 #include "util.h"
 
 #define WORKERS		4
-#define PIECE		(1 << 20)
+#define PIECE		1048576
 #define HOURS_S		3600
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
