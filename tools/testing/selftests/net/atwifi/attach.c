@@ -350,6 +350,7 @@ TEST_F_TIMEOUT(module, left_in_payload, 60)
 {
 	self->tty = open_tty(self->sim.tty, B115200);
 	ASSERT_LE(0, self->tty);
+	ASSERT_TRUE(raw_until(self->tty, "AT\r\n", "OK\r\n"));
 	ASSERT_TRUE(raw(self->tty, "AT+SSLCRET=1,900\r\n", ">"));
 	ASSERT_EQ(5, write(self->tty, "-----", 5));
 	close(self->tty);

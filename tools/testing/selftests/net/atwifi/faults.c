@@ -330,6 +330,28 @@ TEST_F_TIMEOUT(faults, silent_module, 180)
 	EXPECT_TRUE(works_again());
 }
 
+TEST_F_TIMEOUT(faults, send_timeout, 120)
+{
+	uint8_t buf[4096] = { 0 };
+	uint64_t start;
+	int fd;
+
+	fd = atw_peer("sink 50000000 46");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	while (send(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	ASSERT_STREQ("EAGAIN", atw_errno_name(errno));
+	ASSERT_EQ(0, atw_timeouts(fd, 300));
+	start = atw_now_ms();
+	ASSERT_ERRNO(EAGAIN, send(fd, buf, sizeof(buf), MSG_NOSIGNAL));
+	EXPECT_LE(290, atw_now_ms() - start);
+	EXPECT_GT(3000, atw_now_ms() - start);
+	close(fd);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	EXPECT_TRUE(works_again());
+}
+
 /*
  * An address that never answers: the module gives up late. While it tries,
  * nothing can be sent, but what comes in comes in.
