@@ -817,7 +817,7 @@ static void accept_cb(evutil_socket_t lfd, short what, void *arg)
 {
 	struct sock *server = arg;
 	struct atsim *sim = server->sim;
-	struct sockaddr_in peer;
+	struct sockaddr_in peer = {};
 	socklen_t len = sizeof(peer);
 	struct in_addr shown;
 	struct sock *s;
