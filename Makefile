@@ -23,7 +23,8 @@ all: modules
 # Built in a copy, one for each kernel and variant: objects never mix, and the
 # tree stays clean. MO=DIRECTORY names another place for it.
 ifneq ($(filter all modules install kernel,$(or $(MAKECMDGOALS),all)),)
-RELEASE	:= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+RELEASE	:= $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+		$(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 ifneq ($(RELEASE),)
 VARIANT	:= $(shell echo '$(realpath $(KDIR)) $(ARCH) $(CROSS_COMPILE) $(LLVM) $(CONFIG_ATWIFI_KUNIT_TEST)' | \
 		cksum | cut -d ' ' -f 1)
@@ -57,7 +58,7 @@ endif
 ## install	install that module below /lib/modules (DESTDIR= before it)
 install: modules
 	+$(KMAKE) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates modules_install
-	$(if $(DESTDIR),,depmod $(RELEASE))
+	$(if $(DESTDIR),,/sbin/depmod $(RELEASE))
 
 ## dkms-install	have DKMS build and install it for this kernel and each later one
 DKMS_SRC := /usr/src/atwifi-$(VERSION)
