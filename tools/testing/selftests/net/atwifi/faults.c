@@ -137,6 +137,7 @@ TEST_F_TIMEOUT(faults, no_reconnect, 60)
 
 TEST_F_TIMEOUT(faults, reset_in_download, 90)
 {
+	long boots = atw_sim_stat("uptime-boots");
 	int64_t got;
 	int fd, err;
 
@@ -163,7 +164,7 @@ TEST_F_TIMEOUT(faults, reset_in_download, 90)
 	ASSERT_EQ(0, recv(fd, &err, 1, 0));
 	close(fd);
 	EXPECT_TRUE(works_again());
-	EXPECT_EQ(2, atw_sim_stat("uptime-boots"));
+	EXPECT_LE(boots + 1, atw_sim_stat("uptime-boots"));
 }
 
 struct later {
