@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run an emulator and talk to it."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BINARY = "./atsim"
+SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "1"))    # valgrind needs more
+WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
+
+
+class Failure(Exception):
+    """A test has failed."""
+
+
+def poll(condition, what, timeout=5):
+    """Wait until condition() holds."""
+    end = time.monotonic() + timeout * SLOW
+    while not condition():
+        if time.monotonic() > end:
+            raise Failure("timeout: " + what)
+        time.sleep(0.005)
+
+
+def unescape(text):
+    r"""Bytes from text with \r, \n, \xNN."""
+    def one(m):
+        code = m.group(1)
+        if code[0] == "x":
+            return chr(int(code[1:], 16))
+        return {"r": "\r", "n": "\n", "\\": "\\"}[code]
+    return re.sub(r"\\(x[0-9a-f]{2}|r|n|\\)", one, text).encode("latin-1")
+
+
+class Wire:
+    """One side of a byte stream, with exact expectations."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buf = b""
+
+    def send(self, data):
+        self.sock.settimeout(30 * SLOW)
+        self.sock.sendall(data)
+
+    def more(self, timeout):
+        """Read what there is; False on timeout or end."""
+        self.sock.settimeout(max(timeout, 0.001))
+        try:
+            data = self.sock.recv(65536)
+        except (TimeoutError, BlockingIOError):
+            return False
+        except ConnectionResetError:
+            return False
+        self.buf += data
+        return bool(data)
+
+    def fill(self, enough, timeout):
+        end = time.monotonic() + timeout * SLOW
+        while not enough():
+            left = end - time.monotonic()
+            if left <= 0 or not self.more(left):
+                return False
+        return True
+
+    def expect(self, want, timeout=5):
+        """Exactly these bytes come next."""
+        self.fill(lambda: len(self.buf) >= len(want) or
+                  not want.startswith(self.buf), timeout)
+        if not self.buf.startswith(want):
+            raise Failure(f"expected {want[:300]!r}, got {self.buf[:300]!r}")
+        self.buf = self.buf[len(want):]
+
+    def until(self, want, timeout=5):
+        """Everything up to and with these bytes."""
+        if not self.fill(lambda: want in self.buf, timeout):
+            raise Failure(f"no {want!r} in {self.buf[-300:]!r}")
+        end = self.buf.index(want) + len(want)
+        data, self.buf = self.buf[:end], self.buf[end:]
+        return data
+
+    def take(self, count, timeout=5):
+        """That many bytes."""
+        if not self.fill(lambda: len(self.buf) >= count, timeout):
+            raise Failure(f"{len(self.buf)} of {count} bytes came")
+        data, self.buf = self.buf[:count], self.buf[count:]
+        return data
+
+    def quiet(self, ms=200):
+        """Nothing comes."""
+        end = time.monotonic() + ms / 1000
+        while not self.buf and time.monotonic() < end:
+            self.more(end - time.monotonic())
+        if self.buf:
+            raise Failure(f"expected silence, got {self.buf[:300]!r}")
+
+    def end(self, timeout=5):
+        """The stream ends."""
+        self.sock.settimeout(timeout * SLOW)
+        try:
+            data = self.sock.recv(1)
+        except ConnectionResetError:
+            data = b""
+        except TimeoutError:
+            raise Failure("the stream does not end") from None
+        if data:
+            raise Failure(f"expected the end, got {data!r}")
+
+    def close(self):
+        self.sock.close()
+
+
+class Peer(Wire):
+    """A host on the other side of the air."""
+
+    def __init__(self, sock, server=None):
+        super().__init__(sock)
+        self.server = server
+
+    def abort(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
+
+def listen(addr="127.0.0.1", port=0, backlog=8):
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((addr, port))
+    server.listen(backlog)
+    server.settimeout(5 * SLOW)
+    return server
+
+
+def accept(server):
+    try:
+        return Peer(server.accept()[0])
+    except TimeoutError:
+        raise Failure("the module does not connect") from None
+
+
+def dial(port, addr="127.0.0.1"):
+    return Peer(socket.create_connection((addr, port), 5 * SLOW))
+
+
+def free_port():
+    """A port that nobody uses, below those that the kernel gives out."""
+    for _ in range(1000):
+        port = 10000 + int.from_bytes(os.urandom(2), "big") % 20000
+        with socket.socket() as s, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            try:
+                s.bind(("127.0.0.1", port))
+                u.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Failure("no free port")
+
+
+class Sim(Wire):
+    """An emulator on a unix socket."""
+
+    def __init__(self, *args, raw=False, echo=False, join=True):
+        self.dir = tempfile.mkdtemp(prefix="atsim-test.")
+        self.path = self.dir + "/uart"
+        self.control = self.dir + "/control"
+        self.args = [str(a) for a in args]
+        self.err = open(self.dir + "/stderr", "w+b")
+        self.proc = subprocess.Popen(
+            WRAP + [BINARY, "--unix", self.path, "--control", self.control] +
+            self.args, stdin=subprocess.DEVNULL, stderr=self.err)
+        try:
+            self.start(raw, echo, join)
+        except BaseException:
+            self.kill()
+            raise
+
+    def start(self, raw, echo, join):
+        poll(lambda: os.path.exists(self.path) or
+             self.proc.poll() is not None, "atsim starts", 10)
+        if self.proc.poll() is not None:
+            raise Failure("atsim did not start: " + self.stderr())
+        super().__init__(self.connect())
+        if raw:
+            return
+        self.until(b"ready\r\n\r\n" + b"#" * 48 + b"\r\n")
+        if join and "--no-autojoin" not in self.args:
+            self.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        if not echo:
+            self.cmd("ATE0", b"ATE0\r\n\r\nOK\r\n")
+
+    def connect(self):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(5 * SLOW)
+        sock.connect(self.path)
+        return sock
+
+    def stderr(self):
+        self.err.flush()
+        with open(self.dir + "/stderr", encoding="latin-1") as f:
+            return f.read()
+
+    def cmd(self, line, want=b"\r\nOK\r\n", timeout=5):
+        """A command and its whole answer."""
+        self.send((line if isinstance(line, bytes) else
+                   line.encode("latin-1")) + b"\r\n")
+        self.expect(want if isinstance(want, bytes) else
+                    want.encode("latin-1"), timeout)
+
+    def fails(self, line, code, timeout=5):
+        """A command that is answered with an error."""
+        name = re.match(r"AT[^=?]*", line).group(0)
+        if self.plain_errors():
+            self.cmd(line, f"\r\n{name[2:]}:{code}\r\nERROR\r\n", timeout)
+        else:
+            self.cmd(line, f"\r\n{name}:{code}\r\n+ERROR\r\n", timeout)
+
+    def plain_errors(self):
+        return any(p in self.args for p in ("classic", "p23", "bw20"))
+
+    def ctl(self, line, want="ok"):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5 * SLOW)
+            s.connect(self.control)
+            s.sendall(line.encode() + b"\n")
+            with s.makefile("r") as f:
+                reply = f.readline().rstrip("\n")
+        if reply.split(" ")[0] != want:
+            raise Failure(f"control: {line}: {reply}")
+        return reply
+
+    def stats(self):
+        words = self.ctl("stats").split()[1:]
+        return {k: int(v) for k, v in (w.split("=") for w in words)}
+
+    def client(self, conid=1, kind=4):
+        """Connect a TCP client of the module; returns its peer."""
+        with listen() as server:
+            port = server.getsockname()[1]
+            self.cmd(f"AT+SOCKET={kind},127.0.0.1,{port},0,{conid}",
+                     f"connect success ConID={conid}\r\n\r\nOK\r\n")
+            return accept(server)
+
+    def write(self, conid, data, answer=b"\r\nOK\r\n", timeout=5):
+        self.cmd(f"AT+SOCKETSEND={conid},{len(data)}", b">")
+        self.send(data)
+        self.expect(answer, timeout)
+
+    def kill(self):
+        if self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGCONT)
+            self.proc.terminate()
+            try:
+                self.proc.wait(10 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        self.err.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def finish(self):
+        """Stop it and look at what it leaves."""
+        try:
+            self.proc.terminate()
+            try:
+                status = self.proc.wait(10 * SLOW)
+            except subprocess.TimeoutExpired:
+                raise Failure("atsim does not end on SIGTERM") from None
+            err = self.stderr()
+            if status:
+                raise Failure(f"exit status {status}: {err[-2000:]}")
+            if err and "-v" not in self.args:
+                raise Failure("standard error: " + err[-2000:])
+            for path in (self.path, self.control):
+                if os.path.exists(path):
+                    raise Failure("left behind: " + os.path.basename(path))
+        finally:
+            self.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, tb):
+        if kind:
+            self.kill()
+        else:
+            self.finish()
+        self.close()

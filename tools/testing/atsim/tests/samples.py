@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Replay samples.txt."""
+import os
+import shlex
+import signal
+import time
+
+from harness import Failure, Sim, accept, dial, free_port, listen, unescape
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples.txt")
+
+
+class Sample:
+    """One conversation."""
+
+    def __init__(self, name):
+        self.name = name
+        self.options = []
+        self.raw = False
+        self.steps = []
+
+    def add(self, number, line):
+        word, _, rest = line.partition(" ")
+        if word == "opt":
+            self.options += shlex.split(rest)
+        elif word == "raw":
+            self.raw = True
+        else:
+            self.steps.append((number, word, rest))
+
+    def run(self):
+        ports = {"{port}": str(free_port()), "{port2}": str(free_port())}
+        peers, servers = {}, {}
+        with Sim(*self.options, raw=self.raw) as sim:
+            self.window = None
+            self.limit = 5
+            for number, word, rest in self.steps:
+                for key, value in ports.items():
+                    rest = rest.replace(key, value)
+                try:
+                    self.step(sim, word, rest, peers, servers)
+                except (Failure, OSError) as e:
+                    raise Failure(f"line {number}: {e}") from None
+            sim.quiet(50)
+            for p in [*peers.values(), *servers.values()]:
+                p.close()
+
+    def step(self, sim, word, rest, peers, servers):
+        if word == ">>":
+            sim.send(unescape(rest))
+        elif word == "<<":
+            self.receive(sim, unescape(rest))
+        elif word == "silence":
+            sim.quiet(int(rest))
+        elif word == "wait":
+            time.sleep(int(rest) / 1000)
+        elif word == "within":
+            self.limit = int(rest) / 1000
+        elif word == "later":
+            self.window = [int(n) / 1000 for n in rest.split()]
+        elif word == "ctl":
+            sim.ctl(rest)
+        elif word in ("stop", "cont"):
+            sim.proc.send_signal(signal.SIGSTOP if word == "stop" else
+                                 signal.SIGCONT)
+        else:
+            self.peer_step(word, rest, peers, servers)
+
+    def receive(self, sim, want):
+        start = time.monotonic()
+        if self.window:
+            sim.expect(want, self.window[1] + 1)
+            took = time.monotonic() - start
+            if not self.window[0] <= took <= self.window[1]:
+                raise Failure(f"{want!r} came after {took:.2f} s")
+        else:
+            sim.expect(want, self.limit)
+        self.window = None
+        self.limit = 5
+
+    @staticmethod
+    def peer_step(word, rest, peers, servers):
+        name, _, arg = rest.partition(" ")
+        addr, _, port = arg.partition(":")
+        if word == "listen":
+            servers[name] = listen(addr, int(port))
+        elif word == "accept":
+            peers[name] = accept(servers[name])
+        elif word == "dial":
+            peers[name] = dial(int(port), addr)
+        elif word == "put":
+            peers[name].send(unescape(arg))
+        elif word == "get":
+            peers[name].expect(unescape(arg))
+        elif word == "shut":
+            peers[name].close()
+        else:
+            raise Failure("unknown step: " + word)
+
+
+def load():
+    """All samples of the file."""
+    samples = []
+    with open(PATH, encoding="ascii") as f:
+        for number, line in enumerate(f, 1):
+            line = line.rstrip("\n")
+            if line.startswith("== "):
+                samples.append(Sample(line[3:]))
+            elif line and not line.startswith("# ") and line != "#":
+                samples[-1].add(number, line)
+    return samples
