@@ -167,8 +167,11 @@ static void advance(struct atsim *sim, enum fault_dir dir, uint64_t len)
 	unsigned int i;
 
 	for (i = 0; i < FAULT_MAX; i++) {
+		uint64_t *skip = &sim->fault[i].skip[dir];
+
+		/* of two that hit the same byte the second takes the next */
 		if (faults[i].kind == KIND_BYTE && sim->fault[i].armed)
-			sim->fault[i].skip[dir] -= len;
+			*skip = *skip > len ? *skip - len : 1;
 	}
 }
 

@@ -34,8 +34,9 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
 
 	(void)addr;
 	(void)len;
-	/* a wire holds nothing: keep what the kernel may hold small */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	/* a wire holds nothing; a paced one fills no buffer anyway */
+	if (!sim->uart.paced)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	nonblock(fd);
 	sim->tp.fd = fd;
 	evconnlistener_disable(listener);

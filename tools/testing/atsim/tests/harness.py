@@ -288,7 +288,11 @@ class Sim(Wire):
 
     def __exit__(self, kind, value, tb):
         if kind:
+            died = self.proc.poll()
+            err = self.stderr()
             self.kill()
+            if died is not None:
+                raise Failure(f"atsim ended with {died}: {err[-3000:]}")
         else:
             self.finish()
         self.close()
