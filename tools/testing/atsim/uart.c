@@ -234,8 +234,9 @@ static bool tx_push(struct atsim *sim)
 		u->obuf_off += n;
 		if (fault_on(sim, FAULT_CHUNK) && u->obuf_off < u->obuf_len) {
 			fault_hit(sim, FAULT_CHUNK);
+			/* mostly at once, now and then a little later */
 			timer_set(u->tx_timer, fault_random(sim, FAULT_CHUNK) %
-				  64);
+				  16 ? 0 : 50);
 			return false;
 		}
 	}
