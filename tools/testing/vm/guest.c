@@ -13,6 +13,7 @@
  *  'O' 'E' its standard output, error    'X' its wait status (32 bits)
  *  'F' it could not be started: why      'R' a report that fails the run
  *  'D' all is done, the power goes off   'K' the kernel's log so far
+ *  'T' the serial line is open and raw
  * From the runner:
  *  'I' the command's standard input, of no length at its end
  */
@@ -947,9 +948,12 @@ int main(void)
 	make_links();
 	if (!strcmp(spec.guest, "board"))
 		install_busybox();
-	/* Kept open: what has come would go with the last one who has it open. */
-	if (spec.rawtty && open_raw(spec.rawtty) < 0)
-		fail("%s: %s", spec.rawtty, strerror(errno));
+	if (spec.rawtty) {
+		/* Kept open: what has come would go with the last who has it open. */
+		if (open_raw(spec.rawtty) < 0)
+			fail("%s: %s", spec.rawtty, strerror(errno));
+		frame('T', "", 0);
+	}
 	if (spec.control) {
 		/* Raw from now on, for whoever opens it. */
 		int fd = open_channel(spec.control, control_path, sizeof(control_path));
