@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The AT channel.
+ *
+ * One kthread per module writes, and it alone: it runs one command, waits for
+ * its end, and asks its user what to do next. The receive path, which the
+ * transport calls one at a time in process context, feeds the parser and
+ * either completes the command that is running or tells the user of an event.
+ * It never waits for an answer. What both sides share is under atw_channel.lock.
+ */
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+#include "channel.h"
+#include "trace.h"
+
+/* The prompt comes within the module's 2 ms poll; a driver in the field waits
+ * 5 s for it, and what is later than that never came.
+ */
+#define ATW_PROMPT_TIMEOUT	(5 * HZ)
+/* Nothing was executed when the module says busy; it was seen to last 6 s. */
+#define ATW_BUSY_LIMIT		(10 * HZ)
+#define ATW_BUSY_PAUSE		(HZ / 10)
+/* The UART took nothing for this long: nobody reads at the other end. */
+#define ATW_WRITE_STALL		(5 * HZ)
+/* Silence after which a payload that could be torn is taken as it stands. */
+#define ATW_TEAR_SILENCE	(HZ / 16 + 1)
+
+static bool atw_channel_gone(struct atw_channel *ch)
+{
+	return READ_ONCE(ch->dead) || kthread_should_stop();
+}
+
+/* Has the receive path brought what the running command waits for? */
+static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
+{
+	return READ_ONCE(ch->final) != ATW_EV_NONE || READ_ONCE(ch->reset) ||
+	       (prompt && READ_ONCE(ch->prompt)) || atw_channel_gone(ch);
+}
+
+/* Complete the running command; an answer that nobody awaits is dropped. */
+static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev)
+{
+	spin_lock(&ch->lock);
+	if (ch->cmd && ch->final == ATW_EV_NONE) {
+		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
+		WRITE_ONCE(ch->final, ev->type);
+		WRITE_ONCE(ch->parser.query, false);
+		wake_up(&ch->wait);
+	}
+	spin_unlock(&ch->lock);
+}
+
+static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
+{
+	lockdep_assert_held(&ch->rx_lock);
+
+	trace_atw_event(ch->dev, ev->type, ev->id, ev->len);
+	switch (ev->type) {
+	case ATW_EV_OK:
+	case ATW_EV_ERROR:
+	case ATW_EV_UNKNOWN:
+	case ATW_EV_BUSY:
+		atw_channel_final(ch, ev);
+		break;
+	case ATW_EV_PROMPT:
+		WRITE_ONCE(ch->parser.expect_prompt, false);
+		WRITE_ONCE(ch->prompt, true);
+		wake_up(&ch->wait);
+		break;
+	case ATW_EV_CONNECTED:
+		spin_lock(&ch->lock);
+		if (ch->cmd)
+			ch->cmd->id = ev->id;
+		spin_unlock(&ch->lock);
+		break;
+	case ATW_EV_INFO:
+		spin_lock(&ch->lock);
+		if (ch->cmd && ch->cmd->row)
+			ch->cmd->row(ch->cmd, ev->text, ev->text_len);
+		spin_unlock(&ch->lock);
+		break;
+	case ATW_EV_PAYLOAD:
+		trace_atw_payload(ch->dev, false, ev->id, ev->len);
+		atw_parser_sink(&ch->parser,
+				ch->ops->payload(ch->ctx, ev->id, ev->len));
+		break;
+	case ATW_EV_READY:
+		WRITE_ONCE(ch->reset, true);
+		ch->ops->event(ch->ctx, ev);
+		wake_up(&ch->wait);
+		break;
+	default:
+		ch->ops->event(ch->ctx, ev);
+		break;
+	}
+}
+
+/**
+ * atw_channel_receive() - bytes from the UART
+ * @ch: the channel
+ * @buf: the bytes
+ * @len: how many
+ *
+ * All are consumed: neither kind of transport would offer them again in time.
+ * Context: process context; may sleep for memory, never for an answer.
+ */
+void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
+{
+	struct atw_event ev;
+	size_t n;
+
+	mutex_lock(&ch->rx_lock);
+	if (ch->dead)
+		goto unlock;
+	ch->rx_bytes += len;
+	WRITE_ONCE(ch->rx_last, jiffies);
+	do {
+		n = atw_parse(&ch->parser, buf, len, &ev);
+		buf += n;
+		len -= n;
+		if (ev.type != ATW_EV_NONE)
+			atw_channel_event(ch, &ev);
+	} while (len || ev.type != ATW_EV_NONE);
+	if (ch->parser.state == ATW_PS_TEAR)
+		atw_channel_kick(ch);
+unlock:
+	mutex_unlock(&ch->rx_lock);
+}
+
+/**
+ * atw_channel_rx_error() - the UART has lost or damaged bytes at this place
+ * @ch: the channel
+ *
+ * Context: as atw_channel_receive(), and in order with it.
+ */
+void atw_channel_rx_error(struct atw_channel *ch)
+{
+	struct atw_event ev;
+
+	mutex_lock(&ch->rx_lock);
+	if (!ch->dead) {
+		atw_parse_lost(&ch->parser, &ev);
+		atw_channel_event(ch, &ev);
+	}
+	mutex_unlock(&ch->rx_lock);
+}
+
+/* A payload with two readings is decided by silence, for which the receive
+ * path is not called.
+ */
+static void atw_channel_poll_tear(struct atw_channel *ch)
+{
+	struct atw_event ev;
+
+	if (READ_ONCE(ch->parser.state) != ATW_PS_TEAR ||
+	    time_before(jiffies, READ_ONCE(ch->rx_last) + ATW_TEAR_SILENCE))
+		return;
+	mutex_lock(&ch->rx_lock);
+	if (ch->parser.state == ATW_PS_TEAR &&
+	    atw_parse_idle(&ch->parser, &ev)) {
+		do {
+			atw_channel_event(ch, &ev);
+			atw_parse(&ch->parser, NULL, 0, &ev);
+		} while (ev.type != ATW_EV_NONE);
+	}
+	mutex_unlock(&ch->rx_lock);
+}
+
+/**
+ * atw_channel_write_wakeup() - the UART has room again
+ * @ch: the channel
+ *
+ * Context: any.
+ */
+void atw_channel_write_wakeup(struct atw_channel *ch)
+{
+	WRITE_ONCE(ch->writable, true);
+	wake_up(&ch->wait);
+}
+
+/**
+ * atw_channel_kick() - have the thread look for work
+ * @ch: the channel
+ *
+ * Context: any.
+ */
+void atw_channel_kick(struct atw_channel *ch)
+{
+	WRITE_ONCE(ch->kicked, true);
+	wake_up(&ch->wait);
+}
+
+static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
+{
+	struct atw_transport *t = ch->transport;
+	unsigned long stall = jiffies + ATW_WRITE_STALL;
+	ssize_t n;
+
+	while (len) {
+		if (atw_channel_gone(ch))
+			return -ENODEV;
+		if (READ_ONCE(ch->reset))
+			return -ECONNRESET;
+		WRITE_ONCE(ch->writable, false);
+		n = t->ops->write(t, buf, len);
+		if (n < 0)
+			return n;
+		if (n) {
+			buf += n;
+			len -= n;
+			ch->tx_bytes += n;
+			stall = jiffies + ATW_WRITE_STALL;
+			continue;
+		}
+		if (time_after(jiffies, stall))
+			return -ETIMEDOUT;
+		/* Not every UART driver wakes as soon as it could. */
+		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->writable) ||
+					READ_ONCE(ch->reset) ||
+					atw_channel_gone(ch), HZ / 50 + 1);
+	}
+	return 0;
+}
+
+static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout)
+{
+	unsigned long end = jiffies + timeout;
+	long left;
+
+	while (!atw_channel_answered(ch, prompt)) {
+		left = (long)(end - jiffies);
+		if (left <= 0)
+			return -ETIMEDOUT;
+		wait_event_idle_timeout(ch->wait,
+					atw_channel_answered(ch, prompt),
+					min_t(long, left, HZ / 10));
+		atw_channel_poll_tear(ch);
+	}
+	if (atw_channel_gone(ch))
+		return -ENODEV;
+	if (READ_ONCE(ch->reset))
+		return -ECONNRESET;
+	return 0;
+}
+
+static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	struct sk_buff *skb = cmd->payload;
+	u32 left = cmd->payload_len;
+	u32 off = cmd->payload_off;
+	u32 n;
+	int err;
+
+	ch->owed = left;
+	while (left) {
+		n = min(left, skb->len - off);
+		err = atw_channel_write(ch, skb->data + off, n);
+		if (err)
+			return err;
+		left -= n;
+		cmd->sent += n;
+		ch->owed = left;
+		off = 0;
+		/* Whoever appends does so behind the bytes of this command. */
+		if (left)
+			skb = skb->next;
+	}
+	return 0;
+}
+
+static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	int err;
+
+	err = atw_channel_write(ch, (const u8 *)cmd->line.buf, cmd->line.len);
+	if (err)
+		return err;
+	if (cmd->payload) {
+		ch->owed = cmd->payload_len;
+		err = atw_channel_await(ch, true, ATW_PROMPT_TIMEOUT);
+		if (err)
+			return err;
+		if (!READ_ONCE(ch->prompt)) {
+			ch->owed = 0;
+			return READ_ONCE(ch->final) == ATW_EV_OK ? -EPROTO : 0;
+		}
+		err = atw_channel_write_payload(ch, cmd);
+		if (err)
+			return err;
+	}
+	return atw_channel_await(ch, false, cmd->timeout);
+}
+
+/**
+ * atw_channel_exec() - run a command and wait for its end
+ * @ch: the channel
+ * @cmd: the command; its out fields are filled
+ *
+ * A command that the module dropped because it was busy is sent again for up
+ * to ten seconds: nothing of it was executed.
+ *
+ * Context: the channel's thread; sleeps.
+ * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
+ * not know it; -EBUSY; -ETIMEDOUT, no answer; -ECONNRESET, the module has
+ * started again; -ENODEV, the channel is being stopped; or what the UART's
+ * driver returned.
+ */
+int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	unsigned long busy_end = jiffies + ATW_BUSY_LIMIT;
+	enum atw_event_type final;
+	int err;
+
+	if (cmd->line.err)
+		return cmd->line.err;
+	ch->commands++;
+	do {
+		cmd->code = 0;
+		cmd->id = 0;
+		cmd->sent = 0;
+		spin_lock(&ch->lock);
+		WRITE_ONCE(ch->final, ATW_EV_NONE);
+		WRITE_ONCE(ch->prompt, false);
+		ch->cmd = cmd;
+		spin_unlock(&ch->lock);
+		WRITE_ONCE(ch->parser.query, !!cmd->row);
+		WRITE_ONCE(ch->parser.expect_prompt, !!cmd->payload);
+
+		trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
+		err = atw_channel_once(ch, cmd);
+
+		WRITE_ONCE(ch->parser.query, false);
+		WRITE_ONCE(ch->parser.expect_prompt, false);
+		spin_lock(&ch->lock);
+		ch->cmd = NULL;
+		final = ch->final;
+		spin_unlock(&ch->lock);
+
+		if (err) {
+			if (err == -ETIMEDOUT)
+				ch->timeouts++;
+		} else {
+			switch (final) {
+			case ATW_EV_OK:
+				ch->owed = 0;
+				break;
+			case ATW_EV_UNKNOWN:
+				err = -EOPNOTSUPP;
+				break;
+			case ATW_EV_BUSY:
+				ch->busy++;
+				err = -EBUSY;
+				break;
+			default:
+				err = -EREMOTEIO;
+				break;
+			}
+		}
+		trace_atw_final(ch->dev, err, cmd->code);
+		/* Bytes of a payload may have gone: then it must not be
+		 * repeated, whatever was said.
+		 */
+		if (err != -EBUSY || cmd->sent ||
+		    time_after(jiffies, busy_end))
+			return err;
+		err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
+	} while (!err);
+	return err;
+}
+
+/**
+ * atw_channel_run() - run a command that has no parameters worth building
+ * @ch: the channel
+ * @line: the command without CR LF
+ * @timeout: jiffies
+ *
+ * Context and return: as atw_channel_exec().
+ */
+int atw_channel_run(struct atw_channel *ch, const char *line, long timeout)
+{
+	struct atw_cmd cmd = { .timeout = timeout };
+
+	atw_line_start(&cmd.line, line);
+	atw_line_end(&cmd.line);
+	return atw_channel_exec(ch, &cmd);
+}
+
+/**
+ * atw_channel_raw() - write bytes that are no command, for recovery
+ * @ch: the channel
+ * @buf: the bytes
+ * @len: how many
+ *
+ * Context: the channel's thread; sleeps.
+ * Return: 0, or as atw_channel_exec().
+ */
+int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len)
+{
+	int err = atw_channel_write(ch, buf, len);
+
+	if (!err && ch->transport->ops->drain)
+		ch->transport->ops->drain(ch->transport, HZ);
+	return err;
+}
+
+/**
+ * atw_channel_sleep() - wait, but not past the end of the channel
+ * @ch: the channel
+ * @timeout: jiffies
+ *
+ * Context: the channel's thread.
+ * Return: 0, or -ENODEV when the channel is being stopped.
+ */
+int atw_channel_sleep(struct atw_channel *ch, long timeout)
+{
+	wait_event_idle_timeout(ch->wait, atw_channel_gone(ch), timeout);
+	return atw_channel_gone(ch) ? -ENODEV : 0;
+}
+
+/**
+ * atw_channel_idle() - wait until the module is silent
+ * @ch: the channel
+ * @quiet: jiffies of silence
+ * @limit: jiffies to wait for it at most
+ *
+ * Context: the channel's thread.
+ * Return: 0; -ETIMEDOUT, it kept talking; -ENODEV.
+ */
+int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
+{
+	unsigned long start = jiffies;
+	unsigned long last;
+	long left;
+
+	for (;;) {
+		last = READ_ONCE(ch->rx_last);
+		if (time_before(last, start))
+			last = start;
+		left = (long)(last + quiet - jiffies);
+		if (left <= 0)
+			return 0;
+		if (time_after(jiffies, start + limit))
+			return -ETIMEDOUT;
+		if (atw_channel_sleep(ch, left))
+			return -ENODEV;
+	}
+}
+
+/**
+ * atw_channel_restart() - forget what the module was saying
+ * @ch: the channel
+ *
+ * For the begin of a bring-up: no connection is live then.
+ * Context: the channel's thread.
+ */
+void atw_channel_restart(struct atw_channel *ch)
+{
+	mutex_lock(&ch->rx_lock);
+	atw_parser_init(&ch->parser);
+	WRITE_ONCE(ch->reset, false);
+	mutex_unlock(&ch->rx_lock);
+}
+
+static int atw_channel_thread(void *data)
+{
+	struct atw_channel *ch = data;
+	long timeout;
+
+	while (!kthread_should_stop()) {
+		WRITE_ONCE(ch->kicked, false);
+		/* Pairs with the wake-up: what was queued before a kick that
+		 * is taken back here is seen by the work below.
+		 */
+		smp_mb();
+		atw_channel_poll_tear(ch);
+		if (ch->ops->work(ch->ctx)) {
+			cond_resched();
+			continue;
+		}
+		timeout = ch->ops->next_work(ch->ctx);
+		if (READ_ONCE(ch->parser.state) == ATW_PS_TEAR)
+			timeout = min_t(long, timeout, ATW_TEAR_SILENCE);
+		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->kicked) ||
+					kthread_should_stop(), timeout);
+	}
+	return 0;
+}
+
+/**
+ * atw_channel_start() - make a channel and start its thread
+ * @ch: zeroed memory
+ * @ops: what to call
+ * @ctx: for @ops
+ * @t: the transport, open
+ * @dev: for messages and traces
+ *
+ * Context: process context.
+ * Return: 0 or -errno; after an error nothing is left to undo.
+ */
+int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
+		      void *ctx, struct atw_transport *t, struct device *dev)
+{
+	struct task_struct *thread;
+
+	ch->ops = ops;
+	ch->ctx = ctx;
+	ch->transport = t;
+	ch->dev = dev;
+	init_waitqueue_head(&ch->wait);
+	mutex_init(&ch->rx_lock);
+	spin_lock_init(&ch->lock);
+	atw_parser_init(&ch->parser);
+	ch->rx_last = jiffies;
+
+	thread = kthread_create(atw_channel_thread, ch, "%s", dev_name(dev));
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	ch->thread = thread;
+	wake_up_process(thread);
+	return 0;
+}
+
+/**
+ * atw_channel_stop() - end the thread and the receive path's calls
+ * @ch: the channel
+ *
+ * A command that runs ends with -ENODEV. When this returns neither side calls
+ * into the user any more, though the transport may still deliver bytes.
+ *
+ * Context: process context; not the channel's thread or receive path.
+ */
+void atw_channel_stop(struct atw_channel *ch)
+{
+	mutex_lock(&ch->rx_lock);
+	WRITE_ONCE(ch->dead, true);
+	mutex_unlock(&ch->rx_lock);
+	wake_up(&ch->wait);
+	kthread_stop(ch->thread);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The AT channel: one kthread, one command at a time, and its answer. */
+#ifndef _ATWIFI_CHANNEL_H
+#define _ATWIFI_CHANNEL_H
+
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "format.h"
+#include "parse.h"
+
+struct atw_channel;
+struct atw_transport;
+
+/**
+ * struct atw_transport_ops - what a UART can do
+ * @write: hand up to @len bytes to the UART; returns how many it took (may be
+ *	0: atw_channel_write_wakeup() is called when there is room), or -errno.
+ *	Called from the channel's thread; need not wait.
+ * @drain: wait until all bytes have left the UART, at most @timeout jiffies;
+ *	NULL if it cannot be told
+ * @set_baud: change the rate; returns the rate that was set, or -errno; NULL
+ *	if there is none to set
+ * @get_baud: the present rate, 0 if there is none
+ * @reset: pulse the reset line or cycle the supply; NULL or -EOPNOTSUPP where
+ *	not wired. May sleep
+ * None is called after atw_dev_unregister() has returned.
+ */
+struct atw_transport_ops {
+	ssize_t (*write)(struct atw_transport *t, const u8 *buf, size_t len);
+	void (*drain)(struct atw_transport *t, long timeout);
+	int (*set_baud)(struct atw_transport *t, unsigned int baud);
+	unsigned int (*get_baud)(struct atw_transport *t);
+	int (*reset)(struct atw_transport *t);
+};
+
+/**
+ * struct atw_transport - embedded in the transport's own structure
+ * @ops: see above
+ * @max_baud: the rate that is wanted in the end, 0: the one found
+ */
+struct atw_transport {
+	const struct atw_transport_ops	*ops;
+	unsigned int			max_baud;
+};
+
+/**
+ * struct atw_cmd - one command and its answer
+ * @line: the line with its CR LF
+ * @payload: bytes to write after the prompt, chained buffers of @payload_len
+ *	bytes in all; NULL: there is no prompt
+ * @payload_off: where in the first buffer they begin
+ * @timeout: jiffies until the final line (of the payload's end if there is one)
+ * @row: called in receive context with each line of the answer; returns true
+ *	if it knows the line
+ * @priv: for @row
+ * @code: out: the module's error number of a failure
+ * @id: out: the ConID of "connect success", 0: none was told
+ * @sent: out: payload bytes that were written
+ */
+struct atw_cmd {
+	struct atw_line		line;
+	struct sk_buff		*payload;
+	u32			payload_off;
+	u32			payload_len;
+	long			timeout;
+	bool			(*row)(struct atw_cmd *cmd, const char *text,
+				       size_t len);
+	void			*priv;
+	u32			code;
+	u32			id;
+	u32			sent;
+};
+
+/**
+ * struct atw_channel_ops - the user of a channel
+ * @work: do one piece of work in the channel's thread, where commands may be
+ *	run; returns false if there was none
+ * @next_work: jiffies until @work wants to be called without a kick
+ * @event: an event that is no part of an answer; receive context, may not
+ *	run commands
+ * @payload: a payload of @len bytes for @id begins: its place, or NULL
+ */
+struct atw_channel_ops {
+	bool (*work)(void *ctx);
+	long (*next_work)(void *ctx);
+	void (*event)(void *ctx, const struct atw_event *ev);
+	u8 *(*payload)(void *ctx, u32 id, u32 len);
+};
+
+/**
+ * struct atw_channel - see channel.c for how its parts play together
+ * @lock: protects @cmd and the answer (@final, @prompt, @cmd's outputs), which
+ *	the thread and the receive path share. Innermost, taken with bottom
+ *	halves off by neither side: both are process context.
+ * @rx_lock: protects @parser and calls into @ops from the receive path, and
+ *	keeps them away once @dead is set; outside all other locks here
+ * @kicked: there may be work; set by anybody, cleared by the thread
+ * @reset: the module has started again; no command runs until it is cleared
+ * @owed: payload bytes that the module may still be waiting for
+ */
+struct atw_channel {
+	const struct atw_channel_ops	*ops;
+	void				*ctx;
+	struct atw_transport		*transport;
+	struct device			*dev;
+
+	struct task_struct		*thread;
+	wait_queue_head_t		wait;
+	bool				kicked;
+	bool				dead;
+
+	struct mutex			rx_lock;
+	struct atw_parser		parser;
+	unsigned long			rx_last;
+	u64				rx_bytes;
+
+	spinlock_t			lock;
+	struct atw_cmd			*cmd;
+	enum atw_event_type		final;
+	bool				prompt;
+	bool				reset;
+	bool				writable;
+	u32				owed;
+
+	u64				tx_bytes;
+	u64				commands;
+	u64				timeouts;
+	u64				busy;
+};
+
+int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
+		      void *ctx, struct atw_transport *t, struct device *dev);
+void atw_channel_stop(struct atw_channel *ch);
+void atw_channel_restart(struct atw_channel *ch);
+void atw_channel_kick(struct atw_channel *ch);
+void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);
+void atw_channel_rx_error(struct atw_channel *ch);
+void atw_channel_write_wakeup(struct atw_channel *ch);
+
+int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
+int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
+int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
+int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
+int atw_channel_sleep(struct atw_channel *ch, long timeout);
+
+#endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * struct atw_dev: one module, from the attach to the last reference.
+ *
+ * The transport registers a device and unregisters it; in between the family
+ * finds it in the list. After atw_dev_unregister() nobody finds it, its thread
+ * has ended and its connections have been told, but its memory stays until the
+ * last reference is put.
+ */
+#include <linux/err.h>
+#include <linux/idr.h>
+#include <linux/inet.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/sysfs.h>
+
+#include "dev.h"
+
+/* Protects the list; innermost. */
+static DEFINE_SPINLOCK(atw_dev_lock);
+static LIST_HEAD(atw_dev_list);
+static DEFINE_IDA(atw_dev_ida);
+
+static struct atw_dev *to_atw_dev(struct device *dev)
+{
+	return container_of(dev, struct atw_dev, dev);
+}
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	const struct atw_module *m = &to_atw_dev(dev)->module;
+
+	return sysfs_emit(buf, "%s\n", atw_module_state_name(m));
+}
+static DEVICE_ATTR_RO(state);
+
+/* Nothing, rather than 0.0.0.0, where there is none. */
+static ssize_t atw_emit_addr(char *buf, u32 addr)
+{
+	__be32 be = cpu_to_be32(addr);
+
+	return addr ? sysfs_emit(buf, "%pI4\n", &be) : sysfs_emit(buf, "\n");
+}
+
+static ssize_t address_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return atw_emit_addr(buf, READ_ONCE(to_atw_dev(dev)->module.addr));
+}
+static DEVICE_ATTR_RO(address);
+
+static ssize_t gateway_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return atw_emit_addr(buf, READ_ONCE(to_atw_dev(dev)->module.gateway));
+}
+static DEVICE_ATTR_RO(gateway);
+
+static ssize_t mac_show(struct device *dev, struct device_attribute *attr,
+			char *buf)
+{
+	return sysfs_emit(buf, "%pM\n", to_atw_dev(dev)->module.mac);
+}
+static DEVICE_ATTR_RO(mac);
+
+/* The thread may be writing them: they always end within their array. */
+static ssize_t firmware_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	const struct atw_module *m = &to_atw_dev(dev)->module;
+
+	return sysfs_emit(buf, "%.*s\n", (int)sizeof(m->firmware) - 1,
+			  m->firmware);
+}
+static DEVICE_ATTR_RO(firmware);
+
+static ssize_t at_version_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	const struct atw_module *m = &to_atw_dev(dev)->module;
+
+	return sysfs_emit(buf, "%.*s\n", (int)sizeof(m->at_version) - 1,
+			  m->at_version);
+}
+static DEVICE_ATTR_RO(at_version);
+
+static ssize_t baud_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_atw_dev(dev)->module.baud));
+}
+static DEVICE_ATTR_RO(baud);
+
+static struct attribute *atw_dev_attrs[] = {
+	&dev_attr_state.attr,
+	&dev_attr_address.attr,
+	&dev_attr_gateway.attr,
+	&dev_attr_mac.attr,
+	&dev_attr_firmware.attr,
+	&dev_attr_at_version.attr,
+	&dev_attr_baud.attr,
+	NULL
+};
+
+static const struct attribute_group atw_dev_group = {
+	.attrs = atw_dev_attrs,
+};
+
+#define ATW_COUNTER(_name, _member)					\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	const struct atw_module *m = &to_atw_dev(dev)->module;		\
+									\
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(m->_member));	\
+}									\
+static DEVICE_ATTR_RO(_name)
+
+ATW_COUNTER(rx_bytes, ch.rx_bytes);
+ATW_COUNTER(tx_bytes, ch.tx_bytes);
+ATW_COUNTER(commands, ch.commands);
+ATW_COUNTER(timeouts, ch.timeouts);
+ATW_COUNTER(busy, ch.busy);
+ATW_COUNTER(opened, conns.opened);
+ATW_COUNTER(failed, conns.failed);
+ATW_COUNTER(resets, conns.resets);
+ATW_COUNTER(overflows, conns.overflows);
+ATW_COUNTER(damaged, conns.damaged);
+ATW_COUNTER(torn, conns.torn);
+ATW_COUNTER(passive, conns.passive);
+ATW_COUNTER(bringups, bringups);
+ATW_COUNTER(reboots, reboots);
+
+static struct attribute *atw_dev_statistics_attrs[] = {
+	&dev_attr_rx_bytes.attr,
+	&dev_attr_tx_bytes.attr,
+	&dev_attr_commands.attr,
+	&dev_attr_timeouts.attr,
+	&dev_attr_busy.attr,
+	&dev_attr_opened.attr,
+	&dev_attr_failed.attr,
+	&dev_attr_resets.attr,
+	&dev_attr_overflows.attr,
+	&dev_attr_damaged.attr,
+	&dev_attr_torn.attr,
+	&dev_attr_passive.attr,
+	&dev_attr_bringups.attr,
+	&dev_attr_reboots.attr,
+	NULL
+};
+
+static const struct attribute_group atw_dev_statistics_group = {
+	.name	= "statistics",
+	.attrs	= atw_dev_statistics_attrs,
+};
+
+static const struct attribute_group *atw_dev_groups[] = {
+	&atw_dev_group,
+	&atw_dev_statistics_group,
+	NULL
+};
+
+static void atw_dev_release(struct device *dev)
+{
+	struct atw_dev *adev = to_atw_dev(dev);
+
+	ida_free(&atw_dev_ida, adev->index);
+	put_net(adev->net);
+	kfree(adev);
+}
+
+static struct class atw_dev_class = {
+	.name		= "atwifi",
+	.dev_groups	= atw_dev_groups,
+	.dev_release	= atw_dev_release,
+};
+
+/**
+ * atw_dev_register - make a device for a module and begin to talk to it
+ * @t: the UART, ready to be written to
+ * @parent: the device that the module hangs on, may be NULL
+ * @net: the network namespace of its sockets; kept until the device is freed
+ *
+ * Return: the device, for atw_dev_unregister(), or an ERR_PTR. The transport
+ * may be written to before this returns. To be used from atw_dev_receive() on
+ * another path it needs a reference of that path's own, or an end of that path
+ * before atw_dev_unregister().
+ */
+struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
+				 struct net *net)
+{
+	struct atw_dev *adev;
+	int err;
+
+	adev = kzalloc(sizeof(*adev), GFP_KERNEL);
+	if (!adev)
+		return ERR_PTR(-ENOMEM);
+
+	adev->index = ida_alloc(&atw_dev_ida, GFP_KERNEL);
+	if (adev->index < 0) {
+		err = adev->index;
+		kfree(adev);
+		return ERR_PTR(err);
+	}
+
+	INIT_LIST_HEAD(&adev->node);
+	adev->net = get_net(net);
+	adev->dev.class = &atw_dev_class;
+	adev->dev.parent = parent;
+	device_initialize(&adev->dev);
+
+	err = dev_set_name(&adev->dev, "atw%d", adev->index);
+	if (err)
+		goto err_put;
+
+	err = device_add(&adev->dev);
+	if (err)
+		goto err_put;
+
+	err = atw_module_start(&adev->module, t, &adev->dev);
+	if (err)
+		goto err_del;
+
+	spin_lock(&atw_dev_lock);
+	list_add_tail(&adev->node, &atw_dev_list);
+	spin_unlock(&atw_dev_lock);
+
+	return adev;
+
+err_del:
+	device_del(&adev->dev);
+err_put:
+	put_device(&adev->dev);
+	return ERR_PTR(err);
+}
+
+/**
+ * atw_dev_unregister - the module is taken away
+ * @adev: from atw_dev_register(); puts that reference
+ *
+ * Sleeps until the channel's thread has ended: what it may be waiting for must
+ * not need a lock that the caller holds. The transport is not used after this.
+ */
+void atw_dev_unregister(struct atw_dev *adev)
+{
+	/* No new users: who has looked it up meanwhile holds a reference. */
+	spin_lock(&atw_dev_lock);
+	list_del_init(&adev->node);
+	spin_unlock(&atw_dev_lock);
+
+	device_del(&adev->dev);
+	atw_module_stop(&adev->module);
+	put_device(&adev->dev);
+}
+
+/**
+ * atw_dev_find - look a device up for a socket
+ * @net: the socket's network namespace; others' devices are not seen
+ * @name: "atwN"; NULL or empty: the first that is joined, else the first
+ *
+ * Return: the device with a reference for atw_dev_put(), or NULL.
+ */
+struct atw_dev *atw_dev_find(struct net *net, const char *name)
+{
+	struct atw_dev *adev, *found = NULL;
+
+	spin_lock(&atw_dev_lock);
+	list_for_each_entry(adev, &atw_dev_list, node) {
+		if (!net_eq(adev->net, net))
+			continue;
+		if (name && *name) {
+			if (strcmp(dev_name(&adev->dev), name))
+				continue;
+			found = adev;
+			break;
+		}
+		if (READ_ONCE(adev->module.state) == ATW_MODULE_JOINED) {
+			found = adev;
+			break;
+		}
+		if (!found)
+			found = adev;
+	}
+	if (found)
+		get_device(&found->dev);
+	spin_unlock(&atw_dev_lock);
+
+	return found;
+}
+
+/**
+ * atw_dev_put - put a reference
+ * @adev: the device; may be freed by this
+ */
+void atw_dev_put(struct atw_dev *adev)
+{
+	put_device(&adev->dev);
+}
+
+/**
+ * atw_dev_receive - bytes came from the UART
+ * @adev: the device
+ * @buf: the bytes; all of them are taken
+ * @len: their number
+ *
+ * Process context; calls must not overlap with each other, nor with
+ * atw_dev_rx_error(): the order of the bytes is the order of the calls.
+ */
+void atw_dev_receive(struct atw_dev *adev, const u8 *buf, size_t len)
+{
+	atw_channel_receive(&adev->module.ch, buf, len);
+}
+
+/**
+ * atw_dev_rx_error - bytes were lost or damaged at this place
+ * @adev: the device
+ */
+void atw_dev_rx_error(struct atw_dev *adev)
+{
+	atw_channel_rx_error(&adev->module.ch);
+}
+
+/**
+ * atw_dev_write_wakeup - the UART has room again
+ * @adev: the device
+ *
+ * Any context.
+ */
+void atw_dev_write_wakeup(struct atw_dev *adev)
+{
+	atw_channel_write_wakeup(&adev->module.ch);
+}
+
+int __init atw_dev_init(void)
+{
+	return class_register(&atw_dev_class);
+}
+
+void atw_dev_exit(void)
+{
+	class_unregister(&atw_dev_class);
+	ida_destroy(&atw_dev_ida);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* struct atw_dev: one module, from the attach to the last reference. */
+#ifndef _ATWIFI_DEV_H
+#define _ATWIFI_DEV_H
+
+#include <linux/device.h>
+#include <linux/list.h>
+#include <net/net_namespace.h>
+
+#include "module.h"
+
+/**
+ * struct atw_dev - a device "atwN"
+ * @dev: reference-counted; the transport owns the first reference
+ * @node: in the list of devices, for the family's look-ups
+ * @net: the network namespace that its sockets must be of
+ */
+struct atw_dev {
+	struct device		dev;
+	struct list_head	node;
+	int			index;
+	struct net		*net;
+	struct atw_module	module;
+};
+
+struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
+				 struct net *net);
+void atw_dev_unregister(struct atw_dev *adev);
+struct atw_dev *atw_dev_find(struct net *net, const char *name);
+void atw_dev_put(struct atw_dev *adev);
+void atw_dev_receive(struct atw_dev *adev, const u8 *buf, size_t len);
+void atw_dev_rx_error(struct atw_dev *adev);
+void atw_dev_write_wakeup(struct atw_dev *adev);
+
+int atw_dev_init(void);
+void atw_dev_exit(void);
+#if IS_ENABLED(CONFIG_SERIAL_DEV_BUS)
+int atw_serdev_init(void);
+void atw_serdev_exit(void);
+#else
+static inline int atw_serdev_init(void)
+{
+	return 0;
+}
+
+static inline void atw_serdev_exit(void)
+{
+}
+#endif
+int atw_ldisc_init(void);
+void atw_ldisc_exit(void);
+int atw_af_init(void);
+void atw_af_exit(void);
+
+#endif

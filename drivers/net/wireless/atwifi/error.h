@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The one table from the module's error numbers to errno. */
+#ifndef _ATWIFI_ERROR_H
+#define _ATWIFI_ERROR_H
+
+#include <linux/types.h>
+
+/* Numbers that the driver acts on; error.c has them all. */
+#define ATW_ERR_PARAM_COUNT	3
+#define ATW_ERR_PARAM_VALUE	4
+#define ATW_ERR_MALLOC		33
+#define ATW_ERR_SOCKET_CREATE	96
+#define ATW_ERR_SOCKET_CONNECT	97
+#define ATW_ERR_SOCKET_SEND	101
+#define ATW_ERR_CONID_USED	110
+
+int atw_error_to_errno(u32 code);
+const char *atw_error_text(u32 code);
+
+#endif

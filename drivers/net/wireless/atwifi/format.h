@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Values -> command lines. Pure, as parse.h. */
+#ifndef _ATWIFI_FORMAT_H
+#define _ATWIFI_FORMAT_H
+
+#include <linux/types.h>
+
+/* CR LF among them: some firmware throws a line of 256 away in silence. */
+#define ATW_CMD_MAX	255
+
+/**
+ * enum atw_profile - how the firmware reads parameters
+ * @ATW_PROFILE_MIDDLEWARE: splits at every comma without a backslash before
+ *	it, quotes or not; 127 bytes a parameter
+ * @ATW_PROFILE_CLASSIC: a backslash takes the meaning off any character
+ * @ATW_PROFILE_BW20: quotes protect commas, \" is a quote
+ */
+enum atw_profile {
+	ATW_PROFILE_MIDDLEWARE,
+	ATW_PROFILE_CLASSIC,
+	ATW_PROFILE_BW20,
+};
+
+/**
+ * struct atw_line - a command line being built
+ * @err: first error, sticky: 0, -EINVAL, -ENAMETOOLONG
+ */
+struct atw_line {
+	char		buf[ATW_CMD_MAX + 1];
+	unsigned int	len;
+	int		err;
+};
+
+/* Types of AT+SOCKET. */
+enum atw_sock_type {
+	ATW_TYPE_UDP_SERVER = 1,
+	ATW_TYPE_UDP_CLIENT = 2,
+	ATW_TYPE_TCP_SERVER = 3,
+	ATW_TYPE_TCP_CLIENT = 4,
+	ATW_TYPE_TCP_SEED = 5,
+	ATW_TYPE_SSL_SERVER = 6,
+	ATW_TYPE_SSL_CLIENT = 7,
+	ATW_TYPE_SSL_SEED = 8,
+};
+
+void atw_line_start(struct atw_line *l, const char *cmd);
+void atw_line_uint(struct atw_line *l, u32 val);
+void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s);
+void atw_line_host(struct atw_line *l, const char *name, u32 addr);
+int atw_line_end(struct atw_line *l);
+int atw_check_host(const char *name, size_t len);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Bytes of the module -> events. Pure: no locks, no allocation, no kernel
+ * state; the same file is compiled in user space.
+ */
+#ifndef _ATWIFI_PARSE_H
+#define _ATWIFI_PARSE_H
+
+#include <linux/types.h>
+
+/* The module's print buffer is 256 bytes: no line of it is longer than 255. */
+#define ATW_LINE_MAX		255
+/* A chunk is one recv() of at most 1024 bytes where it is known; be generous. */
+#define ATW_PAYLOAD_MAX		8192
+/* Longest print that may tear a payload from its header and be taken out. */
+#define ATW_TEAR_MAX		128
+
+/**
+ * enum atw_event_type - what the module said
+ * @ATW_EV_NONE: nothing complete yet
+ * @ATW_EV_OK: a command ended well
+ * @ATW_EV_ERROR: a command failed; code is the module's number, 0 if it named
+ *	none; text is the name before the number ("SOCKET"), without "AT+"
+ * @ATW_EV_UNKNOWN: "Unknown cmd:"
+ * @ATW_EV_BUSY: the command was dropped, nothing was executed
+ * @ATW_EV_PROMPT: '>' while it was awaited
+ * @ATW_EV_READY: the module has started again
+ * @ATW_EV_ECHO: a line that begins with "AT" and is no error line: echo is on
+ * @ATW_EV_CONNECTED: "connect success ConID=", id
+ * @ATW_EV_INFO: a line that a running query may want, in text; in particular
+ *	"+NAME:..." and rows. Offered only while @query is set
+ * @ATW_EV_SEED: server id2 has accepted id
+ * @ATW_EV_DISCONNECT: id lost its peer (both spellings)
+ * @ATW_EV_RECONNECT: the module connected id again by itself
+ * @ATW_EV_AUTODEL: the module deleted id
+ * @ATW_EV_WIFI_CONNECT: associated, no address yet
+ * @ATW_EV_WIFI_GOT_IP: address obtained
+ * @ATW_EV_WIFI_DISCONNECT: link lost
+ * @ATW_EV_PENDING: passive mode: len bytes wait for AT+SOCKETREAD=id
+ * @ATW_EV_PAYLOAD: len bytes for id follow: the caller may give them a place
+ *	with atw_parser_sink() before it goes on; without, they are skipped
+ * @ATW_EV_PAYLOAD_END: all bytes are in the sink, checked
+ * @ATW_EV_PAYLOAD_BAD: id's payload is damaged, its bytes must not be used
+ * @ATW_EV_EMPTY: "+SOCKETREAD,id,0"
+ * @ATW_EV_NOTE: a known line without a meaning to the driver
+ * @ATW_EV_DAMAGE: bytes that cannot be explained: the header of anybody's
+ *	payload may have been among them; id is 0, or the one that they name
+ */
+enum atw_event_type {
+	ATW_EV_NONE,
+	ATW_EV_OK,
+	ATW_EV_ERROR,
+	ATW_EV_UNKNOWN,
+	ATW_EV_BUSY,
+	ATW_EV_PROMPT,
+	ATW_EV_READY,
+	ATW_EV_ECHO,
+	ATW_EV_CONNECTED,
+	ATW_EV_INFO,
+	ATW_EV_SEED,
+	ATW_EV_DISCONNECT,
+	ATW_EV_RECONNECT,
+	ATW_EV_AUTODEL,
+	ATW_EV_WIFI_CONNECT,
+	ATW_EV_WIFI_GOT_IP,
+	ATW_EV_WIFI_DISCONNECT,
+	ATW_EV_PENDING,
+	ATW_EV_PAYLOAD,
+	ATW_EV_PAYLOAD_END,
+	ATW_EV_PAYLOAD_BAD,
+	ATW_EV_EMPTY,
+	ATW_EV_NOTE,
+	ATW_EV_DAMAGE,
+};
+
+/**
+ * struct atw_event - one event
+ * @type: which
+ * @id: ConID, of the types that have one
+ * @id2: the server's ConID of a seed
+ * @len: bytes of a payload
+ * @code: the module's error number
+ * @text: NUL-terminated text inside the parser, good until the next call
+ * @text_len: its length in bytes
+ */
+struct atw_event {
+	enum atw_event_type	type;
+	u32			id;
+	u32			id2;
+	u32			len;
+	u32			code;
+	const char		*text;
+	size_t			text_len;
+};
+
+enum atw_parse_state {
+	ATW_PS_LINE,		/* collecting a line */
+	ATW_PS_PAYLOAD,		/* counting bytes of a payload */
+	ATW_PS_CLOSE,		/* the two closing bytes of it */
+	ATW_PS_TEAR,		/* two readings are possible: collect more */
+};
+
+/**
+ * struct atw_parser - the parser's whole state
+ * @expect_prompt: the caller awaits '>' (set by the caller, any time)
+ * @query: a command that wants lines is running (set by the caller, any time)
+ * Everything else is private to parse.c.
+ */
+struct atw_parser {
+	bool			expect_prompt;
+	bool			query;
+
+	enum atw_parse_state	state;
+	char			line[ATW_LINE_MAX + 1];
+	unsigned int		line_len;
+	bool			overlong;	/* drop until the line ends */
+
+	u32			err_code;	/* of the error line just seen */
+	char			err_name[24];
+
+	u32			id;		/* of the payload */
+	u32			len;
+	u32			got;
+	bool			tear;		/* its start looks like a print */
+	u8			*sink;
+	u32			skip;		/* bytes of a lost payload to come */
+
+	u8			hold[ATW_TEAR_MAX + 4];
+	unsigned int		hold_len;
+	u8			replay[ATW_TEAR_MAX + 4];
+	unsigned int		replay_len;
+	unsigned int		replay_pos;
+};
+
+/**
+ * struct atw_sock_row - one row of AT+SOCKET?
+ */
+struct atw_sock_row {
+	u32	id;
+	u32	type;
+	u32	status;		/* 3: connected; see ATW_SOCK_* */
+	u32	addr;		/* IPv4, host order, 0 if the row has none */
+	s32	rport;
+	s32	lport;
+	u32	server;
+};
+
+#define ATW_SOCK_LOST		0
+#define ATW_SOCK_CONNECTING	1
+#define ATW_SOCK_CONNECTED	3
+#define ATW_SOCK_FAILED		4
+#define ATW_SOCK_DELETED	127
+
+/**
+ * struct atw_wifi_status - the answer to AT+WJAP? without its secrets
+ */
+struct atw_wifi_status {
+	u32	status;		/* 3: address obtained */
+	u32	addr;		/* IPv4, host order */
+	u32	gateway;
+	u8	mac[6];
+	bool	has_mac;
+};
+
+void atw_parser_init(struct atw_parser *p);
+size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
+		 struct atw_event *ev);
+void atw_parser_sink(struct atw_parser *p, u8 *sink);
+bool atw_parse_idle(struct atw_parser *p, struct atw_event *ev);
+void atw_parse_lost(struct atw_parser *p, struct atw_event *ev);
+
+bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
+bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
+bool atw_parse_addr(const char *s, u32 *addr);
+bool atw_parse_uint(const char **s, u32 max, u32 *val);
+
+#endif
