@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A module on any tty, by line discipline.
+ *
+ * open(), close() and the others never overlap: the tty layer holds the
+ * discipline's semaphore for writing around the first two, for reading around
+ * the rest. The channel's thread calls down into the tty without it, and never
+ * waits for it: close(), which has it, waits for the thread to end.
+ */
+#include <linux/capability.h>
+#include <linux/module.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/tty.h>
+#include <linux/tty_driver.h>
+#include <linux/tty_flip.h>
+#include <linux/tty_ldisc.h>
+
+#include "compat.h"
+#include "dev.h"
+
+/**
+ * struct atw_ldisc - a tty with a module
+ * @t: what the channel writes through
+ * @tty: constant; outlives this
+ * @adev: constant once open() has returned
+ */
+struct atw_ldisc {
+	struct atw_transport	t;
+	struct tty_struct	*tty;
+	struct atw_dev		*adev;
+};
+
+static struct tty_struct *atw_ldisc_tty(struct atw_transport *t)
+{
+	return container_of(t, struct atw_ldisc, t)->tty;
+}
+
+static ssize_t atw_ldisc_write(struct atw_transport *t, const u8 *buf,
+			       size_t len)
+{
+	struct tty_struct *tty = atw_ldisc_tty(t);
+
+	/* First: the bytes may have left before write() returns. */
+	set_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
+	return tty->ops->write(tty, buf, len);
+}
+
+static void atw_ldisc_drain(struct atw_transport *t, long timeout)
+{
+	/* To the tty layer 0 means for ever. */
+	tty_wait_until_sent(atw_ldisc_tty(t), max(timeout, 1L));
+}
+
+static unsigned int atw_ldisc_get_baud(struct atw_transport *t)
+{
+	struct tty_struct *tty = atw_ldisc_tty(t);
+	unsigned int baud;
+
+	down_read(&tty->termios_rwsem);
+	baud = tty_get_baud_rate(tty);
+	up_read(&tty->termios_rwsem);
+
+	return baud;
+}
+
+static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
+{
+	struct tty_struct *tty = atw_ldisc_tty(t);
+	struct ktermios termios;
+
+	down_read(&tty->termios_rwsem);
+	termios = tty->termios;
+	up_read(&tty->termios_rwsem);
+
+	tty_termios_encode_baud_rate(&termios, baud, baud);
+	tty_set_termios(tty, &termios);
+
+	/* What the driver has made of it. */
+	return atw_ldisc_get_baud(t);
+}
+
+static const struct atw_transport_ops atw_ldisc_transport_ops = {
+	.write		= atw_ldisc_write,
+	.drain		= atw_ldisc_drain,
+	.set_baud	= atw_ldisc_set_baud,
+	.get_baud	= atw_ldisc_get_baud,
+};
+
+/*
+ * The module talks 8N1. The rest is for the UART's driver, which acts on these
+ * flags below any line discipline: it must not strip, drop or replace a byte,
+ * and must tell of each one that it had to guess. Rate and flow control stay
+ * as they were set by who attached us.
+ */
+static void atw_ldisc_set_raw(struct tty_struct *tty)
+{
+	struct ktermios termios;
+
+	down_read(&tty->termios_rwsem);
+	termios = tty->termios;
+	up_read(&tty->termios_rwsem);
+
+	termios.c_iflag &= ~(IGNBRK | IGNPAR | PARMRK | ISTRIP | INLCR | IGNCR |
+			     ICRNL | IXON | IXOFF);
+	termios.c_iflag |= BRKINT | INPCK;
+	termios.c_oflag &= ~OPOST;
+	termios.c_lflag &= ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+	termios.c_cflag &= ~(CSIZE | CSTOPB | PARENB);
+	termios.c_cflag |= CS8 | CREAD | CLOCAL;
+	tty_set_termios(tty, &termios);
+}
+
+static int atw_ldisc_open(struct tty_struct *tty)
+{
+	struct atw_ldisc *l;
+	int err;
+
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+
+	/* A pty's master has no line settings of its own, nor is one a UART. */
+	if (!tty->ops->write || (tty->driver->type == TTY_DRIVER_TYPE_PTY &&
+				 tty->driver->subtype == PTY_TYPE_MASTER))
+		return -EOPNOTSUPP;
+
+	l = kzalloc(sizeof(*l), GFP_KERNEL);
+	if (!l)
+		return -ENOMEM;
+
+	l->tty = tty;
+	l->t.ops = &atw_ldisc_transport_ops;
+	atw_ldisc_set_raw(tty);
+	l->t.max_baud = atw_ldisc_get_baud(&l->t);
+	/* The channel takes all that it is given. */
+	tty->receive_room = 65536;
+
+	l->adev = atw_dev_register(&l->t, tty->dev, current->nsproxy->net_ns);
+	if (IS_ERR(l->adev)) {
+		err = PTR_ERR(l->adev);
+		kfree(l);
+		return err;
+	}
+	tty->disc_data = l;
+	dev_info(&l->adev->dev, "on %s\n", tty->name);
+
+	/* The thread is writing already; what this missed is made up for. */
+	atw_dev_write_wakeup(l->adev);
+	return 0;
+}
+
+/* Also called for a hang-up. */
+static void atw_ldisc_close(struct tty_struct *tty)
+{
+	struct atw_ldisc *l = tty->disc_data;
+
+	atw_dev_unregister(l->adev);
+	/* The thread, the last one to set it, is gone. */
+	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
+	tty->disc_data = NULL;
+	kfree(l);
+}
+
+static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
+			      const atw_ldisc_flag_t *fp,
+			      atw_ldisc_count_t count)
+{
+	struct atw_ldisc *l = tty->disc_data;
+	size_t i = 0, run, len = count;
+
+	if (!fp) {
+		atw_dev_receive(l->adev, cp, len);
+		return;
+	}
+
+	while (i < len) {
+		for (run = i; run < len && fp[run] == TTY_NORMAL; run++)
+			;
+		if (run > i)
+			atw_dev_receive(l->adev, cp + i, run - i);
+		for (i = run; i < len && fp[i] != TTY_NORMAL; i++)
+			;
+		/* One for the whole run: nothing is known of its bytes. */
+		if (i > run)
+			atw_dev_rx_error(l->adev);
+	}
+}
+
+/* May come from an interrupt. */
+static void atw_ldisc_write_wakeup(struct tty_struct *tty)
+{
+	struct atw_ldisc *l = tty->disc_data;
+
+	atw_dev_write_wakeup(l->adev);
+}
+
+static int atw_ldisc_ioctl(struct tty_struct *tty, unsigned int cmd,
+			   unsigned long arg)
+{
+	return tty_mode_ioctl(tty, cmd, arg);
+}
+
+static struct tty_ldisc_ops atw_ldisc_ops = {
+	.owner		= THIS_MODULE,
+	.num		= N_DEVELOPMENT,
+	.name		= "n_atwifi",
+	.open		= atw_ldisc_open,
+	.close		= atw_ldisc_close,
+	.ioctl		= atw_ldisc_ioctl,
+	.receive_buf	= atw_ldisc_receive,
+	.write_wakeup	= atw_ldisc_write_wakeup,
+};
+
+int __init atw_ldisc_init(void)
+{
+	return tty_register_ldisc(&atw_ldisc_ops);
+}
+
+void atw_ldisc_exit(void)
+{
+	tty_unregister_ldisc(&atw_ldisc_ops);
+}
