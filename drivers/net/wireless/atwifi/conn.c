@@ -122,8 +122,10 @@ static void atw_conn_end(struct atw_conn *c, int err, u32 code)
  *
  * The outcome is told by @ops->opened, later.
  *
- * Context: any that may allocate with GFP_KERNEL.
- * Return: the connection with a reference for the owner, or an error pointer.
+ * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
+ * to the device.
+ * Return: the connection with a reference for the owner, or an error pointer:
+ * -ENOMEM; -ENODEV, the device is going away.
  */
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
 			       const char *name, u32 addr, u16 port,
@@ -150,6 +152,11 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
 	strscpy(c->name, name, sizeof(c->name));
 
 	spin_lock(&cs->lock);
+	if (cs->gone) {
+		spin_unlock(&cs->lock);
+		kfree(c);
+		return ERR_PTR(-ENODEV);
+	}
 	list_add_tail(&c->node, &cs->list);
 	spin_unlock(&cs->lock);
 	atw_channel_kick(cs->ch);
@@ -344,6 +351,7 @@ void atw_conns_gone(struct atw_conns *cs)
 	cs->rx_conn = NULL;
 
 	spin_lock(&cs->lock);
+	cs->gone = true;
 	while (!list_empty(&cs->list)) {
 		c = list_first_entry(&cs->list, struct atw_conn, node);
 		spin_lock(&c->lock);

@@ -107,6 +107,7 @@ struct atw_conns {
 	struct atw_channel	*ch;
 	enum atw_profile	profile;
 	bool			link_up;
+	bool			gone;		/* under lock: no new ones */
 	bool			reconcile;	/* ask AT+SOCKET? */
 	bool			need_reset;	/* the module must be recovered */
 	bool			no_conid;	/* it names the ids itself */

@@ -1,0 +1,1427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * AF_ATWIFI: sockets whose TCP and UDP run in the Wi-Fi module.
+ *
+ * A socket owns at most one connection (struct atw_conn). System calls run
+ * under lock_sock(); the connection calls back from the channel's thread with
+ * its own lock held, where lock_sock() cannot be taken. Hence this rule: while
+ * a connection is attached, its callbacks write the state that it decides
+ * (sk_state, sk_err, failed, sk_shutdown) under atw_sock.lock, and system calls
+ * reset that state only when none is attached. Once atw_conn_close() has
+ * returned there are no callbacks.
+ *
+ * Nesting: lock_sock() > conn->lock > atw_sock.lock, receive queue's lock.
+ *
+ * States: TCP_CLOSE, TCP_SYN_SENT while the module connects, TCP_ESTABLISHED,
+ * and TCP_CLOSE_WAIT after the remote has closed. The module deletes a
+ * connection that the remote closed, so nothing can be sent then.
+ */
+#include <linux/cache.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/sockios.h>
+#include <linux/uaccess.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include <asm/ioctls.h>
+
+#include <linux/atwifi.h>
+
+#include "compat_sock.h"
+#include "conn.h"
+#include "dev.h"
+#include "format.h"
+#include "module.h"
+
+/* Bytes of one buffer to send: with its overhead it fills a page. */
+#define ATW_TX_CHUNK	min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
+
+/*
+ * The module has no flow control towards the remote that the host could use:
+ * what comes must be taken. A reader that is late by less than this loses
+ * nothing.
+ */
+#define ATW_RCVBUF	(1024 * 1024)
+
+#define ATW_KEEPINTVL_DEFAULT	60
+#define ATW_KEEPINTVL_MAX	7200
+
+/* How long what is queued may take to leave after close(), and at most. */
+#define ATW_LINGER_DEFAULT	(60UL * HZ)
+#define ATW_LINGER_MAX		(3600UL * HZ)
+
+/* No callback comes after atw_conn_close(): SO_LINGER has to look. */
+#define ATW_LINGER_POLL		max(HZ / 20, 1)
+
+static ushort family = AF_ATWIFI;
+module_param(family, ushort, 0444);
+MODULE_PARM_DESC(family, "number of the address family");
+
+/**
+ * struct atw_sock - an AF_ATWIFI socket
+ * @sk: must be first
+ * @lock: protects what callbacks and /proc share with system calls: @conn and
+ *	@peer (written under lock_sock() too), @used, @local_addr, @failed,
+ *	@module_error, @established, and sk_state, sk_shutdown of @sk
+ * @conn: the connection, holds a reference
+ * @peer: its remote; satw_port is 0 if there never was one
+ * @local_addr: address of the module when it was opened
+ * @failed: error that ended the connection, repeated to each reader so that
+ *	an end that is an error is never taken for the end of the data
+ * @module_error: see ATW_MODULE_ERROR
+ * @established: the connection was open once
+ * @connecting: a connect() began it and has not yet told of its success
+ * @keepintvl: see ATW_KEEPINTVL
+ * @rx_bytes: unread bytes of a stream; the receive queue's lock
+ * @device: see ATW_BINDTODEVICE
+ * @used: name of the device that the connection was opened on
+ */
+struct atw_sock {
+	struct sock		sk;
+	spinlock_t		lock;
+	struct atw_conn		*conn;
+	struct sockaddr_atw	peer;
+	__be32			local_addr;
+	int			failed;
+	u32			module_error;
+	bool			established;
+	bool			connecting;
+	u32			keepintvl;
+	u32			rx_bytes;
+	char			device[IFNAMSIZ];
+	char			used[IFNAMSIZ];
+};
+
+/* In skb->cb of a stream's received buffers: bytes that were read of it. */
+struct atw_rx_cb {
+	u32	off;
+};
+
+#define ATW_RX_CB(skb)	((struct atw_rx_cb *)(skb)->cb)
+
+static HLIST_HEAD(atw_sklist);
+static DEFINE_RWLOCK(atw_sklist_lock);
+
+static struct atw_sock *atw_sk(const struct sock *sk)
+{
+	return (struct atw_sock *)sk;
+}
+
+static bool atw_is_stream(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_STREAM;
+}
+
+/* Callbacks of the connection */
+
+static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_sock *as = c->owner;
+	struct sock *sk = &as->sk;
+
+	spin_lock(&as->lock);
+	if (err) {
+		as->module_error = code;
+		WRITE_ONCE(sk->sk_err, -err);
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	} else {
+		as->established = true;
+		WRITE_ONCE(sk->sk_state, TCP_ESTABLISHED);
+	}
+	spin_unlock(&as->lock);
+
+	sk->sk_state_change(sk);
+	if (err)
+		sk_error_report(sk);
+	else
+		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+}
+
+static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_sock *as = c->owner;
+	struct sock *sk = &as->sk;
+
+	spin_lock(&as->lock);
+	if (err) {
+		as->module_error = code;
+		WRITE_ONCE(sk->sk_err, -err);
+	}
+	if (atw_is_stream(sk)) {
+		WRITE_ONCE(as->failed, err);
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		WRITE_ONCE(sk->sk_state, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
+	} else {
+		/* The next datagram opens it again. */
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	}
+	spin_unlock(&as->lock);
+
+	sk->sk_state_change(sk);
+	if (err)
+		sk_error_report(sk);
+	else
+		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
+}
+
+static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
+{
+	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
+	    READ_ONCE(sk->sk_rcvbuf)) {
+		atomic_inc(&sk->sk_drops);
+		kfree_skb(skb);
+		return true;
+	}
+
+	skb_set_owner_r(skb, sk);
+	sock_skb_set_dropcount(sk, skb);
+	skb_queue_tail(&sk->sk_receive_queue, skb);
+	sk->sk_data_ready(sk);
+	return true;
+}
+
+static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct atw_sock *as = atw_sk(sk);
+	bool merged = false;
+	struct sk_buff *tail;
+	unsigned long flags;
+
+	/*
+	 * A remote that sends byte by byte must not use up sk_rcvbuf with the
+	 * overhead of buffers: fill what the last one has left.
+	 */
+	spin_lock_irqsave(&queue->lock, flags);
+	tail = skb_peek_tail(queue);
+	if (tail && !skb_cloned(tail) && !skb_is_nonlinear(skb) &&
+	    skb_tailroom(tail) >= skb->len) {
+		skb_put_data(tail, skb->data, skb->len);
+		merged = true;
+	} else if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
+		   READ_ONCE(sk->sk_rcvbuf)) {
+		spin_unlock_irqrestore(&queue->lock, flags);
+		/* The caller frees it and resets the connection. */
+		atomic_inc(&sk->sk_drops);
+		return false;
+	}
+	WRITE_ONCE(as->rx_bytes, as->rx_bytes + skb->len);
+	if (!merged) {
+		skb_set_owner_r(skb, sk);
+		ATW_RX_CB(skb)->off = 0;
+		__skb_queue_tail(queue, skb);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	if (merged)
+		consume_skb(skb);
+	sk->sk_data_ready(sk);
+	return true;
+}
+
+static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
+{
+	struct atw_sock *as = c->owner;
+	struct sock *sk = &as->sk;
+
+	if (!skb->len || (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)) {
+		consume_skb(skb);
+		return true;
+	}
+	if (atw_is_stream(sk))
+		return atw_rx_stream(sk, skb);
+	return atw_rx_dgram(sk, skb);
+}
+
+static void atw_sk_tx_done(struct atw_conn *c)
+{
+	struct atw_sock *as = c->owner;
+
+	as->sk.sk_write_space(&as->sk);
+}
+
+static const struct atw_conn_ops atw_sk_conn_ops = {
+	.opened		= atw_sk_opened,
+	.rx		= atw_sk_rx,
+	.closed		= atw_sk_closed,
+	.tx_done	= atw_sk_tx_done,
+};
+
+/* Opening and closing */
+
+static int atw_user_addr(const struct sock *sk, const void *uaddr, int len,
+			 struct sockaddr_atw *addr)
+{
+	const struct sockaddr_atw *in = uaddr;
+	size_t room, n;
+	int err;
+
+	if (len < ATW_ADDRLEN_MIN || len > (int)sizeof(*addr))
+		return -EINVAL;
+	if (in->satw_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	if (!in->satw_port)
+		return -EINVAL;
+
+	/* All that was not given is zero: addresses are compared as memory. */
+	memset(addr, 0, sizeof(*addr));
+	addr->satw_family = in->satw_family;
+	addr->satw_port = in->satw_port;
+
+	room = len - offsetof(struct sockaddr_atw, satw_name);
+	n = strnlen(in->satw_name, room);
+	if (!n) {
+		addr->satw_addr = in->satw_addr;
+		return in->satw_addr ? 0 : -EINVAL;
+	}
+	if (n >= sizeof(addr->satw_name))
+		return -ENAMETOOLONG;
+	err = atw_check_host(in->satw_name, n);
+	if (err)
+		return err;
+	memcpy(addr->satw_name, in->satw_name, n);
+	return 0;
+}
+
+static void atw_purge_rx(struct sock *sk)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct sk_buff_head list;
+
+	__skb_queue_head_init(&list);
+	spin_lock_irq(&queue->lock);
+	skb_queue_splice_init(queue, &list);
+	WRITE_ONCE(atw_sk(sk)->rx_bytes, 0);
+	spin_unlock_irq(&queue->lock);
+	__skb_queue_purge(&list);
+}
+
+/*
+ * Let go of the connection without waiting; returns it with its reference, or
+ * NULL. lock_sock() is held.
+ */
+static struct atw_conn *atw_detach(struct atw_sock *as, bool abort,
+				   unsigned long linger)
+{
+	struct atw_conn *conn = as->conn;
+
+	if (!conn)
+		return NULL;
+
+	atw_conn_close(conn, abort, linger);
+	spin_lock(&as->lock);
+	as->conn = NULL;
+	as->established = false;
+	WRITE_ONCE(as->sk.sk_state, TCP_CLOSE);
+	spin_unlock(&as->lock);
+	as->connecting = false;
+	return conn;
+}
+
+static void atw_drop_conn(struct atw_sock *as, bool abort)
+{
+	struct atw_conn *conn = atw_detach(as, abort, ATW_LINGER_DEFAULT);
+
+	if (conn)
+		atw_conn_put(conn);
+}
+
+/* Begin a connection to @peer; none is attached, lock_sock() is held. */
+static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
+{
+	enum atw_sock_type type = ATW_TYPE_UDP_CLIENT;
+	struct sock *sk = &as->sk;
+	struct atw_conn *conn;
+	struct atw_dev *adev;
+	u32 keepalive = 0;
+	int err = 0;
+
+	adev = atw_dev_find(sock_net(sk), as->device[0] ? as->device : NULL);
+	if (!adev)
+		return -ENODEV;
+	if (READ_ONCE(adev->module.state) != ATW_MODULE_JOINED) {
+		err = -ENETDOWN;
+		goto put;
+	}
+
+	if (atw_is_stream(sk)) {
+		type = ATW_TYPE_TCP_CLIENT;
+		if (sock_flag(sk, SOCK_KEEPOPEN))
+			keepalive = as->keepintvl;
+	}
+
+	/* What is left of a connection before is not of this one. */
+	atw_purge_rx(sk);
+	spin_lock(&as->lock);
+	as->peer = *peer;
+	as->local_addr = htonl(READ_ONCE(adev->module.addr));
+	strscpy(as->used, dev_name(&adev->dev), sizeof(as->used));
+	as->failed = 0;
+	as->module_error = 0;
+	as->established = false;
+	WRITE_ONCE(sk->sk_err, 0);
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
+	spin_unlock(&as->lock);
+
+	conn = atw_conn_open(&adev->module.conns, type, peer->satw_name,
+			     ntohl(peer->satw_addr), ntohs(peer->satw_port),
+			     keepalive, &atw_sk_conn_ops, as);
+	spin_lock(&as->lock);
+	if (IS_ERR(conn)) {
+		err = PTR_ERR(conn);
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	} else {
+		as->conn = conn;
+	}
+	spin_unlock(&as->lock);
+put:
+	atw_dev_put(adev);
+	return err;
+}
+
+/* Wait until the connect that runs has ended: 0, -EINPROGRESS or a signal. */
+static int atw_wait_connect(struct sock *sk, long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = 0;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+		if (!timeo) {
+			err = -EINPROGRESS;
+			break;
+		}
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		sk_wait_event(sk, &timeo,
+			      READ_ONCE(sk->sk_state) != TCP_SYN_SENT, &wait);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return err;
+}
+
+/* connect() with AF_UNSPEC: the socket is as new. */
+static void atw_disconnect(struct sock *sk)
+{
+	struct atw_sock *as = atw_sk(sk);
+
+	atw_drop_conn(as, atw_is_stream(sk));
+	atw_purge_rx(sk);
+	spin_lock(&as->lock);
+	memset(&as->peer, 0, sizeof(as->peer));
+	as->failed = 0;
+	WRITE_ONCE(sk->sk_err, 0);
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	spin_unlock(&as->lock);
+	/* Whoever waits in another thread must look again. */
+	sk->sk_state_change(sk);
+}
+
+/*
+ * What a connect() finds: 1, a connection is to be opened; 0, it is running or
+ * has succeeded; or an error. lock_sock() is held.
+ */
+static int atw_connect_check(struct atw_sock *as,
+			     const struct sockaddr_atw *addr)
+{
+	struct sock *sk = &as->sk;
+	int err;
+
+	if (!as->conn)
+		return 1;
+
+	if (!atw_is_stream(sk)) {
+		bool same = !memcmp(&as->peer, addr, sizeof(*addr));
+
+		if (same && READ_ONCE(sk->sk_state) != TCP_CLOSE)
+			return 0;
+		atw_drop_conn(as, false);
+		return 1;
+	}
+
+	switch (READ_ONCE(sk->sk_state)) {
+	case TCP_SYN_SENT:
+		return 0;
+	case TCP_CLOSE:
+		if (!as->connecting)
+			return -EISCONN;
+		/* An earlier connect() failed and did not wait for it. */
+		err = sock_error(sk);
+		atw_drop_conn(as, true);
+		return err ? err : 1;
+	default:
+		return as->connecting ? 0 : -EISCONN;
+	}
+}
+
+static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
+		       int len, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	struct sockaddr_atw addr;
+	bool began = false;
+	long timeo;
+	int err;
+
+	if (len < (int)sizeof(uaddr->sa_family))
+		return -EINVAL;
+
+	lock_sock(sk);
+	if (uaddr->sa_family == AF_UNSPEC) {
+		atw_disconnect(sk);
+		err = 0;
+		goto out;
+	}
+
+	err = atw_user_addr(sk, uaddr, len, &addr);
+	if (err)
+		goto out;
+	err = atw_connect_check(as, &addr);
+	if (err < 0)
+		goto out;
+	if (err) {
+		err = atw_open(as, &addr);
+		if (err)
+			goto out;
+		as->connecting = true;
+		began = true;
+	}
+
+	timeo = sock_sndtimeo(sk, flags & O_NONBLOCK);
+	err = atw_wait_connect(sk, timeo);
+	if (err == -EINPROGRESS && !began)
+		err = -EALREADY;
+	if (err)
+		goto out;
+
+	if (READ_ONCE(sk->sk_state) == TCP_CLOSE) {
+		err = sock_error(sk);
+		if (!err)
+			err = -ECONNABORTED;
+		atw_drop_conn(as, true);
+		goto out;
+	}
+	as->connecting = false;
+out:
+	release_sock(sk);
+	return err;
+}
+
+static int atw_release(struct socket *sock)
+{
+	unsigned long linger = ATW_LINGER_DEFAULT;
+	struct sock *sk = sock->sk;
+	struct atw_conn *conn;
+	struct atw_sock *as;
+	bool abort = false;
+	long wait = 0;
+
+	if (!sk)
+		return 0;
+	as = atw_sk(sk);
+
+	write_lock(&atw_sklist_lock);
+	sk_del_node_init(sk);
+	write_unlock(&atw_sklist_lock);
+
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	if (sock_flag(sk, SOCK_LINGER)) {
+		linger = min_t(unsigned long, sk->sk_lingertime,
+			       ATW_LINGER_MAX);
+		abort = !linger;
+		if (!(current->flags & PF_EXITING))
+			wait = linger;
+	}
+	/* As TCP: data that nobody will read is not taken in silence. */
+	if (atw_is_stream(sk) && (READ_ONCE(as->rx_bytes) ||
+				  READ_ONCE(sk->sk_state) == TCP_SYN_SENT))
+		abort = true;
+
+	conn = atw_detach(as, abort, abort ? 0 : linger);
+	sock_orphan(sk);
+	sock->sk = NULL;
+	release_sock(sk);
+
+	if (conn) {
+		while (!abort && wait > 0 && !atw_conn_drained(conn) &&
+		       !signal_pending(current)) {
+			schedule_timeout_interruptible(ATW_LINGER_POLL);
+			wait -= ATW_LINGER_POLL;
+		}
+		atw_conn_put(conn);
+	}
+
+	atw_purge_rx(sk);
+	sock_put(sk);
+	return 0;
+}
+
+static int atw_shutdown(struct socket *sock, int how)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	int err = 0;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+
+	lock_sock(sk);
+	if (!as->conn) {
+		err = -ENOTCONN;
+	} else {
+		/*
+		 * how + 1 is the mask. The module cannot half-close: the
+		 * remote is not told, what is queued still goes out.
+		 */
+		spin_lock(&as->lock);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1));
+		spin_unlock(&as->lock);
+		sk->sk_state_change(sk);
+	}
+	release_sock(sk);
+	return err;
+}
+
+static int atw_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+{
+	struct sockaddr_atw *addr = (struct sockaddr_atw *)uaddr;
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	int err = sizeof(*addr);
+
+	lock_sock(sk);
+	if (!peer) {
+		/* The module keeps its local port to itself. */
+		memset(addr, 0, sizeof(*addr));
+		addr->satw_family = sk->sk_family;
+		if (as->conn)
+			addr->satw_addr = as->local_addr;
+	} else if (as->established ? READ_ONCE(sk->sk_state) != TCP_CLOSE :
+		   as->conn && !atw_is_stream(sk)) {
+		*addr = as->peer;
+	} else {
+		err = -ENOTCONN;
+	}
+	release_sock(sk);
+	return err;
+}
+
+/* Sending */
+
+/*
+ * A buffer of @len bytes of the message, accounted to the socket's sk_sndbuf.
+ * May wait for room, and fault: lock_sock() is not held, readers go on.
+ */
+static struct sk_buff *atw_tx_skb(struct sock *sk, struct msghdr *msg,
+				  size_t len)
+{
+	struct sk_buff *skb;
+	int err;
+
+	skb = sock_alloc_send_skb(sk, len, msg->msg_flags & MSG_DONTWAIT, &err);
+	if (!skb)
+		return ERR_PTR(err);
+
+	err = memcpy_from_msg(skb_put(skb, len), msg, len);
+	if (err) {
+		kfree_skb(skb);
+		return ERR_PTR(-EFAULT);
+	}
+	return skb;
+}
+
+/* Hand a buffer to the connection; takes it. lock_sock() is held. */
+static int atw_tx(struct atw_sock *as, struct sk_buff *skb)
+{
+	struct sock *sk = &as->sk;
+	int err;
+
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) {
+		err = sock_error(sk);
+		if (!err)
+			err = -EPIPE;
+	} else if (!as->conn || READ_ONCE(sk->sk_state) == TCP_CLOSE) {
+		err = sock_error(sk);
+		if (!err)
+			err = -ENOTCONN;
+	} else {
+		err = atw_conn_send(as->conn, skb);
+	}
+	if (err)
+		kfree_skb(skb);
+	return err;
+}
+
+/* May this stream send? lock_sock() is held, and let go while it connects. */
+static int atw_stream_ready(struct sock *sk, int flags)
+{
+	int err;
+
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+		err = atw_wait_connect(sk, sock_sndtimeo(sk, flags &
+							 MSG_DONTWAIT));
+		if (err)
+			return err == -EINPROGRESS ? -EAGAIN : err;
+	}
+	if (sk->sk_err)
+		return sock_error(sk);
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (!atw_sk(sk)->conn || READ_ONCE(sk->sk_state) == TCP_CLOSE)
+		return -ENOTCONN;
+	return 0;
+}
+
+static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
+			      size_t size)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	struct sk_buff *skb;
+	size_t copied = 0;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+
+	lock_sock(sk);
+	if (msg->msg_namelen)
+		err = as->conn ? -EISCONN : -EOPNOTSUPP;
+	else
+		err = atw_stream_ready(sk, msg->msg_flags);
+	release_sock(sk);
+
+	while (!err && copied < size) {
+		size_t n = min_t(size_t, size - copied, ATW_TX_CHUNK);
+
+		skb = atw_tx_skb(sk, msg, n);
+		if (IS_ERR(skb)) {
+			err = PTR_ERR(skb);
+			break;
+		}
+		lock_sock(sk);
+		err = atw_tx(as, skb);
+		release_sock(sk);
+		if (!err)
+			copied += n;
+	}
+
+	if (copied) {
+		/* The error is for the next call, if looking has cleared it. */
+		spin_lock(&as->lock);
+		if (err && err == as->failed)
+			WRITE_ONCE(sk->sk_err, -err);
+		spin_unlock(&as->lock);
+		return copied;
+	}
+	return err ? sk_stream_error(sk, msg->msg_flags, err) : 0;
+}
+
+/* Have a connection to the datagram's peer. lock_sock() is held. */
+static int atw_dgram_open(struct sock *sk, struct msghdr *msg)
+{
+	struct atw_sock *as = atw_sk(sk);
+	struct sockaddr_atw addr;
+	int err;
+
+	err = sock_error(sk);
+	if (err)
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+
+	/* The module has lost it: as with UDP that is no reason to give up. */
+	if (as->conn && READ_ONCE(sk->sk_state) == TCP_CLOSE)
+		atw_drop_conn(as, true);
+
+	if (msg->msg_namelen) {
+		err = atw_user_addr(sk, msg->msg_name, msg->msg_namelen, &addr);
+		if (err)
+			return err;
+		if (as->conn && memcmp(&addr, &as->peer, sizeof(addr)))
+			return -EISCONN;
+	} else {
+		if (!as->peer.satw_port)
+			return -EDESTADDRREQ;
+		addr = as->peer;
+	}
+
+	return as->conn ? 0 : atw_open(as, &addr);
+}
+
+static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
+			     size_t size)
+{
+	struct sock *sk = sock->sk;
+	struct sk_buff *skb;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	/* The module has no command that sends an empty datagram. */
+	if (!size)
+		return -EINVAL;
+	if (size > ATW_DGRAM_MAX)
+		return -EMSGSIZE;
+
+	lock_sock(sk);
+	err = atw_dgram_open(sk, msg);
+	release_sock(sk);
+	if (err)
+		return err;
+
+	/* It need not be open yet: what is queued goes out when it is. */
+	skb = atw_tx_skb(sk, msg, size);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+
+	lock_sock(sk);
+	err = atw_tx(atw_sk(sk), skb);
+	release_sock(sk);
+	return err ? err : (int)size;
+}
+
+/* Receiving */
+
+/*
+ * The buffer that holds the unread byte number @skip of a stream, NULL if that
+ * has not come. Only holders of lock_sock() take buffers out, so it stays; the
+ * callback may add to its end, which is why its length is read under the lock.
+ */
+static struct sk_buff *atw_rx_find(struct sock *sk, size_t skip, u32 *off,
+				   u32 *avail)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct sk_buff *skb, *found = NULL;
+
+	spin_lock_irq(&queue->lock);
+	skb_queue_walk(queue, skb) {
+		u32 n = skb->len - ATW_RX_CB(skb)->off;
+
+		if (skip < n) {
+			*off = ATW_RX_CB(skb)->off + skip;
+			*avail = n - skip;
+			found = skb;
+			break;
+		}
+		skip -= n;
+	}
+	spin_unlock_irq(&queue->lock);
+	return found;
+}
+
+/* @n bytes of @skb, the first in the queue, have been read. */
+static void atw_rx_consume(struct sock *sk, struct sk_buff *skb, u32 n)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct atw_sock *as = atw_sk(sk);
+	bool empty;
+
+	spin_lock_irq(&queue->lock);
+	ATW_RX_CB(skb)->off += n;
+	WRITE_ONCE(as->rx_bytes, as->rx_bytes - n);
+	empty = ATW_RX_CB(skb)->off == skb->len;
+	if (empty)
+		__skb_unlink(skb, queue);
+	spin_unlock_irq(&queue->lock);
+	if (empty)
+		consume_skb(skb);
+}
+
+/*
+ * Will nothing come after what is queued? The lock pairs with the callback's:
+ * if so, what came before is seen in the queue.
+ */
+static bool atw_rx_ended(struct sock *sk)
+{
+	struct atw_sock *as = atw_sk(sk);
+	bool ended;
+
+	spin_lock(&as->lock);
+	ended = sk->sk_err || as->failed || sk->sk_state == TCP_CLOSE ||
+		(sk->sk_shutdown & RCV_SHUTDOWN);
+	spin_unlock(&as->lock);
+	return ended;
+}
+
+/* Why it has ended; 0 is the end of the data. Clears a pending error. */
+static int atw_rx_error(struct sock *sk)
+{
+	struct atw_sock *as = atw_sk(sk);
+	int err = sock_error(sk);
+
+	if (err)
+		return err;
+	if (READ_ONCE(as->failed))
+		return as->failed;
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		return 0;
+	return -ENOTCONN;
+}
+
+static void atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
+{
+	struct atw_sock *as = atw_sk(sk);
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	sk_wait_event(sk, timeo,
+		      READ_ONCE(as->rx_bytes) > seen ||
+		      READ_ONCE(sk->sk_err) ||
+		      (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) ||
+		      READ_ONCE(sk->sk_state) == TCP_CLOSE, &wait);
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
+			      size_t size, int flags)
+{
+	bool peek = flags & MSG_PEEK;
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	size_t copied = 0;
+	size_t target;
+	long timeo;
+	int err = 0;
+
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return -EOPNOTSUPP;
+
+	size = min_t(size_t, size, INT_MAX);
+	lock_sock(sk);
+	target = sock_rcvlowat(sk, flags & MSG_WAITALL, size);
+	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+
+	while (copied < size) {
+		size_t seen = peek ? copied : 0;
+		struct sk_buff *skb;
+		u32 off, n;
+
+		skb = atw_rx_find(sk, seen, &off, &n);
+		if (skb) {
+			n = min_t(size_t, n, size - copied);
+			if (!(flags & MSG_TRUNC) &&
+			    skb_copy_datagram_msg(skb, off, msg, n)) {
+				err = -EFAULT;
+				break;
+			}
+			copied += n;
+			if (!peek)
+				atw_rx_consume(sk, skb, n);
+			continue;
+		}
+		if (copied >= target)
+			break;
+
+		if (atw_rx_ended(sk)) {
+			/* It may have come since the queue was looked at. */
+			if (READ_ONCE(as->rx_bytes) > seen)
+				continue;
+			/* After a part, the error is for the next call. */
+			if (!copied)
+				err = atw_rx_error(sk);
+			break;
+		}
+		if (!timeo) {
+			err = -EAGAIN;
+			break;
+		}
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		atw_rx_wait(sk, seen, &timeo);
+	}
+	release_sock(sk);
+	return copied ? (int)copied : err;
+}
+
+static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
+			     size_t size, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	struct sk_buff *skb;
+	size_t copied;
+	int err;
+
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return -EOPNOTSUPP;
+
+	skb = skb_recv_datagram(sk, flags, &err);
+	if (!skb)
+		return err;
+
+	copied = min_t(size_t, size, skb->len);
+	/* A datagram of this length may have been cut by the module. */
+	if (copied < skb->len || skb->len >= ATW_DGRAM_MAX)
+		msg->msg_flags |= MSG_TRUNC;
+
+	err = skb_copy_datagram_msg(skb, 0, msg, copied);
+	if (err)
+		goto free;
+
+	sock_recv_cmsgs(msg, sk, skb);
+	if (msg->msg_name) {
+		spin_lock(&as->lock);
+		memcpy(msg->msg_name, &as->peer, sizeof(as->peer));
+		spin_unlock(&as->lock);
+		msg->msg_namelen = sizeof(as->peer);
+	}
+	err = flags & MSG_TRUNC ? skb->len : copied;
+free:
+	skb_free_datagram(sk, skb);
+	return err;
+}
+
+static __poll_t atw_poll(struct file *file, struct socket *sock,
+			 poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	__poll_t mask = 0;
+	int state, target;
+	u8 shut;
+
+	sock_poll_wait(file, sock, wait);
+	state = READ_ONCE(sk->sk_state);
+	shut = READ_ONCE(sk->sk_shutdown);
+
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (shut == SHUTDOWN_MASK || (atw_is_stream(sk) && state == TCP_CLOSE))
+		mask |= EPOLLHUP;
+	if (shut & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+
+	if (atw_is_stream(sk)) {
+		/* What cannot be reached before sk_rcvbuf is full never ends. */
+		target = min(sock_rcvlowat(sk, 0, INT_MAX),
+			     READ_ONCE(sk->sk_rcvbuf) / 4);
+		if (READ_ONCE(as->rx_bytes) >= (u32)max(target, 1))
+			mask |= EPOLLIN | EPOLLRDNORM;
+	} else if (!skb_queue_empty_lockless(&sk->sk_receive_queue)) {
+		mask |= EPOLLIN | EPOLLRDNORM;
+	}
+
+	if (state == TCP_SYN_SENT)
+		return mask;
+	if ((shut & SEND_SHUTDOWN) || sock_writeable(sk))
+		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	else
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	return mask;
+}
+
+/* Options */
+
+static int atw_set_device(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen)
+{
+	struct atw_sock *as = atw_sk(sk);
+	char name[IFNAMSIZ] = "";
+	struct atw_dev *adev;
+	int err = 0;
+
+	/* As SO_BINDTODEVICE has it: the NUL may be missing. */
+	if (optlen > IFNAMSIZ - 1)
+		optlen = IFNAMSIZ - 1;
+	if (copy_from_sockptr(name, optval, optlen))
+		return -EFAULT;
+
+	if (name[0]) {
+		adev = atw_dev_find(sock_net(sk), name);
+		if (!adev)
+			return -ENODEV;
+		atw_dev_put(adev);
+	}
+
+	lock_sock(sk);
+	if (as->conn)
+		err = -EISCONN;
+	else
+		memcpy(as->device, name, sizeof(name));
+	release_sock(sk);
+	return err;
+}
+
+static int atw_setsockopt(struct socket *sock, int level, int optname,
+			  sockptr_t optval, unsigned int optlen)
+{
+	struct sock *sk = sock->sk;
+	int val;
+
+	if (level == SOL_SOCKET) {
+		if (optname == SO_BINDTODEVICE)
+			return atw_set_device(sk, optval, optlen);
+		return sock_setsockopt(sock, level, optname, optval, optlen);
+	}
+	if (level != SOL_ATWIFI)
+		return -ENOPROTOOPT;
+
+	switch (optname) {
+	case ATW_BINDTODEVICE:
+		return atw_set_device(sk, optval, optlen);
+	case ATW_KEEPINTVL:
+		if (optlen < sizeof(val))
+			return -EINVAL;
+		if (copy_from_sockptr(&val, optval, sizeof(val)))
+			return -EFAULT;
+		if (val < 1 || val > ATW_KEEPINTVL_MAX)
+			return -EINVAL;
+		lock_sock(sk);
+		atw_sk(sk)->keepintvl = val;
+		release_sock(sk);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int atw_getsockopt(struct socket *sock, int level, int optname,
+			  char __user *optval, int __user *optlen)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	char name[IFNAMSIZ];
+	const void *from;
+	int len, max, val;
+
+	if (level != SOL_ATWIFI)
+		return -ENOPROTOOPT;
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+
+	from = &val;
+	max = sizeof(val);
+	lock_sock(sk);
+	switch (optname) {
+	case ATW_KEEPINTVL:
+		val = as->keepintvl;
+		break;
+	case ATW_MODULE_ERROR:
+		val = READ_ONCE(as->module_error);
+		break;
+	case ATW_BINDTODEVICE:
+		memcpy(name, as->device, sizeof(name));
+		from = name;
+		max = name[0] ? strlen(name) + 1 : 0;
+		break;
+	default:
+		max = -1;
+		break;
+	}
+	release_sock(sk);
+
+	if (max < 0)
+		return -ENOPROTOOPT;
+	/* Half a name would be another device's. */
+	if (from == name && len < max)
+		return -EINVAL;
+	len = min(len, max);
+	if (copy_to_user(optval, from, len) || put_user(len, optlen))
+		return -EFAULT;
+	return 0;
+}
+
+static int atw_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	struct sk_buff *skb;
+	int val = 0;
+
+	switch (cmd) {
+	case SIOCINQ:
+		if (atw_is_stream(sk)) {
+			val = READ_ONCE(as->rx_bytes);
+			break;
+		}
+		spin_lock_irq(&sk->sk_receive_queue.lock);
+		skb = skb_peek(&sk->sk_receive_queue);
+		if (skb)
+			val = skb->len;
+		spin_unlock_irq(&sk->sk_receive_queue.lock);
+		break;
+	case SIOCOUTQ:
+		lock_sock(sk);
+		if (as->conn)
+			val = atw_conn_unsent(as->conn);
+		release_sock(sk);
+		break;
+	default:
+		return -ENOIOCTLCMD;
+	}
+	return put_user(val, (int __user *)arg);
+}
+
+/* The family */
+
+static struct proto_ops atw_stream_ops __ro_after_init = {
+	.owner		= THIS_MODULE,
+	.release	= atw_release,
+	.bind		= sock_no_bind,
+	.connect	= atw_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= atw_getname,
+	.poll		= atw_poll,
+	.ioctl		= atw_ioctl,
+	.listen		= sock_no_listen,
+	.shutdown	= atw_shutdown,
+	.setsockopt	= atw_setsockopt,
+	.getsockopt	= atw_getsockopt,
+	.sendmsg	= atw_stream_sendmsg,
+	.recvmsg	= atw_stream_recvmsg,
+	.mmap		= sock_no_mmap,
+};
+
+static struct proto_ops atw_dgram_ops __ro_after_init = {
+	.owner		= THIS_MODULE,
+	.release	= atw_release,
+	.bind		= sock_no_bind,
+	.connect	= atw_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= atw_getname,
+	.poll		= atw_poll,
+	.ioctl		= atw_ioctl,
+	.listen		= sock_no_listen,
+	.shutdown	= atw_shutdown,
+	.setsockopt	= atw_setsockopt,
+	.getsockopt	= atw_getsockopt,
+	.sendmsg	= atw_dgram_sendmsg,
+	.recvmsg	= atw_dgram_recvmsg,
+	.mmap		= sock_no_mmap,
+};
+
+static struct proto atw_proto = {
+	.name		= "ATWIFI",
+	.owner		= THIS_MODULE,
+	.obj_size	= sizeof(struct atw_sock),
+};
+
+static int atw_create(struct net *net, struct socket *sock, int protocol,
+		      int kern)
+{
+	struct atw_sock *as;
+	struct sock *sk;
+
+	switch (sock->type) {
+	case SOCK_STREAM:
+		sock->ops = &atw_stream_ops;
+		break;
+	case SOCK_DGRAM:
+		sock->ops = &atw_dgram_ops;
+		break;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+	if (protocol != ATWPROTO_TCP)
+		return -EPROTONOSUPPORT;
+
+	sk = sk_alloc(net, family, GFP_KERNEL, &atw_proto, kern);
+	if (!sk)
+		return -ENOMEM;
+	sock_init_data(sock, sk);
+	sk->sk_protocol = protocol;
+	sk->sk_state = TCP_CLOSE;
+	if (sock->type == SOCK_STREAM)
+		sk->sk_rcvbuf = max(sk->sk_rcvbuf, ATW_RCVBUF);
+
+	as = atw_sk(sk);
+	spin_lock_init(&as->lock);
+	as->keepintvl = ATW_KEEPINTVL_DEFAULT;
+	atw_sock_custom_sockopt(sock);
+
+	write_lock(&atw_sklist_lock);
+	sk_add_node(sk, &atw_sklist);
+	write_unlock(&atw_sklist_lock);
+	return 0;
+}
+
+static struct net_proto_family atw_family __ro_after_init = {
+	.create	= atw_create,
+	.owner	= THIS_MODULE,
+};
+
+/*
+ * /proc/net/atwifi: one line per socket of the reader's network namespace.
+ *
+ * sl: number of the line; type; st: closed, opening, open, ended (the remote
+ * has closed); dev: the device in use; id: the connection's number in the
+ * module, 0 if it has none; remote: address or name; port; rx_queue: bytes of
+ * memory that hold unread data, the measure of SO_RCVBUF; tx_queue: bytes not
+ * yet handed to the module; uid; inode; drops: datagrams for which there was
+ * no room. "-" stands for what is not there.
+ */
+#define ATW_SEQ_HEADER \
+	"  sl type   st      dev        id remote          port  rx_queue tx_queue   uid    inode drops\n"
+
+static void *atw_seq_start(struct seq_file *seq, loff_t *pos)
+	__acquires(atw_sklist_lock)
+{
+	read_lock(&atw_sklist_lock);
+	return seq_hlist_start_head(&atw_sklist, *pos);
+}
+
+static void *atw_seq_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return seq_hlist_next(v, &atw_sklist, pos);
+}
+
+static void atw_seq_stop(struct seq_file *seq, void *v)
+	__releases(atw_sklist_lock)
+{
+	read_unlock(&atw_sklist_lock);
+}
+
+static const char *atw_state_name(int state)
+{
+	switch (state) {
+	case TCP_SYN_SENT:
+		return "opening";
+	case TCP_ESTABLISHED:
+		return "open";
+	case TCP_CLOSE_WAIT:
+		return "ended";
+	default:
+		return "closed";
+	}
+}
+
+static int atw_seq_show(struct seq_file *seq, void *v)
+{
+	char remote[sizeof_field(struct sockaddr_atw, satw_name)];
+	u32 id = 0, unsent = 0;
+	struct sockaddr_atw peer;
+	struct atw_conn *conn;
+	char used[IFNAMSIZ];
+	struct atw_sock *as;
+	struct sock *sk;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(seq, ATW_SEQ_HEADER);
+		return 0;
+	}
+	sk = sk_entry(v);
+	if (!net_eq(sock_net(sk), seq_file_net(seq)))
+		return SEQ_SKIP;
+
+	/* conn->lock nests outside: take a reference, look afterwards. */
+	as = atw_sk(sk);
+	spin_lock(&as->lock);
+	conn = as->conn;
+	if (conn)
+		refcount_inc(&conn->ref);
+	memcpy(used, as->used, sizeof(used));
+	peer = as->peer;
+	spin_unlock(&as->lock);
+	if (conn) {
+		id = READ_ONCE(conn->id);
+		unsent = atw_conn_unsent(conn);
+		atw_conn_put(conn);
+	}
+
+	if (peer.satw_name[0])
+		strscpy(remote, peer.satw_name, sizeof(remote));
+	else if (peer.satw_port)
+		scnprintf(remote, sizeof(remote), "%pI4", &peer.satw_addr);
+	else
+		strscpy(remote, "-", sizeof(remote));
+
+	seq_printf(seq,
+		   "%4lld %-6s %-7s %-8s %4u %-15s %5u %8u %8u %5u %8llu %5d\n",
+		   seq->index, atw_is_stream(sk) ? "stream" : "dgram",
+		   atw_state_name(READ_ONCE(sk->sk_state)),
+		   conn ? used : "-", id, remote, ntohs(peer.satw_port),
+		   sk_rmem_alloc_get(sk), unsent,
+		   from_kuid_munged(seq_user_ns(seq), READ_ONCE(sk->sk_uid)),
+		   (u64)sock_i_ino(sk), atomic_read(&sk->sk_drops));
+	return 0;
+}
+
+static const struct seq_operations atw_seq_ops = {
+	.start	= atw_seq_start,
+	.next	= atw_seq_next,
+	.stop	= atw_seq_stop,
+	.show	= atw_seq_show,
+};
+
+static int __net_init atw_net_init(struct net *net)
+{
+	if (!proc_create_net("atwifi", 0444, net->proc_net, &atw_seq_ops,
+			     sizeof(struct seq_net_private)))
+		return -ENOMEM;
+	return 0;
+}
+
+static void __net_exit atw_net_exit(struct net *net)
+{
+	remove_proc_entry("atwifi", net->proc_net);
+}
+
+static struct pernet_operations atw_net_ops = {
+	.init	= atw_net_init,
+	.exit	= atw_net_exit,
+};
+
+/**
+ * atw_af_init - register the address family
+ *
+ * Return: 0 or -errno; -EEXIST: another module has the number "family"
+ */
+int atw_af_init(void)
+{
+	int err;
+
+	atw_family.family = family;
+	atw_stream_ops.family = family;
+	atw_dgram_ops.family = family;
+
+	err = proto_register(&atw_proto, 0);
+	if (err)
+		return err;
+	err = register_pernet_subsys(&atw_net_ops);
+	if (err)
+		goto unregister_proto;
+	err = sock_register(&atw_family);
+	if (err)
+		goto unregister_pernet;
+	return 0;
+
+unregister_pernet:
+	unregister_pernet_subsys(&atw_net_ops);
+unregister_proto:
+	proto_unregister(&atw_proto);
+	return err;
+}
+
+/**
+ * atw_af_exit - unregister the address family
+ *
+ * Each socket holds a reference on the module, so there is none left.
+ */
+void atw_af_exit(void)
+{
+	sock_unregister(family);
+	unregister_pernet_subsys(&atw_net_ops);
+	proto_unregister(&atw_proto);
+}

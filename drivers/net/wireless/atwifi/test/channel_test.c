@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The channel against a scripted UART: what is written is looked up in a
+ * script, and the answer is received before write() returns.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/skbuff.h>
+
+#include "../channel.h"
+
+struct script {
+	const char	*line;		/* as written, without CR LF */
+	const char	*answer;
+};
+
+struct fake {
+	struct atw_transport	t;
+	struct atw_channel	ch;
+	const struct script	*script;
+	unsigned int		step;
+	char			rx[512];
+	unsigned int		rx_len;
+	unsigned int		writes;
+	u32			payload_left;	/* bytes after a prompt */
+	const char		*after_payload;
+	int			(*todo)(struct fake *f);
+	int			result;
+	struct completion	done;
+	struct completion	written;
+	enum atw_event_type	events[32];
+	u32			ids[32];
+	unsigned int		nevents;
+	u8			sink[64];
+	struct atw_cmd		cmd;
+	struct sk_buff		*skb;
+	char			row[64];
+};
+
+static void fake_say(struct fake *f, const char *s)
+{
+	atw_channel_receive(&f->ch, (const u8 *)s, strlen(s));
+}
+
+static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+	const struct script *s;
+	/* Odd sizes: the channel must go on from where the UART stopped. */
+	size_t n = min_t(size_t, len, 7);
+
+	f->writes++;
+	if (f->payload_left) {
+		n = min_t(size_t, n, f->payload_left);
+		f->payload_left -= n;
+		if (!f->payload_left && f->after_payload)
+			fake_say(f, f->after_payload);
+		return n;
+	}
+	if (f->rx_len + n >= sizeof(f->rx))
+		return -EIO;
+	memcpy(f->rx + f->rx_len, buf, n);
+	f->rx_len += n;
+	if (f->rx_len < 2 || memcmp(f->rx + f->rx_len - 2, "\r\n", 2))
+		return n;
+
+	f->rx[f->rx_len - 2] = '\0';
+	f->rx_len = 0;
+	s = &f->script[f->step];
+	if (!s->line || strcmp(s->line, f->rx))
+		return -EIO;
+	f->step++;
+	if (s->answer)
+		fake_say(f, s->answer);
+	complete(&f->written);
+	return n;
+}
+
+static const struct atw_transport_ops fake_ops = { .write = fake_write };
+
+static bool fake_work(void *ctx)
+{
+	struct fake *f = ctx;
+
+	if (!f->todo)
+		return false;
+	f->result = f->todo(f);
+	f->todo = NULL;
+	complete(&f->done);
+	return true;
+}
+
+static long fake_next_work(void *ctx)
+{
+	return HZ;
+}
+
+static void fake_event(void *ctx, const struct atw_event *ev)
+{
+	struct fake *f = ctx;
+
+	if (f->nevents == ARRAY_SIZE(f->events))
+		return;
+	f->ids[f->nevents] = ev->id;
+	f->events[f->nevents++] = ev->type;
+}
+
+static u8 *fake_payload(void *ctx, u32 id, u32 len)
+{
+	struct fake *f = ctx;
+
+	return len <= sizeof(f->sink) ? f->sink : NULL;
+}
+
+static const struct atw_channel_ops fake_channel_ops = {
+	.work = fake_work,
+	.next_work = fake_next_work,
+	.event = fake_event,
+	.payload = fake_payload,
+};
+
+static struct fake *fake_start(struct kunit *test, const struct script *script,
+			       int (*todo)(struct fake *f))
+{
+	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->init_name = "atwifi_test";
+	f->t.ops = &fake_ops;
+	f->script = script;
+	f->todo = todo;
+	init_completion(&f->done);
+	init_completion(&f->written);
+	KUNIT_ASSERT_EQ(test, 0, atw_channel_start(&f->ch, &fake_channel_ops, f,
+						   &f->t, dev));
+	return f;
+}
+
+static void fake_finish(struct kunit *test, struct fake *f)
+{
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->done,
+							       20 * HZ));
+	atw_channel_stop(&f->ch);
+	kfree_skb(f->skb);
+}
+
+static int run_at(struct fake *f)
+{
+	return atw_channel_run(&f->ch, "AT", HZ / 5);
+}
+
+static bool keep_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct fake *f = cmd->priv;
+
+	strscpy(f->row, text, sizeof(f->row));
+	return true;
+}
+
+static int run_query(struct fake *f)
+{
+	f->cmd.timeout = HZ / 5;
+	f->cmd.row = keep_row;
+	f->cmd.priv = f;
+	atw_line_start(&f->cmd.line, "AT+WMODE?");
+	atw_line_end(&f->cmd.line);
+	return atw_channel_exec(&f->ch, &f->cmd);
+}
+
+static int run_send(struct fake *f)
+{
+	f->skb = alloc_skb(20, GFP_KERNEL);
+	if (!f->skb)
+		return -ENOMEM;
+	skb_put_data(f->skb, "0123456789abcdefghij", 20);
+	f->cmd.timeout = HZ / 5;
+	f->cmd.payload = f->skb;
+	f->cmd.payload_off = 5;
+	f->cmd.payload_len = 15;
+	f->payload_left = 0;
+	atw_line_start(&f->cmd.line, "AT+SOCKETSEND=");
+	atw_line_uint(&f->cmd.line, 100);
+	atw_line_uint(&f->cmd.line, 15);
+	atw_line_end(&f->cmd.line);
+	return atw_channel_exec(&f->ch, &f->cmd);
+}
+
+struct outcome {
+	const char		*name;
+	struct script		script[3];
+	int			(*todo)(struct fake *f);
+	int			result;
+	u32			code;
+};
+
+static const struct outcome outcomes[] = {
+	{ "ok", { { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
+	{ "silence", { { "AT", NULL } }, run_at, -ETIMEDOUT, 0 },
+	{ "unknown", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" } },
+	  run_query, -EOPNOTSUPP, 0 },
+	{ "error_classic", { { "AT+WMODE?", "\r\n+WMODE:65\r\nERROR\r\n" } },
+	  run_query, -EREMOTEIO, 65 },
+	{ "error_middleware",
+	  { { "AT+WMODE?", "\r\nAT+WMODE:65\r\n+ERROR\r\n" } },
+	  run_query, -EREMOTEIO, 65 },
+	{ "error_bare", { { "AT", "\r\nERROR\r\n" } }, run_at, -EREMOTEIO, 0 },
+	{ "busy_then_ok", { { "AT", "\r\n[Busy]Cmd running\r\n" },
+			    { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
+	{ "event_before_ok",
+	  { { "AT", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n" } },
+	  run_at, 0, 0 },
+	{ "reset", { { "AT", "\r\nready\r\n" } }, run_at, -ECONNRESET, 0 },
+	{ "error_for_prompt",
+	  { { "AT+SOCKETSEND=100,15", "\r\n+SOCKETSEND:4\r\nERROR\r\n" } },
+	  run_send, -EREMOTEIO, 4 },
+	{ "ok_for_prompt", { { "AT+SOCKETSEND=100,15", "\r\nOK\r\n" } },
+	  run_send, -EPROTO, 0 },
+};
+
+static void outcome_desc(const struct outcome *o, char *desc)
+{
+	strscpy(desc, o->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(outcome, outcomes, outcome_desc);
+
+static void channel_outcome(struct kunit *test)
+{
+	const struct outcome *o = test->param_value;
+	struct fake *f = fake_start(test, o->script, o->todo);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, o->result, f->result);
+	KUNIT_EXPECT_EQ(test, o->code, f->cmd.code);
+}
+
+static void channel_query(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+WMODE?", "\r\n+WMODE:1\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_query);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_STREQ(test, "+WMODE:1", f->row);
+}
+
+
+/* The prompt, and the payload from then on. */
+static ssize_t prompt_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+	unsigned int step = f->step;
+	ssize_t n = fake_write(t, buf, len);
+
+	if (f->step != step) {
+		f->payload_left = 15;
+		fake_say(f, ">");
+	}
+	return n;
+}
+
+static const struct atw_transport_ops prompt_ops = { .write = prompt_write };
+
+static int run_send_with_prompt(struct fake *f)
+{
+	f->t.ops = &prompt_ops;
+	return run_send(f);
+}
+
+static const struct script send_script[] = {
+	{ "AT+SOCKETSEND=100,15", NULL }, { }
+};
+
+static void channel_send(struct kunit *test)
+{
+	struct fake *f = fake_start(test, send_script, NULL);
+
+	f->after_payload = "\r\n+EVENT:SocketDisconnect,202\r\n\r\nOK\r\n";
+	f->todo = run_send_with_prompt;
+	atw_channel_kick(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 15U, f->cmd.sent);
+	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_DISCONNECT, f->events[0]);
+	KUNIT_EXPECT_EQ(test, 202U, f->ids[0]);
+}
+
+/* What this firmware does for a connection that it has lost. */
+static void channel_send_then_silence(struct kunit *test)
+{
+	struct fake *f = fake_start(test, send_script, NULL);
+
+	f->todo = run_send_with_prompt;
+	atw_channel_kick(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+	KUNIT_EXPECT_EQ(test, 15U, f->cmd.sent);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->ch.timeouts);
+}
+
+static void channel_payload(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT", "\r\n+EVENT:SocketDown,100,4,>OK\n\r\n\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_at);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_PAYLOAD_END, f->events[0]);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(f->sink, ">OK\n", 4));
+}
+
+static int run_long(struct fake *f)
+{
+	return atw_channel_run(&f->ch, "AT", 600 * HZ);
+}
+
+static void channel_stop_in_flight(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+	struct fake *f = fake_start(test, script, run_long);
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written,
+							       20 * HZ));
+	atw_channel_stop(&f->ch);
+	KUNIT_EXPECT_TRUE(test, completion_done(&f->done));
+	KUNIT_EXPECT_EQ(test, -ENODEV, f->result);
+	/* Bytes that come afterwards are nobody's. */
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,202\r\n");
+	KUNIT_EXPECT_EQ(test, 0U, f->nevents);
+}
+
+/* A line with an error is not written, whatever it holds. */
+static int run_bad_line(struct fake *f)
+{
+	f->cmd.timeout = HZ;
+	atw_line_start(&f->cmd.line, "AT+SOCKET=");
+	atw_line_str(&f->cmd.line, ATW_PROFILE_MIDDLEWARE, "a\r\nAT+RST");
+	atw_line_end(&f->cmd.line);
+	return atw_channel_exec(&f->ch, &f->cmd);
+}
+
+static void channel_bad_line(struct kunit *test)
+{
+	static const struct script script[] = { { } };
+	struct fake *f = fake_start(test, script, run_bad_line);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -EINVAL, f->result);
+	KUNIT_EXPECT_EQ(test, 0U, f->writes);
+}
+
+static struct kunit_case channel_cases[] = {
+	KUNIT_CASE_PARAM(channel_outcome, outcome_gen_params),
+	KUNIT_CASE(channel_query),
+	KUNIT_CASE(channel_send),
+	KUNIT_CASE(channel_send_then_silence),
+	KUNIT_CASE(channel_payload),
+	KUNIT_CASE(channel_stop_in_flight),
+	KUNIT_CASE(channel_bad_line),
+	{ }
+};
+
+static struct kunit_suite channel_suite = {
+	.name = "atwifi_channel",
+	.test_cases = channel_cases,
+};
+
+kunit_test_suites(&channel_suite);
