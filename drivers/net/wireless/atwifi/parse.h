@@ -14,6 +14,8 @@
 #define ATW_PAYLOAD_MAX		8192
 /* Longest print that may tear a payload from its header and be taken out. */
 #define ATW_TEAR_MAX		128
+/* Connections that one damaged stretch of bytes may name one by one. */
+#define ATW_DAMAGED_MAX		8
 
 /**
  * enum atw_event_type - what the module said
@@ -115,21 +117,31 @@ struct atw_parser {
 	unsigned int		line_len;
 	bool			overlong;	/* drop until the line ends */
 
+	bool			drop;		/* same, told already */
+	bool			blank;		/* an empty line came before it */
+
 	u32			err_code;	/* of the error line just seen */
 	char			err_name[24];
 
+	u8			kind;		/* whose payload it is */
 	u32			id;		/* of the payload */
 	u32			len;
 	u32			got;
-	bool			tear;		/* its start looks like a print */
+	bool			lead;		/* its header began with CR LF */
+	u32			suspect;	/* id whose closing is in doubt */
 	u8			*sink;
-	u32			skip;		/* bytes of a lost payload to come */
 
 	u8			hold[ATW_TEAR_MAX + 4];
 	unsigned int		hold_len;
 	u8			replay[ATW_TEAR_MAX + 4];
 	unsigned int		replay_len;
 	unsigned int		replay_pos;
+	bool			ending;		/* end of payload comes ... */
+	unsigned int		ending_pos;	/* ... here in the replay */
+
+	u32			damaged[ATW_DAMAGED_MAX];	/* ids to tell */
+	unsigned int		damaged_len;
+	unsigned int		damaged_pos;
 };
 
 /**

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#else
+#include <errno.h>
+#include <stddef.h>
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
+#include "error.h"
+
+/* Sorted by code. */
+static const struct {
+	u32 code;
+	int err;
+	const char *text;
+} atw_errors[] = {
+	{ 1,	-EOPNOTSUPP,	"command not supported" },
+	{ 2,	-EOPNOTSUPP,	"operation not supported" },
+	{ 3,	-EINVAL,	"wrong number of parameters" },
+	{ 4,	-EINVAL,	"bad parameter" },
+	{ 5,	-EINVAL,	"parameter too long" },
+	{ 31,	-EBUSY,		"busy" },
+	{ 32,	-EIO,		"unknown error" },
+	{ 33,	-ENOMEM,	"out of memory" },
+	{ 34,	-EIO,		"cannot read buffer" },
+	{ 35,	-EIO,		"cannot write buffer" },
+	{ 36,	-EIO,		"bad configuration" },
+	{ 37,	-ENOMEM,	"cannot create task" },
+	{ 38,	-EIO,		"flash error" },
+	{ 39,	-EINVAL,	"bad baud rate" },
+	{ 40,	-EINVAL,	"bad data bits" },
+	{ 41,	-EINVAL,	"bad stop bits" },
+	{ 42,	-EINVAL,	"bad parity" },
+	{ 43,	-EINVAL,	"bad flow control" },
+	{ 44,	-EIO,		"cannot set up UART" },
+	{ 45,	-EACCES,	"bad user or password" },
+	{ 46,	-EIO,		"low-power error" },
+	{ 47,	-ENXIO,		"not configured" },
+	{ 63,	-EIO,		"generic error" },
+	{ 64,	-ENETDOWN,	"Wi-Fi not started" },
+	{ 65,	-ENETDOWN,	"wrong Wi-Fi mode" },
+	{ 66,	-ENETDOWN,	"cannot join Wi-Fi" },
+	{ 67,	-ENETDOWN,	"no address from DHCP" },
+	{ 68,	-EACCES,	"Wi-Fi authentication failed" },
+	{ 69,	-ENETDOWN,	"access point not found" },
+	{ 70,	-EIO,		"cannot start scan" },
+	{ 71,	-ETIMEDOUT,	"scan timed out" },
+	{ 72,	-EIO,		"cannot start access point" },
+	{ 73,	-ENETDOWN,	"no Wi-Fi information" },
+	{ 74,	-ENETDOWN,	"Wi-Fi interface not running" },
+	{ 75,	-EINVAL,	"bad country" },
+	{ 76,	-EINVAL,	"bad Wi-Fi mode setting" },
+	{ 95,	-ENETDOWN,	"unknown Wi-Fi error" },
+	{ 96,	-ENOBUFS,	"cannot create socket" },
+	{ 97,	-ECONNREFUSED,	"cannot connect" },
+	{ 98,	-EHOSTUNREACH,	"cannot resolve name" },
+	{ 99,	-ECONNRESET,	"wrong socket state" },
+	{ 100,	-EOPNOTSUPP,	"wrong socket type" },
+	{ 101,	-ECONNRESET,	"cannot send" },
+	{ 102,	-ECONNRESET,	"cannot receive" },
+	{ 103,	-ENOMEM,	"cannot create thread" },
+	{ 104,	-EADDRINUSE,	"cannot bind" },
+	{ 105,	-EOPNOTSUPP,	"cannot enter transparent mode" },
+	{ 106,	-ETIMEDOUT,	"all echoes lost" },
+	{ 107,	-ETIMEDOUT,	"some echoes lost" },
+	{ 108,	-EPROTO,	"bad TLS configuration" },
+	{ 109,	-EKEYREJECTED,	"TLS verification failed" },
+	{ 110,	-EADDRINUSE,	"connection id in use" },
+	{ 127,	-EIO,		"unknown socket error" },
+	{ 128,	-EIO,		"GPIO error" },
+	{ 129,	-EIO,		"GPIO error" },
+	{ 130,	-EIO,		"GPIO error" },
+	{ 131,	-EIO,		"GPIO error" },
+	{ 132,	-EIO,		"GPIO error" },
+	{ 133,	-EIO,		"GPIO error" },
+	{ 159,	-EIO,		"GPIO error" },
+	{ 160,	-EPROTO,	"bad HTTP header" },
+	{ 191,	-EPROTO,	"HTTP error" },
+	{ 192,	-EIO,		"MQTT error" },
+	{ 193,	-EIO,		"MQTT error" },
+	{ 194,	-EIO,		"MQTT error" },
+	{ 195,	-EIO,		"MQTT error" },
+	{ 196,	-EIO,		"MQTT error" },
+	{ 197,	-EIO,		"MQTT error" },
+	{ 198,	-EBUSY,		"MQTT busy" },
+	{ 224,	-EIO,		"MQTT error" },
+	{ 225,	-EIO,		"BLE error" },
+	{ 226,	-EIO,		"BLE error" },
+	{ 227,	-EIO,		"BLE error" },
+	{ 228,	-EIO,		"BLE error" },
+	{ 229,	-EIO,		"BLE error" },
+	{ 230,	-EIO,		"BLE error" },
+	{ 231,	-EIO,		"BLE error" },
+	{ 232,	-EIO,		"BLE error" },
+	{ 233,	-EIO,		"BLE error" },
+	{ 234,	-EIO,		"BLE error" },
+	{ 235,	-EIO,		"BLE error" },
+	{ 236,	-EIO,		"BLE error" },
+	{ 237,	-EIO,		"BLE error" },
+};
+
+static size_t atw_error_index(u32 code)
+{
+	size_t lo = 0, hi = ARRAY_SIZE(atw_errors);
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (atw_errors[mid].code < code)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < ARRAY_SIZE(atw_errors) && atw_errors[lo].code == code)
+		return lo;
+	return ARRAY_SIZE(atw_errors);
+}
+
+/**
+ * atw_error_to_errno() - errno of an error number of the module
+ * @code: the module's number, 0 if it named none
+ *
+ * Return: a negative errno, -EIO for a number that is not known
+ */
+int atw_error_to_errno(u32 code)
+{
+	size_t i = atw_error_index(code);
+
+	return i < ARRAY_SIZE(atw_errors) ? atw_errors[i].err : -EIO;
+}
+
+/**
+ * atw_error_text() - words for an error number of the module
+ * @code: the module's number, 0 if it named none
+ *
+ * Return: a text for people, never NULL
+ */
+const char *atw_error_text(u32 code)
+{
+	size_t i = atw_error_index(code);
+
+	return i < ARRAY_SIZE(atw_errors) ? atw_errors[i].text :
+					    "unspecified error";
+}

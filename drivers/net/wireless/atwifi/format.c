@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Values -> command lines. Nothing that is not checked goes into one. */
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#else
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#define scnprintf	snprintf
+#endif
+
+#include "format.h"
+
+/* Bytes of one parameter, as it stands in the line. */
+#define ATW_PARAM_MAX	127
+/* A name goes into a parameter, and some firmware keeps 120 bytes of it. */
+#define ATW_HOST_MAX	119
+#define ATW_LABEL_MAX	63
+
+static void atw_line_fail(struct atw_line *l, int err)
+{
+	if (!l->err)
+		l->err = err;
+}
+
+static void atw_line_put(struct atw_line *l, const char *s, size_t len)
+{
+	if (l->err)
+		return;
+	if (len > ATW_CMD_MAX - l->len) {
+		atw_line_fail(l, -ENAMETOOLONG);
+		return;
+	}
+	memcpy(l->buf + l->len, s, len);
+	l->len += len;
+	l->buf[l->len] = '\0';
+}
+
+/* Begin the next parameter. */
+static void atw_line_next(struct atw_line *l)
+{
+	if (l->len && l->buf[l->len - 1] != '=')
+		atw_line_put(l, ",", 1);
+}
+
+/**
+ * atw_line_start() - begin a command line
+ * @l: the line
+ * @cmd: the command, up to its '=' if parameters follow
+ */
+void atw_line_start(struct atw_line *l, const char *cmd)
+{
+	l->buf[0] = '\0';
+	l->len = 0;
+	l->err = 0;
+	atw_line_put(l, cmd, strlen(cmd));
+}
+
+/**
+ * atw_line_uint() - append a number
+ * @l: the line
+ * @val: the number
+ */
+void atw_line_uint(struct atw_line *l, u32 val)
+{
+	char num[12];
+
+	atw_line_next(l);
+	atw_line_put(l, num, scnprintf(num, sizeof(num), "%u", val));
+}
+
+/* Does the firmware want a backslash before this byte? */
+static bool atw_needs_escape(enum atw_profile profile, char c)
+{
+	switch (profile) {
+	case ATW_PROFILE_MIDDLEWARE:
+		return c == ',' || c == '"';
+	case ATW_PROFILE_CLASSIC:
+		return c == ',' || c == '"' || c == '\\';
+	default:
+		return c == '"';
+	}
+}
+
+/**
+ * atw_line_str() - append a string, quoted and escaped
+ * @l: the line
+ * @profile: how the firmware reads it
+ * @s: the string
+ *
+ * Refused with -EINVAL is what cannot be said to the firmware: control
+ * characters, and a backslash where it would be read as an escape.
+ */
+void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s)
+{
+	bool quote = profile != ATW_PROFILE_CLASSIC;
+	unsigned int begin;
+
+	atw_line_next(l);
+	begin = l->len;
+	if (quote)
+		atw_line_put(l, "\"", 1);
+	for (; *s; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f) {
+			atw_line_fail(l, -EINVAL);
+			return;
+		}
+		/* At the end it would take the meaning off our quote ... */
+		if (*s == '\\' && quote && !s[1])
+			atw_line_fail(l, -EINVAL);
+		/* ... and before a quote it may be read in two ways. */
+		if (*s == '\\' && profile == ATW_PROFILE_BW20 && s[1] == '"')
+			atw_line_fail(l, -EINVAL);
+		if (atw_needs_escape(profile, *s))
+			atw_line_put(l, "\\", 1);
+		atw_line_put(l, s, 1);
+	}
+	if (quote)
+		atw_line_put(l, "\"", 1);
+	if (profile == ATW_PROFILE_MIDDLEWARE && l->len - begin > ATW_PARAM_MAX)
+		atw_line_fail(l, -ENAMETOOLONG);
+}
+
+/**
+ * atw_line_host() - append a host
+ * @l: the line
+ * @name: its name, or an empty string
+ * @addr: its address in host order, if it has no name
+ */
+void atw_line_host(struct atw_line *l, const char *name, u32 addr)
+{
+	char quad[16];
+	int err;
+
+	atw_line_next(l);
+	if (!name[0]) {
+		atw_line_put(l, quad,
+			     scnprintf(quad, sizeof(quad), "%u.%u.%u.%u",
+				       addr >> 24, addr >> 16 & 0xff,
+				       addr >> 8 & 0xff, addr & 0xff));
+		return;
+	}
+	err = atw_check_host(name, strlen(name));
+	if (err)
+		atw_line_fail(l, err);
+	else
+		atw_line_put(l, name, strlen(name));
+}
+
+/**
+ * atw_line_end() - end the line
+ * @l: the line
+ *
+ * Return: 0, or the first error; the line must not be sent then
+ */
+int atw_line_end(struct atw_line *l)
+{
+	atw_line_put(l, "\r\n", 2);
+	return l->err;
+}
+
+/**
+ * atw_check_host() - may a name be sent to the module?
+ * @name: the name, need not end with a NUL
+ * @len: its length in bytes
+ *
+ * Return: 0, -EINVAL, -ENAMETOOLONG
+ */
+int atw_check_host(const char *name, size_t len)
+{
+	size_t label = 0, i;
+
+	if (!len || name[0] == '-')
+		return -EINVAL;
+	if (len > ATW_HOST_MAX)
+		return -ENAMETOOLONG;
+	for (i = 0; i < len; i++) {
+		char c = name[i];
+
+		if (c == '.') {
+			/* Only the last may be empty: "example.org." */
+			if (!label)
+				return -EINVAL;
+			label = 0;
+			continue;
+		}
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c >= '0' && c <= '9') || c == '-' || c == '_'))
+			return -EINVAL;
+		if (++label > ATW_LABEL_MAX)
+			return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,1139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bytes of the module -> events.
+ *
+ * The module prints lines, and payloads that are counted. A payload is three
+ * prints: its header, the bytes, and a closing CR LF. Firmware that does not
+ * keep the three together may print another task's line between them. What
+ * comes before the closing heals by itself, since nearly every print begins
+ * with CR LF. What comes before the payload shifts it: there are then several
+ * readings of the same bytes, told apart by where the closing CR LF is. Only
+ * where exactly one reading is consistent it is taken, else the connection is
+ * reported damaged.
+ *
+ * All decisions are made byte by byte, so they cannot depend on how the bytes
+ * were cut into chunks.
+ */
+#ifdef __KERNEL__
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/string.h>
+#else
+#include <stdint.h>
+#include <string.h>
+#define U32_MAX		UINT32_MAX
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define min_t(t, a, b)	((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+#endif
+
+#include "parse.h"
+
+/* Whose payload is counted. */
+enum {
+	ATW_KIND_DOWN,		/* a connection's, active mode */
+	ATW_KIND_READ,		/* a connection's, the answer to a read */
+	ATW_KIND_OTHER,		/* nobody's: only to be stepped over */
+	ATW_KIND_LOST,		/* a connection's that was reported damaged */
+};
+
+/* Readings of one payload: untorn, and torn by 1, 2, ... prints. */
+#define ATW_READINGS_MAX	8
+
+#define ATW_LIT(lit)		(lit), (sizeof(lit) - 1)
+
+static bool atw_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Skip a literal. */
+static bool atw_skip(const char **s, const char *lit, size_t len)
+{
+	if (strncmp(*s, lit, len))
+		return false;
+	*s += len;
+	return true;
+}
+
+/**
+ * atw_parse_uint() - read a decimal number
+ * @s: where it begins; moved behind its last digit
+ * @max: the largest that is accepted
+ * @val: the number
+ *
+ * Digits only: no sign, no blanks, no leading zeros.
+ *
+ * Return: true if there was one
+ */
+bool atw_parse_uint(const char **s, u32 max, u32 *val)
+{
+	const char *c = *s;
+	u64 n = 0;
+
+	if (!atw_is_digit(*c) || (c[0] == '0' && atw_is_digit(c[1])))
+		return false;
+	for (; atw_is_digit(*c); c++) {
+		n = n * 10 + (*c - '0');
+		if (n > max)
+			return false;
+	}
+	*s = c;
+	*val = n;
+	return true;
+}
+
+static bool atw_parse_quad(const char **s, u32 *addr)
+{
+	const char *c = *s;
+	u32 part, n = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		if (i && *c++ != '.')
+			return false;
+		if (!atw_parse_uint(&c, 255, &part))
+			return false;
+		n = n << 8 | part;
+	}
+	*s = c;
+	*addr = n;
+	return true;
+}
+
+/**
+ * atw_parse_addr() - read a dotted IPv4 address
+ * @s: the address and nothing else
+ * @addr: the address in host order
+ *
+ * Return: true if it is one
+ */
+bool atw_parse_addr(const char *s, u32 *addr)
+{
+	u32 n;
+
+	if (!atw_parse_quad(&s, &n) || *s)
+		return false;
+	*addr = n;
+	return true;
+}
+
+/* A port of a row: -1 is none. */
+static bool atw_parse_port(const char **s, s32 *port)
+{
+	u32 n;
+
+	if (atw_skip(s, ATW_LIT("-1"))) {
+		*port = -1;
+		return true;
+	}
+	if (!atw_parse_uint(s, 65535, &n))
+		return false;
+	*port = n;
+	return true;
+}
+
+/**
+ * atw_parse_sock_row() - read a row of the answer to AT+SOCKET?
+ * @line: the row
+ * @row: what it says
+ *
+ * Return: true if it is one; @row is undefined otherwise
+ */
+bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
+{
+	const char *host;
+
+	memset(row, 0, sizeof(*row));
+	if (!atw_parse_uint(&line, U32_MAX, &row->id) || !row->id ||
+	    *line++ != ',' ||
+	    !atw_parse_uint(&line, 255, &row->type) || *line++ != ',' ||
+	    !atw_parse_uint(&line, 255, &row->status) || *line++ != ',')
+		return false;
+	host = line;
+	line = strchr(line, ',');
+	if (!line)
+		return false;
+	/* A name is not an address, and neither is an empty field. */
+	if (!atw_parse_quad(&host, &row->addr) || host != line)
+		row->addr = 0;
+	line++;
+	if (!atw_parse_port(&line, &row->rport) || *line++ != ',' ||
+	    !atw_parse_port(&line, &row->lport) || *line++ != ',')
+		return false;
+	if (!atw_skip(&line, ATW_LIT("-1")) &&
+	    !atw_parse_uint(&line, U32_MAX, &row->server))
+		return false;
+	return !*line;
+}
+
+static int atw_hex(char c)
+{
+	if (atw_is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static bool atw_parse_mac(const char *s, const char *end, u8 *mac)
+{
+	int i, hi, lo;
+
+	if (end - s != 17)
+		return false;
+	for (i = 0; i < 6; i++, s += 3) {
+		hi = atw_hex(s[0]);
+		lo = atw_hex(s[1]);
+		if (hi < 0 || lo < 0 || (i < 5 && s[2] != ':'))
+			return false;
+		mac[i] = hi << 4 | lo;
+	}
+	return true;
+}
+
+/*
+ * Read "...,<own MAC>,<channel>,<IP>,<gateway>" from its end, because names and
+ * passwords before it may hold commas.
+ */
+static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st)
+{
+	const char *end = line + strlen(line);
+	const char *field[4], *stop[4];
+	const char *s;
+	u32 channel;
+	int i;
+
+	for (i = 3; i >= 0; i--) {
+		for (s = end; s > line && s[-1] != ','; s--)
+			;
+		if (s == line)
+			return false;
+		field[i] = s;
+		stop[i] = end;
+		end = s - 1;
+	}
+	/* A field that is not known yet is empty. */
+	if (field[0] != stop[0]) {
+		if (!atw_parse_mac(field[0], stop[0], st->mac))
+			return false;
+		st->has_mac = true;
+	}
+	if (field[1] != stop[1] &&
+	    (!atw_parse_uint(&field[1], 255, &channel) || field[1] != stop[1]))
+		return false;
+	if (field[2] != stop[2] &&
+	    (!atw_parse_quad(&field[2], &st->addr) || field[2] != stop[2]))
+		return false;
+	return field[3] == stop[3] ||
+	       (atw_parse_quad(&field[3], &st->gateway) && field[3] == stop[3]);
+}
+
+/**
+ * atw_parse_wifi_status() - read a line of the answer to AT+WJAP?
+ * @line: the line; a line of the answer to AT+STAINFO? will do as well
+ * @st: what it says
+ *
+ * Return: true if it is such a line; @st is undefined otherwise
+ */
+bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st)
+{
+	const char *comma;
+	u8 bssid[6];
+
+	memset(st, 0, sizeof(*st));
+	if (atw_skip(&line, ATW_LIT("+WJAP:"))) {
+		if (!atw_parse_uint(&line, 255, &st->status))
+			return false;
+		return !*line || (*line == ',' && atw_parse_wifi_tail(line, st));
+	}
+	if (atw_skip(&line, ATW_LIT("+STAINFO:")))
+		return atw_parse_uint(&line, 255, &st->status) && !*line;
+
+	comma = strchr(line, ',');
+	if (!comma || !atw_parse_mac(line, comma, bssid) ||
+	    !atw_parse_wifi_tail(comma, st))
+		return false;
+	st->status = st->addr ? 3 : 2;
+	return true;
+}
+
+/* "<a>,<b>" and nothing else */
+static bool atw_parse_pair(const char *s, u32 *a, u32 *b)
+{
+	return atw_parse_uint(&s, U32_MAX, a) && *s++ == ',' &&
+	       atw_parse_uint(&s, U32_MAX, b) && !*s;
+}
+
+/* "<id>" and nothing else */
+static bool atw_parse_id(const char *s, u32 *id)
+{
+	return atw_parse_uint(&s, U32_MAX, id) && !*s && *id;
+}
+
+static enum atw_event_type atw_damage(struct atw_event *ev, u32 id)
+{
+	ev->id = id;
+	ev->id2 = 0;
+	ev->len = 0;
+	return ATW_EV_DAMAGE;
+}
+
+/* The id in what is left of "Socket<word>,<id>[,...]", 0 if it cannot be read. */
+static u32 atw_salvage_id(const char *s)
+{
+	u32 id;
+
+	while ((*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z'))
+		s++;
+	if (*s++ != ',' || !atw_parse_uint(&s, U32_MAX, &id) ||
+	    (*s && *s != ','))
+		return 0;
+	return id;
+}
+
+static const struct {
+	const char *name;
+	enum atw_event_type type;
+} atw_socket_events[] = {
+	{ "Disconnect,",	ATW_EV_DISCONNECT },
+	{ "Dissconnect,",	ATW_EV_DISCONNECT },
+	{ "Reconnect,",		ATW_EV_RECONNECT },
+	{ "AutoDel,",		ATW_EV_AUTODEL },
+};
+
+/* What follows "+EVENT:Socket". */
+static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
+{
+	const char *begin = s;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
+		if (atw_skip(&s, atw_socket_events[i].name,
+			     strlen(atw_socket_events[i].name)) &&
+		    atw_parse_id(s, &ev->id))
+			return atw_socket_events[i].type;
+		s = begin;
+	}
+	if (atw_skip(&s, ATW_LIT("Down,"))) {
+		if (atw_parse_pair(s, &ev->id, &ev->len) && ev->id && ev->len)
+			return ATW_EV_PENDING;
+	} else if (atw_skip(&s, ATW_LIT("Seed,"))) {
+		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
+			return ATW_EV_SEED;
+	}
+	return atw_damage(ev, atw_salvage_id(begin));
+}
+
+/* What follows "+EVENT:". */
+static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
+{
+	if (atw_skip(&s, ATW_LIT("Socket")))
+		return atw_socket_event(s, ev);
+	if (!strncmp(s, "WIFI", 4) && (s[4] == '_' || s[4] == ' ')) {
+		if (!strcmp(s + 5, "CONNECT"))
+			return ATW_EV_WIFI_CONNECT;
+		if (!strcmp(s + 5, "GOT_IP") || !strcmp(s + 5, "GOT IP"))
+			return ATW_EV_WIFI_GOT_IP;
+		if (!strcmp(s + 5, "DISCONNECT"))
+			return ATW_EV_WIFI_DISCONNECT;
+		return ATW_EV_NOTE;
+	}
+	if (!strncmp(s, "BLE_", 4) || !strncmp(s, "MQTT_", 5) ||
+	    !strncmp(s, "CloudDown", 9))
+		return ATW_EV_NOTE;
+	return atw_damage(ev, 0);
+}
+
+/* What follows the '+' of "+NAME:" or "+NAME :"; NULL if it is not such. */
+static const char *atw_skip_name(const char *s)
+{
+	const char *begin = s;
+
+	while ((*s >= 'A' && *s <= 'Z') || atw_is_digit(*s) || *s == '_')
+		s++;
+	if (s == begin)
+		return NULL;
+	if (*s == ' ')
+		s++;
+	return *s == ':' ? s + 1 : NULL;
+}
+
+/* "+NAME:" and numbers: an answer of this kind never holds a payload. */
+static bool atw_is_value_line(const char *s)
+{
+	if (*s++ != '+')
+		return false;
+	s = atw_skip_name(s);
+	if (!s || !*s)
+		return false;
+	while (atw_is_digit(*s) || *s == '.' || *s == ',' || *s == '-')
+		s++;
+	return !*s;
+}
+
+/* "+NAME:<number>" or "AT+NAME:<number>": the first line of an error, perhaps. */
+static bool atw_is_error_line(const char *s, const char **name,
+			      const char **name_end, u32 *code)
+{
+	const char *num;
+
+	if (!strncmp(s, "AT", 2))
+		s += 2;
+	if (*s++ != '+')
+		return false;
+	num = atw_skip_name(s);
+	if (!num)
+		return false;
+	*name = s;
+	*name_end = num - 1;
+	return atw_parse_uint(&num, U32_MAX, code) && !*num;
+}
+
+static const char *const atw_banner[] = {
+	"####", "arch:", "company:", "ble_mac:", "wifi_mac:", "sdk_version:",
+	"firmware_version:", "compile_time:", "#calibration_ok", "##boot",
+	"at version:", "sdk version:", "firmware version:", "aliGenie_data",
+};
+
+static bool atw_is_banner(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(atw_banner); i++)
+		if (!strncmp(s, atw_banner[i], strlen(atw_banner[i])))
+			return true;
+	return false;
+}
+
+/*
+ * What a whole line means, without a look at the parser's state: INFO stands
+ * for the lines that are INFO or NOTE, NONE for those nobody knows.
+ */
+static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
+{
+	const char *name, *name_end;
+	u32 code;
+
+	if (!strcmp(s, "OK") || !strcmp(s, "+OK"))
+		return ATW_EV_OK;
+	if (!strcmp(s, "ERROR") || !strcmp(s, "+ERROR"))
+		return ATW_EV_ERROR;
+	if (atw_skip(&s, ATW_LIT("+EVENT:")))
+		return atw_event_line(s, ev);
+	if (atw_skip(&s, ATW_LIT("+SOCKETREAD"))) {
+		if ((*s == ',' || *s == ':') &&
+		    atw_parse_pair(s + 1, &ev->id, &ev->len) && ev->id &&
+		    !ev->len)
+			return ATW_EV_EMPTY;
+		/* An error has one number: "+SOCKETREAD:4". */
+		code = 0;
+		if (*s == ':' && atw_parse_id(s + 1, &code))
+			return ATW_EV_INFO;
+		return atw_damage(ev, atw_salvage_id(*s == ':' ? "" : s));
+	}
+	if (atw_skip(&s, ATW_LIT("+Seed:"))) {
+		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
+			return ATW_EV_SEED;
+		return atw_damage(ev, 0);
+	}
+	if (atw_skip(&s, ATW_LIT("connect success ConID="))) {
+		if (atw_parse_id(s, &ev->id))
+			return ATW_EV_CONNECTED;
+		return atw_damage(ev, 0);
+	}
+	if (!strncmp(s, ATW_LIT("Unknown cmd:")))
+		return ATW_EV_UNKNOWN;
+	if (!strncmp(s, ATW_LIT("[Busy]Cmd running")) ||
+	    !strncmp(s, ATW_LIT("cmd is running")))
+		return ATW_EV_BUSY;
+	if (!strcmp(s, "ready"))
+		return ATW_EV_READY;
+	if (atw_is_error_line(s, &name, &name_end, &code) ||
+	    atw_is_value_line(s) || atw_is_banner(s))
+		return ATW_EV_INFO;
+	if (!strncmp(s, ATW_LIT("AT")))
+		return ATW_EV_ECHO;
+	return ATW_EV_NONE;
+}
+
+/* Remember the number of an error line until the line that says ERROR. */
+static void atw_note_error(struct atw_parser *p)
+{
+	const char *name, *end;
+	size_t len;
+	u32 code;
+
+	p->err_code = 0;
+	p->err_name[0] = '\0';
+	if (!atw_is_error_line(p->line, &name, &end, &code))
+		return;
+	len = end - name;
+	while (len && name[len - 1] == ' ')
+		len--;
+	len = min_t(size_t, len, sizeof(p->err_name) - 1);
+	memcpy(p->err_name, name, len);
+	p->err_name[len] = '\0';
+	p->err_code = code;
+}
+
+/* The line is over: what did it say? */
+static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
+{
+	unsigned int len = p->line_len;
+	bool lost = p->overlong;
+	bool drop = p->drop;
+
+	p->line_len = 0;
+	p->overlong = false;
+	p->drop = false;
+	p->suspect = 0;
+	if (drop || lost)
+		p->blank = false;
+	if (drop)
+		return;
+	if (lost) {
+		ev->type = atw_damage(ev, 0);
+		return;
+	}
+	while (len && p->line[len - 1] == '\r')
+		len--;
+	if (!len) {
+		p->blank = true;
+		return;
+	}
+	p->blank = false;
+	p->line[len] = '\0';
+	ev->text = p->line;
+	ev->text_len = len;
+	if (memchr(p->line, '\0', len)) {
+		ev->type = atw_damage(ev, 0);
+		return;
+	}
+
+	ev->type = atw_classify(p->line, ev);
+	switch (ev->type) {
+	case ATW_EV_ERROR:
+		ev->code = p->err_code;
+		ev->text = p->err_name;
+		ev->text_len = strlen(p->err_name);
+		p->err_code = 0;
+		return;
+	case ATW_EV_INFO:
+		if (!p->query)
+			ev->type = ATW_EV_NOTE;
+		break;
+	case ATW_EV_NONE:
+		ev->type = p->query ? ATW_EV_INFO : atw_damage(ev, 0);
+		break;
+	default:
+		/* An event may come between the two lines of an error. */
+		if (!strncmp(p->line, ATW_LIT("+EVENT:")))
+			return;
+		break;
+	}
+	atw_note_error(p);
+}
+
+static void atw_count(struct atw_parser *p, u8 kind, u32 id, u32 len)
+{
+	p->kind = kind;
+	p->id = id;
+	p->len = len;
+	p->got = 0;
+	p->sink = NULL;
+	p->hold_len = 0;
+	p->line_len = 0;
+	p->state = len ? ATW_PS_PAYLOAD : ATW_PS_CLOSE;
+}
+
+/*
+ * A comma came: is the line the header of a payload now? A header that cannot
+ * be right is damage, and the rest of its line goes.
+ */
+static void atw_header(struct atw_parser *p, struct atw_event *ev)
+{
+	const char *s = p->line;
+	u32 id = 0, len = 0;
+	u8 kind;
+
+	p->line[p->line_len] = '\0';
+	if (atw_skip(&s, ATW_LIT("+EVENT:SocketDown,"))) {
+		kind = ATW_KIND_DOWN;
+	} else if (atw_skip(&s, ATW_LIT("+SOCKETREAD,")) ||
+		   atw_skip(&s, ATW_LIT("+SOCKETREAD:"))) {
+		kind = ATW_KIND_READ;
+	} else if (atw_skip(&s, ATW_LIT("+DATA:")) ||
+		   atw_skip(&s, ATW_LIT("+BLUFIDATA:"))) {
+		kind = ATW_KIND_OTHER;
+	} else if (atw_skip(&s, ATW_LIT("+SSLCRET:"))) {
+		s = strchr(s, ',');
+		if (!s || !*++s)
+			return;
+		kind = ATW_KIND_OTHER;
+	} else {
+		return;
+	}
+
+	if (kind != ATW_KIND_OTHER) {
+		const char *comma = strchr(s, ',');
+
+		if (!comma || !*++comma)
+			return;
+		if (!atw_parse_uint(&s, U32_MAX, &id) || *s != ',')
+			id = 0;
+		s = comma;
+	}
+	if (!atw_parse_uint(&s, ATW_PAYLOAD_MAX, &len) || *s != ',' || s[1] ||
+	    (kind != ATW_KIND_OTHER && (!id || !len))) {
+		ev->type = atw_damage(ev, id);
+		p->line_len = 0;
+		p->drop = true;
+		return;
+	}
+
+	p->lead = p->blank;
+	p->blank = false;
+	p->suspect = 0;
+	atw_count(p, kind, id, len);
+	if (kind != ATW_KIND_OTHER) {
+		ev->type = ATW_EV_PAYLOAD;
+		ev->id = id;
+		ev->len = len;
+	}
+}
+
+/* Line state: take bytes until they mean something. */
+static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
+			    struct atw_event *ev)
+{
+	const u8 *lf;
+	size_t i;
+
+	if (p->overlong || p->drop) {
+		lf = memchr(buf, '\n', len);
+		if (!lf)
+			return len;
+		atw_line_done(p, ev);
+		return lf - buf + 1;
+	}
+
+	for (i = 0; i < len; ) {
+		u8 c = buf[i++];
+
+		if (c == '\n') {
+			atw_line_done(p, ev);
+			return i;
+		}
+		if (!p->line_len) {
+			if (c == '\r') {
+				p->suspect = 0;
+				continue;
+			}
+			if (c == '>' && p->expect_prompt) {
+				p->suspect = 0;
+				p->blank = false;
+				ev->type = ATW_EV_PROMPT;
+				return i;
+			}
+		}
+		if (p->line_len == ATW_LINE_MAX) {
+			/* The CR of a line that just fits has no place here. */
+			if (c == '\r')
+				continue;
+			p->overlong = true;
+			return i;
+		}
+		p->line[p->line_len++] = c;
+		if (c == ',' && p->line[0] == '+') {
+			atw_header(p, ev);
+			if (ev->type != ATW_EV_NONE ||
+			    p->state != ATW_PS_LINE || p->drop)
+				return i;
+		}
+		if (c == ':' && p->suspect && p->line_len == 7 &&
+		    !memcmp(p->line, "+EVENT:", 7)) {
+			/*
+			 * This print lacks its first CR LF, and the payload
+			 * before it ended with one: two bytes of the payload
+			 * were lost, and what closed it was taken for them.
+			 */
+			ev->type = ATW_EV_PAYLOAD_BAD;
+			ev->id = p->suspect;
+			p->suspect = 0;
+			return i;
+		}
+	}
+	return i;
+}
+
+/* Byte @i of what was collected: the payload as counted, then what is held. */
+static u8 atw_at(const struct atw_parser *p, u32 i)
+{
+	return i < p->len ? p->sink[i] : p->hold[i - p->len];
+}
+
+/*
+ * The starts of prints that may tear a payload; @bare: also without a CR LF
+ * before it, @second: also without one if it follows the value of an answer.
+ */
+static const struct {
+	const char *lit;
+	bool bare;
+	bool second;
+} atw_prints[] = {
+	{ "OK",				false,	true },
+	{ "+OK",			false,	true },
+	{ "ERROR",			false,	true },
+	{ "+ERROR",			false,	true },
+	{ "+EVENT:WIFI",		true,	true },
+	{ "+EVENT:Socket",		false,	false },
+	{ "+EVENT:BLE_",		false,	false },
+	{ "+EVENT:MQTT_",		false,	false },
+	{ "[Busy]Cmd running",		false,	false },
+	{ "connect success ConID=",	true,	true },
+	{ "AT+",			false,	false },
+	{ "+",				false,	false },
+};
+
+static bool atw_print_begins(const char *s, size_t len, bool crlf, bool second)
+{
+	size_t i, n;
+
+	for (i = 0; i < ARRAY_SIZE(atw_prints); i++) {
+		if (!crlf && !atw_prints[i].bare &&
+		    !(second && atw_prints[i].second))
+			continue;
+		n = strlen(atw_prints[i].lit);
+		if (!memcmp(s, atw_prints[i].lit, min_t(size_t, n, len)))
+			return true;
+	}
+	return false;
+}
+
+/* Is a whole line one that is printed by itself, and not cut from others? */
+static bool atw_print_known(const char *line, bool *value)
+{
+	struct atw_event ev;
+
+	*value = false;
+	switch (atw_classify(line, &ev)) {
+	case ATW_EV_OK:
+	case ATW_EV_ERROR:
+	case ATW_EV_BUSY:
+	case ATW_EV_CONNECTED:
+	case ATW_EV_SEED:
+	case ATW_EV_DISCONNECT:
+	case ATW_EV_RECONNECT:
+	case ATW_EV_AUTODEL:
+	case ATW_EV_WIFI_CONNECT:
+	case ATW_EV_WIFI_GOT_IP:
+	case ATW_EV_WIFI_DISCONNECT:
+	case ATW_EV_PENDING:
+	case ATW_EV_NOTE:
+		return true;
+	case ATW_EV_INFO:
+		*value = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Does a print begin at byte @from? Returns its length, 0 if there is none, -1
+ * if more bytes must tell.
+ */
+static int atw_print_at(const struct atw_parser *p, u32 from, bool *value)
+{
+	u32 end = min_t(u32, p->len + p->hold_len, ATW_TEAR_MAX);
+	char line[ATW_TEAR_MAX + 1];
+	bool second = *value;
+	bool crlf = false;
+	u32 i = from, n = 0;
+
+	*value = false;
+	if (i < end && atw_at(p, i) == '>' && p->expect_prompt)
+		return 1;
+	if (i < end && atw_at(p, i) == '\r') {
+		if (++i < end && atw_at(p, i) != '\n')
+			return 0;
+		if (i++ < end)
+			crlf = true;
+	}
+	for (; i < end && atw_at(p, i) >= ' ' && atw_at(p, i) < 0x7f; i++)
+		line[n++] = atw_at(p, i);
+	line[n] = '\0';
+	if (n && !atw_print_begins(line, n, crlf, second))
+		return 0;
+	if (i >= end)
+		return end == ATW_TEAR_MAX ? 0 : -1;
+	if (atw_at(p, i) != '\r' || !atw_print_known(line, value))
+		return 0;
+	if (++i >= end)
+		return end == ATW_TEAR_MAX ? 0 : -1;
+	return atw_at(p, i) == '\n' ? i + 1 - from : 0;
+}
+
+static void atw_tell_damaged(struct atw_parser *p, u32 id)
+{
+	unsigned int i;
+
+	for (i = p->damaged_pos; i < p->damaged_len; i++)
+		if (p->damaged[i] == id)
+			return;
+	if (p->damaged_len == ATW_DAMAGED_MAX)
+		p->damaged[ATW_DAMAGED_MAX - 1] = 0;
+	else
+		p->damaged[p->damaged_len++] = id;
+}
+
+/* "<id>,<len>," at byte @i: the byte behind it, 0 if it is not such. */
+static u32 atw_find_numbers(const struct atw_parser *p, u32 i, u32 end,
+			    u32 *id, u32 *len)
+{
+	char text[24];
+	const char *s = text;
+	u32 n = 0;
+
+	while (n < sizeof(text) - 1 && i + n < end) {
+		text[n] = atw_at(p, i + n);
+		n++;
+	}
+	text[n] = '\0';
+	if (!atw_parse_uint(&s, U32_MAX, id) || !*id || *s++ != ',' ||
+	    !atw_parse_uint(&s, ATW_PAYLOAD_MAX, len) || *s++ != ',')
+		return 0;
+	return i + (s - text);
+}
+
+static const char *const atw_heads[] = {
+	"+EVENT:SocketDown,", "+SOCKETREAD,", "+SOCKETREAD:",
+};
+
+/* Is there a literal at byte @i? */
+static bool atw_find_lit(const struct atw_parser *p, u32 i, u32 end,
+			 const char *lit)
+{
+	for (; *lit; lit++, i++)
+		if (i >= end || atw_at(p, i) != (u8)*lit)
+			return false;
+	return true;
+}
+
+/*
+ * The payload is damaged. What was counted may have swallowed the header of
+ * another one: name its connection, and step over the rest of it.
+ */
+static void atw_resync(struct atw_parser *p)
+{
+	u32 end = p->len + p->hold_len;
+	u32 i, n, body, id, len;
+	u8 tail[2];
+	size_t h;
+
+	for (i = 0; i < end; i++) {
+		if (atw_at(p, i) != '+')
+			continue;
+		for (h = 0; h < ARRAY_SIZE(atw_heads); h++) {
+			if (!atw_find_lit(p, i, end, atw_heads[h]))
+				continue;
+			body = atw_find_numbers(p, i + strlen(atw_heads[h]),
+						end, &id, &len);
+			if (!body)
+				continue;
+			atw_tell_damaged(p, id);
+			if (body + len + 2 <= end)
+				continue;
+			for (n = 0; body + len + n < end; n++)
+				tail[n] = atw_at(p, body + len + n);
+			atw_count(p, ATW_KIND_LOST, id,
+				  body + len < end ? 0 : body + len - end);
+			memcpy(p->hold, tail, n);
+			p->hold_len = n;
+			return;
+		}
+	}
+
+	for (i = end; i && atw_at(p, i - 1) != '\n'; i--)
+		;
+	p->state = ATW_PS_LINE;
+	p->line_len = 0;
+	p->blank = i > 0;
+	if (!i || end - i > ATW_LINE_MAX) {
+		p->overlong = true;
+	} else {
+		while (i < end && atw_at(p, i) == '\r')
+			i++;
+		for (; i < end; i++)
+			p->line[p->line_len++] = atw_at(p, i);
+	}
+	p->hold_len = 0;
+}
+
+static void atw_payload_bad(struct atw_parser *p, struct atw_event *ev)
+{
+	p->state = ATW_PS_LINE;
+	p->blank = false;
+	if (p->kind == ATW_KIND_DOWN || p->kind == ATW_KIND_READ) {
+		ev->type = ATW_EV_PAYLOAD_BAD;
+		ev->id = p->id;
+		if (p->sink) {
+			atw_resync(p);
+			return;
+		}
+		atw_tell_damaged(p, 0);
+	} else {
+		ev->type = atw_damage(ev, 0);
+	}
+	/* Nothing was kept to search in; everybody is told. */
+	p->line_len = 0;
+	p->drop = !p->hold_len || p->hold[p->hold_len - 1] != '\n';
+	p->hold_len = 0;
+}
+
+/* Bytes to be parsed again, before what is left of earlier ones. */
+static void atw_replay(struct atw_parser *p, const u8 *a, unsigned int na,
+		       const u8 *b, unsigned int nb)
+{
+	unsigned int left = p->replay_len - p->replay_pos;
+
+	memmove(p->replay + na + nb, p->replay + p->replay_pos, left);
+	memcpy(p->replay, a, na);
+	memcpy(p->replay + na, b, nb);
+	p->replay_len = na + nb + left;
+	p->replay_pos = 0;
+}
+
+/* The payload is right if @torn bytes before it are another print's. */
+static void atw_payload_good(struct atw_parser *p, u32 torn,
+			     struct atw_event *ev)
+{
+	u8 print[ATW_TEAR_MAX];
+	u32 i;
+
+	p->state = ATW_PS_LINE;
+	p->line_len = 0;
+	p->blank = false;
+	if (p->kind == ATW_KIND_LOST)
+		return;
+	if (p->kind == ATW_KIND_OTHER) {
+		ev->type = ATW_EV_NOTE;
+		return;
+	}
+
+	if (!torn) {
+		p->suspect = 0;
+		if (p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
+		    p->len >= 2 && p->sink[p->len - 2] == '\r' &&
+		    p->sink[p->len - 1] == '\n')
+			p->suspect = p->id;
+		atw_replay(p, p->hold + 2, p->hold_len - 2, NULL, 0);
+		ev->type = ATW_EV_PAYLOAD_END;
+		ev->id = p->id;
+		ev->len = p->len;
+		return;
+	}
+
+	for (i = 0; i < torn; i++)
+		print[i] = atw_at(p, i);
+	if (torn < p->len) {
+		memmove(p->sink, p->sink + torn, p->len - torn);
+		memcpy(p->sink + p->len - torn, p->hold, torn);
+	} else {
+		memcpy(p->sink, p->hold + (torn - p->len), p->len);
+	}
+	atw_replay(p, print, torn, p->hold + torn + 2,
+		   p->hold_len - torn - 2);
+	p->ending = true;
+	p->ending_pos = torn;
+}
+
+/* Is there a CR LF at byte @i? */
+static bool atw_closes(const struct atw_parser *p, u32 i)
+{
+	return i + 2 <= p->len + p->hold_len &&
+	       p->hold[i - p->len] == '\r' && p->hold[i - p->len + 1] == '\n';
+}
+
+/*
+ * Decide which reading of the payload is right. Returns false if more bytes
+ * are needed; not if @last, then there are no more.
+ */
+static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
+{
+	u32 torn = 0, right = 0, readings = 0, found = 0;
+	bool value = false;
+	int n;
+
+	for (;;) {
+		if (!last && p->hold_len < torn + 2)
+			return false;
+		if (atw_closes(p, p->len + torn)) {
+			found++;
+			right = torn;
+		}
+		if (!p->sink || p->kind > ATW_KIND_READ)
+			break;
+		if (++readings == ATW_READINGS_MAX)
+			break;
+		n = atw_print_at(p, torn, &value);
+		if (n < 0 && !last)
+			return false;
+		if (n <= 0)
+			break;
+		torn += n;
+	}
+	if (found == 1)
+		atw_payload_good(p, right, ev);
+	else
+		atw_payload_bad(p, ev);
+	return true;
+}
+
+/* Take bytes in the present state. Returns how many. */
+static size_t atw_step(struct atw_parser *p, const u8 *buf, size_t len,
+		       struct atw_event *ev)
+{
+	size_t n;
+
+	switch (p->state) {
+	case ATW_PS_PAYLOAD:
+		n = min_t(size_t, len, p->len - p->got);
+		if (p->sink)
+			memcpy(p->sink + p->got, buf, n);
+		p->got += n;
+		if (p->got == p->len)
+			p->state = ATW_PS_CLOSE;
+		return n;
+	case ATW_PS_CLOSE:
+	case ATW_PS_TEAR:
+		p->hold[p->hold_len++] = *buf;
+		if (p->hold_len >= 2 && !atw_decide(p, false, ev))
+			p->state = ATW_PS_TEAR;
+		return 1;
+	default:
+		return atw_line_step(p, buf, len, ev);
+	}
+}
+
+/**
+ * atw_parser_init() - begin at the start of a line
+ * @p: the parser
+ */
+void atw_parser_init(struct atw_parser *p)
+{
+	memset(p, 0, sizeof(*p));
+}
+
+/**
+ * atw_parse() - look at bytes until they make an event
+ * @p: the parser
+ * @buf: bytes of the module
+ * @len: how many
+ * @ev: the event, of type ATW_EV_NONE if all bytes were taken without one
+ *
+ * To be called until @ev is ATW_EV_NONE, with what is left of the bytes: there
+ * may be events without any.
+ *
+ * Return: how many bytes of @buf were taken, may be 0
+ */
+size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
+		 struct atw_event *ev)
+{
+	size_t used = 0;
+
+	memset(ev, 0, sizeof(*ev));
+	while (ev->type == ATW_EV_NONE) {
+		if (p->damaged_pos < p->damaged_len) {
+			ev->type = atw_damage(ev, p->damaged[p->damaged_pos++]);
+		} else if (p->ending && p->replay_pos == p->ending_pos) {
+			p->ending = false;
+			ev->type = ATW_EV_PAYLOAD_END;
+			ev->id = p->id;
+			ev->len = p->len;
+		} else if (p->replay_pos < p->replay_len) {
+			/* One by one: a step may put bytes before the rest. */
+			u8 c = p->replay[p->replay_pos++];
+
+			atw_step(p, &c, 1, ev);
+		} else if (used < len) {
+			used += atw_step(p, buf + used, len - used, ev);
+		} else {
+			break;
+		}
+		if (p->damaged_pos == p->damaged_len)
+			p->damaged_pos = p->damaged_len = 0;
+	}
+	return used;
+}
+
+/**
+ * atw_parser_sink() - give the payload a place
+ * @p: the parser, which has just reported ATW_EV_PAYLOAD
+ * @sink: place for the bytes of that event, or NULL to skip them; must stay
+ *	until ATW_EV_PAYLOAD_END, ATW_EV_PAYLOAD_BAD or a new start
+ */
+void atw_parser_sink(struct atw_parser *p, u8 *sink)
+{
+	p->sink = sink;
+}
+
+/**
+ * atw_parse_idle() - no more bytes came for a while
+ * @p: the parser
+ * @ev: the event, if there is one
+ *
+ * Between two readings of a payload the bytes that follow decide. If none
+ * follow, this decides with what is there.
+ *
+ * Return: true if there is an event; atw_parse() is then to be called until
+ *	there are no more
+ */
+bool atw_parse_idle(struct atw_parser *p, struct atw_event *ev)
+{
+	memset(ev, 0, sizeof(*ev));
+	if (p->state != ATW_PS_TEAR)
+		return false;
+	atw_decide(p, true, ev);
+	if (ev->type == ATW_EV_NONE)
+		atw_parse(p, NULL, 0, ev);
+	return ev->type != ATW_EV_NONE;
+}
+
+/**
+ * atw_parse_lost() - the UART has lost or garbled bytes here
+ * @p: the parser
+ * @ev: ATW_EV_PAYLOAD_BAD or ATW_EV_DAMAGE
+ *
+ * How many were lost is not known, so neither is what they said: after the
+ * payload that they were counted in, everybody is told by another event.
+ */
+void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
+{
+	bool payload = p->ending || (p->state != ATW_PS_LINE &&
+				     p->kind <= ATW_KIND_READ);
+
+	memset(ev, 0, sizeof(*ev));
+	if (payload) {
+		ev->type = ATW_EV_PAYLOAD_BAD;
+		ev->id = p->id;
+		atw_tell_damaged(p, 0);
+	} else {
+		ev->type = atw_damage(ev, 0);
+	}
+	p->state = ATW_PS_LINE;
+	p->sink = NULL;
+	p->line_len = 0;
+	p->overlong = false;
+	p->drop = true;
+	p->blank = false;
+	p->suspect = 0;
+	p->err_code = 0;
+	p->err_name[0] = '\0';
+	p->hold_len = 0;
+	p->replay_len = 0;
+	p->replay_pos = 0;
+	p->ending = false;
+}
