@@ -10,11 +10,12 @@
 #include <linux/types.h>
 
 /* tty_ldisc_ops.receive_buf: counts were int and flags char until 6.6. */
+#define ATW_LDISC_IS_OLD						\
+	__same_type(((struct tty_ldisc_ops *)NULL)->receive_buf,	\
+		    (void (*)(struct tty_struct *, const unsigned char *, \
+			      const char *, int))NULL)
 #define ATW_LDISC_PICK(old, new)					\
-	_Generic(((struct tty_ldisc_ops *)NULL)->receive_buf,		\
-		 void (*)(struct tty_struct *, const unsigned char *,	\
-			  const char *, int): (old)0,			\
-		 default: (new)0)
+	__builtin_choose_expr(ATW_LDISC_IS_OLD, (old)0, (new)0)
 
 typedef typeof(ATW_LDISC_PICK(char, u8)) atw_ldisc_flag_t;
 typedef typeof(ATW_LDISC_PICK(int, size_t)) atw_ldisc_count_t;

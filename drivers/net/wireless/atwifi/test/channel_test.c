@@ -249,7 +249,6 @@ static void channel_query(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "+WMODE:1", f->row);
 }
 
-
 /* The prompt, and the payload from then on. */
 static ssize_t prompt_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
