@@ -772,9 +772,7 @@ static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	/* The module has no command that sends an empty datagram. */
-	if (!size)
-		return -EINVAL;
-	if (size > ATW_DGRAM_MAX)
+	if (!size || size > ATW_DGRAM_MAX)
 		return -EMSGSIZE;
 
 	lock_sock(sk);

@@ -37,6 +37,11 @@
 /* A driver in the field waits 10 s for the end of a send. */
 #define ATW_SEND_TIMEOUT	(10 * HZ)
 #define ATW_CMD_TIMEOUT		(5 * HZ)
+/* Some firmware deletes in the background, for seconds; until it is done the
+ * socket counts against its few.
+ */
+#define ATW_DELETE_LINGER	(4 * HZ)
+#define ATW_OPEN_RETRY		(HZ / 5)
 /* Payload goes first, but a connect need not wait for its end. */
 #define ATW_OPEN_PATIENCE	(HZ / 2)
 
@@ -417,6 +422,9 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
 	cs->next_id = ATW_ID_MIN;
+	cs->next_open = jiffies;
+	cs->open_after = jiffies;
+	cs->deleted = jiffies - ATW_DELETE_LINGER;
 	atw_conns_set_rate(cs, 0);
 }
 
@@ -541,8 +549,11 @@ static void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (c->state == ATW_CONN_WAITING)
 		return;
 	c->remote_closed = true;
-	if (c->state == ATW_CONN_OPENING || c->fetch)
-		return;		/* the thread tells, after what comes first */
+	/* The thread tells, after what comes first: whether a send that runs
+	 * was a success decides if this is an end in order.
+	 */
+	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending)
+		return;
 	if (!READ_ONCE(cs->link_up))
 		atw_conn_end(c, -ENETDOWN, 0);
 	else
@@ -637,6 +648,7 @@ static int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
 	err = atw_channel_exec(cs->ch, &cmd);
+	cs->deleted = jiffies;
 	/* It knows nothing of the id: that is what was wanted. */
 	if (err == -EREMOTEIO)
 		err = 0;
@@ -917,6 +929,8 @@ static void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
 		cs->resets++;
 		atw_conn_end(c, -ECONNRESET, cmd.code);
 	}
+	if (c->remote_closed)
+		atw_conn_remote_end(cs, c);
 	if (c->abort || c->state > ATW_CONN_OPEN)
 		atw_conn_purge_tx(c);
 	else if (!err && c->owner)
@@ -971,6 +985,25 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 	return atw_channel_exec(cs->ch, cmd);
 }
 
+/* Let a connect wait for a socket that is being deleted. */
+static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool wait;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	wait = c->owner && !c->err;
+	if (wait) {
+		c->state = ATW_CONN_WAITING;
+		cs->by_id[c->id] = NULL;
+		c->id = 0;
+		cs->open_after = jiffies + ATW_OPEN_RETRY;
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	return wait;
+}
+
 static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
 	unsigned long start = jiffies;
@@ -1012,6 +1045,10 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		err = atw_conns_renumber(cs, c, cmd.id);
 	else if (!err && !cmd.id && cs->no_conid)
 		err = atw_conns_renumber(cs, c, 0);
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE &&
+	    time_before(jiffies, cs->deleted + ATW_DELETE_LINGER) &&
+	    atw_conns_postpone(cs, c))
+		return;
 	if (err == -EREMOTEIO) {
 		err = atw_error_to_errno(cmd.code);
 		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&
@@ -1094,6 +1131,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			break;
 	}
 	if (!best && open && cs->link_up &&
+	    time_after_eq(jiffies, cs->open_after) &&
 	    (!*ready || time_after_eq(jiffies, cs->next_open))) {
 		best = open;
 		*task = ATW_TASK_OPEN;
@@ -1190,10 +1228,13 @@ bool atw_conns_work(struct atw_conns *cs)
  */
 long atw_conns_next_work(struct atw_conns *cs)
 {
+	long retry = (long)(cs->open_after - jiffies);
 	bool any;
 
 	spin_lock(&cs->lock);
 	any = !list_empty(&cs->list);
 	spin_unlock(&cs->lock);
-	return any ? HZ : 60 * HZ;
+	if (!any)
+		return 60 * HZ;
+	return retry > 0 ? min_t(long, retry, HZ) : HZ;
 }

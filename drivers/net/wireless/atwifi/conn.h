@@ -114,7 +114,9 @@ struct atw_conns {
 	u32			orphan_id;	/* got bytes for an id unknown */
 	u32			chunk;		/* bytes of one AT+SOCKETSEND */
 	u32			chunk_max;
-	unsigned long		next_open;
+	unsigned long		next_open;	/* payload first until then */
+	unsigned long		open_after;	/* the module is out of them */
+	unsigned long		deleted;	/* when the last one was */
 	bool			need_sync;	/* an answer stayed away */
 	bool			need_recvcfg;	/* it is in passive mode */
 	unsigned int		fresh_run;

@@ -318,7 +318,9 @@ TEST_F(dgram, options)
 
 	ASSERT_EQ(0, getsockopt(self->fd, SOL_SOCKET, SO_TYPE, &n, &len));
 	EXPECT_EQ(SOCK_DGRAM, n);
-	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_BINDTODEVICE, ATW_DEVICE, 5));
+	ASSERT_EQ(0, atw_kernel_at_least(6, 7) ?
+		     setsockopt(self->fd, SOL_SOCKET, SO_BINDTODEVICE, ATW_DEVICE, 5) :
+		     setsockopt(self->fd, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE, 5));
 	ASSERT_EQ(0, atw_connect(self->fd, &self->peer));
 	ASSERT_EQ(2, send(self->fd, "ok", 2, 0));
 	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -48,6 +49,17 @@ int atw_greet_port(void)
 int atw_max_sockets(void)
 {
 	return atoi(atw_env("ATW_MAX_SOCKETS", "5"));
+}
+
+/* Is the guest's kernel of this version, or newer? */
+bool atw_kernel_at_least(unsigned int major, unsigned int minor)
+{
+	unsigned int is_major, is_minor;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &is_major, &is_minor) != 2)
+		return false;
+	return is_major > major || (is_major == major && is_minor >= minor);
 }
 
 uint64_t atw_now_ms(void)

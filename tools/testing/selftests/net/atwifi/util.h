@@ -34,6 +34,7 @@ int atw_peer_port(void);
 int atw_greet_port(void);
 int atw_max_sockets(void);
 uint64_t atw_now_ms(void);
+bool atw_kernel_at_least(unsigned int major, unsigned int minor);
 void atw_pause_ms(int ms);
 
 int atw_socket(int type);
