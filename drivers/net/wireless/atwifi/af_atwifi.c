@@ -1062,6 +1062,7 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 			  sockptr_t optval, unsigned int optlen)
 {
 	struct sock *sk = sock->sk;
+	int err = 0;
 	int val;
 
 	if (level == SOL_SOCKET) {
@@ -1080,12 +1081,15 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 			return -EINVAL;
 		if (copy_from_sockptr(&val, optval, sizeof(val)))
 			return -EFAULT;
-		if (val < 1 || val > ATW_KEEPINTVL_MAX)
-			return -EINVAL;
 		lock_sock(sk);
-		atw_sk(sk)->keepintvl = val;
+		if (atw_sk(sk)->conn)
+			err = -EISCONN;	/* it was told to the module */
+		else if (val < 1 || val > ATW_KEEPINTVL_MAX)
+			err = -EINVAL;
+		else
+			atw_sk(sk)->keepintvl = val;
 		release_sock(sk);
-		return 0;
+		return err;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -1120,7 +1124,7 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 	case ATW_BINDTODEVICE:
 		memcpy(name, as->device, sizeof(name));
 		from = name;
-		max = name[0] ? strlen(name) + 1 : 0;
+		max = strlen(name) + 1;
 		break;
 	default:
 		max = -1;
