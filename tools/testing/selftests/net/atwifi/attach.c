@@ -230,7 +230,7 @@ static int peer_by(const char *device, const char *what)
 	int fd = atw_socket(SOCK_STREAM);
 
 	if (fd >= 0 &&
-	    !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1) &&
+	    !setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, strlen(device) + 1) &&
 	    !atw_peer_on(fd, "%s", what))
 		return fd;
 	if (fd >= 0)
