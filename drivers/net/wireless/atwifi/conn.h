@@ -128,7 +128,7 @@ struct atw_conns {
 
 	/* counters, written under @lock or by the receive path alone */
 	u64			opened, failed, resets, overflows, damaged;
-	u64			torn, passive, rx_bytes, tx_bytes;
+	u64			passive, rx_bytes, tx_bytes;
 };
 
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,

@@ -128,7 +128,6 @@ ATW_COUNTER(failed, conns.failed);
 ATW_COUNTER(resets, conns.resets);
 ATW_COUNTER(overflows, conns.overflows);
 ATW_COUNTER(damaged, conns.damaged);
-ATW_COUNTER(torn, conns.torn);
 ATW_COUNTER(passive, conns.passive);
 ATW_COUNTER(bringups, bringups);
 ATW_COUNTER(reboots, reboots);
@@ -144,7 +143,6 @@ static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_resets.attr,
 	&dev_attr_overflows.attr,
 	&dev_attr_damaged.attr,
-	&dev_attr_torn.attr,
 	&dev_attr_passive.attr,
 	&dev_attr_bringups.attr,
 	&dev_attr_reboots.attr,
