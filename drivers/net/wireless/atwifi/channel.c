@@ -143,7 +143,10 @@ void atw_channel_rx_error(struct atw_channel *ch)
 	mutex_lock(&ch->rx_lock);
 	if (!ch->dead) {
 		atw_parse_lost(&ch->parser, &ev);
-		atw_channel_event(ch, &ev);
+		do {
+			atw_channel_event(ch, &ev);
+			atw_parse(&ch->parser, NULL, 0, &ev);
+		} while (ev.type != ATW_EV_NONE);
 	}
 	mutex_unlock(&ch->rx_lock);
 }

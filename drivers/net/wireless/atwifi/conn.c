@@ -514,6 +514,8 @@ static void atw_conns_payload_end(struct atw_conns *cs, bool good, u32 id)
 	if (!c) {
 		/* Nobody gave it a place, yet its owner may live. */
 		c = good ? NULL : atw_conns_get(cs, id);
+		if (!c && !good)
+			atw_conns_damage(cs);
 		if (!c)
 			return;
 	}
@@ -598,6 +600,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	if (!c) {
 		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
 			atw_conns_add_foreign(cs, ev->id);
+		/* A damaged name: anybody may be meant. */
+		if (ev->type == ATW_EV_DAMAGE)
+			atw_conns_damage(cs);
 		return;
 	}
 	spin_lock(&c->lock);
@@ -614,8 +619,15 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		break;
 	case ATW_EV_PENDING:
 		cs->passive++;
-		c->fetch = true;
 		WRITE_ONCE(cs->need_recvcfg, true);
+		/* In active mode it says so only when a comma was lost, or
+		 * when it has forgotten the mode: what it dropped since then
+		 * is not known.
+		 */
+		if (!cs->active)
+			c->fetch = true;
+		else if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
 		break;
 	case ATW_EV_DAMAGE:
 		cs->damaged++;
@@ -1154,6 +1166,26 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 }
 
 /**
+ * atw_conns_set_active() - have the module print what it receives
+ * @cs: the connections
+ *
+ * There is no query for the mode. In passive mode the module drops what it has
+ * no memory for without a word, so the mode must be certain.
+ *
+ * Context: the channel's thread.
+ * Return: 0, also where the firmware has no such mode; or as
+ * atw_channel_exec().
+ */
+int atw_conns_set_active(struct atw_conns *cs)
+{
+	int err = atw_channel_run(cs->ch, "AT+SOCKETRECVCFG=1",
+				  ATW_CMD_TIMEOUT);
+
+	cs->active = !err;
+	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+}
+
+/**
  * atw_conns_work() - do the next piece of work for the connections
  * @cs: the connections
  *
@@ -1181,7 +1213,7 @@ bool atw_conns_work(struct atw_conns *cs)
 	}
 	if (READ_ONCE(cs->need_recvcfg)) {
 		WRITE_ONCE(cs->need_recvcfg, false);
-		atw_channel_run(cs->ch, "AT+SOCKETRECVCFG=1", ATW_CMD_TIMEOUT);
+		atw_conns_set_active(cs);
 		return true;
 	}
 	if (READ_ONCE(cs->reconcile)) {

@@ -119,6 +119,7 @@ struct atw_conns {
 	unsigned long		deleted;	/* when the last one was */
 	bool			need_sync;	/* an answer stayed away */
 	bool			need_recvcfg;	/* it is in passive mode */
+	bool			active;		/* it was told not to be */
 	unsigned int		fresh_run;
 	u32			foreign[16];	/* ids in the module, not ours */
 	unsigned int		nforeign;
@@ -148,6 +149,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
 void atw_conns_fail_all(struct atw_conns *cs, int err, bool in_module);
 void atw_conns_gone(struct atw_conns *cs);
+int atw_conns_set_active(struct atw_conns *cs);
 int atw_conns_purge(struct atw_conns *cs);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);

@@ -171,7 +171,7 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 
 	if (!fp) {
 		atw_dev_receive(l->adev, cp, len);
-		return;
+		i = len;
 	}
 
 	while (i < len) {
@@ -185,6 +185,9 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 		if (i > run)
 			atw_dev_rx_error(l->adev);
 	}
+
+	/* A pty's other end that waits for room is woken by nothing else. */
+	tty_unthrottle(tty);
 }
 
 /* May come from an interrupt. */

@@ -374,12 +374,8 @@ static int atw_module_setup(struct atw_module *m)
 	if (err)
 		return err;
 	atw_conns_set_rate(&m->conns, m->baud);
-	/*
-	 * There is no query for the mode. In passive mode the module drops
-	 * what it has no memory for without a word, so it must be certain.
-	 */
-	err = atw_channel_run(&m->ch, "AT+SOCKETRECVCFG=1", ATW_CMD_TIMEOUT);
-	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
+	err = atw_conns_set_active(&m->conns);
+	if (err)
 		return err;
 	err = atw_conns_purge(&m->conns);
 	if (err == -EBUSY) {

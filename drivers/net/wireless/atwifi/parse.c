@@ -23,7 +23,6 @@
 #include <string.h>
 #define U32_MAX		UINT32_MAX
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define min_t(t, a, b)	((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #endif
 
 #include "parse.h"
@@ -39,19 +38,27 @@ enum {
 /* Readings of one payload: untorn, and torn by 1, 2, ... prints. */
 #define ATW_READINGS_MAX	8
 
-#define ATW_LIT(lit)		(lit), (sizeof(lit) - 1)
+static size_t atw_min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
 
 static bool atw_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-/* Skip a literal. */
-static bool atw_skip(const char **s, const char *lit, size_t len)
+static bool atw_begins(const char *s, const char *lit)
 {
-	if (strncmp(*s, lit, len))
+	return !strncmp(s, lit, strlen(lit));
+}
+
+/* Skip a literal. */
+static bool atw_skip(const char **s, const char *lit)
+{
+	if (!atw_begins(*s, lit))
 		return false;
-	*s += len;
+	*s += strlen(lit);
 	return true;
 }
 
@@ -122,7 +129,7 @@ static bool atw_parse_port(const char **s, s32 *port)
 {
 	u32 n;
 
-	if (atw_skip(s, ATW_LIT("-1"))) {
+	if (atw_skip(s, "-1")) {
 		*port = -1;
 		return true;
 	}
@@ -160,7 +167,7 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
 	if (!atw_parse_port(&line, &row->rport) || *line++ != ',' ||
 	    !atw_parse_port(&line, &row->lport) || *line++ != ',')
 		return false;
-	if (!atw_skip(&line, ATW_LIT("-1")) &&
+	if (!atw_skip(&line, "-1") &&
 	    !atw_parse_uint(&line, U32_MAX, &row->server))
 		return false;
 	return !*line;
@@ -243,12 +250,12 @@ bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st)
 	u8 bssid[6];
 
 	memset(st, 0, sizeof(*st));
-	if (atw_skip(&line, ATW_LIT("+WJAP:"))) {
+	if (atw_skip(&line, "+WJAP:")) {
 		if (!atw_parse_uint(&line, 255, &st->status))
 			return false;
 		return !*line || (*line == ',' && atw_parse_wifi_tail(line, st));
 	}
-	if (atw_skip(&line, ATW_LIT("+STAINFO:")))
+	if (atw_skip(&line, "+STAINFO:"))
 		return atw_parse_uint(&line, 255, &st->status) && !*line;
 
 	comma = strchr(line, ',');
@@ -280,7 +287,11 @@ static enum atw_event_type atw_damage(struct atw_event *ev, u32 id)
 	return ATW_EV_DAMAGE;
 }
 
-/* The id in what is left of "Socket<word>,<id>[,...]", 0 if it cannot be read. */
+/*
+ * The id in "<word>,<id>[,...]", 0 if it cannot be read. Only for words that are
+ * wrong: where the word is right it is the numbers that are damaged, and "102,1"
+ * may have become "101".
+ */
 static u32 atw_salvage_id(const char *s)
 {
 	u32 id;
@@ -306,32 +317,32 @@ static const struct {
 /* What follows "+EVENT:Socket". */
 static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 {
-	const char *begin = s;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
-		if (atw_skip(&s, atw_socket_events[i].name,
-			     strlen(atw_socket_events[i].name)) &&
-		    atw_parse_id(s, &ev->id))
-			return atw_socket_events[i].type;
-		s = begin;
+		if (!atw_skip(&s, atw_socket_events[i].name))
+			continue;
+		return atw_parse_id(s, &ev->id) ? atw_socket_events[i].type :
+						  atw_damage(ev, 0);
 	}
-	if (atw_skip(&s, ATW_LIT("Down,"))) {
-		if (atw_parse_pair(s, &ev->id, &ev->len) && ev->id && ev->len)
-			return ATW_EV_PENDING;
-	} else if (atw_skip(&s, ATW_LIT("Seed,"))) {
-		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
-			return ATW_EV_SEED;
+	if (atw_skip(&s, "Down,")) {
+		if (!atw_parse_pair(s, &ev->id, &ev->len))
+			return atw_damage(ev, 0);
+		return ev->id && ev->len ? ATW_EV_PENDING :
+					   atw_damage(ev, ev->id);
 	}
-	return atw_damage(ev, atw_salvage_id(begin));
+	if (atw_skip(&s, "Seed,"))
+		return atw_parse_pair(s, &ev->id, &ev->id2) && ev->id ?
+		       ATW_EV_SEED : atw_damage(ev, 0);
+	return atw_damage(ev, atw_salvage_id(s));
 }
 
 /* What follows "+EVENT:". */
 static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 {
-	if (atw_skip(&s, ATW_LIT("Socket")))
+	if (atw_skip(&s, "Socket"))
 		return atw_socket_event(s, ev);
-	if (!strncmp(s, "WIFI", 4) && (s[4] == '_' || s[4] == ' ')) {
+	if (atw_begins(s, "WIFI") && (s[4] == '_' || s[4] == ' ')) {
 		if (!strcmp(s + 5, "CONNECT"))
 			return ATW_EV_WIFI_CONNECT;
 		if (!strcmp(s + 5, "GOT_IP") || !strcmp(s + 5, "GOT IP"))
@@ -340,8 +351,8 @@ static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 			return ATW_EV_WIFI_DISCONNECT;
 		return ATW_EV_NOTE;
 	}
-	if (!strncmp(s, "BLE_", 4) || !strncmp(s, "MQTT_", 5) ||
-	    !strncmp(s, "CloudDown", 9))
+	if (atw_begins(s, "BLE_") || atw_begins(s, "MQTT_") ||
+	    atw_begins(s, "CloudDown"))
 		return ATW_EV_NOTE;
 	return atw_damage(ev, 0);
 }
@@ -379,8 +390,7 @@ static bool atw_is_error_line(const char *s, const char **name,
 {
 	const char *num;
 
-	if (!strncmp(s, "AT", 2))
-		s += 2;
+	atw_skip(&s, "AT");
 	if (*s++ != '+')
 		return false;
 	num = atw_skip_name(s);
@@ -402,7 +412,7 @@ static bool atw_is_banner(const char *s)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(atw_banner); i++)
-		if (!strncmp(s, atw_banner[i], strlen(atw_banner[i])))
+		if (atw_begins(s, atw_banner[i]))
 			return true;
 	return false;
 }
@@ -420,9 +430,9 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return ATW_EV_OK;
 	if (!strcmp(s, "ERROR") || !strcmp(s, "+ERROR"))
 		return ATW_EV_ERROR;
-	if (atw_skip(&s, ATW_LIT("+EVENT:")))
+	if (atw_skip(&s, "+EVENT:"))
 		return atw_event_line(s, ev);
-	if (atw_skip(&s, ATW_LIT("+SOCKETREAD"))) {
+	if (atw_skip(&s, "+SOCKETREAD")) {
 		if ((*s == ',' || *s == ':') &&
 		    atw_parse_pair(s + 1, &ev->id, &ev->len) && ev->id &&
 		    !ev->len)
@@ -431,29 +441,29 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		code = 0;
 		if (*s == ':' && atw_parse_id(s + 1, &code))
 			return ATW_EV_INFO;
-		return atw_damage(ev, atw_salvage_id(*s == ':' ? "" : s));
+		return atw_damage(ev, 0);
 	}
-	if (atw_skip(&s, ATW_LIT("+Seed:"))) {
+	if (atw_skip(&s, "+Seed:")) {
 		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
 			return ATW_EV_SEED;
 		return atw_damage(ev, 0);
 	}
-	if (atw_skip(&s, ATW_LIT("connect success ConID="))) {
+	if (atw_skip(&s, "connect success ConID=")) {
 		if (atw_parse_id(s, &ev->id))
 			return ATW_EV_CONNECTED;
 		return atw_damage(ev, 0);
 	}
-	if (!strncmp(s, ATW_LIT("Unknown cmd:")))
+	if (atw_begins(s, "Unknown cmd:"))
 		return ATW_EV_UNKNOWN;
-	if (!strncmp(s, ATW_LIT("[Busy]Cmd running")) ||
-	    !strncmp(s, ATW_LIT("cmd is running")))
+	if (atw_begins(s, "[Busy]Cmd running") ||
+	    atw_begins(s, "cmd is running"))
 		return ATW_EV_BUSY;
 	if (!strcmp(s, "ready"))
 		return ATW_EV_READY;
 	if (atw_is_error_line(s, &name, &name_end, &code) ||
 	    atw_is_value_line(s) || atw_is_banner(s))
 		return ATW_EV_INFO;
-	if (!strncmp(s, ATW_LIT("AT")))
+	if (atw_begins(s, "AT"))
 		return ATW_EV_ECHO;
 	return ATW_EV_NONE;
 }
@@ -472,10 +482,23 @@ static void atw_note_error(struct atw_parser *p)
 	len = end - name;
 	while (len && name[len - 1] == ' ')
 		len--;
-	len = min_t(size_t, len, sizeof(p->err_name) - 1);
+	len = atw_min(len, sizeof(p->err_name) - 1);
 	memcpy(p->err_name, name, len);
 	p->err_name[len] = '\0';
 	p->err_code = code;
+}
+
+static void atw_tell_damaged(struct atw_parser *p, u32 id)
+{
+	unsigned int i;
+
+	for (i = p->damaged_pos; i < p->damaged_len; i++)
+		if (p->damaged[i] == id)
+			return;
+	if (p->damaged_len == ATW_DAMAGED_MAX)
+		p->damaged[ATW_DAMAGED_MAX - 1] = 0;
+	else
+		p->damaged[p->damaged_len++] = id;
 }
 
 /* The line is over: what did it say? */
@@ -484,6 +507,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	unsigned int len = p->line_len;
 	bool lost = p->overlong;
 	bool drop = p->drop;
+	u32 suspect = p->suspect;
 
 	p->line_len = 0;
 	p->overlong = false;
@@ -513,6 +537,10 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	}
 
 	ev->type = atw_classify(p->line, ev);
+	/* Another print that lacks its first CR LF: see atw_line_step(). */
+	if (suspect && (ev->type == ATW_EV_OK || ev->type == ATW_EV_ERROR ||
+			ev->type == ATW_EV_BUSY))
+		atw_tell_damaged(p, suspect);
 	switch (ev->type) {
 	case ATW_EV_ERROR:
 		ev->code = p->err_code;
@@ -529,7 +557,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 		break;
 	default:
 		/* An event may come between the two lines of an error. */
-		if (!strncmp(p->line, ATW_LIT("+EVENT:")))
+		if (atw_begins(p->line, "+EVENT:"))
 			return;
 		break;
 	}
@@ -556,18 +584,19 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 {
 	const char *s = p->line;
 	u32 id = 0, len = 0;
+	bool number;
 	u8 kind;
 
 	p->line[p->line_len] = '\0';
-	if (atw_skip(&s, ATW_LIT("+EVENT:SocketDown,"))) {
+	if (atw_skip(&s, "+EVENT:SocketDown,")) {
 		kind = ATW_KIND_DOWN;
-	} else if (atw_skip(&s, ATW_LIT("+SOCKETREAD,")) ||
-		   atw_skip(&s, ATW_LIT("+SOCKETREAD:"))) {
+	} else if (atw_skip(&s, "+SOCKETREAD,") ||
+		   atw_skip(&s, "+SOCKETREAD:")) {
 		kind = ATW_KIND_READ;
-	} else if (atw_skip(&s, ATW_LIT("+DATA:")) ||
-		   atw_skip(&s, ATW_LIT("+BLUFIDATA:"))) {
+	} else if (atw_skip(&s, "+DATA:") ||
+		   atw_skip(&s, "+BLUFIDATA:")) {
 		kind = ATW_KIND_OTHER;
-	} else if (atw_skip(&s, ATW_LIT("+SSLCRET:"))) {
+	} else if (atw_skip(&s, "+SSLCRET:")) {
 		s = strchr(s, ',');
 		if (!s || !*++s)
 			return;
@@ -585,9 +614,11 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 			id = 0;
 		s = comma;
 	}
-	if (!atw_parse_uint(&s, ATW_PAYLOAD_MAX, &len) || *s != ',' || s[1] ||
+	number = atw_parse_uint(&s, U32_MAX, &len) && *s == ',' && !s[1];
+	if (!number || len > ATW_PAYLOAD_MAX ||
 	    (kind != ATW_KIND_OTHER && (!id || !len))) {
-		ev->type = atw_damage(ev, id);
+		/* What is no number casts doubt on the one before it. */
+		ev->type = atw_damage(ev, number ? id : 0);
 		p->line_len = 0;
 		p->drop = true;
 		return;
@@ -656,11 +687,11 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 		    !memcmp(p->line, "+EVENT:", 7)) {
 			/*
 			 * This print lacks its first CR LF, and the payload
-			 * before it ended with one: two bytes of the payload
-			 * were lost, and what closed it was taken for them.
+			 * before it ended with a LF: two bytes were lost, what
+			 * closed it was taken for its end, and the CR LF of
+			 * this print for what closes it.
 			 */
-			ev->type = ATW_EV_PAYLOAD_BAD;
-			ev->id = p->suspect;
+			ev->type = atw_damage(ev, p->suspect);
 			p->suspect = 0;
 			return i;
 		}
@@ -706,7 +737,7 @@ static bool atw_print_begins(const char *s, size_t len, bool crlf, bool second)
 		    !(second && atw_prints[i].second))
 			continue;
 		n = strlen(atw_prints[i].lit);
-		if (!memcmp(s, atw_prints[i].lit, min_t(size_t, n, len)))
+		if (!memcmp(s, atw_prints[i].lit, atw_min(n, len)))
 			return true;
 	}
 	return false;
@@ -747,7 +778,7 @@ static bool atw_print_known(const char *line, bool *value)
  */
 static int atw_print_at(const struct atw_parser *p, u32 from, bool *value)
 {
-	u32 end = min_t(u32, p->len + p->hold_len, ATW_TEAR_MAX);
+	u32 end = atw_min(p->len + p->hold_len, ATW_TEAR_MAX);
 	char line[ATW_TEAR_MAX + 1];
 	bool second = *value;
 	bool crlf = false;
@@ -774,19 +805,6 @@ static int atw_print_at(const struct atw_parser *p, u32 from, bool *value)
 	if (++i >= end)
 		return end == ATW_TEAR_MAX ? 0 : -1;
 	return atw_at(p, i) == '\n' ? i + 1 - from : 0;
-}
-
-static void atw_tell_damaged(struct atw_parser *p, u32 id)
-{
-	unsigned int i;
-
-	for (i = p->damaged_pos; i < p->damaged_len; i++)
-		if (p->damaged[i] == id)
-			return;
-	if (p->damaged_len == ATW_DAMAGED_MAX)
-		p->damaged[ATW_DAMAGED_MAX - 1] = 0;
-	else
-		p->damaged[p->damaged_len++] = id;
 }
 
 /* "<id>,<len>," at byte @i: the byte behind it, 0 if it is not such. */
@@ -901,7 +919,8 @@ static void atw_replay(struct atw_parser *p, const u8 *a, unsigned int na,
 
 	memmove(p->replay + na + nb, p->replay + p->replay_pos, left);
 	memcpy(p->replay, a, na);
-	memcpy(p->replay + na, b, nb);
+	if (nb)
+		memcpy(p->replay + na, b, nb);
 	p->replay_len = na + nb + left;
 	p->replay_pos = 0;
 }
@@ -926,7 +945,6 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 	if (!torn) {
 		p->suspect = 0;
 		if (p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
-		    p->len >= 2 && p->sink[p->len - 2] == '\r' &&
 		    p->sink[p->len - 1] == '\n')
 			p->suspect = p->id;
 		atw_replay(p, p->hold + 2, p->hold_len - 2, NULL, 0);
@@ -968,11 +986,14 @@ static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 	int n;
 
 	for (;;) {
-		if (!last && p->hold_len < torn + 2)
-			return false;
-		if (atw_closes(p, p->len + torn)) {
-			found++;
-			right = torn;
+		/* An answer's value is no print without what ends it. */
+		if (!value) {
+			if (!last && p->hold_len < torn + 2)
+				return false;
+			if (atw_closes(p, p->len + torn)) {
+				found++;
+				right = torn;
+			}
 		}
 		if (!p->sink || p->kind > ATW_KIND_READ)
 			break;
@@ -1000,7 +1021,7 @@ static size_t atw_step(struct atw_parser *p, const u8 *buf, size_t len,
 
 	switch (p->state) {
 	case ATW_PS_PAYLOAD:
-		n = min_t(size_t, len, p->len - p->got);
+		n = atw_min(len, p->len - p->got);
 		if (p->sink)
 			memcpy(p->sink + p->got, buf, n);
 		p->got += n;
@@ -1063,8 +1084,10 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 		} else {
 			break;
 		}
-		if (p->damaged_pos == p->damaged_len)
-			p->damaged_pos = p->damaged_len = 0;
+		if (p->damaged_pos == p->damaged_len) {
+			p->damaged_pos = 0;
+			p->damaged_len = 0;
+		}
 	}
 	return used;
 }

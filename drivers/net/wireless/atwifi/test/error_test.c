@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <kunit/test.h>
+#include <linux/errno.h>
+
+#include "../error.h"
+
+static const struct {
+	u32 code;
+	int err;
+} known[] = {
+	{ 1, -EOPNOTSUPP }, { 2, -EOPNOTSUPP }, { 3, -EINVAL }, { 4, -EINVAL },
+	{ 5, -EINVAL }, { 33, -ENOMEM }, { 37, -ENOMEM }, { 64, -ENETDOWN },
+	{ 74, -ENETDOWN }, { 95, -ENETDOWN }, { 96, -ENOBUFS },
+	{ 97, -ECONNREFUSED }, { 98, -EHOSTUNREACH }, { 99, -ECONNRESET },
+	{ 101, -ECONNRESET }, { 102, -ECONNRESET }, { 104, -EADDRINUSE },
+	{ 106, -ETIMEDOUT }, { 107, -ETIMEDOUT }, { 108, -EPROTO },
+	{ 109, -EKEYREJECTED }, { 110, -EADDRINUSE }, { 198, -EBUSY },
+	/* unknown ones, at and beside the ends of the table */
+	{ 0, -EIO }, { 6, -EIO }, { 94, -EIO }, { 238, -EIO },
+	{ 4294967295U, -EIO },
+};
+
+static void error_errno(struct kunit *test)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		KUNIT_EXPECT_EQ_MSG(test, atw_error_to_errno(known[i].code),
+				    known[i].err, "code %u", known[i].code);
+}
+
+/* Every number of the module's list is found, so the table is sorted. */
+static void error_text(struct kunit *test)
+{
+	static const u8 ranges[][2] = {
+		{ 1, 5 }, { 31, 47 }, { 63, 76 }, { 95, 110 }, { 127, 133 },
+		{ 159, 160 }, { 191, 198 }, { 224, 237 },
+	};
+	const char *none = atw_error_text(0);
+	bool listed;
+	size_t i;
+	u32 code;
+
+	KUNIT_ASSERT_NOT_NULL(test, none);
+	for (code = 0; code < 300; code++) {
+		listed = false;
+		for (i = 0; i < ARRAY_SIZE(ranges); i++)
+			if (code >= ranges[i][0] && code <= ranges[i][1])
+				listed = true;
+		KUNIT_EXPECT_EQ_MSG(test, strcmp(atw_error_text(code), none) != 0,
+				    listed, "code %u", code);
+		KUNIT_EXPECT_LT(test, atw_error_to_errno(code), 0);
+	}
+}
+
+static struct kunit_case error_cases[] = {
+	KUNIT_CASE(error_errno),
+	KUNIT_CASE(error_text),
+	{}
+};
+
+static struct kunit_suite error_suite = {
+	.name = "atwifi_error",
+	.test_cases = error_cases,
+};
+
+kunit_test_suites(&error_suite);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <kunit/test.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+
+#include "../format.h"
+
+#define M	ATW_PROFILE_MIDDLEWARE
+#define C	ATW_PROFILE_CLASSIC
+#define B	ATW_PROFILE_BW20
+
+static void format_socket(struct kunit *test)
+{
+	struct atw_line l;
+
+	atw_line_start(&l, "AT+SOCKET=");
+	atw_line_uint(&l, ATW_TYPE_TCP_CLIENT);
+	atw_line_host(&l, "", 0xc0a803a2);
+	atw_line_uint(&l, 6666);
+	atw_line_uint(&l, 0);
+	atw_line_uint(&l, 1);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf,
+			   "AT+SOCKET=4,192.168.3.162,6666,0,1\r\n");
+	KUNIT_EXPECT_EQ(test, (size_t)l.len, strlen(l.buf));
+
+	atw_line_start(&l, "AT+SOCKET=");
+	atw_line_uint(&l, U32_MAX);
+	atw_line_host(&l, "example.org", 0);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT+SOCKET=4294967295,example.org\r\n");
+
+	atw_line_start(&l, "AT");
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT\r\n");
+
+	/* An error stays, and nothing good comes after it. */
+	atw_line_start(&l, "AT+SOCKET=");
+	atw_line_host(&l, "a\r\nAT+RST", 0);
+	atw_line_uint(&l, 1);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -EINVAL);
+	KUNIT_EXPECT_NULL(test, strstr(l.buf, "RST"));
+}
+
+static void format_strings(struct kunit *test)
+{
+	static const struct {
+		enum atw_profile profile;
+		const char *in;
+		const char *want;	/* NULL: refused */
+	} cases[] = {
+		{ M, "net", "AT=\"net\"\r\n" },
+		{ C, "net", "AT=net\r\n" },
+		{ B, "net", "AT=\"net\"\r\n" },
+		{ M, "", "AT=\"\"\r\n" },
+		{ B, "", "AT=\"\"\r\n" },
+		{ M, "a,b", "AT=\"a\\,b\"\r\n" },
+		{ C, "a,b", "AT=a\\,b\r\n" },
+		{ B, "a,b", "AT=\"a,b\"\r\n" },
+		{ M, "a\"b", "AT=\"a\\\"b\"\r\n" },
+		{ C, "a\"b", "AT=a\\\"b\r\n" },
+		{ B, "a\"b", "AT=\"a\\\"b\"\r\n" },
+		{ M, "a\\b", "AT=\"a\\b\"\r\n" },
+		{ C, "a\\b", "AT=a\\\\b\r\n" },
+		{ B, "a\\b", "AT=\"a\\b\"\r\n" },
+		{ M, "a\\", NULL },
+		{ C, "a\\", "AT=a\\\\\r\n" },
+		{ B, "a\\", NULL },
+		{ B, "a\\\"b", NULL },
+		{ M, "\xc3\xa4", "AT=\"\xc3\xa4\"\r\n" },
+		{ M, "a\rb", NULL }, { C, "a\rb", NULL }, { B, "a\rb", NULL },
+		{ M, "a\nb", NULL }, { C, "a\nb", NULL }, { B, "a\nb", NULL },
+		{ M, "\x01", NULL }, { C, "\x1b", NULL }, { B, "\x7f", NULL },
+	};
+	struct atw_line l;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		atw_line_start(&l, "AT=");
+		atw_line_str(&l, cases[i].profile, cases[i].in);
+		if (!cases[i].want) {
+			KUNIT_EXPECT_EQ_MSG(test, atw_line_end(&l), -EINVAL,
+					    "case %zu", i);
+			continue;
+		}
+		KUNIT_EXPECT_EQ_MSG(test, atw_line_end(&l), 0, "case %zu", i);
+		KUNIT_EXPECT_STREQ(test, l.buf, cases[i].want);
+	}
+}
+
+static void format_lengths(struct kunit *test)
+{
+	char s[ATW_CMD_MAX + 2];
+	struct atw_line l;
+
+	/* A parameter of the middleware is at most 127 bytes with its quotes. */
+	memset(s, 'x', sizeof(s));
+	s[125] = '\0';
+	atw_line_start(&l, "AT=");
+	atw_line_uint(&l, 1);
+	atw_line_str(&l, M, s);
+	KUNIT_EXPECT_LE(test, atw_line_end(&l), 0);
+	s[125] = 'x';
+	s[128] = '\0';
+	atw_line_start(&l, "AT=");
+	atw_line_str(&l, M, s);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -ENAMETOOLONG);
+	atw_line_start(&l, "AT=");
+	atw_line_str(&l, C, s);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+
+	/* A line is at most ATW_CMD_MAX with its CR LF. */
+	s[128] = 'x';
+	s[ATW_CMD_MAX - 5] = '\0';
+	atw_line_start(&l, "AT=");
+	atw_line_str(&l, C, s);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_EQ(test, l.len, (unsigned int)ATW_CMD_MAX);
+	s[ATW_CMD_MAX - 5] = 'x';
+	s[ATW_CMD_MAX - 4] = '\0';
+	atw_line_start(&l, "AT=");
+	atw_line_str(&l, C, s);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -ENAMETOOLONG);
+	KUNIT_EXPECT_LE(test, l.len, (unsigned int)ATW_CMD_MAX);
+}
+
+static void format_hosts(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} cases[] = {
+		{ "a", 0 }, { "example.org", 0 }, { "example.org.", 0 },
+		{ "A-b_c.9", 0 }, { "", -EINVAL }, { "-a", -EINVAL },
+		{ ".a", -EINVAL }, { ".", -EINVAL }, { "a..b", -EINVAL },
+		{ "a b", -EINVAL }, { "a,b", -EINVAL }, { "a\"", -EINVAL },
+		{ "a\\", -EINVAL }, { "a\r", -EINVAL }, { "a\n", -EINVAL },
+		{ "\xc3\xa4", -EINVAL }, { "a/b", -EINVAL }, { "a:1", -EINVAL },
+	};
+	char name[121];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, atw_check_host(cases[i].name,
+							 strlen(cases[i].name)),
+				    cases[i].err, "'%s'", cases[i].name);
+	KUNIT_EXPECT_EQ(test, atw_check_host("a\0b", 3), -EINVAL);
+	KUNIT_EXPECT_EQ(test, atw_check_host("a,", 1), 0);
+
+	memset(name, 'a', sizeof(name));
+	KUNIT_EXPECT_EQ(test, atw_check_host(name, 63), 0);
+	KUNIT_EXPECT_EQ(test, atw_check_host(name, 64), -EINVAL);
+	name[60] = '.';
+	KUNIT_EXPECT_EQ(test, atw_check_host(name, 119), 0);
+	KUNIT_EXPECT_EQ(test, atw_check_host(name, 120), -ENAMETOOLONG);
+}
+
+static struct kunit_case format_cases[] = {
+	KUNIT_CASE(format_socket),
+	KUNIT_CASE(format_strings),
+	KUNIT_CASE(format_lengths),
+	KUNIT_CASE(format_hosts),
+	{}
+};
+
+static struct kunit_suite format_suite = {
+	.name = "atwifi_format",
+	.test_cases = format_cases,
+};
+
+kunit_test_suites(&format_suite);

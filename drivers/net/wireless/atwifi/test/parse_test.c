@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The parser. What it reports is written down as a line of text, so that every
+ * case is a pair of strings, and is run with the bytes cut in every way.
+ */
+#include <kunit/test.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "../parse.h"
+
+#define LOG_MAX		4096
+#define QUERY		1
+#define PROMPT		2
+#define IDLE		4
+
+struct run {
+	struct atw_parser	p;
+	u8			sink[ATW_PAYLOAD_MAX];
+	char			log[LOG_MAX];
+	size_t			log_len;
+	bool			no_sink;
+};
+
+static const char *const names[] = {
+	[ATW_EV_OK] = "OK", [ATW_EV_ERROR] = "ERROR",
+	[ATW_EV_UNKNOWN] = "UNKNOWN", [ATW_EV_BUSY] = "BUSY",
+	[ATW_EV_PROMPT] = "PROMPT", [ATW_EV_READY] = "READY",
+	[ATW_EV_ECHO] = "ECHO", [ATW_EV_CONNECTED] = "CONNECTED",
+	[ATW_EV_INFO] = "INFO", [ATW_EV_SEED] = "SEED",
+	[ATW_EV_DISCONNECT] = "DISCONNECT", [ATW_EV_RECONNECT] = "RECONNECT",
+	[ATW_EV_AUTODEL] = "AUTODEL", [ATW_EV_WIFI_CONNECT] = "WIFI_CONNECT",
+	[ATW_EV_WIFI_GOT_IP] = "WIFI_GOT_IP",
+	[ATW_EV_WIFI_DISCONNECT] = "WIFI_DISCONNECT",
+	[ATW_EV_PENDING] = "PENDING", [ATW_EV_PAYLOAD] = "PAYLOAD",
+	[ATW_EV_PAYLOAD_END] = "END", [ATW_EV_PAYLOAD_BAD] = "BAD",
+	[ATW_EV_EMPTY] = "EMPTY", [ATW_EV_NOTE] = "NOTE",
+	[ATW_EV_DAMAGE] = "DAMAGE",
+};
+
+static __printf(2, 3) void run_log(struct run *r, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	r->log_len += vscnprintf(r->log + r->log_len, LOG_MAX - r->log_len,
+				 fmt, args);
+	va_end(args);
+}
+
+static void run_event(struct run *r, const struct atw_event *ev)
+{
+	u32 i;
+
+	run_log(r, "%s", names[ev->type]);
+	switch (ev->type) {
+	case ATW_EV_ERROR:
+		run_log(r, ":%u,%s", ev->code, ev->text);
+		break;
+	case ATW_EV_INFO:
+		run_log(r, "(%s)", ev->text);
+		break;
+	case ATW_EV_SEED:
+		run_log(r, ":%u,%u", ev->id, ev->id2);
+		break;
+	case ATW_EV_PENDING:
+		run_log(r, ":%u,%u", ev->id, ev->len);
+		break;
+	case ATW_EV_PAYLOAD:
+		run_log(r, ":%u,%u", ev->id, ev->len);
+		if (!r->no_sink)
+			atw_parser_sink(&r->p, r->sink);
+		break;
+	case ATW_EV_PAYLOAD_END:
+		run_log(r, ":%u=", ev->id);
+		for (i = 0; i < ev->len && i < 64 && !r->no_sink; i++)
+			run_log(r, "%c", r->sink[i] < ' ' ? '.' : r->sink[i]);
+		break;
+	case ATW_EV_CONNECTED:
+	case ATW_EV_DISCONNECT:
+	case ATW_EV_RECONNECT:
+	case ATW_EV_AUTODEL:
+	case ATW_EV_PAYLOAD_BAD:
+	case ATW_EV_EMPTY:
+	case ATW_EV_DAMAGE:
+		run_log(r, ":%u", ev->id);
+		break;
+	case ATW_EV_PROMPT:
+		r->p.expect_prompt = false;
+		break;
+	default:
+		break;
+	}
+	run_log(r, " ");
+}
+
+static void run_feed(struct run *r, const void *bytes, size_t len)
+{
+	const u8 *buf = bytes;
+	struct atw_event ev;
+	size_t n;
+
+	do {
+		n = atw_parse(&r->p, buf, len, &ev);
+		buf += n;
+		len -= n;
+		if (ev.type != ATW_EV_NONE)
+			run_event(r, &ev);
+	} while (ev.type != ATW_EV_NONE);
+}
+
+static void run_start(struct run *r, int flags)
+{
+	atw_parser_init(&r->p);
+	r->p.query = flags & QUERY;
+	r->p.expect_prompt = flags & PROMPT;
+	r->log_len = 0;
+	r->log[0] = '\0';
+	memset(r->sink, '#', sizeof(r->sink));
+}
+
+static void run_end(struct run *r, int flags)
+{
+	struct atw_event ev;
+
+	if (!(flags & IDLE))
+		return;
+	if (atw_parse_idle(&r->p, &ev)) {
+		run_event(r, &ev);
+		run_feed(r, NULL, 0);
+	}
+}
+
+static struct run *run_new(struct kunit *test)
+{
+	struct run *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	return r;
+}
+
+/* The bytes in one piece, in any two, and one by one. */
+static void expect(struct kunit *test, struct run *r, int flags,
+		   const char *in, size_t len, const char *want)
+{
+	size_t cut;
+
+	for (cut = 0; cut <= len; cut++) {
+		run_start(r, flags);
+		run_feed(r, in, cut);
+		run_feed(r, in + cut, len - cut);
+		run_end(r, flags);
+		if (strcmp(r->log, want)) {
+			KUNIT_FAIL(test, "cut at %zu of '%s':\n got '%s'\nwant '%s'",
+				   cut, in, r->log, want);
+			return;
+		}
+	}
+	run_start(r, flags);
+	for (cut = 0; cut < len; cut++)
+		run_feed(r, in + cut, 1);
+	run_end(r, flags);
+	KUNIT_EXPECT_STREQ(test, r->log, want);
+}
+
+struct sample {
+	const char *name;
+	const char *in;
+	const char *want;
+	int flags;
+};
+
+static const struct sample samples[] = {
+	{ "echo", "AT\r\n\r\nOK\r\n", "ECHO OK " },
+	{ "echo off", "ATE0\r\n\r\nOK\r\n", "ECHO OK " },
+	{ "ok", "\r\nOK\r\n", "OK " },
+	{ "plus ok", "+OK\r\n", "OK " },
+	{ "unknown", "Unknown cmd:AT+FOO\r\n", "UNKNOWN " },
+	{ "unknown classic", "Unknown cmd:+++AT+SOCKET=4,1.2.3.4,80\r\n",
+	  "UNKNOWN " },
+	{ "error middleware", "\r\nAT+SOCKET:97\r\n+ERROR\r\n",
+	  "NOTE ERROR:97,SOCKET " },
+	{ "error classic", "\r\n+SOCKET:97\r\nERROR\r\n",
+	  "NOTE ERROR:97,SOCKET " },
+	{ "error bare", "\r\nERROR\r\n", "ERROR:0, " },
+	{ "error of a query", "\r\n+SOCKETREAD:4\r\nERROR\r\n",
+	  "INFO(+SOCKETREAD:4) ERROR:4,SOCKETREAD ", QUERY },
+	{ "error across event",
+	  "\r\n+PING:106\r\n\r\n+EVENT:WIFI_GOT_IP\r\nERROR\r\n",
+	  "NOTE WIFI_GOT_IP ERROR:106,PING " },
+	{ "old number", "\r\n+PING:30\r\nOK\r\nERROR\r\n",
+	  "NOTE OK ERROR:0, " },
+	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY " },
+	{ "busy old", "\r\ncmd is running...\r\n", "BUSY " },
+	{ "boot",
+	  "\r\n################################################\r\n\r\n"
+	  "arch:BL602,NULL\r\ncompany:Ai-Thinker|B&T\r\n"
+	  "ble_mac:7cb94c1dd632\r\nwifi_mac:7cb94c1dd631\r\n"
+	  "sdk_version:release/release_bl_iot_sdk_1.6.36\r\n"
+	  "firmware_version:V4.18_P1.4.4-e15d67b\r\n"
+	  "compile_time:Nov 25 2022 11:22:39\r\n\r\nready\r\n\r\n"
+	  "################################################\r\n",
+	  "NOTE NOTE NOTE NOTE NOTE NOTE NOTE NOTE READY NOTE " },
+	{ "version",
+	  "at version:release/V4.18_P2.19.1\r\n"
+	  "sdk version:release_bl_iot_sdk_1.6.36\r\n"
+	  "firmware version:V4.18_P1.4.4-e15d67b\r\n\r\nOK\r\n",
+	  "INFO(at version:release/V4.18_P2.19.1) "
+	  "INFO(sdk version:release_bl_iot_sdk_1.6.36) "
+	  "INFO(firmware version:V4.18_P1.4.4-e15d67b) OK ", QUERY },
+	{ "join", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n"
+	  "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_CONNECT OK WIFI_GOT_IP " },
+	{ "leave", "\r\n+EVENT:WIFI DISCONNECT\r\n"
+	  "\r\n+EVENT:WIFI_DISCONNECT\r\n", "WIFI_DISCONNECT WIFI_DISCONNECT " },
+	{ "status",
+	  "\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
+	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1\r\nOK\r\n",
+	  "INFO(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
+	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1) OK ", QUERY },
+	{ "connect", "connect success ConID=1\r\n\r\nOK\r\n",
+	  "CONNECTED:1 OK " },
+	{ "listen", "\r\nconnect success ConID=2\r\n\r\nOK\r\n",
+	  "CONNECTED:2 OK " },
+	{ "table",
+	  "1,4,3,192.168.31.239,60000,-1,0\r\n3,3,3,,-1,1883,0\r\n\r\nOK\r\n",
+	  "INFO(1,4,3,192.168.31.239,60000,-1,0) INFO(3,3,3,,-1,1883,0) OK ",
+	  QUERY },
+	{ "send", ">\r\nOK\r\n", "PROMPT OK ", PROMPT },
+	{ "send, event first", "\r\n+EVENT:SocketDisconnect,2\r\n>\r\nOK\r\n",
+	  "DISCONNECT:2 PROMPT OK ", PROMPT },
+	{ "send, other text", "x>\r\n>", "DAMAGE:0 PROMPT ", PROMPT },
+	{ "no prompt wanted", ">\r\nOK\r\n", "DAMAGE:0 OK " },
+	{ "send 0", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
+	  "NOTE ERROR:4,SOCKETSEND " },
+	{ "passive", "\r\n+EVENT:SocketDown,1,9\r\n", "PENDING:1,9 " },
+	{ "read", "+SOCKETREAD,1,9,aithinker\r\nOK\r\n",
+	  "PAYLOAD:1,9 END:1=aithinker OK " },
+	{ "read with colon", "+SOCKETREAD:1,9,aithinker\r\nOK\r\n",
+	  "PAYLOAD:1,9 END:1=aithinker OK " },
+	{ "read nothing", "+SOCKETREAD,1,0\r\nOK\r\n", "EMPTY:1 OK " },
+	{ "active", "\r\n+EVENT:SocketDown,1,9,aithinker\r\n",
+	  "PAYLOAD:1,9 END:1=aithinker " },
+	{ "active twice", "\r\n+EVENT:SocketDown,1,2,\r\n\r\n"
+	  "\r\n+EVENT:SocketDown,2,4,OK\r\n\r\n",
+	  "PAYLOAD:1,2 END:1=.. PAYLOAD:2,4 END:2=OK.. " },
+	{ "nasty", "\r\n+EVENT:SocketDown,1,25,+EVENT:SocketDown,2,1,a\r\n\r\n",
+	  "PAYLOAD:1,25 END:1=+EVENT:SocketDown,2,1,a.. " },
+	{ "seed", "\r\n+EVENT:SocketSeed,3,2\r\n\r\n+EVENT:SocketDown,3,5\r\n"
+	  "\r\n+EVENT:SocketDisconnect,3\r\n+SOCKETREAD,3,5,hello\r\nOK\r\n"
+	  "\r\n+EVENT:SocketAutoDel,3\r\n",
+	  "SEED:3,2 PENDING:3,5 DISCONNECT:3 PAYLOAD:3,5 END:3=hello OK "
+	  "AUTODEL:3 " },
+	{ "seed short", "+Seed:3,2\r\n", "SEED:3,2 " },
+	{ "reconnect", "\r\n+EVENT:SocketDissconnect,1\r\n"
+	  "\r\n+EVENT:SocketReconnect,1\r\n", "DISCONNECT:1 RECONNECT:1 " },
+	{ "name", "\r+WDOMAIN:14.119.104.189\r\nOK\r\n",
+	  "INFO(+WDOMAIN:14.119.104.189) OK ", QUERY },
+	{ "dns", "\r\n+WDNS:192.168.3.1,0.0.0.0\r\n\r\nOK\r\n", "NOTE OK " },
+	{ "rssi", "\r\n+WRSSI:-50\r\nOK\r\n", "NOTE OK " },
+	{ "mac", "\r\nCIPSTAMAC_DEF:84f3ebdd9e63\r\nOK\r\n",
+	  "INFO(CIPSTAMAC_DEF:84f3ebdd9e63) OK ", QUERY },
+	{ "other events", "\r\n+EVENT:WIFI_SCAN_DONE\r\n"
+	  "\r\n+EVENT:BLE_CONNECTED\r\n\r\n+EVENT:MQTT_CONNECT\r\n",
+	  "NOTE NOTE NOTE " },
+	{ "other payloads", "+DATA:4,\r\nOK\r\n+BLUFIDATA:1,x\r\n"
+	  "\r\n+SSLCRET:1,3,OK\n\r\nOK\r\n", "NOTE NOTE NOTE OK " },
+	{ "line of nobody", "what\r\nOK\r\n", "DAMAGE:0 OK " },
+	{ "bad event", "+EVENT:SocketGone,7\r\n", "DAMAGE:7 ", QUERY },
+	{ "bad event, no id", "+EVENT:Sock?tGone,7\r\n", "DAMAGE:0 ", QUERY },
+	{ "id 0", "+EVENT:SocketDown,0,3,abc\r\nOK\r\n", "DAMAGE:0 OK " },
+	{ "id too large", "+EVENT:SocketDown,4294967296,3,abc\r\nOK\r\n",
+	  "DAMAGE:0 OK " },
+	{ "id largest", "+EVENT:SocketDown,4294967295,3,abc\r\nOK\r\n",
+	  "PAYLOAD:4294967295,3 END:4294967295=abc OK " },
+	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE:5 OK " },
+	{ "len too large", "+EVENT:SocketDown,5,8193,abc\r\nOK\r\n",
+	  "DAMAGE:5 OK " },
+	{ "len no number", "+EVENT:SocketDown,5,-1,abc\r\nOK\r\n",
+	  "DAMAGE:0 OK " },
+	{ "closing wrong",
+	  "\r\n+EVENT:SocketDown,1,3,abcd\r\n\r\nOK\r\n",
+	  "PAYLOAD:1,3 BAD:1 DAMAGE:0 OK " },
+	{ "swallowed header",
+	  "\r\n+EVENT:SocketDown,1,40,abc\r\n"
+	  "\r\n+EVENT:SocketDown,2,20,0123456789abcdefghij\r\n\r\nOK\r\n",
+	  "PAYLOAD:1,40 BAD:1 DAMAGE:2 OK " },
+	{ "both readings",
+	  "\r\n+EVENT:SocketDown,1,9,\r\nOK\r\nabc\r\n\r\nOK\r\n"
+	  "\r\n+EVENT:WIFI_CONNECT\r\n",
+	  "PAYLOAD:1,9 BAD:1 WIFI_CONNECT " },
+	{ "looks torn, is not",
+	  "\r\n+EVENT:SocketDown,1,6,\r\nOK\r\n\r\n\r\n+EVENT:SocketDown,2,1,x\r\n",
+	  "PAYLOAD:1,6 END:1=..OK.. PAYLOAD:2,1 END:2=x " },
+	{ "looks torn, silence",
+	  "\r\n+EVENT:SocketDown,1,6,\r\nOK\r\n\r\n",
+	  "PAYLOAD:1,6 END:1=..OK.. ", IDLE },
+	{ "two bytes lost, next print follows",
+	  "\r\n+EVENT:SocketDown,1,9,thinker\r\n\r\n+EVENT:SocketDown,2,1,x\r\n",
+	  "PAYLOAD:1,9 END:1=thinker.. DAMAGE:1 PAYLOAD:2,1 END:2=x " },
+};
+
+static void parse_samples(struct kunit *test)
+{
+	struct run *r = run_new(test);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(samples); i++)
+		expect(test, r, samples[i].flags, samples[i].in,
+		       strlen(samples[i].in), samples[i].want);
+}
+
+/* Prints that tear others, and what they say by themselves. */
+static const struct sample tears[] = {
+	{ "ok", "\r\nOK\r\n", "OK " },
+	{ "error", "\r\nERROR\r\n", "ERROR:0, " },
+	{ "error classic", "\r\n+SOCKET:97\r\nERROR\r\n",
+	  "NOTE ERROR:97,SOCKET " },
+	{ "error middleware", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
+	  "NOTE ERROR:4,SOCKETSEND " },
+	{ "disconnect", "\r\n+EVENT:SocketDisconnect,2\r\n", "DISCONNECT:2 " },
+	{ "seed", "\r\n+EVENT:SocketSeed,3,2\r\n", "SEED:3,2 " },
+	{ "pending", "\r\n+EVENT:SocketDown,3,5\r\n", "PENDING:3,5 " },
+	{ "wifi", "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_GOT_IP " },
+	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY " },
+	{ "connected, ok", "\r\nconnect success ConID=2\r\n\r\nOK\r\n",
+	  "CONNECTED:2 OK " },
+	{ "value, ok", "\r\n+WRSSI:-50\r\nOK\r\n", "NOTE OK " },
+	{ "connected bare", "connect success ConID=2\r\n", "CONNECTED:2 " },
+	{ "wifi bare", "+EVENT:WIFI_CONNECT\r\n", "WIFI_CONNECT " },
+	{ "prompt", ">", "PROMPT ", PROMPT },
+};
+
+static const char *const torn_payloads[] = {
+	"a", "aithinker", "\r\nx", "OK\r\n.", "+",
+	"0123456789012345678901234567890123456789012345678901234567890123",
+};
+
+static void put_payload(char *out, const char *s)
+{
+	for (; *s; s++)
+		*out++ = *s < ' ' ? '.' : *s;
+	*out = '\0';
+}
+
+static void parse_torn(struct kunit *test)
+{
+	char *in = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	char *want = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	struct run *r = run_new(test);
+	char head[40], shown[80];
+	size_t i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	KUNIT_ASSERT_NOT_NULL(test, want);
+	for (i = 0; i < ARRAY_SIZE(tears); i++) {
+		const struct sample *t = &tears[i];
+
+		for (j = 0; j < ARRAY_SIZE(torn_payloads); j++) {
+			const char *body = torn_payloads[j];
+			u32 len = strlen(body);
+
+			put_payload(shown, body);
+			snprintf(head, sizeof(head),
+				 "\r\n+EVENT:SocketDown,1,%u,", len);
+
+			/* before the payload: taken out */
+			snprintf(in, 1024, "%s%s%s\r\n\r\n+EVENT:SocketAutoDel,9\r\n",
+				 head, t->in, body);
+			snprintf(want, 1024, "PAYLOAD:1,%u %sEND:1=%s AUTODEL:9 ",
+				 len, t->want, shown);
+			expect(test, r, t->flags, in, strlen(in), want);
+
+			/* the same, and nothing follows */
+			snprintf(in, 1024, "%s%s%s\r\n", head, t->in, body);
+			snprintf(want, 1024, "PAYLOAD:1,%u %sEND:1=%s ",
+				 len, t->want, shown);
+			expect(test, r, t->flags | IDLE, in, strlen(in), want);
+
+			/* after the payload: heals if it begins with CR LF */
+			if (t->in[0] != '\r')
+				continue;
+			snprintf(in, 1024, "%s%s%s\r\n\r\n+EVENT:SocketAutoDel,9\r\n",
+				 head, body, t->in);
+			snprintf(want, 1024, "PAYLOAD:1,%u END:1=%s %sAUTODEL:9 ",
+				 len, shown, t->want);
+			expect(test, r, t->flags, in, strlen(in), want);
+		}
+	}
+}
+
+static void parse_torn_bad(struct kunit *test)
+{
+	/* Another payload between header and payload: neither is used. */
+	static const char two[] =
+		"\r\n+EVENT:SocketDown,1,9,\r\n+EVENT:SocketDown,2,5,hello\r\n"
+		"aithinker\r\n\r\nOK\r\n";
+	struct run *r = run_new(test);
+	size_t cut;
+
+	for (cut = 0; cut < sizeof(two); cut++) {
+		run_start(r, 0);
+		run_feed(r, two, cut);
+		run_feed(r, two + cut, sizeof(two) - 1 - min(cut, sizeof(two) - 1));
+		KUNIT_EXPECT_NULL(test, strstr(r->log, "END:1="));
+		KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "BAD:1 "));
+		KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "OK "));
+	}
+}
+
+static void parse_no_sink(struct kunit *test)
+{
+	static const char good[] = "\r\n+EVENT:SocketDown,1,3,abc\r\n\r\nOK\r\n";
+	static const char bad[] = "\r\n+EVENT:SocketDown,1,3,abcd\r\n\r\nOK\r\n";
+	struct run *r = run_new(test);
+
+	r->no_sink = true;
+	expect(test, r, 0, good, sizeof(good) - 1, "PAYLOAD:1,3 END:1= OK ");
+	expect(test, r, 0, bad, sizeof(bad) - 1,
+	       "PAYLOAD:1,3 BAD:1 DAMAGE:0 OK ");
+}
+
+static void parse_line_bounds(struct kunit *test)
+{
+	struct run *r = run_new(test);
+	char line[ATW_LINE_MAX + 8];
+
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "arch:", 5);
+	memcpy(line + ATW_LINE_MAX, "\r\nOK\r\n", 6);
+	expect(test, r, 0, line, ATW_LINE_MAX + 6, "NOTE OK ");
+
+	line[ATW_LINE_MAX] = 'x';
+	memcpy(line + ATW_LINE_MAX + 1, "\r\nOK\r\n", 6);
+	expect(test, r, 0, line, ATW_LINE_MAX + 7, "DAMAGE:0 OK ");
+	/* No query makes it a line. */
+	expect(test, r, QUERY, line, ATW_LINE_MAX + 7, "DAMAGE:0 OK ");
+}
+
+static void parse_payload_bounds(struct kunit *test)
+{
+	u8 *big = kunit_kzalloc(test, ATW_PAYLOAD_MAX, GFP_KERNEL);
+	struct run *r = run_new(test);
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, big);
+	for (i = 0; i < ATW_PAYLOAD_MAX; i++)
+		big[i] = i * 7 + (i >> 8);
+	run_start(r, 0);
+	run_feed(r, "+EVENT:SocketDown,5,8192,", 25);
+	run_feed(r, big, ATW_PAYLOAD_MAX);
+	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:5,8192 ");
+	KUNIT_EXPECT_EQ(test, memcmp(r->sink, big, ATW_PAYLOAD_MAX), 0);
+	run_feed(r, "\r\n", 2);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "END:5="));
+}
+
+static void parse_lost(struct kunit *test)
+{
+	struct run *r = run_new(test);
+	struct atw_event ev;
+
+	run_start(r, 0);
+	run_feed(r, "\r\n+EVENT:SocketDown,1,9,aith", 28);
+	atw_parse_lost(&r->p, &ev);
+	run_event(r, &ev);
+	run_feed(r, "ker\r\n\r\nOK\r\n", 11);
+	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:1,9 BAD:1 DAMAGE:0 OK ");
+
+	run_start(r, 0);
+	run_feed(r, "\r\n+EVENT:Sock", 13);
+	atw_parse_lost(&r->p, &ev);
+	run_event(r, &ev);
+	run_feed(r, "nect,3\r\n\r\nOK\r\n", 14);
+	KUNIT_EXPECT_STREQ(test, r->log, "DAMAGE:0 OK ");
+}
+
+/*
+ * Bytes that vanish without a word: whatever is delivered of a connection is a
+ * prefix of what was sent to it, until the connection is reported damaged. Two
+ * lost bytes may be told by the next print only. What nobody can see, and what
+ * is not tried here, is a loss of just as many bytes as the next prints have.
+ */
+#define LOSS_MAX	5
+
+static const struct {
+	u32 id;			/* 0: no payload */
+	const char *text;
+} traffic[] = {
+	{ 101, "hello, world\r\n" },
+	{ 102, "aithinker" },
+	{ 101, "\r\nOK\r\n" },
+	{ 102, "+EVENT:SocketDown,101,3,abc\r\n" },
+	{ 0, "\r\nOK\r\n" },
+	{ 101, "0123456789abcdefghijklmnopqrstuvwxyz" },
+	{ 0, "\r\n+EVENT:SocketDisconnect,103\r\n" },
+	{ 102, "\r\n" },
+	{ 102, "x" },
+	{ 101, "GET / HTTP/1.1\r\n\r\n" },
+	{ 102, "zuletzt" },
+	{ 101, "tail" },
+	{ 0, "\r\nOK\r\n" },
+	{ 0, "\r\nOK\r\n" },
+};
+
+struct stream {
+	char	sent[256];
+	size_t	len;
+	size_t	got;
+	bool	dead;
+	bool	wrong;
+};
+
+static void stream_event(struct kunit *test, struct run *r, struct stream *s,
+			 const struct atw_event *ev, size_t at, size_t n)
+{
+	struct stream *one = NULL;
+
+	if (ev->id == 101 || ev->id == 102)
+		one = &s[ev->id - 101];
+	switch (ev->type) {
+	case ATW_EV_PAYLOAD:
+		if (one) {
+			atw_parser_sink(&r->p, r->sink);
+			break;
+		}
+		/* The user's part: bytes for an id that it never gave. */
+		s[0].dead = true;
+		s[1].dead = true;
+		break;
+	case ATW_EV_PAYLOAD_END:
+		/* What was in doubt had to be told before this. */
+		KUNIT_EXPECT_FALSE_MSG(test, s[0].wrong && !s[0].dead,
+				       "%zu bytes lost at %zu", n, at);
+		KUNIT_EXPECT_FALSE_MSG(test, s[1].wrong && !s[1].dead,
+				       "%zu bytes lost at %zu", n, at);
+		if (!one || one->dead)
+			break;
+		if (one->got + ev->len > one->len ||
+		    memcmp(one->sent + one->got, r->sink, ev->len))
+			one->wrong = true;
+		one->got += ev->len;
+		KUNIT_EXPECT_FALSE_MSG(test, one->wrong && n != 2,
+				       "%u: %zu bytes lost at %zu", ev->id, n, at);
+		break;
+	case ATW_EV_PAYLOAD_BAD:
+	case ATW_EV_PENDING:
+	case ATW_EV_DAMAGE:
+		if (one) {
+			one->dead = true;
+			break;
+		}
+		/* Of nobody, or of an id that was never given, as above. */
+		s[0].dead = true;
+		s[1].dead = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void parse_silent_loss(struct kunit *test)
+{
+	struct stream *s = kunit_kzalloc(test, 2 * sizeof(*s), GFP_KERNEL);
+	char *in = kunit_kzalloc(test, 2048, GFP_KERNEL);
+	u8 *cut = kunit_kzalloc(test, 2048, GFP_KERNEL);
+	struct run *r = run_new(test);
+	size_t len = 0, at, n, i, used;
+	struct atw_event ev;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	KUNIT_ASSERT_NOT_NULL(test, cut);
+	for (i = 0; i < ARRAY_SIZE(traffic); i++) {
+		const char *text = traffic[i].text;
+
+		if (!traffic[i].id) {
+			len += scnprintf(in + len, 2048 - len, "%s", text);
+			continue;
+		}
+		len += scnprintf(in + len, 2048 - len,
+				 "\r\n+EVENT:SocketDown,%u,%zu,%s\r\n",
+				 traffic[i].id, strlen(text), text);
+		strcat(s[traffic[i].id - 101].sent, text);
+	}
+	s[0].len = strlen(s[0].sent);
+	s[1].len = strlen(s[1].sent);
+
+	for (n = 0; n <= LOSS_MAX; n++) {
+		for (at = 0; at + n <= len; at++) {
+			memcpy(cut, in, at);
+			memcpy(cut + at, in + at + n, len - at - n);
+			for (i = 0; i < 2; i++) {
+				s[i].got = 0;
+				s[i].dead = false;
+				s[i].wrong = false;
+			}
+			run_start(r, 0);
+			used = 0;
+			do {
+				used += atw_parse(&r->p, cut + used,
+						  len - n - used, &ev);
+				stream_event(test, r, s, &ev, at, n);
+			} while (ev.type != ATW_EV_NONE);
+			for (i = 0; i < 2; i++) {
+				KUNIT_EXPECT_FALSE_MSG(test,
+						       s[i].wrong && !s[i].dead,
+						       "%zu lost at %zu", n, at);
+				if (!n)
+					KUNIT_EXPECT_EQ(test, s[i].got, s[i].len);
+			}
+		}
+	}
+}
+
+static void parse_numbers(struct kunit *test)
+{
+	static const struct {
+		const char *s;
+		u32 max;
+		bool good;
+		u32 val;
+	} cases[] = {
+		{ "0", 0, true, 0 }, { "1", 0, false }, { "", 9, false },
+		{ "00", 9, false }, { "01", 9, false }, { "-1", 9, false },
+		{ "+1", 9, false }, { " 1", 9, false }, { "255", 255, true, 255 },
+		{ "256", 255, false }, { "4294967295", U32_MAX, true, U32_MAX },
+		{ "4294967296", U32_MAX, false },
+		{ "99999999999999999999999999", U32_MAX, false },
+	};
+	const char *s;
+	size_t i;
+	u32 val;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		s = cases[i].s;
+		KUNIT_EXPECT_EQ_MSG(test, atw_parse_uint(&s, cases[i].max, &val),
+				    cases[i].good, "'%s'", cases[i].s);
+		if (cases[i].good) {
+			KUNIT_EXPECT_EQ(test, val, cases[i].val);
+			KUNIT_EXPECT_EQ(test, (int)*s, 0);
+		} else {
+			KUNIT_EXPECT_PTR_EQ(test, s, cases[i].s);
+		}
+	}
+	KUNIT_EXPECT_TRUE(test, atw_parse_addr("255.0.10.1", &val));
+	KUNIT_EXPECT_EQ(test, val, 0xff000a01U);
+	KUNIT_EXPECT_FALSE(test, atw_parse_addr("256.0.0.1", &val));
+	KUNIT_EXPECT_FALSE(test, atw_parse_addr("1.2.3", &val));
+	KUNIT_EXPECT_FALSE(test, atw_parse_addr("1.2.3.4.", &val));
+	KUNIT_EXPECT_FALSE(test, atw_parse_addr("1.2.3.4 ", &val));
+	KUNIT_EXPECT_FALSE(test, atw_parse_addr("", &val));
+}
+
+static void parse_rows(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"", "1", "0,4,3,1.2.3.4,1,-1,0", "1,4,3,1.2.3.4,65536,-1,0",
+		"1,4,3,1.2.3.4,1,-2,0", "1,4,3,1.2.3.4,1,-1", "1,4,3,1.2.3.4,1,-1,",
+		"1,4,3,1.2.3.4,1,-1,0,", "1,256,3,1.2.3.4,1,-1,0",
+		"1,4,3,a,b,1,-1,0", "4294967296,4,3,,1,-1,0", "1,4,3",
+	};
+	struct atw_sock_row row;
+	size_t i;
+
+	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("1,4,3,192.168.31.239,60000,-1,0",
+						   &row));
+	KUNIT_EXPECT_EQ(test, row.id, 1U);
+	KUNIT_EXPECT_EQ(test, row.type, 4U);
+	KUNIT_EXPECT_EQ(test, row.status, (u32)ATW_SOCK_CONNECTED);
+	KUNIT_EXPECT_EQ(test, row.addr, 0xc0a81fefU);
+	KUNIT_EXPECT_EQ(test, row.rport, 60000);
+	KUNIT_EXPECT_EQ(test, row.lport, -1);
+	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("3,3,127,,-1,1883,2", &row));
+	KUNIT_EXPECT_EQ(test, row.status, (u32)ATW_SOCK_DELETED);
+	KUNIT_EXPECT_EQ(test, row.addr, 0U);
+	KUNIT_EXPECT_EQ(test, row.rport, -1);
+	KUNIT_EXPECT_EQ(test, row.lport, 1883);
+	KUNIT_EXPECT_EQ(test, row.server, 2U);
+	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("9,4,3,1.example.org,80,-1,-1",
+						   &row));
+	KUNIT_EXPECT_EQ(test, row.addr, 0U);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_sock_row(bad[i], &row),
+				       "'%s'", bad[i]);
+}
+
+static void parse_wifi(struct kunit *test)
+{
+	/* Neither name nor password is escaped. */
+	static const char joined[] =
+		"+WJAP:3,a,b,c,d,14:de:39:06:86:e4,WPA2 TKIP,"
+		"7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1";
+	static const char stainfo[] =
+		"e1:f9:8a:aa:fc:4f,WPA/WPA2 TKIP,"
+		"7c:b9:4c:1d:c6:39,5,192.168.3.125,192.168.3.1";
+	static const u8 mac[] = { 0x7c, 0xb9, 0x4c, 0x1d, 0xc6, 0x39 };
+	static const char *const bad[] = {
+		"", "+WJAP:", "+WJAP:x", "+WJAP:3,", "+WJAP:256", "OK",
+		"+WJAP:3,net,1.2.3.4", "+STAINFO:3,", "SSID:net",
+		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:3,6,1.2.3.4,1.2.3.1",
+		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:39,6,1.2.3.4,1.2.3.256",
+	};
+	struct atw_wifi_status st;
+	size_t i;
+
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status(joined, &st));
+	KUNIT_EXPECT_EQ(test, st.status, 3U);
+	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8038eU);
+	KUNIT_EXPECT_EQ(test, st.gateway, 0xc0a80301U);
+	KUNIT_EXPECT_TRUE(test, st.has_mac);
+	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status("+WJAP:0", &st));
+	KUNIT_EXPECT_EQ(test, st.status, 0U);
+	KUNIT_EXPECT_FALSE(test, st.has_mac);
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status("+STAINFO:3", &st));
+	KUNIT_EXPECT_EQ(test, st.status, 3U);
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status(stainfo, &st));
+	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8037dU);
+	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_status(bad[i], &st),
+				       "'%s'", bad[i]);
+}
+
+static struct kunit_case parse_cases[] = {
+	KUNIT_CASE(parse_samples),
+	KUNIT_CASE(parse_torn),
+	KUNIT_CASE(parse_torn_bad),
+	KUNIT_CASE(parse_no_sink),
+	KUNIT_CASE(parse_line_bounds),
+	KUNIT_CASE(parse_payload_bounds),
+	KUNIT_CASE(parse_lost),
+	KUNIT_CASE(parse_silent_loss),
+	KUNIT_CASE(parse_numbers),
+	KUNIT_CASE(parse_rows),
+	KUNIT_CASE(parse_wifi),
+	{}
+};
+
+static struct kunit_suite parse_suite = {
+	.name = "atwifi_parse",
+	.test_cases = parse_cases,
+};
+
+kunit_test_suites(&parse_suite);
