@@ -367,8 +367,8 @@ TEST_F_TIMEOUT(multi, churn, 300)
 TEST_F(multi, proc_listing)
 {
 	const char *host = atw_env("ATW_HOST", "192.0.2.1");
-	char want[64], *text;
-	int stream, dgram;
+	char type[8], state[8], device[16], remote[64], *text, *line;
+	int stream, dgram, port, streams = 0, dgrams = 0;
 
 	text = atw_slurp(ATW_PROC);
 	ASSERT_NE(NULL, text);
@@ -382,11 +382,20 @@ TEST_F(multi, proc_listing)
 	ASSERT_EQ(2, atw_listed());
 	text = atw_slurp(ATW_PROC);
 	ASSERT_NE(NULL, text);
-	snprintf(want, sizeof(want), "%s:%d", host, atw_peer_port());
-	EXPECT_NE(NULL, strstr(text, want)) {
-		TH_LOG("no %s in\n%s", want, text);
+	for (line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+		ASSERT_EQ(5, sscanf(line + 1, "%*u %7s %7s %15s %*u %63s %d", type, state,
+				    device, remote, &port)) {
+			TH_LOG("not understood:\n%s", text);
+		}
+		EXPECT_STREQ("open", state);
+		EXPECT_STREQ(ATW_DEVICE, device);
+		EXPECT_STREQ(host, remote);
+		EXPECT_EQ(atw_peer_port(), port);
+		streams += !strcmp(type, "stream");
+		dgrams += !strcmp(type, "dgram");
 	}
-	EXPECT_NE(NULL, strstr(text, ATW_DEVICE));
+	EXPECT_EQ(1, streams);
+	EXPECT_EQ(1, dgrams);
 	free(text);
 	close(dgram);
 	EXPECT_TRUE(atw_listed_becomes(1, 5000));
