@@ -304,38 +304,35 @@ static void atw_conns_end(struct atw_conns *cs, int err, bool everything)
 }
 
 /**
- * atw_conns_fail_all() - end every connection
- * @cs: the connections
+ * atw_conns_fail_all() - end and forget every connection
+ * @cs: the connections, which the module no longer has
  * @err: -errno for their owners
- * @in_module: the module still has them; else they are forgotten at once
  *
  * Context: the channel's thread.
  */
-void atw_conns_fail_all(struct atw_conns *cs, int err, bool in_module)
+void atw_conns_fail_all(struct atw_conns *cs, int err)
 {
 	struct atw_conn *c, *next;
 	LIST_HEAD(dead);
 
 	atw_conns_end(cs, err, true);
-	if (!in_module) {
-		spin_lock(&cs->lock);
-		list_for_each_entry_safe(c, next, &cs->list, node) {
-			spin_lock(&c->lock);
-			/* One that came since then waits for the module. */
-			if (c->state != ATW_CONN_WAITING) {
-				c->state = ATW_CONN_DEAD;
-				atw_conn_purge_tx(c);
-				atw_conns_unlink(cs, c);
-				list_add(&c->node, &dead);
-			}
-			spin_unlock(&c->lock);
+	spin_lock(&cs->lock);
+	list_for_each_entry_safe(c, next, &cs->list, node) {
+		spin_lock(&c->lock);
+		/* One that came since then waits for the module. */
+		if (c->state != ATW_CONN_WAITING) {
+			c->state = ATW_CONN_DEAD;
+			atw_conn_purge_tx(c);
+			atw_conns_unlink(cs, c);
+			list_add(&c->node, &dead);
 		}
-		cs->nforeign = 0;
-		spin_unlock(&cs->lock);
-		list_for_each_entry_safe(c, next, &dead, node) {
-			list_del_init(&c->node);
-			atw_conn_put(c);
-		}
+		spin_unlock(&c->lock);
+	}
+	cs->nforeign = 0;
+	spin_unlock(&cs->lock);
+	list_for_each_entry_safe(c, next, &dead, node) {
+		list_del_init(&c->node);
+		atw_conn_put(c);
 	}
 }
 

@@ -105,7 +105,6 @@ struct atw_conns {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next_id;
 	struct atw_channel	*ch;
-	enum atw_profile	profile;
 	bool			link_up;
 	bool			gone;		/* under lock: no new ones */
 	bool			reconcile;	/* ask AT+SOCKET? */
@@ -147,7 +146,7 @@ bool atw_conns_work(struct atw_conns *cs);
 long atw_conns_next_work(struct atw_conns *cs);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
-void atw_conns_fail_all(struct atw_conns *cs, int err, bool in_module);
+void atw_conns_fail_all(struct atw_conns *cs, int err);
 void atw_conns_gone(struct atw_conns *cs);
 int atw_conns_set_active(struct atw_conns *cs);
 int atw_conns_purge(struct atw_conns *cs);

@@ -225,7 +225,6 @@ static int atw_module_identify(struct atw_module *m)
 		m->profile = ATW_PROFILE_CLASSIC;
 	else
 		m->profile = ATW_PROFILE_MIDDLEWARE;
-	m->conns.profile = m->profile;
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -400,7 +399,7 @@ static void atw_module_bring_up(struct atw_module *m)
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
 	WRITE_ONCE(m->addr, 0);
 	m->echo_off = false;
-	atw_conns_fail_all(&m->conns, -ECONNRESET, false);
+	atw_conns_fail_all(&m->conns, -ECONNRESET);
 
 	for (tries = 0; tries < 3; tries++) {
 		WRITE_ONCE(m->restart, false);
