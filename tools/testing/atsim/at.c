@@ -447,7 +447,7 @@ void at_run(struct atsim *sim)
 	if (!sim->uart.ring_len && uart_drained(sim, at->mark) &&
 	    !at->sleeping) {
 		at->sleeping = true;
-		at->asleep = now_ns();
+		at->asleep = uart_rx_now(sim);
 	}
 	at->running = false;
 	if (took)
@@ -486,6 +486,26 @@ void at_wake(struct atsim *sim)
 		return;
 	late = (now_ns() - at->asleep) % POLL_NS;
 	timer_set(at->wake, (POLL_NS - late) / 1000);
+}
+
+/**
+ * at_look() - bytes have come at a time that may be past
+ * @sim: the emulator
+ * @clock: when they came
+ *
+ * A process that had no processor is late with all that it plays. The task has
+ * looked at its ring in between, so a ring that overflows only now did not.
+ */
+void at_look(struct atsim *sim, uint64_t clock)
+{
+	struct at *at = &sim->at;
+
+	if (!at->sleeping || clock < at->asleep + POLL_NS)
+		return;
+	at->sleeping = false;
+	at_run(sim);
+	if (at->sleeping)
+		at->asleep = clock;
 }
 
 /**

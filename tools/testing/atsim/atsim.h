@@ -102,6 +102,13 @@ enum join_order {
 	JOIN_OK_CONNECT_IP,
 };
 
+/* How a server says that it has accepted somebody. */
+enum seed_told {
+	SEED_UNTOLD,		/* not at all: its data tells */
+	SEED_EVENT,		/* "+EVENT:SocketSeed" */
+	SEED_SHORT,		/* "+Seed:" */
+};
+
 struct profile {
 	const char *name;
 	const char *arch;
@@ -123,6 +130,7 @@ struct profile {
 	int send_narrow;	/* 8-bit ConID and 16-bit length */
 	int dissconnect;	/* spelling of the URC */
 	int read_colon;		/* "+SOCKETREAD:" */
+	int seed_told;
 	int seed_autodel;
 	int seed_peer;		/* AT+SOCKET? names a seed's peer */
 	int del_autodel;	/* SOCKETDEL prints SocketAutoDel as well */
@@ -131,6 +139,7 @@ struct profile {
 	int domain_cr;		/* "+WDOMAIN:" after a lone CR */
 	int tt_urc;		/* events are printed in transparent mode */
 	int tt_announce;	/* "AT+SOCKETTT" before an automatic '>' */
+	int tt_guard;		/* ms of silence before and after "+++" */
 	int has_stainfo;
 	int has_wdisconnect;
 	int has_sysmsg;
@@ -158,6 +167,7 @@ enum fault_id {
 	FAULT_LATE_AUTODEL,
 	FAULT_ID_REUSE,
 	FAULT_STUCK_LISTENER,
+	FAULT_PAUSE,
 	FAULT_MAX,
 };
 
@@ -256,6 +266,7 @@ void uart_write(struct atsim *sim, uint64_t *mark, const void *data,
 void uart_printf(struct atsim *sim, uint64_t *mark, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool uart_drained(const struct atsim *sim, uint64_t mark);
+uint64_t uart_rx_now(const struct atsim *sim);
 size_t uart_take(struct atsim *sim, uint8_t *buf, size_t len);
 void uart_room(struct atsim *sim);
 void uart_flush(struct atsim *sim);
@@ -274,6 +285,8 @@ struct transport {
 	unsigned int quiet;
 };
 
+struct evconnlistener *unix_listen(struct atsim *sim, const char *path,
+				   evconnlistener_cb cb);
 int transport_open(struct atsim *sim);
 void transport_close(struct atsim *sim);
 void transport_lost(struct atsim *sim);
@@ -346,6 +359,7 @@ void at_start(struct atsim *sim);
 void at_stop(struct atsim *sim);
 void at_run(struct atsim *sim);
 void at_wake(struct atsim *sim);
+void at_look(struct atsim *sim, uint64_t clock);
 void at_finish(struct atsim *sim, int code);
 void at_after(struct atsim *sim, unsigned int ms, void (*fn)(struct atsim *));
 void at_ok(struct atsim *sim);
@@ -443,6 +457,7 @@ struct sock {
 	TAILQ_ENTRY(sock) entry;
 	struct atsim *sim;
 	unsigned int refs;
+	size_t cost;		/* of the module's memory */
 	bool listed;
 	bool auto_id;
 	bool peer_known;
@@ -620,6 +635,7 @@ struct atsim {
 	struct flash flash;
 	struct fault fault[FAULT_MAX];
 	struct sock_list socks;
+	struct sock *connecting;	/* whom a command waits for, not listed */
 	uint32_t next_id;
 	struct event *boot_timer;
 	struct evconnlistener *control;
@@ -652,6 +668,11 @@ struct atsim {
 	/* counters */
 	uint64_t boots;
 	uint64_t heap_drops;
+	uint64_t cert_writes;
+	uint64_t lines_sent;
+	uint64_t tt_entries;
+	uint64_t tt_in, tt_out;		/* bytes in transparent mode */
+	uint64_t tt_plus_lost;		/* counted for "+++", and no exit */
 	uint64_t sock_made;
 	uint64_t sock_in;
 	uint64_t sock_out;
@@ -662,6 +683,7 @@ void sim_log(struct atsim *sim, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void sim_reset(struct atsim *sim);
 void sim_factory(struct atsim *sim);
+int sim_lease(struct atsim *sim, const char *spec);
 void sim_quit(struct atsim *sim, int code);
 void timer_set(struct event *ev, uint64_t us);
 

@@ -2,12 +2,9 @@
 /*
  * The control socket: a line in, a line out.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/bufferevent.h>
@@ -25,8 +22,9 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    "wire-out=%llu overruns=%llu commands=%llu "
 			    "dropped-lines=%llu busy=%llu sockets=%u "
 			    "sockets-made=%llu net-in=%llu net-out=%llu "
-			    "sends-failed=%llu heap-free=%zu heap-drops=%llu"
-			    "%.*s\n",
+			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
+			    "cert-writes=%llu lines-sent=%llu tt-entries=%llu tt-in=%llu "
+			    "tt-out=%llu tt-plus-lost=%llu tt=%d%.*s\n",
 			    (unsigned long long)sim->boots,
 			    (unsigned long long)sim->uart.wire_in,
 			    (unsigned long long)sim->uart.wire_out,
@@ -40,8 +38,14 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->sock_out,
 			    (unsigned long long)sim->sends_failed,
 			    heap_free(sim),
-			    (unsigned long long)sim->heap_drops, (int)n,
-			    faults);
+			    (unsigned long long)sim->heap_drops,
+			    (unsigned long long)sim->cert_writes,
+			    (unsigned long long)sim->lines_sent,
+			    (unsigned long long)sim->tt_entries,
+			    (unsigned long long)sim->tt_in,
+			    (unsigned long long)sim->tt_out,
+			    (unsigned long long)sim->tt_plus_lost,
+			    tt_active(sim), (int)n, faults);
 }
 
 static void print_sockets(struct atsim *sim, struct evbuffer *out)
@@ -60,6 +64,7 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 {
 	char err[128] = "unknown command";
 	bool done = true;
+	long n;
 
 	if (!strcmp(line, "reset")) {
 		sim_reset(sim);
@@ -70,6 +75,19 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 		uart_kick(sim);
 	} else if (!strncmp(line, "fault ", 6)) {
 		done = !fault_parse(sim, line + 6, err, sizeof(err));
+	} else if (!strncmp(line, "quirk ", 6)) {
+		done = !profile_quirk(&sim->profile, line + 6);
+		if (!done)
+			strcpy(err, "no such trait or value");
+	} else if (!strncmp(line, "next-id ", 8)) {
+		done = at_number(line + 8, 1, 2000000000, &n);
+		if (done)
+			sim->next_id = n;
+		else
+			strcpy(err, "bad number");
+	} else if (!strncmp(line, "lease ", 6)) {
+		done = !sim_lease(sim, line + 6);
+		strcpy(err, "no IP,MASK,GATEWAY");
 	} else if (!strcmp(line, "clear")) {
 		fault_clear(sim);
 	} else if (!strcmp(line, "stats")) {
@@ -147,21 +165,7 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
  */
 int control_open(struct atsim *sim, const char *path)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct stat st;
-
-	if (strlen(path) >= sizeof(sun.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(sun.sun_path, path);
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		unlink(path);
-	sim->control = evconnlistener_new_bind(sim->base, accept_cb, sim,
-					       LEV_OPT_CLOSE_ON_FREE |
-					       LEV_OPT_CLOSE_ON_EXEC, 4,
-					       (struct sockaddr *)&sun,
-					       sizeof(sun));
+	sim->control = unix_listen(sim, path, accept_cb);
 	return sim->control ? 0 : -1;
 }
 

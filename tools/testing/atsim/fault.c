@@ -50,6 +50,8 @@ static const struct {
 		"the module gives the lowest free ConID out again" },
 	[FAULT_STUCK_LISTENER] = { "stuck-listener", KIND_EVENT, 1,
 		"after a seed is deleted its server resets every client" },
+	[FAULT_PAUSE] = { "pause", KIND_EVENT, 0.05,
+		"in transparent mode the module sees a silence in what it reads" },
 };
 
 static uint64_t next_random(uint64_t *state)

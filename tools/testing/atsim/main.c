@@ -175,7 +175,8 @@ static void usage(FILE *f)
 "  --mac MAC            address of its station\n"
 "  --boot-ms N          from reset to the banner (250)\n"
 "The air:\n"
-"  --ap SSID:PASSWORD   an access point (atsim:12345678); \"\\:\" for a colon\n"
+"  --ap SSID:PASSWORD   an access point (atsim:12345678); \"\\:\" for a colon,\n"
+"                       \"\\xNN\" for any byte\n"
 "  --ap-info BSSID,SECURITY,CHANNEL,RSSI\n"
 "                       more about the last --ap\n"
 "  --no-autojoin        the module has no stored credentials\n"
@@ -193,7 +194,8 @@ static void usage(FILE *f)
 "  --seed N             for all that is random (1)\n"
 "Watching it:\n"
 "  --control PATH       a unix socket: reset, link down, link up, fault SPEC,\n"
-"                       clear, stats, sockets, silent on, silent off\n"
+"                       clear, stats, sockets, next-id N, quirk TRAIT=N,\n"
+"                       lease IP,MASK,GATEWAY, silent on, silent off\n"
 "  --log FILE           what happens, one line each\n"
 "  -v, --verbose        the same on standard error\n"
 "  -h, --help, --version\n"
@@ -260,7 +262,14 @@ static int set_addr(const char *text, struct in_addr *addr)
 	return inet_pton(AF_INET, text, addr) == 1 ? 0 : -1;
 }
 
-static int set_ip(struct atsim *sim, const char *spec)
+/**
+ * sim_lease() - set what the network's DHCP server gives
+ * @sim: the emulator
+ * @spec: "IP,MASK,GATEWAY"; has effect when the module joins
+ *
+ * Return: 0, or -1: that is none
+ */
+int sim_lease(struct atsim *sim, const char *spec)
 {
 	char ip[16], mask[16], gateway[16];
 
@@ -345,7 +354,7 @@ static int set_option(struct atsim *sim, int opt, char *arg, char *err,
 		sim->autojoin = opt == OPT_JOIN;
 		return 0;
 	case OPT_IP:
-		return set_ip(sim, arg);
+		return sim_lease(sim, arg);
 	case OPT_MAP:
 		return net_add_map(&sim->net, arg);
 	case OPT_HOST:
@@ -492,7 +501,7 @@ static void defaults(struct atsim *sim)
 	TAILQ_INIT(&sim->socks);
 	profile_load(&sim->profile, "middleware");
 	memcpy(sim->mac, mac, sizeof(mac));
-	set_ip(sim, "192.168.3.142,255.255.255.0,192.168.3.1");
+	sim_lease(sim, "192.168.3.142,255.255.255.0,192.168.3.1");
 	sim->net.listen = htonl(INADDR_LOOPBACK);
 	sim->boot_ms = 250;
 	sim->max_sockets = 5;

@@ -94,7 +94,8 @@ struct sock *sock_new(struct atsim *sim, enum sock_type type)
 	s->local_port = -1;
 	STAILQ_INIT(&s->queue);
 	s->timer = event_new(sim->base, -1, 0, timer_cb, s);
-	sim->heap_used += TASK_COST;
+	s->cost = TASK_COST;
+	sim->heap_used += s->cost;
 	return s;
 }
 
@@ -153,7 +154,7 @@ void sock_put(struct sock *s)
 	while ((p = sock_pop(s)))
 		free(p);
 	event_free(s->timer);
-	s->sim->heap_used -= TASK_COST;
+	s->sim->heap_used -= s->cost;
 	free(s);
 }
 
@@ -214,6 +215,9 @@ static void unlist(struct sock *s)
 		return;
 	s->listed = false;
 	TAILQ_REMOVE(&s->sim->socks, s, entry);
+	/* Who still holds it is ours, not the module's. */
+	s->sim->heap_used -= s->cost;
+	s->cost = 0;
 	event_del(s->timer);
 	sock_put(s);
 }
@@ -260,6 +264,14 @@ void sock_drop_all(struct atsim *sim)
 		s->status = SOCK_DELETED;
 		sock_close(s, true);
 		unlist(s);
+	}
+	/* Nobody hears of it, least of all a command after the reset. */
+	s = sim->connecting;
+	sim->connecting = NULL;
+	if (s) {
+		sock_close(s, true);
+		event_del(s->timer);
+		sock_put(s);
 	}
 }
 
@@ -382,6 +394,7 @@ static void received(struct sock *s, const uint8_t *data, size_t len)
 
 	sim->sock_in += len;
 	if (tt_active(sim)) {
+		sim->tt_out += len;
 		uart_write(sim, &s->mark, data, len);
 		return;
 	}
@@ -640,6 +653,8 @@ static void connect_done(struct sock *s, int code)
 {
 	s->refs++;
 	event_del(s->timer);
+	if (s->sim->connecting == s)
+		s->sim->connecting = NULL;
 	if (code)
 		sock_close(s, false);
 	s->connect_fn(s, code);
@@ -776,6 +791,7 @@ void sock_connect(struct sock *s, sock_fn fn)
 {
 	s->status = SOCK_CONNECTING;
 	s->connect_fn = fn;
+	s->sim->connecting = s;
 	connect_start(s);
 }
 
@@ -798,11 +814,13 @@ static void seed_up(struct sock *seed, int code)
 	}
 	seed->status = SOCK_CONNECTED;
 	sim_log(sim, "socket %u accepted as %u", seed->server, seed->id);
+	if (sim->profile.seed_told == SEED_UNTOLD)
+		return;
 	if (!tt_active(sim) || sim->profile.tt_urc ||
 	    (sim->profile.has_sysmsg && sim->flash.sysmsg & 1u << 5))
-		uart_printf(sim, &seed->mark,
-			    "\r\n+EVENT:SocketSeed,%u,%u\r\n", seed->id,
-			    seed->server);
+		uart_printf(sim, &seed->mark, "\r\n%s%u,%u\r\n",
+			    sim->profile.seed_told == SEED_SHORT ? "+Seed:" :
+			    "+EVENT:SocketSeed,", seed->id, seed->server);
 }
 
 static void reject(int fd)

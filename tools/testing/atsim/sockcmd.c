@@ -257,6 +257,7 @@ static int cmd_sendline(struct atsim *sim, struct at_args *args)
 	if (!at_number(args->argv[1], 1, 65535, &len) ||
 	    args->len[2] < (size_t)len)
 		return ERR_VALUE;
+	sim->lines_sent++;
 	return send_line(sim, to_id(args->argv[0]),
 			 (uint8_t *)args->argv[2], len);
 }
@@ -488,6 +489,7 @@ static void cert_payload(struct atsim *sim, uint8_t *data, size_t len)
 {
 	memcpy(sim->flash.cert[sim->cert_which], data, len);
 	sim->flash.cert_len[sim->cert_which] = len;
+	sim->cert_writes++;
 	at_finish(sim, ERR_OK);
 }
 

@@ -11,7 +11,10 @@
 
 #include "atsim.h"
 
-#define SILENCE_NS		20000000ULL
+static uint64_t silence_ns(const struct atsim *sim)
+{
+	return sim->profile.tt_guard * 1000000ULL;
+}
 
 static void flush_done(struct sock *s, int code)
 {
@@ -45,27 +48,30 @@ static void silence_cb(evutil_socket_t fd, short what, void *arg)
 	struct atsim *sim = arg;
 	struct transparent *tt = &sim->tt;
 	uint64_t quiet = now_ns() - tt->last;
+	uint64_t silence = silence_ns(sim);
 
 	(void)fd;
 	(void)what;
 	if (!tt_active(sim))
 		return;
-	if (sim->at.blocked || quiet < SILENCE_NS) {
-		timer_set(tt->timer, sim->at.blocked ? SILENCE_NS / 1000 :
-			  (SILENCE_NS - quiet) / 1000 + 1);
+	if (sim->at.blocked || quiet < silence) {
+		timer_set(tt->timer, sim->at.blocked ? silence / 1000 :
+			  (silence - quiet) / 1000 + 1);
 		return;
 	}
 	flush(sim);
 	if (tt->plus == 3 && !sim->at.blocked) {
 		sim->at.state = AT_LINE;
 		sim->at.line_len = 0;
+		tt->plus = 0;
 		sim_log(sim, "transparent mode left");
 		at_ok(sim);
 	} else if (tt->plus == 3) {
 		/* leave when the data is sent */
-		timer_set(tt->timer, SILENCE_NS / 1000);
+		timer_set(tt->timer, silence / 1000);
 		return;
 	}
+	sim->tt_plus_lost += tt->plus;
 	tt->plus = 0;
 }
 
@@ -77,12 +83,16 @@ void tt_input(struct atsim *sim)
 {
 	struct transparent *tt = &sim->tt;
 	uint64_t now = now_ns();
-	bool quiet = now - tt->last > SILENCE_NS;
+	bool quiet = now - tt->last > silence_ns(sim);
 	uint8_t buf[128];
 	size_t room = sizeof(tt->buf) - tt->len;
 	size_t i, n;
 
-	n = uart_take(sim, buf, room < sizeof(buf) ? room : sizeof(buf));
+	n = room < sizeof(buf) ? room : sizeof(buf);
+	if (fault_on(sim, FAULT_PAUSE))
+		n = 1 + fault_random(sim, FAULT_PAUSE) % n;
+	n = uart_take(sim, buf, n);
+	sim->tt_in += n;
 	for (i = 0; i < n; i++) {
 		if (buf[i] == '+' && (tt->plus || (quiet && !i)))
 			tt->plus++;
@@ -91,9 +101,15 @@ void tt_input(struct atsim *sim)
 	}
 	tt->last = now;
 	if (!evtimer_pending(tt->timer, NULL))
-		timer_set(tt->timer, SILENCE_NS / 1000 + 1);
+		timer_set(tt->timer, silence_ns(sim) / 1000 + 1);
 	if (tt->len == sizeof(tt->buf))
 		flush(sim);
+	/* As if the line had been silent here: the host knows nothing of it. */
+	if (!tt->plus && fault_hit(sim, FAULT_PAUSE)) {
+		tt->last = now - silence_ns(sim) - 1;
+		if (!sim->at.blocked)
+			flush(sim);
+	}
 }
 
 /**
@@ -151,6 +167,7 @@ void tt_enter(struct atsim *sim, struct sock *s, int mode)
 	tt->last = 0;
 	tt->last_peer = mode == 2;
 	sim->at.state = AT_TRANSPARENT;
+	sim->tt_entries++;
 	uart_write(sim, &sim->at.mark, ">", 1);
 	sim_log(sim, "transparent mode on socket %u", s->id);
 }

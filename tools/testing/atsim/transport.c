@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,23 +45,51 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
 	sim_log(sim, "host connected");
 }
 
-static int unix_open(struct atsim *sim)
+/**
+ * unix_listen() - listen on a unix socket
+ * @sim: the emulator
+ * @path: its name; a socket that was left there is replaced
+ * @cb: called with each connection, @sim its argument
+ *
+ * Who sees the name can connect: between bind() and listen() the socket has
+ * another one.
+ *
+ * Return: the listener, or NULL with errno.
+ */
+struct evconnlistener *unix_listen(struct atsim *sim, const char *path,
+				   evconnlistener_cb cb)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct evconnlistener *listener;
 	struct stat st;
 
-	if (strlen(sim->tp.path) >= sizeof(sun.sun_path)) {
+	if (snprintf(sun.sun_path, sizeof(sun.sun_path), "%s~", path) >=
+	    (int)sizeof(sun.sun_path)) {
 		errno = ENAMETOOLONG;
-		return -1;
+		return NULL;
 	}
-	strcpy(sun.sun_path, sim->tp.path);
 	if (!lstat(sun.sun_path, &st) && S_ISSOCK(st.st_mode))
 		unlink(sun.sun_path);
-	sim->tp.listener = evconnlistener_new_bind(sim->base, accept_cb, sim,
-						   LEV_OPT_CLOSE_ON_FREE |
-						   LEV_OPT_CLOSE_ON_EXEC, 4,
-						   (struct sockaddr *)&sun,
-						   sizeof(sun));
+	if (!lstat(path, &st) && !S_ISSOCK(st.st_mode)) {
+		errno = EADDRINUSE;
+		return NULL;
+	}
+	listener = evconnlistener_new_bind(sim->base, cb, sim,
+					   LEV_OPT_CLOSE_ON_FREE |
+					   LEV_OPT_CLOSE_ON_EXEC, 4,
+					   (struct sockaddr *)&sun,
+					   sizeof(sun));
+	if (listener && rename(sun.sun_path, path)) {
+		unlink(sun.sun_path);
+		evconnlistener_free(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+static int unix_open(struct atsim *sim)
+{
+	sim->tp.listener = unix_listen(sim, sim->tp.path, accept_cb);
 	return sim->tp.listener ? 0 : -1;
 }
 

@@ -367,6 +367,22 @@ static void ring_put(struct atsim *sim, const uint8_t *data, size_t len)
 }
 
 /**
+ * uart_rx_now() - the time at which the module's end of the wire is
+ * @sim: the emulator
+ *
+ * Behind the clock's while what came meanwhile is still being played.
+ *
+ * Return: in ns, as now_ns().
+ */
+uint64_t uart_rx_now(const struct atsim *sim)
+{
+	const struct uart *u = &sim->uart;
+	uint64_t now = now_ns();
+
+	return u->paced && u->rx_busy && u->rx_clock < now ? u->rx_clock : now;
+}
+
+/**
  * uart_take() - the AT task reads its ring
  * @sim: the emulator
  * @buf: where to
@@ -452,6 +468,8 @@ static void rx_service(struct atsim *sim)
 			  sizeof(buf));
 		u->stage_off += len;
 		ring_put(sim, buf, n);
+		if (u->paced)
+			at_look(sim, u->rx_clock);
 	}
 	if (u->paced)
 		wire_sleep(u, u->rx_timer, u->rx_clock,

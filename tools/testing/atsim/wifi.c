@@ -295,22 +295,30 @@ void wifi_factory(struct atsim *sim)
 /**
  * wifi_add_ap() - an access point
  * @wifi: the radio
- * @spec: "SSID:PASSWORD"; "\:" is a colon of the SSID
+ * @spec: "SSID:PASSWORD"; in the SSID "\:" is a colon, "\xNN" any byte
  *
  * Return: 0, or -1 when it is not understood.
  */
 int wifi_add_ap(struct wifi *wifi, const char *spec)
 {
 	struct ap *ap = &wifi->aps[wifi->naps];
+	unsigned int byte;
 	size_t n = 0;
+	int len;
 
 	if (wifi->naps == MAX_APS)
 		return -1;
 	for (; *spec && *spec != ':'; spec++) {
-		if (spec[0] == '\\' && spec[1])
-			spec++;
 		if (n == sizeof(ap->ssid) - 1)
 			return -1;
+		if (sscanf(spec, "\\x%2x%n", &byte, &len) == 1 && len == 4 &&
+		    byte) {
+			ap->ssid[n++] = byte;
+			spec += 3;
+			continue;
+		}
+		if (spec[0] == '\\' && spec[1])
+			spec++;
 		ap->ssid[n++] = *spec;
 	}
 	ap->ssid[n] = '\0';

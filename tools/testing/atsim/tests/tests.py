@@ -4,6 +4,7 @@ import os
 import random
 import re
 import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -193,6 +194,22 @@ def test_ring_overflow():
         sim.quiet(100)
         same(sim.stats()["overruns"], 4000 - 2048, "overruns")
         sim.cmd("AT")
+
+
+def test_late_loses_nothing():
+    """an emulator that had no processor has read its ring all the same"""
+    with Sim("--baud", 921600) as sim:
+        peer = sim.client(1)
+        for i in range(40):
+            sim.cmd("AT+SOCKETSEND=1,4096", b">")
+            sim.send(bytes(range(256)) * 16)
+            time.sleep(0.001 * (i % 10))
+            sim.proc.send_signal(signal.SIGSTOP)
+            time.sleep(0.06 if i % 2 else 0.035)
+            sim.proc.send_signal(signal.SIGCONT)
+            sim.expect(OK)
+            peer.expect(bytes(range(256)) * 16)
+        same(sim.stats()["overruns"], 0, "overruns")
 
 
 def test_unpaced_loses_nothing():
@@ -592,6 +609,66 @@ def test_transparent_loses_plus():
         sim.cmd("AT")
 
 
+def test_transparent_pause():
+    """a pause of the line before a '+' in the data costs that byte"""
+    with Sim("--fault", "pause,rate=1") as sim:
+        peer = sim.client(1)
+        sim.cmd("AT+SOCKETTT", b">")
+        sim.send(b"a+b" * 400)
+        time.sleep(0.1)
+        stats = dict(x.split("=") for x in sim.ctl("stats").split() if "=" in x)
+        same(int(stats["tt-plus-lost"]) > 0, True, "some are lost")
+        same(stats["tt-in"], "1200")
+        same(peer.take(1200 - int(stats["tt-plus-lost"])).count(b"+") < 400,
+             True, "and the others are not")
+
+
+def test_transparent_guard():
+    """some want a longer silence, on both sides"""
+    with Sim("--quirk", "tt-guard=300") as sim:
+        peer = sim.client(1)
+        sim.cmd("AT+SOCKETTT", b">")
+        sim.send(b"x")
+        time.sleep(0.1)
+        sim.send(b"+++")
+        sim.quiet(400)
+        peer.expect(b"x+++")
+        sim.send(b"+++")
+        sim.quiet(150)
+        sim.expect(OK)
+        sim.cmd("AT")
+
+
+def test_transparent_silent_end():
+    """a lost client is connected again without a word, events are not printed"""
+    with Sim() as sim, listen() as server:
+        port = server.getsockname()[1]
+        sim.cmd(f"AT+SOCKET=4,127.0.0.1,{port}", "connect success ConID=1\r\n\r\nOK\r\n")
+        peer = accept(server)
+        sim.cmd("AT+SOCKETTT", b">")
+        peer.sock.close()
+        again = accept(server)
+        sim.send(b"to another")
+        again.expect(b"to another")
+        sim.quiet(50)
+
+
+def test_transparent_events():
+    """classic prints events among the data, K's releases ask a mask"""
+    with Sim("--profile", "classic") as sim:
+        peer = sim.client(1)
+        sim.cmd("AT+SOCKETTT", b">")
+        peer.sock.close()
+        sim.expect(b"\r\n+EVENT:SocketDissconnect,1\r\n")
+    with Sim("--profile", "bw20") as sim:
+        peer = sim.client(1)
+        sim.cmd("AT+SYSMSG=1,00000000,0")
+        sim.cmd("AT+SOCKETTT", b">")
+        peer.sock.close()
+        sim.ctl("link down")
+        sim.quiet(100)
+
+
 def test_transparent_refused():
     """105 unless there is exactly one suitable connection"""
     with Sim() as sim:
@@ -699,6 +776,14 @@ def test_names_with_commas():
         sim.until(b"GOT_IP\r\n")
         sim.send(b"AT+WSCAN\r\n")
         sim.until(b'\r\n1 a,"b:c,6,WPA2 AES,-50,14:de:39:06:86:e4\r\n')
+        sim.until(b"SCAN_DONE\r\n")
+
+
+def test_ssid_bytes():
+    """names of any bytes"""
+    with Sim("--no-autojoin", "--ap", r"caf\xe9\x1b[31m\xzz\x00:secret99") as sim:
+        sim.send(b"AT+WSCAN\r\n")
+        sim.until(b"\r\n1 caf\xe9\x1b[31mxzzx00,6,WPA2 AES,-50,14:de:39:06:86:e4\r\n")
         sim.until(b"SCAN_DONE\r\n")
 
 
@@ -985,6 +1070,18 @@ def test_fault_reset():
         sim.until(b"ready\r\n")
 
 
+def test_reset_forgets_connect():
+    """a connect that a reset ended is never heard of again"""
+    with Sim("--blackhole", "10.0.0.0/8", "--connect-timeout", 2500) as sim:
+        sim.send(b"AT+SOCKET=4,10.1.2.3,80\r\n")
+        sim.quiet(100)
+        sim.ctl("reset")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        sim.cmd("ATE0", b"ATE0\r\n\r\nOK\r\n")
+        sim.quiet(2600)
+        sim.cmd("AT+SOCKET?")
+
+
 def test_fault_busy_and_silent():
     """busy drops a command, silent-send swallows a payload"""
     with Sim() as sim:
@@ -1223,6 +1320,20 @@ def test_control():
             s.sendall(b"x" * 2000)
             same(s.recv(10), b"", "the connection")
         same(sim.stats()["sockets"], 1, "sockets")
+        for form, said in ((1, "+EVENT:SocketSeed,"), (2, "+Seed:")):
+            same(sim.ctl(f"quirk seed-told={form}"), "ok")
+            same(sim.ctl(f"next-id {form}000"), "ok")
+            with socket.create_connection(("127.0.0.1", port)):
+                sim.expect(f"\r\n{said}{form}000,1\r\n".encode())
+            sim.expect(f"\r\n+EVENT:SocketDisconnect,{form}000\r\n".encode())
+            sim.expect(f"\r\n+EVENT:SocketAutoDel,{form}000\r\n".encode())
+        same(sim.ctl("quirk seed-told=0"), "ok")
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(b"x")
+            sim.expect("\r\n+EVENT:SocketDown,2001,1\r\n".encode())
+        same(sim.ctl("next-id 0", "error"), "error bad number")
+        same(sim.ctl("quirk seed-told=3", "error"),
+             "error no such trait or value")
 
 
 def test_pty():
