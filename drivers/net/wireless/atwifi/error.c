@@ -62,7 +62,7 @@ static const struct {
 	{ 102,	-ECONNRESET,	"cannot receive" },
 	{ 103,	-ENOMEM,	"cannot create thread" },
 	{ 104,	-EADDRINUSE,	"cannot bind" },
-	{ 105,	-EOPNOTSUPP,	"cannot enter transparent mode" },
+	{ 105,	-EBUSY,	"cannot enter transparent mode" },
 	{ 106,	-ETIMEDOUT,	"all echoes lost" },
 	{ 107,	-ETIMEDOUT,	"some echoes lost" },
 	{ 108,	-EPROTO,	"bad TLS configuration" },

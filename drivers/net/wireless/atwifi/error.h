@@ -8,6 +8,7 @@
 /* Numbers that the driver acts on; error.c has them all. */
 #define ATW_ERR_PARAM_COUNT	3
 #define ATW_ERR_PARAM_VALUE	4
+#define ATW_ERR_PARAM_LENGTH	5
 #define ATW_ERR_MALLOC		33
 #define ATW_ERR_SOCKET_CREATE	96
 #define ATW_ERR_SOCKET_CONNECT	97

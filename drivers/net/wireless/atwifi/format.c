@@ -124,6 +124,44 @@ void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s)
 }
 
 /**
+ * atw_data_fits_line() - does a payload survive every firmware's parameters?
+ * @s: the payload
+ * @len: its length in bytes
+ *
+ * What a firmware splits at, takes for a quote or an escape, or for the end of a
+ * query's name, and blanks that it may strip, do not.
+ *
+ * Return: true if it can be sent by AT+SOCKETSENDLINE as it is
+ */
+bool atw_data_fits_line(const char *s, size_t len)
+{
+	size_t i;
+
+	if (!len || len > ATW_LINE_DATA_MAX || s[0] == ' ' || s[len - 1] == ' ')
+		return false;
+	for (i = 0; i < len; i++)
+		if (s[i] < ' ' || s[i] > '~' || s[i] == ',' || s[i] == '"' ||
+		    s[i] == '\\' || s[i] == '?')
+			return false;
+	return true;
+}
+
+/**
+ * atw_line_data() - append a payload
+ * @l: the line
+ * @s: the payload
+ * @len: its length in bytes
+ */
+void atw_line_data(struct atw_line *l, const char *s, size_t len)
+{
+	atw_line_next(l);
+	if (atw_data_fits_line(s, len))
+		atw_line_put(l, s, len);
+	else
+		atw_line_fail(l, -EINVAL);
+}
+
+/**
  * atw_line_host() - append a host
  * @l: the line
  * @name: its name, or an empty string

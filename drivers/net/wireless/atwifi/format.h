@@ -5,6 +5,12 @@
 
 #include <linux/types.h>
 
+/*
+ * Bytes of a payload that may be sent within a line. One digit tells how many: were
+ * there two, a lost one would have the module send a part of them.
+ */
+#define ATW_LINE_DATA_MAX	9
+
 /* CR LF among them: some firmware throws a line of 256 away in silence. */
 #define ATW_CMD_MAX	255
 
@@ -46,6 +52,8 @@ enum atw_sock_type {
 void atw_line_start(struct atw_line *l, const char *cmd);
 void atw_line_uint(struct atw_line *l, u32 val);
 void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s);
+void atw_line_data(struct atw_line *l, const char *s, size_t len);
+bool atw_data_fits_line(const char *s, size_t len);
 void atw_line_host(struct atw_line *l, const char *name, u32 addr);
 int atw_line_end(struct atw_line *l);
 int atw_check_host(const char *name, size_t len);

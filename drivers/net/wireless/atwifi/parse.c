@@ -8,8 +8,7 @@
  * comes before the closing heals by itself, since nearly every print begins
  * with CR LF. What comes before the payload shifts it: there are then several
  * readings of the same bytes, told apart by where the closing CR LF is. Only
- * where exactly one reading is consistent it is taken, else the connection is
- * reported damaged.
+ * where exactly one reading is consistent it is taken, else it is reported bad.
  *
  * All decisions are made byte by byte, so they cannot depend on how the bytes
  * were cut into chunks.
@@ -31,8 +30,9 @@
 enum {
 	ATW_KIND_DOWN,		/* a connection's, active mode */
 	ATW_KIND_READ,		/* a connection's, the answer to a read */
+	ATW_KIND_CERT,		/* a certificate, the answer to a query */
 	ATW_KIND_OTHER,		/* nobody's: only to be stepped over */
-	ATW_KIND_LOST,		/* a connection's that was reported damaged */
+	ATW_KIND_LOST,		/* a connection's that was swallowed by another */
 };
 
 /* Readings of one payload: untorn, and torn by 1, 2, ... prints. */
@@ -266,6 +266,92 @@ bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st)
 	return true;
 }
 
+/**
+ * atw_parse_dns() - read the answer to AT+WDNS?
+ * @line: the line
+ * @addr: the servers, host order, 0 for none; not touched if it is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX])
+{
+	u32 first, second = 0;
+
+	if (!atw_skip(&line, "+WDNS:") || !atw_parse_quad(&line, &first))
+		return false;
+	if (atw_skip(&line, ",") && !atw_parse_quad(&line, &second))
+		return false;
+	if (*line)
+		return false;
+	addr[0] = first;
+	addr[1] = second;
+	return true;
+}
+
+/**
+ * atw_parse_dhcp() - read the answer to AT+WSDHCP?
+ * @line: the line: "+WSDHCP:1", or "+WSDHCP:0,<ip>,<mask>,<gw>"
+ * @mask: the netmask, host order; 0: it is not told, or none; not touched if it
+ *	is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_dhcp(const char *line, u32 *mask)
+{
+	u32 addr, n;
+
+	if (!atw_skip(&line, "+WSDHCP:") || line[strspn(line, "0123456789.,")])
+		return false;
+	*mask = 0;
+	/* Ones before zeros only. */
+	if (atw_skip(&line, "0,") && atw_parse_quad(&line, &addr) &&
+	    atw_skip(&line, ",") && atw_parse_quad(&line, &n) &&
+	    (!*line || *line == ',') && !(~n & (~n + 1)))
+		*mask = n;
+	return true;
+}
+
+/**
+ * atw_parse_autott() - read the answer to AT+SOCKETAUTOTT?
+ * @line: the line
+ * @tt: what it says, without @tt->known; undefined if it is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_autott(const char *line, struct atw_autott *tt)
+{
+	const char *host, *comma;
+	u32 port = 0;
+	size_t len;
+
+	if (!atw_skip(&line, "+SOCKETAUTOTT:") ||
+	    !atw_parse_uint(&line, 255, &tt->type))
+		return false;
+	tt->host[0] = '\0';
+	tt->port = 0;
+	if (!*line && !tt->type)
+		return true;
+	if (*line++ != ',')
+		return false;
+	host = line;
+	comma = strchr(host, ',');
+	if (!comma)
+		return false;
+	len = comma - host;
+	if (len >= sizeof(tt->host))
+		return false;
+	for (line = host; line < comma; line++)
+		if (*line <= ' ' || *line >= 0x7f)
+			return false;
+	line = comma + 1;
+	if (!atw_skip(&line, "-1") && !atw_parse_uint(&line, 65535, &port))
+		return false;
+	memcpy(tt->host, host, len);
+	tt->host[len] = '\0';
+	tt->port = port;
+	return !*line;
+}
+
 /* "<a>,<b>" and nothing else */
 static bool atw_parse_pair(const char *s, u32 *a, u32 *b)
 {
@@ -279,29 +365,13 @@ static bool atw_parse_id(const char *s, u32 *id)
 	return atw_parse_uint(&s, U32_MAX, id) && !*s && *id;
 }
 
-static enum atw_event_type atw_damage(struct atw_event *ev, u32 id)
+/* What was read of it already is as good as anything. */
+static enum atw_event_type atw_damage(struct atw_event *ev)
 {
-	ev->id = id;
+	ev->id = 0;
 	ev->id2 = 0;
 	ev->len = 0;
 	return ATW_EV_DAMAGE;
-}
-
-/*
- * The id in "<word>,<id>[,...]", 0 if it cannot be read. Only for words that are
- * wrong: where the word is right it is the numbers that are damaged, and "102,1"
- * may have become "101".
- */
-static u32 atw_salvage_id(const char *s)
-{
-	u32 id;
-
-	while ((*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z'))
-		s++;
-	if (*s++ != ',' || !atw_parse_uint(&s, U32_MAX, &id) ||
-	    (*s && *s != ','))
-		return 0;
-	return id;
 }
 
 static const struct {
@@ -323,18 +393,82 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 		if (!atw_skip(&s, atw_socket_events[i].name))
 			continue;
 		return atw_parse_id(s, &ev->id) ? atw_socket_events[i].type :
-						  atw_damage(ev, 0);
+						  atw_damage(ev);
 	}
 	if (atw_skip(&s, "Down,")) {
 		if (!atw_parse_pair(s, &ev->id, &ev->len))
-			return atw_damage(ev, 0);
-		return ev->id && ev->len ? ATW_EV_PENDING :
-					   atw_damage(ev, ev->id);
+			return atw_damage(ev);
+		return ev->id && ev->len && ev->len <= ATW_PAYLOAD_MAX ?
+		       ATW_EV_PENDING : atw_damage(ev);
 	}
 	if (atw_skip(&s, "Seed,"))
 		return atw_parse_pair(s, &ev->id, &ev->id2) && ev->id ?
-		       ATW_EV_SEED : atw_damage(ev, 0);
-	return atw_damage(ev, atw_salvage_id(s));
+		       ATW_EV_SEED : atw_damage(ev);
+	return atw_damage(ev);
+}
+
+static const struct {
+	const char *name;
+	enum atw_event_type type;
+} atw_wifi_events[] = {
+	{ "CONNECT",		ATW_EV_WIFI_CONNECT },
+	{ "GOT_IP",		ATW_EV_WIFI_GOT_IP },
+	{ "GOT IP",		ATW_EV_WIFI_GOT_IP },
+	{ "DISCONNECT",		ATW_EV_WIFI_DISCONNECT },
+	{ "SCAN_DONE",		ATW_EV_NOTE },
+	{ "SCAN DONE",		ATW_EV_NOTE },
+};
+
+/* What follows "+EVENT:WIFI_". */
+static enum atw_event_type atw_wifi_event(const char *s, struct atw_event *ev)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(atw_wifi_events); i++)
+		if (!strcmp(s, atw_wifi_events[i].name))
+			return atw_wifi_events[i].type;
+	/* Its own clients, by their MAC. */
+	if (!atw_skip(&s, "APCLIENTCONNECTED:") &&
+	    !atw_skip(&s, "APCLIENTDISCONNECT:"))
+		return atw_damage(ev);
+	for (i = 0; atw_hex(s[i]) >= 0; i++)
+		;
+	return i == 12 && !s[i] ? ATW_EV_NOTE : atw_damage(ev);
+}
+
+/* Nothing but characters that are printed as such. */
+static bool atw_is_text(const char *s)
+{
+	while (*s >= ' ' && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+/* Events of what the driver has no use for. */
+static const char *const atw_foreign_events[] = {
+	"BLE_CONNECT", "BLE_CONNECTED", "BLE_DISCONNECT", "BLE_DISCONNECTED",
+	"MQTT_CONNECT", "MQTT_DISCONNECT", "MQTT_MALLOC_ERROR",
+};
+
+/* What follows "+EVENT:" of one that is not ours: is it whole? */
+static bool atw_is_foreign_event(const char *s)
+{
+	size_t i;
+	u32 len;
+
+	for (i = 0; i < ARRAY_SIZE(atw_foreign_events); i++)
+		if (!strcmp(s, atw_foreign_events[i]))
+			return true;
+	if (!atw_is_text(s))
+		return false;
+	/* "<topic>,<len>,<data>" */
+	if (atw_skip(&s, "MQTT_SUB,")) {
+		s = strchr(s, ',');
+		return s++ && atw_parse_uint(&s, ATW_LINE_MAX, &len) &&
+		       *s++ == ',' && strlen(s) == len;
+	}
+	/* "<type>,<data>": where that ends nobody tells. */
+	return atw_skip(&s, "CloudDown,") && strchr(s, ',');
 }
 
 /* What follows "+EVENT:". */
@@ -342,19 +476,9 @@ static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 {
 	if (atw_skip(&s, "Socket"))
 		return atw_socket_event(s, ev);
-	if (atw_begins(s, "WIFI") && (s[4] == '_' || s[4] == ' ')) {
-		if (!strcmp(s + 5, "CONNECT"))
-			return ATW_EV_WIFI_CONNECT;
-		if (!strcmp(s + 5, "GOT_IP") || !strcmp(s + 5, "GOT IP"))
-			return ATW_EV_WIFI_GOT_IP;
-		if (!strcmp(s + 5, "DISCONNECT"))
-			return ATW_EV_WIFI_DISCONNECT;
-		return ATW_EV_NOTE;
-	}
-	if (atw_begins(s, "BLE_") || atw_begins(s, "MQTT_") ||
-	    atw_begins(s, "CloudDown"))
-		return ATW_EV_NOTE;
-	return atw_damage(ev, 0);
+	if (atw_skip(&s, "WIFI_") || atw_skip(&s, "WIFI "))
+		return atw_wifi_event(s, ev);
+	return atw_is_foreign_event(s) ? ATW_EV_NOTE : atw_damage(ev);
 }
 
 /* What follows the '+' of "+NAME:" or "+NAME :"; NULL if it is not such. */
@@ -402,7 +526,7 @@ static bool atw_is_error_line(const char *s, const char **name,
 }
 
 static const char *const atw_banner[] = {
-	"####", "arch:", "company:", "ble_mac:", "wifi_mac:", "sdk_version:",
+	"arch:", "company:", "ble_mac:", "wifi_mac:", "sdk_version:",
 	"firmware_version:", "compile_time:", "#calibration_ok", "##boot",
 	"at version:", "sdk version:", "firmware version:", "aliGenie_data",
 };
@@ -411,16 +535,15 @@ static bool atw_is_banner(const char *s)
 {
 	size_t i;
 
+	if (atw_begins(s, "####"))
+		return !s[strspn(s, "#")];
 	for (i = 0; i < ARRAY_SIZE(atw_banner); i++)
 		if (atw_begins(s, atw_banner[i]))
-			return true;
+			return atw_is_text(s);
 	return false;
 }
 
-/*
- * What a whole line means, without a look at the parser's state: INFO stands
- * for the lines that are INFO or NOTE, NONE for those nobody knows.
- */
+/* What a whole line means, without a look at the parser's state. */
 static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 {
 	const char *name, *name_end;
@@ -441,22 +564,22 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		code = 0;
 		if (*s == ':' && atw_parse_id(s + 1, &code))
 			return ATW_EV_INFO;
-		return atw_damage(ev, 0);
+		return atw_damage(ev);
 	}
 	if (atw_skip(&s, "+Seed:")) {
 		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
 			return ATW_EV_SEED;
-		return atw_damage(ev, 0);
+		return atw_damage(ev);
 	}
 	if (atw_skip(&s, "connect success ConID=")) {
 		if (atw_parse_id(s, &ev->id))
 			return ATW_EV_CONNECTED;
-		return atw_damage(ev, 0);
+		return atw_damage(ev);
 	}
 	if (atw_begins(s, "Unknown cmd:"))
 		return ATW_EV_UNKNOWN;
-	if (atw_begins(s, "[Busy]Cmd running") ||
-	    atw_begins(s, "cmd is running"))
+	if (!strcmp(s, "[Busy]Cmd running") ||
+	    !strcmp(s, "cmd is running") || !strcmp(s, "cmd is running..."))
 		return ATW_EV_BUSY;
 	if (!strcmp(s, "ready"))
 		return ATW_EV_READY;
@@ -465,7 +588,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return ATW_EV_INFO;
 	if (atw_begins(s, "AT"))
 		return ATW_EV_ECHO;
-	return ATW_EV_NONE;
+	return ATW_EV_LINE;
 }
 
 /* Remember the number of an error line until the line that says ERROR. */
@@ -488,37 +611,24 @@ static void atw_note_error(struct atw_parser *p)
 	p->err_code = code;
 }
 
-static void atw_tell_damaged(struct atw_parser *p, u32 id)
-{
-	unsigned int i;
-
-	for (i = p->damaged_pos; i < p->damaged_len; i++)
-		if (p->damaged[i] == id)
-			return;
-	if (p->damaged_len == ATW_DAMAGED_MAX)
-		p->damaged[ATW_DAMAGED_MAX - 1] = 0;
-	else
-		p->damaged[p->damaged_len++] = id;
-}
-
 /* The line is over: what did it say? */
 static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 {
 	unsigned int len = p->line_len;
 	bool lost = p->overlong;
 	bool drop = p->drop;
-	u32 suspect = p->suspect;
+	bool suspect = p->suspect;
 
 	p->line_len = 0;
 	p->overlong = false;
 	p->drop = false;
-	p->suspect = 0;
+	p->suspect = false;
 	if (drop || lost)
 		p->blank = false;
 	if (drop)
 		return;
 	if (lost) {
-		ev->type = atw_damage(ev, 0);
+		ev->type = atw_damage(ev);
 		return;
 	}
 	while (len && p->line[len - 1] == '\r')
@@ -532,15 +642,15 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	ev->text = p->line;
 	ev->text_len = len;
 	if (memchr(p->line, '\0', len)) {
-		ev->type = atw_damage(ev, 0);
+		ev->type = atw_damage(ev);
 		return;
 	}
 
 	ev->type = atw_classify(p->line, ev);
 	/* Another print that lacks its first CR LF: see atw_line_step(). */
-	if (suspect && (ev->type == ATW_EV_OK || ev->type == ATW_EV_ERROR ||
-			ev->type == ATW_EV_BUSY))
-		atw_tell_damaged(p, suspect);
+	p->damage = suspect && (ev->type == ATW_EV_OK ||
+				ev->type == ATW_EV_ERROR ||
+				ev->type == ATW_EV_BUSY);
 	switch (ev->type) {
 	case ATW_EV_ERROR:
 		ev->code = p->err_code;
@@ -548,13 +658,6 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 		ev->text_len = strlen(p->err_name);
 		p->err_code = 0;
 		return;
-	case ATW_EV_INFO:
-		if (!p->query)
-			ev->type = ATW_EV_NOTE;
-		break;
-	case ATW_EV_NONE:
-		ev->type = p->query ? ATW_EV_INFO : atw_damage(ev, 0);
-		break;
 	default:
 		/* An event may come between the two lines of an error. */
 		if (atw_begins(p->line, "+EVENT:"))
@@ -584,7 +687,6 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 {
 	const char *s = p->line;
 	u32 id = 0, len = 0;
-	bool number;
 	u8 kind;
 
 	p->line[p->line_len] = '\0';
@@ -597,10 +699,7 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 		   atw_skip(&s, "+BLUFIDATA:")) {
 		kind = ATW_KIND_OTHER;
 	} else if (atw_skip(&s, "+SSLCRET:")) {
-		s = strchr(s, ',');
-		if (!s || !*++s)
-			return;
-		kind = ATW_KIND_OTHER;
+		kind = ATW_KIND_CERT;
 	} else {
 		return;
 	}
@@ -614,11 +713,9 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 			id = 0;
 		s = comma;
 	}
-	number = atw_parse_uint(&s, U32_MAX, &len) && *s == ',' && !s[1];
-	if (!number || len > ATW_PAYLOAD_MAX ||
-	    (kind != ATW_KIND_OTHER && (!id || !len))) {
-		/* What is no number casts doubt on the one before it. */
-		ev->type = atw_damage(ev, number ? id : 0);
+	if (!atw_parse_uint(&s, ATW_PAYLOAD_MAX, &len) || *s != ',' || s[1] ||
+	    (kind != ATW_KIND_OTHER && !id) || (kind <= ATW_KIND_READ && !len)) {
+		ev->type = atw_damage(ev);
 		p->line_len = 0;
 		p->drop = true;
 		return;
@@ -626,10 +723,11 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 
 	p->lead = p->blank;
 	p->blank = false;
-	p->suspect = 0;
+	p->suspect = false;
 	atw_count(p, kind, id, len);
 	if (kind != ATW_KIND_OTHER) {
-		ev->type = ATW_EV_PAYLOAD;
+		ev->type = kind == ATW_KIND_CERT ? ATW_EV_CERT : ATW_EV_PAYLOAD;
+		ev->answer = kind == ATW_KIND_READ;
 		ev->id = id;
 		ev->len = len;
 	}
@@ -659,11 +757,11 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 		}
 		if (!p->line_len) {
 			if (c == '\r') {
-				p->suspect = 0;
+				p->suspect = false;
 				continue;
 			}
 			if (c == '>' && p->expect_prompt) {
-				p->suspect = 0;
+				p->suspect = false;
 				p->blank = false;
 				ev->type = ATW_EV_PROMPT;
 				return i;
@@ -691,8 +789,8 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 			 * closed it was taken for its end, and the CR LF of
 			 * this print for what closes it.
 			 */
-			ev->type = atw_damage(ev, p->suspect);
-			p->suspect = 0;
+			ev->type = atw_damage(ev);
+			p->suspect = false;
 			return i;
 		}
 	}
@@ -842,7 +940,7 @@ static bool atw_find_lit(const struct atw_parser *p, u32 i, u32 end,
 
 /*
  * The payload is damaged. What was counted may have swallowed the header of
- * another one: name its connection, and step over the rest of it.
+ * another one: the rest of that is stepped over, as it is a remote's own words.
  */
 static void atw_resync(struct atw_parser *p)
 {
@@ -859,10 +957,7 @@ static void atw_resync(struct atw_parser *p)
 				continue;
 			body = atw_find_numbers(p, i + strlen(atw_heads[h]),
 						end, &id, &len);
-			if (!body)
-				continue;
-			atw_tell_damaged(p, id);
-			if (body + len + 2 <= end)
+			if (!body || body + len + 2 <= end)
 				continue;
 			for (n = 0; body + len + n < end; n++)
 				tail[n] = atw_at(p, body + len + n);
@@ -880,7 +975,7 @@ static void atw_resync(struct atw_parser *p)
 	p->line_len = 0;
 	p->blank = i > 0;
 	if (!i || end - i > ATW_LINE_MAX) {
-		p->overlong = true;
+		p->drop = true;
 	} else {
 		while (i < end && atw_at(p, i) == '\r')
 			i++;
@@ -901,11 +996,10 @@ static void atw_payload_bad(struct atw_parser *p, struct atw_event *ev)
 			atw_resync(p);
 			return;
 		}
-		atw_tell_damaged(p, 0);
 	} else {
-		ev->type = atw_damage(ev, 0);
+		ev->type = atw_damage(ev);
 	}
-	/* Nothing was kept to search in; everybody is told. */
+	/* Nothing was kept to search in. */
 	p->line_len = 0;
 	p->drop = !p->hold_len || p->hold[p->hold_len - 1] != '\n';
 	p->hold_len = 0;
@@ -941,16 +1035,17 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 		ev->type = ATW_EV_NOTE;
 		return;
 	}
+	ev->type = p->kind == ATW_KIND_CERT ? ATW_EV_CERT_END :
+					      ATW_EV_PAYLOAD_END;
+	ev->id = p->id;
+	ev->len = p->len;
+	if (p->kind == ATW_KIND_CERT)
+		return;
 
 	if (!torn) {
-		p->suspect = 0;
-		if (p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
-		    p->sink[p->len - 1] == '\n')
-			p->suspect = p->id;
+		p->suspect = p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
+			     p->sink[p->len - 1] == '\n';
 		atw_replay(p, p->hold + 2, p->hold_len - 2, NULL, 0);
-		ev->type = ATW_EV_PAYLOAD_END;
-		ev->id = p->id;
-		ev->len = p->len;
 		return;
 	}
 
@@ -962,10 +1057,9 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 	} else {
 		memcpy(p->sink, p->hold + (torn - p->len), p->len);
 	}
+	/* The module had these bytes before it had that to say. */
 	atw_replay(p, print, torn, p->hold + torn + 2,
 		   p->hold_len - torn - 2);
-	p->ending = true;
-	p->ending_pos = torn;
 }
 
 /* Is there a CR LF at byte @i? */
@@ -1067,13 +1161,9 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 
 	memset(ev, 0, sizeof(*ev));
 	while (ev->type == ATW_EV_NONE) {
-		if (p->damaged_pos < p->damaged_len) {
-			ev->type = atw_damage(ev, p->damaged[p->damaged_pos++]);
-		} else if (p->ending && p->replay_pos == p->ending_pos) {
-			p->ending = false;
-			ev->type = ATW_EV_PAYLOAD_END;
-			ev->id = p->id;
-			ev->len = p->len;
+		if (p->damage) {
+			p->damage = false;
+			ev->type = atw_damage(ev);
 		} else if (p->replay_pos < p->replay_len) {
 			/* One by one: a step may put bytes before the rest. */
 			u8 c = p->replay[p->replay_pos++];
@@ -1083,10 +1173,6 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 			used += atw_step(p, buf + used, len - used, ev);
 		} else {
 			break;
-		}
-		if (p->damaged_pos == p->damaged_len) {
-			p->damaged_pos = 0;
-			p->damaged_len = 0;
 		}
 	}
 	return used;
@@ -1126,25 +1212,31 @@ bool atw_parse_idle(struct atw_parser *p, struct atw_event *ev)
 }
 
 /**
+ * atw_parse_pending() - has the parser bytes that it looks at once more?
+ * @p: the parser
+ */
+bool atw_parse_pending(const struct atw_parser *p)
+{
+	return p->replay_pos < p->replay_len;
+}
+
+/**
  * atw_parse_lost() - the UART has lost or garbled bytes here
  * @p: the parser
  * @ev: ATW_EV_PAYLOAD_BAD or ATW_EV_DAMAGE
  *
- * How many were lost is not known, so neither is what they said: after the
- * payload that they were counted in, everybody is told by another event.
+ * How many were lost is not known, so neither is what they said.
  */
 void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
 {
-	bool payload = p->ending || (p->state != ATW_PS_LINE &&
-				     p->kind <= ATW_KIND_READ);
+	bool payload = p->state != ATW_PS_LINE && p->kind <= ATW_KIND_READ;
 
 	memset(ev, 0, sizeof(*ev));
 	if (payload) {
 		ev->type = ATW_EV_PAYLOAD_BAD;
 		ev->id = p->id;
-		atw_tell_damaged(p, 0);
 	} else {
-		ev->type = atw_damage(ev, 0);
+		ev->type = atw_damage(ev);
 	}
 	p->state = ATW_PS_LINE;
 	p->sink = NULL;
@@ -1152,11 +1244,10 @@ void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
 	p->overlong = false;
 	p->drop = true;
 	p->blank = false;
-	p->suspect = 0;
+	p->suspect = false;
 	p->err_code = 0;
 	p->err_name[0] = '\0';
 	p->hold_len = 0;
 	p->replay_len = 0;
 	p->replay_pos = 0;
-	p->ending = false;
 }

@@ -12,10 +12,10 @@
 #define ATW_LINE_MAX		255
 /* A chunk is one recv() of at most 1024 bytes where it is known; be generous. */
 #define ATW_PAYLOAD_MAX		8192
+/* Servers in the answer to AT+WDNS?. */
+#define ATW_DNS_MAX		2
 /* Longest print that may tear a payload from its header and be taken out. */
 #define ATW_TEAR_MAX		128
-/* Connections that one damaged stretch of bytes may name one by one. */
-#define ATW_DAMAGED_MAX		8
 
 /**
  * enum atw_event_type - what the module said
@@ -29,8 +29,9 @@
  * @ATW_EV_READY: the module has started again
  * @ATW_EV_ECHO: a line that begins with "AT" and is no error line: echo is on
  * @ATW_EV_CONNECTED: "connect success ConID=", id
- * @ATW_EV_INFO: a line that a running query may want, in text; in particular
- *	"+NAME:..." and rows. Offered only while @query is set
+ * @ATW_EV_INFO: a known line that a query may want, in text
+ * @ATW_EV_LINE: a line that no known form explains, in text: damage, unless it
+ *	belongs to the answer of a query that is running
  * @ATW_EV_SEED: server id2 has accepted id
  * @ATW_EV_DISCONNECT: id lost its peer (both spellings)
  * @ATW_EV_RECONNECT: the module connected id again by itself
@@ -38,15 +39,19 @@
  * @ATW_EV_WIFI_CONNECT: associated, no address yet
  * @ATW_EV_WIFI_GOT_IP: address obtained
  * @ATW_EV_WIFI_DISCONNECT: link lost
- * @ATW_EV_PENDING: passive mode: len bytes wait for AT+SOCKETREAD=id
+ * @ATW_EV_PENDING: passive mode: len bytes, at most ATW_PAYLOAD_MAX, wait for
+ *	AT+SOCKETREAD=id
  * @ATW_EV_PAYLOAD: len bytes for id follow: the caller may give them a place
  *	with atw_parser_sink() before it goes on; without, they are skipped
  * @ATW_EV_PAYLOAD_END: all bytes are in the sink, checked
- * @ATW_EV_PAYLOAD_BAD: id's payload is damaged, its bytes must not be used
+ * @ATW_EV_PAYLOAD_BAD: id's payload is damaged, its bytes must not be used; for
+ *	all others it is as ATW_EV_DAMAGE
+ * @ATW_EV_CERT: len bytes of certificate id follow: as ATW_EV_PAYLOAD
+ * @ATW_EV_CERT_END: all of them are in the sink
  * @ATW_EV_EMPTY: "+SOCKETREAD,id,0"
  * @ATW_EV_NOTE: a known line without a meaning to the driver
  * @ATW_EV_DAMAGE: bytes that cannot be explained: the header of anybody's
- *	payload may have been among them; id is 0, or the one that they name
+ *	payload may have been among them
  */
 enum atw_event_type {
 	ATW_EV_NONE,
@@ -59,6 +64,7 @@ enum atw_event_type {
 	ATW_EV_ECHO,
 	ATW_EV_CONNECTED,
 	ATW_EV_INFO,
+	ATW_EV_LINE,
 	ATW_EV_SEED,
 	ATW_EV_DISCONNECT,
 	ATW_EV_RECONNECT,
@@ -70,6 +76,8 @@ enum atw_event_type {
 	ATW_EV_PAYLOAD,
 	ATW_EV_PAYLOAD_END,
 	ATW_EV_PAYLOAD_BAD,
+	ATW_EV_CERT,
+	ATW_EV_CERT_END,
 	ATW_EV_EMPTY,
 	ATW_EV_NOTE,
 	ATW_EV_DAMAGE,
@@ -82,6 +90,7 @@ enum atw_event_type {
  * @id2: the server's ConID of a seed
  * @len: bytes of a payload
  * @code: the module's error number
+ * @answer: of a payload: it is the answer to a read
  * @text: NUL-terminated text inside the parser, good until the next call
  * @text_len: its length in bytes
  */
@@ -91,6 +100,7 @@ struct atw_event {
 	u32			id2;
 	u32			len;
 	u32			code;
+	bool			answer;
 	const char		*text;
 	size_t			text_len;
 };
@@ -105,12 +115,10 @@ enum atw_parse_state {
 /**
  * struct atw_parser - the parser's whole state
  * @expect_prompt: the caller awaits '>' (set by the caller, any time)
- * @query: a command that wants lines is running (set by the caller, any time)
  * Everything else is private to parse.c.
  */
 struct atw_parser {
 	bool			expect_prompt;
-	bool			query;
 
 	enum atw_parse_state	state;
 	char			line[ATW_LINE_MAX + 1];
@@ -128,7 +136,7 @@ struct atw_parser {
 	u32			len;
 	u32			got;
 	bool			lead;		/* its header began with CR LF */
-	u32			suspect;	/* id whose closing is in doubt */
+	bool			suspect;	/* its closing is in doubt */
 	u8			*sink;
 
 	u8			hold[ATW_TEAR_MAX + 4];
@@ -136,12 +144,8 @@ struct atw_parser {
 	u8			replay[ATW_TEAR_MAX + 4];
 	unsigned int		replay_len;
 	unsigned int		replay_pos;
-	bool			ending;		/* end of payload comes ... */
-	unsigned int		ending_pos;	/* ... here in the replay */
 
-	u32			damaged[ATW_DAMAGED_MAX];	/* ids to tell */
-	unsigned int		damaged_len;
-	unsigned int		damaged_pos;
+	bool			damage;		/* to be told next */
 };
 
 /**
@@ -174,15 +178,30 @@ struct atw_wifi_status {
 	bool	has_mac;
 };
 
+/**
+ * struct atw_autott - the answer to AT+SOCKETAUTOTT?
+ * @known: for the caller
+ */
+struct atw_autott {
+	bool	known;
+	u32	type;		/* of AT+SOCKET, 0: none */
+	char	host[120];
+	u16	port;
+};
+
 void atw_parser_init(struct atw_parser *p);
 size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 		 struct atw_event *ev);
 void atw_parser_sink(struct atw_parser *p, u8 *sink);
 bool atw_parse_idle(struct atw_parser *p, struct atw_event *ev);
 void atw_parse_lost(struct atw_parser *p, struct atw_event *ev);
+bool atw_parse_pending(const struct atw_parser *p);
 
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
+bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
+bool atw_parse_dhcp(const char *line, u32 *mask);
+bool atw_parse_autott(const char *line, struct atw_autott *tt);
 bool atw_parse_addr(const char *s, u32 *addr);
 bool atw_parse_uint(const char **s, u32 max, u32 *val);
 

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the control interface asks of a module.
+ *
+ * What the module may write to its flash is asked for first, and written only
+ * where it is another one.
+ */
+#include <linux/string.h>
+
+#include "error.h"
+#include "query.h"
+
+/* A driver in the field waits that long for a name. */
+#define ATW_RESOLVE_TIMEOUT	(20 * HZ)
+/* A driver in the field saw it fail after 12 s. */
+#define ATW_PING_TIMEOUT	(20 * HZ)
+/* The module takes 30 s to join a network, or not. */
+#define ATW_RAW_TIMEOUT		(45 * HZ)
+
+static int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd,
+			  struct atw_query *q)
+{
+	int err;
+
+	atw_line_end(&cmd->line);
+	err = atw_module_exec(m, cmd);
+	q->code = cmd->code;
+	return err == -EREMOTEIO ? atw_error_to_errno(cmd->code) : err;
+}
+
+int atw_query_recv_mode(struct atw_module *m, void *arg)
+{
+	struct atw_query_recv_mode *q = arg;
+
+	return atw_conns_set_recv_mode(&m->conns, q->passive);
+}
+
+static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_parse_dns(text, cmd->priv);
+}
+
+int atw_query_dns(struct atw_module *m, void *arg)
+{
+	struct atw_query_dns *q = arg;
+	u32 has[ATW_DNS_MAX] = { 0 };
+	struct atw_cmd cmd = {
+		.timeout = ATW_CMD_TIMEOUT,
+		.row = atw_query_dns_row,
+		.priv = has,
+	};
+	int i, err;
+
+	atw_line_start(&cmd.line, "AT+WDNS?");
+	err = atw_query_exec(m, &cmd, &q->query);
+	if (err)
+		return err;
+	if (!q->set) {
+		memcpy(q->server, has, sizeof(has));
+		return 0;
+	}
+	if (!memcmp(q->server, has, sizeof(has)))
+		return 0;
+
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.timeout = ATW_CMD_TIMEOUT;
+	atw_line_start(&cmd.line, "AT+WDNS=");
+	for (i = 0; i < ATW_DNS_MAX && q->server[i]; i++)
+		atw_line_host(&cmd.line, "", q->server[i]);
+	return atw_query_exec(m, &cmd, &q->query);
+}
+
+static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
+				  size_t len)
+{
+	return !strncmp(text, "+WDOMAIN:", 9) &&
+	       atw_parse_addr(text + 9, cmd->priv);
+}
+
+int atw_query_resolve(struct atw_module *m, void *arg)
+{
+	struct atw_query_resolve *q = arg;
+	struct atw_cmd cmd = {
+		.timeout = ATW_RESOLVE_TIMEOUT,
+		.row = atw_query_resolve_row,
+		.priv = &q->addr,
+	};
+	int err;
+
+	if (m->state != ATW_MODULE_JOINED)
+		return -ENETDOWN;
+	atw_line_start(&cmd.line, "AT+WDOMAIN=");
+	atw_line_host(&cmd.line, q->host, 0);
+	err = atw_query_exec(m, &cmd, &q->query);
+	if (!err && !q->addr)
+		err = -EPROTO;
+	return err;
+}
+
+static bool atw_query_autott_row(struct atw_cmd *cmd, const char *text,
+				 size_t len)
+{
+	struct atw_autott *has = cmd->priv;
+	struct atw_autott tt;
+
+	if (!atw_parse_autott(text, &tt))
+		return false;
+	tt.known = true;
+	*has = tt;
+	return true;
+}
+
+int atw_query_autott(struct atw_module *m, void *arg)
+{
+	struct atw_query_autott *q = arg;
+	struct atw_autott has = { 0 };
+	struct atw_cmd cmd = {
+		.timeout = ATW_CMD_TIMEOUT,
+		.row = atw_query_autott_row,
+		.priv = &has,
+	};
+	int err;
+
+	atw_line_start(&cmd.line, "AT+SOCKETAUTOTT?");
+	err = atw_query_exec(m, &cmd, &q->query);
+	if (err)
+		return err;
+	if (!has.known)
+		return -EPROTO;
+	if (!q->set) {
+		q->type = has.type;
+		strscpy(q->host, has.host, sizeof(q->host));
+		q->port = has.port;
+		return 0;
+	}
+	/* Where it is off it does not matter what it would be. */
+	if (q->type == has.type && (!q->type || (q->port == has.port &&
+						 !strcmp(q->host, has.host))))
+		return 0;
+
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.timeout = ATW_CMD_TIMEOUT;
+	atw_line_start(&cmd.line, "AT+SOCKETAUTOTT=");
+	atw_line_uint(&cmd.line, q->type);
+	if (q->host[0])
+		atw_line_host(&cmd.line, q->host, 0);
+	if (q->type)
+		atw_line_uint(&cmd.line, q->port);
+	return atw_query_exec(m, &cmd, &q->query);
+}
+
+static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_query_raw *q = cmd->priv;
+
+	/* Of what a command may answer nobody has a list: any line will do. */
+	if (len > U8_MAX || len + 1 > sizeof(q->rows) - q->used) {
+		q->more = true;
+		return true;
+	}
+	q->rows[q->used++] = len;
+	memcpy(q->rows + q->used, text, len);
+	q->used += len;
+	return true;
+}
+
+int atw_query_raw(struct atw_module *m, void *arg)
+{
+	struct atw_query_raw *q = arg;
+	struct atw_cmd cmd = {
+		.timeout = ATW_RAW_TIMEOUT,
+		.row = atw_query_raw_row,
+		.priv = q,
+	};
+	int err;
+
+	atw_line_start(&cmd.line, q->line);
+	err = atw_query_exec(m, &cmd, &q->query);
+	/* It may hold a password. */
+	memzero_explicit(&cmd.line, sizeof(cmd.line));
+	return err;
+}
+
+/**
+ * atw_query_ping() - have the module send one echo request
+ * @m: the module
+ * @addr: to this IPv4 address, in host order
+ *
+ * Context: the channel's thread; blocks the module until the reply has come or
+ * it has given up.
+ * Return: 0; -EREMOTEIO, there was none; or as atw_channel_exec().
+ */
+int atw_query_ping(struct atw_module *m, u32 addr)
+{
+	struct atw_cmd cmd = { .timeout = ATW_PING_TIMEOUT };
+
+	atw_line_start(&cmd.line, "AT+PING=");
+	atw_line_host(&cmd.line, "", addr);
+	atw_line_uint(&cmd.line, 1);
+	atw_line_end(&cmd.line);
+	return atw_module_exec(m, &cmd);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the control interface asks of a module: calls that run commands. */
+#ifndef _ATWIFI_QUERY_H
+#define _ATWIFI_QUERY_H
+
+#include <linux/atwifi.h>
+#include <linux/atwifi_genl.h>
+
+#include "format.h"
+#include "module.h"
+
+/*
+ * Each function below is for atw_call_new(); its argument is the structure of
+ * the same name. Context: the channel's thread. Return: 0; -EOPNOTSUPP, this
+ * firmware does not know the command; -EPROTO, its answer makes no sense; the
+ * errno of the module's error number, with that in @query.code; or as
+ * atw_module_exec().
+ */
+
+/**
+ * struct atw_query - the begin of all of them
+ * @code: out: the module's number of a failure, 0 for none
+ */
+struct atw_query {
+	u32	code;
+};
+
+/**
+ * struct atw_query_recv_mode - what the module does with what it receives
+ * @query: see there
+ * @passive: it keeps it until it is fetched
+ */
+struct atw_query_recv_mode {
+	struct atw_query	query;
+	bool			passive;
+};
+
+/**
+ * struct atw_query_dns - the servers that names are asked of
+ * @query: see there
+ * @set: change them
+ * @server: IPv4, host order; those that are not there are 0
+ */
+struct atw_query_dns {
+	struct atw_query	query;
+	bool			set;
+	u32			server[ATW_DNS_MAX];
+};
+
+/**
+ * struct atw_query_resolve - a name
+ * @query: see there; -ENETDOWN without a network
+ * @host: checked by atw_check_host()
+ * @addr: out: IPv4, host order
+ */
+struct atw_query_resolve {
+	struct atw_query	query;
+	char			host[ATW_NAME_MAX];
+	u32			addr;
+};
+
+/**
+ * struct atw_query_autott - transparent mode after the next start
+ * @query: see there
+ * @set: change it; written only if it is another one
+ * @type: of the connection, ATWIFI_SOCKET_TYPE_NONE: none is made
+ * @host: of a client's remote, name or address, checked by atw_check_host()
+ * @port: of a client's remote, or of the server
+ */
+struct atw_query_autott {
+	struct atw_query	query;
+	bool			set;
+	u32			type;
+	char			host[ATW_NAME_MAX];
+	u16			port;
+};
+
+/**
+ * struct atw_query_raw - a command as it is
+ * @query: see there
+ * @line: the command without CR LF, checked by atw_raw_check()
+ * @used: out: bytes of @rows
+ * @more: out: there were lines that found no room
+ * @rows: out: the lines of the answer, a byte with its length before each
+ */
+struct atw_query_raw {
+	struct atw_query	query;
+	char			line[ATW_CMD_MAX];
+	unsigned int		used;
+	bool			more;
+	u8			rows[8192];
+};
+
+int atw_query_recv_mode(struct atw_module *m, void *arg);
+int atw_query_dns(struct atw_module *m, void *arg);
+int atw_query_resolve(struct atw_module *m, void *arg);
+int atw_query_autott(struct atw_module *m, void *arg);
+int atw_query_raw(struct atw_module *m, void *arg);
+int atw_query_ping(struct atw_module *m, u32 addr);
+
+#endif
