@@ -11,6 +11,7 @@
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 
 #include "channel.h"
@@ -25,8 +26,16 @@
 #define ATW_BUSY_PAUSE		(HZ / 10)
 /* The UART took nothing for this long: nobody reads at the other end. */
 #define ATW_WRITE_STALL		(5 * HZ)
+/* An answer that is still to come after the connection was lost: the module
+ * returns from its send at once then.
+ */
+#define ATW_HURRY_TIMEOUT	HZ
 /* Silence after which a payload that could be torn is taken as it stands. */
 #define ATW_TEAR_SILENCE	(HZ / 16 + 1)
+/* In the middle of a payload the module is never silent for so long. */
+#define ATW_PAYLOAD_SILENCE	(2 * HZ)
+/* Nor so long where it is asked: an answer to AT is waited for longer. */
+#define ATW_ANSWER_SILENCE	(HZ / 5)
 
 static bool atw_channel_gone(struct atw_channel *ch)
 {
@@ -40,21 +49,62 @@ static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 	       (prompt && READ_ONCE(ch->prompt)) || atw_channel_gone(ch);
 }
 
+/* What was asked before is not what a mark waits for, see atw_channel_mark(). */
+static bool atw_channel_is_answer(const struct atw_cmd *cmd,
+				  const struct atw_event *ev)
+{
+	return !cmd->mark || ev->type == ATW_EV_BUSY ||
+	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->mark));
+}
+
 /* Complete the running command; an answer that nobody awaits is dropped. */
 static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev)
 {
 	spin_lock(&ch->lock);
-	if (ch->cmd && ch->final == ATW_EV_NONE) {
+	if (ch->cmd && ch->final == ATW_EV_NONE &&
+	    atw_channel_is_answer(ch->cmd, ev)) {
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		WRITE_ONCE(ch->final, ev->type);
-		WRITE_ONCE(ch->parser.query, false);
 		wake_up(&ch->wait);
 	}
 	spin_unlock(&ch->lock);
 }
 
+/* A line of the running command's answer, perhaps. */
+static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
+{
+	bool known;
+
+	spin_lock(&ch->lock);
+	known = ch->cmd && ch->cmd->row && ch->final == ATW_EV_NONE &&
+		ch->cmd->row(ch->cmd, ev->text, ev->text_len);
+	spin_unlock(&ch->lock);
+	return known;
+}
+
+/* A certificate: its bytes go to a place of our own, as commands end early. */
+static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
+{
+	bool end = ev->type == ATW_EV_CERT_END;
+
+	spin_lock(&ch->lock);
+	if (ch->cmd && ch->cmd->data) {
+		ch->cmd->data_id = ev->id;
+		ch->cmd->data_len = ev->len;
+		ch->cmd->data_end = end;
+		if (end && ev->len <= min(ch->cmd->data_size, sizeof(ch->data)))
+			memcpy(ch->cmd->data, ch->data, ev->len);
+	}
+	spin_unlock(&ch->lock);
+	if (!end)
+		atw_parser_sink(&ch->parser, ev->len <= sizeof(ch->data) ?
+					     ch->data : NULL);
+}
+
 static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
 {
+	static const struct atw_event damage = { .type = ATW_EV_DAMAGE };
+
 	lockdep_assert_held(&ch->rx_lock);
 
 	trace_atw_event(ch->dev, ev->type, ev->id, ev->len);
@@ -67,6 +117,9 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		break;
 	case ATW_EV_PROMPT:
 		WRITE_ONCE(ch->parser.expect_prompt, false);
+		spin_lock(&ch->lock);
+		ch->is_raw = ch->cmd && ch->cmd->raw;
+		spin_unlock(&ch->lock);
 		WRITE_ONCE(ch->prompt, true);
 		wake_up(&ch->wait);
 		break;
@@ -77,15 +130,22 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		spin_unlock(&ch->lock);
 		break;
 	case ATW_EV_INFO:
-		spin_lock(&ch->lock);
-		if (ch->cmd && ch->cmd->row)
-			ch->cmd->row(ch->cmd, ev->text, ev->text_len);
-		spin_unlock(&ch->lock);
+		atw_channel_row(ch, ev);
+		break;
+	case ATW_EV_LINE:
+		/* What is left of a print is a line as well. */
+		if (!atw_channel_row(ch, ev))
+			ch->ops->event(ch->ctx, &damage);
 		break;
 	case ATW_EV_PAYLOAD:
 		trace_atw_payload(ch->dev, false, ev->id, ev->len);
+		ch->answer = ev->answer;
 		atw_parser_sink(&ch->parser,
 				ch->ops->payload(ch->ctx, ev->id, ev->len));
+		break;
+	case ATW_EV_CERT:
+	case ATW_EV_CERT_END:
+		atw_channel_cert(ch, ev);
 		break;
 	case ATW_EV_READY:
 		WRITE_ONCE(ch->reset, true);
@@ -96,6 +156,43 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		ch->ops->event(ch->ctx, ev);
 		break;
 	}
+}
+
+/* Bytes for the parser, up to the prompt of a raw command. Returns how many. */
+static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t len)
+{
+	struct atw_event ev;
+	size_t used = 0;
+
+	lockdep_assert_held(&ch->rx_lock);
+
+	do {
+		used += atw_parse(&ch->parser, buf + used, len - used, &ev);
+		if (ev.type != ATW_EV_NONE)
+			atw_channel_event(ch, &ev);
+	} while (!ch->is_raw && (used < len || ev.type != ATW_EV_NONE));
+	if (ch->parser.state == ATW_PS_TEAR)
+		atw_channel_kick(ch);
+	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
+		/* The prompt came within another print: what is whose? */
+		atw_parser_init(&ch->parser);
+		ch->ops->raw(ch->ctx, NULL, 0);
+	}
+	return used;
+}
+
+/**
+ * atw_channel_cooked() - what comes is the module's words again
+ * @ch: the channel
+ * @buf: what came already
+ * @len: how many bytes
+ *
+ * Context: from atw_channel_ops.raw.
+ */
+void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len)
+{
+	ch->is_raw = false;
+	atw_channel_parse(ch, buf, len);
 }
 
 /**
@@ -109,23 +206,17 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
  */
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 {
-	struct atw_event ev;
-	size_t n;
+	size_t n = 0;
 
 	mutex_lock(&ch->rx_lock);
 	if (ch->dead)
 		goto unlock;
 	ch->rx_bytes += len;
 	WRITE_ONCE(ch->rx_last, jiffies);
-	do {
-		n = atw_parse(&ch->parser, buf, len, &ev);
-		buf += n;
-		len -= n;
-		if (ev.type != ATW_EV_NONE)
-			atw_channel_event(ch, &ev);
-	} while (len || ev.type != ATW_EV_NONE);
-	if (ch->parser.state == ATW_PS_TEAR)
-		atw_channel_kick(ch);
+	if (!ch->is_raw)
+		n = atw_channel_parse(ch, buf, len);
+	if (n < len)
+		ch->ops->raw(ch->ctx, buf + n, len - n);
 unlock:
 	mutex_unlock(&ch->rx_lock);
 }
@@ -141,14 +232,43 @@ void atw_channel_rx_error(struct atw_channel *ch)
 	struct atw_event ev;
 
 	mutex_lock(&ch->rx_lock);
-	if (!ch->dead) {
+	if (!ch->dead && ch->is_raw) {
+		ch->ops->raw(ch->ctx, NULL, 0);
+	} else if (!ch->dead) {
 		atw_parse_lost(&ch->parser, &ev);
-		do {
-			atw_channel_event(ch, &ev);
-			atw_parse(&ch->parser, NULL, 0, &ev);
-		} while (ev.type != ATW_EV_NONE);
+		atw_channel_event(ch, &ev);
+		atw_channel_parse(ch, NULL, 0);
 	}
 	mutex_unlock(&ch->rx_lock);
+}
+
+/* Is the module silent in the middle of a payload? */
+static bool atw_channel_broke_off(const struct atw_channel *ch, long silence)
+{
+	switch (READ_ONCE(ch->parser.state)) {
+	case ATW_PS_PAYLOAD:
+	case ATW_PS_CLOSE:
+		return time_after(jiffies, READ_ONCE(ch->rx_last) + silence);
+	default:
+		return false;
+	}
+}
+
+/**
+ * atw_channel_unstick() - the module does not answer
+ * @ch: the channel
+ *
+ * Where bytes of a payload were lost, and those that announce the next one with
+ * them, answers are counted as payload. A module that fell silent within one has
+ * no more of it to say.
+ *
+ * Context: the channel's thread, between commands.
+ */
+void atw_channel_unstick(struct atw_channel *ch)
+{
+	/* What comes in between is lost with it: there is no telling. */
+	if (atw_channel_broke_off(ch, ATW_ANSWER_SILENCE))
+		atw_channel_rx_error(ch);
 }
 
 /* A payload with two readings is decided by silence, for which the receive
@@ -162,14 +282,24 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 	    time_before(jiffies, READ_ONCE(ch->rx_last) + ATW_TEAR_SILENCE))
 		return;
 	mutex_lock(&ch->rx_lock);
-	if (ch->parser.state == ATW_PS_TEAR &&
-	    atw_parse_idle(&ch->parser, &ev)) {
-		do {
-			atw_channel_event(ch, &ev);
-			atw_parse(&ch->parser, NULL, 0, &ev);
-		} while (ev.type != ATW_EV_NONE);
+	if (atw_parse_idle(&ch->parser, &ev)) {
+		atw_channel_event(ch, &ev);
+		atw_channel_parse(ch, NULL, 0);
 	}
 	mutex_unlock(&ch->rx_lock);
+}
+
+/**
+ * atw_channel_stalled() - did the module stop in the middle of a payload?
+ * @ch: the channel
+ *
+ * A module that resets there says so within the payload, where nobody hears it.
+ *
+ * Context: any.
+ */
+bool atw_channel_stalled(const struct atw_channel *ch)
+{
+	return atw_channel_broke_off(ch, ATW_PAYLOAD_SILENCE);
 }
 
 /**
@@ -196,6 +326,21 @@ void atw_channel_kick(struct atw_channel *ch)
 	wake_up(&ch->wait);
 }
 
+/* Has the module ended a send of which it cannot have all bytes? */
+static bool atw_channel_is_premature(struct atw_channel *ch)
+{
+	struct atw_transport *t = ch->transport;
+
+	return ch->cmd->payload && t->ops->unsent && t->ops->unsent(t);
+}
+
+/* Has the module ended the send whose bytes are being written? */
+static bool atw_channel_ended(const struct atw_channel *ch)
+{
+	return ch->cmd && READ_ONCE(ch->prompt) &&
+	       READ_ONCE(ch->final) != ATW_EV_NONE;
+}
+
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 {
 	struct atw_transport *t = ch->transport;
@@ -207,6 +352,8 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 			return -ENODEV;
 		if (READ_ONCE(ch->reset))
 			return -ECONNRESET;
+		if (atw_channel_ended(ch))
+			return -EPROTO;
 		WRITE_ONCE(ch->writable, false);
 		n = t->ops->write(t, buf, len);
 		if (n < 0)
@@ -228,12 +375,37 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 	return 0;
 }
 
-static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout)
+/* When a module that is silent from now on has been waited for long enough. */
+static unsigned long atw_channel_limit(struct atw_channel *ch, unsigned long start,
+				       long timeout, long patience)
 {
-	unsigned long end = jiffies + timeout;
+	unsigned long last = READ_ONCE(ch->rx_last);
+	unsigned long end = start + timeout;
+
+	if (patience > timeout && time_after(last, start))
+		end = last + timeout;
+	if (time_after(end, start + max(timeout, patience)))
+		end = start + patience;
+	return end;
+}
+
+static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
+			     long patience)
+{
+	const bool *lost = ch->cmd->lost;
+	unsigned long start = jiffies;
+	unsigned long end, hurried = 0;
+	bool hurry = false;
 	long left;
 
 	while (!atw_channel_answered(ch, prompt)) {
+		if (!hurry && lost && READ_ONCE(*lost)) {
+			hurry = true;
+			hurried = jiffies + ATW_HURRY_TIMEOUT;
+		}
+		end = atw_channel_limit(ch, start, timeout, patience);
+		if (hurry && time_after(end, hurried))
+			end = hurried;
 		left = (long)(end - jiffies);
 		if (left <= 0)
 			return -ETIMEDOUT;
@@ -283,7 +455,7 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 		return err;
 	if (cmd->payload) {
 		ch->owed = cmd->payload_len;
-		err = atw_channel_await(ch, true, ATW_PROMPT_TIMEOUT);
+		err = atw_channel_await(ch, true, ATW_PROMPT_TIMEOUT, 0);
 		if (err)
 			return err;
 		if (!READ_ONCE(ch->prompt)) {
@@ -291,10 +463,29 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 			return READ_ONCE(ch->final) == ATW_EV_OK ? -EPROTO : 0;
 		}
 		err = atw_channel_write_payload(ch, cmd);
+		/* It took a shorter length than was said, and waits for no more. */
+		if (err == -EPROTO)
+			ch->owed = 0;
 		if (err)
 			return err;
 	}
-	return atw_channel_await(ch, false, cmd->timeout);
+	if (cmd->raw) {
+		err = atw_channel_await(ch, true, cmd->timeout, 0);
+		if (err)
+			return err;
+		/* The prompt is the answer, and there is no other success. */
+		spin_lock(&ch->lock);
+		if (ch->prompt)
+			WRITE_ONCE(ch->final, ATW_EV_OK);
+		else if (ch->final == ATW_EV_OK)
+			err = -EPROTO;
+		spin_unlock(&ch->lock);
+		return err;
+	}
+	err = atw_channel_await(ch, false, cmd->timeout, cmd->patience);
+	if (!err && atw_channel_is_premature(ch))
+		err = -EPROTO;
+	return err;
 }
 
 /**
@@ -307,9 +498,9 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
  *
  * Context: the channel's thread; sleeps.
  * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
- * not know it; -EBUSY; -ETIMEDOUT, no answer; -ECONNRESET, the module has
- * started again; -ENODEV, the channel is being stopped; or what the UART's
- * driver returned.
+ * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, an answer that cannot be
+ * one to this; -ECONNRESET, the module has started again; -ENODEV, the channel is
+ * being stopped; or what the UART's driver returned.
  */
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 {
@@ -324,18 +515,19 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 		cmd->code = 0;
 		cmd->id = 0;
 		cmd->sent = 0;
+		cmd->data_id = 0;
+		cmd->data_len = 0;
+		cmd->data_end = false;
 		spin_lock(&ch->lock);
 		WRITE_ONCE(ch->final, ATW_EV_NONE);
 		WRITE_ONCE(ch->prompt, false);
 		ch->cmd = cmd;
 		spin_unlock(&ch->lock);
-		WRITE_ONCE(ch->parser.query, !!cmd->row);
-		WRITE_ONCE(ch->parser.expect_prompt, !!cmd->payload);
+		WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
 
 		trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 		err = atw_channel_once(ch, cmd);
 
-		WRITE_ONCE(ch->parser.query, false);
 		WRITE_ONCE(ch->parser.expect_prompt, false);
 		spin_lock(&ch->lock);
 		ch->cmd = NULL;
@@ -375,6 +567,40 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 }
 
 /**
+ * atw_channel_nonce() - a command that no module knows and nobody can guess
+ * @buf: for its text
+ *
+ * A module that complains about it has answered all that came before.
+ */
+void atw_channel_nonce(char buf[ATW_NONCE_LEN])
+{
+	snprintf(buf, ATW_NONCE_LEN, "AT+ATW%08X%08X", get_random_u32(),
+		 get_random_u32());
+}
+
+/**
+ * atw_channel_mark() - wait until all that was asked before is answered
+ * @ch: the channel
+ * @timeout: jiffies
+ *
+ * Context: as atw_channel_exec().
+ * Return: 0; -ETIMEDOUT, also where the module does not name what it does not
+ * know; or as atw_channel_exec().
+ */
+int atw_channel_mark(struct atw_channel *ch, long timeout)
+{
+	char name[ATW_NONCE_LEN];
+	struct atw_cmd cmd = { .timeout = timeout, .mark = name };
+	int err;
+
+	atw_channel_nonce(name);
+	atw_line_start(&cmd.line, name);
+	atw_line_end(&cmd.line);
+	err = atw_channel_exec(ch, &cmd);
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+/**
  * atw_channel_run() - run a command that has no parameters worth building
  * @ch: the channel
  * @line: the command without CR LF
@@ -410,6 +636,22 @@ int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len)
 }
 
 /**
+ * atw_channel_farewell() - the last bytes of a channel that is being stopped
+ * @ch: the channel
+ * @buf: the bytes
+ * @len: how many, few: they are lost where the UART has no room for them
+ *
+ * Context: from atw_channel_ops.last.
+ */
+void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len)
+{
+	const struct atw_transport_ops *ops = ch->transport->ops;
+
+	if (ops->write(ch->transport, buf, len) > 0 && ops->drain)
+		ops->drain(ch->transport, HZ / 10);
+}
+
+/**
  * atw_channel_sleep() - wait, but not past the end of the channel
  * @ch: the channel
  * @timeout: jiffies
@@ -421,6 +663,27 @@ int atw_channel_sleep(struct atw_channel *ch, long timeout)
 {
 	wait_event_idle_timeout(ch->wait, atw_channel_gone(ch), timeout);
 	return atw_channel_gone(ch) ? -ENODEV : 0;
+}
+
+/**
+ * atw_channel_wait() - wait for what the receive path tells
+ * @ch: the channel
+ * @flag: set by it, with a kick
+ * @timeout: jiffies
+ *
+ * Context: the channel's thread.
+ * Return: 0; -ETIMEDOUT; -ECONNRESET, the module has started again; -ENODEV.
+ */
+int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout)
+{
+	wait_event_idle_timeout(ch->wait, READ_ONCE(*flag) ||
+				READ_ONCE(ch->reset) || atw_channel_gone(ch),
+				timeout);
+	if (atw_channel_gone(ch))
+		return -ENODEV;
+	if (READ_ONCE(ch->reset))
+		return -ECONNRESET;
+	return READ_ONCE(*flag) ? 0 : -ETIMEDOUT;
 }
 
 /**
@@ -463,6 +726,7 @@ void atw_channel_restart(struct atw_channel *ch)
 {
 	mutex_lock(&ch->rx_lock);
 	atw_parser_init(&ch->parser);
+	ch->is_raw = false;
 	WRITE_ONCE(ch->reset, false);
 	mutex_unlock(&ch->rx_lock);
 }
@@ -489,11 +753,13 @@ static int atw_channel_thread(void *data)
 		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->kicked) ||
 					kthread_should_stop(), timeout);
 	}
+	if (ch->ops->last)
+		ch->ops->last(ch->ctx);
 	return 0;
 }
 
 /**
- * atw_channel_start() - make a channel and start its thread
+ * atw_channel_start() - make a channel and its thread, which does nothing yet
  * @ch: zeroed memory
  * @ops: what to call
  * @ctx: for @ops
@@ -522,8 +788,18 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	ch->thread = thread;
-	wake_up_process(thread);
 	return 0;
+}
+
+/**
+ * atw_channel_go() - let the thread begin
+ * @ch: the channel, after atw_channel_start()
+ *
+ * Context: any.
+ */
+void atw_channel_go(struct atw_channel *ch)
+{
+	wake_up_process(ch->thread);
 }
 
 /**

@@ -10,6 +10,12 @@
 #include "format.h"
 #include "parse.h"
 
+/* For a command that waits for nobody else: it is answered at once, or not at all. */
+#define ATW_CMD_TIMEOUT		(5 * HZ)
+
+/* "AT+ATW", two random numbers and a NUL */
+#define ATW_NONCE_LEN		23
+
 struct atw_channel;
 struct atw_transport;
 
@@ -20,6 +26,8 @@ struct atw_transport;
  *	Called from the channel's thread; need not wait.
  * @drain: wait until all bytes have left the UART, at most @timeout jiffies;
  *	NULL if it cannot be told
+ * @unsent: bytes that @write took and that still wait for the UART, as far as its
+ *	driver tells; NULL if it does not
  * @set_baud: change the rate; returns the rate that was set, or -errno; NULL
  *	if there is none to set
  * @get_baud: the present rate, 0 if there is none
@@ -30,6 +38,7 @@ struct atw_transport;
 struct atw_transport_ops {
 	ssize_t (*write)(struct atw_transport *t, const u8 *buf, size_t len);
 	void (*drain)(struct atw_transport *t, long timeout);
+	unsigned int (*unsent)(struct atw_transport *t);
 	int (*set_baud)(struct atw_transport *t, unsigned int baud);
 	unsigned int (*get_baud)(struct atw_transport *t);
 	int (*reset)(struct atw_transport *t);
@@ -52,12 +61,24 @@ struct atw_transport {
  *	bytes in all; NULL: there is no prompt
  * @payload_off: where in the first buffer they begin
  * @timeout: jiffies until the final line (of the payload's end if there is one)
- * @row: called in receive context with each line of the answer; returns true
- *	if it knows the line
+ * @patience: the same in all, where the module says something else meanwhile:
+ *	@timeout then begins anew; no more than @timeout: it does not
+ * @row: called in receive context, under atw_channel.lock, with each line that
+ *	may be one of the answer; returns true if it knows the line, as a whole: one
+ *	of no known form that it does not know is damage
  * @priv: for @row
+ * @lost: set by others when what the command is about is gone: its answer comes
+ *	soon then, or never; or NULL
+ * @mark: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", 0: none was told
  * @sent: out: payload bytes that were written
+ * @raw: the answer is the prompt, and from there on the module's bytes are data
+ * @data: place for a certificate that is the answer, or NULL
+ * @data_size: bytes of @data
+ * @data_id, @data_len: out: which certificate, and its length, which may be more
+ *	than there is room for
+ * @data_end: out: @data is complete
  */
 struct atw_cmd {
 	struct atw_line		line;
@@ -65,13 +86,25 @@ struct atw_cmd {
 	u32			payload_off;
 	u32			payload_len;
 	long			timeout;
+	long			patience;
 	bool			(*row)(struct atw_cmd *cmd, const char *text,
 				       size_t len);
 	void			*priv;
+	const bool		*lost;
+	const char		*mark;
 	u32			code;
 	u32			id;
 	u32			sent;
+	bool			raw;
+	u8			*data;
+	size_t			data_size;
+	u32			data_id;
+	u32			data_len;
+	bool			data_end;
 };
+
+/* A certificate is less than this; a place for one that outlives a command. */
+#define ATW_DATA_MAX	2048
 
 /**
  * struct atw_channel_ops - the user of a channel
@@ -80,22 +113,29 @@ struct atw_cmd {
  * @next_work: jiffies until @work wants to be called without a kick
  * @event: an event that is no part of an answer; receive context, may not
  *	run commands
- * @payload: a payload of @len bytes for @id begins: its place, or NULL
+ * @payload: a payload of @len bytes for @id begins: its place, or NULL;
+ *	atw_channel.answer tells whether it answers AT+SOCKETREAD
+ * @last: the thread ends; it may still write by atw_channel_farewell()
+ * @raw: bytes after the prompt of a raw command, until the user says that they are
+ *	the module's words again by atw_channel_cooked(); NULL: bytes were lost
  */
 struct atw_channel_ops {
 	bool (*work)(void *ctx);
 	long (*next_work)(void *ctx);
 	void (*event)(void *ctx, const struct atw_event *ev);
 	u8 *(*payload)(void *ctx, u32 id, u32 len);
+	void (*last)(void *ctx);
+	void (*raw)(void *ctx, const u8 *buf, size_t len);
 };
 
 /**
  * struct atw_channel - see channel.c for how its parts play together
  * @lock: protects @cmd and the answer (@final, @prompt, @cmd's outputs), which
- *	the thread and the receive path share. Innermost, taken with bottom
- *	halves off by neither side: both are process context.
- * @rx_lock: protects @parser and calls into @ops from the receive path, and
+ *	the thread and the receive path share. Innermost. Both sides are process
+ *	context, so bottom halves stay on.
+ * @rx_lock: protects @parser, @data, @answer and calls into @ops from the receive path, and
  *	keeps them away once @dead is set; outside all other locks here
+ * @is_raw: what comes is not for the parser; @rx_lock
  * @kicked: there may be work; set by anybody, cleared by the thread
  * @reset: the module has started again; no command runs until it is cleared
  * @owed: payload bytes that the module may still be waiting for
@@ -113,6 +153,9 @@ struct atw_channel {
 
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
+	u8				data[ATW_DATA_MAX];
+	bool				answer;		/* see @payload */
+	bool				is_raw;
 	unsigned long			rx_last;
 	u64				rx_bytes;
 
@@ -132,16 +175,24 @@ struct atw_channel {
 
 int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 		      void *ctx, struct atw_transport *t, struct device *dev);
+void atw_channel_go(struct atw_channel *ch);
 void atw_channel_stop(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);
 void atw_channel_kick(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_rx_error(struct atw_channel *ch);
+void atw_channel_unstick(struct atw_channel *ch);
 void atw_channel_write_wakeup(struct atw_channel *ch);
 
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
+int atw_channel_mark(struct atw_channel *ch, long timeout);
+void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
+int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
+void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
+void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
+bool atw_channel_stalled(const struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);
 
