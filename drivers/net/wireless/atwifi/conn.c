@@ -7,54 +7,24 @@
  * puts bytes into the transmit queue; the channel's thread alone takes them
  * out, one AT+SOCKETSEND at a time. The receive path alone calls ops->rx.
  *
- * Locks: channel.rx_lock > atw_conns.lock > atw_conn.lock > owner's queues.
- * Commands run with none of them held.
+ * Locks: channel.rx_lock > atw_conns.lock > a server's atw_conn.lock > another
+ * atw_conn.lock > owner's queues. Commands run with none of them held.
  *
- * ConIDs are named by the driver and are code words of three digits: their
- * weighted digit sum is a multiple of ten, so that a byte which is lost or
- * flipped on the UART never turns one id into another. Bytes for an id that is
- * no code word are a sign that bytes were lost, and whose they are cannot be
- * known: all streams end with an error then.
+ * ConIDs are named by the driver and are code words (id.c), so that a byte which
+ * is lost or flipped on the UART never turns one id into another. Bytes for an id
+ * that is no code word are a sign that bytes were lost, and whose they are cannot
+ * be known: all streams end with an error then. Seeds are named by the module:
+ * seed.c.
  */
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 
-#include "conn.h"
-#include "error.h"
-#include "trace.h"
+#include "conn_priv.h"
 
-#define ATW_CHUNK_MIN		1024
 #define ATW_CHUNK_MAX		4096
 /* Bytes of one send may keep the UART for this part of a second. */
 #define ATW_CHUNK_PER_SECOND	20
-/* Small messages that may overtake a bulk transfer before it has its turn. */
-#define ATW_FRESH_RUN		8
-/* A connect blocks the module; it gives up by itself, seen after up to 75 s. */
-#define ATW_CONNECT_TIMEOUT	(120 * HZ)
-/* From here on the module's "connect failed" was a silence of the peer. */
-#define ATW_CONNECT_LATE	(4 * HZ)
-/* A driver in the field waits 10 s for the end of a send. */
-#define ATW_SEND_TIMEOUT	(10 * HZ)
-#define ATW_CMD_TIMEOUT		(5 * HZ)
-/* Some firmware deletes in the background, for seconds; until it is done the
- * socket counts against its few.
- */
-#define ATW_DELETE_LINGER	(4 * HZ)
-#define ATW_OPEN_RETRY		(HZ / 5)
-/* Payload goes first, but a connect need not wait for its end. */
-#define ATW_OPEN_PATIENCE	(HZ / 2)
-
-static bool atw_conn_is_stream(const struct atw_conn *c)
-{
-	return c->type != ATW_TYPE_UDP_CLIENT && c->type != ATW_TYPE_UDP_SERVER;
-}
-
-static bool atw_id_is_code_word(u32 id)
-{
-	return id >= ATW_ID_MIN && id <= ATW_ID_MAX &&
-	       (id / 100 + 3 * (id / 10 % 10) + 7 * (id % 10)) % 10 == 0;
-}
 
 /**
  * atw_conn_put() - give a reference back
@@ -67,11 +37,15 @@ void atw_conn_put(struct atw_conn *c)
 	if (!refcount_dec_and_test(&c->ref))
 		return;
 	__skb_queue_purge(&c->txq);
+	__skb_queue_purge(&c->early);
+	__skb_queue_purge(&c->held);
+	if (c->server)
+		atw_conn_put(c->server);
 	kfree(c);
 }
 
 /* Throw away what is not being written at this moment. */
-static void atw_conn_purge_tx(struct atw_conn *c)
+void atw_conn_purge_tx(struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
@@ -82,11 +56,44 @@ static void atw_conn_purge_tx(struct atw_conn *c)
 	c->tx_queued = 0;
 }
 
+static void atw_conn_get_info(const struct atw_conn *c,
+			      struct atw_conn_info *info)
+{
+	lockdep_assert_held(&c->lock);
+
+	info->id = c->id;
+	info->type = c->type;
+	/* The thread may not have seen yet that it is to go. */
+	info->state = c->state <= ATW_CONN_OPEN && atw_conn_finished(c) ?
+		      ATW_CONN_CLOSING : c->state;
+	info->addr = c->addr;
+	info->port = c->port;
+	strscpy(info->name, c->name, sizeof(info->name));
+	info->unsent = c->tx_queued;
+	info->rx_bytes = c->rx_bytes;
+	info->tx_bytes = c->tx_bytes;
+	info->err = c->err;
+	info->code = 0;
+	info->inode = 0;
+}
+
+/* Its bytes can no longer be vouched for: somebody may keep a log of that. */
+static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
+{
+	struct atw_conn_info info;
+
+	if (!c->conns || !c->conns->broken)
+		return;
+	atw_conn_get_info(c, &info);
+	info.code = code;
+	c->conns->broken(c->conns, &info);
+}
+
 /*
  * End a connection and tell its owner, once. @err 0: the remote has closed and
  * everything that it sent was delivered.
  */
-static void atw_conn_end(struct atw_conn *c, int err, u32 code)
+void atw_conn_end(struct atw_conn *c, int err, u32 code)
 {
 	lockdep_assert_held(&c->lock);
 
@@ -99,12 +106,16 @@ static void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		if (c->state == ATW_CONN_WAITING)
 			c->state = ATW_CONN_DEAD;
 		atw_conn_purge_tx(c);
-		if (c->owner)
+		if (c->owner && c->lasting)
+			c->ops->closed(c, c->err, code);
+		else if (c->owner)
 			c->ops->opened(c, c->err, code);
 		break;
 	case ATW_CONN_OPEN:
 		c->state = ATW_CONN_CLOSING;
 		c->err = err;
+		if (err && err != -ENODEV)
+			atw_conn_tell_broken(c, code);
 		atw_conn_purge_tx(c);
 		if (c->owner)
 			c->ops->closed(c, err, code);
@@ -112,6 +123,81 @@ static void atw_conn_end(struct atw_conn *c, int err, u32 code)
 	default:
 		break;
 	}
+}
+
+/**
+ * atw_conn_alloc() - memory for a connection
+ * @cs: the device's connections
+ * @type: what kind
+ * @gfp: how to allocate
+ *
+ * Return: a connection that is in no table, with two references; or NULL.
+ */
+struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
+				gfp_t gfp)
+{
+	struct atw_conn *c;
+
+	c = kzalloc(sizeof(*c), gfp);
+	if (!c)
+		return NULL;
+	refcount_set(&c->ref, 2);
+	INIT_LIST_HEAD(&c->node);
+	INIT_LIST_HEAD(&c->accept);
+	INIT_LIST_HEAD(&c->seeds);
+	spin_lock_init(&c->lock);
+	__skb_queue_head_init(&c->txq);
+	__skb_queue_head_init(&c->early);
+	__skb_queue_head_init(&c->held);
+	c->conns = cs;
+	c->type = type;
+	return c;
+}
+
+/**
+ * atw_conn_open_spec() - ask for a connection or a server
+ * @cs: the device's connections
+ * @spec: which
+ * @ops: what to tell the owner
+ * @owner: for @ops
+ *
+ * The outcome is told by @ops->opened, later.
+ *
+ * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
+ * to the device.
+ * Return: the connection with a reference for the owner, or an error pointer:
+ * -ENOMEM; -ENODEV, the device is going away; -ENOBUFS, too many wait for it.
+ */
+struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
+				    const struct atw_conn_spec *spec,
+				    const struct atw_conn_ops *ops, void *owner)
+{
+	struct atw_conn *c = atw_conn_alloc(cs, spec->type, GFP_KERNEL);
+	int err;
+
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->ops = ops;
+	c->owner = owner;
+	c->addr = spec->addr;
+	c->port = spec->port;
+	c->keepalive = spec->keepalive;
+	c->unverified = spec->unverified;
+	c->backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
+	c->state = ATW_CONN_WAITING;
+	strscpy(c->name, spec->name, sizeof(c->name));
+
+	spin_lock(&cs->lock);
+	if (cs->gone || cs->n >= ATW_CONNS_MAX) {
+		err = cs->gone ? -ENODEV : -ENOBUFS;
+		spin_unlock(&cs->lock);
+		kfree(c);
+		return ERR_PTR(err);
+	}
+	atw_conns_link(cs, c);
+	spin_unlock(&cs->lock);
+	atw_channel_kick(cs->ch);
+	return c;
 }
 
 /**
@@ -125,47 +211,22 @@ static void atw_conn_end(struct atw_conn *c, int err, u32 code)
  * @ops: what to tell the owner
  * @owner: for @ops
  *
- * The outcome is told by @ops->opened, later.
- *
- * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
- * to the device.
- * Return: the connection with a reference for the owner, or an error pointer:
- * -ENOMEM; -ENODEV, the device is going away.
+ * Context and return: as atw_conn_open_spec().
  */
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
 			       const char *name, u32 addr, u16 port,
 			       u32 keepalive, const struct atw_conn_ops *ops,
 			       void *owner)
 {
-	struct atw_conn *c;
+	const struct atw_conn_spec spec = {
+		.type = type,
+		.name = name,
+		.addr = addr,
+		.port = port,
+		.keepalive = keepalive,
+	};
 
-	c = kzalloc(sizeof(*c), GFP_KERNEL);
-	if (!c)
-		return ERR_PTR(-ENOMEM);
-	refcount_set(&c->ref, 2);
-	spin_lock_init(&c->lock);
-	__skb_queue_head_init(&c->txq);
-	c->ops = ops;
-	c->owner = owner;
-	c->conns = cs;
-	c->type = type;
-	c->addr = addr;
-	c->port = port;
-	c->keepalive = keepalive;
-	c->since = jiffies;
-	c->state = ATW_CONN_WAITING;
-	strscpy(c->name, name, sizeof(c->name));
-
-	spin_lock(&cs->lock);
-	if (cs->gone) {
-		spin_unlock(&cs->lock);
-		kfree(c);
-		return ERR_PTR(-ENODEV);
-	}
-	list_add_tail(&c->node, &cs->list);
-	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
-	return c;
+	return atw_conn_open_spec(cs, &spec, ops, owner);
 }
 
 /**
@@ -205,7 +266,7 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
  * @linger: else jiffies in which they may still be sent
  *
  * None of the owner's ops is called after the return. The owner's reference
- * stays its own.
+ * stays its own. What a server had for atw_conn_accept() is reset.
  *
  * Context: any.
  */
@@ -222,6 +283,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	if (c->conns)
 		atw_channel_kick(c->conns->ch);
 	spin_unlock(&c->lock);
+	atw_conn_drop_seeds(c);
 }
 
 /**
@@ -242,33 +304,123 @@ bool atw_conn_drained(struct atw_conn *c)
 	return !READ_ONCE(c->tx_queued) || READ_ONCE(c->state) > ATW_CONN_OPEN;
 }
 
-static struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
+/**
+ * atw_conns_find() - look a number up
+ * @cs: the connections
+ * @id: the module's number
+ *
+ * Context: @cs->lock is held.
+ * Return: the connection, or NULL.
+ */
+struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
 {
-	struct atw_conn *c = NULL;
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (id <= ATW_ID_MAX)
+		return cs->by_id[id];
+	/* A seed's, of which there are a few. */
+	list_for_each_entry(c, &cs->list, node)
+		if (c->id == id)
+			return c;
+	return NULL;
+}
+
+/**
+ * atw_conns_get() - look a number up
+ * @cs: the connections
+ * @id: the module's number
+ *
+ * Return: the connection with a reference, or NULL.
+ */
+struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
+{
+	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
-	if (id <= ATW_ID_MAX)
-		c = cs->by_id[id];
+	c = atw_conns_find(cs, id);
 	if (c)
 		refcount_inc(&c->ref);
 	spin_unlock(&cs->lock);
 	return c;
 }
 
-/* Take a connection out of the table. */
-static void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
+static void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&cs->lock);
 
-	if (c->id && cs->by_id[c->id] == c)
+	if (!c->id)
+		return;
+	if (c->id <= ATW_ID_MAX && cs->by_id[c->id] == c)
 		cs->by_id[c->id] = NULL;
-	list_del_init(&c->node);
+	if (atw_conn_is_seed(c))
+		atw_conns_add_past(cs, c->id);
 }
 
-/* An id for a new connection, 0 if all are in use. In turn, so that what the
- * module still says of a deleted one does not meet its successor.
+/**
+ * atw_conns_unname() - the module knows the number of a connection no longer
+ * @cs: the connections
+ * @c: the connection, which may get another
+ *
+ * Context: @cs->lock is held.
  */
-static u32 atw_conns_new_id(struct atw_conns *cs)
+void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
+{
+	atw_conns_free_id(cs, c);
+	WRITE_ONCE(c->id, 0);
+}
+
+/**
+ * atw_conns_link() - put a connection into the table
+ * @cs: the connections
+ * @c: the connection; a reference of the caller's is the table's then
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&cs->lock);
+
+	list_add_tail(&c->node, &cs->list);
+	cs->n++;
+}
+
+/**
+ * atw_conns_unlink() - take a connection out of the table
+ * @cs: the connections
+ * @c: the connection; the table's reference is the caller's then
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
+{
+	int hoard;
+
+	atw_conns_free_id(cs, c);
+	hoard = xchg(&c->hoard, 0);
+	if (cs->profile == ATW_PROFILE_BW20 && hoard >= ATW_HOARD_SOFT / 2) {
+		/* It deletes in the background. */
+		cs->zombie_hoard += hoard;
+		cs->zombie_until = jiffies + ATW_DELETE_LINGER;
+	} else {
+		atomic_sub(hoard, &cs->hoard);
+	}
+	list_del_init(&c->node);
+	cs->n--;
+}
+
+/**
+ * atw_conns_new_id() - an id for a new connection
+ * @cs: the connections
+ *
+ * In turn, so that what the module still says of a deleted one does not meet its
+ * successor.
+ *
+ * Context: @cs->lock is held.
+ * Return: the id; 0, all are in use.
+ */
+u32 atw_conns_new_id(struct atw_conns *cs)
 {
 	u32 id = cs->next_id;
 	u32 i;
@@ -277,7 +429,8 @@ static u32 atw_conns_new_id(struct atw_conns *cs)
 
 	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++) {
 		id = id < ATW_ID_MAX ? id + 1 : ATW_ID_MIN;
-		if (atw_id_is_code_word(id) && !cs->by_id[id]) {
+		if (atw_id_is_code_word(id) && !cs->by_id[id] &&
+		    !atw_conns_near_seed(cs, id)) {
 			cs->next_id = id;
 			return id;
 		}
@@ -285,22 +438,57 @@ static u32 atw_conns_new_id(struct atw_conns *cs)
 	return 0;
 }
 
-/* End all streams, and with @everything the rest as well. */
-static void atw_conns_end(struct atw_conns *cs, int err, bool everything)
+static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
+{
+	lockdep_assert_held(&c->lock);
+
+	switch (what) {
+	case ATW_END_STREAMS:
+		return atw_conn_is_stream(c) && c->state != ATW_CONN_WAITING;
+	case ATW_END_LINK:
+		return atw_conn_is_stream(c) ||
+		       (c->state == ATW_CONN_WAITING && !c->lasting);
+	default:
+		return !c->lasting;
+	}
+}
+
+/**
+ * atw_conns_end() - end several connections
+ * @cs: the connections
+ * @err: -errno for their owners
+ * @what: which
+ */
+void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 {
 	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (everything || atw_conn_is_stream(c)) {
+		if (atw_conn_is_hit(c, what)) {
 			if (c->state <= ATW_CONN_OPEN)
-				cs->resets++;
+				cs->resets += atw_conn_is_stream(c);
 			atw_conn_end(c, err, 0);
 		}
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
+}
+
+/*
+ * A seed whose server is not known has that one's reference: it is given back. The
+ * caller's own keeps the seed.
+ */
+static void atw_conn_disown(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->waits || c->server)
+		return;
+	c->waits = false;
+	c->ready = true;
+	refcount_dec(&c->ref);
 }
 
 /**
@@ -315,7 +503,9 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	struct atw_conn *c, *next;
 	LIST_HEAD(dead);
 
-	atw_conns_end(cs, err, true);
+	atw_conns_keep_servers(cs);
+	atw_conns_end(cs, err, ATW_END_ALL);
+	atw_tt_forget(cs);
 	spin_lock(&cs->lock);
 	list_for_each_entry_safe(c, next, &cs->list, node) {
 		spin_lock(&c->lock);
@@ -323,12 +513,23 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		if (c->state != ATW_CONN_WAITING) {
 			c->state = ATW_CONN_DEAD;
 			atw_conn_purge_tx(c);
+			atw_conn_disown(c);
 			atw_conns_unlink(cs, c);
 			list_add(&c->node, &dead);
 		}
 		spin_unlock(&c->lock);
 	}
+	cs->purged = false;
+	cs->no_conid = false;
+	cs->conid_known = false;
 	cs->nforeign = 0;
+	cs->nstrange = 0;
+	cs->seeds_told = false;
+	cs->no_peers = false;
+	cs->high_id = 0;
+	memset(cs->past, 0, sizeof(cs->past));
+	cs->ca_known = false;
+	cs->no_sendline = false;
 	spin_unlock(&cs->lock);
 	list_for_each_entry_safe(c, next, &dead, node) {
 		list_del_init(&c->node);
@@ -351,6 +552,7 @@ void atw_conns_gone(struct atw_conns *cs)
 	if (cs->rx_conn)
 		atw_conn_put(cs->rx_conn);
 	cs->rx_conn = NULL;
+	atw_tt_exit(cs);
 
 	spin_lock(&cs->lock);
 	cs->gone = true;
@@ -364,6 +566,7 @@ void atw_conns_gone(struct atw_conns *cs)
 		c->conns = NULL;
 		c->sending = false;
 		atw_conn_purge_tx(c);
+		atw_conn_disown(c);
 		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 		atw_conn_put(c);
@@ -378,18 +581,31 @@ void atw_conns_gone(struct atw_conns *cs)
  * @up: joined, with an address
  *
  * Without a link the module would connect lost streams again by itself, and
- * what was on the way is lost: they end here.
+ * what was on the way is lost: they end here. So does what waits to be opened, each
+ * time that this is told: it would wait for as long as there is no network.
  *
  * Context: any process context.
  */
 void atw_conns_set_link(struct atw_conns *cs, bool up)
 {
-	bool was = READ_ONCE(cs->link_up);
-
+	/* Before anything is ended: what comes after that is not opened. */
 	WRITE_ONCE(cs->link_up, up);
-	if (was && !up)
-		atw_conns_end(cs, -ENETDOWN, false);
+	if (!up)
+		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
 	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_conns_set_profile() - which firmware it is
+ * @cs: the connections
+ * @profile: its family
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile)
+{
+	cs->profile = profile;
+	cs->narrow = profile == ATW_PROFILE_MIDDLEWARE;
 }
 
 /**
@@ -403,9 +619,12 @@ void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 {
 	u32 max = baud / 10 / ATW_CHUNK_PER_SECOND;
 
+	cs->baud = baud;
 	cs->chunk = ATW_CHUNK_MIN;
+	cs->chunk_good = 0;
 	cs->chunk_max = baud ? clamp_t(u32, max, ATW_CHUNK_MIN, ATW_CHUNK_MAX) :
 			       ATW_CHUNK_MAX;
+	cs->chunk_limit = cs->chunk_max;
 }
 
 /**
@@ -422,10 +641,18 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	cs->next_open = jiffies;
 	cs->open_after = jiffies;
 	cs->deleted = jiffies - ATW_DELETE_LINGER;
+	cs->mode_since = jiffies - ATW_MODE_SETTLE;
+	cs->next_look = jiffies;
+	cs->send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
 }
 
-static void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
+/**
+ * atw_conns_add_foreign() - have something deleted that the module has
+ * @cs: the connections
+ * @id: its number
+ */
+void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
 {
 	unsigned int i;
 
@@ -439,831 +666,34 @@ static void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
 	atw_channel_kick(cs->ch);
 }
 
-/* Bytes were lost and any stream may miss some. */
-static void atw_conns_damage(struct atw_conns *cs)
-{
-	cs->damaged++;
-	atw_conns_end(cs, -ECONNRESET, false);
-	/* A word about an end may have been lost as well. */
-	WRITE_ONCE(cs->reconcile, true);
-	atw_channel_kick(cs->ch);
-}
-
 /**
- * atw_conns_payload() - where the bytes of a payload go
+ * atw_conns_for_each() - look at all connections
  * @cs: the connections
- * @id: whose
- * @len: bytes, at most ATW_PAYLOAD_MAX
+ * @fn: called with each, must not sleep; what it returns ends it, unless 0
+ * @arg: for @fn
  *
- * Context: the receive path.
- * Return: the place, or NULL: they are of no use.
+ * Context: process context.
+ * Return: what @fn returned last, 0 if there are no connections.
  */
-u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
+int atw_conns_for_each(struct atw_conns *cs,
+		       int (*fn)(const struct atw_conn_info *info, void *arg),
+		       void *arg)
 {
-	struct atw_conn *c = atw_conns_get(cs, id);
-	struct sk_buff *skb = NULL;
-	bool wanted;
-
-	/* What was left by a payload that never ended is of no use. */
-	kfree_skb(cs->rx_skb);
-	cs->rx_skb = NULL;
-	if (cs->rx_conn)
-		atw_conn_put(cs->rx_conn);
-	cs->rx_conn = NULL;
-
-	if (!c) {
-		if (cs->no_conid)
-			WRITE_ONCE(cs->orphan_id, id);
-		else if (!atw_id_is_code_word(id))
-			atw_conns_damage(cs);
-		return NULL;
-	}
-
-	spin_lock(&c->lock);
-	wanted = c->owner && !c->err && c->state <= ATW_CONN_OPEN;
-	spin_unlock(&c->lock);
-	if (wanted)
-		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
-	if (!skb) {
-		spin_lock(&c->lock);
-		if (wanted && atw_conn_is_stream(c)) {
-			cs->overflows++;
-			atw_conn_end(c, -ECONNRESET, 0);
-			atw_channel_kick(cs->ch);
-		}
-		spin_unlock(&c->lock);
-		atw_conn_put(c);
-		return NULL;
-	}
-	cs->rx_conn = c;
-	cs->rx_skb = skb;
-	return skb_put(skb, len);
-}
-
-/* A payload is complete, or damaged: hand it over or end its stream. */
-static void atw_conns_payload_end(struct atw_conns *cs, bool good, u32 id)
-{
-	struct atw_conn *c = cs->rx_conn;
-	struct sk_buff *skb = cs->rx_skb;
-
-	cs->rx_conn = NULL;
-	cs->rx_skb = NULL;
-	if (!c) {
-		/* Nobody gave it a place, yet its owner may live. */
-		c = good ? NULL : atw_conns_get(cs, id);
-		if (!c && !good)
-			atw_conns_damage(cs);
-		if (!c)
-			return;
-	}
-
-	spin_lock(&c->lock);
-	if (!good) {
-		cs->damaged++;
-		if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
-	} else if (skb && c->owner && !c->err && c->state <= ATW_CONN_OPEN) {
-		cs->rx_bytes += skb->len;
-		c->rx_bytes += skb->len;
-		if (!c->ops->rx(c, skb)) {
-			cs->overflows++;
-			kfree_skb(skb);
-			atw_conn_end(c, -ECONNRESET, 0);
-		}
-		skb = NULL;
-	}
-	spin_unlock(&c->lock);
-	kfree_skb(skb);
-	atw_conn_put(c);
-	if (!good)
-		WRITE_ONCE(cs->reconcile, true);
-	atw_channel_kick(cs->ch);
-}
-
-/* The peer of @c is gone: in order, unless bytes of ours were on the way. */
-static void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (c->state == ATW_CONN_WAITING)
-		return;
-	c->remote_closed = true;
-	/* The thread tells, after what comes first: whether a send that runs
-	 * was a success decides if this is an end in order.
-	 */
-	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending)
-		return;
-	if (!READ_ONCE(cs->link_up))
-		atw_conn_end(c, -ENETDOWN, 0);
-	else
-		atw_conn_end(c, c->tx_queued ? -ECONNRESET : 0, 0);
-}
-
-/**
- * atw_conns_event() - an event that concerns connections
- * @cs: the connections
- * @ev: the event
- *
- * Context: the receive path.
- */
-void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
-{
+	struct atw_conn_info info;
 	struct atw_conn *c;
-
-	switch (ev->type) {
-	case ATW_EV_PAYLOAD_END:
-		atw_conns_payload_end(cs, true, ev->id);
-		return;
-	case ATW_EV_PAYLOAD_BAD:
-		atw_conns_payload_end(cs, false, ev->id);
-		return;
-	case ATW_EV_EMPTY:
-		WRITE_ONCE(cs->read_empty, true);
-		return;
-	case ATW_EV_DAMAGE:
-		if (!ev->id) {
-			atw_conns_damage(cs);
-			return;
-		}
-		break;
-	case ATW_EV_SEED:
-		atw_conns_add_foreign(cs, ev->id);
-		return;
-	default:
-		break;
-	}
-
-	c = atw_conns_get(cs, ev->id);
-	if (!c) {
-		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
-			atw_conns_add_foreign(cs, ev->id);
-		/* A damaged name: anybody may be meant. */
-		if (ev->type == ATW_EV_DAMAGE)
-			atw_conns_damage(cs);
-		return;
-	}
-	spin_lock(&c->lock);
-	switch (ev->type) {
-	case ATW_EV_DISCONNECT:
-		atw_conn_remote_end(cs, c);
-		break;
-	case ATW_EV_RECONNECT:
-		/* Another stream under the same id: nothing of it may pass. */
-		atw_conn_end(c, -ECONNRESET, 0);
-		break;
-	case ATW_EV_AUTODEL:
-		WRITE_ONCE(cs->reconcile, true);
-		break;
-	case ATW_EV_PENDING:
-		cs->passive++;
-		WRITE_ONCE(cs->need_recvcfg, true);
-		/* In active mode it says so only when a comma was lost, or
-		 * when it has forgotten the mode: what it dropped since then
-		 * is not known.
-		 */
-		if (!cs->active)
-			c->fetch = true;
-		else if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
-		break;
-	case ATW_EV_DAMAGE:
-		cs->damaged++;
-		if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
-		break;
-	default:
-		break;
-	}
-	spin_unlock(&c->lock);
-	atw_conn_put(c);
-	atw_channel_kick(cs->ch);
-}
-
-/* What an unexpected end of a command means for the module as a whole. */
-static void atw_conns_command_failed(struct atw_conns *cs, int err)
-{
-	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
-		cs->need_sync = true;
-	else if (err != -EREMOTEIO && err != -EOPNOTSUPP && err != -ENODEV)
-		cs->need_reset = true;
-}
-
-static int atw_conns_delete_id(struct atw_conns *cs, u32 id)
-{
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
-	int err;
-
-	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
-	atw_line_uint(&cmd.line, id);
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
-	cs->deleted = jiffies;
-	/* It knows nothing of the id: that is what was wanted. */
-	if (err == -EREMOTEIO)
-		err = 0;
-	if (err)
-		atw_conns_command_failed(cs, err);
-	return err;
-}
-
-#define ATW_ROWS_MAX	32
-
-struct atw_rows {
-	struct atw_sock_row	row[ATW_ROWS_MAX];
-	unsigned int		n;
-	bool			more;
-};
-
-static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
-{
-	struct atw_rows *rows = cmd->priv;
-
-	if (rows->n == ATW_ROWS_MAX) {
-		rows->more = true;
-		return true;
-	}
-	if (!atw_parse_sock_row(text, &rows->row[rows->n]))
-		return false;
-	rows->n++;
-	return true;
-}
-
-static int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows)
-{
-	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
-		.row = atw_conns_row,
-		.priv = rows,
-	};
-	int err;
-
-	rows->n = 0;
-	rows->more = false;
-	atw_line_start(&cmd.line, "AT+SOCKET?");
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
-	if (err)
-		atw_conns_command_failed(cs, err);
-	return err;
-}
-
-/**
- * atw_conns_purge() - delete every socket that the module has
- * @cs: the connections, none of them live
- *
- * A host that restarted finds the sockets of its former life: they would
- * deliver bytes that nobody asked for, and count against the module's few.
- *
- * Context: the channel's thread.
- * Return: 0; -EBUSY, some do not go; or as atw_channel_exec().
- */
-int atw_conns_purge(struct atw_conns *cs)
-{
-	struct atw_rows *rows;
-	unsigned int i, left;
-	int round, err = 0;
-
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return -ENOMEM;
-	for (round = 0; round < 4; round++) {
-		err = atw_conns_query(cs, rows);
-		if (err)
-			break;
-		left = 0;
-		for (i = 0; i < rows->n && !err; i++) {
-			/* Deletion may go on in the background. */
-			if (rows->row[i].status == ATW_SOCK_DELETED)
-				continue;
-			left++;
-			err = atw_conns_delete_id(cs, rows->row[i].id);
-		}
-		if (err || (!left && !rows->more))
-			break;
-		err = -EBUSY;
-		if (round == 3)
-			break;
-		if (round && atw_channel_sleep(cs->ch, HZ)) {
-			err = -ENODEV;
-			break;
-		}
-		err = 0;
-	}
-	kfree(rows);
-	return err == -EOPNOTSUPP || err == -EREMOTEIO ? 0 : err;
-}
-
-/* Compare what the module has with what we think it has. */
-static void atw_conns_reconcile(struct atw_conns *cs)
-{
-	unsigned long asked = jiffies;
-	struct atw_rows *rows;
-	struct atw_conn *c;
-	unsigned int i;
-	bool ours;
-
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return;
-	if (atw_conns_query(cs, rows) || rows->more)
-		goto free;
+	int ret = 0;
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (c->state == ATW_CONN_OPEN && time_before(c->since, asked)) {
-			for (i = 0; i < rows->n; i++)
-				if (rows->row[i].id == c->id)
-					break;
-			if (i == rows->n ||
-			    rows->row[i].status == ATW_SOCK_DELETED ||
-			    (atw_conn_is_stream(c) &&
-			     (rows->row[i].status == ATW_SOCK_LOST ||
-			      rows->row[i].status == ATW_SOCK_CONNECTING ||
-			      rows->row[i].status == ATW_SOCK_FAILED))) {
-				cs->resets++;
-				atw_conn_end(c, -ECONNRESET, 0);
-			}
-		}
+		atw_conn_get_info(c, &info);
+		if (c->owner && c->ops->whose)
+			c->ops->whose(c, &info);
 		spin_unlock(&c->lock);
-	}
-	spin_unlock(&cs->lock);
-
-	for (i = 0; i < rows->n; i++) {
-		if (rows->row[i].status == ATW_SOCK_DELETED)
-			continue;
-		c = atw_conns_get(cs, rows->row[i].id);
-		ours = c;
-		if (c)
-			atw_conn_put(c);
-		if (!ours)
-			atw_conns_add_foreign(cs, rows->row[i].id);
-	}
-free:
-	kfree(rows);
-}
-
-/* Delete one connection in the module and forget it. */
-static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
-{
-	int err = atw_conns_delete_id(cs, c->id);
-
-	/* An answer that stayed away is looked for by the sync; the id must
-	 * not be used again before the module has said that it is free.
-	 */
-	if (err && err != -EOPNOTSUPP)
-		return;
-	spin_lock(&cs->lock);
-	spin_lock(&c->lock);
-	c->state = ATW_CONN_DEAD;
-	atw_conns_unlink(cs, c);
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
-	atw_conn_put(c);
-}
-
-/* Get what waits in a module in passive mode, all of it, at once. */
-static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
-{
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
-	u64 before = READ_ONCE(c->rx_bytes);
-	int err;
-
-	spin_lock(&c->lock);
-	c->fetch = false;
-	spin_unlock(&c->lock);
-	WRITE_ONCE(cs->read_empty, false);
-	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
-	atw_line_uint(&cmd.line, c->id);
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
-	if (err && err != -EREMOTEIO)
-		atw_conns_command_failed(cs, err);
-
-	spin_lock(&c->lock);
-	if (!err && !READ_ONCE(cs->read_empty) && c->rx_bytes != before)
-		c->fetch = true;
-	else if (err)
-		atw_conn_end(c, -ECONNRESET, cmd.code);
-	if (!c->fetch && c->remote_closed)
-		atw_conn_remote_end(cs, c);
-	spin_unlock(&c->lock);
-}
-
-static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c,
-			  unsigned int ready)
-{
-	u32 turn;
-
-	lockdep_assert_held(&c->lock);
-
-	if (!atw_conn_is_stream(c))
-		return skb_peek(&c->txq)->len;
-	/* Who waits for its turn should not wait for a long one. */
-	turn = max_t(u32, cs->chunk / max(ready, 1U), min_t(u32, cs->chunk,
-							    ATW_CHUNK_MIN));
-	return min(c->tx_queued, turn);
-}
-
-/* Take @n bytes off the transmit queue, the buffers to @done. */
-static void atw_conn_consume(struct atw_conn *c, u32 n,
-			     struct sk_buff_head *done)
-{
-	struct sk_buff *skb;
-	u32 part;
-
-	lockdep_assert_held(&c->lock);
-
-	while (n && (skb = skb_peek(&c->txq))) {
-		part = min(n, skb->len - c->tx_off);
-		n -= part;
-		c->tx_off += part;
-		WRITE_ONCE(c->tx_queued, c->tx_queued - part);
-		if (c->tx_off == skb->len) {
-			__skb_unlink(skb, &c->txq);
-			__skb_queue_tail(done, skb);
-			c->tx_off = 0;
-		}
-	}
-}
-
-static void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
-			   unsigned int ready)
-{
-	struct atw_cmd cmd = { .timeout = ATW_SEND_TIMEOUT };
-	struct sk_buff_head done;
-	bool full;
-	int err;
-
-	__skb_queue_head_init(&done);
-	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_OPEN || !c->tx_queued) {
-		spin_unlock(&c->lock);
-		return;
-	}
-	cmd.payload = skb_peek(&c->txq);
-	cmd.payload_off = c->tx_off;
-	cmd.payload_len = atw_conns_turn(cs, c, ready);
-	full = cmd.payload_len >= cs->chunk && c->tx_queued > cs->chunk;
-	c->sending = true;
-	c->fresh = false;
-	spin_unlock(&c->lock);
-
-	trace_atw_payload(cs->ch->dev, true, c->id, cmd.payload_len);
-	atw_line_start(&cmd.line, "AT+SOCKETSEND=");
-	atw_line_uint(&cmd.line, c->id);
-	atw_line_uint(&cmd.line, cmd.payload_len);
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
-
-	spin_lock(&c->lock);
-	c->sending = false;
-	if (!err) {
-		atw_conn_consume(c, cmd.payload_len, &done);
-		c->tx_bytes += cmd.payload_len;
-		cs->tx_bytes += cmd.payload_len;
-		if (full)
-			cs->chunk = min(cs->chunk + ATW_CHUNK_MIN / 2,
-					cs->chunk_max);
-	} else if (err == -EREMOTEIO && !cmd.sent &&
-		   cmd.code == ATW_ERR_MALLOC && cs->chunk > 128) {
-		/* Refused before a byte had gone: ask for less. */
-		cs->chunk = min(cs->chunk, cmd.payload_len) / 2;
-		cs->chunk_max = max_t(u32, cs->chunk, 128);
-	} else {
-		if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_SEND) {
-			cs->chunk = min_t(u32, cs->chunk, ATW_CHUNK_MIN);
-			cs->chunk_max = cs->chunk;
-		}
-		cs->resets++;
-		atw_conn_end(c, -ECONNRESET, cmd.code);
-	}
-	if (c->remote_closed)
-		atw_conn_remote_end(cs, c);
-	if (c->abort || c->state > ATW_CONN_OPEN)
-		atw_conn_purge_tx(c);
-	else if (!err && c->owner)
-		c->ops->tx_done(c);
-	spin_unlock(&c->lock);
-
-	/* Outside: the last of them may free the socket. */
-	__skb_queue_purge(&done);
-	if (err)
-		atw_conns_command_failed(cs, err);
-}
-
-/* The module's own name for a connection that it was not told to number. */
-static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
-{
-	int err = 0;
-
-	spin_lock(&cs->lock);
-	spin_lock(&c->lock);
-	if (!id || id > ATW_ID_MAX || cs->by_id[id] || cs->orphan_id == id) {
-		/* SOCKETSEND keeps an id in one byte, and bytes that came
-		 * before the name are gone.
-		 */
-		err = -ECONNABORTED;
-	} else {
-		if (cs->by_id[c->id] == c)
-			cs->by_id[c->id] = NULL;
-		c->id = id;
-		cs->by_id[id] = c;
-	}
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
-	if (err && id)
-		atw_conns_add_foreign(cs, id);
-	return err;
-}
-
-static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
-			     struct atw_cmd *cmd)
-{
-	memset(cmd, 0, sizeof(*cmd));
-	cmd->timeout = ATW_CONNECT_TIMEOUT;
-	atw_line_start(&cmd->line, "AT+SOCKET=");
-	atw_line_uint(&cmd->line, c->type);
-	atw_line_host(&cmd->line, c->name, c->addr);
-	atw_line_uint(&cmd->line, c->port);
-	if (!cs->no_conid || c->keepalive)
-		atw_line_uint(&cmd->line, c->keepalive);
-	if (!cs->no_conid)
-		atw_line_uint(&cmd->line, c->id);
-	atw_line_end(&cmd->line);
-	return atw_channel_exec(cs->ch, cmd);
-}
-
-/* Let a connect wait for a socket that is being deleted. */
-static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
-{
-	bool wait;
-
-	spin_lock(&cs->lock);
-	spin_lock(&c->lock);
-	wait = c->owner && !c->err;
-	if (wait) {
-		c->state = ATW_CONN_WAITING;
-		cs->by_id[c->id] = NULL;
-		c->id = 0;
-		cs->open_after = jiffies + ATW_OPEN_RETRY;
-	}
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
-	return wait;
-}
-
-static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
-{
-	unsigned long start = jiffies;
-	struct atw_cmd cmd;
-	int err;
-
-	spin_lock(&cs->lock);
-	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_WAITING) {
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
-		return;
-	}
-	c->id = atw_conns_new_id(cs);
-	if (!c->id) {
-		atw_conn_end(c, -ENOBUFS, 0);
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
-		return;
-	}
-	cs->by_id[c->id] = c;
-	cs->orphan_id = 0;
-	c->state = ATW_CONN_OPENING;
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
-
-	err = atw_conns_connect(cs, c, &cmd);
-	if (err == -EREMOTEIO && !cs->no_conid &&
-	    (cmd.code == ATW_ERR_PARAM_COUNT || cmd.code == ATW_ERR_PARAM_VALUE)) {
-		/* Firmware from before the parameter was added. */
-		cs->no_conid = true;
-		err = atw_conns_connect(cs, c, &cmd);
-		if (err)
-			cs->no_conid = false;
-	}
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED)
-		atw_conns_add_foreign(cs, c->id);
-	if (!err && cmd.id && cmd.id != c->id)
-		err = atw_conns_renumber(cs, c, cmd.id);
-	else if (!err && !cmd.id && cs->no_conid)
-		err = atw_conns_renumber(cs, c, 0);
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE &&
-	    time_before(jiffies, cs->deleted + ATW_DELETE_LINGER) &&
-	    atw_conns_postpone(cs, c))
-		return;
-	if (err == -EREMOTEIO) {
-		err = atw_error_to_errno(cmd.code);
-		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&
-		    time_after(jiffies, start + ATW_CONNECT_LATE))
-			err = -ETIMEDOUT;
-	} else if (err) {
-		atw_conns_command_failed(cs, err);
-	}
-
-	spin_lock(&c->lock);
-	if (err) {
-		cs->failed++;
-		atw_conn_end(c, err, cmd.code);
-		/* Whether it exists is not known after a time-out. */
-		c->state = err == -ETIMEDOUT && !cmd.code ? ATW_CONN_CLOSING :
-							    ATW_CONN_DEAD;
-	} else if (c->err) {
-		c->state = ATW_CONN_CLOSING;
-	} else {
-		cs->opened++;
-		c->since = jiffies;
-		c->state = ATW_CONN_OPEN;
-		if (c->owner)
-			c->ops->opened(c, 0, 0);
-		if (c->remote_closed)
-			atw_conn_remote_end(cs, c);
-	}
-	spin_unlock(&c->lock);
-}
-
-enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
-		ATW_TASK_SEND, ATW_TASK_OPEN };
-
-/* Does this one only linger until its last bytes are sent? */
-static bool atw_conn_finished(struct atw_conn *c)
-{
-	return !c->owner && !c->sending &&
-	       (c->abort || !c->tx_queued || time_after(jiffies, c->close_by));
-}
-
-/*
- * What to do next: forget and delete first, then bytes that wait in the
- * module, then sends: connections that were idle before those that keep the
- * UART busy, each in turn; then one connect, at once when there is nothing to
- * send and after some patience when there is. Returns with a reference.
- */
-static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
-				       enum atw_task *task, unsigned int *ready)
-{
-	struct atw_conn *c, *fresh = NULL, *bulk = NULL, *open = NULL;
-	struct atw_conn *best = NULL;
-
-	*task = ATW_TASK_NONE;
-	*ready = 0;
-	spin_lock(&cs->lock);
-	list_for_each_entry(c, &cs->list, node) {
-		spin_lock(&c->lock);
-		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
-			c->state = ATW_CONN_CLOSING;
-		if (c->state == ATW_CONN_DEAD) {
-			best = c;
-			*task = ATW_TASK_REAP;
-		} else if (c->state == ATW_CONN_CLOSING) {
-			best = c;
-			*task = ATW_TASK_DELETE;
-		} else if (c->fetch && c->state == ATW_CONN_OPEN) {
-			best = c;
-			*task = ATW_TASK_FETCH;
-		} else if (c->state == ATW_CONN_OPEN && c->tx_queued) {
-			(*ready)++;
-			if (c->fresh && !fresh)
-				fresh = c;
-			if (!c->fresh && !bulk)
-				bulk = c;
-		} else if (c->state == ATW_CONN_WAITING && !open) {
-			open = c;
-		}
-		spin_unlock(&c->lock);
-		if (best)
+		ret = fn(&info, arg);
+		if (ret)
 			break;
 	}
-	if (!best && open && cs->link_up &&
-	    time_after_eq(jiffies, cs->open_after) &&
-	    (!*ready || time_after_eq(jiffies, cs->next_open))) {
-		best = open;
-		*task = ATW_TASK_OPEN;
-	}
-	if (!best && *ready) {
-		if (fresh && (!bulk || cs->fresh_run < ATW_FRESH_RUN)) {
-			best = fresh;
-			cs->fresh_run++;
-		} else {
-			best = bulk;
-			cs->fresh_run = 0;
-		}
-		*task = ATW_TASK_SEND;
-		list_move_tail(&best->node, &cs->list);
-	}
-	if (best)
-		refcount_inc(&best->ref);
 	spin_unlock(&cs->lock);
-	return best;
-}
-
-/**
- * atw_conns_set_active() - have the module print what it receives
- * @cs: the connections
- *
- * There is no query for the mode. In passive mode the module drops what it has
- * no memory for without a word, so the mode must be certain.
- *
- * Context: the channel's thread.
- * Return: 0, also where the firmware has no such mode; or as
- * atw_channel_exec().
- */
-int atw_conns_set_active(struct atw_conns *cs)
-{
-	int err = atw_channel_run(cs->ch, "AT+SOCKETRECVCFG=1",
-				  ATW_CMD_TIMEOUT);
-
-	cs->active = !err;
-	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
-}
-
-/**
- * atw_conns_work() - do the next piece of work for the connections
- * @cs: the connections
- *
- * Context: the channel's thread; runs at most a few commands.
- * Return: false if there was nothing to do.
- */
-bool atw_conns_work(struct atw_conns *cs)
-{
-	unsigned int ready;
-	enum atw_task task;
-	struct atw_conn *c;
-	u32 id = 0;
-
-	spin_lock(&cs->lock);
-	if (cs->nforeign)
-		id = cs->foreign[--cs->nforeign];
-	spin_unlock(&cs->lock);
-	if (id) {
-		c = atw_conns_get(cs, id);
-		if (!c)
-			atw_conns_delete_id(cs, id);
-		else
-			atw_conn_put(c);
-		return true;
-	}
-	if (READ_ONCE(cs->need_recvcfg)) {
-		WRITE_ONCE(cs->need_recvcfg, false);
-		atw_conns_set_active(cs);
-		return true;
-	}
-	if (READ_ONCE(cs->reconcile)) {
-		WRITE_ONCE(cs->reconcile, false);
-		atw_conns_reconcile(cs);
-		return true;
-	}
-
-	c = atw_conns_pick(cs, &task, &ready);
-	if (!c)
-		return false;
-	switch (task) {
-	case ATW_TASK_REAP:
-		spin_lock(&cs->lock);
-		atw_conns_unlink(cs, c);
-		spin_unlock(&cs->lock);
-		atw_conn_put(c);
-		break;
-	case ATW_TASK_DELETE:
-		atw_conns_delete(cs, c);
-		break;
-	case ATW_TASK_FETCH:
-		atw_conns_fetch(cs, c);
-		break;
-	case ATW_TASK_SEND:
-		atw_conns_send(cs, c, ready);
-		break;
-	case ATW_TASK_OPEN:
-		atw_conns_open(cs, c);
-		cs->next_open = jiffies + ATW_OPEN_PATIENCE;
-		break;
-	default:
-		break;
-	}
-	atw_conn_put(c);
-	return true;
-}
-
-/**
- * atw_conns_next_work() - when to look again without a kick
- * @cs: the connections
- *
- * Return: jiffies; connections that linger are looked at once a second.
- */
-long atw_conns_next_work(struct atw_conns *cs)
-{
-	long retry = (long)(cs->open_after - jiffies);
-	bool any;
-
-	spin_lock(&cs->lock);
-	any = !list_empty(&cs->list);
-	spin_unlock(&cs->lock);
-	if (!any)
-		return 60 * HZ;
-	return retry > 0 ? min_t(long, retry, HZ) : HZ;
+	return ret;
 }

@@ -7,12 +7,16 @@
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 
 #include <linux/atwifi.h>
 
 #include "channel.h"
+#include "id.h"
+#include "transparent.h"
 
 struct atw_conn;
+struct atw_conn_info;
 
 /* The module reads datagrams into 1024 bytes and cuts what is longer. */
 #define ATW_DGRAM_MAX	1024
@@ -30,12 +34,37 @@ struct atw_conn;
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
  *	Called once, and only after @opened told success
  * @tx_done: buffers were handed to the module and freed: there is room
+ * @seed: a server has a connection for atw_conn_accept(); NULL if its owner
+ *	accepts none
+ * @whose: name the program's socket in @info; NULL if it is never known
  */
 struct atw_conn_ops {
 	void (*opened)(struct atw_conn *c, int err, u32 code);
 	bool (*rx)(struct atw_conn *c, struct sk_buff *skb);
 	void (*closed)(struct atw_conn *c, int err, u32 code);
 	void (*tx_done)(struct atw_conn *c);
+	void (*seed)(struct atw_conn *server);
+	void (*whose)(struct atw_conn *c, struct atw_conn_info *info);
+};
+
+/**
+ * struct atw_conn_spec - what connection is wanted
+ * @type: which kind; a server listens, all others connect
+ * @name: host name, already checked by atw_check_host(), or ""; "" for a server
+ * @addr: IPv4 address in host order, where there is no name; 0 for a server
+ * @port: the remote's port, or a server's own, in host order
+ * @keepalive: seconds between probes, 0: none
+ * @backlog: of a server: connections that wait to be accepted, at most
+ * @unverified: of a TLS client: it need not be known who the remote is
+ */
+struct atw_conn_spec {
+	enum atw_sock_type	type;
+	const char		*name;
+	u32			addr;
+	u16			port;
+	u32			keepalive;
+	unsigned int		backlog;
+	bool			unverified;
 };
 
 enum atw_conn_state {
@@ -47,27 +76,49 @@ enum atw_conn_state {
 };
 
 /**
- * struct atw_conn - a connection
- * @ref: the table holds one while it is listed, the owner one
+ * struct atw_conn - a connection, a server, or a seed: a connection that a
+ * server of the module has accepted
+ * @ref: the table holds one while it is listed, the owner one; before a seed
+ *	has an owner that one is its server's
  * @lock: protects everything below it that is not said to be constant; nests
- *	inside atw_conns.lock, outside the owner's queue locks
+ *	inside atw_conns.lock, outside the owner's queue locks. A server's nests
+ *	outside those of its seeds
+ * @server: a seed's, holds a reference; NULL until it is known
+ * @addr, @port: of a seed those of its peer, 0 if the module does not tell;
+ *	constant once it can be accepted
  * @conns: the table, NULL after the device is gone
+ * @paused: there is nothing to do for it until @not_before, in jiffies
+ * @lasting: a server that was open once: it is opened again when the module
+ *	has lost it
+ * @renew: its module may have stopped serving it: it is to be opened anew
+ * @old_id: the number under which it was deleted to be opened anew
+ * @seeds: of a server: those that nobody has accepted, @nseeds of them and at
+ *	most @backlog
+ * @waits: a seed that nobody has accepted
+ * @ready: a seed that may be accepted: what can be known of it is known
+ * @auto_deleted: the module said so
+ * @transparent: it is to have transparent mode; written by the channel's thread
+ * @held: what came while @announced older bytes were still to be fetched,
+ *	@early_size of memory together with @early; see struct atw_held_cb
+ * @early: what a seed received before it was accepted, @early_size of memory
  */
 struct atw_conn {
 	refcount_t			ref;
 	struct list_head		node;		/* atw_conns.lock */
+	struct list_head		accept;		/* the server's lock */
 
 	/* constant */
-	const struct atw_conn_ops	*ops;
+	const struct atw_conn_ops	*ops;		/* once it is owned */
 	enum atw_sock_type		type;
 	u16				port;
 	u32				addr;
 	u32				keepalive;	/* seconds, 0: off */
-	unsigned long			since;
+	bool				unverified;
 	char				name[ATW_NAME_MAX];
 
 	spinlock_t			lock;
 	struct atw_conns		*conns;
+	struct atw_conn			*server;
 	void				*owner;		/* NULL: closed by it */
 	enum atw_conn_state		state;
 	int				err;
@@ -78,16 +129,56 @@ struct atw_conn {
 	u32				tx_off;		/* sent of the first */
 	u32				tx_queued;	/* bytes not handed over */
 	bool				sending;	/* a command has them */
+	unsigned int			refused;	/* for want of memory */
 	bool				fresh;		/* was idle before */
 	bool				fetch;		/* passive data waits */
+	bool				fetched_last;	/* after the end */
+	s64				announced;	/* bytes, not fetched */
+	int				hoard;		/* as atw_conns.hoard */
+	unsigned int			empties;	/* in spite of that */
+	struct sk_buff_head		held;		/* came after those */
 	unsigned long			close_by;
+	bool				paused;
+	unsigned long			not_before;
+	unsigned int			query;		/* see atw_conns.query */
+	bool				lasting;
+	bool				renew;
+	u32				old_id;
+	struct list_head		seeds;
+	unsigned int			nseeds;
+	unsigned int			backlog;
+	bool				waits;
+	bool				ready;
+	bool				auto_deleted;
+	bool				transparent;
+	struct sk_buff_head		early;
+	u32				early_size;
 	u64				rx_bytes;
 	u64				tx_bytes;
 };
 
-/* ConIDs that are in use or could be: see conn.c for how they are made. */
-#define ATW_ID_MIN	100
-#define ATW_ID_MAX	255
+/**
+ * struct atw_conn_info - what can be told of a connection
+ * @err: -errno of its owner, where it was ended by an error
+ * @code: the module's number for that, 0 if it gave none
+ * @inode: of the program's socket, 0: not known
+ * @uid: who has made that socket, if it is known
+ */
+struct atw_conn_info {
+	u32			id;		/* 0: none yet */
+	enum atw_sock_type	type;
+	enum atw_conn_state	state;
+	u32			addr;		/* of the remote, host order */
+	u16			port;
+	char			name[ATW_NAME_MAX];
+	u32			unsent;
+	u64			rx_bytes;
+	u64			tx_bytes;
+	int			err;
+	u32			code;
+	u64			inode;
+	kuid_t			uid;
+};
 
 /**
  * struct atw_conns - the connections of one device
@@ -95,46 +186,116 @@ struct atw_conn {
  *	inside the channel's rx_lock, outside atw_conn.lock
  * @list: all of them, in the order in which they are served; each holds a
  *	reference
- * @by_id: those with an id, without a reference of their own
+ * @by_id: those with an id up to ATW_ID_MAX, without a reference of their own
+ * @look: there are seeds of which more is to be known
+ * @seeds_told: the firmware announces its seeds
+ * @no_peers: the firmware does not tell who they are
+ * @narrow: it keeps the id of a send in one byte
+ * @high_id: the highest number that it has given by itself
+ * @deleting: the id that is being deleted at this moment, 0: none
+ * @query: counts the queries of the module's table; what it says is newer than
+ *	a connection that has a lower count
+ * @past: numbers of seeds that are gone, of which the module may yet speak
+ * @strange: ids that the module has and nobody here knows, seen once
+ * @want_passive: the receive mode that was asked for; @mode_since when
+ * @ask_link: what becomes of a connection depends on whether there is a network
+ * @spoiled: a remote may have got what was not for it: the module is to restart
+ *	before it can end that connection in order
+ * @tt: transparent mode, see there
+ * @broken: constant; tells of an open connection that ends with an error, with
+ *	its lock held; may be NULL
+ * @starved: the module has no socket left for a connect; returns whether one
+ *	will be free soon. The channel's thread, no locks held. May be NULL
  * @rx_conn: whose payload is being received, with a reference; with @rx_skb
- *	and @read_empty the receive path's alone
+ *	and @rx_answer the receive path's alone
  */
 struct atw_conns {
 	spinlock_t		lock;
 	struct list_head	list;
+	unsigned int		n;		/* on it */
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next_id;
 	struct atw_channel	*ch;
+	enum atw_profile	profile;
+	void			(*broken)(struct atw_conns *cs,
+					  const struct atw_conn_info *info);
+	bool			(*starved)(struct atw_conns *cs);
 	bool			link_up;
 	bool			gone;		/* under lock: no new ones */
 	bool			reconcile;	/* ask AT+SOCKET? */
 	bool			need_reset;	/* the module must be recovered */
 	bool			no_conid;	/* it names the ids itself */
+	bool			conid_known;	/* it has used one of ours */
+	bool			purged;		/* it has none but ours */
 	u32			orphan_id;	/* got bytes for an id unknown */
 	u32			chunk;		/* bytes of one AT+SOCKETSEND */
 	u32			chunk_max;
+	u32			chunk_limit;	/* what chunk_max may become */
+	unsigned int		chunk_good;	/* sends of that size since */
+	unsigned long		send_after;	/* the module has no memory */
+	bool			no_sendline;	/* the firmware cannot */
 	unsigned long		next_open;	/* payload first until then */
 	unsigned long		open_after;	/* the module is out of them */
 	unsigned long		deleted;	/* when the last one was */
+	unsigned long		next_look;	/* work without a kick */
 	bool			need_sync;	/* an answer stayed away */
 	bool			need_recvcfg;	/* it is in passive mode */
 	bool			active;		/* it was told not to be */
+	bool			want_passive;
+	unsigned long		mode_since;
+	bool			fetched;	/* the last work was that */
+	u32			reading;	/* the id that is read, 0: none */
+	bool			read_data;	/* and there was something */
+	atomic_t		hoard;		/* memory of what it keeps */
+	u32			zombie_hoard;	/* of it, of deleted ones ... */
+	unsigned long		zombie_until;	/* ... that linger */
 	unsigned int		fresh_run;
 	u32			foreign[16];	/* ids in the module, not ours */
 	unsigned int		nforeign;
+	bool			look;
+	bool			seeds_told;
+	bool			no_peers;
+	bool			narrow;
+	u32			high_id;
+	u32			deleting;
+	unsigned int		query;
+	struct {
+		u32		id;
+		unsigned long	until;
+	}			past[16];
+	unsigned int		next_past;
+	u32			strange[16];
+	unsigned int		nstrange;
+	unsigned long		strange_at;	/* when to look at them again */
+	bool			restarted;	/* it was told to */
+	bool			ask_link;
+	bool			spoiled;
+	unsigned int		baud;		/* 0: not known */
+	struct atw_tt		tt;
+	bool			ca_known;	/* that a CA is stored */
 	struct atw_conn		*rx_conn;
 	struct sk_buff		*rx_skb;
+	bool			rx_answer;
 	bool			read_empty;
 
 	/* counters, written under @lock or by the receive path alone */
 	u64			opened, failed, resets, overflows, damaged;
 	u64			passive, rx_bytes, tx_bytes;
+	u64			accepted, refused;
 };
 
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
 			       const char *name, u32 addr, u16 port,
 			       u32 keepalive, const struct atw_conn_ops *ops,
 			       void *owner);
+struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
+				    const struct atw_conn_spec *spec,
+				    const struct atw_conn_ops *ops,
+				    void *owner);
+struct atw_conn *atw_conn_accept(struct atw_conn *server,
+				 const struct atw_conn_ops *ops, void *owner);
+bool atw_conn_acceptable(struct atw_conn *server);
+void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 void atw_conn_put(struct atw_conn *c);
@@ -149,8 +310,15 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
 void atw_conns_fail_all(struct atw_conns *cs, int err);
 void atw_conns_gone(struct atw_conns *cs);
 int atw_conns_set_active(struct atw_conns *cs);
+int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
 int atw_conns_purge(struct atw_conns *cs);
+int atw_conns_for_each(struct atw_conns *cs,
+		       int (*fn)(const struct atw_conn_info *info, void *arg),
+		       void *arg);
+void atw_conns_command_failed(struct atw_conns *cs, int err);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
+void atw_conns_ca_changed(struct atw_conns *cs);
+void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
 
 #endif

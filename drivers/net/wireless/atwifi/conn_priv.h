@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the rooms of the connection layer share: conn*.c, seed.c, transparent.c. */
+#ifndef _ATWIFI_CONN_PRIV_H
+#define _ATWIFI_CONN_PRIV_H
+
+#include <linux/jiffies.h>
+
+#include "conn.h"
+
+/* Connections that wait to be accepted: more than a module can have. */
+#define ATW_BACKLOG_MAX		16U
+
+/* Those of a device, with what programs have closed and the module has yet to hear
+ * of: they cost memory until then. Twice what the network device has.
+ */
+#define ATW_CONNS_MAX		2048
+
+/* Seeds that were not announced, until the module was asked for their servers. */
+#define ATW_GUESSES_MAX		64
+
+#define ATW_ROWS_MAX		32
+/* The least of a send that shares the module with others. */
+#define ATW_CHUNK_MIN		1024
+/* Some firmware deletes in the background, for seconds; until it is done the
+ * socket counts against its few.
+ */
+#define ATW_DELETE_LINGER	(4 * HZ)
+/* What was about to be printed in one receive mode comes in spite of the other. */
+#define ATW_MODE_SETTLE		HZ
+/*
+ * In passive mode the module keeps what it receives in its heap, and drops without a
+ * word what does not fit. How large that is it does not tell; these are taken to be
+ * less. Past the first a connection whose data comes is ended, which frees what it
+ * has; past the second what was dropped may have been anybody's.
+ */
+#define ATW_HOARD_SOFT		(32 * 1024)
+#define ATW_HOARD_HARD		(48 * 1024)
+
+/**
+ * struct atw_rows - the answer to AT+SOCKET?
+ * @row: the rows, @n of them
+ * @more: there were others for which there was no room
+ */
+struct atw_rows {
+	struct atw_sock_row	row[ATW_ROWS_MAX];
+	unsigned int		n;
+	bool			more;
+};
+
+/**
+ * enum atw_end - which connections something ends
+ * @ATW_END_STREAMS: bytes were lost: streams of which the module knows
+ * @ATW_END_LINK: the network is lost: streams, and what waits to be opened
+ * @ATW_END_ALL: the module has lost all: whatever is not opened again
+ */
+enum atw_end { ATW_END_STREAMS, ATW_END_LINK, ATW_END_ALL };
+
+static inline bool atw_conn_is_seed(const struct atw_conn *c)
+{
+	return c->type == ATW_TYPE_TCP_SEED || c->type == ATW_TYPE_SSL_SEED;
+}
+
+/* Does it accept connections? */
+static inline bool atw_conn_is_listener(const struct atw_conn *c)
+{
+	return c->type == ATW_TYPE_TCP_SERVER || c->type == ATW_TYPE_SSL_SERVER;
+}
+
+/* Does it wait for others to speak first? */
+static inline bool atw_conn_is_server(const struct atw_conn *c)
+{
+	return atw_conn_is_listener(c) || c->type == ATW_TYPE_UDP_SERVER;
+}
+
+/* Does it carry bytes of which none may be missing? */
+static inline bool atw_conn_is_stream(const struct atw_conn *c)
+{
+	return c->type != ATW_TYPE_UDP_CLIENT && !atw_conn_is_server(c);
+}
+
+/* Is there somebody for what it receives, or will there be? */
+static inline bool atw_conn_wanted(const struct atw_conn *c)
+{
+	return c->owner || c->waits;
+}
+
+/* Nobody has it any more, and nothing is left to be sent: it is to be deleted. */
+static inline bool atw_conn_finished(const struct atw_conn *c)
+{
+	return !atw_conn_wanted(c) && !c->sending &&
+	       (c->abort || !c->tx_queued || time_after(jiffies, c->close_by));
+}
+
+/* There is nothing to do for it for so many jiffies. */
+static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
+{
+	c->paused = true;
+	c->not_before = jiffies + pause;
+}
+
+struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
+				gfp_t gfp);
+void atw_conn_end(struct atw_conn *c, int err, u32 code);
+void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_purge_tx(struct atw_conn *c);
+void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
+		   struct sk_buff_head *done);
+void atw_conn_send_over(struct atw_conn *c, int err);
+struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
+				  struct sk_buff *skb);
+void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
+struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id);
+struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id);
+void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
+u32 atw_conns_new_id(struct atw_conns *cs);
+void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
+void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
+		    unsigned int ready);
+void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
+void atw_conns_damage(struct atw_conns *cs);
+int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows);
+bool atw_conns_closing(struct atw_conns *cs);
+int atw_conns_delete_id(struct atw_conns *cs, u32 id);
+
+void atw_conn_drop_seeds(struct atw_conn *server);
+bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
+		    struct sk_buff *skb);
+void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_renew(struct atw_conn *server);
+void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);
+struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
+void atw_conns_look(struct atw_conns *cs);
+void atw_conns_find_strangers(struct atw_conns *cs,
+			      const struct atw_rows *rows);
+void atw_conns_keep_servers(struct atw_conns *cs);
+void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);
+bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server);
+bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c);
+bool atw_conns_recount(struct atw_conns *cs);
+bool atw_conns_near_seed(struct atw_conns *cs, u32 id);
+void atw_conns_add_past(struct atw_conns *cs, u32 id);
+bool atw_conns_past(struct atw_conns *cs, u32 id);
+
+#endif

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the module says of connections: payloads, and events.
+ *
+ * All of it runs in the receive path, which alone calls the owners' ops->rx.
+ */
+#include <linux/jiffies.h>
+#include <linux/skbuff.h>
+
+#include "conn_priv.h"
+#include "id.h"
+
+/* Memory of one piece besides its bytes. */
+#define ATW_PACKET_COST		64
+/* A lost seed that nobody reads is deleted by the module within its own poll;
+ * after this it is not going to be.
+ */
+#define ATW_AUTODEL_TIMEOUT	(HZ / 2)
+
+/**
+ * atw_conns_damage() - bytes were lost or damaged
+ * @cs: the connections
+ *
+ * Whose they were cannot be known: what has lost its frame may hold words that the
+ * module never said, to anybody. All streams end, and no answer that is still to
+ * come is taken for a later command's.
+ */
+void atw_conns_damage(struct atw_conns *cs)
+{
+	cs->damaged++;
+	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
+	/* A word about an end may have been lost as well. */
+	WRITE_ONCE(cs->reconcile, true);
+	WRITE_ONCE(cs->need_sync, true);
+	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_conns_payload() - where the bytes of a payload go
+ * @cs: the connections
+ * @id: whose
+ * @len: bytes, at most ATW_PAYLOAD_MAX
+ *
+ * Context: the receive path.
+ * Return: the place, or NULL: they are of no use.
+ */
+u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
+{
+	struct atw_conn *c = atw_conns_get(cs, id);
+	struct sk_buff *skb = NULL;
+	bool wanted;
+
+	/* What was left by a payload that never ended is of no use. */
+	kfree_skb(cs->rx_skb);
+	cs->rx_skb = NULL;
+	if (cs->rx_conn)
+		atw_conn_put(cs->rx_conn);
+	cs->rx_conn = NULL;
+
+	/* What nobody asked for is not what it says. */
+	if (cs->ch->answer && id != READ_ONCE(cs->reading)) {
+		if (c)
+			atw_conn_put(c);
+		atw_conns_damage(cs);
+		return NULL;
+	}
+	if (cs->ch->answer)
+		WRITE_ONCE(cs->read_data, true);
+	cs->rx_answer = cs->ch->answer;
+	if (!c)
+		c = atw_conns_guess_seed(cs, id);
+
+	if (!c) {
+		if (cs->no_conid)
+			WRITE_ONCE(cs->orphan_id, id);
+		else if (!atw_id_is_code_word(id) && !atw_conns_past(cs, id))
+			atw_conns_damage(cs);
+		return NULL;
+	}
+
+	spin_lock(&c->lock);
+	wanted = atw_conn_wanted(c) && !c->err && c->state <= ATW_CONN_OPEN;
+	spin_unlock(&c->lock);
+	if (wanted)
+		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
+	if (!skb) {
+		spin_lock(&c->lock);
+		if (wanted && atw_conn_is_stream(c)) {
+			cs->overflows++;
+			atw_conn_end(c, -ECONNRESET, 0);
+			atw_channel_kick(cs->ch);
+		}
+		spin_unlock(&c->lock);
+		atw_conn_put(c);
+		return NULL;
+	}
+	cs->rx_conn = c;
+	cs->rx_skb = skb;
+	return skb_put(skb, len);
+}
+
+/* Can the module have data that it does not print by itself? */
+static bool atw_conns_may_keep(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->want_passive) ||
+	       time_before(jiffies, cs->mode_since + ATW_MODE_SETTLE);
+}
+
+/**
+ * struct atw_held_cb - in skb->cb of what is held back
+ * @after: bytes that were announced after it and before the next one
+ */
+struct atw_held_cb {
+	u32	after;
+};
+
+#define ATW_HELD_CB(skb)	((struct atw_held_cb *)(skb)->cb)
+
+/* @len bytes wait in the module. */
+static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
+{
+	struct sk_buff *last;
+
+	lockdep_assert_held(&c->lock);
+
+	if (!READ_ONCE(cs->want_passive)) {
+		cs->passive++;
+		WRITE_ONCE(cs->need_recvcfg, true);
+	}
+	/* In active mode it says so only when a comma was lost, or when it has
+	 * forgotten the mode: what it dropped since then is not known.
+	 */
+	if (cs->active && !atw_conns_may_keep(cs)) {
+		if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
+		return;
+	}
+	last = skb_peek_tail(&c->held);
+	if (last)
+		ATW_HELD_CB(last)->after += len;
+	else
+		c->announced += len;
+	c->empties = 0;
+	c->fetch = true;
+	c->hoard += len + ATW_PACKET_COST;
+	if (cs->zombie_hoard && time_after(jiffies, cs->zombie_until))
+		atomic_sub(xchg(&cs->zombie_hoard, 0), &cs->hoard);
+	/* As long as its memory is not full it drops nothing. */
+	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoard) >
+	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
+	    c->state <= ATW_CONN_OPEN) {
+		cs->overflows++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+/* A piece of @len bytes was fetched. */
+static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len)
+{
+	int cost = min_t(int, c->hoard, len + ATW_PACKET_COST);
+
+	lockdep_assert_held(&c->lock);
+
+	c->announced -= len;
+	c->empties = 0;
+	c->hoard -= cost;
+	atomic_sub(cost, &cs->hoard);
+}
+
+static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
+			       struct sk_buff *skb)
+{
+	if (c->owner ? c->ops->rx(c, skb) : atw_conn_early(c, &c->early, skb))
+		return;
+	cs->overflows++;
+	kfree_skb(skb);
+	atw_conn_end(c, -ECONNRESET, 0);
+}
+
+/**
+ * atw_conn_release_held() - hand over what has no older bytes before it any more
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ */
+void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&c->lock);
+
+	while (c->announced <= 0 && (skb = __skb_dequeue(&c->held))) {
+		c->early_size -= skb->truesize;
+		c->announced += ATW_HELD_CB(skb)->after;
+		if (atw_conn_wanted(c) && !c->err)
+			atw_conn_hand_over(cs, c, skb);
+		else
+			kfree_skb(skb);
+	}
+}
+
+/* Bytes for @c, in the order in which the module got them. */
+static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
+			  struct sk_buff *skb)
+{
+	u32 len = skb->len;
+
+	lockdep_assert_held(&c->lock);
+
+	if (cs->rx_answer) {
+		atw_conn_hand_over(cs, c, skb);
+		atw_conn_unpending(cs, c, len);
+		atw_conn_release_held(cs, c);
+		return;
+	}
+	if (c->announced <= 0 || !atw_conn_is_stream(c)) {
+		atw_conn_hand_over(cs, c, skb);
+		return;
+	}
+	/* Older ones wait in a module that was passive until now. */
+	ATW_HELD_CB(skb)->after = 0;
+	if (!atw_conn_early(c, &c->held, skb)) {
+		cs->overflows++;
+		kfree_skb(skb);
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+/**
+ * atw_conn_received() - bytes, or a datagram, that the module got for a connection
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ * @skb: the bytes
+ *
+ * Context: the receive path.
+ * Return: NULL, or @skb: nobody wants it.
+ */
+struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
+				  struct sk_buff *skb)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!atw_conn_wanted(c) || c->err || c->state > ATW_CONN_OPEN)
+		return skb;
+	cs->rx_bytes += skb->len;
+	c->rx_bytes += skb->len;
+	atw_conn_take(cs, c, skb);
+	return NULL;
+}
+
+/* A payload is complete, or damaged: then what follows may be its remote's words. */
+static void atw_conns_payload_end(struct atw_conns *cs, bool good)
+{
+	struct atw_conn *c = cs->rx_conn;
+	struct sk_buff *skb = cs->rx_skb;
+
+	cs->rx_conn = NULL;
+	cs->rx_skb = NULL;
+	if (!good)
+		atw_conns_damage(cs);
+	if (!c)
+		return;
+
+	spin_lock(&c->lock);
+	if (good && atw_tt_stale(cs, c)) {
+		cs->damaged++;
+		if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
+	} else if (good && skb) {
+		skb = atw_conn_received(cs, c, skb);
+	}
+	spin_unlock(&c->lock);
+	kfree_skb(skb);
+	atw_conn_put(c);
+	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_conn_remote_end() - the peer of a connection is gone
+ * @cs: the connections
+ * @c: the connection
+ *
+ * In order, unless bytes of ours were on the way.
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->state == ATW_CONN_WAITING || atw_conn_is_server(c))
+		return;
+	/* Most firmware deletes a seed by itself, and may give its number to
+	 * another one at once: to delete it then would hit that one.
+	 */
+	if (atw_conn_is_seed(c) && !c->remote_closed &&
+	    cs->profile != ATW_PROFILE_BW20)
+		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
+	/* What a passive module has of it is fetched, announced or not. */
+	if (atw_conns_may_keep(cs) && c->state == ATW_CONN_OPEN &&
+	    !c->fetched_last && atw_conn_is_stream(c)) {
+		c->fetched_last = true;
+		c->fetch = true;
+	}
+	WRITE_ONCE(c->remote_closed, true);
+	/* The thread tells, after what comes first: whether a send that runs
+	 * was a success decides if this is an end in order; and what was
+	 * announced is fetched.
+	 */
+	if (c->announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
+		c->fetch = true;
+	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending ||
+	    (c->id && READ_ONCE(cs->reading) == c->id))
+		return;
+	if (!READ_ONCE(cs->link_up))
+		atw_conn_end(c, -ENETDOWN, 0);
+	else
+		atw_conn_end(c, c->tx_queued ? -ECONNRESET : 0, 0);
+}
+
+/**
+ * atw_conns_event() - an event that concerns connections
+ * @cs: the connections
+ * @ev: the event
+ *
+ * Context: the receive path.
+ */
+void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
+{
+	struct atw_conn *c;
+	bool flood = false;
+
+	switch (ev->type) {
+	case ATW_EV_PAYLOAD_END:
+		atw_conns_payload_end(cs, true);
+		return;
+	case ATW_EV_PAYLOAD_BAD:
+		atw_conns_payload_end(cs, false);
+		return;
+	case ATW_EV_EMPTY:
+		if (ev->id != READ_ONCE(cs->reading))
+			atw_conns_damage(cs);
+		WRITE_ONCE(cs->read_empty, true);
+		return;
+	case ATW_EV_DAMAGE:
+		atw_conns_damage(cs);
+		return;
+	case ATW_EV_SEED:
+		atw_conns_seed(cs, ev->id, ev->id2);
+		return;
+	default:
+		break;
+	}
+
+	c = atw_conns_get(cs, ev->id);
+	if (!c && ev->type == ATW_EV_PENDING)
+		c = atw_conns_guess_seed(cs, ev->id);
+	if (!c) {
+		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
+			atw_conns_add_foreign(cs, ev->id);
+		return;
+	}
+	spin_lock(&c->lock);
+	switch (ev->type) {
+	case ATW_EV_DISCONNECT:
+		atw_conn_remote_end(cs, c);
+		break;
+	case ATW_EV_RECONNECT:
+		/* Another stream under the same id: nothing of it may pass. */
+		atw_conn_end(c, -ECONNRESET, 0);
+		break;
+	case ATW_EV_AUTODEL:
+		atw_conn_auto_deleted(cs, c);
+		break;
+	case ATW_EV_PENDING:
+		atw_conn_pending(cs, c, ev->len);
+		flood = atomic_read(&cs->hoard) > ATW_HOARD_HARD;
+		break;
+	default:
+		break;
+	}
+	spin_unlock(&c->lock);
+	atw_conn_put(c);
+	if (flood)
+		atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
+	atw_channel_kick(cs->ch);
+}

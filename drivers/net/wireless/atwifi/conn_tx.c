@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is sent: one AT+SOCKETSEND or AT+SOCKETSENDLINE at a time, by the channel's
+ * thread, of a size that the module has memory for.
+ */
+#include <linux/jiffies.h>
+#include <linux/skbuff.h>
+
+#include "conn_priv.h"
+#include "error.h"
+#include "format.h"
+#include "trace.h"
+
+/* Refused for want of memory, no less than this is tried ... */
+#define ATW_CHUNK_SMALL		128
+/* ... but the same again, for two seconds. */
+#define ATW_NOMEM_PAUSE		(HZ / 10)
+#define ATW_NOMEM_TRIES		20
+/* After so many sends of full size a larger one is tried. */
+#define ATW_CHUNK_GOOD		64
+/* A driver in the field waits 10 s for the end of a send. */
+#define ATW_SEND_TIMEOUT	(10 * HZ)
+/* It blocks the module while the remote does not read. What the module says of other
+ * connections shows that it lives, so that much longer nothing is lost.
+ */
+#define ATW_SEND_PATIENCE	(30 * HZ)
+
+static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c,
+			  unsigned int ready)
+{
+	u32 turn;
+
+	lockdep_assert_held(&c->lock);
+
+	if (!atw_conn_is_stream(c))
+		return skb_peek(&c->txq)->len;
+	/* Who waits for its turn should not wait for a long one. */
+	turn = max_t(u32, cs->chunk / max(ready, 1U), min_t(u32, cs->chunk,
+							    ATW_CHUNK_MIN));
+	return min(c->tx_queued, turn);
+}
+
+/* Take @n bytes off the queue; what is empty by that is to be freed unlocked. */
+static void atw_conn_consume(struct atw_conn *c, u32 n, struct sk_buff_head *done)
+{
+	struct sk_buff *skb;
+	u32 part;
+
+	lockdep_assert_held(&c->lock);
+
+	while (n && (skb = skb_peek(&c->txq))) {
+		part = min(n, skb->len - c->tx_off);
+		n -= part;
+		c->tx_off += part;
+		WRITE_ONCE(c->tx_queued, c->tx_queued - part);
+		if (c->tx_off == skb->len) {
+			__skb_unlink(skb, &c->txq);
+			__skb_queue_tail(done, skb);
+			c->tx_off = 0;
+		}
+	}
+}
+
+/**
+ * atw_conn_sent() - the module has taken bytes
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ * @n: how many
+ * @done: the buffers that are empty by that, to be freed without the lock
+ */
+void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
+		   struct sk_buff_head *done)
+{
+	atw_conn_consume(c, n, done);
+	c->tx_bytes += n;
+	cs->tx_bytes += n;
+}
+
+/**
+ * atw_conn_send_over() - a send has ended, and all that follows from that is done
+ * @c: the connection, whose lock is held
+ * @err: 0 if it was a success
+ */
+void atw_conn_send_over(struct atw_conn *c, int err)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->abort || c->state > ATW_CONN_OPEN)
+		atw_conn_purge_tx(c);
+	else if (!err && c->owner)
+		c->ops->tx_done(c);
+}
+
+/*
+ * Can what is next go within a line, which saves a turn? Copies it; returns its
+ * length, 0 if not.
+ */
+static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len,
+			       char *buf)
+{
+	struct sk_buff *skb = skb_peek(&c->txq);
+	u32 off = c->tx_off, got = 0, n;
+
+	lockdep_assert_held(&c->lock);
+
+	if (cs->no_sendline || len > ATW_LINE_DATA_MAX)
+		return 0;
+	while (got < len) {
+		n = min(len - got, skb->len - off);
+		memcpy(buf + got, skb->data + off, n);
+		got += n;
+		off = 0;
+		skb = skb->next;
+	}
+	return atw_data_fits_line(buf, len) ? len : 0;
+}
+
+/* A send of @n bytes was refused before one of them had gone: again later? */
+static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
+				 const struct atw_cmd *cmd, u32 n, int err)
+{
+	lockdep_assert_held(&c->lock);
+
+	/* A line that is not known, or not understood, sends nothing. */
+	if (!cmd->payload &&
+	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && cmd->code &&
+				    cmd->code <= ATW_ERR_PARAM_LENGTH))) {
+		cs->no_sendline = true;
+		return true;
+	}
+	if (err != -EREMOTEIO || cmd->sent || cmd->code != ATW_ERR_MALLOC)
+		return false;
+	if (atw_conn_is_stream(c) && n > ATW_CHUNK_SMALL) {
+		/* Ask for less. */
+		cs->chunk = max_t(u32, min(cs->chunk, n) / 2, ATW_CHUNK_SMALL);
+		cs->chunk_max = cs->chunk;
+		cs->chunk_good = 0;
+		return true;
+	}
+	/* Less is of no use: ask later. */
+	cs->send_after = jiffies + ATW_NOMEM_PAUSE;
+	return ++c->refused < ATW_NOMEM_TRIES;
+}
+
+/* A send of full size was a success: try for more. */
+static void atw_conns_grow(struct atw_conns *cs)
+{
+	cs->chunk = min(cs->chunk + ATW_CHUNK_MIN / 2, cs->chunk_max);
+	if (cs->chunk < cs->chunk_max || cs->chunk_max >= cs->chunk_limit)
+		return;
+	/* What it once had no memory for it may have now. */
+	if (++cs->chunk_good < ATW_CHUNK_GOOD)
+		return;
+	cs->chunk_good = 0;
+	cs->chunk_max = min(cs->chunk_max + ATW_CHUNK_MIN / 2, cs->chunk_limit);
+}
+
+/**
+ * atw_conns_send() - send the next piece of what a connection has queued
+ * @cs: the connections
+ * @c: the connection
+ * @ready: how many have something to send
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready)
+{
+	struct atw_cmd cmd = {
+		.timeout = ATW_SEND_TIMEOUT,
+		.patience = ATW_SEND_PATIENCE,
+		.lost = &c->remote_closed,
+	};
+	char data[ATW_LINE_DATA_MAX];
+	struct sk_buff_head done;
+	bool full;
+	u32 id, n;
+	int err;
+
+	if (!atw_conns_may_send(cs, c))
+		return;
+	__skb_queue_head_init(&done);
+	spin_lock(&c->lock);
+	if (c->state != ATW_CONN_OPEN || !c->tx_queued) {
+		spin_unlock(&c->lock);
+		return;
+	}
+	n = atw_conns_turn(cs, c, ready);
+	full = n >= cs->chunk && c->tx_queued > cs->chunk;
+	id = c->id;
+	if (atw_conns_line_data(cs, c, n, data)) {
+		atw_line_start(&cmd.line, "AT+SOCKETSENDLINE=");
+		atw_line_uint(&cmd.line, id);
+		atw_line_uint(&cmd.line, n);
+		atw_line_data(&cmd.line, data, n);
+	} else {
+		cmd.payload = skb_peek(&c->txq);
+		cmd.payload_off = c->tx_off;
+		cmd.payload_len = n;
+		atw_line_start(&cmd.line, "AT+SOCKETSEND=");
+		atw_line_uint(&cmd.line, id);
+		atw_line_uint(&cmd.line, n);
+	}
+	atw_line_end(&cmd.line);
+	c->sending = true;
+	c->fresh = false;
+	spin_unlock(&c->lock);
+
+	trace_atw_payload(cs->ch->dev, true, id, n);
+	err = atw_channel_exec(cs->ch, &cmd);
+
+	spin_lock(&c->lock);
+	c->sending = false;
+	if (!err) {
+		atw_conn_sent(cs, c, n, &done);
+		c->refused = 0;
+		if (full)
+			atw_conns_grow(cs);
+	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
+		if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_SEND) {
+			cs->chunk = min_t(u32, cs->chunk, ATW_CHUNK_MIN);
+			cs->chunk_max = cs->chunk;
+			cs->chunk_good = 0;
+		}
+		if (id > ATW_ID_MAX)
+			cs->narrow = true;
+		if (atw_conn_is_server(c) && err != -ENODEV) {
+			/* A datagram is lost, no more. */
+			atw_conn_consume(c, n, &done);
+			c->refused = 0;
+		} else {
+			cs->resets++;
+			atw_conn_end(c, err == -ENODEV ? err : -ECONNRESET,
+				     cmd.code);
+		}
+	}
+	if (c->remote_closed)
+		atw_conn_remote_end(cs, c);
+	atw_conn_send_over(c, err);
+	spin_unlock(&c->lock);
+
+	/* Outside: the last of them may free the socket. */
+	__skb_queue_purge(&done);
+	if (err)
+		atw_conns_command_failed(cs, err);
+}

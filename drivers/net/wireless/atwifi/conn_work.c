@@ -1,0 +1,822 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the channel's thread does for connections, a few commands at a time: which of
+ * them is next, opening and deleting, fetching, and comparing what the module has
+ * with what it should have.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "cert.h"
+#include "conn_priv.h"
+#include "error.h"
+#include "format.h"
+
+/* Small messages that may overtake a bulk transfer before it has its turn. */
+#define ATW_FRESH_RUN		8
+/* A connect blocks the module; it gives up by itself, seen after up to 75 s. */
+#define ATW_CONNECT_TIMEOUT	(120 * HZ)
+/* From here on the module's "connect failed" was a silence of the peer. */
+#define ATW_CONNECT_LATE	(4 * HZ)
+#define ATW_OPEN_RETRY		(HZ / 5)
+/* Payload goes first, but a connect need not wait for its end. */
+#define ATW_OPEN_PATIENCE	(HZ / 2)
+/* Between two tries to open a server again. */
+#define ATW_REOPEN_PAUSE	(2 * HZ)
+
+/**
+ * atw_conns_command_failed() - what a command's end means for the module
+ * @cs: the connections
+ * @err: from atw_channel_exec()
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_command_failed(struct atw_conns *cs, int err)
+{
+	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
+		cs->need_sync = true;
+	else if (err && err != -EREMOTEIO && err != -EOPNOTSUPP &&
+		 err != -ENODEV && err != -ENOMEM)
+		cs->need_reset = true;
+}
+
+/**
+ * atw_conns_delete_id() - delete something in the module
+ * @cs: the connections
+ * @id: its number
+ *
+ * Context: the channel's thread.
+ * Return: 0, it is not there any more; or as atw_channel_exec().
+ */
+int atw_conns_delete_id(struct atw_conns *cs, u32 id)
+{
+	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	int err;
+
+	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
+	atw_line_uint(&cmd.line, id);
+	atw_line_end(&cmd.line);
+	WRITE_ONCE(cs->deleting, id);
+	err = atw_channel_exec(cs->ch, &cmd);
+	WRITE_ONCE(cs->deleting, 0);
+	cs->deleted = jiffies;
+	/* It knows nothing of the id: that is what was wanted. */
+	if (err == -EREMOTEIO)
+		err = 0;
+	if (err)
+		atw_conns_command_failed(cs, err);
+	return err;
+}
+
+static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_rows *rows = cmd->priv;
+	struct atw_sock_row row;
+
+	if (!atw_parse_sock_row(text, &row))
+		return false;
+	if (rows->n == ATW_ROWS_MAX)
+		rows->more = true;
+	else
+		rows->row[rows->n++] = row;
+	return true;
+}
+
+/**
+ * atw_conns_query() - ask the module what it has
+ * @cs: the connections
+ * @rows: filled
+ *
+ * Context: the channel's thread.
+ * Return: 0, or as atw_channel_exec().
+ */
+int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows)
+{
+	struct atw_cmd cmd = {
+		.timeout = ATW_CMD_TIMEOUT,
+		.row = atw_conns_row,
+		.priv = rows,
+	};
+	int err;
+
+	rows->n = 0;
+	rows->more = false;
+	spin_lock(&cs->lock);
+	cs->query++;
+	spin_unlock(&cs->lock);
+	atw_line_start(&cmd.line, "AT+SOCKET?");
+	atw_line_end(&cmd.line);
+	err = atw_channel_exec(cs->ch, &cmd);
+	if (err)
+		atw_conns_command_failed(cs, err);
+	return err;
+}
+
+/**
+ * atw_conns_purge() - delete every socket that the module has
+ * @cs: the connections, none of them live
+ *
+ * A host that restarted finds the sockets of its former life: they would
+ * deliver bytes that nobody asked for, and count against the module's few.
+ *
+ * Context: the channel's thread.
+ * Return: 0; -EBUSY, some do not go; or as atw_channel_exec().
+ */
+int atw_conns_purge(struct atw_conns *cs)
+{
+	struct atw_rows *rows;
+	unsigned int i, left;
+	int round, err = 0;
+
+	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
+	if (!rows)
+		return -ENOMEM;
+	for (round = 0; round < 4; round++) {
+		err = atw_conns_query(cs, rows);
+		if (err)
+			break;
+		left = 0;
+		for (i = 0; i < rows->n && !err; i++) {
+			/* Deletion may go on in the background. */
+			if (rows->row[i].status == ATW_SOCK_DELETED)
+				continue;
+			left++;
+			err = atw_conns_delete_id(cs, rows->row[i].id);
+		}
+		if (err || (!left && !rows->more))
+			break;
+		err = -EBUSY;
+		if (round == 3)
+			break;
+		if (round && atw_channel_sleep(cs->ch, HZ)) {
+			err = -ENODEV;
+			break;
+		}
+		err = 0;
+	}
+	kfree(rows);
+	if (err && err != -EOPNOTSUPP && err != -EREMOTEIO)
+		return err;
+	WRITE_ONCE(cs->purged, true);
+	return 0;
+}
+
+/* The module does not have @c as it should. */
+static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&cs->lock);
+	lockdep_assert_held(&c->lock);
+
+	if (c->lasting && c->owner) {
+		atw_conns_unname(cs, c);
+		c->state = ATW_CONN_WAITING;
+	} else if (c->auto_deleted) {
+		atw_conn_remote_end(cs, c);
+	} else {
+		cs->resets++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+static bool atw_row_is_live(const struct atw_conn *c,
+			    const struct atw_sock_row *row)
+{
+	switch (row->status) {
+	case ATW_SOCK_DELETED:
+		return false;
+	case ATW_SOCK_LOST:
+	case ATW_SOCK_CONNECTING:
+	case ATW_SOCK_FAILED:
+		return !atw_conn_is_stream(c);
+	default:
+		return true;
+	}
+}
+
+/* Compare what the module has with what we think it has. */
+static void atw_conns_reconcile(struct atw_conns *cs)
+{
+	struct atw_rows *rows;
+	struct atw_conn *c;
+	unsigned int i;
+
+	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
+	if (!rows)
+		return;
+	if (atw_conns_query(cs, rows) || rows->more)
+		goto free;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->state == ATW_CONN_OPEN && c->query != cs->query) {
+			for (i = 0; i < rows->n; i++)
+				if (rows->row[i].id == c->id)
+					break;
+			if (i == rows->n || !atw_row_is_live(c, &rows->row[i]))
+				atw_conns_missing(cs, c);
+			c->auto_deleted = false;
+		}
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	atw_conns_find_strangers(cs, rows);
+free:
+	kfree(rows);
+}
+
+/* Delete one connection in the module and forget it. */
+static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool stuck = atw_conn_is_seed(c) && cs->profile == ATW_PROFILE_BW20;
+	u32 id = READ_ONCE(c->id);
+	int err = 0;
+
+	if (id)
+		err = atw_conns_delete_id(cs, id);
+	/* An answer that stayed away is looked for by the sync; the id must
+	 * not be used again before the module has said that it is free.
+	 */
+	if (err && err != -EOPNOTSUPP)
+		return;
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	c->state = ATW_CONN_DEAD;
+	atw_conns_unlink(cs, c);
+	/* Who waits for a socket may try at once. */
+	cs->open_after = jiffies;
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	if (stuck && c->server)
+		atw_conn_renew(c->server);
+	atw_conn_put(c);
+}
+
+/* The module has nothing for @c. */
+static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->announced <= 0 || !atw_conn_is_stream(c)) {
+		atw_conn_release_held(cs, c);
+	} else if (!c->empties++) {
+		/* The announcement may have been printed before the answer. */
+		c->fetch = true;
+	} else {
+		/* It has dropped what it had announced. */
+		cs->damaged++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+/*
+ * Get what waits in a module in passive mode, one piece of it, at once. The answer
+ * names the connection: it must be the one that was asked for.
+ */
+static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	int err;
+
+	spin_lock(&c->lock);
+	c->fetch = false;
+	spin_unlock(&c->lock);
+	WRITE_ONCE(cs->read_empty, false);
+	WRITE_ONCE(cs->read_data, false);
+	WRITE_ONCE(cs->reading, c->id);
+	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
+	atw_line_uint(&cmd.line, c->id);
+	atw_line_end(&cmd.line);
+	err = atw_channel_exec(cs->ch, &cmd);
+	atw_conns_command_failed(cs, err);
+
+	spin_lock(&c->lock);
+	/* As long as that is set an end that is told waits for us. */
+	WRITE_ONCE(cs->reading, 0);
+	if (!err && READ_ONCE(cs->read_data))
+		c->fetch = true;
+	else if (!err && READ_ONCE(cs->read_empty))
+		atw_conn_fetched(cs, c);
+	else if ((err == -EREMOTEIO || err == -EOPNOTSUPP) &&
+		 c->remote_closed && c->announced <= 0)
+		atw_conn_release_held(cs, c);	/* it is gone already */
+	else
+		atw_conn_end(c, -ECONNRESET, cmd.code);
+	if (!c->fetch && c->remote_closed)
+		atw_conn_remote_end(cs, c);
+	spin_unlock(&c->lock);
+}
+
+/* The module's own name for a connection that it was not told to number. */
+static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
+{
+	int err = 0;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	if (!id || id > ATW_ID_MAX || cs->by_id[id] || cs->orphan_id == id ||
+	    (!cs->no_conid && (cs->conid_known || atw_id_near(id, c->id)))) {
+		/* SOCKETSEND keeps an id in one byte, bytes that came before the
+		 * name are gone, and what was given an id has none of its own:
+		 * the word was damaged.
+		 */
+		err = -ECONNABORTED;
+	} else {
+		atw_conns_unname(cs, c);
+		c->id = id;
+		cs->by_id[id] = c;
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	if (err && id)
+		atw_conns_add_foreign(cs, id);
+	return err;
+}
+
+static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
+			     struct atw_cmd *cmd)
+{
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->timeout = ATW_CONNECT_TIMEOUT;
+	atw_line_start(&cmd->line, "AT+SOCKET=");
+	atw_line_uint(&cmd->line, c->type);
+	if (!atw_conn_is_server(c))
+		atw_line_host(&cmd->line, c->name, c->addr);
+	atw_line_uint(&cmd->line, c->port);
+	if (!cs->no_conid || c->keepalive)
+		atw_line_uint(&cmd->line, c->keepalive);
+	if (!cs->no_conid)
+		atw_line_uint(&cmd->line, c->id);
+	atw_line_end(&cmd->line);
+	return atw_channel_exec(cs->ch, cmd);
+}
+
+/**
+ * atw_conns_ca_changed() - what the module has stored for TLS may have changed
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_ca_changed(struct atw_conns *cs)
+{
+	cs->ca_known = false;
+}
+
+/*
+ * May a TLS client connect? Without a CA the module takes whoever is there for
+ * the remote: that must have been asked for.
+ */
+static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
+{
+	u8 *buf;
+	int n;
+
+	if (c->type != ATW_TYPE_SSL_CLIENT || c->unverified || cs->ca_known)
+		return 0;
+	buf = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
+	n = buf ? atw_cert_read(cs->ch, ATW_CERT_CA, buf, ATW_CERT_MAX) :
+		  -ENOMEM;
+	kfree(buf);
+	cs->ca_known = n > 0 || n == -EMSGSIZE;
+	if (cs->ca_known)
+		return 0;
+	if (n < 0 && n != -EOPNOTSUPP) {
+		atw_conns_command_failed(cs, n);
+		return n;
+	}
+	return -EKEYREJECTED;
+}
+
+/* Was it refused for the number that it was to have? */
+static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
+				    const struct atw_cmd *cmd)
+{
+	return err == -EREMOTEIO && !cs->no_conid && !cs->conid_known &&
+	       (cmd->code == ATW_ERR_PARAM_COUNT ||
+		cmd->code == ATW_ERR_PARAM_VALUE);
+}
+
+/* Let a connect wait for a socket that is being deleted. */
+static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool wait;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	wait = c->owner && !c->err;
+	if (wait) {
+		c->state = ATW_CONN_WAITING;
+		atw_conns_unname(cs, c);
+		cs->open_after = jiffies + ATW_OPEN_RETRY;
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	return wait;
+}
+
+static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
+{
+	unsigned long start = jiffies;
+	struct atw_cmd cmd;
+	bool soon;
+	int err;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	if (c->state != ATW_CONN_WAITING) {
+		spin_unlock(&c->lock);
+		spin_unlock(&cs->lock);
+		return;
+	}
+	c->id = atw_conns_new_id(cs);
+	if (!c->id) {
+		if (c->lasting)
+			atw_conn_pause(c, ATW_REOPEN_PAUSE);
+		else
+			atw_conn_end(c, -ENOBUFS, 0);
+		spin_unlock(&c->lock);
+		spin_unlock(&cs->lock);
+		return;
+	}
+	cs->by_id[c->id] = c;
+	cs->orphan_id = 0;
+	c->state = ATW_CONN_OPENING;
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+
+	memset(&cmd, 0, sizeof(cmd));
+	err = atw_conns_check_ca(cs, c);
+	if (!err)
+		err = atw_conns_connect(cs, c, &cmd);
+	else if (err == -EKEYREJECTED)
+		goto done;
+	/* Firmware from before the parameter was added says so each time. */
+	if (atw_conns_conid_refused(cs, err, &cmd))
+		err = atw_conns_connect(cs, c, &cmd);
+	if (atw_conns_conid_refused(cs, err, &cmd)) {
+		cs->no_conid = true;
+		err = atw_conns_connect(cs, c, &cmd);
+		if (err)
+			cs->no_conid = false;
+	}
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED)
+		atw_conns_add_foreign(cs, c->id);
+	if (!err && cmd.id == c->id)
+		cs->conid_known = true;
+	else if (!err && (cmd.id || cs->no_conid))
+		err = atw_conns_renumber(cs, c, cmd.id);
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
+		soon = time_before(jiffies, cs->deleted + ATW_DELETE_LINGER);
+		if (cs->starved && cs->starved(cs))
+			soon = true;
+		if (soon && atw_conns_postpone(cs, c))
+			return;
+	}
+	if (err == -EREMOTEIO) {
+		err = atw_error_to_errno(cmd.code);
+		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&
+		    time_after(jiffies, start + ATW_CONNECT_LATE))
+			err = -ETIMEDOUT;
+	} else if (err) {
+		atw_conns_command_failed(cs, err);
+	}
+
+done:
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	c->query = cs->query;
+	if (err && c->lasting && c->owner && !c->err) {
+		/* It was there and will be again. */
+		atw_conns_unname(cs, c);
+		c->state = ATW_CONN_WAITING;
+		atw_conn_pause(c, ATW_REOPEN_PAUSE);
+	} else if (err) {
+		cs->failed++;
+		atw_conn_end(c, err, cmd.code);
+		/* Whether it exists is not known after a time-out; or it does,
+		 * under a number that cannot be used.
+		 */
+		c->state = (err == -ETIMEDOUT && !cmd.code) ||
+			   err == -ECONNABORTED ? ATW_CONN_CLOSING :
+						  ATW_CONN_DEAD;
+	} else if (c->err) {
+		c->state = ATW_CONN_CLOSING;
+	} else {
+		cs->opened++;
+		c->state = ATW_CONN_OPEN;
+		if (c->owner && !c->lasting)
+			c->ops->opened(c, 0, 0);
+		c->lasting = atw_conn_is_server(c);
+		if (c->remote_closed)
+			atw_conn_remote_end(cs, c);
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+}
+
+enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
+		ATW_TASK_SEND, ATW_TASK_RENEW, ATW_TASK_OPEN };
+
+/*
+ * What to do next: forget and delete first, then bytes that wait in the
+ * module, then sends: connections that were idle before those that keep the
+ * UART busy, each in turn; then one connect, at once when there is nothing to
+ * send and after some patience when there is. Returns with a reference.
+ */
+static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
+				       enum atw_task *task, unsigned int *ready)
+{
+	struct atw_conn *c, *fresh = NULL, *bulk = NULL, *open = NULL;
+	struct atw_conn *best = NULL, *fetch = NULL;
+
+	*task = ATW_TASK_NONE;
+	*ready = 0;
+	spin_lock(&cs->lock);
+	cs->next_look = jiffies + HZ;
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
+			c->state = ATW_CONN_CLOSING;
+		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c))
+			c->state = ATW_CONN_DEAD;
+		if (time_after_eq(jiffies, c->not_before))
+			c->paused = false;
+		if (c->state == ATW_CONN_DEAD) {
+			best = c;
+			*task = ATW_TASK_REAP;
+		} else if (c->paused && (c->state == ATW_CONN_CLOSING ||
+					 c->state == ATW_CONN_WAITING)) {
+			if (time_before(c->not_before, cs->next_look))
+				cs->next_look = c->not_before;
+		} else if (c->state == ATW_CONN_CLOSING) {
+			best = c;
+			*task = ATW_TASK_DELETE;
+		} else if (c->fetch && c->state == ATW_CONN_OPEN && !fetch) {
+			fetch = c;
+			*ready += !!c->tx_queued;
+			if (c->tx_queued && !bulk)
+				bulk = c;
+		} else if (c->state == ATW_CONN_OPEN && c->tx_queued) {
+			(*ready)++;
+			if (c->fresh && !fresh)
+				fresh = c;
+			if (!c->fresh && !bulk)
+				bulk = c;
+		} else if (c->state == ATW_CONN_OPEN && c->renew) {
+			best = c;
+			*task = ATW_TASK_RENEW;
+		} else if (c->state == ATW_CONN_WAITING && !open) {
+			open = c;
+		}
+		spin_unlock(&c->lock);
+		if (best)
+			break;
+	}
+	/* At once, but not for ever: others want to send. */
+	if (!best && fetch && !(cs->fetched && *ready)) {
+		best = fetch;
+		*task = ATW_TASK_FETCH;
+		list_move_tail(&best->node, &cs->list);
+	}
+	cs->fetched = best && *task == ATW_TASK_FETCH;
+	if (!best && open && cs->link_up &&
+	    time_after_eq(jiffies, cs->open_after) &&
+	    (!*ready || time_after_eq(jiffies, cs->next_open))) {
+		best = open;
+		*task = ATW_TASK_OPEN;
+	}
+	if (!best && *ready && time_before(jiffies, cs->send_after)) {
+		if (time_before(cs->send_after, cs->next_look))
+			cs->next_look = cs->send_after;
+	} else if (!best && *ready) {
+		if (fresh && (!bulk || cs->fresh_run < ATW_FRESH_RUN)) {
+			best = fresh;
+			cs->fresh_run++;
+		} else {
+			best = bulk;
+			cs->fresh_run = 0;
+		}
+		*task = ATW_TASK_SEND;
+		list_move_tail(&best->node, &cs->list);
+	}
+	if (best)
+		refcount_inc(&best->ref);
+	spin_unlock(&cs->lock);
+	return best;
+}
+
+/* What lingers had no chance to send meanwhile. */
+static void atw_conns_give_time(struct atw_conns *cs, unsigned long time)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (!atw_conn_wanted(c))
+			c->close_by += time;
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_closing() - are all but the one of transparent mode about to go?
+ * @cs: the connections
+ *
+ * Return: false also if there are no others.
+ */
+bool atw_conns_closing(struct atw_conns *cs)
+{
+	unsigned int going = 0, others = 0;
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		if (c == cs->tt.conn)
+			continue;
+		others++;
+		spin_lock(&c->lock);
+		going += c->state > ATW_CONN_OPEN || atw_conn_finished(c);
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	return others && others == going;
+}
+
+static int atw_conns_tell_mode(struct atw_conns *cs)
+{
+	bool passive = READ_ONCE(cs->want_passive);
+	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
+						    "AT+SOCKETRECVCFG=1",
+				  ATW_CMD_TIMEOUT);
+
+	if (cs->active && (err || passive))
+		cs->mode_since = jiffies;
+	if (!cs->active && !err && !passive)
+		cs->mode_since = jiffies;
+	cs->active = !err && !passive;
+	return err;
+}
+
+/**
+ * atw_conns_set_active() - have the module print what it receives, or not
+ * @cs: the connections
+ *
+ * There is no query for the mode. In passive mode the module drops what it has
+ * no memory for without a word, so the mode must be certain.
+ *
+ * Context: the channel's thread.
+ * Return: 0, also where the firmware has no such mode; or as
+ * atw_channel_exec().
+ */
+int atw_conns_set_active(struct atw_conns *cs)
+{
+	int err = atw_conns_tell_mode(cs);
+
+	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+}
+
+/**
+ * atw_conns_set_recv_mode() - choose the receive mode
+ * @cs: the connections
+ * @passive: what the module receives stays in it until it is fetched
+ *
+ * It is kept until it is changed, over restarts of the module too. Streams go on;
+ * what the module has yet is fetched before what it prints then.
+ *
+ * Context: the channel's thread.
+ * Return: 0; -EOPNOTSUPP, the firmware has no modes; or as atw_channel_exec().
+ */
+int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
+{
+	bool was = READ_ONCE(cs->want_passive);
+	int err;
+
+	/* What is on its way is not taken for a module that forgot its mode. */
+	WRITE_ONCE(cs->want_passive, passive);
+	if (passive)
+		cs->mode_since = jiffies;
+	err = atw_conns_tell_mode(cs);
+	if (!err)
+		return 0;
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+		WRITE_ONCE(cs->want_passive, was);
+		return -EOPNOTSUPP;
+	}
+	atw_conns_command_failed(cs, err);
+	return err;
+}
+
+/**
+ * atw_conns_work() - do the next piece of work for the connections
+ * @cs: the connections
+ *
+ * Context: the channel's thread; runs at most a few commands.
+ * Return: false if there was nothing to do.
+ */
+bool atw_conns_work(struct atw_conns *cs)
+{
+	unsigned long start;
+	unsigned int ready;
+	enum atw_task task;
+	struct atw_conn *c;
+	u32 id = 0;
+
+	if (atw_tt_work(cs))
+		return true;
+	if (atw_tt_inside(cs))
+		return false;
+	spin_lock(&cs->lock);
+	if (cs->nforeign) {
+		id = cs->foreign[--cs->nforeign];
+		cs->deleting = id;
+	}
+	spin_unlock(&cs->lock);
+	if (id) {
+		c = atw_conns_get(cs, id);
+		if (!c)
+			atw_conns_delete_id(cs, id);
+		else
+			atw_conn_put(c);
+		WRITE_ONCE(cs->deleting, 0);
+		return true;
+	}
+	if (READ_ONCE(cs->need_recvcfg)) {
+		WRITE_ONCE(cs->need_recvcfg, false);
+		atw_conns_command_failed(cs, atw_conns_set_active(cs));
+		return true;
+	}
+	if (READ_ONCE(cs->look)) {
+		WRITE_ONCE(cs->look, false);
+		atw_conns_look(cs);
+		return true;
+	}
+	if (cs->nstrange && time_after(jiffies, cs->strange_at)) {
+		cs->strange_at = jiffies + HZ;
+		WRITE_ONCE(cs->reconcile, true);
+	}
+	if (READ_ONCE(cs->reconcile)) {
+		WRITE_ONCE(cs->reconcile, false);
+		atw_conns_reconcile(cs);
+		return true;
+	}
+
+	c = atw_conns_pick(cs, &task, &ready);
+	if (!c)
+		return atw_conns_recount(cs);
+	switch (task) {
+	case ATW_TASK_REAP:
+		spin_lock(&cs->lock);
+		atw_conns_unlink(cs, c);
+		spin_unlock(&cs->lock);
+		atw_conn_put(c);
+		break;
+	case ATW_TASK_DELETE:
+		atw_conns_delete(cs, c);
+		break;
+	case ATW_TASK_FETCH:
+		atw_conns_fetch(cs, c);
+		break;
+	case ATW_TASK_SEND:
+		atw_conns_send(cs, c, ready);
+		break;
+	case ATW_TASK_RENEW:
+		atw_conns_renew(cs, c);
+		break;
+	case ATW_TASK_OPEN:
+		if (atw_conns_still_there(cs, c))
+			break;
+		start = jiffies;
+		atw_conns_open(cs, c);
+		atw_conns_give_time(cs, jiffies - start);
+		cs->next_open = jiffies + ATW_OPEN_PATIENCE;
+		break;
+	default:
+		break;
+	}
+	atw_conn_put(c);
+	return true;
+}
+
+/**
+ * atw_conns_next_work() - when to look again without a kick
+ * @cs: the connections
+ *
+ * Return: jiffies; connections that linger are looked at once a second.
+ */
+long atw_conns_next_work(struct atw_conns *cs)
+{
+	long retry = (long)(cs->open_after - jiffies);
+	long look = (long)(cs->next_look - jiffies);
+	bool any;
+
+	spin_lock(&cs->lock);
+	any = !list_empty(&cs->list);
+	spin_unlock(&cs->lock);
+	if (!any)
+		return 60 * HZ;
+	look = clamp_t(long, look, 1, HZ);
+	look = min(look, atw_tt_next_work(cs));
+	return retry > 0 ? min(retry, look) : look;
+}
