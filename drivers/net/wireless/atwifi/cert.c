@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Certificates and the key that the module stores for TLS.
+ *
+ * They are in its flash. It takes any bytes for one, and tells only at the next
+ * handshake that they were none, so they are checked before. What it has already is
+ * not written again, except the key, which is never read back.
+ */
+#include <linux/device.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "cert.h"
+#include "error.h"
+#include "module.h"
+
+#define ATW_CERT_TIMEOUT	(10 * HZ)
+
+static const char *const atw_cert_name[] = {
+	[ATW_CERT_CA]	= "CA certificate",
+	[ATW_CERT_OWN]	= "certificate",
+	[ATW_CERT_KEY]	= "key",
+};
+
+static const char *const atw_cert_labels[] = { "CERTIFICATE", NULL };
+static const char *const atw_key_labels[] = {
+	"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", NULL,
+};
+
+/* A line of the text without its end; moves to the next one. */
+static bool atw_pem_line(const u8 **pos, const u8 *end, const char **line,
+			 size_t *len)
+{
+	const u8 *s = *pos;
+
+	if (s == end)
+		return false;
+	*line = (const char *)s;
+	while (s < end && *s != '\n')
+		s++;
+	*len = (const char *)s - *line;
+	if (*len && (*line)[*len - 1] == '\r')
+		(*len)--;
+	*pos = s < end ? s + 1 : s;
+	return true;
+}
+
+/* Is the line "-----<word><label>-----" for one of the labels? Says which. */
+static const char *atw_pem_label(const char *line, size_t len, const char *word,
+				 const char *const *labels)
+{
+	size_t n;
+
+	for (; *labels; labels++) {
+		n = strlen(*labels);
+		if (len == 5 + strlen(word) + n + 5 &&
+		    !memcmp(line, "-----", 5) &&
+		    !memcmp(line + 5, word, strlen(word)) &&
+		    !memcmp(line + 5 + strlen(word), *labels, n) &&
+		    !memcmp(line + len - 5, "-----", 5))
+			return *labels;
+	}
+	return NULL;
+}
+
+static bool atw_is_base64(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+/* The characters of a line of base64, or -1. Padding is the end. */
+static int atw_pem_base64(const char *line, size_t len, bool *padded)
+{
+	size_t i;
+
+	if (*padded || len > 76)
+		return -1;
+	for (i = 0; i < len && atw_is_base64(line[i]); i++)
+		;
+	*padded = i < len;
+	if (len - i > 2)
+		return -1;
+	for (; i < len; i++)
+		if (line[i] != '=')
+			return -1;
+	return len;
+}
+
+/* What is wrong with a block whose first line was read; NULL: nothing. */
+static const char *atw_pem_block(const u8 **pos, const u8 *end,
+				 const char *label)
+{
+	const char *const labels[] = { label, NULL };
+	bool padded = false;
+	unsigned int chars = 0;
+	const char *line;
+	size_t len;
+	int n;
+
+	while (atw_pem_line(pos, end, &line, &len)) {
+		if (atw_pem_label(line, len, "END ", labels)) {
+			if (!chars || chars % 4)
+				return "the base64 of a block is not complete";
+			return NULL;
+		}
+		n = atw_pem_base64(line, len, &padded);
+		if (n <= 0)
+			return "there is a line within a block that is not base64";
+		chars += n;
+	}
+	return "the END line of a block is missing";
+}
+
+/**
+ * atw_cert_check() - can this be stored?
+ * @which: as what
+ * @pem: the bytes
+ * @len: how many
+ * @why: if not: words for people
+ *
+ * Looks at the form alone. A CA and the module's own certificate may be several
+ * blocks, a key is one, and not encrypted: the module has nobody to ask.
+ *
+ * Return: 0; -EMSGSIZE, more than ATW_CERT_MAX bytes; -EINVAL.
+ */
+int atw_cert_check(enum atw_cert which, const u8 *pem, size_t len,
+		   const char **why)
+{
+	const char *const *labels = which == ATW_CERT_KEY ? atw_key_labels :
+							    atw_cert_labels;
+	const u8 *end = pem + len;
+	unsigned int blocks = 0;
+	const char *line, *label;
+	size_t n;
+
+	*why = "the module takes up to 2047 bytes";
+	if (len > ATW_CERT_MAX)
+		return -EMSGSIZE;
+	*why = "it is not PEM: there is no BEGIN line";
+	while (atw_pem_line(&pem, end, &line, &n)) {
+		if (!n)
+			continue;
+		label = atw_pem_label(line, n, "BEGIN ", labels);
+		if (!label) {
+			*why = which == ATW_CERT_KEY ?
+			       "there is something else than a private key in the clear" :
+			       "there is something else than certificates";
+			return -EINVAL;
+		}
+		*why = atw_pem_block(&pem, end, label);
+		if (*why)
+			return -EINVAL;
+		blocks++;
+	}
+	if (blocks == 1 || (blocks && which != ATW_CERT_KEY)) {
+		*why = NULL;
+		return 0;
+	}
+	if (blocks)
+		*why = "there is more than one key";
+	return -EINVAL;
+}
+
+/**
+ * atw_cert_read() - what the module has stored
+ * @ch: the channel
+ * @which: not the key: that is never read
+ * @buf: place for it
+ * @size: bytes of @buf
+ *
+ * Context: the channel's thread.
+ * Return: its length, 0 if there is none; -EPERM for the key; -EMSGSIZE, it does
+ * not fit; -EIO, the answer was damaged; or as atw_channel_exec().
+ */
+int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
+		  size_t size)
+{
+	struct atw_cmd cmd = {
+		.timeout = ATW_CERT_TIMEOUT,
+		.data = buf,
+		.data_size = size,
+	};
+	int err;
+
+	if (which != ATW_CERT_CA && which != ATW_CERT_OWN)
+		return -EPERM;
+	atw_line_start(&cmd.line, "AT+SSLCRET=");
+	atw_line_uint(&cmd.line, which);
+	atw_line_end(&cmd.line);
+	err = atw_channel_exec(ch, &cmd);
+	/* Some firmware has an error for what is not there. */
+	if (err == -EREMOTEIO)
+		return 0;
+	if (err)
+		return err;
+	if (cmd.data_id && cmd.data_id != which)
+		return -EIO;
+	if (cmd.data_len > size)
+		return -EMSGSIZE;
+	return cmd.data_end ? cmd.data_len : -EIO;
+}
+
+/* In a call: a module that does not answer is looked after when that has ended. */
+static int atw_cert_read_call(struct atw_module *m, enum atw_cert which,
+			      u8 *buf, size_t size)
+{
+	int n = atw_cert_read(&m->ch, which, buf, size);
+
+	/* Too long, or damaged: the module has answered all the same. */
+	if (n < 0 && n != -EMSGSIZE && n != -EIO && n != -EPERM)
+		atw_conns_command_failed(&m->conns, n);
+	return n;
+}
+
+/*
+ * Is that what the module has? 1: it is; 0: it has something else, or nothing,
+ * or does not say; or an error, after which it is not to be given anything.
+ */
+static int atw_cert_is_stored(struct atw_module *m, enum atw_cert which,
+			      const u8 *pem, size_t len)
+{
+	u8 *buf = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
+	int n = -ENOMEM;
+
+	if (buf)
+		n = atw_cert_read_call(m, which, buf, ATW_CERT_MAX);
+	if (n >= 0)
+		n = n == len && !memcmp(buf, pem, len);
+	else if (n == -EMSGSIZE || n == -EIO || n == -EOPNOTSUPP)
+		n = 0;
+	kfree(buf);
+	return n;
+}
+
+static int atw_cert_write(struct atw_module *m, enum atw_cert which,
+			  const u8 *pem, size_t len)
+{
+	struct atw_cmd cmd = { .timeout = ATW_CERT_TIMEOUT };
+	struct sk_buff *skb;
+	int err;
+
+	skb = alloc_skb(len, GFP_KERNEL);
+	if (!skb)
+		return -ENOMEM;
+	skb_put_data(skb, pem, len);
+	cmd.payload = skb;
+	cmd.payload_len = len;
+	atw_line_start(&cmd.line, "AT+SSLCRET=");
+	atw_line_uint(&cmd.line, which);
+	atw_line_uint(&cmd.line, len);
+	atw_line_end(&cmd.line);
+	err = atw_module_exec(m, &cmd);
+	memzero_explicit(skb->data, skb->len);
+	kfree_skb(skb);
+	if (err == -EREMOTEIO)
+		err = atw_error_to_errno(cmd.code);
+	return err;
+}
+
+struct atw_cert_arg {
+	enum atw_cert	which;
+	size_t		len;
+	u8		pem[];
+};
+
+static int atw_cert_store_call(struct atw_module *m, void *arg)
+{
+	struct atw_cert_arg *a = arg;
+	bool readable = a->which != ATW_CERT_KEY;
+	int stored = 0;
+	int err;
+
+	if (readable)
+		stored = atw_cert_is_stored(m, a->which, a->pem, a->len);
+	if (stored < 0)
+		return stored;
+	if (stored) {
+		atw_conns_ca_changed(&m->conns);
+		return 0;
+	}
+	err = atw_cert_write(m, a->which, a->pem, a->len);
+	atw_conns_ca_changed(&m->conns);
+	if (err || !readable)
+		return err;
+	stored = atw_cert_is_stored(m, a->which, a->pem, a->len);
+	if (stored < 0)
+		return stored;
+	return stored ? 0 : -EIO;
+}
+
+/**
+ * atw_cert_store() - have the module store something
+ * @m: the module, of a device to which the caller has a reference
+ * @which: as what
+ * @pem: the bytes
+ * @len: how many
+ * @timeout: jiffies; a connect that runs may keep the thread for two minutes
+ *
+ * Context: process context, not the channel's thread; a fatal signal ends it.
+ * Return: 0, it is stored, and was read back except for the key; -EMSGSIZE or
+ * -EINVAL as atw_cert_check(), said in the log too; -EIO, the module has not
+ * stored what it was given; or as atw_module_call().
+ */
+int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
+		   size_t len, long timeout)
+{
+	struct atw_cert_arg *arg;
+	struct atw_call *call;
+	const char *why;
+	int err;
+
+	err = atw_cert_check(which, pem, len, &why);
+	if (err) {
+		dev_warn_ratelimited(m->dev, "the %s is refused: %s\n",
+				     atw_cert_name[which], why);
+		return err;
+	}
+	call = atw_call_new(struct_size(arg, pem, len), atw_cert_store_call);
+	if (!call)
+		return -ENOMEM;
+	arg = (struct atw_cert_arg *)call->arg;
+	arg->which = which;
+	arg->len = len;
+	memcpy(arg->pem, pem, len);
+	err = atw_module_call(m, call, timeout);
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_cert_fetch_call(struct atw_module *m, void *arg)
+{
+	struct atw_cert_arg *a = arg;
+
+	return atw_cert_read_call(m, a->which, a->pem, a->len);
+}
+
+/**
+ * atw_cert_fetch() - ask the module what it has stored
+ * @m: the module, of a device to which the caller has a reference
+ * @which: not the key
+ * @buf: place for it
+ * @size: bytes of @buf
+ * @timeout: jiffies, as atw_cert_store()
+ *
+ * Context: as atw_cert_store().
+ * Return: as atw_cert_read(), or as atw_module_call().
+ */
+int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
+		   size_t size, long timeout)
+{
+	struct atw_cert_arg *arg;
+	struct atw_call *call;
+	int n;
+
+	call = atw_call_new(struct_size(arg, pem, size), atw_cert_fetch_call);
+	if (!call)
+		return -ENOMEM;
+	arg = (struct atw_cert_arg *)call->arg;
+	arg->which = which;
+	arg->len = size;
+	n = atw_module_call(m, call, timeout);
+	if (n > 0)
+		memcpy(buf, arg->pem, n);
+	atw_call_put(call);
+	return n;
+}

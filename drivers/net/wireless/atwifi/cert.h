@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Certificates and the key that the module stores for TLS. */
+#ifndef _ATWIFI_CERT_H
+#define _ATWIFI_CERT_H
+
+#include <linux/types.h>
+
+struct atw_channel;
+struct atw_module;
+
+/* The firmware refuses 2048 bytes. */
+#define ATW_CERT_MAX	2047
+
+/* As AT+SSLCRET numbers them. */
+enum atw_cert {
+	ATW_CERT_CA = 1,
+	ATW_CERT_OWN = 2,
+	ATW_CERT_KEY = 3,
+};
+
+int atw_cert_check(enum atw_cert which, const u8 *pem, size_t len,
+		   const char **why);
+int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
+		   size_t len, long timeout);
+int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
+		   size_t size, long timeout);
+int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
+		  size_t size);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which AT commands an administrator may have run as they are. Pure. */
+#ifndef _ATWIFI_RAW_H
+#define _ATWIFI_RAW_H
+
+#include <linux/types.h>
+
+/* Bytes of such a line, without its CR LF. */
+#define ATW_RAW_MAX	253
+
+int atw_raw_check(const char *line, size_t len, const char **why);
+
+#endif

@@ -1,0 +1,893 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Transparent mode: one connection has the UART for itself.
+ *
+ * What the remote sends comes as it is, without the header that each piece has in
+ * command mode. Nothing else comes with it: no count, no end of the connection, no
+ * answer to what is written. What the mode cannot carry with certainty goes the
+ * ordinary way: the mode is left, the bytes are sent by AT+SOCKETSEND, the mode is
+ * entered again. The stream does not notice. These are:
+ *
+ * - a '+', see atw_tt_may_carry();
+ * - more than ATW_TT_BUDGET bytes in a row. Nothing holds the host back when the
+ *   remote does not read: the module's ring of 2048 bytes overflows in silence.
+ *
+ * Leaving is by "+++" between silences, and must be certain: a remote may send what
+ * looks like the module's OK. So the OK alone is not believed. A command follows
+ * that no module knows, with a random name; when the module complains about that
+ * name it has left, and all that came before is divided by the only OK in it.
+ *
+ * A client that is lost is connected again by the module after three seconds,
+ * under the same number, and most firmware says nothing of it in this mode. Hence
+ * the mode is left once a second to look for the connection, and nothing is taken
+ * from it, or given to it, that is not between two looks of less than three seconds.
+ *
+ * Firmware that mixes its events into the data is asked not to. Where it cannot be
+ * asked, data that looks like an event ends the connection: it may be one.
+ *
+ * The mode lasts as long as nobody else needs the module. It is left for any other
+ * command, and entered again when there is none.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "conn_priv.h"
+#include "error.h"
+#include "trace.h"
+
+/* The module wants more than 20 ms of silence before "+++" ... */
+#define ATW_TT_GUARD		(msecs_to_jiffies(50) + 1)
+/* ... where its source is known. Others are given what is used in the field. */
+#define ATW_TT_GUARD_LONG	(msecs_to_jiffies(1200) + 1)
+/* It answers after another 20 ms; a second was seen. */
+#define ATW_TT_OK_TIMEOUT	(3 * HZ)
+/* With bytes before it that its remote may not take. */
+#define ATW_TT_DRAIN_TIMEOUT	(10 * HZ)
+/* A lost connection is connected again after three seconds. */
+#define ATW_TT_TRUST		(HZ * 28 / 10)
+/* How often it is looked for ... */
+#define ATW_TT_LOOK		HZ
+/* ... and how soon after that bytes may go, for "+++" has to wait for them. */
+#define ATW_TT_FRESH		(HZ * 4 / 10)
+/* By then the module has given to its network what it got. */
+#define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
+/* No other work for so long, and the mode is worth its price. */
+#define ATW_TT_SETTLE		(HZ / 5)
+#define ATW_TT_RETRY		(5 * HZ)
+/* A print comes in one piece: after a silence what began like one is none. */
+#define ATW_TT_PIECE		(msecs_to_jiffies(40) + 1)
+/* Closing connections that are seen off before the mode is entered. */
+#define ATW_TT_PATIENCE		32
+
+static unsigned long atw_tt_guard(const struct atw_conns *cs)
+{
+	return cs->profile == ATW_PROFILE_MIDDLEWARE ? ATW_TT_GUARD :
+						       ATW_TT_GUARD_LONG;
+}
+
+/* Its bytes can no longer be told from others, or may be missing. */
+static void atw_tt_break(struct atw_conns *cs, int err)
+{
+	struct atw_conn *c = cs->tt.conn;
+
+	if (!c)
+		return;
+	spin_lock(&c->lock);
+	if (c->state <= ATW_CONN_OPEN)
+		cs->resets++;
+	atw_conn_end(c, err, 0);
+	spin_unlock(&c->lock);
+	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_tt_stale() - might these bytes be of another connection than they seem?
+ * @cs: the connections
+ * @c: whose they are by their number
+ *
+ * Context: the receive path.
+ */
+bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_tt *tt = &cs->tt;
+
+	return c == tt->conn && tt->unchecked &&
+	       (tt->ended || tt->doubt ||
+		time_after(jiffies, READ_ONCE(tt->proof) + ATW_TT_TRUST));
+}
+
+/* Data for the connection; takes @skb. */
+static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
+{
+	struct atw_conn *c = cs->tt.conn;
+
+	lockdep_assert_held(&cs->ch->rx_lock);
+
+	if (!c || !skb->len) {
+		kfree_skb(skb);
+		return;
+	}
+	cs->rx_answer = false;
+	spin_lock(&c->lock);
+	if (c->state <= ATW_CONN_OPEN && atw_tt_stale(cs, c)) {
+		cs->damaged++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+	skb = atw_conn_received(cs, c, skb);
+	spin_unlock(&c->lock);
+	kfree_skb(skb);
+}
+
+/* Keep bytes until it is clear what they are. */
+static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
+{
+	struct atw_tt *tt = &cs->tt;
+	size_t n;
+
+	while (len) {
+		if (tt->hold_len == ATW_TT_HOLD) {
+			/* Too much: only the module's words are of use now. */
+			cs->overflows++;
+			atw_tt_break(cs, -ECONNRESET);
+			n = ATW_TT_TAIL_MAX;
+			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
+			tt->hold_len = n;
+			tt->mark = 0;
+			tt->skip = 0;
+		}
+		n = min_t(size_t, len, ATW_TT_HOLD - tt->hold_len);
+		memcpy(tt->hold + tt->hold_len, buf, n);
+		tt->hold_len += n;
+		buf += n;
+		len -= n;
+	}
+}
+
+/* What the scanner has not passed on is kept, with all that follows it. */
+static void atw_tt_keep_tail(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+
+	atw_tt_keep(cs, tt->scan.tail, tt->scan.tail_len);
+	tt->skip = tt->scan.given;
+	tt->keeps = true;
+}
+
+/* Pass on what is data, up to what may be none. Returns how many bytes that are. */
+static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
+{
+	struct atw_tt *tt = &cs->tt;
+	struct sk_buff *skb;
+	size_t used, n;
+
+	skb = alloc_skb(len + ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
+	if (!skb) {
+		atw_tt_break(cs, -ECONNRESET);
+		return len;
+	}
+	used = atw_tt_scan(&tt->scan, buf, len, skb->data, &n);
+	skb_put(skb, n);
+	atw_tt_deliver(cs, skb);
+	return used;
+}
+
+/*
+ * It was left: the first @len bytes are data, unless the firmware mixes its events
+ * with that. A banner is none of the module's, for it has not restarted.
+ */
+static void atw_tt_release(struct atw_conns *cs, size_t len)
+{
+	struct atw_tt *tt = &cs->tt;
+	size_t off = tt->skip, end = len, n;
+	struct sk_buff *skb;
+	long event = -1;
+
+	if (!tt->quiet)
+		event = atw_tt_find_event(tt->hold, len);
+	if (event >= 0)
+		end = event;
+	while (off < end) {
+		n = min_t(size_t, end - off, PAGE_SIZE);
+		skb = alloc_skb(n, GFP_KERNEL | __GFP_NOWARN);
+		if (!skb) {
+			atw_tt_break(cs, -ECONNRESET);
+			return;
+		}
+		skb_put_data(skb, tt->hold + off, n);
+		atw_tt_deliver(cs, skb);
+		off += n;
+	}
+	if (event < 0)
+		return;
+	/* Whatever it is: some of it was taken for data. */
+	if (off > end)
+		atw_tt_break(cs, -ECONNRESET);
+	tt->ended = tt->conn && atw_tt_is_end(tt->hold + event, len - event,
+					      tt->conn->id);
+	tt->doubt = !tt->ended;
+}
+
+/* "+++" was sent: look for what says that it was understood. */
+static void atw_tt_listen(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	size_t behind = 0;
+	long ok;
+
+	if (!tt->heard_ok &&
+	    atw_tt_find(tt->hold, tt->hold_len, tt->mark, ATW_TT_OK) >= 0) {
+		WRITE_ONCE(tt->heard_ok, true);
+		atw_channel_kick(cs->ch);
+	}
+	if (!tt->marker[0])
+		return;
+	ok = atw_tt_split(tt->hold, tt->hold_len, tt->mark, tt->marker, &behind);
+	if (ok == ATW_TT_WAIT)
+		return;
+	tt->phase = ATW_TT_OUT;
+	tt->unchecked = true;
+	if (ok >= 0) {
+		atw_tt_release(cs, ok);
+		atw_channel_cooked(cs->ch, tt->hold + ok + strlen(ATW_TT_OK),
+				   tt->hold_len - ok - strlen(ATW_TT_OK));
+	} else {
+		/* The remote talks like a module. */
+		cs->damaged++;
+		atw_tt_break(cs, -ECONNRESET);
+		WRITE_ONCE(cs->ask_link, true);
+		atw_channel_cooked(cs->ch, tt->hold + behind,
+				   tt->hold_len - behind);
+	}
+	tt->hold_len = 0;
+	WRITE_ONCE(tt->left, true);
+	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_tt_receive() - bytes came in transparent mode
+ * @cs: the connections
+ * @buf: the bytes; NULL: some were lost here
+ * @len: how many
+ *
+ * Context: the receive path.
+ */
+void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
+{
+	struct atw_tt *tt = &cs->tt;
+	size_t used;
+
+	lockdep_assert_held(&cs->ch->rx_lock);
+
+	if (!buf) {
+		cs->damaged++;
+		atw_tt_break(cs, -ECONNRESET);
+		return;
+	}
+	WRITE_ONCE(tt->heard, jiffies);
+	if (tt->phase == ATW_TT_OUT)
+		return;		/* where the module is, is not known */
+	if (!tt->keeps) {
+		used = atw_tt_scan_data(cs, buf, len);
+		if (!tt->scan.hit) {
+			/* What is left has to be passed on some time. */
+			if (tt->scan.tail_len > tt->scan.given)
+				atw_channel_kick(cs->ch);
+			return;
+		}
+		atw_tt_keep_tail(cs);
+		buf += used;
+		len -= used;
+		if (tt->phase == ATW_TT_IN) {
+			tt->phase = ATW_TT_SUSPECT;
+			atw_channel_kick(cs->ch);
+		}
+	}
+	atw_tt_keep(cs, buf, len);
+	if (tt->phase == ATW_TT_LEAVING)
+		atw_tt_listen(cs);
+}
+
+/**
+ * atw_tt_inside() - is the module in transparent mode?
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+bool atw_tt_inside(struct atw_conns *cs)
+{
+	return READ_ONCE(cs->tt.phase) != ATW_TT_OUT;
+}
+
+static bool atw_tt_row_is_ours(const struct atw_conn *c,
+			       const struct atw_rows *rows)
+{
+	unsigned int i;
+
+	for (i = 0; i < rows->n; i++)
+		if (rows->row[i].id == c->id)
+			return rows->row[i].status == ATW_SOCK_CONNECTED;
+	return false;
+}
+
+/* Is the connection still there, and the same? */
+static int atw_tt_check(struct atw_conns *cs)
+{
+	unsigned long before = jiffies;
+	struct atw_tt *tt = &cs->tt;
+	struct atw_rows *rows;
+	int err;
+
+	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
+	if (!rows)
+		return -ENOMEM;
+	err = atw_conns_query(cs, rows);
+	if (err)
+		goto free;
+	mutex_lock(&cs->ch->rx_lock);
+	if (!atw_tt_row_is_ours(tt->conn, rows)) {
+		tt->lost = true;
+		/* Whether for want of a network is to be known first. */
+		WRITE_ONCE(cs->ask_link, true);
+	} else if (atw_tt_stale(cs, tt->conn)) {
+		cs->damaged++;
+		atw_tt_break(cs, -ECONNRESET);
+	} else {
+		WRITE_ONCE(tt->proof, before);
+		tt->unproved = 0;
+	}
+	tt->unchecked = false;
+	mutex_unlock(&cs->ch->rx_lock);
+free:
+	kfree(rows);
+	return err;
+}
+
+/* It is not known where the module is, nor what its remote has got. */
+static void atw_tt_fail(struct atw_conns *cs)
+{
+	mutex_lock(&cs->ch->rx_lock);
+	atw_tt_break(cs, -ECONNRESET);
+	cs->tt.phase = ATW_TT_OUT;
+	mutex_unlock(&cs->ch->rx_lock);
+	cs->spoiled = true;
+	cs->need_reset = true;
+}
+
+/* Jiffies for which nothing may be written before "+++". */
+static long atw_tt_silence(const struct atw_conns *cs)
+{
+	const struct atw_tt *tt = &cs->tt;
+	unsigned long last = time_after(tt->sent, tt->entered) ? tt->sent :
+								 tt->entered;
+
+	return (long)(last + atw_tt_guard(cs) - jiffies);
+}
+
+static int atw_tt_escape(struct atw_conns *cs)
+{
+	long timeout = ATW_TT_OK_TIMEOUT, silence = atw_tt_silence(cs);
+	struct atw_tt *tt = &cs->tt;
+	struct atw_line line;
+	unsigned long quiet;
+	char name[ATW_NONCE_LEN];
+	int err;
+
+	if (silence > 0) {
+		err = atw_channel_sleep(cs->ch, silence);
+		if (err)
+			return err;
+	}
+
+	mutex_lock(&cs->ch->rx_lock);
+	/* Its remote may keep it from looking at what it got. */
+	if (tt->phase == ATW_TT_IN && tt->unproved)
+		timeout = ATW_TT_DRAIN_TIMEOUT;
+	tt->phase = ATW_TT_LEAVING;
+	tt->scan.leaving = true;
+	tt->mark = tt->hold_len;
+	tt->heard_ok = false;
+	tt->left = false;
+	tt->marker[0] = '\0';
+	mutex_unlock(&cs->ch->rx_lock);
+
+	trace_atw_command(cs->ch->dev, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+	err = atw_channel_raw(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+	quiet = jiffies;
+	if (!err)
+		err = atw_channel_wait(cs->ch, &tt->heard_ok, timeout);
+	/* If it was not the module's, "+++" must not be disturbed. */
+	if (!err && time_before(jiffies, quiet + ATW_TT_GUARD))
+		err = atw_channel_sleep(cs->ch, (long)(quiet + ATW_TT_GUARD -
+						       jiffies));
+	if (err)
+		return err;
+
+	atw_channel_nonce(name);
+	atw_line_start(&line, name);
+	atw_line_end(&line);
+	mutex_lock(&cs->ch->rx_lock);
+	snprintf(tt->marker, sizeof(tt->marker), "Unknown cmd:%s\r\n", name);
+	mutex_unlock(&cs->ch->rx_lock);
+	trace_atw_command(cs->ch->dev, line.buf, line.len);
+	err = atw_channel_raw(cs->ch, line.buf, line.len);
+	if (!err)
+		err = atw_channel_wait(cs->ch, &tt->left, ATW_CMD_TIMEOUT);
+	return err;
+}
+
+/**
+ * atw_tt_leave() - have the module take commands
+ * @cs: the connections
+ *
+ * When it cannot be left the connection ends with an error, and the module is
+ * started over: its remote must not take for a good end what it has got.
+ *
+ * Context: the channel's thread; sleeps for a few guard times.
+ */
+void atw_tt_leave(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if (!atw_tt_inside(cs))
+		return;
+	err = atw_tt_escape(cs);
+	trace_atw_final(cs->ch->dev, err, 0);
+	if (err) {
+		if (err != -ENODEV)
+			atw_tt_fail(cs);
+		return;
+	}
+	tt->enter_after = jiffies + ATW_TT_SETTLE;
+	atw_tt_check(cs);
+}
+
+/* Is there anything to do but to carry this connection's bytes? */
+static bool atw_tt_is_alone(struct atw_conns *cs)
+{
+	struct atw_conn *c = cs->tt.conn;
+	bool alone;
+
+	spin_lock(&cs->lock);
+	alone = list_is_singular(&cs->list) && !list_empty(&c->node) &&
+		!cs->nforeign;
+	spin_unlock(&cs->lock);
+	return alone && !READ_ONCE(cs->need_recvcfg) && !READ_ONCE(cs->look) &&
+	       !READ_ONCE(cs->reconcile) && !READ_ONCE(cs->ask_link) &&
+	       READ_ONCE(cs->link_up) && !READ_ONCE(cs->want_passive);
+}
+
+/* May it have the mode? */
+static bool atw_tt_is_fit(struct atw_conns *cs)
+{
+	struct atw_conn *c = cs->tt.conn;
+	bool fit;
+
+	spin_lock(&c->lock);
+	fit = c->state == ATW_CONN_OPEN && c->transparent && c->owner &&
+	      !c->err && !c->remote_closed && !c->fetch && !c->renew &&
+	      c->announced <= 0 && skb_queue_empty(&c->held);
+	spin_unlock(&c->lock);
+	return fit;
+}
+
+/*
+ * Take what waits to be sent, if all of it can go in transparent mode: a copy to
+ * @buf. Returns false if it must go the other way.
+ */
+static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
+{
+	struct atw_tt *tt = &cs->tt;
+	struct atw_conn *c = tt->conn;
+	struct sk_buff *skb;
+	u32 off, n = 0;
+	bool may;
+
+	spin_lock(&c->lock);
+	may = c->tx_queued <= ATW_TT_BUDGET - tt->unproved;
+	off = c->tx_off;
+	skb_queue_walk(&c->txq, skb) {
+		if (!may)
+			break;
+		memcpy(buf + n, skb->data + off, skb->len - off);
+		n += skb->len - off;
+		off = 0;
+	}
+	may = may && atw_tt_may_carry(buf, n) &&
+	      (!n || time_before(jiffies, tt->proof + ATW_TT_FRESH));
+	c->sending = may && n;
+	if (c->sending)
+		c->fresh = false;
+	*len = n;
+	spin_unlock(&c->lock);
+	return may;
+}
+
+/*
+ * How long bytes are on their way at most, where nobody tells when they have left:
+ * USB adapters have buffers of their own.
+ */
+static unsigned long atw_tt_wire_time(const struct atw_conns *cs, u32 n)
+{
+	return cs->baud ? n * 10 * HZ / cs->baud + 1 : 0;
+}
+
+/* Write to the one connection. Returns false if that is not the way. */
+static bool atw_tt_send(struct atw_conns *cs, bool *sent)
+{
+	struct atw_tt *tt = &cs->tt;
+	struct atw_conn *c = tt->conn;
+	struct sk_buff_head done;
+	u8 *buf;
+	u32 n;
+	int err;
+
+	buf = kmalloc(ATW_TT_BUDGET, GFP_KERNEL);
+	if (!buf)
+		return false;
+	if (!atw_tt_take(cs, buf, &n)) {
+		kfree(buf);
+		return false;
+	}
+	*sent = n;
+	if (!n)
+		goto free;
+
+	trace_atw_payload(cs->ch->dev, true, c->id, n);
+	err = atw_channel_raw(cs->ch, buf, n);
+	tt->sent = jiffies + atw_tt_wire_time(cs, n);
+	tt->unproved += n;
+	__skb_queue_head_init(&done);
+	spin_lock(&c->lock);
+	c->sending = false;
+	if (err || time_after(tt->sent, tt->proof + ATW_TT_TRUST)) {
+		cs->resets++;
+		atw_conn_end(c, err == -ENODEV ? err : -ECONNRESET, 0);
+	} else {
+		atw_conn_sent(cs, c, n, &done);
+	}
+	atw_conn_send_over(c, err);
+	spin_unlock(&c->lock);
+	__skb_queue_purge(&done);
+	if (err)
+		atw_conns_command_failed(cs, err);
+free:
+	kfree(buf);
+	return true;
+}
+
+/* The remote is gone, in the order in which it can be known to be. */
+static void atw_tt_remote_end(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	struct atw_conn *c = tt->conn;
+
+	tt->lost = false;
+	spin_lock(&c->lock);
+	/* What nothing came after may have been written to nobody. */
+	if (tt->doubt || (tt->unproved &&
+			  time_before(READ_ONCE(tt->heard),
+				      tt->sent + ATW_TT_FLUSH)))
+		atw_conn_end(c, READ_ONCE(cs->link_up) ? -ECONNRESET :
+							 -ENETDOWN, 0);
+	else
+		atw_conn_remote_end(cs, c);
+	spin_unlock(&c->lock);
+}
+
+static void atw_tt_drop(struct atw_conns *cs)
+{
+	struct atw_conn *c = cs->tt.conn;
+
+	mutex_lock(&cs->ch->rx_lock);
+	cs->tt.conn = NULL;
+	mutex_unlock(&cs->ch->rx_lock);
+	if (!c)
+		return;
+	WRITE_ONCE(c->transparent, false);
+	atw_conn_put(c);
+}
+
+/* Data that an opening may begin with has waited long enough. */
+static void atw_tt_flush(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	struct sk_buff *skb;
+
+	if (time_before(jiffies, READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE))
+		return;
+	mutex_lock(&cs->ch->rx_lock);
+	if (tt->phase == ATW_TT_IN && tt->scan.tail_len > tt->scan.given) {
+		skb = alloc_skb(ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
+		if (skb) {
+			skb_put(skb, atw_tt_scan_flush(&tt->scan, skb->data));
+			atw_tt_deliver(cs, skb);
+		} else {
+			atw_tt_break(cs, -ECONNRESET);
+		}
+	}
+	mutex_unlock(&cs->ch->rx_lock);
+}
+
+/**
+ * atw_tt_work() - what transparent mode asks for before anything else
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true if something was done, or must be waited for: there is then no
+ * other work for the connections.
+ */
+bool atw_tt_work(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	bool sent = false;
+	bool look;
+
+	if (!tt->conn)
+		return false;
+	if (tt->lost && !READ_ONCE(cs->ask_link)) {
+		atw_tt_remote_end(cs);
+		return true;
+	}
+	if (!atw_tt_inside(cs)) {
+		if (READ_ONCE(tt->conn->state) != ATW_CONN_OPEN)
+			atw_tt_drop(cs);
+		else if (READ_ONCE(tt->conn->tx_queued))
+			tt->enter_after = jiffies + ATW_TT_SETTLE;
+		return false;
+	}
+	atw_tt_flush(cs);
+	if (READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_is_alone(cs) &&
+	    atw_tt_is_fit(cs) &&
+	    time_before(jiffies, tt->proof + ATW_TT_LOOK)) {
+		if (atw_tt_send(cs, &sent))
+			return sent;
+		atw_tt_leave(cs);
+		return true;
+	}
+	/* Only to look: what else there is to do is done in between. */
+	look = time_after_eq(jiffies, tt->proof + ATW_TT_LOOK);
+	atw_tt_leave(cs);
+	if (look)
+		tt->enter_after = jiffies;
+	return true;
+}
+
+/* Have the module keep its events back, where it knows how. */
+static int atw_tt_hush(struct atw_conns *cs)
+{
+	int err;
+
+	if (cs->tt.told)
+		return 0;
+	err = atw_channel_run(cs->ch, "AT+SYSMSG=1,00000000,0",
+			      ATW_CMD_TIMEOUT);
+	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
+		atw_conns_command_failed(cs, err);
+		return err;
+	}
+	cs->tt.quiet = !err;
+	cs->tt.told = true;
+	return 0;
+}
+
+static int atw_tt_do_enter(struct atw_conns *cs)
+{
+	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT, .raw = true };
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if (!tt->hold)
+		tt->hold = kvmalloc(ATW_TT_HOLD, GFP_KERNEL);
+	if (!tt->hold)
+		return -ENOMEM;
+	err = atw_tt_hush(cs);
+	if (err)
+		return err;
+	if (time_after_eq(jiffies, tt->proof + ATW_TT_FRESH) || tt->unproved) {
+		err = atw_tt_check(cs);
+		if (err || tt->lost)
+			return err ?: -ENOTCONN;
+	}
+
+	mutex_lock(&cs->ch->rx_lock);
+	atw_tt_scan_init(&tt->scan, !tt->quiet);
+	tt->keeps = false;
+	tt->hold_len = 0;
+	tt->skip = 0;
+	tt->ended = false;
+	tt->doubt = false;
+	tt->unchecked = true;
+	tt->phase = ATW_TT_IN;
+	mutex_unlock(&cs->ch->rx_lock);
+
+	atw_line_start(&cmd.line, "AT+SOCKETTT");
+	atw_line_end(&cmd.line);
+	err = atw_channel_exec(cs->ch, &cmd);
+	tt->entered = jiffies;
+	tt->sent = jiffies;
+	if (!err) {
+		tt->entries++;
+		return 0;
+	}
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY) {
+		mutex_lock(&cs->ch->rx_lock);
+		tt->phase = ATW_TT_OUT;
+		tt->unchecked = false;
+		mutex_unlock(&cs->ch->rx_lock);
+	} else if (err != -ENODEV) {
+		/* Where it is now is not known. */
+		atw_tt_fail(cs);
+	}
+	return err == -EREMOTEIO ? atw_error_to_errno(cmd.code) : err;
+}
+
+/**
+ * atw_tt_enter() - there is no other work: enter transparent mode again
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true if it was tried.
+ */
+bool atw_tt_enter(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if (!tt->conn || tt->lost || atw_tt_inside(cs))
+		return false;
+	if (time_before(jiffies, tt->enter_after) || !atw_tt_is_alone(cs) ||
+	    !atw_tt_is_fit(cs))
+		return false;
+	err = atw_tt_do_enter(cs);
+	if (err)
+		tt->enter_after = jiffies + ATW_TT_RETRY;
+	return true;
+}
+
+/**
+ * atw_tt_next_work() - when to look at transparent mode without a kick
+ * @cs: the connections
+ *
+ * Return: jiffies.
+ */
+long atw_tt_next_work(struct atw_conns *cs)
+{
+	struct atw_tt *tt = &cs->tt;
+	long left;
+
+	if (!tt->conn)
+		return 60 * HZ;
+	if (!atw_tt_inside(cs)) {
+		/* After that whatever stands in the way kicks when it goes. */
+		left = (long)(tt->enter_after - jiffies);
+		return left > 0 ? left : HZ;
+	}
+	if (READ_ONCE(tt->scan.tail_len) > READ_ONCE(tt->scan.given))
+		left = (long)(READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE -
+			      jiffies);
+	else
+		left = (long)(tt->proof + ATW_TT_LOOK - jiffies);
+	return clamp_t(long, left, 1, HZ);
+}
+
+/* See those off that nobody has any more; is it alone then? */
+static bool atw_tt_make_room(struct atw_conns *cs)
+{
+	int tries;
+
+	for (tries = 0; tries < ATW_TT_PATIENCE; tries++) {
+		/* The work may find that it has ended, and drop it. */
+		if (!cs->tt.conn)
+			return false;
+		if (atw_tt_is_alone(cs))
+			return true;
+		if (!atw_conns_closing(cs) || !atw_conns_work(cs))
+			return false;
+	}
+	return false;
+}
+
+/**
+ * atw_tt_set() - give transparent mode to a connection, or take it
+ * @cs: the connections
+ * @c: the connection
+ * @on: which
+ *
+ * Context: the channel's thread, in command mode.
+ * Return: 0; -EOPNOTSUPP, the connection is of a kind that the module or the
+ * driver does not do it for, or the receive mode is passive; -EBUSY, there are
+ * other connections or servers; -ENOTCONN; -ENOMEM; or as atw_channel_exec().
+ */
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
+{
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if (tt->conn && tt->lost)
+		atw_tt_remote_end(cs);
+	if (!on) {
+		if (tt->conn == c)
+			atw_tt_drop(cs);
+		spin_lock(&c->lock);
+		err = c->err;
+		spin_unlock(&c->lock);
+		return err;
+	}
+	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
+	    READ_ONCE(cs->want_passive))
+		return -EOPNOTSUPP;
+	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
+		return -EBUSY;
+	if (tt->conn != c) {
+		atw_tt_drop(cs);
+		refcount_inc(&c->ref);
+		mutex_lock(&cs->ch->rx_lock);
+		tt->conn = c;
+		tt->lost = false;
+		tt->unproved = 0;
+		tt->proof = jiffies - ATW_TT_TRUST;
+		tt->unchecked = false;
+		tt->doubt = false;
+		mutex_unlock(&cs->ch->rx_lock);
+	}
+	WRITE_ONCE(c->transparent, true);
+	if (atw_tt_make_room(cs))
+		err = atw_tt_is_fit(cs) ? atw_tt_do_enter(cs) : -ENOTCONN;
+	else
+		err = tt->conn ? -EBUSY : -ENOTCONN;
+	if (err && tt->conn == c && !tt->lost)
+		atw_tt_drop(cs);
+	return err;
+}
+
+/**
+ * atw_tt_stop() - the device goes away
+ * @cs: the connections
+ *
+ * Who looks for the module next does not know what mode it is in, and what it
+ * writes to find out must not go to a remote.
+ *
+ * Context: the channel's thread, which ends.
+ */
+void atw_tt_stop(struct atw_conns *cs)
+{
+	long silence = atw_tt_silence(cs);
+
+	if (!atw_tt_inside(cs) || cs->tt.phase == ATW_TT_LEAVING)
+		return;
+	if (silence > 0)
+		schedule_timeout_uninterruptible(silence);
+	atw_channel_farewell(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+	schedule_timeout_uninterruptible(ATW_TT_GUARD);
+}
+
+/**
+ * atw_tt_forget() - the module has started again
+ * @cs: the connections, all of which were ended
+ *
+ * Context: the channel's thread.
+ */
+void atw_tt_forget(struct atw_conns *cs)
+{
+	atw_tt_drop(cs);
+	mutex_lock(&cs->ch->rx_lock);
+	cs->tt.phase = ATW_TT_OUT;
+	cs->tt.unchecked = false;
+	mutex_unlock(&cs->ch->rx_lock);
+	cs->tt.lost = false;
+	cs->tt.told = false;
+	cs->ask_link = false;
+}
+
+/**
+ * atw_tt_exit() - free what transparent mode has
+ * @cs: the connections; the channel is stopped
+ */
+void atw_tt_exit(struct atw_conns *cs)
+{
+	atw_tt_drop(cs);
+	kvfree(cs->tt.hold);
+	cs->tt.hold = NULL;
+}

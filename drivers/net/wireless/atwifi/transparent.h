@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Transparent mode: one connection has the UART for itself. */
+#ifndef _ATWIFI_TRANSPARENT_H
+#define _ATWIFI_TRANSPARENT_H
+
+#include <linux/types.h>
+
+#include "ttscan.h"
+
+struct atw_conn;
+struct atw_conns;
+
+enum atw_tt_phase {
+	ATW_TT_OUT,		/* the module takes commands */
+	ATW_TT_IN,		/* what comes is data */
+	ATW_TT_SUSPECT,		/* or is it? It is kept back from here on */
+	ATW_TT_LEAVING,		/* "+++" is on its way */
+};
+
+/* What may come between "+++" and the proof that it worked, at any usual rate. */
+#define ATW_TT_HOLD		(256 * 1024)
+/* Bytes that the module certainly has room for, whatever its remote does. */
+#define ATW_TT_BUDGET		1024
+
+/**
+ * struct atw_tt - the transparent mode of one device
+ * @conn: which connection is to have it, with a reference; written by the
+ *	channel's thread under the channel's rx_lock
+ * @phase: rx_lock; only the receive path moves it on from ATW_TT_LEAVING, and to
+ *	ATW_TT_SUSPECT
+ * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock
+ * @mark: as many bytes of @hold came before "+++" was sent; rx_lock
+ * @skip: as many of its bytes were passed on; rx_lock
+ * @keeps: all that comes is kept there; rx_lock
+ * @heard: when data came last
+ * @heard_ok, @left: told by the receive path
+ * @ended: the module said that the connection was lost; rx_lock
+ * @doubt: something came that may be an event of the module, or data; rx_lock
+ * @unchecked: it was left, and the connection not looked for since; rx_lock
+ * @lost: it was looked for and is not there; the thread's, as all below
+ * @proof: when the module was asked whether it has the connection, and had it
+ * @entered: when the mode was entered
+ * @sent: when the last byte was written
+ * @unproved: bytes written since @proof
+ * @enter_after: not before that it is entered again
+ * @told: the module was told to keep its events back; @quiet: and it does
+ * @entries: counts how often the mode was entered
+ */
+struct atw_tt {
+	struct atw_conn		*conn;
+	enum atw_tt_phase	phase;
+	struct atw_tt_scan	scan;
+	u8			*hold;
+	size_t			hold_len;
+	size_t			mark;
+	size_t			skip;
+	bool			keeps;
+	char			marker[48];
+	bool			heard_ok;
+	bool			left;
+	bool			ended;
+	bool			doubt;
+	bool			unchecked;
+	unsigned long		heard;
+
+	bool			lost;
+	unsigned long		proof;
+	unsigned long		entered;
+	unsigned long		sent;
+	u32			unproved;
+	unsigned long		enter_after;
+	bool			told;
+	bool			quiet;
+	u64			entries;
+};
+
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on);
+bool atw_tt_inside(struct atw_conns *cs);
+void atw_tt_leave(struct atw_conns *cs);
+bool atw_tt_work(struct atw_conns *cs);
+bool atw_tt_enter(struct atw_conns *cs);
+long atw_tt_next_work(struct atw_conns *cs);
+void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len);
+bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
+void atw_tt_stop(struct atw_conns *cs);
+void atw_tt_forget(struct atw_conns *cs);
+void atw_tt_exit(struct atw_conns *cs);
+
+#endif
