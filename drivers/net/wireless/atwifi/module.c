@@ -13,7 +13,6 @@
 
 #include "module.h"
 
-#define ATW_CMD_TIMEOUT		(5 * HZ)
 /* An answer to AT takes the module's 2 ms poll and the bytes' own time. */
 #define ATW_AT_TIMEOUT		(HZ * 3 / 10)
 /* The guard of "+++": the vendor asks for 1 s; 1.2 s is used in the field. */
@@ -22,6 +21,10 @@
 #define ATW_BOOT_TIMEOUT	(3 * HZ)
 /* The module may be blocked in a send for long; then it answers after it. */
 #define ATW_SYNC_TRIES		20
+/* Nothing blocks it that is only asked. */
+#define ATW_SYNC_TRIES_ASKED	3
+/* Who calls may have to wait for a connect that runs. */
+#define ATW_CALL_TIMEOUT	(150 * HZ)
 #define ATW_LINK_POLL_DOWN	(2 * HZ)
 #define ATW_LINK_POLL_UP	(30 * HZ)
 #define ATW_RETRY_MIN		(2 * HZ)
@@ -43,6 +46,19 @@ const char *atw_module_state_name(const struct atw_module *m)
 	default:
 		return "probing";
 	}
+}
+
+static void atw_module_tell(struct atw_module *m, enum atwifi_event event)
+{
+	m->ops->event(m, event);
+}
+
+static void atw_module_broken(struct atw_conns *cs,
+			      const struct atw_conn_info *info)
+{
+	struct atw_module *m = container_of(cs, struct atw_module, conns);
+
+	m->ops->broken(m, info);
 }
 
 static unsigned int atw_module_rate(struct atw_module *m)
@@ -85,6 +101,7 @@ static int atw_module_answers(struct atw_module *m, int tries)
 		}
 		if (err != -ETIMEDOUT)
 			break;
+		atw_channel_unstick(&m->ch);
 	}
 	if (err)
 		return err;
@@ -183,11 +200,33 @@ static int atw_module_find(struct atw_module *m)
 				     atw_module_answers(m, 2);
 			if (err != -ETIMEDOUT)
 				return err;
+			/* It may only have been slow to come back. */
+			if (!pass || !first || !atw_module_set_rate(m, first))
+				continue;
+			err = atw_module_answers(m, 1);
+			if (err != -ETIMEDOUT)
+				return err;
+		}
+		if (first && atw_module_set_rate(m, first)) {
+			err = atw_module_answers(m, 2);
+			if (err != -ETIMEDOUT)
+				return err;
 		}
 	}
-	if (first)
-		atw_module_set_rate(m, first);
 	return -ETIMEDOUT;
+}
+
+/* The module's words for everybody to print: in the log, in files, on terminals. */
+static void atw_module_set_text(char text[ATW_VERSION_MAX], const char *said)
+{
+	char clean[ATW_VERSION_MAX];
+	size_t i;
+
+	strscpy(clean, said, sizeof(clean));
+	for (i = 0; clean[i]; i++)
+		if (clean[i] < ' ' || clean[i] >= 0x7f)
+			clean[i] = '?';
+	strscpy(text, clean, ATW_VERSION_MAX);
 }
 
 static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
@@ -196,11 +235,12 @@ static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
 	struct atw_module *m = cmd->priv;
 
 	if (!strncmp(text, "at version:", 11))
-		strscpy(m->at_version, text + 11, sizeof(m->at_version));
+		atw_module_set_text(m->at_version, text + 11);
 	else if (!strncmp(text, "firmware version:", 17))
-		strscpy(m->firmware, text + 17, sizeof(m->firmware));
-	else
-		return false;
+		atw_module_set_text(m->firmware, text + 17);
+	/* It is asked when there are no connections: whatever else some firmware
+	 * says of itself, it is no piece of a payload.
+	 */
 	return true;
 }
 
@@ -225,6 +265,7 @@ static int atw_module_identify(struct atw_module *m)
 		m->profile = ATW_PROFILE_CLASSIC;
 	else
 		m->profile = ATW_PROFILE_MIDDLEWARE;
+	atw_conns_set_profile(&m->conns, m->profile);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -254,12 +295,18 @@ static int atw_module_raise(struct atw_module *m)
 	};
 	int err;
 
+	if (old)
+		m->baud = old;
+	m->wire_baud = m->baud;
 	atw_line_start(&cmd.line, "AT+UARTCFG?");
 	atw_line_end(&cmd.line);
 	err = atw_channel_exec(&m->ch, &cmd);
 	if (err)
 		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
-	m->baud = old ?: has;
+	if (!old)
+		m->baud = has;
+	if (has)
+		m->wire_baud = has;
 	/* What is in its flash is written only when it differs. */
 	if (!want || has == want || (old && old == want) ||
 	    !m->ch.transport->ops->set_baud)
@@ -291,6 +338,7 @@ static int atw_module_raise(struct atw_module *m)
 			err = atw_module_identify(m);
 		if (!err) {
 			m->baud = want;
+			m->wire_baud = want;
 			return 0;
 		}
 		if (err != -ETIMEDOUT)
@@ -317,7 +365,7 @@ static int atw_module_query_link(struct atw_module *m)
 		.row = atw_module_link_row,
 		.priv = &st,
 	};
-	bool up;
+	bool up, moved;
 	int err;
 
 	WRITE_ONCE(m->link_event, false);
@@ -334,23 +382,35 @@ static int atw_module_query_link(struct atw_module *m)
 	if (READ_ONCE(m->link_event))
 		return 0;
 
+	moved = up && m->state == ATW_MODULE_JOINED && m->addr != st.addr;
 	if (up)
 		WRITE_ONCE(m->addr, st.addr);
 	WRITE_ONCE(m->gateway, st.gateway);
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
 	if (up && m->state != ATW_MODULE_JOINED) {
+		atw_lease_query(m);
 		dev_info(m->dev, "joined, address %pI4h\n", &st.addr);
 		atw_conns_set_link(&m->conns, true);
 		WRITE_ONCE(m->state, ATW_MODULE_JOINED);
-	} else if (!up && m->state != ATW_MODULE_DOWN) {
-		if (m->state == ATW_MODULE_JOINED)
+		atw_module_tell(m, ATWIFI_EVENT_LINK_UP);
+	} else if (up) {
+		/* It may have been away for less time than it takes to ask. */
+		if (!READ_ONCE(m->conns.link_up))
+			atw_conns_set_link(&m->conns, true);
+		if (moved)
+			atw_module_tell(m, ATWIFI_EVENT_ADDRESS);
+	} else {
+		if (m->state == ATW_MODULE_JOINED) {
 			dev_info(m->dev, "the Wi-Fi link is lost\n");
+			atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
+		}
 		WRITE_ONCE(m->state, ATW_MODULE_DOWN);
 		WRITE_ONCE(m->addr, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
 	m->next_link = jiffies + (up ? ATW_LINK_POLL_UP : ATW_LINK_POLL_DOWN);
+	m->ops->changed(m);
 	return 0;
 }
 
@@ -362,17 +422,26 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_module_find(m);
 	if (err)
 		return err;
+	/* That it has started is why we are here. If it starts again from here
+	 * on, the next command tells.
+	 */
+	WRITE_ONCE(m->restart, false);
 	err = atw_channel_run(&m->ch, "ATE0", ATW_CMD_TIMEOUT);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
 	m->echo_off = !err;
+	if (m->conns.spoiled) {
+		m->conns.spoiled = false;
+		atw_channel_run(&m->ch, "AT+RST", ATW_CMD_TIMEOUT);
+		return -ECONNRESET;
+	}
 	err = atw_module_identify(m);
 	if (err)
 		return err;
 	err = atw_module_raise(m);
 	if (err)
 		return err;
-	atw_conns_set_rate(&m->conns, m->baud);
+	atw_conns_set_rate(&m->conns, m->wire_baud);
 	err = atw_conns_set_active(&m->conns);
 	if (err)
 		return err;
@@ -388,6 +457,7 @@ static int atw_module_setup(struct atw_module *m)
 		dev_info(m->dev, "module found, firmware %s, %u baud\n",
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);
 	WRITE_ONCE(m->state, ATW_MODULE_DOWN);
+	atw_module_tell(m, ATWIFI_EVENT_FOUND);
 	return atw_module_query_link(m);
 }
 
@@ -396,9 +466,14 @@ static void atw_module_bring_up(struct atw_module *m)
 	unsigned long pause;
 	int tries, err;
 
+	if (m->state == ATW_MODULE_JOINED)
+		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
 	WRITE_ONCE(m->addr, 0);
 	m->echo_off = false;
+	m->ops->changed(m);
+	atw_calls_refuse(&m->calls, -ENETDOWN);
+	WRITE_ONCE(m->conns.link_up, false);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
 
 	for (tries = 0; tries < 3; tries++) {
@@ -406,6 +481,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->conns.need_reset = false;
 		m->conns.need_sync = false;
 		m->conns.reconcile = false;
+		m->echo_off = false;
 		atw_channel_restart(&m->ch);
 		/* A module that is starting is left to its banner. */
 		err = atw_channel_idle(&m->ch, HZ / 10, ATW_BOOT_TIMEOUT);
@@ -423,6 +499,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->bringups++;
 		m->failures = 0;
 		m->told = false;
+		atw_calls_refuse(&m->calls, 0);
 		return;
 	}
 
@@ -432,42 +509,76 @@ static void atw_module_bring_up(struct atw_module *m)
 		      ATW_RETRY_MIN << min(m->failures, 5U));
 	m->failures++;
 	m->next_probe = jiffies + pause;
-	if (!m->told)
+	if (!m->told) {
 		dev_warn(m->dev,
 			 "no answer from the module at any usual rate (%d): check power, wiring and that nothing else uses the port; trying again\n",
 			 err);
+		atw_module_tell(m, ATWIFI_EVENT_LOST);
+	}
 	m->told = true;
 }
 
-/* An answer stayed away: is anybody there, and what is left? */
-static void atw_module_sync(struct atw_module *m)
+/* It has answered AT, but that may have been the answer to something else. */
+static int atw_module_settled(struct atw_module *m)
 {
-	int tries, err = -ETIMEDOUT;
+	int err = atw_channel_mark(&m->ch, 2 * HZ);
 
-	m->conns.need_sync = false;
+	/* It knows no complaint like that: then nothing must come for a while. */
+	if (err == -ETIMEDOUT)
+		err = atw_channel_idle(&m->ch, HZ / 10, 2 * HZ);
+	return err;
+}
+
+/* An answer stayed away: is anybody there, and what is left? */
+static void atw_module_sync(struct atw_module *m, int tries)
+{
+	int err = -ETIMEDOUT;
+
+	WRITE_ONCE(m->conns.need_sync, false);
 	/* If it waits for bytes of a payload they are never to come. */
 	if (m->ch.owed) {
 		m->conns.need_reset = true;
 		return;
 	}
-	for (tries = 0; tries < ATW_SYNC_TRIES && err == -ETIMEDOUT; tries++)
+	while (tries-- && err == -ETIMEDOUT) {
 		err = atw_channel_run(&m->ch, "AT", HZ);
+		if (err == -ETIMEDOUT)
+			atw_channel_unstick(&m->ch);
+	}
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP)
 		err = 0;
 	if (!err)
-		err = atw_channel_idle(&m->ch, HZ / 10, 2 * HZ);
+		err = atw_module_settled(m);
 	if (err)
 		m->conns.need_reset = true;
 	else
 		m->conns.reconcile = true;
 }
 
+static bool atw_module_link_is_due(const struct atw_module *m)
+{
+	return READ_ONCE(m->link_event) || READ_ONCE(m->conns.ask_link) ||
+	       time_after(jiffies, m->next_link) || atw_channel_stalled(&m->ch);
+}
+
+/* Is there work for which it must take commands, besides the connections'? */
+static bool atw_module_has_work(const struct atw_module *m)
+{
+	return READ_ONCE(m->conns.need_sync) || atw_module_link_is_due(m) ||
+	       READ_ONCE(m->calls.n);
+}
+
 static bool atw_module_work(void *ctx)
 {
 	struct atw_module *m = ctx;
 
-	if (m->conns.need_reset && !m->restart) {
+	if (READ_ONCE(m->conns.need_reset) && !m->restart) {
 		dev_warn(m->dev, "the module does not answer as it should, starting over\n");
+		WRITE_ONCE(m->restart, true);
+		m->next_probe = jiffies;
+	}
+	if (m->conns.restarted) {
+		m->conns.restarted = false;
 		WRITE_ONCE(m->restart, true);
 		m->next_probe = jiffies;
 	}
@@ -478,17 +589,28 @@ static bool atw_module_work(void *ctx)
 		atw_module_bring_up(m);
 		return true;
 	}
-	if (m->conns.need_sync) {
-		atw_module_sync(m);
+	/* In transparent mode the module takes no commands. */
+	if (atw_tt_inside(&m->conns) && atw_module_has_work(m)) {
+		atw_tt_leave(&m->conns);
 		return true;
 	}
-	if (READ_ONCE(m->link_event) || time_after(jiffies, m->next_link)) {
+	if (READ_ONCE(m->conns.need_sync)) {
+		atw_module_sync(m, ATW_SYNC_TRIES);
+		return true;
+	}
+	if (atw_module_link_is_due(m)) {
+		WRITE_ONCE(m->conns.ask_link, false);
 		m->next_link = jiffies + ATW_LINK_POLL_DOWN;
 		if (atw_module_query_link(m) == -ETIMEDOUT)
-			m->conns.need_sync = true;
+			atw_module_sync(m, ATW_SYNC_TRIES_ASKED);
 		return true;
 	}
-	return atw_conns_work(&m->conns);
+	/* A call does not wait for an upload, nor an upload for many calls. */
+	m->called = !m->called && atw_calls_run(&m->calls, m, false);
+	return m->called || atw_conns_work(&m->conns) ||
+	       (!atw_tt_inside(&m->conns) &&
+		atw_calls_run(&m->calls, m, true)) ||
+	       atw_tt_enter(&m->conns);
 }
 
 static long atw_module_next_work(void *ctx)
@@ -518,6 +640,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		if (m->state != ATW_MODULE_PROBING) {
 			m->reboots++;
 			dev_warn_ratelimited(m->dev, "the module has restarted\n");
+			atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
 		}
 		WRITE_ONCE(m->ch.reset, true);
 		WRITE_ONCE(m->restart, true);
@@ -545,31 +668,74 @@ static u8 *atw_module_payload(void *ctx, u32 id, u32 len)
 	return atw_conns_payload(&m->conns, id, len);
 }
 
+static void atw_module_last(void *ctx)
+{
+	struct atw_module *m = ctx;
+
+	atw_tt_stop(&m->conns);
+}
+
+static void atw_module_raw(void *ctx, const u8 *buf, size_t len)
+{
+	struct atw_module *m = ctx;
+
+	atw_tt_receive(&m->conns, buf, len);
+}
+
 static const struct atw_channel_ops atw_module_channel_ops = {
 	.work = atw_module_work,
 	.next_work = atw_module_next_work,
 	.event = atw_module_event,
 	.payload = atw_module_payload,
+	.last = atw_module_last,
+	.raw = atw_module_raw,
 };
 
 /**
- * atw_module_start() - begin to look for the module
+ * atw_module_init() - make what others may look at, before they can
  * @m: zeroed memory
- * @t: the open transport
  * @dev: for messages
+ * @ops: whom to tell
  *
- * Context: process context; does not wait for the module.
- * Return: 0 or -errno.
+ * Calls are refused from here on, until the module was found.
+ *
+ * Context: any.
  */
-int atw_module_start(struct atw_module *m, struct atw_transport *t,
-		     struct device *dev)
+void atw_module_init(struct atw_module *m, struct device *dev,
+		     const struct atw_module_ops *ops)
 {
 	m->dev = dev;
+	m->ops = ops;
 	m->restart = true;
 	m->next_probe = jiffies;
 	m->next_link = jiffies;
 	atw_conns_init(&m->conns, &m->ch);
-	return atw_channel_start(&m->ch, &atw_module_channel_ops, m, t, dev);
+	m->conns.broken = atw_module_broken;
+	atw_calls_init(&m->calls);
+}
+
+/**
+ * atw_module_start() - make ready to look for the module
+ * @m: the module, after atw_module_init()
+ * @t: the open transport
+ *
+ * Context: process context.
+ * Return: 0 or -errno.
+ */
+int atw_module_start(struct atw_module *m, struct atw_transport *t)
+{
+	return atw_channel_start(&m->ch, &atw_module_channel_ops, m, t, m->dev);
+}
+
+/**
+ * atw_module_go() - begin to look for the module
+ * @m: the module, after atw_module_start(); nothing was told of it yet
+ *
+ * Context: any; does not wait for the module.
+ */
+void atw_module_go(struct atw_module *m)
+{
+	atw_channel_go(&m->ch);
 }
 
 /**
@@ -583,5 +749,137 @@ int atw_module_start(struct atw_module *m, struct atw_transport *t,
 void atw_module_stop(struct atw_module *m)
 {
 	atw_channel_stop(&m->ch);
+	atw_calls_refuse(&m->calls, -ENODEV);
 	atw_conns_gone(&m->conns);
+}
+
+/**
+ * atw_module_queue() - have the channel's thread do a call, and do not wait
+ * @m: the module; the caller's reference to its device may end before the call
+ * @call: the call, never queued before
+ *
+ * Context: any.
+ * Return: as atw_calls_add(). After an error the call is not done; after
+ * success it may not be either, when the module or the device goes away.
+ */
+int atw_module_queue(struct atw_module *m, struct atw_call *call)
+{
+	int err = atw_calls_add(&m->calls, call);
+
+	if (!err)
+		atw_channel_kick(&m->ch);
+	return err;
+}
+
+/**
+ * atw_module_call() - have the channel's thread do a call, and wait for its end
+ * @m: the module, of a device to which the caller has a reference
+ * @call: the call, never queued before
+ * @timeout: jiffies; a connect that runs may keep the thread for two minutes
+ *
+ * Context: process context, not the channel's thread; a fatal signal ends it.
+ * Return: as atw_calls_add() and atw_calls_wait().
+ */
+int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout)
+{
+	int err;
+
+	if (WARN_ON_ONCE(current == m->ch.thread))
+		return -EDEADLK;
+	err = atw_module_queue(m, call);
+	return err ?: atw_calls_wait(&m->calls, call, timeout);
+}
+
+/**
+ * atw_module_exec() - run a command in a call
+ * @m: the module
+ * @cmd: the command
+ *
+ * A module that does not answer is looked after when the call has ended.
+ *
+ * Context and return: as atw_channel_exec().
+ */
+int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd)
+{
+	int err;
+
+	if (cmd->line.err)
+		return cmd->line.err;
+	err = atw_channel_exec(&m->ch, cmd);
+	atw_conns_command_failed(&m->conns, err);
+	return err;
+}
+
+struct atw_module_transparent {
+	struct atw_conn	*conn;
+	bool		on;
+};
+
+static int atw_module_transparent_call(struct atw_module *m, void *arg)
+{
+	struct atw_module_transparent *t = arg;
+
+	return atw_tt_set(&m->conns, t->conn, t->on);
+}
+
+static void atw_module_transparent_release(void *arg)
+{
+	struct atw_module_transparent *t = arg;
+
+	atw_conn_put(t->conn);
+}
+
+/**
+ * atw_module_set_transparent() - give transparent mode to a connection, or take it
+ * @m: the module, of a device to which the caller has a reference
+ * @c: the connection
+ * @on: which
+ *
+ * Context: as atw_module_call().
+ * Return: as atw_tt_set() and atw_module_call().
+ */
+int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on)
+{
+	struct atw_module_transparent *t;
+	struct atw_call *call;
+	int err;
+
+	call = atw_call_new(sizeof(*t), atw_module_transparent_call);
+	if (!call)
+		return -ENOMEM;
+	refcount_inc(&c->ref);
+	call->release = atw_module_transparent_release;
+	t = (struct atw_module_transparent *)call->arg;
+	t->conn = c;
+	t->on = on;
+	err = atw_module_call(m, call, ATW_CALL_TIMEOUT);
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_module_recv_mode_call(struct atw_module *m, void *arg)
+{
+	return atw_conns_set_recv_mode(&m->conns, *(bool *)arg);
+}
+
+/**
+ * atw_module_set_recv_mode() - choose the receive mode
+ * @m: the module, of a device to which the caller has a reference
+ * @passive: what the module receives stays in it until it is fetched
+ *
+ * Context: as atw_module_call().
+ * Return: as atw_conns_set_recv_mode() and atw_module_call().
+ */
+int atw_module_set_recv_mode(struct atw_module *m, bool passive)
+{
+	struct atw_call *call = atw_call_new(sizeof(passive),
+					     atw_module_recv_mode_call);
+	int err;
+
+	if (!call)
+		return -ENOMEM;
+	*(bool *)call->arg = passive;
+	err = atw_module_call(m, call, ATW_CALL_TIMEOUT);
+	atw_call_put(call);
+	return err;
 }

@@ -3,8 +3,12 @@
 #ifndef _ATWIFI_MODULE_H
 #define _ATWIFI_MODULE_H
 
+#include <linux/atwifi_genl.h>
+
+#include "call.h"
 #include "channel.h"
 #include "conn.h"
+#include "lease.h"
 
 enum atw_module_state {
 	ATW_MODULE_PROBING,	/* does not answer, or not yet */
@@ -12,24 +16,55 @@ enum atw_module_state {
 	ATW_MODULE_JOINED,
 };
 
+/* What is kept of a version, with its NUL. */
+#define ATW_VERSION_MAX		64
+
+struct atw_module;
+
+/**
+ * struct atw_module_ops - what a module tells the device that it is of
+ *
+ * None may sleep or run commands.
+ *
+ * @event: something has happened
+ * @broken: an open connection was ended with an error, by which its owner knows
+ *	that bytes may be missing
+ * @changed: its state or its lease may be another one; the channel's thread
+ */
+struct atw_module_ops {
+	void (*event)(struct atw_module *m, enum atwifi_event event);
+	void (*broken)(struct atw_module *m, const struct atw_conn_info *info);
+	void (*changed)(struct atw_module *m);
+};
+
 /**
  * struct atw_module - the module of a device
- * @state, @addr, @gateway, @mac, @firmware, @baud: written by the channel's
- *	thread alone, read anywhere with READ_ONCE() (strings: as they are)
+ * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
+ *	channel's thread alone, read anywhere with READ_ONCE() (strings: as they
+ *	are, which is printable)
+ * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
+ *	means nothing and this is the one at which bytes move; only good for
+ *	sizing what is sent. 0: not known
  */
 struct atw_module {
 	struct device		*dev;
+	const struct atw_module_ops *ops;
 	struct atw_channel	ch;
 	struct atw_conns	conns;
+	struct atw_calls	calls;
+	bool			called;		/* the last work was a call */
 
 	enum atw_module_state	state;
 	enum atw_profile	profile;
 	u32			addr;
 	u32			gateway;
+	u32			mask;		/* 0: not known */
+	u32			dns[ATW_DNS_MAX];
 	u8			mac[6];
-	unsigned int		baud;
-	char			firmware[64];
-	char			at_version[64];
+	unsigned int		baud;		/* of our UART */
+	unsigned int		wire_baud;	/* as the module tells it */
+	char			firmware[ATW_VERSION_MAX];
+	char			at_version[ATW_VERSION_MAX];
 
 	bool			restart;	/* bring it up (again) */
 	bool			link_event;	/* ask for the link's state */
@@ -43,9 +78,17 @@ struct atw_module {
 	u64			reboots;
 };
 
-int atw_module_start(struct atw_module *m, struct atw_transport *t,
-		     struct device *dev);
+void atw_module_init(struct atw_module *m, struct device *dev,
+		     const struct atw_module_ops *ops);
+int atw_module_start(struct atw_module *m, struct atw_transport *t);
+void atw_module_go(struct atw_module *m);
 void atw_module_stop(struct atw_module *m);
+int atw_module_queue(struct atw_module *m, struct atw_call *call);
+int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
+int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
+int atw_module_set_recv_mode(struct atw_module *m, bool passive);
+int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c,
+			       bool on);
 const char *atw_module_state_name(const struct atw_module *m);
 
 #endif
