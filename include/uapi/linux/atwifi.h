@@ -42,8 +42,9 @@ struct sockaddr_atw {
 /* The shortest address: family, port and IPv4 address without a name. */
 #define ATW_ADDRLEN_MIN	8
 
-/* Protocols of SOCK_STREAM; SOCK_DGRAM has 0 alone. */
+/* Protocols of SOCK_STREAM; SOCK_DGRAM has 0 alone. TLS ends in the module. */
 #define ATWPROTO_TCP	0
+#define ATWPROTO_TLS	1
 
 /* Level of the socket options below. */
 #define SOL_ATWIFI	0x4154
@@ -63,5 +64,28 @@ struct sockaddr_atw {
  * that is joined. The same as SO_BINDTODEVICE, but it can be read back.
  */
 #define ATW_BINDTODEVICE	3
+/*
+ * int: a TLS client connects although the module cannot verify the remote: no CA
+ * is stored in it. Without, connect() fails with EKEYREJECTED then. To be set
+ * before connect().
+ */
+#define ATW_TLS_UNVERIFIED	4
+/*
+ * Bytes of PEM, up to 2047, write-only, CAP_NET_ADMIN: what all TLS sockets of
+ * the module use from then on, and what it keeps over restarts. The CA or CAs by
+ * which it verifies; its own certificate, and the private key of that.
+ */
+#define ATW_TLS_CA	5
+#define ATW_TLS_CERT	6
+#define ATW_TLS_KEY	7
+/*
+ * int, 0 or 1: the module's transparent mode, for a connected TCP or TLS client that
+ * is alone on its module. What the remote sends then comes without a header to each
+ * piece. Bytes that the mode cannot carry with certainty, and all other work of the
+ * module, make the driver leave it for a moment; the stream goes on in either way.
+ * EBUSY: there are other connections or servers; EOPNOTSUPP: neither datagrams,
+ * servers nor what they accept, nor in passive receive mode; ENOTCONN.
+ */
+#define ATW_TRANSPARENT	8
 
 #endif /* _UAPI_LINUX_ATWIFI_H */

@@ -12,16 +12,18 @@
  *
  * Nesting: lock_sock() > conn->lock > atw_sock.lock, receive queue's lock.
  *
- * States: TCP_CLOSE, TCP_SYN_SENT while the module connects, TCP_ESTABLISHED,
- * and TCP_CLOSE_WAIT after the remote has closed. The module deletes a
- * connection that the remote closed, so nothing can be sent then.
+ * States: TCP_CLOSE, TCP_SYN_SENT while the module connects or begins to serve,
+ * TCP_ESTABLISHED, TCP_CLOSE_WAIT after the remote has closed, and TCP_LISTEN. The
+ * module deletes a connection that the remote closed, so nothing can be sent then.
  */
 #include <linux/cache.h>
+#include <linux/capability.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/proc_fs.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -35,6 +37,7 @@
 
 #include <linux/atwifi.h>
 
+#include "cert.h"
 #include "compat_sock.h"
 #include "conn.h"
 #include "dev.h"
@@ -61,6 +64,10 @@
 /* No callback comes after atw_conn_close(): SO_LINGER has to look. */
 #define ATW_LINGER_POLL		max(HZ / 20, 1)
 
+/* Ports to choose from for a server that did not: those that IANA leaves free. */
+#define ATW_PORT_MIN		49152
+#define ATW_PORT_MAX		65535
+
 static ushort family = AF_ATWIFI;
 module_param(family, ushort, 0444);
 MODULE_PARM_DESC(family, "number of the address family");
@@ -74,12 +81,17 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @conn: the connection, holds a reference
  * @peer: its remote; satw_port is 0 if there never was one
  * @local_addr: address of the module when it was opened
+ * @local_port: what bind() has chosen, host order; 0: nothing. Written under the
+ *	list's lock too
+ * @accepted_port: that of the server which has accepted it, 0: none has
+ * @served: a datagram has come to a server: the module knows whom to answer
  * @failed: error that ended the connection, repeated to each reader so that
  *	an end that is an error is never taken for the end of the data
  * @module_error: see ATW_MODULE_ERROR
  * @established: the connection was open once
  * @connecting: a connect() began it and has not yet told of its success
  * @keepintvl: see ATW_KEEPINTVL
+ * @unverified: see ATW_TLS_UNVERIFIED
  * @rx_bytes: unread bytes of a stream; the receive queue's lock
  * @device: see ATW_BINDTODEVICE
  * @used: name of the device that the connection was opened on
@@ -90,11 +102,15 @@ struct atw_sock {
 	struct atw_conn		*conn;
 	struct sockaddr_atw	peer;
 	__be32			local_addr;
+	u16			local_port;
+	u16			accepted_port;
+	bool			served;
 	int			failed;
 	u32			module_error;
 	bool			established;
 	bool			connecting;
 	u32			keepintvl;
+	bool			unverified;
 	u32			rx_bytes;
 	char			device[IFNAMSIZ];
 	char			used[IFNAMSIZ];
@@ -120,6 +136,23 @@ static bool atw_is_stream(const struct sock *sk)
 	return sk->sk_type == SOCK_STREAM;
 }
 
+/*
+ * The state that a callback has set, and with it what the callback has written
+ * before: why the socket is closed, above all.
+ */
+static int atw_state(const struct sock *sk)
+{
+	/* Pairs with the release in atw_set_state(). */
+	return smp_load_acquire(&sk->sk_state);
+}
+
+static void atw_set_state(struct sock *sk, int state)
+{
+	lockdep_assert_held(&atw_sk(sk)->lock);
+	/* Pairs with the acquire in atw_state(). */
+	smp_store_release(&sk->sk_state, state);
+}
+
 /* Callbacks of the connection */
 
 static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
@@ -131,10 +164,12 @@ static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
 	if (err) {
 		as->module_error = code;
 		WRITE_ONCE(sk->sk_err, -err);
-		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		atw_set_state(sk, TCP_CLOSE);
+	} else if (atw_is_stream(sk) && as->local_port) {
+		atw_set_state(sk, TCP_LISTEN);
 	} else {
 		as->established = true;
-		WRITE_ONCE(sk->sk_state, TCP_ESTABLISHED);
+		atw_set_state(sk, TCP_ESTABLISHED);
 	}
 	spin_unlock(&as->lock);
 
@@ -158,10 +193,10 @@ static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
 	if (atw_is_stream(sk)) {
 		WRITE_ONCE(as->failed, err);
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-		WRITE_ONCE(sk->sk_state, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
+		atw_set_state(sk, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
 	} else {
 		/* The next datagram opens it again. */
-		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		atw_set_state(sk, TCP_CLOSE);
 	}
 	spin_unlock(&as->lock);
 
@@ -238,6 +273,7 @@ static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
 	}
 	if (atw_is_stream(sk))
 		return atw_rx_stream(sk, skb);
+	WRITE_ONCE(as->served, true);
 	return atw_rx_dgram(sk, skb);
 }
 
@@ -248,12 +284,42 @@ static void atw_sk_tx_done(struct atw_conn *c)
 	as->sk.sk_write_space(&as->sk);
 }
 
+static void atw_sk_seed(struct atw_conn *server)
+{
+	struct atw_sock *as = server->owner;
+
+	as->sk.sk_data_ready(&as->sk);
+}
+
+static void atw_sk_whose(struct atw_conn *c, struct atw_conn_info *info)
+{
+	struct atw_sock *as = c->owner;
+
+	info->inode = sock_i_ino(&as->sk);
+	info->uid = READ_ONCE(as->sk.sk_uid);
+}
+
 static const struct atw_conn_ops atw_sk_conn_ops = {
 	.opened		= atw_sk_opened,
 	.rx		= atw_sk_rx,
 	.closed		= atw_sk_closed,
 	.tx_done	= atw_sk_tx_done,
+	.seed		= atw_sk_seed,
+	.whose		= atw_sk_whose,
 };
+
+/* The connection with a reference, or NULL. */
+static struct atw_conn *atw_sk_conn(struct atw_sock *as)
+{
+	struct atw_conn *conn;
+
+	spin_lock(&as->lock);
+	conn = as->conn;
+	if (conn)
+		refcount_inc(&conn->ref);
+	spin_unlock(&as->lock);
+	return conn;
+}
 
 /* Opening and closing */
 
@@ -320,7 +386,7 @@ static struct atw_conn *atw_detach(struct atw_sock *as, bool abort,
 	spin_lock(&as->lock);
 	as->conn = NULL;
 	as->established = false;
-	WRITE_ONCE(as->sk.sk_state, TCP_CLOSE);
+	atw_set_state(&as->sk, TCP_CLOSE);
 	spin_unlock(&as->lock);
 	as->connecting = false;
 	return conn;
@@ -334,14 +400,34 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 		atw_conn_put(conn);
 }
 
-/* Begin a connection to @peer; none is attached, lock_sock() is held. */
+/* What the module is to make of this socket. */
+static enum atw_sock_type atw_conn_type(const struct sock *sk, bool server)
+{
+	if (!atw_is_stream(sk))
+		return server ? ATW_TYPE_UDP_SERVER : ATW_TYPE_UDP_CLIENT;
+	if (sk->sk_protocol == ATWPROTO_TLS)
+		return server ? ATW_TYPE_SSL_SERVER : ATW_TYPE_SSL_CLIENT;
+	return server ? ATW_TYPE_TCP_SERVER : ATW_TYPE_TCP_CLIENT;
+}
+
+/*
+ * Begin a connection to @peer, or a server if that has no port; none is attached,
+ * lock_sock() is held.
+ */
 static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 {
-	enum atw_sock_type type = ATW_TYPE_UDP_CLIENT;
 	struct sock *sk = &as->sk;
+	bool server = !peer->satw_port;
+	struct atw_conn_spec spec = {
+		.type = atw_conn_type(sk, server),
+		.name = peer->satw_name,
+		.addr = ntohl(peer->satw_addr),
+		.port = server ? as->local_port : ntohs(peer->satw_port),
+		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
+		.unverified = as->unverified,
+	};
 	struct atw_conn *conn;
 	struct atw_dev *adev;
-	u32 keepalive = 0;
 	int err = 0;
 
 	adev = atw_dev_find(sock_net(sk), as->device[0] ? as->device : NULL);
@@ -351,12 +437,8 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		err = -ENETDOWN;
 		goto put;
 	}
-
-	if (atw_is_stream(sk)) {
-		type = ATW_TYPE_TCP_CLIENT;
-		if (sock_flag(sk, SOCK_KEEPOPEN))
-			keepalive = as->keepintvl;
-	}
+	if (atw_is_stream(sk) && sock_flag(sk, SOCK_KEEPOPEN))
+		spec.keepalive = as->keepintvl;
 
 	/* What is left of a connection before is not of this one. */
 	atw_purge_rx(sk);
@@ -367,18 +449,18 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 	as->failed = 0;
 	as->module_error = 0;
 	as->established = false;
+	as->served = false;
 	WRITE_ONCE(sk->sk_err, 0);
 	WRITE_ONCE(sk->sk_shutdown, 0);
-	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
+	atw_set_state(sk, TCP_SYN_SENT);
 	spin_unlock(&as->lock);
 
-	conn = atw_conn_open(&adev->module.conns, type, peer->satw_name,
-			     ntohl(peer->satw_addr), ntohs(peer->satw_port),
-			     keepalive, &atw_sk_conn_ops, as);
+	conn = atw_conn_open_spec(&adev->module.conns, &spec, &atw_sk_conn_ops,
+				  as);
 	spin_lock(&as->lock);
 	if (IS_ERR(conn)) {
 		err = PTR_ERR(conn);
-		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		atw_set_state(sk, TCP_CLOSE);
 	} else {
 		as->conn = conn;
 	}
@@ -395,7 +477,7 @@ static int atw_wait_connect(struct sock *sk, long timeo)
 	int err = 0;
 
 	add_wait_queue(sk_sleep(sk), &wait);
-	while (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+	while (atw_state(sk) == TCP_SYN_SENT) {
 		if (!timeo) {
 			err = -EINPROGRESS;
 			break;
@@ -405,18 +487,35 @@ static int atw_wait_connect(struct sock *sk, long timeo)
 			break;
 		}
 		sk_wait_event(sk, &timeo,
-			      READ_ONCE(sk->sk_state) != TCP_SYN_SENT, &wait);
+			      atw_state(sk) != TCP_SYN_SENT, &wait);
 	}
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
 }
 
-/* connect() with AF_UNSPEC: the socket is as new. */
+static void atw_drop_port(struct atw_sock *as)
+{
+	write_lock(&atw_sklist_lock);
+	as->local_port = 0;
+	write_unlock(&atw_sklist_lock);
+}
+
+/*
+ * connect() with AF_UNSPEC: the socket is as new, or as after bind(). As with
+ * UDP, datagrams go on to come to the port that was bound.
+ */
 static void atw_disconnect(struct sock *sk)
 {
 	struct atw_sock *as = atw_sk(sk);
 
+	if (!atw_is_stream(sk) && as->local_port) {
+		if (atw_state(sk) != TCP_CLOSE)
+			return;
+		/* It came to its end: nobody would open it again. */
+		atw_drop_port(as);
+	}
 	atw_drop_conn(as, atw_is_stream(sk));
+	as->accepted_port = 0;
 	atw_purge_rx(sk);
 	spin_lock(&as->lock);
 	memset(&as->peer, 0, sizeof(as->peer));
@@ -444,13 +543,13 @@ static int atw_connect_check(struct atw_sock *as,
 	if (!atw_is_stream(sk)) {
 		bool same = !memcmp(&as->peer, addr, sizeof(*addr));
 
-		if (same && READ_ONCE(sk->sk_state) != TCP_CLOSE)
+		if (same && atw_state(sk) != TCP_CLOSE)
 			return 0;
 		atw_drop_conn(as, false);
 		return 1;
 	}
 
-	switch (READ_ONCE(sk->sk_state)) {
+	switch (atw_state(sk)) {
 	case TCP_SYN_SENT:
 		return 0;
 	case TCP_CLOSE:
@@ -488,6 +587,11 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 	err = atw_user_addr(sk, uaddr, len, &addr);
 	if (err)
 		goto out;
+	if (as->local_port) {
+		/* The module chooses the port of what connects. */
+		err = as->conn ? -EISCONN : -EOPNOTSUPP;
+		goto out;
+	}
 	err = atw_connect_check(as, &addr);
 	if (err < 0)
 		goto out;
@@ -506,7 +610,7 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 	if (err)
 		goto out;
 
-	if (READ_ONCE(sk->sk_state) == TCP_CLOSE) {
+	if (atw_state(sk) == TCP_CLOSE) {
 		err = sock_error(sk);
 		if (!err)
 			err = -ECONNABORTED;
@@ -517,6 +621,259 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 out:
 	release_sock(sk);
 	return err;
+}
+
+/* Servers */
+
+/* May @as have a port of its own? The list's lock is held. */
+static bool atw_port_is_free(struct atw_sock *as, u16 port)
+{
+	const struct sock *sk = &as->sk;
+	struct sock *other;
+
+	sk_for_each(other, &atw_sklist) {
+		struct atw_sock *o = atw_sk(other);
+
+		if (other == sk || o->local_port != port ||
+		    other->sk_type != sk->sk_type ||
+		    !net_eq(sock_net(other), sock_net(sk)))
+			continue;
+		/* Two modules are two hosts. */
+		if (!o->device[0] || !as->device[0] ||
+		    !strcmp(o->device, as->device))
+			return false;
+	}
+	return true;
+}
+
+/* Give the socket @port, or one that is free if that is 0. */
+static int atw_take_port(struct atw_sock *as, u16 port)
+{
+	unsigned int n = ATW_PORT_MAX - ATW_PORT_MIN + 1;
+	unsigned int i, first;
+	int err = -EADDRINUSE;
+
+	write_lock(&atw_sklist_lock);
+	if (port) {
+		first = port;
+		n = 1;
+	} else {
+		first = ATW_PORT_MIN + get_random_u32() % n;
+	}
+	for (i = 0; i < n && err; i++) {
+		port = first + i;
+		if (port < first)
+			port += ATW_PORT_MIN;	/* around */
+		if (!atw_port_is_free(as, port))
+			continue;
+		as->local_port = port;
+		err = 0;
+	}
+	write_unlock(&atw_sklist_lock);
+	return err;
+}
+
+/* Have the module serve, and wait until it does. lock_sock() is held. */
+static int atw_serve(struct atw_sock *as)
+{
+	struct sockaddr_atw any = { .satw_family = as->sk.sk_family };
+	struct sock *sk = &as->sk;
+	int err;
+
+	err = atw_open(as, &any);
+	if (err)
+		return err;
+	err = atw_wait_connect(sk, MAX_SCHEDULE_TIMEOUT);
+	if (!err && atw_state(sk) == TCP_CLOSE) {
+		err = sock_error(sk);
+		if (!err)
+			err = -ECONNABORTED;
+	}
+	if (err)
+		atw_drop_conn(as, true);
+	return err;
+}
+
+static int atw_check_local(struct sock *sk, const void *uaddr, int len)
+{
+	const struct sockaddr_atw *in = uaddr;
+	struct atw_sock *as = atw_sk(sk);
+	struct atw_dev *adev;
+	u32 addr;
+	u16 port;
+
+	if (len < ATW_ADDRLEN_MIN || len > (int)sizeof(*in))
+		return -EINVAL;
+	if (in->satw_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	if (len > ATW_ADDRLEN_MIN && in->satw_name[0])
+		return -EINVAL;
+	port = ntohs(in->satw_port);
+	if (port && port < PROT_SOCK &&
+	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
+		return -EACCES;
+	if (!in->satw_addr)
+		return 0;
+	/* The module has one address, and serves at that. */
+	adev = atw_dev_find(sock_net(sk), as->device[0] ? as->device : NULL);
+	if (!adev)
+		return -ENODEV;
+	addr = READ_ONCE(adev->module.addr);
+	atw_dev_put(adev);
+	return htonl(addr) == in->satw_addr ? 0 : -EADDRNOTAVAIL;
+}
+
+static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
+		    int len)
+{
+	const struct sockaddr_atw *in = (const void *)uaddr;
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	int err;
+
+	lock_sock(sk);
+	err = atw_check_local(sk, uaddr, len);
+	if (!err && (as->conn || as->local_port))
+		err = -EINVAL;
+	if (!err)
+		err = atw_take_port(as, ntohs(in->satw_port));
+	/* A stream serves from listen() on, datagrams come at once. */
+	if (!err && !atw_is_stream(sk)) {
+		err = atw_serve(as);
+		if (err)
+			atw_drop_port(as);
+	}
+	release_sock(sk);
+	return err;
+}
+
+static int atw_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	bool chose = false;
+	int err = 0;
+
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_max_ack_backlog, max(backlog, 0));
+	if (atw_state(sk) == TCP_LISTEN) {
+		atw_conn_set_backlog(as->conn, max(backlog, 0));
+		goto out;
+	}
+	if (as->conn) {
+		err = -EINVAL;
+		goto out;
+	}
+	if (!as->local_port) {
+		err = atw_take_port(as, 0);
+		chose = !err;
+	}
+	if (!err)
+		err = atw_serve(as);
+	if (err && chose)
+		atw_drop_port(as);
+out:
+	release_sock(sk);
+	return err;
+}
+
+static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
+				 int protocol, int kern);
+static void atw_sk_list(struct sock *sk);
+
+/* A socket for what @sk accepts, with the options of @sk. */
+static struct sock *atw_sk_child(struct sock *sk, bool kern)
+{
+	struct atw_sock *as = atw_sk(sk);
+	struct sock *child;
+	struct atw_sock *cs;
+
+	child = atw_sk_alloc(sock_net(sk), NULL, sk->sk_type, sk->sk_protocol,
+			     kern);
+	if (!child)
+		return NULL;
+	child->sk_rcvbuf = READ_ONCE(sk->sk_rcvbuf);
+	child->sk_sndbuf = READ_ONCE(sk->sk_sndbuf);
+	child->sk_rcvlowat = READ_ONCE(sk->sk_rcvlowat);
+	child->sk_rcvtimeo = READ_ONCE(sk->sk_rcvtimeo);
+	child->sk_sndtimeo = READ_ONCE(sk->sk_sndtimeo);
+	child->sk_lingertime = READ_ONCE(sk->sk_lingertime);
+	sock_valbool_flag(child, SOCK_LINGER, sock_flag(sk, SOCK_LINGER));
+	sock_valbool_flag(child, SOCK_KEEPOPEN, sock_flag(sk, SOCK_KEEPOPEN));
+	child->sk_state = TCP_ESTABLISHED;
+
+	cs = atw_sk(child);
+	cs->peer.satw_family = sk->sk_family;
+	cs->local_addr = as->local_addr;
+	cs->established = true;
+	cs->keepintvl = as->keepintvl;
+	memcpy(cs->device, as->device, sizeof(cs->device));
+	memcpy(cs->used, as->used, sizeof(cs->used));
+	return child;
+}
+
+static int atw_accept(struct socket *sock, struct socket *newsock,
+		      ATW_ACCEPT_ARGS)
+{
+	const struct proto_accept_arg arg = ATW_ACCEPT_ARG;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct sock *child, *sk = sock->sk;
+	struct atw_conn *server, *conn;
+	struct atw_sock *cs;
+	long timeo;
+	int err = 0;
+
+	child = atw_sk_child(sk, arg.kern);
+	if (!child)
+		return -ENOMEM;
+	cs = atw_sk(child);
+
+	lock_sock(sk);
+	timeo = sock_rcvtimeo(sk, arg.flags & O_NONBLOCK);
+	server = atw_sk_conn(atw_sk(sk));
+	add_wait_queue(sk_sleep(sk), &wait);
+	for (;;) {
+		if (atw_state(sk) != TCP_LISTEN) {
+			err = sock_error(sk);
+			err = err ?: -EINVAL;
+			break;
+		}
+		conn = atw_conn_accept(server, &atw_sk_conn_ops, cs);
+		if (conn)
+			break;
+		if (!timeo) {
+			err = -EAGAIN;
+			break;
+		}
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		sk_wait_event(sk, &timeo, atw_conn_acceptable(server) ||
+			      atw_state(sk) != TCP_LISTEN, &wait);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	release_sock(sk);
+	if (server)
+		atw_conn_put(server);
+	if (err) {
+		sock_put(child);
+		return err;
+	}
+
+	spin_lock(&cs->lock);
+	cs->conn = conn;
+	cs->peer.satw_addr = htonl(conn->addr);
+	cs->peer.satw_port = htons(conn->port);
+	spin_unlock(&cs->lock);
+	write_lock(&atw_sklist_lock);
+	cs->accepted_port = atw_sk(sk)->local_port;
+	write_unlock(&atw_sklist_lock);
+	sock_graft(child, newsock);
+	atw_sock_custom_sockopt(newsock);
+	newsock->state = SS_CONNECTED;
+	atw_sk_list(child);
+	return 0;
 }
 
 static int atw_release(struct socket *sock)
@@ -546,8 +903,8 @@ static int atw_release(struct socket *sock)
 			wait = linger;
 	}
 	/* As TCP: data that nobody will read is not taken in silence. */
-	if (atw_is_stream(sk) && (READ_ONCE(as->rx_bytes) ||
-				  READ_ONCE(sk->sk_state) == TCP_SYN_SENT))
+	if (atw_is_stream(sk) &&
+	    (READ_ONCE(as->rx_bytes) || atw_state(sk) == TCP_SYN_SENT))
 		abort = true;
 
 	conn = atw_detach(as, abort, abort ? 0 : linger);
@@ -581,6 +938,12 @@ static int atw_shutdown(struct socket *sock, int how)
 	lock_sock(sk);
 	if (!as->conn) {
 		err = -ENOTCONN;
+	} else if (atw_state(sk) == TCP_LISTEN) {
+		/* As TCP: it accepts no more, and may listen() again. */
+		if (how != SHUT_WR) {
+			atw_drop_conn(as, true);
+			sk->sk_state_change(sk);
+		}
 	} else {
 		/*
 		 * how + 1 is the mask. The module cannot half-close: the
@@ -604,12 +967,18 @@ static int atw_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 
 	lock_sock(sk);
 	if (!peer) {
-		/* The module keeps its local port to itself. */
+		/* The port of what has connected the module keeps to itself. */
 		memset(addr, 0, sizeof(*addr));
 		addr->satw_family = sk->sk_family;
+		addr->satw_port = htons(as->local_port ?: as->accepted_port);
 		if (as->conn)
 			addr->satw_addr = as->local_addr;
-	} else if (as->established ? READ_ONCE(sk->sk_state) != TCP_CLOSE :
+	} else if (peer == 2) {
+		/* For accept(), which would lose it if this failed. */
+		*addr = as->peer;
+	} else if (as->local_port) {
+		err = -ENOTCONN;
+	} else if (as->established ? atw_state(sk) != TCP_CLOSE :
 		   as->conn && !atw_is_stream(sk)) {
 		*addr = as->peer;
 	} else {
@@ -653,7 +1022,8 @@ static int atw_tx(struct atw_sock *as, struct sk_buff *skb)
 		err = sock_error(sk);
 		if (!err)
 			err = -EPIPE;
-	} else if (!as->conn || READ_ONCE(sk->sk_state) == TCP_CLOSE) {
+	} else if (!as->conn || atw_state(sk) == TCP_CLOSE ||
+		   atw_state(sk) == TCP_LISTEN) {
 		err = sock_error(sk);
 		if (!err)
 			err = -ENOTCONN;
@@ -670,7 +1040,7 @@ static int atw_stream_ready(struct sock *sk, int flags)
 {
 	int err;
 
-	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+	if (atw_state(sk) == TCP_SYN_SENT) {
 		err = atw_wait_connect(sk, sock_sndtimeo(sk, flags &
 							 MSG_DONTWAIT));
 		if (err)
@@ -680,7 +1050,8 @@ static int atw_stream_ready(struct sock *sk, int flags)
 		return sock_error(sk);
 	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
 		return -EPIPE;
-	if (!atw_sk(sk)->conn || READ_ONCE(sk->sk_state) == TCP_CLOSE)
+	if (!atw_sk(sk)->conn || atw_state(sk) == TCP_CLOSE ||
+	    atw_state(sk) == TCP_LISTEN)
 		return -ENOTCONN;
 	return 0;
 }
@@ -730,6 +1101,31 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	return err ? sk_stream_error(sk, msg->msg_flags, err) : 0;
 }
 
+/*
+ * May a server send? The module answers the first who spoke to it. That one is
+ * not known, and is named by the address that recvfrom() gave: an empty one.
+ */
+static int atw_dgram_answers(struct sock *sk, const struct msghdr *msg)
+{
+	const struct sockaddr_atw *to = msg->msg_name;
+	struct atw_sock *as = atw_sk(sk);
+
+	if (!as->conn || atw_state(sk) == TCP_CLOSE)
+		return -ENOTCONN;
+	if (!READ_ONCE(as->served))
+		return -EDESTADDRREQ;
+	if (!msg->msg_namelen)
+		return 0;
+	if (msg->msg_namelen < ATW_ADDRLEN_MIN ||
+	    msg->msg_namelen > (int)sizeof(*to))
+		return -EINVAL;
+	if (to->satw_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	return to->satw_port || to->satw_addr ||
+	       (msg->msg_namelen > ATW_ADDRLEN_MIN && to->satw_name[0]) ?
+	       -EISCONN : 0;
+}
+
 /* Have a connection to the datagram's peer. lock_sock() is held. */
 static int atw_dgram_open(struct sock *sk, struct msghdr *msg)
 {
@@ -743,8 +1139,11 @@ static int atw_dgram_open(struct sock *sk, struct msghdr *msg)
 	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
 		return -EPIPE;
 
+	if (as->local_port)
+		return atw_dgram_answers(sk, msg);
+
 	/* The module has lost it: as with UDP that is no reason to give up. */
-	if (as->conn && READ_ONCE(sk->sk_state) == TCP_CLOSE)
+	if (as->conn && atw_state(sk) == TCP_CLOSE)
 		atw_drop_conn(as, true);
 
 	if (msg->msg_namelen) {
@@ -850,6 +1249,7 @@ static bool atw_rx_ended(struct sock *sk)
 
 	spin_lock(&as->lock);
 	ended = sk->sk_err || as->failed || sk->sk_state == TCP_CLOSE ||
+		sk->sk_state == TCP_LISTEN ||
 		(sk->sk_shutdown & RCV_SHUTDOWN);
 	spin_unlock(&as->lock);
 	return ended;
@@ -881,7 +1281,7 @@ static void atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
 		      READ_ONCE(as->rx_bytes) > seen ||
 		      READ_ONCE(sk->sk_err) ||
 		      (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) ||
-		      READ_ONCE(sk->sk_state) == TCP_CLOSE, &wait);
+		      atw_state(sk) == TCP_CLOSE, &wait);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	remove_wait_queue(sk_sleep(sk), &wait);
 }
@@ -992,16 +1392,25 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 {
 	struct sock *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
+	struct atw_conn *conn;
 	__poll_t mask = 0;
 	int state, target;
 	u8 shut;
 
 	sock_poll_wait(file, sock, wait);
-	state = READ_ONCE(sk->sk_state);
+	state = atw_state(sk);
 	shut = READ_ONCE(sk->sk_shutdown);
 
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
+	if (state == TCP_LISTEN) {
+		conn = atw_sk_conn(as);
+		if (conn && atw_conn_acceptable(conn))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		if (conn)
+			atw_conn_put(conn);
+		return mask;
+	}
 	if (shut == SHUTDOWN_MASK || (atw_is_stream(sk) && state == TCP_CLOSE))
 		mask |= EPOLLHUP;
 	if (shut & RCV_SHUTDOWN)
@@ -1052,9 +1461,95 @@ static int atw_set_device(struct sock *sk, sockptr_t optval,
 	lock_sock(sk);
 	if (as->conn)
 		err = -EISCONN;
+	else if (as->local_port)
+		err = -EINVAL;	/* the port is that of one module, or of all */
 	else
 		memcpy(as->device, name, sizeof(name));
 	release_sock(sk);
+	return err;
+}
+
+/* Who sets one may have to wait for a connect that runs. */
+#define ATW_CERT_WAIT		(150 * HZ)
+
+/* Have the module store a certificate or a key. */
+static int atw_set_cert(struct sock *sk, enum atw_cert which, sockptr_t optval,
+			unsigned int optlen)
+{
+	struct atw_sock *as = atw_sk(sk);
+	char device[IFNAMSIZ];
+	struct atw_dev *adev;
+	u8 *pem;
+	int err;
+
+	/* It is the module's, not the socket's. */
+	if (!ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	lock_sock(sk);
+	memcpy(device, as->device, sizeof(device));
+	release_sock(sk);
+	adev = atw_dev_find(sock_net(sk), device[0] ? device : NULL);
+	if (!adev)
+		return -ENODEV;
+	/* One byte more than fits: that it is too long is said as well. */
+	optlen = min_t(unsigned int, optlen, ATW_CERT_MAX + 1);
+	pem = kzalloc(optlen, GFP_KERNEL);
+	if (!pem)
+		err = -ENOMEM;
+	else if (copy_from_sockptr(pem, optval, optlen))
+		err = -EFAULT;
+	else
+		err = atw_cert_store(&adev->module, which, pem, optlen,
+				     ATW_CERT_WAIT);
+	kfree_sensitive(pem);
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_set_unverified(struct sock *sk, int val)
+{
+	int err = 0;
+
+	lock_sock(sk);
+	if (sk->sk_protocol != ATWPROTO_TLS || !atw_is_stream(sk))
+		err = -ENOPROTOOPT;
+	else if (atw_sk(sk)->conn)
+		err = -EISCONN;
+	else
+		atw_sk(sk)->unverified = val;
+	release_sock(sk);
+	return err;
+}
+
+/* Give the module's transparent mode to the connection, or take it. */
+static int atw_set_transparent(struct sock *sk, int on)
+{
+	struct atw_sock *as = atw_sk(sk);
+	char device[IFNAMSIZ] = "";
+	struct atw_conn *conn;
+	struct atw_dev *adev;
+	int err;
+
+	if (on != 0 && on != 1)
+		return -EINVAL;
+	if (!atw_is_stream(sk))
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	conn = atw_state(sk) == TCP_ESTABLISHED ? atw_sk_conn(as) : NULL;
+	if (conn)
+		memcpy(device, as->used, sizeof(device));
+	release_sock(sk);
+	if (!conn)
+		return -ENOTCONN;
+
+	adev = atw_dev_find(sock_net(sk), device);
+	if (adev) {
+		err = atw_module_set_transparent(&adev->module, conn, on);
+		atw_dev_put(adev);
+	} else {
+		err = -ENODEV;
+	}
+	atw_conn_put(conn);
 	return err;
 }
 
@@ -1090,6 +1585,24 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 			atw_sk(sk)->keepintvl = val;
 		release_sock(sk);
 		return err;
+	case ATW_TLS_UNVERIFIED:
+		if (optlen < sizeof(val))
+			return -EINVAL;
+		if (copy_from_sockptr(&val, optval, sizeof(val)))
+			return -EFAULT;
+		return atw_set_unverified(sk, val);
+	case ATW_TRANSPARENT:
+		if (optlen < sizeof(val))
+			return -EINVAL;
+		if (copy_from_sockptr(&val, optval, sizeof(val)))
+			return -EFAULT;
+		return atw_set_transparent(sk, val);
+	case ATW_TLS_CA:
+		return atw_set_cert(sk, ATW_CERT_CA, optval, optlen);
+	case ATW_TLS_CERT:
+		return atw_set_cert(sk, ATW_CERT_OWN, optval, optlen);
+	case ATW_TLS_KEY:
+		return atw_set_cert(sk, ATW_CERT_KEY, optval, optlen);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -1117,6 +1630,12 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 	switch (optname) {
 	case ATW_KEEPINTVL:
 		val = as->keepintvl;
+		break;
+	case ATW_TLS_UNVERIFIED:
+		val = as->unverified;
+		break;
+	case ATW_TRANSPARENT:
+		val = as->conn && READ_ONCE(as->conn->transparent);
 		break;
 	case ATW_MODULE_ERROR:
 		val = READ_ONCE(as->module_error);
@@ -1179,14 +1698,14 @@ static int atw_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 static struct proto_ops atw_stream_ops __ro_after_init = {
 	.owner		= THIS_MODULE,
 	.release	= atw_release,
-	.bind		= sock_no_bind,
+	.bind		= atw_bind,
 	.connect	= atw_connect,
 	.socketpair	= sock_no_socketpair,
-	.accept		= sock_no_accept,
+	.accept		= atw_accept,
 	.getname	= atw_getname,
 	.poll		= atw_poll,
 	.ioctl		= atw_ioctl,
-	.listen		= sock_no_listen,
+	.listen		= atw_listen,
 	.shutdown	= atw_shutdown,
 	.setsockopt	= atw_setsockopt,
 	.getsockopt	= atw_getsockopt,
@@ -1198,7 +1717,7 @@ static struct proto_ops atw_stream_ops __ro_after_init = {
 static struct proto_ops atw_dgram_ops __ro_after_init = {
 	.owner		= THIS_MODULE,
 	.release	= atw_release,
-	.bind		= sock_no_bind,
+	.bind		= atw_bind,
 	.connect	= atw_connect,
 	.socketpair	= sock_no_socketpair,
 	.accept		= sock_no_accept,
@@ -1220,42 +1739,60 @@ static struct proto atw_proto = {
 	.obj_size	= sizeof(struct atw_sock),
 };
 
-static int atw_create(struct net *net, struct socket *sock, int protocol,
-		      int kern)
+static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
+				 int protocol, int kern)
 {
 	struct atw_sock *as;
 	struct sock *sk;
 
-	switch (sock->type) {
-	case SOCK_STREAM:
-		sock->ops = &atw_stream_ops;
-		break;
-	case SOCK_DGRAM:
-		sock->ops = &atw_dgram_ops;
-		break;
-	default:
-		return -ESOCKTNOSUPPORT;
-	}
-	if (protocol != ATWPROTO_TCP)
-		return -EPROTONOSUPPORT;
-
 	sk = sk_alloc(net, family, GFP_KERNEL, &atw_proto, kern);
 	if (!sk)
-		return -ENOMEM;
+		return NULL;
 	sock_init_data(sock, sk);
+	sk->sk_type = type;
 	sk->sk_protocol = protocol;
 	sk->sk_state = TCP_CLOSE;
-	if (sock->type == SOCK_STREAM)
+	if (type == SOCK_STREAM)
 		sk->sk_rcvbuf = max(sk->sk_rcvbuf, ATW_RCVBUF);
 
 	as = atw_sk(sk);
 	spin_lock_init(&as->lock);
 	as->keepintvl = ATW_KEEPINTVL_DEFAULT;
-	atw_sock_custom_sockopt(sock);
+	return sk;
+}
 
+static void atw_sk_list(struct sock *sk)
+{
 	write_lock(&atw_sklist_lock);
 	sk_add_node(sk, &atw_sklist);
 	write_unlock(&atw_sklist_lock);
+}
+
+static int atw_create(struct net *net, struct socket *sock, int protocol,
+		      int kern)
+{
+	struct sock *sk;
+
+	switch (sock->type) {
+	case SOCK_STREAM:
+		sock->ops = &atw_stream_ops;
+		if (protocol != ATWPROTO_TCP && protocol != ATWPROTO_TLS)
+			return -EPROTONOSUPPORT;
+		break;
+	case SOCK_DGRAM:
+		sock->ops = &atw_dgram_ops;
+		if (protocol)
+			return -EPROTONOSUPPORT;
+		break;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+
+	sk = atw_sk_alloc(net, sock, sock->type, protocol, kern);
+	if (!sk)
+		return -ENOMEM;
+	atw_sock_custom_sockopt(sock);
+	atw_sk_list(sk);
 	return 0;
 }
 
@@ -1267,9 +1804,10 @@ static struct net_proto_family atw_family __ro_after_init = {
 /*
  * /proc/net/atwifi: one line per socket of the reader's network namespace.
  *
- * sl: number of the line; type; st: closed, opening, open, ended (the remote
- * has closed); dev: the device in use; id: the connection's number in the
- * module, 0 if it has none; remote: address or name; port; rx_queue: bytes of
+ * sl: number of the line; type: stream, tls, dgram; st: closed, opening, open,
+ * ended (the remote has closed), listen; dev: the device in use; id: the
+ * connection's number in the module, 0 if it has none; remote: address or name, *
+ * for a server; port: the remote's, or a server's own; rx_queue: bytes of
  * memory that hold unread data, the measure of SO_RCVBUF; tx_queue: bytes not
  * yet handed to the module; uid; inode; drops: datagrams for which there was
  * no room. "-" stands for what is not there.
@@ -1304,9 +1842,18 @@ static const char *atw_state_name(int state)
 		return "open";
 	case TCP_CLOSE_WAIT:
 		return "ended";
+	case TCP_LISTEN:
+		return "listen";
 	default:
 		return "closed";
 	}
+}
+
+static const char *atw_type_name(const struct sock *sk)
+{
+	if (!atw_is_stream(sk))
+		return "dgram";
+	return sk->sk_protocol == ATWPROTO_TLS ? "tls" : "stream";
 }
 
 static int atw_seq_show(struct seq_file *seq, void *v)
@@ -1329,10 +1876,8 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 
 	/* conn->lock nests outside: take a reference, look afterwards. */
 	as = atw_sk(sk);
+	conn = atw_sk_conn(as);
 	spin_lock(&as->lock);
-	conn = as->conn;
-	if (conn)
-		refcount_inc(&conn->ref);
 	memcpy(used, as->used, sizeof(used));
 	peer = as->peer;
 	spin_unlock(&as->lock);
@@ -1342,7 +1887,9 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		atw_conn_put(conn);
 	}
 
-	if (peer.satw_name[0])
+	if (as->local_port)
+		strscpy(remote, "*", sizeof(remote));
+	else if (peer.satw_name[0])
 		strscpy(remote, peer.satw_name, sizeof(remote));
 	else if (peer.satw_port)
 		scnprintf(remote, sizeof(remote), "%pI4", &peer.satw_addr);
@@ -1351,9 +1898,10 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 
 	seq_printf(seq,
 		   "%4lld %-6s %-7s %-8s %4u %-15s %5u %8u %8u %5u %8llu %5d\n",
-		   seq->index, atw_is_stream(sk) ? "stream" : "dgram",
-		   atw_state_name(READ_ONCE(sk->sk_state)),
-		   conn ? used : "-", id, remote, ntohs(peer.satw_port),
+		   seq->index, atw_type_name(sk),
+		   atw_state_name(atw_state(sk)),
+		   conn ? used : "-", id, remote,
+		   as->local_port ?: ntohs(peer.satw_port),
 		   sk_rmem_alloc_get(sk), unsent,
 		   from_kuid_munged(seq_user_ns(seq), READ_ONCE(sk->sk_uid)),
 		   (u64)sock_i_ino(sk), atomic_read(&sk->sk_drops));

@@ -6,8 +6,11 @@
 #ifndef _ATWIFI_COMPAT_H
 #define _ATWIFI_COMPAT_H
 
+#include <linux/device/class.h>
+#include <linux/tty.h>
 #include <linux/tty_ldisc.h>
 #include <linux/types.h>
+#include <net/net_namespace.h>
 
 /* tty_ldisc_ops.receive_buf: counts were int and flags char until 6.6. */
 #define ATW_LDISC_IS_OLD						\
@@ -19,6 +22,22 @@
 
 typedef typeof(ATW_LDISC_PICK(char, u8)) atw_ldisc_flag_t;
 typedef typeof(ATW_LDISC_PICK(int, size_t)) atw_ldisc_count_t;
+
+/* class.namespace: the device was not const until 6.2, and a tag had no type. */
+#define ATW_CLASS_IS_OLD						\
+	__same_type(((struct class *)NULL)->namespace,			\
+		    (const void *(*)(struct device *))NULL)
+
+typedef typeof(__builtin_choose_expr(ATW_CLASS_IS_OLD, (struct device *)NULL,
+				     (const struct device *)NULL))
+	atw_class_dev_t;
+typedef typeof(((struct class *)NULL)->namespace(NULL)) atw_class_ns_t;
+
+static inline atw_class_ns_t atw_class_ns(struct net *net)
+{
+	return __builtin_choose_expr(__same_type(atw_class_ns_t, const void *),
+				     (const void *)net, &net->ns);
+}
 
 #if IS_ENABLED(CONFIG_SERIAL_DEV_BUS)
 #include <linux/serdev.h>
