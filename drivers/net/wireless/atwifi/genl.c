@@ -1,0 +1,1363 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic-netlink family "atwifi".
+ *
+ * Documentation/netlink/specs/atwifi.yaml says what its messages are; the
+ * numbers are generated from it, the tables below are not, since they serve
+ * kernels from before there were generated ones.
+ *
+ * Requests that the module must answer wait for it, for a limited time, and not
+ * in the caller's context: there all of generic netlink's lock is held for
+ * reading, and as soon as anybody registers a family everybody else would wait
+ * too. They are copied and done by a workqueue, which then acknowledges them
+ * itself. They take the module's time, so it is for administrators to make them,
+ * even those that change nothing.
+ *
+ * A device belongs to the network namespace that it was attached in, and so do
+ * its settings: whoever administers that may change them (GENL_UNS_ADMIN_PERM).
+ * Commands as they are reach further, to the module's pins, flash and radio:
+ * they want an administrator of the machine (GENL_ADMIN_PERM).
+ */
+#include <linux/errno.h>
+#include <linux/etherdevice.h>
+#include <linux/inet.h>
+#include <linux/in.h>
+#include <linux/module.h>
+#include <linux/workqueue.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "cert.h"
+#include "dev.h"
+#include "error.h"
+#include "expose.h"
+#include "genl.h"
+#include "query.h"
+#include "raw.h"
+
+/*
+ * A name takes up to 20 s, and so does what the module may be doing before. A
+ * caller that waits in vain learns whether its command was begun.
+ */
+#define ATW_GENL_TIMEOUT	(40 * HZ)
+/* Joining a network takes 30 s. */
+#define ATW_GENL_RAW_TIMEOUT	(60 * HZ)
+
+#define ATW_GENL_EVENTS		0
+
+static const struct genl_multicast_group atw_genl_groups[] = {
+	[ATW_GENL_EVENTS] = { .name = ATWIFI_MCGRP_EVENTS },
+};
+
+static struct genl_family atw_genl_family;
+
+/* A text for people; it must live as long as the module. */
+static void atw_genl_say(struct genl_info *info, const char *text)
+{
+	if (info->extack)
+		info->extack->_msg = text;
+}
+
+static struct atw_dev *atw_genl_dev(struct genl_info *info, int attr)
+{
+	const struct nlattr *name = info->attrs[attr];
+	struct atw_dev *adev;
+
+	if (!name || !*(const char *)nla_data(name)) {
+		NL_SET_ERR_MSG(info->extack, "no device is named, such as atw0");
+		return ERR_PTR(-EINVAL);
+	}
+	adev = atw_dev_find(genl_info_net(info), nla_data(name));
+	if (!adev) {
+		NL_SET_ERR_MSG_ATTR(info->extack, name,
+				    "no such device in this network namespace");
+		return ERR_PTR(-ENODEV);
+	}
+	return adev;
+}
+
+static const char *atw_genl_reason(int err)
+{
+	switch (err) {
+	case -ENETDOWN:
+		return "the module is being looked for, or has not joined a network";
+	case -EBUSY:
+		return "the module was busy all the time; nothing was done";
+	case -ETIMEDOUT:
+		return "the module did not answer in time";
+	case -EOPNOTSUPP:
+		return "the module's firmware does not know this command";
+	case -ECONNRESET:
+		return "the module has restarted meanwhile";
+	case -ENODEV:
+		return "the device goes away";
+	case -ENOBUFS:
+		return "too many requests wait for the module";
+	case -EPROTO:
+		return "the module's answer makes no sense";
+	default:
+		return NULL;
+	}
+}
+
+/* Have a call of query.h done; says why if that fails. */
+static int atw_genl_call(struct genl_info *info, struct atw_dev *adev,
+			 struct atw_call *call, long timeout)
+{
+	const struct atw_query *q = (const struct atw_query *)call->arg;
+	int err = atw_module_call(&adev->module, call, timeout);
+
+	if (err && completion_done(&call->done) && q->code)
+		atw_genl_say(info, atw_error_text(q->code));
+	else if (err)
+		atw_genl_say(info, atw_genl_reason(err));
+	return err;
+}
+
+static struct sk_buff *atw_genl_reply(struct genl_info *info, size_t size,
+				      void **hdr)
+{
+	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
+
+	if (!skb)
+		return NULL;
+	*hdr = genlmsg_put_reply(skb, info, &atw_genl_family, 0,
+				 info->genlhdr->cmd);
+	if (!*hdr) {
+		nlmsg_free(skb);
+		return NULL;
+	}
+	return skb;
+}
+
+/* Send a reply, unless something had no room in it. */
+static int atw_genl_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
+			 int err)
+{
+	if (err) {
+		nlmsg_free(skb);
+		return err;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+/* A version, of which the thread may be writing another one. */
+static int atw_genl_put_text(struct sk_buff *skb, int attr, const char *text)
+{
+	char copy[ATW_VERSION_MAX];
+
+	strscpy(copy, text, sizeof(copy));
+	return copy[0] ? nla_put_string(skb, attr, copy) : 0;
+}
+
+static int atw_genl_put_addr(struct sk_buff *skb, int attr, u32 addr)
+{
+	return addr ? nla_put_in_addr(skb, attr, cpu_to_be32(addr)) : 0;
+}
+
+/* Devices */
+
+static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
+{
+	const struct {
+		int attr;
+		const u64 *count;
+	} stats[] = {
+		{ ATWIFI_A_DEV_STATS_RX_BYTES,	&m->ch.rx_bytes },
+		{ ATWIFI_A_DEV_STATS_TX_BYTES,	&m->ch.tx_bytes },
+		{ ATWIFI_A_DEV_STATS_COMMANDS,	&m->ch.commands },
+		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	&m->ch.timeouts },
+		{ ATWIFI_A_DEV_STATS_BUSY,	&m->ch.busy },
+		{ ATWIFI_A_DEV_STATS_OPENED,	&m->conns.opened },
+		{ ATWIFI_A_DEV_STATS_FAILED,	&m->conns.failed },
+		{ ATWIFI_A_DEV_STATS_RESETS,	&m->conns.resets },
+		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	&m->conns.overflows },
+		{ ATWIFI_A_DEV_STATS_DAMAGED,	&m->conns.damaged },
+		{ ATWIFI_A_DEV_STATS_PASSIVE,	&m->conns.passive },
+		{ ATWIFI_A_DEV_STATS_BRINGUPS,	&m->bringups },
+		{ ATWIFI_A_DEV_STATS_REBOOTS,	&m->reboots },
+	};
+	struct nlattr *nest;
+	size_t i;
+
+	nest = nla_nest_start(skb, ATWIFI_A_DEV_STATS);
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < ARRAY_SIZE(stats); i++)
+		if (nla_put_u64_64bit(skb, stats[i].attr,
+				      READ_ONCE(*stats[i].count),
+				      ATWIFI_A_DEV_STATS_PAD))
+			return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static u32 atw_genl_state(const struct atw_module *m)
+{
+	switch (READ_ONCE(m->state)) {
+	case ATW_MODULE_JOINED:
+		return ATWIFI_DEV_STATE_JOINED;
+	case ATW_MODULE_DOWN:
+		return ATWIFI_DEV_STATE_DOWN;
+	default:
+		return ATWIFI_DEV_STATE_PROBING;
+	}
+}
+
+static u32 atw_genl_profile(const struct atw_module *m)
+{
+	switch (READ_ONCE(m->profile)) {
+	case ATW_PROFILE_CLASSIC:
+		return ATWIFI_PROFILE_CLASSIC;
+	case ATW_PROFILE_BW20:
+		return ATWIFI_PROFILE_BW20;
+	default:
+		return ATWIFI_PROFILE_MIDDLEWARE;
+	}
+}
+
+/* What is known once the module has answered for the first time. */
+static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
+{
+	u32 baud = READ_ONCE(m->baud);
+
+	if (!READ_ONCE(m->bringups))
+		return 0;
+	if (atw_genl_put_text(skb, ATWIFI_A_DEV_FIRMWARE, m->firmware) ||
+	    atw_genl_put_text(skb, ATWIFI_A_DEV_AT_VERSION, m->at_version) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_PROFILE, atw_genl_profile(m)) ||
+	    (baud && nla_put_u32(skb, ATWIFI_A_DEV_BAUD, baud)) ||
+	    (!is_zero_ether_addr(m->mac) &&
+	     nla_put(skb, ATWIFI_A_DEV_MAC, ETH_ALEN, m->mac)))
+		return -EMSGSIZE;
+	return nla_put_u32(skb, ATWIFI_A_DEV_RECV_MODE,
+			   READ_ONCE(m->conns.want_passive) ?
+			   ATWIFI_RECV_MODE_PASSIVE : ATWIFI_RECV_MODE_ACTIVE);
+}
+
+static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
+{
+	const struct atw_module *m = &adev->module;
+	struct device *parent = adev->dev.parent;
+
+	if (nla_put_string(skb, ATWIFI_A_DEV_NAME, dev_name(&adev->dev)) ||
+	    (parent && nla_put_string(skb, ATWIFI_A_DEV_PORT,
+				      dev_name(parent))) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_state(m)) ||
+	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, READ_ONCE(m->addr)) ||
+	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
+			      READ_ONCE(m->gateway)) ||
+	    atw_genl_put_module(skb, m))
+		return -EMSGSIZE;
+	return atw_genl_put_stats(skb, m);
+}
+
+static int atw_genl_dev_get_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_dev *adev = atw_genl_dev(info, ATWIFI_A_DEV_NAME);
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = atw_genl_send(info, skb, hdr, atw_genl_put_dev(skb, adev));
+put:
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_genl_dev_get_dumpit(struct sk_buff *skb,
+				   struct netlink_callback *cb)
+{
+	struct net *net = sock_net(skb->sk);
+	int index = (int)cb->args[0] - 1;
+	struct atw_dev *adev;
+	void *hdr;
+
+	while ((adev = atw_dev_next(net, index))) {
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &atw_genl_family,
+				  NLM_F_MULTI, ATWIFI_CMD_DEV_GET);
+		if (!hdr || atw_genl_put_dev(skb, adev)) {
+			if (hdr)
+				genlmsg_cancel(skb, hdr);
+			atw_dev_put(adev);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		index = adev->index;
+		atw_dev_put(adev);
+	}
+	cb->args[0] = index + 1;
+	return skb->len;
+}
+
+/* Connections */
+
+static u32 atw_genl_conn_state(const struct atw_conn_info *info)
+{
+	switch (info->state) {
+	case ATW_CONN_WAITING:
+		return ATWIFI_SOCKET_STATE_WAITING;
+	case ATW_CONN_OPENING:
+		return ATWIFI_SOCKET_STATE_OPENING;
+	case ATW_CONN_OPEN:
+		return ATWIFI_SOCKET_STATE_OPEN;
+	case ATW_CONN_CLOSING:
+		return ATWIFI_SOCKET_STATE_CLOSING;
+	default:
+		return ATWIFI_SOCKET_STATE_DEAD;
+	}
+}
+
+/* Whose a connection is, as @ns sees it. */
+static int atw_genl_put_whose(struct sk_buff *skb,
+			      const struct atw_conn_info *info,
+			      struct user_namespace *ns)
+{
+	if (!info->inode)
+		return 0;
+	return nla_put_u32(skb, ATWIFI_A_SOCKET_UID,
+			   from_kuid_munged(ns, info->uid)) ?:
+	       nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_INODE, info->inode,
+				 ATWIFI_A_SOCKET_PAD);
+}
+
+static int atw_genl_put_conn(struct sk_buff *skb, struct atw_dev *adev,
+			     const struct atw_conn_info *info)
+{
+	if (nla_put_string(skb, ATWIFI_A_SOCKET_DEV, dev_name(&adev->dev)) ||
+	    (info->id && nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
+	    nla_put_u32(skb, ATWIFI_A_SOCKET_TYPE, info->type) ||
+	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_state(info)) ||
+	    (info->name[0] &&
+	     nla_put_string(skb, ATWIFI_A_SOCKET_HOST, info->name)) ||
+	    (!info->name[0] &&
+	     atw_genl_put_addr(skb, ATWIFI_A_SOCKET_ADDRESS, info->addr)) ||
+	    nla_put_u16(skb, ATWIFI_A_SOCKET_PORT, info->port) ||
+	    nla_put_u32(skb, ATWIFI_A_SOCKET_UNSENT, info->unsent) ||
+	    nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_RX_BYTES, info->rx_bytes,
+			      ATWIFI_A_SOCKET_PAD) ||
+	    nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_TX_BYTES, info->tx_bytes,
+			      ATWIFI_A_SOCKET_PAD) ||
+	    (info->err && nla_put_u32(skb, ATWIFI_A_SOCKET_ERROR, -info->err)) ||
+	    (info->code && nla_put_u32(skb, ATWIFI_A_SOCKET_MODULE_ERROR,
+				       info->code)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+struct atw_genl_dump {
+	struct sk_buff		*skb;
+	struct netlink_callback	*cb;
+	struct atw_dev		*adev;
+	long			n;
+};
+
+static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
+{
+	struct atw_genl_dump *d = arg;
+	void *hdr;
+
+	if (d->n++ < d->cb->args[1])
+		return 0;
+	hdr = genlmsg_put(d->skb, NETLINK_CB(d->cb->skb).portid,
+			  d->cb->nlh->nlmsg_seq, &atw_genl_family, NLM_F_MULTI,
+			  ATWIFI_CMD_SOCKET_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+	if (atw_genl_put_conn(d->skb, d->adev, info) ||
+	    atw_genl_put_whose(d->skb, info,
+			       sk_user_ns(NETLINK_CB(d->cb->skb).sk))) {
+		genlmsg_cancel(d->skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(d->skb, hdr);
+	d->cb->args[1]++;
+	return 0;
+}
+
+/* args[0]: devices that are done; args[1]: connections of the next one that are */
+static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
+				      struct netlink_callback *cb)
+{
+	struct net *net = sock_net(skb->sk);
+	struct atw_genl_dump d = { .skb = skb, .cb = cb };
+	int err = 0;
+
+	while (!err && (d.adev = atw_dev_next(net, (int)cb->args[0] - 1))) {
+		d.n = 0;
+		err = atw_conns_for_each(&d.adev->module.conns,
+					 atw_genl_dump_conn, &d);
+		if (!err) {
+			cb->args[0] = d.adev->index + 1;
+			cb->args[1] = 0;
+		}
+		atw_dev_put(d.adev);
+	}
+	return skb->len;
+}
+
+/* Requests that the module answers */
+
+/* Run a call on the device that the request names; the caller puts the call. */
+static int atw_genl_ask(struct genl_info *info, int attr, struct atw_call *call,
+			long timeout)
+{
+	struct atw_dev *adev = atw_genl_dev(info, attr);
+	int err;
+
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = atw_genl_call(info, adev, call, timeout);
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *mode = info->attrs[ATWIFI_A_DEV_RECV_MODE];
+	struct atw_query_recv_mode *q;
+	struct atw_call *call;
+	int err;
+
+	if (!mode) {
+		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
+		return -EINVAL;
+	}
+	call = atw_call_new(sizeof(*q), atw_query_recv_mode);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_recv_mode *)call->arg;
+	q->passive = nla_get_u32(mode) == ATWIFI_RECV_MODE_PASSIVE;
+	err = atw_genl_ask(info, ATWIFI_A_DEV_NAME, call, ATW_GENL_TIMEOUT);
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_dns_servers(struct genl_info *info,
+				struct atw_query_dns *q)
+{
+	const struct nlattr *nla;
+	int n = 0, rem;
+	__be32 addr;
+
+	nla_for_each_attr(nla, genlmsg_data(info->genlhdr),
+			  genlmsg_len(info->genlhdr), rem) {
+		if (nla_type(nla) != ATWIFI_A_DNS_SERVER)
+			continue;
+		if (n == ATW_DNS_MAX) {
+			NL_SET_ERR_MSG_ATTR(info->extack, nla,
+					    "the module has two servers at most");
+			return -E2BIG;
+		}
+		addr = nla_get_in_addr(nla);
+		if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) ||
+		    ipv4_is_lbcast(addr) || ipv4_is_loopback(addr)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, nla,
+					    "not the address of a server");
+			return -EINVAL;
+		}
+		q->server[n++] = be32_to_cpu(addr);
+	}
+	if (!n) {
+		NL_SET_ERR_MSG(info->extack, "no server is named");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_query_dns *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	int i, err = 0;
+	void *hdr;
+
+	call = atw_call_new(sizeof(*q), atw_query_dns);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_dns *)call->arg;
+	q->set = info->genlhdr->cmd == ATWIFI_CMD_DNS_SET;
+	if (q->set)
+		err = atw_genl_dns_servers(info, q);
+	if (!err)
+		err = atw_genl_ask(info, ATWIFI_A_DNS_DEV, call,
+				   ATW_GENL_TIMEOUT);
+	if (err || q->set)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_DNS_DEV,
+			     nla_data(info->attrs[ATWIFI_A_DNS_DEV]));
+	for (i = 0; i < ATW_DNS_MAX && !err; i++)
+		err = atw_genl_put_addr(skb, ATWIFI_A_DNS_SERVER, q->server[i]);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+/* A host's name, or an address as text, that may be given to the module. */
+static int atw_genl_host(struct genl_info *info, int attr, char *host)
+{
+	const struct nlattr *nla = info->attrs[attr];
+	int err;
+
+	if (!nla) {
+		NL_SET_ERR_MSG(info->extack, "no host is named");
+		return -EINVAL;
+	}
+	err = atw_check_host(nla_data(nla), strlen(nla_data(nla)));
+	if (err == -ENAMETOOLONG)
+		NL_SET_ERR_MSG_ATTR(info->extack, nla,
+				    "a host's name has at most 119 bytes");
+	else if (err)
+		NL_SET_ERR_MSG_ATTR(info->extack, nla,
+				    "a host's name is letters, digits, '-' and '_', in labels of 1 to 63 with dots between them");
+	else
+		strscpy(host, nla_data(nla), ATW_NAME_MAX);
+	return err;
+}
+
+static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_query_resolve *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	call = atw_call_new(sizeof(*q), atw_query_resolve);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_resolve *)call->arg;
+	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
+	if (!err)
+		err = atw_genl_ask(info, ATWIFI_A_RESOLVE_DEV, call,
+				   ATW_GENL_TIMEOUT);
+	if (err)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_RESOLVE_DEV,
+			     nla_data(info->attrs[ATWIFI_A_RESOLVE_DEV])) ?:
+	      nla_put_string(skb, ATWIFI_A_RESOLVE_HOST, q->host) ?:
+	      atw_genl_put_addr(skb, ATWIFI_A_RESOLVE_ADDRESS, q->addr);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_autott_wish(struct genl_info *info,
+				struct atw_query_autott *q)
+{
+	struct nlattr **attrs = info->attrs;
+
+	if (!attrs[ATWIFI_A_AUTOTT_TYPE]) {
+		NL_SET_ERR_MSG(info->extack, "no type is named");
+		return -EINVAL;
+	}
+	q->type = nla_get_u32(attrs[ATWIFI_A_AUTOTT_TYPE]);
+	switch (q->type) {
+	case ATWIFI_SOCKET_TYPE_NONE:
+		return 0;
+	case ATWIFI_SOCKET_TYPE_UDP_SERVER:
+		if (attrs[ATWIFI_A_AUTOTT_HOST]) {
+			NL_SET_ERR_MSG_ATTR(info->extack,
+					    attrs[ATWIFI_A_AUTOTT_HOST],
+					    "a server has no remote host");
+			return -EINVAL;
+		}
+		break;
+	case ATWIFI_SOCKET_TYPE_UDP_CLIENT:
+	case ATWIFI_SOCKET_TYPE_TCP_CLIENT:
+	case ATWIFI_SOCKET_TYPE_TLS_CLIENT:
+		if (atw_genl_host(info, ATWIFI_A_AUTOTT_HOST, q->host))
+			return -EINVAL;
+		break;
+	default:
+		NL_SET_ERR_MSG_ATTR(info->extack, attrs[ATWIFI_A_AUTOTT_TYPE],
+				    "the types are none, udp-server, udp-client, tcp-client and tls-client");
+		return -EINVAL;
+	}
+	if (!attrs[ATWIFI_A_AUTOTT_PORT]) {
+		NL_SET_ERR_MSG(info->extack, "no port is named");
+		return -EINVAL;
+	}
+	q->port = nla_get_u16(attrs[ATWIFI_A_AUTOTT_PORT]);
+	return 0;
+}
+
+static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_query_autott *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	int err = 0;
+	void *hdr;
+
+	call = atw_call_new(sizeof(*q), atw_query_autott);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_autott *)call->arg;
+	q->set = info->genlhdr->cmd == ATWIFI_CMD_AUTOTT_SET;
+	if (q->set)
+		err = atw_genl_autott_wish(info, q);
+	if (!err)
+		err = atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, call,
+				   ATW_GENL_TIMEOUT);
+	if (err || q->set)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_AUTOTT_DEV,
+			     nla_data(info->attrs[ATWIFI_A_AUTOTT_DEV])) ?:
+	      nla_put_u32(skb, ATWIFI_A_AUTOTT_TYPE, q->type);
+	if (!err && q->type)
+		err = nla_put_u16(skb, ATWIFI_A_AUTOTT_PORT, q->port);
+	if (!err && q->type && q->host[0])
+		err = nla_put_string(skb, ATWIFI_A_AUTOTT_HOST, q->host);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+/* The type that is asked for, or an error. The numbers are the module's. */
+static int atw_genl_cert_type(struct genl_info *info)
+{
+	if (!info->attrs[ATWIFI_A_CERT_TYPE]) {
+		NL_SET_ERR_MSG(info->extack, "no type is named");
+		return -EINVAL;
+	}
+	return nla_get_u32(info->attrs[ATWIFI_A_CERT_TYPE]);
+}
+
+static int atw_genl_cert_get_doit(struct sk_buff *req, struct genl_info *info)
+{
+	int which = atw_genl_cert_type(info);
+	struct atw_dev *adev;
+	struct sk_buff *skb;
+	u8 *pem = NULL;
+	void *hdr;
+	int n;
+
+	if (which < 0)
+		return which;
+	if (which == ATW_CERT_KEY) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[ATWIFI_A_CERT_TYPE],
+				    "a private key is not given away");
+		return -EACCES;
+	}
+	adev = atw_genl_dev(info, ATWIFI_A_CERT_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	n = -ENOMEM;
+	pem = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
+	if (!pem)
+		goto put;
+	n = atw_cert_fetch(&adev->module, which, pem, ATW_CERT_MAX,
+			   ATW_GENL_TIMEOUT);
+	if (n < 0) {
+		atw_genl_say(info, atw_genl_reason(n));
+		goto put;
+	}
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb) {
+		n = -ENOMEM;
+		goto put;
+	}
+	n = nla_put_string(skb, ATWIFI_A_CERT_DEV, dev_name(&adev->dev)) ?:
+	    nla_put_u32(skb, ATWIFI_A_CERT_TYPE, which) ?:
+	    (n ? nla_put(skb, ATWIFI_A_CERT_DATA, n, pem) : 0);
+	n = atw_genl_send(info, skb, hdr, n);
+put:
+	kfree(pem);
+	atw_dev_put(adev);
+	return n;
+}
+
+static int atw_genl_cert_set_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *data = info->attrs[ATWIFI_A_CERT_DATA];
+	int which = atw_genl_cert_type(info);
+	struct atw_dev *adev;
+	const char *why;
+	int err;
+
+	if (which < 0)
+		return which;
+	if (!data) {
+		NL_SET_ERR_MSG(info->extack, "nothing to store is given");
+		return -EINVAL;
+	}
+	err = atw_cert_check(which, nla_data(data), nla_len(data), &why);
+	if (err) {
+		NL_SET_BAD_ATTR(info->extack, data);
+		atw_genl_say(info, why);
+		return err;
+	}
+	adev = atw_genl_dev(info, ATWIFI_A_CERT_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = atw_cert_store(&adev->module, which, nla_data(data),
+			     nla_len(data), ATW_GENL_TIMEOUT);
+	if (err == -EIO)
+		atw_genl_say(info, "the module has not stored what it was given");
+	else if (err)
+		atw_genl_say(info, atw_genl_reason(err));
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_genl_put_rows(struct sk_buff *skb, const struct atw_query_raw *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < q->used; i += 1 + q->rows[i])
+		if (nla_put(skb, ATWIFI_A_AT_ROW, q->rows[i], q->rows + i + 1))
+			return -EMSGSIZE;
+	return q->more ? nla_put_flag(skb, ATWIFI_A_AT_MORE) : 0;
+}
+
+static size_t atw_genl_rows_size(const struct atw_query_raw *q)
+{
+	size_t size = nla_total_size(0) + nla_total_size(IFNAMSIZ);
+	unsigned int i;
+
+	for (i = 0; i < q->used; i += 1 + q->rows[i])
+		size += nla_total_size(q->rows[i]);
+	return size;
+}
+
+static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *line = info->attrs[ATWIFI_A_AT_LINE];
+	struct atw_query_raw *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	const char *why;
+	void *hdr;
+	int err;
+
+	if (!line) {
+		NL_SET_ERR_MSG(info->extack, "no command is given");
+		return -EINVAL;
+	}
+	err = atw_raw_check(nla_data(line), strlen(nla_data(line)), &why);
+	if (err) {
+		atw_genl_say(info, why);
+		NL_SET_BAD_ATTR(info->extack, line);
+		return err;
+	}
+
+	call = atw_call_new(sizeof(*q), atw_query_raw);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_raw *)call->arg;
+	strscpy(q->line, nla_data(line), sizeof(q->line));
+	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, ATW_GENL_RAW_TIMEOUT);
+	if (err)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, atw_genl_rows_size(q), &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_AT_DEV,
+			     nla_data(info->attrs[ATWIFI_A_AT_DEV])) ?:
+	      atw_genl_put_rows(skb, q);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+/* Exposed ports */
+
+static int atw_genl_port(struct genl_info *info, const struct nlattr *nla)
+{
+	u16 port = nla_get_u16(nla);
+
+	if (!port)
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "ports are 1 to 65535");
+	return port ?: -EINVAL;
+}
+
+/* The port that a request names, or an error. */
+static int atw_genl_expose_port(struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+
+	if (!attrs[ATWIFI_A_EXPOSE_PROTOCOL] || !attrs[ATWIFI_A_EXPOSE_PORT]) {
+		NL_SET_ERR_MSG(info->extack, "no protocol and port are named");
+		return -EINVAL;
+	}
+	if (nla_get_u8(attrs[ATWIFI_A_EXPOSE_PROTOCOL]) != IPPROTO_TCP) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    attrs[ATWIFI_A_EXPOSE_PROTOCOL],
+				    "only tcp can be exposed");
+		return -EPROTONOSUPPORT;
+	}
+	return atw_genl_port(info, attrs[ATWIFI_A_EXPOSE_PORT]);
+}
+
+static const char *atw_genl_expose_reason(int err)
+{
+	switch (err) {
+	case -EEXIST:
+		return "that port is exposed already";
+	case -EADDRINUSE:
+		return "that port of the module is in use";
+	case -ENOSPC:
+		return "no more ports can be exposed";
+	case -ENOBUFS:
+		return "all sockets of the module are in use";
+	case -ENOENT:
+		return "that port is not exposed";
+	case -EBUSY:
+		return "the module was busy all the time; the port is not exposed";
+	case -ECANCELED:
+		return "the port was taken back meanwhile";
+	default:
+		return atw_genl_reason(err);
+	}
+}
+
+static int atw_genl_expose_add_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *addr = info->attrs[ATWIFI_A_EXPOSE_LOCAL_ADDRESS];
+	const struct nlattr *local = info->attrs[ATWIFI_A_EXPOSE_LOCAL_PORT];
+	int port = atw_genl_expose_port(info);
+	int local_port = port;
+	struct atw_dev *adev;
+	__be32 to = 0;
+	int err;
+
+	if (port >= 0 && local)
+		local_port = atw_genl_port(info, local);
+	if (local_port < 0)
+		return local_port;
+	if (addr)
+		to = nla_get_in_addr(addr);
+	if (ipv4_is_loopback(to)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, addr,
+				    "nobody on a network reaches 127.0.0.0/8: let the program listen at another address");
+		return -EINVAL;
+	}
+	if (addr && (ipv4_is_zeronet(to) || ipv4_is_multicast(to) ||
+		     ipv4_is_lbcast(to))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, addr,
+				    "not the address of a program");
+		return -EINVAL;
+	}
+	adev = atw_genl_dev(info, ATWIFI_A_EXPOSE_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = atw_expose_add(adev, port, to, local_port, ATW_GENL_TIMEOUT);
+	if (err)
+		atw_genl_say(info, atw_genl_expose_reason(err));
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_genl_expose_del_doit(struct sk_buff *req, struct genl_info *info)
+{
+	int port = atw_genl_expose_port(info);
+	struct atw_dev *adev;
+	int err;
+
+	if (port < 0)
+		return port;
+	adev = atw_genl_dev(info, ATWIFI_A_EXPOSE_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = atw_expose_del(adev, port);
+	if (err)
+		atw_genl_say(info, atw_genl_expose_reason(err));
+	atw_dev_put(adev);
+	return err;
+}
+
+static int atw_genl_put_expose(struct sk_buff *skb, struct atw_dev *adev,
+			       const struct atw_expose_info *info)
+{
+	if (nla_put_string(skb, ATWIFI_A_EXPOSE_DEV, dev_name(&adev->dev)) ||
+	    nla_put_u8(skb, ATWIFI_A_EXPOSE_PROTOCOL, IPPROTO_TCP) ||
+	    nla_put_u16(skb, ATWIFI_A_EXPOSE_PORT, info->port) ||
+	    (info->addr && nla_put_in_addr(skb, ATWIFI_A_EXPOSE_LOCAL_ADDRESS,
+					   info->addr)) ||
+	    nla_put_u16(skb, ATWIFI_A_EXPOSE_LOCAL_PORT, info->local_port) ||
+	    (info->open && nla_put_flag(skb, ATWIFI_A_EXPOSE_LISTENING)) ||
+	    nla_put_u64_64bit(skb, ATWIFI_A_EXPOSE_ACCEPTED, info->accepted,
+			      ATWIFI_A_EXPOSE_PAD) ||
+	    nla_put_u64_64bit(skb, ATWIFI_A_EXPOSE_REFUSED, info->refused,
+			      ATWIFI_A_EXPOSE_PAD) ||
+	    (info->err && nla_put_u32(skb, ATWIFI_A_EXPOSE_ERROR, -info->err)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* args[0]: devices that are done; args[1]: ports of the next one that are */
+static int atw_genl_expose_get_dumpit(struct sk_buff *skb,
+				      struct netlink_callback *cb)
+{
+	struct net *net = sock_net(skb->sk);
+	struct atw_expose_info info;
+	struct atw_dev *adev;
+	bool full = false;
+	void *hdr;
+
+	while (!full && (adev = atw_dev_next(net, (int)cb->args[0] - 1))) {
+		while (atw_expose_get(adev, cb->args[1], &info)) {
+			hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+					  cb->nlh->nlmsg_seq, &atw_genl_family,
+					  NLM_F_MULTI, ATWIFI_CMD_EXPOSE_GET);
+			full = !hdr || atw_genl_put_expose(skb, adev, &info);
+			if (full) {
+				if (hdr)
+					genlmsg_cancel(skb, hdr);
+				break;
+			}
+			genlmsg_end(skb, hdr);
+			cb->args[1]++;
+		}
+		if (!full) {
+			cb->args[0] = adev->index + 1;
+			cb->args[1] = 0;
+		}
+		atw_dev_put(adev);
+	}
+	return skb->len;
+}
+
+/* Events */
+
+static struct sk_buff *atw_genl_event(struct atw_dev *adev, u8 cmd, void **hdr)
+{
+	struct sk_buff *skb;
+
+	if (!genl_has_listeners(&atw_genl_family, adev->net, ATW_GENL_EVENTS))
+		return NULL;
+	skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
+	if (!skb)
+		return NULL;
+	*hdr = genlmsg_put(skb, 0, 0, &atw_genl_family, 0, cmd);
+	if (!*hdr) {
+		nlmsg_free(skb);
+		return NULL;
+	}
+	return skb;
+}
+
+static void atw_genl_multicast(struct atw_dev *adev, struct sk_buff *skb,
+			       void *hdr, int err)
+{
+	if (err) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, hdr);
+	genlmsg_multicast_netns(&atw_genl_family, adev->net, skb, 0,
+				ATW_GENL_EVENTS, GFP_ATOMIC);
+}
+
+/**
+ * atw_genl_dev_event() - tell who listens what has happened to a device
+ * @adev: the device
+ * @event: what
+ *
+ * Context: any.
+ */
+void atw_genl_dev_event(struct atw_dev *adev, enum atwifi_event event)
+{
+	const struct atw_module *m = &adev->module;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	skb = atw_genl_event(adev, ATWIFI_CMD_DEV_EVENT, &hdr);
+	if (!skb)
+		return;
+	err = nla_put_string(skb, ATWIFI_A_EVENT_DEV, dev_name(&adev->dev)) ?:
+	      nla_put_u32(skb, ATWIFI_A_EVENT_EVENT, event);
+	switch (event) {
+	case ATWIFI_EVENT_FOUND:
+		err = err ?: atw_genl_put_text(skb, ATWIFI_A_EVENT_FIRMWARE,
+					       m->firmware);
+		break;
+	case ATWIFI_EVENT_LINK_UP:
+	case ATWIFI_EVENT_ADDRESS:
+		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_ADDRESS,
+					       READ_ONCE(m->addr));
+		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_GATEWAY,
+					       READ_ONCE(m->gateway));
+		break;
+	default:
+		break;
+	}
+	atw_genl_multicast(adev, skb, hdr, err);
+}
+
+/**
+ * atw_genl_socket_event() - tell who listens that a connection has failed
+ * @adev: the device
+ * @info: the connection
+ *
+ * Context: any.
+ */
+void atw_genl_socket_event(struct atw_dev *adev,
+			   const struct atw_conn_info *info)
+{
+	struct sk_buff *skb;
+	void *hdr;
+
+	skb = atw_genl_event(adev, ATWIFI_CMD_SOCKET_EVENT, &hdr);
+	if (skb)
+		atw_genl_multicast(adev, skb, hdr,
+				   atw_genl_put_conn(skb, adev, info));
+}
+
+/* The family */
+
+/* Made by tools/net/atwifi/regen from the specification: begin */
+
+static const struct nla_policy atwifi_dev_get_nl_policy[ATWIFI_A_DEV_NAME + 1] = {
+	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
+static const struct nla_policy atwifi_dev_set_nl_policy[ATWIFI_A_DEV_RECV_MODE + 1] = {
+	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_DEV_RECV_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
+};
+
+static const struct nla_policy atwifi_dns_get_nl_policy[ATWIFI_A_DNS_DEV + 1] = {
+	[ATWIFI_A_DNS_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
+static const struct nla_policy atwifi_dns_set_nl_policy[ATWIFI_A_DNS_SERVER + 1] = {
+	[ATWIFI_A_DNS_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_DNS_SERVER] = { .type = NLA_BE32, },
+};
+
+static const struct nla_policy atwifi_resolve_nl_policy[ATWIFI_A_RESOLVE_HOST + 1] = {
+	[ATWIFI_A_RESOLVE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_RESOLVE_HOST] = { .type = NLA_NUL_STRING, },
+};
+
+static const struct nla_policy atwifi_autott_get_nl_policy[ATWIFI_A_AUTOTT_DEV + 1] = {
+	[ATWIFI_A_AUTOTT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
+static const struct nla_policy atwifi_autott_set_nl_policy[ATWIFI_A_AUTOTT_PORT + 1] = {
+	[ATWIFI_A_AUTOTT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_AUTOTT_TYPE] = NLA_POLICY_MAX(NLA_U32, 8),
+	[ATWIFI_A_AUTOTT_HOST] = { .type = NLA_NUL_STRING, },
+	[ATWIFI_A_AUTOTT_PORT] = NLA_POLICY_MIN(NLA_U16, 1),
+};
+
+static const struct nla_policy atwifi_cert_get_nl_policy[ATWIFI_A_CERT_TYPE + 1] = {
+	[ATWIFI_A_CERT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_CERT_TYPE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+};
+
+static const struct nla_policy atwifi_cert_set_nl_policy[ATWIFI_A_CERT_DATA + 1] = {
+	[ATWIFI_A_CERT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_CERT_TYPE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[ATWIFI_A_CERT_DATA] = { .type = NLA_BINARY, },
+};
+
+static const struct nla_policy atwifi_at_nl_policy[ATWIFI_A_AT_LINE + 1] = {
+	[ATWIFI_A_AT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_AT_LINE] = { .type = NLA_NUL_STRING, },
+};
+
+static const struct nla_policy atwifi_expose_add_nl_policy[ATWIFI_A_EXPOSE_LOCAL_PORT + 1] = {
+	[ATWIFI_A_EXPOSE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_EXPOSE_PROTOCOL] = { .type = NLA_U8, },
+	[ATWIFI_A_EXPOSE_PORT] = { .type = NLA_U16, },
+	[ATWIFI_A_EXPOSE_LOCAL_ADDRESS] = { .type = NLA_BE32, },
+	[ATWIFI_A_EXPOSE_LOCAL_PORT] = { .type = NLA_U16, },
+};
+
+static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT + 1] = {
+	[ATWIFI_A_EXPOSE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_EXPOSE_PROTOCOL] = { .type = NLA_U8, },
+	[ATWIFI_A_EXPOSE_PORT] = { .type = NLA_U16, },
+};
+
+/* Made by tools/net/atwifi/regen from the specification: end */
+
+/* Requests that wait for the module */
+
+/* Each has a caller that waits: more are an accident. */
+#define ATW_GENL_LATE_MAX	64
+
+typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
+
+#define ATW_GENL_SLOW(_doit, _policy)					\
+	{ .doit = (_doit), .attrs = ARRAY_SIZE(_policy) }
+
+static const struct {
+	atw_genl_doit_t	doit;
+	size_t		attrs;
+} atw_genl_slow[] = {
+	[ATWIFI_CMD_DEV_SET] = ATW_GENL_SLOW(atw_genl_dev_set_doit, atwifi_dev_set_nl_policy),
+	[ATWIFI_CMD_DNS_GET] = ATW_GENL_SLOW(atw_genl_dns_doit, atwifi_dns_get_nl_policy),
+	[ATWIFI_CMD_DNS_SET] = ATW_GENL_SLOW(atw_genl_dns_doit, atwifi_dns_set_nl_policy),
+	[ATWIFI_CMD_RESOLVE] = ATW_GENL_SLOW(atw_genl_resolve_doit, atwifi_resolve_nl_policy),
+	[ATWIFI_CMD_AUTOTT_GET] = ATW_GENL_SLOW(atw_genl_autott_doit, atwifi_autott_get_nl_policy),
+	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_SLOW(atw_genl_autott_doit, atwifi_autott_set_nl_policy),
+	[ATWIFI_CMD_CERT_GET] = ATW_GENL_SLOW(atw_genl_cert_get_doit, atwifi_cert_get_nl_policy),
+	[ATWIFI_CMD_CERT_SET] = ATW_GENL_SLOW(atw_genl_cert_set_doit, atwifi_cert_set_nl_policy),
+	[ATWIFI_CMD_AT] = ATW_GENL_SLOW(atw_genl_at_doit, atwifi_at_nl_policy),
+	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_SLOW(atw_genl_expose_add_doit,
+					atwifi_expose_add_nl_policy),
+};
+
+/**
+ * struct atw_genl_late - a request that outlives the caller's send()
+ * @work: does it
+ * @req: a copy, which nobody else has
+ * @info: as generic netlink has made it, but about @req; its network namespace,
+ *	and the socket that is to be answered, are held
+ * @extack: of @info
+ * @attrs: of @info
+ */
+struct atw_genl_late {
+	struct work_struct	work;
+	struct sk_buff		*req;
+	struct genl_info	info;
+	struct netlink_ext_ack	extack;
+	struct nlattr		*attrs[];
+};
+
+static struct workqueue_struct *atw_genl_wq;
+static atomic_t atw_genl_lates;
+
+static void atw_genl_late_free(struct atw_genl_late *late)
+{
+	kfree_skb(late->req);
+	kfree(late);
+	atomic_dec(&atw_genl_lates);
+}
+
+/* What was asked may be a key or a password. */
+static void atw_genl_wipe(struct genlmsghdr *hdr)
+{
+	memzero_explicit(genlmsg_data(hdr), genlmsg_len(hdr));
+}
+
+static void atw_genl_late_work(struct work_struct *work)
+{
+	struct atw_genl_late *late = container_of(work, struct atw_genl_late,
+						  work);
+	struct nlmsghdr *nlh = nlmsg_hdr(late->req);
+	struct sock *sk = NETLINK_CB(late->req).sk;
+	struct net *net = genl_info_net(&late->info);
+	int err;
+
+	err = atw_genl_slow[late->info.genlhdr->cmd].doit(late->req,
+							  &late->info);
+	/* A refusal would be sent with it. */
+	atw_genl_wipe(late->info.genlhdr);
+	if (err || (nlh->nlmsg_flags & NLM_F_ACK))
+		netlink_ack(late->req, nlh, err, &late->extack);
+	late->req->sk = NULL;
+	atw_genl_late_free(late);
+	sock_put(sk);
+	put_net(net);
+}
+
+static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
+					       struct genl_info *info)
+{
+	size_t i, n = atw_genl_slow[info->genlhdr->cmd].attrs;
+	const struct nlmsghdr *nlh = info->nlhdr;
+	struct atw_genl_late *late;
+	struct nlmsghdr *copy;
+
+	if (atomic_inc_return(&atw_genl_lates) > ATW_GENL_LATE_MAX) {
+		atomic_dec(&atw_genl_lates);
+		return ERR_PTR(-ENOBUFS);
+	}
+	late = kzalloc(struct_size(late, attrs, n), GFP_KERNEL);
+	if (late)
+		late->req = alloc_skb(nlh->nlmsg_len, GFP_KERNEL);
+	if (!late || !late->req) {
+		kfree(late);
+		atomic_dec(&atw_genl_lates);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	copy = skb_put_data(late->req, nlh, nlh->nlmsg_len);
+	NETLINK_CB(late->req) = NETLINK_CB(req);
+	INIT_WORK(&late->work, atw_genl_late_work);
+	late->info = *info;
+	late->info.nlhdr = copy;
+	late->info.genlhdr = nlmsg_data(copy);
+	late->info.attrs = late->attrs;
+	late->info.extack = &late->extack;
+	for (i = 0; i < n; i++)
+		if (info->attrs[i])
+			late->attrs[i] = (void *)copy +
+					 ((void *)info->attrs[i] - (void *)nlh);
+	return late;
+}
+
+/* Have a request done later. */
+static int atw_genl_defer(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_genl_late *late = atw_genl_late_new(req, info);
+
+	if (IS_ERR(late)) {
+		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
+		return PTR_ERR(late);
+	}
+	/* The kernel's end of the socket is its namespace's. */
+	get_net(genl_info_net(info));
+	late->req->sk = req->sk;
+	sock_hold(NETLINK_CB(req).sk);
+	atw_genl_wipe(info->genlhdr);
+	queue_work(atw_genl_wq, &late->work);
+	/* To netlink this means that it need not acknowledge it. */
+	return -EINTR;
+}
+
+#define ATW_GENL_POLICY(_policy)					\
+	.policy = (_policy), .maxattr = ARRAY_SIZE(_policy) - 1
+
+static const struct genl_ops atw_genl_ops[] = {
+	{
+		.cmd	= ATWIFI_CMD_DEV_GET,
+		.doit	= atw_genl_dev_get_doit,
+		.dumpit	= atw_genl_dev_get_dumpit,
+		ATW_GENL_POLICY(atwifi_dev_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_DEV_SET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_dev_set_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_SOCKET_GET,
+		.dumpit	= atw_genl_socket_get_dumpit,
+	},
+	{
+		.cmd	= ATWIFI_CMD_DNS_GET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_dns_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_DNS_SET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_dns_set_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_RESOLVE,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_resolve_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_AUTOTT_GET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_autott_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_AUTOTT_SET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_autott_set_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_CERT_GET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_cert_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_CERT_SET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_cert_set_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_AT,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_at_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_EXPOSE_GET,
+		.dumpit	= atw_genl_expose_get_dumpit,
+	},
+	{
+		.cmd	= ATWIFI_CMD_EXPOSE_ADD,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_expose_add_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_EXPOSE_DEL,
+		.doit	= atw_genl_expose_del_doit,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_expose_del_nl_policy),
+	},
+};
+
+static struct genl_family atw_genl_family __ro_after_init = {
+	.name		= ATWIFI_FAMILY_NAME,
+	.version	= ATWIFI_FAMILY_VERSION,
+	.module		= THIS_MODULE,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.ops		= atw_genl_ops,
+	.n_ops		= ARRAY_SIZE(atw_genl_ops),
+	.mcgrps		= atw_genl_groups,
+	.n_mcgrps	= ARRAY_SIZE(atw_genl_groups),
+};
+
+int __init atw_genl_init(void)
+{
+	int err;
+
+	atw_genl_wq = alloc_workqueue("atwifi_genl", WQ_UNBOUND, 0);
+	if (!atw_genl_wq)
+		return -ENOMEM;
+	err = genl_register_family(&atw_genl_family);
+	if (err)
+		destroy_workqueue(atw_genl_wq);
+	return err;
+}
+
+void atw_genl_exit(void)
+{
+	genl_unregister_family(&atw_genl_family);
+	/* There are no devices left to wait for. */
+	destroy_workqueue(atw_genl_wq);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/atwifi.yaml */
+/* YNL-GEN uapi header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _UAPI_LINUX_ATWIFI_GENL_H
+#define _UAPI_LINUX_ATWIFI_GENL_H
+
+#define ATWIFI_FAMILY_NAME	"atwifi"
+#define ATWIFI_FAMILY_VERSION	1
+
+/**
+ * enum atwifi_dev_state - What is known of a module.
+ * @ATWIFI_DEV_STATE_PROBING: it is being looked for, or set up
+ * @ATWIFI_DEV_STATE_DOWN: it answers, but has not joined a network
+ * @ATWIFI_DEV_STATE_JOINED: sockets can connect
+ */
+enum atwifi_dev_state {
+	ATWIFI_DEV_STATE_PROBING,
+	ATWIFI_DEV_STATE_DOWN,
+	ATWIFI_DEV_STATE_JOINED,
+};
+
+/**
+ * enum atwifi_profile - The family of firmware, as far as the driver treats
+ *   them apart.
+ * @ATWIFI_PROFILE_MIDDLEWARE: the vendor's open SDK and V4.18_P23
+ * @ATWIFI_PROFILE_CLASSIC: the closed firmware of Ai-WB2 and BW16
+ * @ATWIFI_PROFILE_BW20: that of BW20
+ */
+enum atwifi_profile {
+	ATWIFI_PROFILE_MIDDLEWARE,
+	ATWIFI_PROFILE_CLASSIC,
+	ATWIFI_PROFILE_BW20,
+};
+
+/**
+ * enum atwifi_recv_mode - What the module does with what it receives.
+ * @ATWIFI_RECV_MODE_PASSIVE: it keeps it until it is fetched, and drops it
+ *   when memory is short
+ * @ATWIFI_RECV_MODE_ACTIVE: it prints it at once
+ */
+enum atwifi_recv_mode {
+	ATWIFI_RECV_MODE_PASSIVE,
+	ATWIFI_RECV_MODE_ACTIVE,
+};
+
+/**
+ * enum atwifi_socket_type - What a socket of the module is; the module's own
+ *   numbers.
+ * @ATWIFI_SOCKET_TYPE_NONE: no socket
+ * @ATWIFI_SOCKET_TYPE_UDP_SERVER: receives from anybody, answers the first
+ * @ATWIFI_SOCKET_TYPE_UDP_CLIENT: UDP with one peer
+ * @ATWIFI_SOCKET_TYPE_TCP_SERVER: listens
+ * @ATWIFI_SOCKET_TYPE_TCP_CLIENT: connects
+ * @ATWIFI_SOCKET_TYPE_TCP_SEED: was accepted by a tcp-server
+ * @ATWIFI_SOCKET_TYPE_TLS_SERVER: listens
+ * @ATWIFI_SOCKET_TYPE_TLS_CLIENT: connects
+ * @ATWIFI_SOCKET_TYPE_TLS_SEED: was accepted by a tls-server
+ */
+enum atwifi_socket_type {
+	ATWIFI_SOCKET_TYPE_NONE,
+	ATWIFI_SOCKET_TYPE_UDP_SERVER,
+	ATWIFI_SOCKET_TYPE_UDP_CLIENT,
+	ATWIFI_SOCKET_TYPE_TCP_SERVER,
+	ATWIFI_SOCKET_TYPE_TCP_CLIENT,
+	ATWIFI_SOCKET_TYPE_TCP_SEED,
+	ATWIFI_SOCKET_TYPE_TLS_SERVER,
+	ATWIFI_SOCKET_TYPE_TLS_CLIENT,
+	ATWIFI_SOCKET_TYPE_TLS_SEED,
+};
+
+/**
+ * enum atwifi_socket_state - How far a connection has come.
+ * @ATWIFI_SOCKET_STATE_WAITING: for the module, or for its network
+ * @ATWIFI_SOCKET_STATE_OPENING: the module connects
+ * @ATWIFI_SOCKET_STATE_OPEN: bytes can pass
+ * @ATWIFI_SOCKET_STATE_CLOSING: it is to be deleted in the module
+ * @ATWIFI_SOCKET_STATE_DEAD: the module knows it no longer
+ */
+enum atwifi_socket_state {
+	ATWIFI_SOCKET_STATE_WAITING,
+	ATWIFI_SOCKET_STATE_OPENING,
+	ATWIFI_SOCKET_STATE_OPEN,
+	ATWIFI_SOCKET_STATE_CLOSING,
+	ATWIFI_SOCKET_STATE_DEAD,
+};
+
+/**
+ * enum atwifi_cert_type - What is stored in the module for TLS; the module's
+ *   own numbers.
+ * @ATWIFI_CERT_TYPE_CA: certificates of the authorities that peers are
+ *   verified by
+ * @ATWIFI_CERT_TYPE_CERT: the module's own certificate
+ * @ATWIFI_CERT_TYPE_KEY: the private key of that; cannot be read
+ */
+enum atwifi_cert_type {
+	ATWIFI_CERT_TYPE_CA = 1,
+	ATWIFI_CERT_TYPE_CERT,
+	ATWIFI_CERT_TYPE_KEY,
+};
+
+/**
+ * enum atwifi_event - What has happened.
+ * @ATWIFI_EVENT_ATTACHED: there is a new device
+ * @ATWIFI_EVENT_DETACHED: the device is gone
+ * @ATWIFI_EVENT_FOUND: the module answers and is set up
+ * @ATWIFI_EVENT_LOST: the module does not answer; it is looked for again
+ * @ATWIFI_EVENT_RESTARTED: the module has reset itself; its connections are
+ *   lost
+ * @ATWIFI_EVENT_LINK_UP: it has joined a network
+ * @ATWIFI_EVENT_LINK_DOWN: it has lost its network
+ * @ATWIFI_EVENT_ADDRESS: its address has changed
+ */
+enum atwifi_event {
+	ATWIFI_EVENT_ATTACHED,
+	ATWIFI_EVENT_DETACHED,
+	ATWIFI_EVENT_FOUND,
+	ATWIFI_EVENT_LOST,
+	ATWIFI_EVENT_RESTARTED,
+	ATWIFI_EVENT_LINK_UP,
+	ATWIFI_EVENT_LINK_DOWN,
+	ATWIFI_EVENT_ADDRESS,
+};
+
+enum {
+	ATWIFI_A_DEV_NAME = 1,
+	ATWIFI_A_DEV_PORT,
+	ATWIFI_A_DEV_STATE,
+	ATWIFI_A_DEV_FIRMWARE,
+	ATWIFI_A_DEV_AT_VERSION,
+	ATWIFI_A_DEV_PROFILE,
+	ATWIFI_A_DEV_BAUD,
+	ATWIFI_A_DEV_ADDRESS,
+	ATWIFI_A_DEV_GATEWAY,
+	ATWIFI_A_DEV_MAC,
+	ATWIFI_A_DEV_RECV_MODE,
+	ATWIFI_A_DEV_STATS,
+
+	__ATWIFI_A_DEV_MAX,
+	ATWIFI_A_DEV_MAX = (__ATWIFI_A_DEV_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_DEV_STATS_PAD = 1,
+	ATWIFI_A_DEV_STATS_RX_BYTES,
+	ATWIFI_A_DEV_STATS_TX_BYTES,
+	ATWIFI_A_DEV_STATS_COMMANDS,
+	ATWIFI_A_DEV_STATS_TIMEOUTS,
+	ATWIFI_A_DEV_STATS_BUSY,
+	ATWIFI_A_DEV_STATS_OPENED,
+	ATWIFI_A_DEV_STATS_FAILED,
+	ATWIFI_A_DEV_STATS_RESETS,
+	ATWIFI_A_DEV_STATS_OVERFLOWS,
+	ATWIFI_A_DEV_STATS_DAMAGED,
+	ATWIFI_A_DEV_STATS_PASSIVE,
+	ATWIFI_A_DEV_STATS_BRINGUPS,
+	ATWIFI_A_DEV_STATS_REBOOTS,
+
+	__ATWIFI_A_DEV_STATS_MAX,
+	ATWIFI_A_DEV_STATS_MAX = (__ATWIFI_A_DEV_STATS_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_SOCKET_PAD = 1,
+	ATWIFI_A_SOCKET_DEV,
+	ATWIFI_A_SOCKET_ID,
+	ATWIFI_A_SOCKET_TYPE,
+	ATWIFI_A_SOCKET_STATE,
+	ATWIFI_A_SOCKET_ADDRESS,
+	ATWIFI_A_SOCKET_HOST,
+	ATWIFI_A_SOCKET_PORT,
+	ATWIFI_A_SOCKET_UNSENT,
+	ATWIFI_A_SOCKET_RX_BYTES,
+	ATWIFI_A_SOCKET_TX_BYTES,
+	ATWIFI_A_SOCKET_ERROR,
+	ATWIFI_A_SOCKET_MODULE_ERROR,
+	ATWIFI_A_SOCKET_UID,
+	ATWIFI_A_SOCKET_INODE,
+
+	__ATWIFI_A_SOCKET_MAX,
+	ATWIFI_A_SOCKET_MAX = (__ATWIFI_A_SOCKET_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_DNS_DEV = 1,
+	ATWIFI_A_DNS_SERVER,
+
+	__ATWIFI_A_DNS_MAX,
+	ATWIFI_A_DNS_MAX = (__ATWIFI_A_DNS_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_RESOLVE_DEV = 1,
+	ATWIFI_A_RESOLVE_HOST,
+	ATWIFI_A_RESOLVE_ADDRESS,
+
+	__ATWIFI_A_RESOLVE_MAX,
+	ATWIFI_A_RESOLVE_MAX = (__ATWIFI_A_RESOLVE_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_AUTOTT_DEV = 1,
+	ATWIFI_A_AUTOTT_TYPE,
+	ATWIFI_A_AUTOTT_HOST,
+	ATWIFI_A_AUTOTT_PORT,
+
+	__ATWIFI_A_AUTOTT_MAX,
+	ATWIFI_A_AUTOTT_MAX = (__ATWIFI_A_AUTOTT_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_CERT_DEV = 1,
+	ATWIFI_A_CERT_TYPE,
+	ATWIFI_A_CERT_DATA,
+
+	__ATWIFI_A_CERT_MAX,
+	ATWIFI_A_CERT_MAX = (__ATWIFI_A_CERT_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_AT_DEV = 1,
+	ATWIFI_A_AT_LINE,
+	ATWIFI_A_AT_ROW,
+	ATWIFI_A_AT_MORE,
+
+	__ATWIFI_A_AT_MAX,
+	ATWIFI_A_AT_MAX = (__ATWIFI_A_AT_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_EXPOSE_PAD = 1,
+	ATWIFI_A_EXPOSE_DEV,
+	ATWIFI_A_EXPOSE_PROTOCOL,
+	ATWIFI_A_EXPOSE_PORT,
+	ATWIFI_A_EXPOSE_LOCAL_ADDRESS,
+	ATWIFI_A_EXPOSE_LOCAL_PORT,
+	ATWIFI_A_EXPOSE_LISTENING,
+	ATWIFI_A_EXPOSE_ACCEPTED,
+	ATWIFI_A_EXPOSE_REFUSED,
+	ATWIFI_A_EXPOSE_ERROR,
+
+	__ATWIFI_A_EXPOSE_MAX,
+	ATWIFI_A_EXPOSE_MAX = (__ATWIFI_A_EXPOSE_MAX - 1)
+};
+
+enum {
+	ATWIFI_A_EVENT_DEV = 1,
+	ATWIFI_A_EVENT_EVENT,
+	ATWIFI_A_EVENT_ADDRESS,
+	ATWIFI_A_EVENT_GATEWAY,
+	ATWIFI_A_EVENT_FIRMWARE,
+
+	__ATWIFI_A_EVENT_MAX,
+	ATWIFI_A_EVENT_MAX = (__ATWIFI_A_EVENT_MAX - 1)
+};
+
+enum {
+	ATWIFI_CMD_DEV_GET = 1,
+	ATWIFI_CMD_DEV_SET,
+	ATWIFI_CMD_SOCKET_GET,
+	ATWIFI_CMD_DNS_GET,
+	ATWIFI_CMD_DNS_SET,
+	ATWIFI_CMD_RESOLVE,
+	ATWIFI_CMD_AUTOTT_GET,
+	ATWIFI_CMD_AUTOTT_SET,
+	ATWIFI_CMD_CERT_GET,
+	ATWIFI_CMD_CERT_SET,
+	ATWIFI_CMD_AT,
+	ATWIFI_CMD_EXPOSE_GET,
+	ATWIFI_CMD_EXPOSE_ADD,
+	ATWIFI_CMD_EXPOSE_DEL,
+	ATWIFI_CMD_DEV_EVENT,
+	ATWIFI_CMD_SOCKET_EVENT,
+
+	__ATWIFI_CMD_MAX,
+	ATWIFI_CMD_MAX = (__ATWIFI_CMD_MAX - 1)
+};
+
+#define ATWIFI_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_ATWIFI_GENL_H */
