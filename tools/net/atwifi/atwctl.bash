@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Completion of atwctl(8) in bash.
+
+_atwctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local words='' command='' n=0 i
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-d | --device)	((i++)) ;;
+		-*)		;;
+		*)		[ -n "$command" ] && ((n++)) || command=${COMP_WORDS[i]} ;;
+		esac
+	done
+
+	case $prev/$command/$n/$cur in
+	-d/* | --device/*)	words=$(_atwctl_devices) ;;
+	*//*/-*)		words='--device --json --help' ;;
+	*//*)			words='at autott cert dns expose list monitor recv-mode resolve show sockets unexpose' ;;
+	*/show/0/* | */sockets/0/* | */monitor/0/*)
+				words=$(_atwctl_devices) ;;
+	*/autott/0/*)		words='none tcp-client tls-client udp-client udp-server' ;;
+	*/recv-mode/0/*)	words='active passive' ;;
+	*/expose/0/* | */unexpose/0/*)
+				words=tcp ;;
+	*/unexpose/1/*)		words=$(_atwctl_exposed) ;;
+	*/cert/0/*)		words='ca cert key' ;;
+	*/cert/1/*)		mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	*/at/0/*)		words='AT+GMR AT+WAUTOCONN= AT+WJAP= AT+WMODE= AT+WRSSI AT+WSCAN' ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_atwctl_devices()
+{
+	local d
+
+	for d in /sys/class/atwifi/*/; do
+		[ ! -e "$d" ] || basename "$d"
+	done
+}
+
+_atwctl_exposed()
+{
+	atwctl expose 2>/dev/null | awk 'NR > 1 { print $3 }'
+}
+
+complete -F _atwctl atwctl

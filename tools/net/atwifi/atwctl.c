@@ -1,0 +1,867 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * atwctl - see and set what the atwifi driver knows of its modules.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/atwifi_genl.h>
+
+#include "nl.h"
+#include "out.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+static bool json;
+static const char *device;
+
+/* What messages hold; names are those of the specification. */
+
+static const char *const dev_states[] = { "probing", "down", "joined", NULL };
+static const char *const profiles[] = { "middleware", "classic", "bw20", NULL };
+static const char *const recv_modes[] = { "passive", "active", NULL };
+static const char *const socket_types[] = {
+	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-seed", "tls-server",
+	"tls-client", "tls-seed", NULL
+};
+
+static const char *const socket_states[] = {
+	"waiting", "opening", "open", "closing", "dead", NULL
+};
+
+static const char *const events[] = {
+	"attached", "detached", "found", "lost", "restarted", "link-up", "link-down", "address",
+	NULL
+};
+
+static const struct out_field stats_fields[] = {
+	{ ATWIFI_A_DEV_STATS_RX_BYTES, OUT_U64, .key = "rx_bytes" },
+	{ ATWIFI_A_DEV_STATS_TX_BYTES, OUT_U64, .key = "tx_bytes" },
+	{ ATWIFI_A_DEV_STATS_COMMANDS, OUT_U64, .key = "commands" },
+	{ ATWIFI_A_DEV_STATS_TIMEOUTS, OUT_U64, .key = "timeouts" },
+	{ ATWIFI_A_DEV_STATS_BUSY, OUT_U64, .key = "busy" },
+	{ ATWIFI_A_DEV_STATS_OPENED, OUT_U64, .key = "opened" },
+	{ ATWIFI_A_DEV_STATS_FAILED, OUT_U64, .key = "failed" },
+	{ ATWIFI_A_DEV_STATS_RESETS, OUT_U64, .key = "resets" },
+	{ ATWIFI_A_DEV_STATS_OVERFLOWS, OUT_U64, .key = "overflows" },
+	{ ATWIFI_A_DEV_STATS_DAMAGED, OUT_U64, .key = "damaged" },
+	{ ATWIFI_A_DEV_STATS_PASSIVE, OUT_U64, .key = "passive" },
+	{ ATWIFI_A_DEV_STATS_BRINGUPS, OUT_U64, .key = "bringups" },
+	{ ATWIFI_A_DEV_STATS_REBOOTS, OUT_U64, .key = "reboots" },
+	{ }
+};
+
+static const struct out_field dev_fields[] = {
+	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "name" },
+	{ ATWIFI_A_DEV_PORT, OUT_TEXT, .key = "port" },
+	{ ATWIFI_A_DEV_STATE, OUT_ENUM, .key = "state", .names = dev_states },
+	{ ATWIFI_A_DEV_FIRMWARE, OUT_TEXT, .key = "firmware" },
+	{ ATWIFI_A_DEV_AT_VERSION, OUT_TEXT, .key = "at_version" },
+	{ ATWIFI_A_DEV_PROFILE, OUT_ENUM, .key = "profile", .names = profiles },
+	{ ATWIFI_A_DEV_BAUD, OUT_U32, .key = "baud" },
+	{ ATWIFI_A_DEV_ADDRESS, OUT_IPV4, .key = "address" },
+	{ ATWIFI_A_DEV_GATEWAY, OUT_IPV4, .key = "gateway" },
+	{ ATWIFI_A_DEV_MAC, OUT_MAC, .key = "mac" },
+	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ ATWIFI_A_DEV_STATS, OUT_NEST, .key = "stats", .nest = stats_fields },
+	{ }
+};
+
+static const struct out_field mode_fields[] = {
+	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ }
+};
+
+static const struct out_field socket_fields[] = {
+	{ ATWIFI_A_SOCKET_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_SOCKET_ID, OUT_U32, .key = "id" },
+	{ ATWIFI_A_SOCKET_TYPE, OUT_ENUM, .key = "type", .names = socket_types },
+	{ ATWIFI_A_SOCKET_STATE, OUT_ENUM, .key = "state", .names = socket_states },
+	{ ATWIFI_A_SOCKET_ADDRESS, OUT_IPV4, .key = "address" },
+	{ ATWIFI_A_SOCKET_HOST, OUT_TEXT, .key = "host" },
+	{ ATWIFI_A_SOCKET_PORT, OUT_U16, .key = "port" },
+	{ ATWIFI_A_SOCKET_UNSENT, OUT_U32, .key = "unsent" },
+	{ ATWIFI_A_SOCKET_RX_BYTES, OUT_U64, .key = "rx_bytes" },
+	{ ATWIFI_A_SOCKET_TX_BYTES, OUT_U64, .key = "tx_bytes" },
+	{ ATWIFI_A_SOCKET_ERROR, OUT_ERRNO, .key = "error" },
+	{ ATWIFI_A_SOCKET_MODULE_ERROR, OUT_U32, .key = "module_error" },
+	{ ATWIFI_A_SOCKET_UID, OUT_U32, .key = "uid" },
+	{ ATWIFI_A_SOCKET_INODE, OUT_U64, .key = "inode" },
+	{ }
+};
+
+static const struct out_field dns_fields[] = {
+	{ ATWIFI_A_DNS_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_DNS_SERVER, OUT_IPV4, .many = true, .key = "servers" },
+	{ }
+};
+
+static const struct out_field resolve_fields[] = {
+	{ ATWIFI_A_RESOLVE_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_RESOLVE_HOST, OUT_TEXT, .key = "host" },
+	{ ATWIFI_A_RESOLVE_ADDRESS, OUT_IPV4, .key = "address" },
+	{ }
+};
+
+static const struct out_field autott_fields[] = {
+	{ ATWIFI_A_AUTOTT_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_AUTOTT_TYPE, OUT_ENUM, .key = "type", .names = socket_types },
+	{ ATWIFI_A_AUTOTT_HOST, OUT_TEXT, .key = "host" },
+	{ ATWIFI_A_AUTOTT_PORT, OUT_U16, .key = "port" },
+	{ }
+};
+
+static const char *const cert_types[] = { "", "ca", "cert", "key", NULL };
+
+static const struct out_field cert_fields[] = {
+	{ ATWIFI_A_CERT_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_CERT_TYPE, OUT_ENUM, .key = "type", .names = cert_types },
+	{ ATWIFI_A_CERT_DATA, OUT_TEXT, .key = "data" },
+	{ }
+};
+
+static const struct out_field at_fields[] = {
+	{ ATWIFI_A_AT_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_AT_ROW, OUT_TEXT, .many = true, .key = "rows" },
+	{ ATWIFI_A_AT_MORE, OUT_FLAG, .key = "more" },
+	{ }
+};
+
+static const char *const protocols[] = {
+	"hopopt", "icmp", "igmp", "ggp", "ipip", "st", "tcp", NULL
+};
+
+static const struct out_field expose_fields[] = {
+	{ ATWIFI_A_EXPOSE_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_EXPOSE_PROTOCOL, OUT_ENUM, .key = "protocol", .names = protocols },
+	{ ATWIFI_A_EXPOSE_PORT, OUT_U16, .key = "port" },
+	{ ATWIFI_A_EXPOSE_LOCAL_ADDRESS, OUT_IPV4, .key = "local_address" },
+	{ ATWIFI_A_EXPOSE_LOCAL_PORT, OUT_U16, .key = "local_port" },
+	{ ATWIFI_A_EXPOSE_LISTENING, OUT_FLAG, .key = "listening" },
+	{ ATWIFI_A_EXPOSE_ACCEPTED, OUT_U64, .key = "accepted" },
+	{ ATWIFI_A_EXPOSE_REFUSED, OUT_U64, .key = "refused" },
+	{ ATWIFI_A_EXPOSE_ERROR, OUT_ERRNO, .key = "error" },
+	{ }
+};
+
+static const struct out_field event_fields[] = {
+	{ ATWIFI_A_EVENT_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_EVENT_EVENT, OUT_ENUM, .key = "event", .names = events },
+	{ ATWIFI_A_EVENT_ADDRESS, OUT_IPV4, .key = "address" },
+	{ ATWIFI_A_EVENT_GATEWAY, OUT_IPV4, .key = "gateway" },
+	{ ATWIFI_A_EVENT_FIRMWARE, OUT_TEXT, .key = "firmware" },
+	{ }
+};
+
+/* Asking */
+
+struct answer {
+	const struct out_field	*fields;
+	struct json_object	*array;
+};
+
+static void keep(int cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct answer *answer = arg;
+
+	(void)cmd;
+	json_object_array_add(answer->array, out_object(answer->fields, attrs, len));
+}
+
+/* All that is answered, as an array; NULL after an error. */
+static struct json_object *ask(struct nl_msg *msg, const char *about,
+			       const struct out_field *fields)
+{
+	struct answer answer = { fields, json_object_new_array() };
+
+	if (!ctl_run(msg, about, keep, &answer))
+		return answer.array;
+	json_object_put(answer.array);
+	return NULL;
+}
+
+/* The one object that is answered; NULL after an error. */
+static struct json_object *ask_one(struct nl_msg *msg, const char *about,
+				   const struct out_field *fields)
+{
+	struct json_object *array = ask(msg, about, fields);
+	struct json_object *obj = NULL;
+
+	if (!array)
+		return NULL;
+	if (json_object_array_length(array))
+		obj = json_object_get(json_object_array_get_idx(array, 0));
+	else
+		warnx("%s: the kernel gave no answer", about);
+	json_object_put(array);
+	return obj;
+}
+
+static struct json_object *all_devices(void)
+{
+	struct json_object *array;
+
+	array = ask(ctl_request(ATWIFI_CMD_DEV_GET, true), "devices", dev_fields);
+	if (!array)
+		exit(1);
+	return array;
+}
+
+/* The device that is meant: the one that was named, or the only one. */
+static const char *the_device(void)
+{
+	struct json_object *array;
+	size_t n;
+
+	if (device)
+		return device;
+	array = all_devices();
+	n = json_object_array_length(array);
+	if (!n)
+		errx(1, "there is no device in this network namespace");
+	if (n > 1)
+		errx(1, "there are %zu devices: name one with --device", n);
+	device = strdup(out_get(json_object_array_get_idx(array, 0), "name", ""));
+	if (!device)
+		err(1, "no memory");
+	json_object_put(array);
+	return device;
+}
+
+static struct nl_msg *device_request(int cmd, int attr)
+{
+	const char *name = the_device();
+	struct nl_msg *msg = ctl_request(cmd, false);
+
+	ctl_put_string(msg, attr, name);
+	return msg;
+}
+
+static uint16_t port_number(const char *text)
+{
+	char *end;
+	long n;
+
+	n = strtol(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > 65535)
+		errx(2, "'%s' is not a port, 1 to 65535", text);
+	return n;
+}
+
+/* Keep those rows that are of the device that was named. */
+static struct json_object *of_device(struct json_object *rows)
+{
+	struct json_object *some = json_object_new_array();
+	size_t n = json_object_array_length(rows);
+	struct json_object *row;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		row = json_object_array_get_idx(rows, i);
+		if (!device || !strcmp(device, out_get(row, "dev", "")))
+			json_object_array_add(some, json_object_get(row));
+	}
+	json_object_put(rows);
+	return some;
+}
+
+/* Commands */
+
+static int cmd_list(int argc, char **argv)
+{
+	static const struct out_column columns[] = {
+		{ "DEVICE", "name", false },
+		{ "STATE", "state", false },
+		{ "ADDRESS", "address", false },
+		{ "PORT", "port", false },
+		{ "BAUD", "baud", true },
+		{ "FIRMWARE", "firmware", false },
+		{ }
+	};
+	struct json_object *array = all_devices();
+	size_t n = json_object_array_length(array);
+	size_t i;
+
+	(void)argc;
+	(void)argv;
+	for (i = 0; i < n; i++)
+		json_object_object_del(json_object_array_get_idx(array, i), "stats");
+	if (json) {
+		out_json(array, false);
+	} else {
+		if (n)
+			out_table(array, columns);
+		json_object_put(array);
+	}
+	return 0;
+}
+
+/* The exposed ports of the device that was named, or of all. */
+static struct json_object *all_exposed(void)
+{
+	struct json_object *rows;
+
+	rows = ask(ctl_request(ATWIFI_CMD_EXPOSE_GET, true), "exposed ports", expose_fields);
+	if (!rows)
+		exit(1);
+	return of_device(rows);
+}
+
+static int cmd_show(int argc, char **argv)
+{
+	struct json_object *obj, *exposed, *row;
+	size_t i;
+
+	if (argc)
+		device = argv[0];
+	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, dev_fields);
+	if (!obj)
+		return 1;
+	exposed = all_exposed();
+	if (json) {
+		json_object_object_add(obj, "exposed", exposed);
+		out_json(obj, false);
+		return 0;
+	}
+	out_details(obj, 0);
+	for (i = 0; i < json_object_array_length(exposed); i++) {
+		row = json_object_array_get_idx(exposed, i);
+		printf("exposed          %s %s to %s%s%s\n", out_get(row, "protocol", "?"),
+		       out_get(row, "port", "?"), out_get(row, "local_address", ""),
+		       json_object_object_get_ex(row, "local_address", NULL) ? ":" : "",
+		       out_get(row, "local_port", "?"));
+	}
+	json_object_put(exposed);
+	json_object_put(obj);
+	return 0;
+}
+
+static int cmd_sockets(int argc, char **argv)
+{
+	static const struct out_column columns[] = {
+		{ "DEVICE", "dev", false },
+		{ "ID", "id", true },
+		{ "TYPE", "type", false },
+		{ "STATE", "state", false },
+		{ "UNSENT", "unsent", true },
+		{ "RECEIVED", "rx_bytes", true },
+		{ "SENT", "tx_bytes", true },
+		{ "UID", "uid", true },
+		{ "INODE", "inode", true },
+		{ "PORT", "port", true },
+		{ "REMOTE", "remote", false },
+		{ }
+	};
+	struct json_object *array, *row, *remote;
+	size_t i, n;
+
+	if (argc)
+		device = argv[0];
+	array = ask(ctl_request(ATWIFI_CMD_SOCKET_GET, true), "sockets", socket_fields);
+	if (!array)
+		return 1;
+	array = of_device(array);
+	if (json) {
+		out_json(array, false);
+		return 0;
+	}
+	n = json_object_array_length(array);
+	for (i = 0; i < n; i++) {
+		row = json_object_array_get_idx(array, i);
+		remote = json_object_new_string(out_get(row, "host", out_get(row, "address", "-")));
+		json_object_object_add(row, "remote", remote);
+	}
+	if (n)
+		out_table(array, columns);
+	json_object_put(array);
+	return 0;
+}
+
+static int cmd_recv_mode(int argc, char **argv)
+{
+	struct json_object *obj;
+	struct nl_msg *msg;
+	int mode;
+
+	if (argc) {
+		for (mode = 0; recv_modes[mode]; mode++)
+			if (!strcmp(recv_modes[mode], argv[0]))
+				break;
+		if (!recv_modes[mode])
+			errx(2, "'%s' is no mode: active, passive", argv[0]);
+		msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
+		ctl_put_u32(msg, ATWIFI_A_DEV_RECV_MODE, mode);
+		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+	}
+	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, mode_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+	} else {
+		puts(out_get(obj, "recv_mode", "-"));
+		json_object_put(obj);
+	}
+	return 0;
+}
+
+static int cmd_dns(int argc, char **argv)
+{
+	struct json_object *obj, *servers;
+	struct in_addr addr[2];
+	struct nl_msg *msg;
+	size_t n;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		if (inet_pton(AF_INET, argv[i], &addr[i]) != 1)
+			errx(2, "'%s' is not an IPv4 address", argv[i]);
+	msg = device_request(argc ? ATWIFI_CMD_DNS_SET : ATWIFI_CMD_DNS_GET, ATWIFI_A_DNS_DEV);
+	for (i = 0; i < argc; i++)
+		ctl_put_data(msg, ATWIFI_A_DNS_SERVER, &addr[i], sizeof(addr[i]));
+	if (argc)
+		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+	obj = ask_one(msg, device, dns_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		if (!json_object_object_get_ex(obj, "servers", NULL))
+			json_object_object_add(obj, "servers", json_object_new_array());
+		out_json(obj, false);
+		return 0;
+	}
+	if (json_object_object_get_ex(obj, "servers", &servers)) {
+		n = json_object_array_length(servers);
+		for (i = 0; i < (int)n; i++)
+			puts(json_object_get_string(json_object_array_get_idx(servers, i)));
+	}
+	json_object_put(obj);
+	return 0;
+}
+
+static int cmd_resolve(int argc, char **argv)
+{
+	struct json_object *obj;
+	struct nl_msg *msg;
+
+	(void)argc;
+	msg = device_request(ATWIFI_CMD_RESOLVE, ATWIFI_A_RESOLVE_DEV);
+	ctl_put_string(msg, ATWIFI_A_RESOLVE_HOST, argv[0]);
+	obj = ask_one(msg, *argv[0] ? argv[0] : device, resolve_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+	} else {
+		puts(out_get(obj, "address", ""));
+		json_object_put(obj);
+	}
+	return 0;
+}
+
+static int autott_show(void)
+{
+	struct json_object *obj;
+
+	obj = ask_one(device_request(ATWIFI_CMD_AUTOTT_GET, ATWIFI_A_AUTOTT_DEV), device,
+		      autott_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+		return 0;
+	}
+	printf("%s", out_get(obj, "type", "?"));
+	if (json_object_object_get_ex(obj, "host", NULL)) {
+		putchar(' ');
+		out_text(out_get(obj, "host", ""));
+	}
+	if (json_object_object_get_ex(obj, "port", NULL))
+		printf(" %s", out_get(obj, "port", ""));
+	putchar('\n');
+	json_object_put(obj);
+	return 0;
+}
+
+static int cmd_autott(int argc, char **argv)
+{
+	const char *host = NULL;
+	struct nl_msg *msg;
+	uint16_t port = 0;
+	int type;
+
+	if (!argc)
+		return autott_show();
+	for (type = 0; socket_types[type]; type++)
+		if (!strcmp(socket_types[type], argv[0]))
+			break;
+	/* Which of them there can be is the kernel's to say. */
+	if (!socket_types[type])
+		errx(2, "'%s' is no type: none, udp-server, udp-client, tcp-client, tls-client",
+		     argv[0]);
+	if (argc > 2)
+		host = argv[1];
+	if (argc > 1)
+		port = port_number(argv[argc - 1]);
+	msg = device_request(ATWIFI_CMD_AUTOTT_SET, ATWIFI_A_AUTOTT_DEV);
+	ctl_put_u32(msg, ATWIFI_A_AUTOTT_TYPE, type);
+	if (host)
+		ctl_put_string(msg, ATWIFI_A_AUTOTT_HOST, host);
+	if (port)
+		ctl_put_u16(msg, ATWIFI_A_AUTOTT_PORT, port);
+	return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+}
+
+/* A terminal is spared what is no text; a file gets what was stored. */
+static void print_pem(const char *pem)
+{
+	size_t n;
+
+	if (!isatty(STDOUT_FILENO)) {
+		fputs(pem, stdout);
+		return;
+	}
+	while (*pem) {
+		char line[80];
+
+		n = strcspn(pem, "\r\n");
+		snprintf(line, sizeof(line), "%.*s", (int)n, pem);
+		out_text(line);
+		putchar('\n');
+		pem += n;
+		pem += strspn(pem, "\r\n");
+	}
+}
+
+static int cert_show(int type)
+{
+	struct nl_msg *msg = device_request(ATWIFI_CMD_CERT_GET, ATWIFI_A_CERT_DEV);
+	struct json_object *obj;
+
+	ctl_put_u32(msg, ATWIFI_A_CERT_TYPE, type);
+	obj = ask_one(msg, device, cert_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+	} else {
+		print_pem(out_get(obj, "data", ""));
+		json_object_put(obj);
+	}
+	return 0;
+}
+
+/* What a file holds; more than fits a request is more than fits the module. */
+static size_t read_file(const char *path, char *buf, size_t size)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY) : STDIN_FILENO;
+	size_t have = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		err(1, "%s", path);
+	while ((n = read(fd, buf + have, size - have)) > 0)
+		have += n;
+	if (n < 0)
+		err(1, "%s", path);
+	if (have == size)
+		errx(1, "%s: too long: the module takes up to 2047 bytes", path);
+	return have;
+}
+
+static int cmd_cert(int argc, char **argv)
+{
+	struct nl_msg *msg;
+	char buf[3072];
+	size_t len;
+	int type;
+
+	for (type = 1; cert_types[type]; type++)
+		if (!strcmp(cert_types[type], argv[0]))
+			break;
+	if (!cert_types[type])
+		errx(2, "'%s' is no type: ca, cert, key", argv[0]);
+	if (argc == 1)
+		return cert_show(type);
+	len = read_file(argv[1], buf, sizeof(buf));
+	msg = device_request(ATWIFI_CMD_CERT_SET, ATWIFI_A_CERT_DEV);
+	ctl_put_u32(msg, ATWIFI_A_CERT_TYPE, type);
+	ctl_put_data(msg, ATWIFI_A_CERT_DATA, buf, len);
+	explicit_bzero(buf, sizeof(buf));
+	return ctl_run(msg, argv[1], NULL, NULL) ? 1 : 0;
+}
+
+/* A password in a file, or typed, is not in the list of processes. */
+static const char *line_of_stdin(void)
+{
+	static char line[1024];
+
+	if (!fgets(line, sizeof(line), stdin))
+		errx(2, "no command on standard input");
+	line[strcspn(line, "\n")] = '\0';
+	return line;
+}
+
+static int cmd_at(int argc, char **argv)
+{
+	const char *line = strcmp(argv[0], "-") ? argv[0] : line_of_stdin();
+	struct json_object *obj, *rows;
+	struct nl_msg *msg;
+	size_t i, n;
+
+	(void)argc;
+	msg = device_request(ATWIFI_CMD_AT, ATWIFI_A_AT_DEV);
+	ctl_put_string(msg, ATWIFI_A_AT_LINE, line);
+	obj = ask_one(msg, device, at_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		if (!json_object_object_get_ex(obj, "rows", NULL))
+			json_object_object_add(obj, "rows", json_object_new_array());
+		out_json(obj, false);
+		return 0;
+	}
+	if (json_object_object_get_ex(obj, "rows", &rows)) {
+		n = json_object_array_length(rows);
+		for (i = 0; i < n; i++) {
+			out_text(json_object_get_string(json_object_array_get_idx(rows, i)));
+			putchar('\n');
+		}
+	}
+	if (json_object_object_get_ex(obj, "more", NULL))
+		warnx("%s: the answer was longer than there is room for", device);
+	json_object_put(obj);
+	return 0;
+}
+
+static int expose_list(void)
+{
+	static const struct out_column columns[] = {
+		{ "DEVICE", "dev", false },
+		{ "PROTOCOL", "protocol", false },
+		{ "PORT", "port", true },
+		{ "TO", "local_address", false },
+		{ "PORT", "local_port", true },
+		{ "LISTENING", "listening", false },
+		{ "ACCEPTED", "accepted", true },
+		{ "REFUSED", "refused", true },
+		{ "ERROR", "error", false },
+		{ }
+	};
+	struct json_object *array = all_exposed();
+
+	if (json) {
+		out_json(array, false);
+		return 0;
+	}
+	if (json_object_array_length(array))
+		out_table(array, columns);
+	json_object_put(array);
+	return 0;
+}
+
+static uint8_t protocol_number(const char *text)
+{
+	if (strcmp(text, "tcp"))
+		errx(2, "'%s' cannot be exposed: only tcp", text);
+	return IPPROTO_TCP;
+}
+
+/* PORT[:[ADDRESS:]LOCAL] */
+static int cmd_expose(int argc, char **argv)
+{
+	char *local, *address = NULL;
+	uint16_t port, local_port;
+	struct in_addr addr;
+	struct nl_msg *msg;
+	uint8_t protocol;
+
+	if (!argc)
+		return expose_list();
+	if (argc == 1)
+		errx(2, "expose what? tcp PORT[:[ADDRESS:]LOCAL]");
+	protocol = protocol_number(argv[0]);
+	local = strchr(argv[1], ':');
+	if (local)
+		*local++ = '\0';
+	port = port_number(argv[1]);
+	local_port = port;
+	if (local && strrchr(local, ':')) {
+		address = local;
+		local = strrchr(local, ':');
+		*local++ = '\0';
+		if (inet_pton(AF_INET, address, &addr) != 1)
+			errx(2, "'%s' is not an IPv4 address", address);
+	}
+	if (local)
+		local_port = port_number(local);
+	msg = device_request(ATWIFI_CMD_EXPOSE_ADD, ATWIFI_A_EXPOSE_DEV);
+	ctl_put_u8(msg, ATWIFI_A_EXPOSE_PROTOCOL, protocol);
+	ctl_put_u16(msg, ATWIFI_A_EXPOSE_PORT, port);
+	if (address)
+		ctl_put_data(msg, ATWIFI_A_EXPOSE_LOCAL_ADDRESS, &addr, sizeof(addr));
+	ctl_put_u16(msg, ATWIFI_A_EXPOSE_LOCAL_PORT, local_port);
+	return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+}
+
+static int cmd_unexpose(int argc, char **argv)
+{
+	uint8_t protocol = protocol_number(argv[0]);
+	uint16_t port = port_number(argv[1]);
+	struct nl_msg *msg;
+
+	(void)argc;
+	msg = device_request(ATWIFI_CMD_EXPOSE_DEL, ATWIFI_A_EXPOSE_DEV);
+	ctl_put_u8(msg, ATWIFI_A_EXPOSE_PROTOCOL, protocol);
+	ctl_put_u16(msg, ATWIFI_A_EXPOSE_PORT, port);
+	return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+}
+
+static void show_event(int cmd, struct nlattr *attrs, int len, void *arg)
+{
+	struct json_object *obj;
+
+	(void)arg;
+	if (cmd == ATWIFI_CMD_DEV_EVENT) {
+		obj = out_object(event_fields, attrs, len);
+	} else if (cmd == ATWIFI_CMD_SOCKET_EVENT) {
+		obj = out_object(socket_fields, attrs, len);
+		json_object_object_add(obj, "event", json_object_new_string("socket-reset"));
+	} else {
+		return;
+	}
+	if (device && strcmp(device, out_get(obj, "dev", ""))) {
+		json_object_put(obj);
+		return;
+	}
+	if (json) {
+		out_json(obj, true);
+		return;
+	}
+	printf("%s %s", out_get(obj, "dev", "?"), out_get(obj, "event", "?"));
+	json_object_object_foreach(obj, key, value) {
+		if (!strcmp(key, "dev") || !strcmp(key, "event"))
+			continue;
+		printf(" %s=", key);
+		out_text(json_object_get_string(value));
+	}
+	putchar('\n');
+	fflush(stdout);
+	json_object_put(obj);
+}
+
+static int cmd_monitor(int argc, char **argv)
+{
+	if (argc)
+		device = argv[0];
+	return ctl_listen(show_event, NULL);
+}
+
+static const struct command {
+	const char	*name;
+	int		(*run)(int argc, char **argv);
+	int		min, max;
+	const char	*args;
+	const char	*help;
+} commands[] = {
+	{ "list", cmd_list, 0, 0, "", "the devices of this network namespace" },
+	{ "show", cmd_show, 0, 1, "[DEVICE]", "all that is known of one" },
+	{ "sockets", cmd_sockets, 0, 1, "[DEVICE]", "the connections" },
+	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },
+	{ "resolve", cmd_resolve, 1, 1, "NAME", "have it resolve a name" },
+	{ "autott", cmd_autott, 0, 3, "[TYPE [HOST] PORT]",
+	  "see or set its transparent mode after a start; none clears it" },
+	{ "recv-mode", cmd_recv_mode, 0, 1, "[active|passive]",
+	  "see or set what it does with what it receives" },
+	{ "cert", cmd_cert, 1, 2, "ca|cert|key [FILE]",
+	  "see or store what it uses for TLS: PEM; -: from standard input" },
+	{ "at", cmd_at, 1, 1, "COMMAND",
+	  "run an AT command that cannot disturb the driver; -: from standard input" },
+	{ "expose", cmd_expose, 0, 2, "[tcp PORT[:LOCAL]]",
+	  "see or set which of its ports lead to programs of this machine" },
+	{ "unexpose", cmd_unexpose, 2, 2, "tcp PORT", "undo that" },
+	{ "monitor", cmd_monitor, 0, 1, "[DEVICE]", "print events as they come" },
+};
+
+static void usage(FILE *to)
+{
+	size_t i;
+
+	fputs("usage: atwctl [-j] [-d DEVICE] COMMAND [ARGUMENT]...\n\n", to);
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-9s %-19s %s\n", commands[i].name, commands[i].args,
+			commands[i].help);
+	fputs("\n"
+	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
+	      "  -j, --json            print JSON; events are one object on a line each\n"
+	      "  -h, --help            print this\n"
+	      "\n"
+	      "What asks the module or changes it needs CAP_NET_ADMIN. See atwctl(8).\n", to);
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const struct command *c;
+	int o, status;
+
+	while ((o = getopt_long(argc, argv, "d:jh", options, NULL)) >= 0) {
+		switch (o) {
+		case 'd':
+			device = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			return 2;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (!argc) {
+		usage(stderr);
+		return 2;
+	}
+	c = find_command(argv[0]);
+	if (!c) {
+		warnx("no command '%s'; --help lists them", argv[0]);
+		return 2;
+	}
+	argc--;
+	argv++;
+	if (argc < c->min || argc > c->max)
+		errx(2, "usage: atwctl %s %s", c->name, c->args);
+	ctl_open();
+	status = c->run(argc, argv);
+	if (fflush(stdout) || ferror(stdout))
+		err(1, "standard output");
+	return status;
+}
