@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the network device layer of older kernels calls otherwise, or lacks. */
+#ifndef _ATWIFI_COMPAT_NET_H
+#define _ATWIFI_COMPAT_NET_H
+
+#include <linux/netdevice.h>
+#include <linux/version.h>
+
+/* Not to be moved to another network namespace. */
+static inline void atw_net_set_immutable(struct net_device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	dev->netns_immutable = true;
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	dev->netns_local = true;
+#else
+	dev->features |= NETIF_F_NETNS_LOCAL;
+#endif
+}
+
+#endif

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of flows, and the queue of those that wait for a socket.
+ *
+ * A module has few sockets, often five. A flow that finds them all in use waits
+ * in a queue; whenever one may have become free the first in the queue tries
+ * again. Flows that are of little use meanwhile are ended for it, the one that
+ * was idle for the longest time first.
+ */
+#include <linux/in.h>
+#include <linux/jhash.h>
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "flow.h"
+#include "netdev.h"
+
+/* Each may have a socket of the kernel's TCP. What waits in those is the kernel's
+ * to limit (tcp_mem), what waits in the driver has budgets, see struct atw_netdev.
+ */
+#define ATW_FLOWS_MAX	1024
+
+static struct hlist_head *atw_flow_bucket(struct atw_flows *flows,
+					  const struct atw_flow_key *key)
+{
+	BUILD_BUG_ON(sizeof(*key) != 4 * sizeof(u32));
+
+	return &flows->bucket[jhash2((const u32 *)key, 4, flows->seed) %
+			      ATW_FLOW_BUCKETS];
+}
+
+static struct atw_flow *atw_flow_find(struct atw_flows *flows,
+				      const struct atw_flow_key *key)
+{
+	struct atw_flow *flow;
+
+	hlist_for_each_entry_rcu(flow, atw_flow_bucket(flows, key), node,
+				 lockdep_is_held(&flows->lock))
+		if (!memcmp(&flow->key, key, sizeof(*key)))
+			return flow;
+	return NULL;
+}
+
+/**
+ * atw_flows_init() - an empty table
+ * @flows: zeroed memory
+ */
+void atw_flows_init(struct atw_flows *flows)
+{
+	spin_lock_init(&flows->lock);
+	INIT_LIST_HEAD(&flows->waiting);
+	init_waitqueue_head(&flows->empty);
+	flows->seed = get_random_u32();
+}
+
+/**
+ * atw_flow_known() - is there such a flow?
+ * @flows: the table
+ * @key: whose
+ *
+ * Context: any; RCU read-side critical section.
+ */
+bool atw_flow_known(struct atw_flows *flows, const struct atw_flow_key *key)
+{
+	return atw_flow_find(flows, key);
+}
+
+/**
+ * atw_flow_get() - look a flow up
+ * @flows: the table
+ * @key: whose
+ *
+ * Context: any; RCU read-side critical section.
+ * Return: the flow with a reference for atw_flow_put(), or NULL.
+ */
+struct atw_flow *atw_flow_get(struct atw_flows *flows,
+			      const struct atw_flow_key *key)
+{
+	struct atw_flow *flow = atw_flow_find(flows, key);
+
+	return flow && refcount_inc_not_zero(&flow->ref) ? flow : NULL;
+}
+
+/**
+ * atw_flow_init() - the part that all kinds of flows have
+ * @flow: zeroed memory; the caller has a reference then
+ * @nd: the device
+ * @key: whose
+ * @ops: its kind
+ */
+void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
+		   const struct atw_flow_key *key,
+		   const struct atw_flow_ops *ops)
+{
+	INIT_HLIST_NODE(&flow->node);
+	INIT_LIST_HEAD(&flow->waiting);
+	flow->nd = nd;
+	flow->key = *key;
+	flow->ops = ops;
+	refcount_set(&flow->ref, 1);
+	spin_lock_bh(&nd->flows.lock);
+	nd->flows.objects++;
+	spin_unlock_bh(&nd->flows.lock);
+}
+
+/**
+ * atw_flow_add() - put a new flow into the table, with a reference of its own
+ * @flow: the flow
+ *
+ * Context: process context or softirq.
+ * Return: 0; -ENODEV, the device goes away; -ENOBUFS, there are too many;
+ * -EEXIST.
+ */
+int atw_flow_add(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+	int err = 0;
+
+	spin_lock_bh(&flows->lock);
+	if (flows->dead) {
+		err = -ENODEV;
+	} else if (flows->n >= ATW_FLOWS_MAX) {
+		err = -ENOBUFS;
+	} else if (atw_flow_find(flows, &flow->key)) {
+		err = -EEXIST;
+	} else {
+		refcount_inc(&flow->ref);
+		hlist_add_head_rcu(&flow->node,
+				   atw_flow_bucket(flows, &flow->key));
+		flows->n++;
+	}
+	spin_unlock_bh(&flows->lock);
+	return err;
+}
+
+/**
+ * atw_flow_del() - take a flow out of the table
+ * @flow: the flow; the caller has a reference
+ *
+ * Nothing of the flow may need the device after that.
+ *
+ * Context: process context or softirq.
+ * Return: false if it was taken out before.
+ */
+bool atw_flow_del(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+	bool was;
+
+	spin_lock_bh(&flows->lock);
+	was = !hlist_unhashed(&flow->node);
+	if (was) {
+		hlist_del_init_rcu(&flow->node);
+		list_del_init(&flow->waiting);
+		flows->n--;
+	}
+	spin_unlock_bh(&flows->lock);
+	if (was)
+		atw_flow_put(flow);
+	return was;
+}
+
+/**
+ * atw_flow_put() - give a reference back
+ * @flow: the flow
+ *
+ * Context: process context or softirq.
+ */
+void atw_flow_put(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+
+	if (!refcount_dec_and_test(&flow->ref))
+		return;
+	flow->ops->release(flow);
+	spin_lock_bh(&flows->lock);
+	if (!--flows->objects)
+		wake_up(&flows->empty);
+	spin_unlock_bh(&flows->lock);
+}
+
+/**
+ * atw_flow_wait() - the module has no socket left for a flow: queue it
+ * @flow: the flow; keeps its place if it waited already
+ *
+ * Context: process context or softirq.
+ */
+void atw_flow_wait(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+
+	spin_lock_bh(&flows->lock);
+	if (list_empty(&flow->waiting) && !hlist_unhashed(&flow->node))
+		list_add_tail(&flow->waiting, &flows->waiting);
+	spin_unlock_bh(&flows->lock);
+}
+
+/**
+ * atw_flow_done_waiting() - a flow has a socket, or wants none any more
+ * @flow: the flow
+ *
+ * Context: process context or softirq.
+ */
+void atw_flow_done_waiting(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+
+	spin_lock_bh(&flows->lock);
+	list_del_init(&flow->waiting);
+	spin_unlock_bh(&flows->lock);
+}
+
+/**
+ * atw_flow_first() - may it try again?
+ * @flow: the flow
+ *
+ * Context: process context or softirq.
+ * Return: whether it is the first that waits, or does not wait.
+ */
+bool atw_flow_first(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+	bool first;
+
+	spin_lock_bh(&flows->lock);
+	first = list_empty(&flow->waiting) ||
+		list_is_first(&flow->waiting, &flows->waiting);
+	spin_unlock_bh(&flows->lock);
+	return first;
+}
+
+/**
+ * atw_flows_retry() - a socket of the module may have become free
+ * @flows: the table
+ *
+ * Context: process context or softirq.
+ */
+void atw_flows_retry(struct atw_flows *flows)
+{
+	struct atw_flow *flow;
+
+	spin_lock_bh(&flows->lock);
+	flow = list_first_entry_or_null(&flows->waiting, struct atw_flow,
+					waiting);
+	if (flow)
+		refcount_inc(&flow->ref);
+	spin_unlock_bh(&flows->lock);
+	if (flow) {
+		flow->ops->retry(flow);
+		atw_flow_put(flow);
+	}
+}
+
+/* The flow of a kind that is needed the least, with a reference. */
+static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
+					unsigned long idle)
+{
+	struct atw_flow *flow, *best = NULL;
+	unsigned long was;
+	unsigned int i;
+
+	spin_lock_bh(&flows->lock);
+	for (i = 0; i < ATW_FLOW_BUCKETS; i++) {
+		hlist_for_each_entry(flow, &flows->bucket[i], node) {
+			if (flow->key.proto != proto)
+				continue;
+			was = flow->ops->spare(flow);
+			if (was > idle) {
+				idle = was;
+				best = flow;
+			}
+		}
+	}
+	if (best)
+		refcount_inc(&best->ref);
+	spin_unlock_bh(&flows->lock);
+	return best;
+}
+
+/**
+ * atw_flows_evict() - end the flow that is needed the least, UDP first
+ * @flows: the table
+ * @idle: jiffies for which it must have been idle
+ *
+ * Context: process context or softirq.
+ * Return: false if all are needed.
+ */
+bool atw_flows_evict(struct atw_flows *flows, unsigned long idle)
+{
+	struct atw_flow *flow;
+
+	flow = atw_flows_spare(flows, IPPROTO_UDP, idle) ?:
+	       atw_flows_spare(flows, IPPROTO_TCP, idle);
+	if (!flow)
+		return false;
+	flow->ops->end(flow);
+	atw_flow_put(flow);
+	return true;
+}
+
+/**
+ * atw_flows_count() - how many flows of a kind there are
+ * @flows: the table
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ *
+ * Context: process context or softirq.
+ */
+unsigned int atw_flows_count(struct atw_flows *flows, u32 proto)
+{
+	struct atw_flow *flow;
+	unsigned int i, n = 0;
+
+	spin_lock_bh(&flows->lock);
+	for (i = 0; i < ATW_FLOW_BUCKETS; i++)
+		hlist_for_each_entry(flow, &flows->bucket[i], node)
+			n += flow->key.proto == proto;
+	spin_unlock_bh(&flows->lock);
+	return n;
+}
+
+/**
+ * atw_flows_end() - end all flows, take no new ones, wait until none is left
+ * @flows: the table
+ *
+ * Context: process context; sleeps.
+ */
+void atw_flows_end(struct atw_flows *flows)
+{
+	struct atw_flow *flow;
+	unsigned int i;
+
+	spin_lock_bh(&flows->lock);
+	flows->dead = true;
+	for (i = 0; i < ATW_FLOW_BUCKETS; i++)
+		hlist_for_each_entry(flow, &flows->bucket[i], node)
+			flow->ops->end(flow);
+	spin_unlock_bh(&flows->lock);
+	wait_event(flows->empty, !READ_ONCE(flows->objects));
+	/* Who took the last one away has let go of the lock after this. */
+	spin_lock_bh(&flows->lock);
+	spin_unlock_bh(&flows->lock);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Flows: what the network device carries, one connection of the module each. */
+#ifndef _ATWIFI_FLOW_H
+#define _ATWIFI_FLOW_H
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct atw_flow;
+struct atw_netdev;
+
+/**
+ * struct atw_flow_key - whose packets they are, seen from the program
+ * @laddr: address of the program
+ * @raddr: address of the remote
+ * @lport: port of the program
+ * @rport: port of the remote
+ * @proto: IPPROTO_TCP or IPPROTO_UDP; as wide as that, so that nothing in here
+ *	is without a value
+ */
+struct atw_flow_key {
+	__be32	laddr;
+	__be32	raddr;
+	__be16	lport;
+	__be16	rport;
+	u32	proto;
+};
+
+/**
+ * struct atw_flow_ops - what kinds of flows differ in
+ *
+ * None may sleep.
+ *
+ * @retry: a socket of the module may be free: try again
+ * @end: end soon; the flow leaves the table by itself. May be under the table's
+ *	lock
+ * @spare: could it be given up for another one? Returns for how long it was
+ *	idle in jiffies, 0: it is needed. Under the table's lock
+ * @release: free what the flow holds, the last reference is gone
+ */
+struct atw_flow_ops {
+	void (*retry)(struct atw_flow *flow);
+	void (*end)(struct atw_flow *flow);
+	unsigned long (*spare)(struct atw_flow *flow);
+	void (*release)(struct atw_flow *flow);
+};
+
+/**
+ * struct atw_flow - one flow
+ * @node: in the table, which holds a reference; atw_flows.lock, read under RCU
+ * @waiting: for a socket of the module; atw_flows.lock
+ * @key, @ops, @nd: constant
+ * @ref: freed after a grace period when it is 0
+ */
+struct atw_flow {
+	struct hlist_node		node;
+	struct list_head		waiting;
+	struct atw_flow_key		key;
+	const struct atw_flow_ops	*ops;
+	struct atw_netdev		*nd;
+	refcount_t			ref;
+	struct rcu_head			rcu;
+};
+
+#define ATW_FLOW_BUCKETS	256
+
+/**
+ * struct atw_flows - the flows of a device
+ * @lock: protects all below; taken in softirqs; innermost
+ * @bucket: by hash of the key
+ * @waiting: flows that wait for a socket of the module, in the order in which
+ *	they came
+ * @empty: woken when the last flow is gone
+ * @n: flows in the table
+ * @objects: flows that exist, in the table or not
+ * @seed: of the hash; constant
+ * @dead: no new ones
+ */
+struct atw_flows {
+	spinlock_t		lock;
+	struct hlist_head	bucket[ATW_FLOW_BUCKETS];
+	struct list_head	waiting;
+	wait_queue_head_t	empty;
+	unsigned int		n;
+	unsigned int		objects;
+	u32			seed;
+	bool			dead;
+};
+
+void atw_flows_init(struct atw_flows *flows);
+void atw_flows_end(struct atw_flows *flows);
+bool atw_flow_known(struct atw_flows *flows, const struct atw_flow_key *key);
+struct atw_flow *atw_flow_get(struct atw_flows *flows,
+			      const struct atw_flow_key *key);
+void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
+		   const struct atw_flow_key *key,
+		   const struct atw_flow_ops *ops);
+int atw_flow_add(struct atw_flow *flow);
+bool atw_flow_del(struct atw_flow *flow);
+void atw_flow_put(struct atw_flow *flow);
+void atw_flow_wait(struct atw_flow *flow);
+bool atw_flow_first(struct atw_flow *flow);
+void atw_flow_done_waiting(struct atw_flow *flow);
+bool atw_flows_evict(struct atw_flows *flows, unsigned long idle);
+unsigned int atw_flows_count(struct atw_flows *flows, u32 proto);
+void atw_flows_retry(struct atw_flows *flows);
+
+#endif

@@ -1,0 +1,1044 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP of unmodified programs.
+ *
+ * The kernel's own TCP ends a program's connection, on a socket behind the
+ * network device; a relay moves the bytes between that socket and a connection
+ * of the module. There is no TCP state here.
+ *
+ * Up: a program's SYN is held, and what it repeats dropped, while the module
+ * connects. When the remote has accepted, the SYN is handed to TCP together
+ * with a listener, which is in no table: nobody else reaches it. The listener
+ * is transparent, so the socket that it accepts has the remote's address. When
+ * the remote has not accepted, the program is told what a router or the remote
+ * itself would have said. All later segments go straight to TCP: routing,
+ * netfilter and taps have seen them when they left.
+ *
+ * Down: a hook at LOCAL_OUT takes what these sockets send, and the device
+ * receives it. The sockets are known by a mark, which all that they send
+ * inherits, together with the flow, so that a user's equal mark does no harm.
+ *
+ * A flow is driven by its work, its relay's calls and accepted sockets, under
+ * a mutex; the transmit path shares the held SYN and the state with them.
+ *
+ * Connections that the module has accepted go the other way round: a socket
+ * behind the device, with the address of the remote, connects to a program. The
+ * program's machine sees what a NIC would have received.
+ */
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/inet_hashtables.h>
+#include <net/inet_timewait_sock.h>
+#include <net/ip.h>
+#include <net/protocol.h>
+#include <net/tcp.h>
+
+#include "compat_sock.h"
+#include "dev.h"
+#include "netdev.h"
+#include "packet.h"
+
+#define ATW_PROXY_MARK		0x61745750
+#define ATW_PROXY_BACKLOG	1024
+/* What the socket of the kernel may hold for a program that reads slowly. */
+#define ATW_PROXY_SNDBUF	(256 * 1024)
+/* And of what a program sends faster than the UART: half of it is a window. */
+#define ATW_PROXY_RCVBUF	(128 * 1024)
+#define ATW_TCP_TICK		HZ
+/* A remote does not answer, or its turn does not come: for so long a kernel repeats
+ * its SYN at most.
+ */
+#define ATW_TCP_SILENCE		(130 * HZ)
+/* For a socket of the module; and how often the first one asks again. */
+#define ATW_TCP_WAIT		(60 * HZ)
+#define ATW_TCP_RETRY		(HZ / 2)
+/* From the SYN to the accepted socket: the program's kernel acknowledges. */
+#define ATW_TCP_HANDSHAKE	(10 * HZ)
+/* A program that is to be connected to is not far: 1, 2 and 4 s. */
+#define ATW_TCP_SYNS		2
+/* What the module has accepted; it has a few sockets in truth. */
+#define ATW_TCP_INCOMING_MAX	64
+/* The address of remotes that the module does not tell, RFC 7600: nobody's. */
+#define ATW_TCP_NOBODY		0xc0000008
+
+/**
+ * enum atw_tcp_state - of a flow
+ * @ATW_TCP_NEW: is to connect
+ * @ATW_TCP_CONNECTING: the relay exists and has not told the outcome
+ * @ATW_TCP_WAITING: the module has no socket left
+ * @ATW_TCP_SILENT: the remote did not answer
+ * @ATW_TCP_UP: the SYN was handed to TCP
+ */
+enum atw_tcp_state {
+	ATW_TCP_NEW,
+	ATW_TCP_CONNECTING,
+	ATW_TCP_WAITING,
+	ATW_TCP_SILENT,
+	ATW_TCP_UP,
+};
+
+/**
+ * struct atw_tcp - a flow of TCP
+ * @flow: what all kinds have
+ * @work: begins, and looks after it from time to time
+ * @mutex: protects what is not said to be protected otherwise; outside the
+ *	table's lock
+ * @lock: protects @syn, and @state and @attached together with @mutex; taken
+ *	in softirqs
+ * @state: how far it is
+ * @syn: the one that is held
+ * @peer: the program's socket, if it is one of this machine; with a reference.
+ *	Constant
+ * @relay: with a reference; NULL: there is none now
+ * @since: when @state was entered
+ * @attached: the socket is with the relay
+ * @incoming: the remote has connected, not the program. Constant
+ * @gone: not in the table any more
+ * @ending: is to end soon; any context
+ */
+struct atw_tcp {
+	struct atw_flow		flow;
+	struct delayed_work	work;
+	struct mutex		mutex;
+	spinlock_t		lock;
+	enum atw_tcp_state	state;
+	struct sk_buff		*syn;
+	struct sock		*peer;
+	struct atw_relay	*relay;
+	unsigned long		since;
+	bool			attached;
+	bool			incoming;
+	bool			gone;
+	bool			ending;
+};
+
+static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
+{
+	return container_of(flow, struct atw_tcp, flow);
+}
+
+static void atw_tcp_wake(struct atw_tcp *t)
+{
+	refcount_inc(&t->flow.ref);
+	/* If it was queued already, that has a reference. */
+	if (mod_delayed_work(atw_relay_wq, &t->work, 0))
+		atw_flow_put(&t->flow);
+}
+
+/* Look again after a while, unless that is sooner anyway. */
+static void atw_tcp_tick(struct atw_tcp *t, unsigned long delay)
+{
+	refcount_inc(&t->flow.ref);
+	if (!queue_delayed_work(atw_relay_wq, &t->work, delay))
+		atw_flow_put(&t->flow);
+}
+
+static void atw_tcp_set_state(struct atw_tcp *t, enum atw_tcp_state state)
+{
+	lockdep_assert_held(&t->mutex);
+
+	spin_lock_bh(&t->lock);
+	t->state = state;
+	spin_unlock_bh(&t->lock);
+	t->since = jiffies;
+}
+
+/* The socket behind the device that has the flow's addresses, or NULL. */
+static struct sock *atw_tcp_lookup(const struct atw_flow *flow)
+{
+	struct net_device *dev = flow->nd->dev;
+	struct net *net = dev_net(dev);
+
+	return atw_inet_lookup_established(net, flow->key.laddr,
+					   flow->key.lport, flow->key.raddr,
+					   ntohs(flow->key.rport),
+					   dev->ifindex);
+}
+
+/*
+ * Hand a packet to a protocol, for the sockets behind the device. @sk: to this
+ * one, whatever the tables say, which @destructor lets go of.
+ */
+static void atw_tcp_deliver(struct atw_netdev *nd, struct sk_buff *skb, u8 proto,
+			    struct sock *sk,
+			    void (*destructor)(struct sk_buff *skb))
+{
+	const struct net_protocol *handler;
+
+	skb_orphan(skb);
+	skb_scrub_packet(skb, true);
+	skb->dev = nd->dev;
+	skb->skb_iif = nd->dev->ifindex;
+	skb_dst_set_noref(skb, &nd->local->dst);
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	__skb_pull(skb, ip_hdrlen(skb));
+	skb_reset_transport_header(skb);
+	if (sk) {
+		skb->sk = sk;
+		skb->destructor = destructor;
+	}
+	handler = rcu_dereference(inet_protos[proto]);
+	if (handler)
+		handler->handler(skb);
+	else
+		kfree_skb(skb);
+}
+
+static void atw_tcp_free_syn(struct atw_tcp *t)
+{
+	struct sk_buff *syn;
+
+	spin_lock_bh(&t->lock);
+	syn = t->syn;
+	t->syn = NULL;
+	spin_unlock_bh(&t->lock);
+	kfree_skb(syn);
+}
+
+/* Out of the table: nothing that belongs to it may be sent after this. */
+static void atw_tcp_drop(struct atw_tcp *t)
+{
+	struct sock *sk;
+
+	lockdep_assert_held(&t->mutex);
+
+	if (t->gone)
+		return;
+	t->gone = true;
+	if (cancel_delayed_work(&t->work))
+		atw_flow_put(&t->flow);
+	atw_tcp_free_syn(t);
+	/*
+	 * Its answers would go astray, and the program may use its port again
+	 * before the time is over: nothing of the old flow can come, there is
+	 * no network between the program and us.
+	 */
+	local_bh_disable();
+	rcu_read_lock();
+	sk = atw_tcp_lookup(&t->flow);
+	if (sk && sk->sk_state == TCP_TIME_WAIT)
+		inet_twsk_deschedule_put(inet_twsk(sk));
+	else if (sk)
+		sock_gen_put(sk);
+	rcu_read_unlock();
+	local_bh_enable();
+	atw_flow_del(&t->flow);
+}
+
+/* Has the program given its connect up? */
+static bool atw_tcp_given_up(const struct atw_tcp *t)
+{
+	return t->peer && READ_ONCE(t->peer->sk_state) != TCP_SYN_SENT;
+}
+
+/* Tell the program that its connect has failed. */
+static void atw_tcp_reject(struct atw_tcp *t, int err)
+{
+	struct atw_netdev *nd = t->flow.nd;
+	struct sk_buff *answer = NULL;
+
+	spin_lock_bh(&t->lock);
+	if (t->syn && !atw_tcp_given_up(t)) {
+		switch (err) {
+		case -ECONNREFUSED:
+			nd->counters.tcp_refused++;
+			answer = atw_packet_reset(t->syn);
+			break;
+		case -ENETDOWN:
+		case -ENODEV:
+		case -ECANCELED:
+			nd->counters.tcp_unreachable++;
+			answer = atw_packet_icmp_error(t->syn,
+						       ICMP_NET_UNREACH, 0);
+			break;
+		default:
+			nd->counters.tcp_unreachable++;
+			answer = atw_packet_icmp_error(t->syn,
+						       ICMP_HOST_UNREACH, 0);
+			break;
+		}
+	}
+	spin_unlock_bh(&t->lock);
+	atw_netdev_answer(nd, answer);
+	atw_tcp_drop(t);
+}
+
+/* The relay's calls */
+
+static void atw_tcp_connected(struct atw_tcp *t)
+{
+	struct atw_netdev *nd = t->flow.nd;
+	struct sk_buff *syn;
+	struct sock *lsk;
+
+	lockdep_assert_held(&t->mutex);
+
+	t->since = jiffies;
+	local_bh_disable();
+	rcu_read_lock();
+	lsk = rcu_dereference(nd->proxy.sk);
+	spin_lock(&t->lock);
+	t->state = ATW_TCP_UP;
+	syn = t->syn;
+	t->syn = NULL;
+	spin_unlock(&t->lock);
+	if (syn && lsk)
+		atw_tcp_deliver(nd, syn, IPPROTO_TCP, lsk, sock_pfree);
+	else
+		kfree_skb(syn);
+	rcu_read_unlock();
+	local_bh_enable();
+	atw_tcp_tick(t, ATW_TCP_TICK);
+}
+
+static void atw_tcp_opened(struct atw_relay *r, int err)
+{
+	struct atw_tcp *t = r->owner;
+	struct atw_netdev *nd = t->flow.nd;
+
+	mutex_lock(&t->mutex);
+	if (err) {
+		WRITE_ONCE(t->relay, NULL);
+		atw_relay_put(r);
+	}
+	switch (err) {
+	case 0:
+		nd->counters.tcp_flows++;
+		atw_flow_done_waiting(&t->flow);
+		if (READ_ONCE(t->ending))
+			atw_relay_abort(r);
+		else
+			atw_tcp_connected(t);
+		break;
+	case -ENOBUFS:
+		if (t->state != ATW_TCP_WAITING)
+			nd->counters.waits++;
+		/* It may try several times; it began to wait at the first. */
+		spin_lock_bh(&t->lock);
+		t->state = ATW_TCP_WAITING;
+		spin_unlock_bh(&t->lock);
+		atw_flow_wait(&t->flow);
+		atw_tcp_tick(t, ATW_TCP_RETRY);
+		break;
+	case -ETIMEDOUT:
+		/* Nor would there be an answer on a network. */
+		nd->counters.tcp_timed_out++;
+		atw_flow_done_waiting(&t->flow);
+		atw_tcp_set_state(t, ATW_TCP_SILENT);
+		atw_tcp_tick(t, ATW_TCP_TICK);
+		break;
+	default:
+		atw_tcp_reject(t, err);
+		break;
+	}
+	mutex_unlock(&t->mutex);
+	if (!err)
+		return;
+	if (err != -ENOBUFS)
+		atw_flows_retry(&nd->flows);
+	atw_flow_put(&t->flow);
+}
+
+static void atw_tcp_ended(struct atw_relay *r, int err)
+{
+	struct atw_tcp *t = r->owner;
+	struct atw_netdev *nd = t->flow.nd;
+
+	mutex_lock(&t->mutex);
+	WRITE_ONCE(t->relay, NULL);
+	atw_relay_put(r);
+	if (err)
+		nd->counters.tcp_resets++;
+	/* A socket that is still to be accepted must be reset first. */
+	if (t->attached || READ_ONCE(t->ending))
+		atw_tcp_drop(t);
+	mutex_unlock(&t->mutex);
+	atw_flows_retry(&nd->flows);
+	atw_flow_put(&t->flow);
+}
+
+static const struct atw_relay_ops atw_tcp_relay_ops = {
+	.opened	= atw_tcp_opened,
+	.ended	= atw_tcp_ended,
+};
+
+/* The flow's work */
+
+static void atw_tcp_connect(struct atw_tcp *t)
+{
+	const struct atw_flow_key *key = &t->flow.key;
+	struct atw_relay *r;
+
+	lockdep_assert_held(&t->mutex);
+
+	if (t->peer)
+		sock_hold(t->peer);
+	/* The relay's, until it has told the outcome or the end. */
+	refcount_inc(&t->flow.ref);
+	r = atw_relay_open(&t->flow.nd->adev->module.conns, ntohl(key->raddr),
+			   ntohs(key->rport), t->peer, &t->flow.nd->rx_budget,
+			   &atw_tcp_relay_ops, t);
+	if (IS_ERR(r)) {
+		atw_flow_put(&t->flow);
+		atw_tcp_reject(t, PTR_ERR(r));
+		return;
+	}
+	WRITE_ONCE(t->relay, r);
+	if (t->state == ATW_TCP_NEW)
+		atw_tcp_set_state(t, ATW_TCP_CONNECTING);
+	atw_tcp_tick(t, ATW_TCP_TICK);
+}
+
+static void atw_tcp_step(struct atw_tcp *t)
+{
+	unsigned long age = jiffies - t->since;
+
+	lockdep_assert_held(&t->mutex);
+
+	if (t->gone)
+		return;
+	if (READ_ONCE(t->ending)) {
+		if (t->relay)
+			atw_relay_abort(t->relay);
+		else
+			atw_tcp_reject(t, -ECANCELED);
+		return;
+	}
+	if (t->state != ATW_TCP_UP && atw_tcp_given_up(t)) {
+		if (t->relay)
+			atw_relay_abort(t->relay);
+		else
+			atw_tcp_drop(t);
+		return;
+	}
+	switch (t->state) {
+	case ATW_TCP_NEW:
+		atw_tcp_connect(t);
+		return;
+	case ATW_TCP_CONNECTING:
+		if (age <= ATW_TCP_SILENCE)
+			break;
+		WRITE_ONCE(t->ending, true);
+		atw_relay_abort(t->relay);
+		return;
+	case ATW_TCP_WAITING:
+		if (t->relay)
+			break;
+		if (age > ATW_TCP_WAIT)
+			atw_tcp_reject(t, -EHOSTUNREACH);
+		else if (atw_flow_first(&t->flow))
+			atw_tcp_connect(t);
+		break;
+	case ATW_TCP_SILENT:
+		if (age > ATW_TCP_SILENCE)
+			atw_tcp_drop(t);
+		break;
+	case ATW_TCP_UP:
+		if (t->attached)
+			return;
+		if (age < ATW_TCP_HANDSHAKE)
+			break;
+		WRITE_ONCE(t->ending, true);
+		if (t->relay)
+			atw_relay_abort(t->relay);
+		else
+			atw_tcp_drop(t);
+		return;
+	}
+	if (!t->gone)
+		atw_tcp_tick(t, t->state == ATW_TCP_WAITING ? ATW_TCP_RETRY :
+							      ATW_TCP_TICK);
+}
+
+static void atw_tcp_run(struct work_struct *work)
+{
+	struct atw_tcp *t = container_of(to_delayed_work(work), struct atw_tcp,
+					 work);
+
+	mutex_lock(&t->mutex);
+	atw_tcp_step(t);
+	mutex_unlock(&t->mutex);
+	atw_flow_put(&t->flow);
+}
+
+/* The table's calls */
+
+static void atw_tcp_retry(struct atw_flow *flow)
+{
+	atw_tcp_wake(to_atw_tcp(flow));
+}
+
+static void atw_tcp_end(struct atw_flow *flow)
+{
+	struct atw_tcp *t = to_atw_tcp(flow);
+
+	WRITE_ONCE(t->ending, true);
+	atw_tcp_wake(t);
+}
+
+static unsigned long atw_tcp_spare(struct atw_flow *flow)
+{
+	/* With softirqs off its memory stays, though it may end meanwhile. */
+	struct atw_relay *r = READ_ONCE(to_atw_tcp(flow)->relay);
+
+	return r ? atw_relay_spare(r) : 0;
+}
+
+static void atw_tcp_release(struct atw_flow *flow)
+{
+	struct atw_tcp *t = to_atw_tcp(flow);
+
+	kfree_skb(t->syn);
+	if (t->peer)
+		sock_put(t->peer);
+	if (t->incoming)
+		atomic_dec(&flow->nd->proxy.incoming);
+	kfree_rcu(t, flow.rcu);
+}
+
+static const struct atw_flow_ops atw_tcp_flow_ops = {
+	.retry		= atw_tcp_retry,
+	.end		= atw_tcp_end,
+	.spare		= atw_tcp_spare,
+	.release	= atw_tcp_release,
+};
+
+/* The transmit path */
+
+static struct sock *atw_tcp_peer(struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+
+	if (!sk || !sk_fullsock(sk) || sk->sk_protocol != IPPROTO_TCP ||
+	    sk->sk_state != TCP_SYN_SENT ||
+	    !refcount_inc_not_zero(&sk->sk_refcnt))
+		return NULL;
+	return sk;
+}
+
+static struct atw_tcp *atw_tcp_alloc(struct atw_netdev *nd,
+				     const struct atw_flow_key *key, gfp_t gfp)
+{
+	struct atw_tcp *t = kzalloc(sizeof(*t), gfp | __GFP_NOWARN);
+
+	if (!t)
+		return NULL;
+	atw_flow_init(&t->flow, nd, key, &atw_tcp_flow_ops);
+	INIT_DELAYED_WORK(&t->work, atw_tcp_run);
+	mutex_init(&t->mutex);
+	spin_lock_init(&t->lock);
+	t->since = jiffies;
+	return t;
+}
+
+/* A SYN: make a flow of it, which keeps it. */
+static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
+			struct sk_buff *skb)
+{
+	struct atw_tcp *t = atw_tcp_alloc(nd, key, GFP_ATOMIC);
+
+	if (!t)
+		goto drop;
+	t->peer = atw_tcp_peer(skb);
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	t->syn = skb;
+	/* With too many, or at the end, it is lost: the program repeats it. */
+	if (!atw_flow_add(&t->flow))
+		atw_tcp_wake(t);
+	atw_flow_put(&t->flow);
+	return;
+drop:
+	kfree_skb(skb);
+}
+
+static bool atw_tcp_is_syn(const struct tcphdr *th)
+{
+	return th->syn && !th->ack && !th->rst && !th->fin;
+}
+
+/*
+ * A segment of a flow whose SYN is with TCP. It is for the flow's socket alone:
+ * TCP, asked to find one, would offer it to the listeners of others. Until the
+ * socket was accepted our own goes with what has none: the last part of a
+ * handshake that is all in a SYN cookie.
+ */
+static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
+			    struct sk_buff *skb, const struct tcphdr *th)
+{
+	struct sock *sk = atw_tcp_lookup(&t->flow);
+
+	if (sk && sk->sk_state == TCP_TIME_WAIT && atw_tcp_is_syn(th)) {
+		/* The next one from that port, before this one has ended. */
+		sock_gen_put(sk);
+	} else if (sk) {
+		atw_tcp_deliver(nd, skb, IPPROTO_TCP, sk, sock_edemux);
+		return;
+	} else if (READ_ONCE(t->attached)) {
+		if (!th->rst && !atw_tcp_is_syn(th))
+			atw_netdev_answer(nd, atw_packet_reset(skb));
+	} else if (th->rst) {
+		atw_tcp_end(&t->flow);
+	} else {
+		sk = rcu_dereference(nd->proxy.sk);
+		if (sk) {
+			atw_tcp_deliver(nd, skb, IPPROTO_TCP, sk, sock_pfree);
+			return;
+		}
+	}
+	consume_skb(skb);
+}
+
+/**
+ * atw_tcp_xmit() - a segment from a program
+ * @nd: the device
+ * @skb: begins with its IP header, which was checked; taken
+ *
+ * Context: softirq, RCU read-side critical section.
+ */
+void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct atw_flow_key key = {
+		.laddr = iph->saddr,
+		.raddr = iph->daddr,
+		.proto = IPPROTO_TCP,
+	};
+	const struct tcphdr *th;
+	struct atw_flow *flow;
+	struct atw_tcp *t;
+	bool up;
+
+	if (!pskb_may_pull(skb, ip_hdrlen(skb) + sizeof(*th)))
+		goto drop;
+	iph = ip_hdr(skb);
+	th = (const void *)iph + ip_hdrlen(skb);
+	if (th->doff < sizeof(*th) / 4 ||
+	    skb->len < ip_hdrlen(skb) + th->doff * 4)
+		goto drop;
+	key.lport = th->source;
+	key.rport = th->dest;
+
+	flow = atw_flow_get(&nd->flows, &key);
+	if (!flow) {
+		if (th->rst)
+			goto drop;
+		if (atw_tcp_is_syn(th)) {
+			atw_tcp_new(nd, &key, skb);
+			return;
+		}
+		/* It was ended: by a reset, or before we were there. */
+		atw_netdev_answer(nd, atw_packet_reset(skb));
+		goto drop;
+	}
+	t = to_atw_tcp(flow);
+	spin_lock(&t->lock);
+	up = t->state == ATW_TCP_UP;
+	if (!up && t->syn && atw_tcp_is_syn(th)) {
+		/* The newest: the program may have begun anew on that port. */
+		skb_orphan(skb);
+		skb_dst_drop(skb);
+		swap(t->syn, skb);
+	}
+	spin_unlock(&t->lock);
+	if (up)
+		atw_tcp_segment(nd, t, skb, th);
+	else
+		consume_skb(skb);
+	atw_flow_put(flow);
+	return;
+drop:
+	kfree_skb(skb);
+}
+
+/**
+ * atw_tcp_icmp() - an error from a program's machine
+ * @nd: the device
+ * @skb: an ICMP packet, which was checked; taken if it is of use
+ *
+ * A firewall that rejects a connection says so in this way, and a router before
+ * a link with a smaller MTU.
+ *
+ * Context: softirq, RCU read-side critical section.
+ * Return: false if nothing behind the device is meant.
+ */
+bool atw_tcp_icmp(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	struct {
+		struct icmphdr	icmp;
+		struct iphdr	iph;
+		__be16		port[2];
+	} __packed buf, *p;
+	struct atw_flow_key key = { .proto = IPPROTO_TCP };
+
+	p = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
+	if (!p || p->icmp.type != ICMP_DEST_UNREACH || p->iph.version != 4 ||
+	    p->iph.ihl != 5 || p->iph.protocol != IPPROTO_TCP)
+		return false;
+	key.laddr = p->iph.daddr;
+	key.raddr = p->iph.saddr;
+	key.rport = p->port[0];
+	key.lport = p->port[1];
+	if (!atw_flow_known(&nd->flows, &key))
+		return false;
+	atw_tcp_deliver(nd, skb, IPPROTO_ICMP, NULL, NULL);
+	return true;
+}
+
+/* Has a socket behind the device sent it, whatever has become of its flow? */
+static bool atw_tcp_is_own(const struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct sock *sk = skb_to_full_sk(skb);
+
+	return sk && sk_fullsock(sk) && sk->sk_kern_sock &&
+	       READ_ONCE(sk->sk_bound_dev_if) == nd->dev->ifindex;
+}
+
+/* What the sockets behind the device send. */
+static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct atw_netdev *nd = priv;
+	struct atw_flow_key key = {
+		.laddr = iph->daddr,
+		.raddr = iph->saddr,
+		.proto = IPPROTO_TCP,
+	};
+	const struct tcphdr *th;
+	struct tcphdr buf;
+
+	if (likely(skb->mark != ATW_PROXY_MARK) ||
+	    iph->protocol != IPPROTO_TCP)
+		return NF_ACCEPT;
+	th = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
+	if (!th)
+		return NF_ACCEPT;
+	key.lport = th->dest;
+	key.rport = th->source;
+	/* What is sent after the end of its flow is for nobody. */
+	if (!atw_flow_known(&nd->flows, &key))
+		return atw_tcp_is_own(nd, skb) ? NF_DROP : NF_ACCEPT;
+
+	skb_orphan(skb);
+	skb_scrub_packet(skb, true);
+	atw_netdev_receive(nd, skb);
+	return NF_STOLEN;
+}
+
+/* A socket behind the device: what it sends is known by its mark. */
+static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
+{
+	struct socket *sock;
+	struct sock *sk;
+	int err;
+
+	err = sock_create_kern(dev_net(nd->dev), AF_INET, SOCK_STREAM,
+			       IPPROTO_TCP, &sock);
+	if (err)
+		return err;
+	sk = sock->sk;
+	err = sock_bindtoindex(sk, nd->dev->ifindex, true);
+	if (err) {
+		sock_release(sock);
+		return err;
+	}
+	lock_sock(sk);
+	sk->sk_reuse = SK_CAN_REUSE;
+	/* The module knows no urgent data: it keeps its place in the stream. */
+	sock_set_flag(sk, SOCK_URGINLINE);
+	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
+	WRITE_ONCE(sk->sk_sndbuf, ATW_PROXY_SNDBUF);
+	WRITE_ONCE(sk->sk_rcvbuf, ATW_PROXY_RCVBUF);
+	WRITE_ONCE(sk->sk_mark, ATW_PROXY_MARK);
+	atw_sock_set_transparent(sk);
+	release_sock(sk);
+	*res = sock;
+	return 0;
+}
+
+/* The listener */
+
+static void atw_tcp_listener_ready(struct sock *sk)
+{
+	struct atw_netdev *nd;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	nd = sk->sk_user_data;
+	/* What it accepts inherits this; that is nothing to accept from. */
+	if (nd && sk->sk_state == TCP_LISTEN)
+		queue_work(atw_relay_wq, &nd->proxy.accept);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
+{
+	const struct inet_sock *inet = inet_sk(sock->sk);
+	struct atw_flow_key key = {
+		.laddr = inet->inet_daddr,
+		.raddr = inet->inet_rcv_saddr,
+		.lport = inet->inet_dport,
+		.rport = inet->inet_sport,
+		.proto = IPPROTO_TCP,
+	};
+	struct atw_flow *flow;
+	struct atw_tcp *t;
+
+	write_lock_bh(&sock->sk->sk_callback_lock);
+	sock->sk->sk_user_data = NULL;
+	sock->sk->sk_data_ready = nd->proxy.data_ready;
+	write_unlock_bh(&sock->sk->sk_callback_lock);
+
+	rcu_read_lock();
+	flow = atw_flow_get(&nd->flows, &key);
+	rcu_read_unlock();
+	if (!flow) {
+		sock_no_linger(sock->sk);
+		sock_release(sock);
+		return;
+	}
+	t = to_atw_tcp(flow);
+	mutex_lock(&t->mutex);
+	if (t->relay && t->state == ATW_TCP_UP && !t->attached) {
+		atw_relay_attach(t->relay, sock);
+		WRITE_ONCE(t->attached, true);
+	} else {
+		/* The remote was gone first. */
+		sock_no_linger(sock->sk);
+		sock_release(sock);
+		if (!t->relay)
+			atw_tcp_drop(t);
+	}
+	mutex_unlock(&t->mutex);
+	atw_flow_put(flow);
+}
+
+static void atw_tcp_accept(struct work_struct *work)
+{
+	struct atw_netdev *nd = container_of(work, struct atw_netdev,
+					     proxy.accept);
+	struct socket *sock;
+
+	while (!kernel_accept(nd->proxy.sock, &sock, O_NONBLOCK))
+		atw_tcp_accepted(nd, sock);
+}
+
+static int atw_tcp_listen(struct atw_netdev *nd)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	struct socket *sock;
+	struct sock *sk;
+	int err;
+
+	err = atw_tcp_socket(nd, &sock);
+	if (err)
+		return err;
+	sk = sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	nd->proxy.data_ready = sk->sk_data_ready;
+	sk->sk_user_data = nd;
+	sk->sk_data_ready = atw_tcp_listener_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	/* A port of its own, which nobody is told. */
+	err = kernel_bind(sock, (struct sockaddr_unsized *)&any, sizeof(any));
+	if (!err)
+		err = kernel_listen(sock, ATW_PROXY_BACKLOG);
+	if (err)
+		goto release;
+	/* What TCP is not told to give to it does not find it. */
+	lock_sock(sk);
+	local_bh_disable();
+	sk->sk_prot->unhash(sk);
+	local_bh_enable();
+	release_sock(sk);
+	nd->proxy.sock = sock;
+	rcu_assign_pointer(nd->proxy.sk, sk);
+	return 0;
+release:
+	sock_release(sock);
+	return err;
+}
+
+/* What the module has accepted */
+
+/* Let @sock, which has the remote's address, connect for a new flow. */
+static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
+			const struct atw_flow_key *key, struct socket *sock)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = key->laddr,
+		.sin_port = key->lport,
+	};
+	struct atw_tcp *t = atw_tcp_alloc(nd, key, GFP_KERNEL);
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->incoming = atomic_add_unless(&nd->proxy.incoming, 1,
+					ATW_TCP_INCOMING_MAX);
+	t->state = ATW_TCP_UP;
+	t->attached = true;
+	mutex_lock(&t->mutex);
+	/* From here on what it sends finds its way. */
+	err = t->incoming ? atw_flow_add(&t->flow) : -ENOBUFS;
+	if (err)
+		goto unlock;
+	err = kernel_connect(sock, (struct sockaddr_unsized *)&to, sizeof(to),
+			     O_NONBLOCK);
+	if (err == -EINPROGRESS)
+		err = 0;
+	if (err) {
+		atw_tcp_drop(t);
+		goto unlock;
+	}
+	/* Our reference is the relay's. */
+	WRITE_ONCE(t->relay, r);
+	nd->counters.tcp_incoming++;
+	atw_relay_start(r, t, sock);
+unlock:
+	mutex_unlock(&t->mutex);
+	if (err)
+		atw_flow_put(&t->flow);
+	return err;
+}
+
+/* Bind @sock to the remote's address, or to nobody's if that is not known. */
+static int atw_tcp_bind_remote(struct socket *sock, u32 addr, u16 port,
+			       struct atw_flow_key *key)
+{
+	struct sockaddr_in from = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(addr ?: ATW_TCP_NOBODY),
+		.sin_port = htons(addr ? port : 0),
+	};
+	int err;
+
+	/* What can be no remote's address must not get past the checks of one. */
+	if (ipv4_is_multicast(from.sin_addr.s_addr) ||
+	    ipv4_is_lbcast(from.sin_addr.s_addr) ||
+	    ipv4_is_zeronet(from.sin_addr.s_addr) ||
+	    ipv4_is_loopback(from.sin_addr.s_addr))
+		return -EADDRNOTAVAIL;
+	err = kernel_bind(sock, (struct sockaddr_unsized *)&from, sizeof(from));
+	if (err == -EADDRINUSE) {
+		/* A server of this machine has the port: who it is matters more. */
+		from.sin_port = 0;
+		err = kernel_bind(sock, (struct sockaddr_unsized *)&from,
+				  sizeof(from));
+	}
+	if (err)
+		return err;
+	key->raddr = from.sin_addr.s_addr;
+	key->rport = inet_sk(sock->sk)->inet_sport;
+	return 0;
+}
+
+/**
+ * atw_tcp_incoming() - have the next one that a server has accepted connect
+ * @nd: the device
+ * @server: the server
+ * @addr: to this address, 0: there is none
+ * @port: and port
+ *
+ * To all but the program it is as if the remote had connected over a network.
+ *
+ * Context: process context; not after atw_tcp_stop().
+ * Return: 0; -EAGAIN, none waits; -ENOMEM, one may wait still; else -errno, it
+ * was disconnected.
+ */
+int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
+		     __be32 addr, __be16 port)
+{
+	struct atw_flow_key key = {
+		.laddr = addr,
+		.lport = port,
+		.proto = IPPROTO_TCP,
+	};
+	struct socket *sock;
+	struct atw_relay *r;
+	u32 remote_addr;
+	u16 remote_port;
+	int err;
+
+	r = atw_relay_accept(server, &nd->rx_budget, &atw_tcp_relay_ops);
+	if (IS_ERR(r))
+		return PTR_ERR(r);
+	err = addr && rcu_access_pointer(nd->proxy.sk) ?
+	      atw_tcp_socket(nd, &sock) : -ENETUNREACH;
+	if (err)
+		goto refuse;
+	tcp_sock_set_syncnt(sock->sk, ATW_TCP_SYNS);
+	atw_relay_remote(r, &remote_addr, &remote_port);
+	err = atw_tcp_bind_remote(sock, remote_addr, remote_port, &key) ?:
+	      atw_tcp_dial(nd, r, &key, sock);
+	if (!err)
+		return 0;
+	sock_release(sock);
+refuse:
+	atw_relay_refuse(r);
+	return err;
+}
+
+/**
+ * atw_tcp_start() - prepare to carry TCP
+ * @nd: the device, registered
+ *
+ * Context: process context.
+ * Return: 0 or -errno.
+ */
+int atw_tcp_start(struct atw_netdev *nd)
+{
+	struct nf_hook_ops *hook = &nd->proxy.hook;
+	int err;
+
+	INIT_WORK(&nd->proxy.accept, atw_tcp_accept);
+	hook->hook = atw_tcp_hook;
+	hook->priv = nd;
+	hook->pf = NFPROTO_IPV4;
+	hook->hooknum = NF_INET_LOCAL_OUT;
+	hook->priority = NF_IP_PRI_FIRST;
+	err = nf_register_net_hook(dev_net(nd->dev), hook);
+	if (err)
+		return err;
+	err = atw_tcp_listen(nd);
+	if (err)
+		nf_unregister_net_hook(dev_net(nd->dev), hook);
+	return err;
+}
+
+/**
+ * atw_tcp_stop() - accept no more; to be called before the flows are ended
+ * @nd: the device
+ *
+ * Context: process context.
+ */
+void atw_tcp_stop(struct atw_netdev *nd)
+{
+	struct sock *sk = nd->proxy.sock->sk;
+
+	rcu_assign_pointer(nd->proxy.sk, NULL);
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = nd->proxy.data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+	cancel_work_sync(&nd->proxy.accept);
+	/* Resets what waits to be accepted, while the hook is there. */
+	sock_release(nd->proxy.sock);
+}
+
+/**
+ * atw_tcp_stopped() - undo the rest; to be called after the flows are ended
+ * @nd: the device; the hook may run until a grace period has passed
+ *
+ * Context: process context.
+ */
+void atw_tcp_stopped(struct atw_netdev *nd)
+{
+	nf_unregister_net_hook(dev_net(nd->dev), &nd->proxy.hook);
+}

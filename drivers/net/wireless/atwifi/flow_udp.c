@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UDP of unmodified programs.
+ *
+ * A program's datagrams from one port to one remote are a flow, with a
+ * connection of the module that is opened for the first of them and closed when
+ * none has passed for a while. Datagrams keep their boundaries. One that the
+ * module could not send whole is refused with the error that a router would
+ * send; one that it may have cut is dropped: the program cannot tell.
+ *
+ * All is done by the flow's work, and what others tell it is in two queues and a
+ * few flags, so that there is no lock but those of the queues. Queueing the work
+ * orders what was written before for it.
+ */
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <linux/jiffies.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/slab.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+
+#include "conn.h"
+#include "dev.h"
+#include "netdev.h"
+#include "packet.h"
+
+/* Datagrams that wait for the module, and for the device's receive path. */
+#define ATW_UDP_UP_MAX		32
+#define ATW_UDP_DOWN_MAX	64
+#define ATW_UDP_MTU		(ATW_DGRAM_MAX + sizeof(struct iphdr) + \
+				 sizeof(struct udphdr))
+#define ATW_UDP_IDLE		(60 * HZ)
+/* A resolver asks from a new port each time. */
+#define ATW_UDP_IDLE_DNS	(5 * HZ)
+#define ATW_DNS_PORT		53
+/* For a socket of the module. */
+#define ATW_UDP_WAIT		(10 * HZ)
+#define ATW_UDP_RETRY		(HZ / 2)
+/**
+ * struct atw_udp - a flow of UDP
+ * @flow: what all kinds have
+ * @work: does all that is done
+ * @up: packets for the remote
+ * @down: datagrams from the remote
+ * @conn: with a reference; the work's alone, as what follows up to @since
+ * @gone: not in the table any more
+ * @waits: for a socket of the module
+ * @since: when it began to wait
+ * @used: when the last datagram passed
+ * @err: outcome of the connect
+ * @opened: @err is valid; written before the work is queued
+ * @closed: so is this
+ * @ending: is to end soon; any context
+ */
+struct atw_udp {
+	struct atw_flow		flow;
+	struct delayed_work	work;
+	struct sk_buff_head	up;
+	struct sk_buff_head	down;
+	struct atw_conn		*conn;
+	bool			gone;
+	bool			waits;
+	unsigned long		since;
+	unsigned long		used;
+	int			err;
+	bool			opened;
+	bool			closed;
+	bool			ending;
+};
+
+static struct atw_udp *to_atw_udp(struct atw_flow *flow)
+{
+	return container_of(flow, struct atw_udp, flow);
+}
+
+static void atw_udp_wake(struct atw_udp *u)
+{
+	refcount_inc(&u->flow.ref);
+	/* If it was queued already, that has a reference. */
+	if (mod_delayed_work(atw_relay_wq, &u->work, 0))
+		atw_flow_put(&u->flow);
+}
+
+/* Look again after a while, unless that is sooner anyway. */
+static void atw_udp_tick(struct atw_udp *u, unsigned long delay)
+{
+	refcount_inc(&u->flow.ref);
+	if (!queue_delayed_work(atw_relay_wq, &u->work, delay))
+		atw_flow_put(&u->flow);
+}
+
+/* What the connection tells; its lock is held. */
+
+static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_udp *u = c->owner;
+
+	u->err = err;
+	WRITE_ONCE(u->opened, true);
+	atw_udp_wake(u);
+}
+
+static bool atw_udp_rx(struct atw_conn *c, struct sk_buff *skb)
+{
+	struct atw_udp *u = c->owner;
+	struct atw_netdev *nd = u->flow.nd;
+
+	if (skb->len >= ATW_DGRAM_MAX) {
+		nd->counters.udp_maybe_cut++;
+		kfree_skb(skb);
+	} else if (skb_queue_len_lockless(&u->down) >= ATW_UDP_DOWN_MAX) {
+		nd->counters.udp_dropped++;
+		kfree_skb(skb);
+	} else {
+		skb_queue_tail(&u->down, skb);
+		atw_udp_wake(u);
+	}
+	return true;
+}
+
+static void atw_udp_closed(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_udp *u = c->owner;
+
+	WRITE_ONCE(u->closed, true);
+	atw_udp_wake(u);
+}
+
+static void atw_udp_tx_done(struct atw_conn *c)
+{
+	atw_udp_wake(c->owner);
+}
+
+static const struct atw_conn_ops atw_udp_conn_ops = {
+	.opened		= atw_udp_opened,
+	.rx		= atw_udp_rx,
+	.closed		= atw_udp_closed,
+	.tx_done	= atw_udp_tx_done,
+};
+
+/* The flow's work */
+
+static void atw_udp_release_conn(struct atw_udp *u, bool abort)
+{
+	if (!u->conn)
+		return;
+	atw_conn_close(u->conn, abort, HZ);
+	atw_conn_put(u->conn);
+	u->conn = NULL;
+}
+
+static struct sk_buff *atw_udp_dequeue(struct atw_udp *u)
+{
+	struct sk_buff *skb = skb_dequeue(&u->up);
+
+	if (skb)
+		atw_budget_give(&u->flow.nd->tx_budget, skb->truesize);
+	return skb;
+}
+
+/* @err: what to answer to those that were not sent, 0: nothing */
+static void atw_udp_drop(struct atw_udp *u, int err)
+{
+	struct atw_netdev *nd = u->flow.nd;
+	struct sk_buff *skb, *answer;
+
+	u->gone = true;
+	if (cancel_delayed_work(&u->work))
+		atw_flow_put(&u->flow);
+	atw_udp_release_conn(u, err);
+	while ((skb = atw_udp_dequeue(u))) {
+		if (err) {
+			answer = atw_packet_icmp_error(skb, ICMP_HOST_UNREACH,
+						       0);
+			atw_netdev_answer(nd, answer);
+		}
+		nd->counters.udp_dropped++;
+		kfree_skb(skb);
+	}
+	atw_flow_del(&u->flow);
+	atw_flows_retry(&nd->flows);
+}
+
+static int atw_udp_connect(struct atw_udp *u)
+{
+	const struct atw_flow_key *key = &u->flow.key;
+	struct atw_conn *c;
+
+	u->opened = false;
+	u->closed = false;
+	c = atw_conn_open(&u->flow.nd->adev->module.conns, ATW_TYPE_UDP_CLIENT,
+			  "", ntohl(key->raddr), ntohs(key->rport), 0,
+			  &atw_udp_conn_ops, u);
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	u->conn = c;
+	return 0;
+}
+
+static void atw_udp_down(struct atw_udp *u)
+{
+	const struct atw_flow_key *key = &u->flow.key;
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&u->down))) {
+		WRITE_ONCE(u->used, jiffies);
+		atw_netdev_answer(u->flow.nd,
+				  atw_packet_udp(key->raddr, key->rport,
+						 key->laddr, key->lport,
+						 skb->data, skb->len));
+		consume_skb(skb);
+	}
+}
+
+/* One while another is on its way. */
+static void atw_udp_up(struct atw_udp *u)
+{
+	struct sk_buff *skb;
+
+	while (atw_conn_unsent(u->conn) <= ATW_DGRAM_MAX &&
+	       (skb = atw_udp_dequeue(u))) {
+		WRITE_ONCE(u->used, jiffies);
+		__skb_pull(skb, skb_transport_offset(skb) +
+				sizeof(struct udphdr));
+		/* An empty one is none to the module. */
+		if (!skb->len || skb_linearize(skb) ||
+		    atw_conn_send(u->conn, skb)) {
+			u->flow.nd->counters.udp_dropped++;
+			kfree_skb(skb);
+		}
+	}
+}
+
+/* The module has no socket left: wait for one. */
+static void atw_udp_wait(struct atw_udp *u)
+{
+	struct atw_netdev *nd = u->flow.nd;
+
+	if (!u->waits) {
+		u->waits = true;
+		u->since = jiffies;
+		nd->counters.waits++;
+	}
+	atw_flow_wait(&u->flow);
+}
+
+static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
+{
+	return u->flow.key.rport == htons(ATW_DNS_PORT) ? ATW_UDP_IDLE_DNS :
+							   ATW_UDP_IDLE;
+}
+
+static void atw_udp_step(struct atw_udp *u)
+{
+	unsigned long limit = atw_udp_idle_limit(u);
+	int err = 0;
+
+	if (u->gone)
+		return;
+	if (READ_ONCE(u->ending)) {
+		atw_udp_drop(u, 0);
+		return;
+	}
+	if (!u->conn && u->waits && jiffies - u->since > ATW_UDP_WAIT) {
+		atw_udp_drop(u, -EHOSTUNREACH);
+		return;
+	}
+	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
+		err = atw_udp_connect(u);
+	} else if (u->conn && READ_ONCE(u->opened) && u->err) {
+		err = u->err;
+		atw_udp_release_conn(u, true);
+		if (err == -ENOBUFS) {
+			atw_udp_wait(u);
+			err = 0;
+		}
+	} else if (u->conn && u->opened) {
+		if (u->waits)
+			atw_flow_done_waiting(&u->flow);
+		u->waits = false;
+		atw_udp_down(u);
+		/* Whatever the reason was, the next datagram opens it again. */
+		if (READ_ONCE(u->closed)) {
+			atw_udp_drop(u, 0);
+			return;
+		}
+		atw_udp_up(u);
+		if (jiffies - u->used > limit) {
+			atw_udp_drop(u, 0);
+			return;
+		}
+	}
+	if (err)
+		atw_udp_drop(u, err);
+	else
+		atw_udp_tick(u, u->waits ? ATW_UDP_RETRY : HZ);
+}
+
+static void atw_udp_run(struct work_struct *work)
+{
+	struct atw_udp *u = container_of(to_delayed_work(work), struct atw_udp,
+					 work);
+
+	atw_udp_step(u);
+	atw_flow_put(&u->flow);
+}
+
+/* The table's calls */
+
+static void atw_udp_retry(struct atw_flow *flow)
+{
+	atw_udp_wake(to_atw_udp(flow));
+}
+
+static void atw_udp_end(struct atw_flow *flow)
+{
+	struct atw_udp *u = to_atw_udp(flow);
+
+	WRITE_ONCE(u->ending, true);
+	atw_udp_wake(u);
+}
+
+static unsigned long atw_udp_spare(struct atw_flow *flow)
+{
+	struct atw_udp *u = to_atw_udp(flow);
+
+	if (!READ_ONCE(u->opened) || !skb_queue_empty_lockless(&u->up))
+		return 0;
+	return jiffies - READ_ONCE(u->used);
+}
+
+static void atw_udp_release(struct atw_flow *flow)
+{
+	struct atw_udp *u = to_atw_udp(flow);
+	struct sk_buff *skb;
+
+	while ((skb = atw_udp_dequeue(u)))
+		kfree_skb(skb);
+	skb_queue_purge(&u->down);
+	kfree_rcu(u, flow.rcu);
+}
+
+static const struct atw_flow_ops atw_udp_flow_ops = {
+	.retry		= atw_udp_retry,
+	.end		= atw_udp_end,
+	.spare		= atw_udp_spare,
+	.release	= atw_udp_release,
+};
+
+/* The transmit path */
+
+static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
+				   const struct atw_flow_key *key)
+{
+	struct atw_udp *u;
+
+	u = kzalloc(sizeof(*u), GFP_ATOMIC | __GFP_NOWARN);
+	if (!u)
+		return NULL;
+	atw_flow_init(&u->flow, nd, key, &atw_udp_flow_ops);
+	INIT_DELAYED_WORK(&u->work, atw_udp_run);
+	skb_queue_head_init(&u->up);
+	skb_queue_head_init(&u->down);
+	u->used = jiffies;
+	if (atw_flow_add(&u->flow)) {
+		atw_flow_put(&u->flow);
+		return NULL;
+	}
+	nd->counters.udp_flows++;
+	return u;
+}
+
+/* Its length without headers, or -errno: it is no datagram. */
+static int atw_udp_len(struct sk_buff *skb)
+{
+	unsigned int off = ip_hdrlen(skb);
+	const struct udphdr *uh;
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, off + sizeof(*uh)))
+		return -EINVAL;
+	uh = (const void *)ip_hdr(skb) + off;
+	len = ntohs(uh->len);
+	/* All that is a fragment of another one is too long for us anyway. */
+	if (ip_is_fragment(ip_hdr(skb)))
+		return ATW_DGRAM_MAX + 1;
+	if (len < sizeof(*uh) || len > skb->len - off)
+		return -EINVAL;
+	if (pskb_trim_rcsum(skb, off + len))
+		return -ENOMEM;
+	/* It may be that of a packet in this one, which was left to us. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
+		return -ENOMEM;
+	/* We are the last who can check it: it goes on without its header. */
+	uh = (const void *)ip_hdr(skb) + off;
+	if (uh->check && nf_ip_checksum(skb, NF_INET_LOCAL_IN, off,
+					IPPROTO_UDP))
+		return -EBADMSG;
+	return len - sizeof(*uh);
+}
+
+/**
+ * atw_udp_xmit() - a datagram from a program, or a fragment of one
+ * @nd: the device
+ * @skb: begins with its IP header, which was checked; taken
+ *
+ * Context: softirq, RCU read-side critical section.
+ */
+void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	struct atw_flow_key key = { .proto = IPPROTO_UDP };
+	const struct udphdr *uh;
+	struct sk_buff *answer;
+	struct atw_flow *flow;
+	struct atw_udp *u;
+	int len;
+
+	len = atw_udp_len(skb);
+	if (len > ATW_DGRAM_MAX) {
+		nd->counters.udp_too_long++;
+		answer = atw_packet_icmp_error(skb, ICMP_FRAG_NEEDED,
+					       ATW_UDP_MTU);
+		atw_netdev_answer(nd, answer);
+		goto drop;
+	}
+	if (len < 0)
+		goto drop_counted;
+
+	uh = (const void *)ip_hdr(skb) + ip_hdrlen(skb);
+	key.laddr = ip_hdr(skb)->saddr;
+	key.raddr = ip_hdr(skb)->daddr;
+	key.lport = uh->source;
+	key.rport = uh->dest;
+	flow = atw_flow_get(&nd->flows, &key);
+	u = flow ? to_atw_udp(flow) : atw_udp_new(nd, &key);
+	if (!u)
+		goto drop_counted;
+	if (skb_queue_len_lockless(&u->up) >= ATW_UDP_UP_MAX ||
+	    !atw_budget_take(&nd->tx_budget, skb->truesize)) {
+		nd->counters.udp_dropped++;
+		kfree_skb(skb);
+	} else {
+		/* Its sender is charged until it is sent. */
+		skb_scrub_packet(skb, true);
+		skb_queue_tail(&u->up, skb);
+		atw_udp_wake(u);
+	}
+	atw_flow_put(&u->flow);
+	return;
+drop_counted:
+	nd->counters.udp_dropped++;
+drop:
+	kfree_skb(skb);
+}

@@ -1,0 +1,686 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The network device.
+ *
+ * To the kernel it is a plain Ethernet device without ARP that speaks IPv4.
+ * What is sent through it is sorted here, behind a NAPI, so that a program's
+ * packet never enters TCP again from inside of a transmit: TCP and UDP become
+ * connections of the module (flow_tcp.c, flow_udp.c), the rest is answered as a
+ * network would. What comes for programs is received by the device like what
+ * comes from a wire.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/icmp.h>
+#include <linux/if_arp.h>
+#include <linux/if_vlan.h>
+#include <linux/inetdevice.h>
+#include <linux/iopoll.h>
+#include <linux/ip.h>
+#include <linux/rtnetlink.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/route.h>
+
+#include "compat_net.h"
+#include "dev.h"
+#include "dhcp.h"
+#include "netdev.h"
+#include "packet.h"
+#include "query.h"
+
+/* Packets that wait for the NAPI, of each direction. */
+#define ATW_RXQ_MAX	1024
+#define ATW_TXQ_MAX	1024
+/* For the last ones, resets among them; in us. */
+#define ATW_RXQ_FLUSH	1000000
+/* Echo requests that wait for the module, and their part of its time, inverse. */
+#define ATW_PINGS_MAX	4
+#define ATW_PING_PART	4
+/* Flows that were idle for so long may be ended for others; one at a time. */
+#define ATW_EVICT_IDLE	(HZ / 4)
+#define ATW_EVICT_PAUSE	(HZ / 5)
+/* A carrier that is gone for less may go unnoticed: one change a second is told. */
+#define ATW_BOUNCE	(HZ * 3 / 2)
+
+/**
+ * atw_netdev_receive() - a packet for programs
+ * @nd: the device
+ * @skb: begins with its IP header; taken
+ *
+ * Context: any, also inside of a transmit.
+ */
+void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	struct net_device *dev = nd->dev;
+	struct ethhdr *eth;
+
+	if (skb_cow_head(skb, ETH_HLEN)) {
+		dev_core_stats_rx_dropped_inc(dev);
+		kfree_skb(skb);
+		return;
+	}
+	skb_reset_network_header(skb);
+	eth = skb_push(skb, ETH_HLEN);
+	/* Anybody but us: the other end of a wire that nobody else is on. */
+	ether_addr_copy(eth->h_dest, dev->dev_addr);
+	ether_addr_copy(eth->h_source, dev->dev_addr);
+	eth->h_source[0] |= 2;
+	eth->h_source[ETH_ALEN - 1] ^= 1;
+	eth->h_proto = htons(ETH_P_IP);
+	skb->protocol = eth_type_trans(skb, dev);
+	if (!netif_running(dev) ||
+	    skb_queue_len_lockless(&nd->rxq) >= ATW_RXQ_MAX) {
+		dev_core_stats_rx_dropped_inc(dev);
+		kfree_skb(skb);
+		return;
+	}
+	local_bh_disable();
+	dev_sw_netstats_rx_add(dev, skb->len);
+	skb_queue_tail(&nd->rxq, skb);
+	napi_schedule(&nd->napi);
+	local_bh_enable();
+}
+
+/**
+ * atw_netdev_answer() - what answers a program's packet, if anything does
+ * @nd: the device
+ * @skb: as for atw_netdev_receive(), or NULL
+ *
+ * Context: any, also inside of a transmit.
+ */
+void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	if (skb)
+		atw_netdev_receive(nd, skb);
+}
+
+/* Is it for one host, from one? */
+static bool atw_netdev_is_unicast(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return !(rt && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) &&
+	       !ipv4_is_multicast(iph->daddr) && !ipv4_is_lbcast(iph->daddr) &&
+	       !ipv4_is_zeronet(iph->daddr) && !ipv4_is_loopback(iph->daddr) &&
+	       !ipv4_is_multicast(iph->saddr) && !ipv4_is_lbcast(iph->saddr) &&
+	       !ipv4_is_zeronet(iph->saddr) && !ipv4_is_loopback(iph->saddr);
+}
+
+static void atw_netdev_lease(const struct atw_netdev *nd,
+			     struct atw_lease *lease)
+{
+	const struct atw_module *m = &nd->adev->module;
+
+	lease->addr = READ_ONCE(m->addr);
+	lease->gateway = READ_ONCE(m->gateway);
+	lease->mask = READ_ONCE(m->mask);
+	lease->dns[0] = READ_ONCE(m->dns[0]);
+	lease->dns[1] = READ_ONCE(m->dns[1]);
+}
+
+/* Is it to the DHCP server that the device is? Answers it then. */
+static bool atw_netdev_dhcp(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct atw_dhcp_reply *reply;
+	unsigned int off = ip_hdrlen(skb);
+	const struct udphdr *uh;
+	struct atw_lease lease;
+	size_t len;
+
+	if (iph->protocol != IPPROTO_UDP || ip_is_fragment(iph) ||
+	    !pskb_may_pull(skb, off + sizeof(*uh)))
+		return false;
+	iph = ip_hdr(skb);
+	uh = (const void *)iph + off;
+	atw_netdev_lease(nd, &lease);
+	if (uh->dest != htons(ATW_DHCP_SERVER_PORT) ||
+	    (!ipv4_is_lbcast(iph->daddr) &&
+	     iph->daddr != htonl(atw_dhcp_server(&lease))))
+		return false;
+	len = ntohs(uh->len);
+	if (len < sizeof(*uh) || len > skb->len - off || skb_linearize(skb))
+		return true;
+	reply = kmalloc(sizeof(*reply), GFP_ATOMIC);
+	if (!reply)
+		return true;
+	if (atw_dhcp_answer(&lease, nd->dev->dev_addr,
+			    skb->data + off + sizeof(*uh), len - sizeof(*uh),
+			    reply)) {
+		nd->counters.dhcp_replies++;
+		atw_netdev_answer(nd,
+				  atw_packet_udp(htonl(atw_dhcp_server(&lease)),
+						 htons(ATW_DHCP_SERVER_PORT),
+						 htonl(reply->daddr),
+						 htons(ATW_DHCP_CLIENT_PORT),
+						 reply->buf, reply->len));
+	}
+	kfree(reply);
+	return true;
+}
+
+/**
+ * struct atw_ping - an echo request that the module is to send
+ * @nd: the device
+ * @skb: the request
+ */
+struct atw_ping {
+	struct atw_netdev	*nd;
+	struct sk_buff		*skb;
+};
+
+static int atw_netdev_ping_run(struct atw_module *m, void *arg)
+{
+	unsigned long start = jiffies;
+	struct atw_ping *ping = arg;
+	struct atw_netdev *nd = ping->nd;
+	int err;
+
+	err = atw_query_ping(m, ntohl(ip_hdr(ping->skb)->daddr));
+	/* It must not take more than a small part of the module's time. */
+	WRITE_ONCE(nd->ping_after,
+		   jiffies + (jiffies - start) * ATW_PING_PART);
+	if (err)
+		return err;
+	rcu_read_lock();
+	if (!READ_ONCE(nd->dying)) {
+		nd->counters.pings++;
+		atw_netdev_answer(nd, atw_packet_icmp_echo_reply(ping->skb));
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+static void atw_netdev_ping_release(void *arg)
+{
+	struct atw_ping *ping = arg;
+
+	kfree_skb(ping->skb);
+	atomic_dec(&ping->nd->pings);
+}
+
+/* Calls are made where memory may be waited for. */
+static void atw_netdev_ping_work(struct work_struct *work)
+{
+	struct atw_netdev *nd = container_of(work, struct atw_netdev,
+					     ping_work);
+	struct atw_call *call;
+	struct atw_ping *ping;
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&nd->pingq))) {
+		call = atw_call_new(sizeof(*ping), atw_netdev_ping_run);
+		if (!call) {
+			kfree_skb(skb);
+			atomic_dec(&nd->pings);
+			continue;
+		}
+		ping = (struct atw_ping *)call->arg;
+		ping->nd = nd;
+		ping->skb = skb;
+		call->idle = true;
+		call->release = atw_netdev_ping_release;
+		/* Refused, it is lost, as on a network. */
+		atw_module_queue(&nd->adev->module, call);
+		atw_call_put(call);
+	}
+}
+
+/* Is it an echo request? Takes it then. */
+static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct icmphdr *icmph;
+	unsigned int off = ip_hdrlen(skb);
+
+	if (ip_hdr(skb)->protocol != IPPROTO_ICMP ||
+	    ip_is_fragment(ip_hdr(skb)) ||
+	    !pskb_may_pull(skb, off + sizeof(*icmph)))
+		return false;
+	icmph = (const void *)ip_hdr(skb) + off;
+	if (icmph->type != ICMP_ECHO || icmph->code)
+		return false;
+	if (time_before(jiffies, READ_ONCE(nd->ping_after)) ||
+	    !atomic_add_unless(&nd->pings, 1, ATW_PINGS_MAX)) {
+		kfree_skb(skb);
+		return true;
+	}
+	skb_orphan(skb);
+	skb_scrub_packet(skb, true);
+	skb_queue_tail(&nd->pingq, skb);
+	queue_work(atw_relay_wq, &nd->ping_work);
+	return true;
+}
+
+/* A packet with an Ethernet header, as it was transmitted. */
+static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct iphdr *iph;
+	unsigned int len;
+
+	/* It may stay in a socket: that is no time to hold its sender's pages. */
+	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) ||
+	    !pskb_may_pull(skb, ETH_HLEN + sizeof(*iph)) ||
+	    eth_hdr(skb)->h_proto != htons(ETH_P_IP) ||
+	    skb_vlan_tag_present(skb))
+		goto unknown;
+	__skb_pull(skb, ETH_HLEN);
+	skb_reset_network_header(skb);
+	iph = ip_hdr(skb);
+	len = ntohs(iph->tot_len);
+	if (iph->version != 4 || iph->ihl < 5 || len < iph->ihl * 4 ||
+	    skb->len < len || !pskb_may_pull(skb, iph->ihl * 4) ||
+	    pskb_trim_rcsum(skb, len))
+		goto unknown;
+	skb_set_transport_header(skb, ip_hdrlen(skb));
+
+	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(skb))
+		goto unknown;
+	if (atw_netdev_ping(nd, skb))
+		return;
+	if (ip_hdr(skb)->protocol == IPPROTO_ICMP && atw_tcp_icmp(nd, skb))
+		return;
+	iph = ip_hdr(skb);
+	if (iph->protocol == IPPROTO_TCP) {
+		/* No TCP of today makes fragments. */
+		if (ip_is_fragment(iph))
+			goto unknown;
+		atw_tcp_xmit(nd, skb);
+		return;
+	}
+	if (iph->protocol == IPPROTO_UDP) {
+		atw_udp_xmit(nd, skb);
+		return;
+	}
+	atw_netdev_answer(nd, atw_packet_icmp_error(skb, ICMP_PROT_UNREACH, 0));
+unknown:
+	/* Neighbours' noise, IPv6 among it: no reason to count errors. */
+	consume_skb(skb);
+}
+
+static int atw_netdev_poll(struct napi_struct *napi, int budget)
+{
+	struct atw_netdev *nd = container_of(napi, struct atw_netdev, napi);
+	struct sk_buff *skb;
+	int done = 0;
+
+	while (done < budget && (skb = skb_dequeue(&nd->rxq))) {
+		netif_receive_skb(skb);
+		done++;
+	}
+	while (done < budget && (skb = skb_dequeue(&nd->txq))) {
+		rcu_read_lock();
+		atw_netdev_sort(nd, skb);
+		rcu_read_unlock();
+		done++;
+	}
+	if (done < budget && napi_complete_done(napi, done) &&
+	    !(skb_queue_empty(&nd->rxq) && skb_queue_empty(&nd->txq)))
+		napi_schedule(napi);
+	return done;
+}
+
+static netdev_tx_t atw_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+
+	if (skb_queue_len_lockless(&nd->txq) >= ATW_TXQ_MAX) {
+		dev_core_stats_tx_dropped_inc(dev);
+		kfree_skb(skb);
+		return NETDEV_TX_OK;
+	}
+	skb_reset_mac_header(skb);
+	skb_dst_force(skb);
+	skb_tx_timestamp(skb);
+	dev_sw_netstats_tx_add(dev, 1, skb->len);
+	skb_queue_tail(&nd->txq, skb);
+	napi_schedule(&nd->napi);
+	return NETDEV_TX_OK;
+}
+
+static int atw_netdev_open(struct net_device *dev)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+
+	napi_enable(&nd->napi);
+	netif_start_queue(dev);
+	/* Some may have come since it was stopped. */
+	local_bh_disable();
+	napi_schedule(&nd->napi);
+	local_bh_enable();
+	return 0;
+}
+
+/* The flows stay: programs do not notice a device that comes back soon. */
+static int atw_netdev_stop(struct net_device *dev)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+
+	netif_stop_queue(dev);
+	napi_disable(&nd->napi);
+	skb_queue_purge(&nd->rxq);
+	skb_queue_purge(&nd->txq);
+	return 0;
+}
+
+static int atw_netdev_init(struct net_device *dev)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+
+	nd->local = rt_dst_alloc(dev, RTCF_LOCAL, RTN_LOCAL, true);
+	return nd->local ? 0 : -ENOMEM;
+}
+
+static void atw_netdev_uninit(struct net_device *dev)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+
+	/* A socket that is being freed may have it a little longer. */
+	dst_dev_put(&nd->local->dst);
+	dst_release(&nd->local->dst);
+	/* What came while it was being stopped. */
+	skb_queue_purge(&nd->rxq);
+	skb_queue_purge(&nd->txq);
+}
+
+static const struct net_device_ops atw_netdev_ops = {
+	.ndo_init		= atw_netdev_init,
+	.ndo_uninit		= atw_netdev_uninit,
+	.ndo_open		= atw_netdev_open,
+	.ndo_stop		= atw_netdev_stop,
+	.ndo_start_xmit		= atw_netdev_xmit,
+	.ndo_get_stats64	= dev_get_tstats64,
+	.ndo_validate_addr	= eth_validate_addr,
+};
+
+static const struct {
+	char		name[ETH_GSTRING_LEN];
+	size_t		offset;
+} atw_netdev_stats[] = {
+#define ATW_STAT(_name)	{ #_name, offsetof(struct atw_netdev_counters, _name) }
+	ATW_STAT(tcp_flows),
+	ATW_STAT(tcp_incoming),
+	ATW_STAT(tcp_refused),
+	ATW_STAT(tcp_unreachable),
+	ATW_STAT(tcp_timed_out),
+	ATW_STAT(tcp_resets),
+	ATW_STAT(udp_flows),
+	ATW_STAT(udp_too_long),
+	ATW_STAT(udp_maybe_cut),
+	ATW_STAT(udp_dropped),
+	ATW_STAT(evictions),
+	ATW_STAT(waits),
+	ATW_STAT(dhcp_replies),
+	ATW_STAT(pings),
+#undef ATW_STAT
+};
+
+static void atw_netdev_get_drvinfo(struct net_device *dev,
+				   struct ethtool_drvinfo *info)
+{
+	const struct atw_netdev *nd = netdev_priv(dev);
+
+	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
+#ifdef ATWIFI_VERSION
+	strscpy(info->version, ATWIFI_VERSION, sizeof(info->version));
+#endif
+	/* The thread may be writing it: it always ends within its array. */
+	strscpy(info->fw_version, nd->adev->module.firmware,
+		sizeof(info->fw_version));
+	strscpy(info->bus_info, dev_name(&nd->adev->dev),
+		sizeof(info->bus_info));
+}
+
+/* The names of those that are no counters, before the counters' names. */
+static const char atw_netdev_gauges[][ETH_GSTRING_LEN] = {
+	"flows_tcp",
+	"flows_udp",
+};
+
+static int atw_netdev_get_sset_count(struct net_device *dev, int sset)
+{
+	if (sset != ETH_SS_STATS)
+		return -EOPNOTSUPP;
+	return ARRAY_SIZE(atw_netdev_gauges) + ARRAY_SIZE(atw_netdev_stats);
+}
+
+static void atw_netdev_get_strings(struct net_device *dev, u32 sset, u8 *data)
+{
+	size_t i;
+
+	if (sset != ETH_SS_STATS)
+		return;
+	memcpy(data, atw_netdev_gauges, sizeof(atw_netdev_gauges));
+	data += sizeof(atw_netdev_gauges);
+	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
+		memcpy(data + i * ETH_GSTRING_LEN, atw_netdev_stats[i].name,
+		       ETH_GSTRING_LEN);
+}
+
+static void atw_netdev_get_stats(struct net_device *dev,
+				 struct ethtool_stats *stats, u64 *data)
+{
+	struct atw_netdev *nd = netdev_priv(dev);
+	size_t i;
+
+	*data++ = atw_flows_count(&nd->flows, IPPROTO_TCP);
+	*data++ = atw_flows_count(&nd->flows, IPPROTO_UDP);
+	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
+		data[i] = *(const u64 *)((const u8 *)&nd->counters +
+					 atw_netdev_stats[i].offset);
+}
+
+static const struct ethtool_ops atw_netdev_ethtool_ops = {
+	.get_drvinfo		= atw_netdev_get_drvinfo,
+	.get_link		= ethtool_op_get_link,
+	.get_ts_info		= ethtool_op_get_ts_info,
+	.get_sset_count		= atw_netdev_get_sset_count,
+	.get_strings		= atw_netdev_get_strings,
+	.get_ethtool_stats	= atw_netdev_get_stats,
+};
+
+static void atw_netdev_setup(struct net_device *dev)
+{
+	ether_setup(dev);
+	dev->netdev_ops = &atw_netdev_ops;
+	dev->ethtool_ops = &atw_netdev_ethtool_ops;
+	dev->flags |= IFF_NOARP;
+	dev->flags &= ~IFF_MULTICAST;
+	dev->priv_flags |= IFF_NO_QUEUE;
+	/* What is sent is changed. */
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	netif_keep_dst(dev);
+	dev->features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
+			NETIF_F_HIGHDMA | NETIF_F_ALL_TSO;
+	dev->hw_features = dev->features;
+	dev->hw_enc_features = dev->features;
+	dev->max_mtu = ETH_MAX_MTU;
+	atw_net_set_immutable(dev);
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+}
+
+static int atw_netdev_register(struct atw_netdev *nd)
+{
+	const struct atw_module *m = &nd->adev->module;
+	struct net_device *dev = nd->dev;
+	struct in_device *in_dev;
+	int err;
+
+	if (is_valid_ether_addr(m->mac))
+		eth_hw_addr_set(dev, m->mac);
+	else
+		eth_hw_addr_random(dev);
+	netif_carrier_off(dev);
+
+	rtnl_lock();
+	err = register_netdevice(dev);
+	if (err == -EEXIST && dev->reg_state == NETREG_UNINITIALIZED) {
+		/* Somebody has given this name to another one. */
+		strscpy(dev->name, "atw%d", IFNAMSIZ);
+		err = register_netdevice(dev);
+	}
+	/*
+	 * Without a carrier nothing that is sent would come to us, to be
+	 * answered: the routes must be seen to be of no use.
+	 */
+	in_dev = err ? NULL : __in_dev_get_rtnl(dev);
+	if (in_dev)
+		IN_DEV_CONF_SET(in_dev, IGNORE_ROUTES_WITH_LINKDOWN, 1);
+	rtnl_unlock();
+	if (err)
+		return err;
+
+	err = atw_tcp_start(nd);
+	if (err) {
+		/* Datagrams may have passed already. */
+		atw_flows_end(&nd->flows);
+		unregister_netdev(dev);
+	}
+	return err;
+}
+
+/* Register the device when the module was found, and follow its link. */
+static void atw_netdev_work(struct work_struct *work)
+{
+	struct atw_netdev *nd = container_of(to_delayed_work(work),
+					     struct atw_netdev, work);
+	struct atw_module *m = &nd->adev->module;
+	u32 addr = READ_ONCE(m->addr);
+	bool up = READ_ONCE(m->state) == ATW_MODULE_JOINED;
+	int err;
+
+	if (READ_ONCE(nd->dying))
+		return;
+	if (!nd->registered) {
+		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
+			return;
+		err = atw_netdev_register(nd);
+		if (err) {
+			dev_err(m->dev, "no network device: error %d\n", err);
+			/* It can be registered only once. */
+			WRITE_ONCE(nd->dying, true);
+			return;
+		}
+		nd->registered = true;
+	}
+	if (!up) {
+		netif_carrier_off(nd->dev);
+	} else if (netif_carrier_ok(nd->dev) && addr != nd->addr) {
+		/* Who has asked for the address must ask again. */
+		netif_carrier_off(nd->dev);
+		queue_delayed_work(atw_relay_wq, &nd->work, ATW_BOUNCE);
+	} else {
+		netif_carrier_on(nd->dev);
+	}
+	nd->addr = addr;
+}
+
+/**
+ * atw_netdev_changed() - the module's state or address has changed
+ * @nd: the device
+ *
+ * Context: any.
+ */
+void atw_netdev_changed(struct atw_netdev *nd)
+{
+	/* A bounce that is going on ends with what is known then. */
+	queue_delayed_work(atw_relay_wq, &nd->work, 0);
+}
+
+/**
+ * atw_netdev_starved() - a socket of the module is needed
+ * @nd: the device
+ *
+ * By whomever: a flow that is of little use is ended for it.
+ *
+ * Context: the channel's thread.
+ * Return: whether one will be free soon.
+ */
+bool atw_netdev_starved(struct atw_netdev *nd)
+{
+	if (time_before(jiffies, nd->evicted + ATW_EVICT_PAUSE))
+		return true;
+	if (!atw_flows_evict(&nd->flows, ATW_EVICT_IDLE))
+		return false;
+	nd->evicted = jiffies;
+	nd->counters.evictions++;
+	return true;
+}
+
+/**
+ * atw_netdev_create() - make the network device of a module
+ * @adev: the device, named
+ *
+ * It is registered when the module was found: then its address is known.
+ *
+ * Context: process context.
+ * Return: the device for atw_netdev_destroy(), or NULL: no memory.
+ */
+struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
+{
+	struct atw_netdev *nd;
+	struct net_device *dev;
+
+	dev = alloc_netdev(sizeof(*nd), dev_name(&adev->dev), NET_NAME_ENUM,
+			   atw_netdev_setup);
+	if (!dev)
+		return NULL;
+	dev_net_set(dev, adev->net);
+	SET_NETDEV_DEV(dev, &adev->dev);
+	nd = netdev_priv(dev);
+	nd->dev = dev;
+	nd->adev = adev;
+	skb_queue_head_init(&nd->rxq);
+	skb_queue_head_init(&nd->txq);
+	netif_napi_add(dev, &nd->napi, atw_netdev_poll);
+	atw_flows_init(&nd->flows);
+	skb_queue_head_init(&nd->pingq);
+	INIT_WORK(&nd->ping_work, atw_netdev_ping_work);
+	nd->ping_after = jiffies;
+	nd->evicted = jiffies - ATW_EVICT_PAUSE;
+	INIT_DELAYED_WORK(&nd->work, atw_netdev_work);
+	return nd;
+}
+
+/**
+ * atw_netdev_destroy() - take it away
+ * @nd: the device
+ *
+ * All flows are ended: programs see resets. The module's channel must still
+ * run, or be about to be stopped.
+ *
+ * Context: process context; takes the RTNL.
+ */
+void atw_netdev_destroy(struct atw_netdev *nd)
+{
+	bool empty;
+
+	WRITE_ONCE(nd->dying, true);
+	cancel_delayed_work_sync(&nd->work);
+	if (nd->registered) {
+		atw_tcp_stop(nd);
+		atw_flows_end(&nd->flows);
+		/* What is left of works finds that it is over. */
+		flush_workqueue(atw_relay_wq);
+		atw_tcp_stopped(nd);
+		/* Programs are to hear of it before the device is gone. */
+		read_poll_timeout(skb_queue_empty_lockless, empty, empty, 1000,
+				  ATW_RXQ_FLUSH, false, &nd->rxq);
+		unregister_netdev(nd->dev);
+	}
+	cancel_work_sync(&nd->ping_work);
+	skb_queue_purge(&nd->pingq);
+}
+
+/**
+ * atw_netdev_free() - free its memory
+ * @nd: the device; nobody calls atw_netdev_changed() any more
+ *
+ * Context: process context.
+ */
+void atw_netdev_free(struct atw_netdev *nd)
+{
+	cancel_delayed_work_sync(&nd->work);
+	free_netdev(nd->dev);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The network device: programs that know nothing of modules. */
+#ifndef _ATWIFI_NETDEV_H
+#define _ATWIFI_NETDEV_H
+
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+
+#include "budget.h"
+#include "flow.h"
+#include "relay.h"
+
+struct atw_dev;
+struct rtable;
+
+/**
+ * struct atw_proxy - the sockets behind the device, see flow_tcp.c
+ * @sock: the listener; written in process context, with @sk
+ * @sk: its socket for the transmit path; RCU; NULL: there is none any more
+ * @data_ready: its callback before it was ours
+ * @accept: takes the sockets that it accepted
+ * @hook: takes what these send
+ * @incoming: connections of remotes that there are
+ */
+struct atw_proxy {
+	struct socket		*sock;
+	struct sock __rcu	*sk;
+	void			(*data_ready)(struct sock *sk);
+	struct work_struct	accept;
+	struct nf_hook_ops	hook;
+	atomic_t		incoming;
+};
+
+/**
+ * struct atw_netdev_counters - what ethtool -S shows
+ *
+ * Written from several contexts without a lock: a count that gets lost when two
+ * meet does not matter.
+ */
+struct atw_netdev_counters {
+	u64	tcp_flows;
+	u64	tcp_incoming;
+	u64	tcp_refused;
+	u64	tcp_unreachable;
+	u64	tcp_timed_out;
+	u64	tcp_resets;
+	u64	udp_flows;
+	u64	udp_too_long;
+	u64	udp_maybe_cut;
+	u64	udp_dropped;
+	u64	evictions;
+	u64	waits;
+	u64	dhcp_replies;
+	u64	pings;
+};
+
+/**
+ * struct atw_netdev - the private part of the net_device
+ * @dev: the net_device
+ * @adev: the device it belongs to, which outlives it
+ * @napi: the receive path, and the transmit path's second half
+ * @rxq: what waits for the former
+ * @txq: what waits for the latter
+ * @local: the route of packets that are for the sockets behind the device
+ * @flows: what it carries
+ * @proxy: its TCP
+ * @rx_budget: of streams for programs that do not read
+ * @tx_budget: of datagrams for the module, which machines behind this one send
+ *	without being charged for them
+ * @pingq: echo requests for @ping_work
+ * @ping_work: makes calls of them
+ * @pings: requests in @pingq and calls
+ * @ping_after: none is sent before that; written by the channel's thread
+ * @evicted: when a flow was ended for another one; the channel's thread's alone
+ * @work: follows the module's state
+ * @addr: address of the module when it joined, host order; the work's alone
+ * @registered: the work's alone, and that of who has cancelled it
+ * @dying: the work does nothing any more
+ * @counters: see there
+ */
+struct atw_netdev {
+	struct net_device		*dev;
+	struct atw_dev			*adev;
+	struct napi_struct		napi;
+	struct sk_buff_head		rxq;
+	struct sk_buff_head		txq;
+	struct rtable			*local;
+	struct atw_flows		flows;
+	struct atw_proxy		proxy;
+	struct atw_budget		rx_budget;
+	struct atw_budget		tx_budget;
+	struct sk_buff_head		pingq;
+	struct work_struct		ping_work;
+	atomic_t			pings;
+	unsigned long			ping_after;
+	unsigned long			evicted;
+	struct delayed_work		work;
+	u32				addr;
+	bool				registered;
+	bool				dying;
+	struct atw_netdev_counters	counters;
+};
+
+struct atw_netdev *atw_netdev_create(struct atw_dev *adev);
+void atw_netdev_destroy(struct atw_netdev *nd);
+void atw_netdev_free(struct atw_netdev *nd);
+void atw_netdev_changed(struct atw_netdev *nd);
+bool atw_netdev_starved(struct atw_netdev *nd);
+void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
+void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);
+
+/* flow_tcp.c */
+int atw_tcp_start(struct atw_netdev *nd);
+void atw_tcp_stop(struct atw_netdev *nd);
+void atw_tcp_stopped(struct atw_netdev *nd);
+void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb);
+bool atw_tcp_icmp(struct atw_netdev *nd, struct sk_buff *skb);
+int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
+		     __be32 addr, __be16 port);
+
+/* flow_udp.c */
+void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb);
+
+#endif

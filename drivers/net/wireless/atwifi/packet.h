@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* IPv4 packets that the network device makes up by itself. */
+#ifndef _ATWIFI_PACKET_H
+#define _ATWIFI_PACKET_H
+
+#include <linux/skbuff.h>
+#include <linux/types.h>
+
+#include "flow.h"
+
+struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
+				      u16 mtu);
+struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
+struct sk_buff *atw_packet_reset(const struct sk_buff *skb);
+struct sk_buff *atw_packet_udp(__be32 saddr, __be16 sport, __be32 daddr,
+			       __be16 dport, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Relays.
+ *
+ * A relay moves bytes between a connected TCP socket of the kernel and a
+ * connection of the module. All is done by one work item, which socket and
+ * connection queue when there is something to do. So nothing here needs a lock
+ * but the queue of received buffers.
+ *
+ * Towards the module there is back-pressure: the socket is only read while the
+ * connection has room, and the rest is the TCP window. From the module there is
+ * none; what a program does not read waits here up to a limit, one for each and
+ * one for all, past which the stream ends with an error.
+ *
+ * The module has no half-close. When the program has sent its FIN, it may have
+ * closed its socket or just be done with sending. In the first case the
+ * connection is closed. In the second, or when it cannot be known, the remote
+ * is heard out until it closes. When it has been silent for a while it is given
+ * up, with an error: that was no end.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+#include <net/tcp.h>
+
+#include "compat_sock.h"
+#include "relay.h"
+
+/* What waits for a program that reads too slowly. */
+#define ATW_RELAY_RX_MAX	(1024 * 1024)
+/* What waits for the module: it is fed without a pause by twice of a send. */
+#define ATW_RELAY_TX_MAX	8192
+/* While something is on its way a few bytes wait for more to go with them. */
+#define ATW_RELAY_TX_FEW	512
+#define ATW_RELAY_CHUNK		min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
+/* For the remote's last words after what came before the program's FIN has gone. */
+#define ATW_RELAY_LINGER	(60 * HZ)
+/* For what is queued for the module when both sides are done: longer than a connect
+ * of another one keeps the module busy, and a send after that.
+ */
+#define ATW_RELAY_DRAIN		(240 * HZ)
+/* For the acknowledgment of the last FIN. */
+#define ATW_RELAY_LAST		(10 * HZ)
+#define ATW_RELAY_TICK		HZ
+/* A program's machine that is gone must not keep a socket of the module. */
+#define ATW_RELAY_KEEPIDLE	120
+#define ATW_RELAY_KEEPINTVL	15
+#define ATW_RELAY_KEEPCNT	4
+
+struct workqueue_struct *atw_relay_wq;
+
+static void atw_relay_wake(struct atw_relay *r)
+{
+	refcount_inc(&r->ref);
+	/* If it was queued already, that has a reference. */
+	if (mod_delayed_work(atw_relay_wq, &r->work, 0))
+		atw_relay_put(r);
+}
+
+/* Look again after a while, unless that is sooner anyway. */
+static void atw_relay_tick(struct atw_relay *r)
+{
+	refcount_inc(&r->ref);
+	if (!queue_delayed_work(atw_relay_wq, &r->work, ATW_RELAY_TICK))
+		atw_relay_put(r);
+}
+
+/**
+ * atw_relay_put() - give a reference back
+ * @r: the relay
+ *
+ * Context: any.
+ */
+void atw_relay_put(struct atw_relay *r)
+{
+	if (!refcount_dec_and_test(&r->ref))
+		return;
+	if (r->peer)
+		sock_put(r->peer);
+	kfree_rcu(r, rcu);
+}
+
+/* What the connection tells; its lock is held. */
+
+static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_relay *r = c->owner;
+
+	r->open_err = err;
+	WRITE_ONCE(r->opened, true);
+	atw_relay_wake(r);
+}
+
+static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
+{
+	struct atw_relay *r = c->owner;
+	bool merged = false, room = true;
+	struct sk_buff *tail;
+
+	if (!skb->len) {
+		consume_skb(skb);
+		return true;
+	}
+	spin_lock_bh(&r->rxq.lock);
+	tail = skb_peek_tail(&r->rxq);
+	/* The overhead of buffers counts: single bytes share one. */
+	if (tail && skb_tailroom(tail) >= skb->len) {
+		skb_put_data(tail, skb->data, skb->len);
+		merged = true;
+	} else if (r->rx_mem + skb->truesize <= ATW_RELAY_RX_MAX &&
+		   atw_budget_take(r->budget, skb->truesize)) {
+		r->rx_mem += skb->truesize;
+		__skb_queue_tail(&r->rxq, skb);
+	} else {
+		room = false;
+	}
+	spin_unlock_bh(&r->rxq.lock);
+	if (merged)
+		consume_skb(skb);
+	if (room)
+		atw_relay_wake(r);
+	return room;
+}
+
+static void atw_relay_closed(struct atw_conn *c, int err, u32 code)
+{
+	struct atw_relay *r = c->owner;
+
+	r->close_err = err;
+	WRITE_ONCE(r->closed, true);
+	atw_relay_wake(r);
+}
+
+static void atw_relay_tx_done(struct atw_conn *c)
+{
+	atw_relay_wake(c->owner);
+}
+
+static void atw_relay_whose(struct atw_conn *c, struct atw_conn_info *info)
+{
+	const struct atw_relay *r = c->owner;
+
+	if (!r->peer)
+		return;
+	info->inode = sock_i_ino(r->peer);
+	info->uid = READ_ONCE(r->peer->sk_uid);
+}
+
+static const struct atw_conn_ops atw_relay_conn_ops = {
+	.opened		= atw_relay_opened,
+	.rx		= atw_relay_rx,
+	.closed		= atw_relay_closed,
+	.tx_done	= atw_relay_tx_done,
+	.whose		= atw_relay_whose,
+};
+
+/* What the socket tells, from softirqs mostly. */
+
+static void atw_relay_sk_event(struct sock *sk)
+{
+	read_lock_bh(&sk->sk_callback_lock);
+	if (sk->sk_user_data)
+		atw_relay_wake(sk->sk_user_data);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	sock_set_keepalive(sk);
+	tcp_sock_set_keepidle(sk, ATW_RELAY_KEEPIDLE);
+	tcp_sock_set_keepintvl(sk, ATW_RELAY_KEEPINTVL);
+	tcp_sock_set_keepcnt(sk, ATW_RELAY_KEEPCNT);
+	tcp_sock_set_nodelay(sk);
+
+	write_lock_bh(&sk->sk_callback_lock);
+	r->data_ready = sk->sk_data_ready;
+	r->write_space = sk->sk_write_space;
+	r->state_change = sk->sk_state_change;
+	sk->sk_user_data = r;
+	sk->sk_data_ready = atw_relay_sk_event;
+	sk->sk_write_space = atw_relay_sk_event;
+	sk->sk_state_change = atw_relay_sk_event;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* Give the socket up. Where both sides are not done with it, it is reset. */
+static void atw_relay_release_sock(struct atw_relay *r)
+{
+	struct socket *sock = r->sock;
+	struct sock *sk;
+
+	if (!sock)
+		return;
+	sk = sock->sk;
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = r->data_ready;
+	sk->sk_write_space = r->write_space;
+	sk->sk_state_change = r->state_change;
+	write_unlock_bh(&sk->sk_callback_lock);
+	sock_no_linger(sk);
+	sock_release(sock);
+	r->sock = NULL;
+}
+
+/* Give the connection up, and what came from it. */
+static void atw_relay_release_conn(struct atw_relay *r, bool abort)
+{
+	if (r->conn) {
+		atw_conn_close(r->conn, abort, ATW_RELAY_DRAIN);
+		atw_conn_put(r->conn);
+		r->conn = NULL;
+	}
+	/* Nothing comes any more. The budget may be gone before the relay is. */
+	skb_queue_purge(&r->rxq);
+	atw_budget_give(r->budget, r->rx_mem);
+	r->rx_mem = 0;
+}
+
+/* End both sides and tell the owner; nothing wakes the relay after that. */
+static void atw_relay_over(struct atw_relay *r, int err)
+{
+	bool told = r->told;
+
+	atw_relay_release_conn(r, err);
+	atw_relay_release_sock(r);
+	r->told = true;
+	r->over = true;
+	if (told)
+		r->ops->ended(r, err);
+	else
+		r->ops->opened(r, err);
+}
+
+/*
+ * Remote -> program. Returns 1 when all is written, 0 when the socket has no
+ * room, of which it will tell, or -errno.
+ */
+static int atw_relay_down(struct atw_relay *r)
+{
+	struct sk_buff *skb;
+	int n;
+
+	/* Without this all that is acknowledged would wake us from now on. */
+	clear_bit(SOCK_NOSPACE, &r->sock->flags);
+	while ((skb = skb_dequeue(&r->rxq))) {
+		struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+		struct kvec iov = { .iov_base = skb->data, .iov_len = skb->len };
+
+		r->heard = jiffies;
+		n = kernel_sendmsg(r->sock, &msg, &iov, 1, skb->len);
+		if (n < 0 || n < skb->len) {
+			if (n > 0)
+				__skb_pull(skb, n);
+			skb_queue_head(&r->rxq, skb);
+			return n < 0 && n != -EAGAIN ? n : 0;
+		}
+		spin_lock_bh(&r->rxq.lock);
+		r->rx_mem -= skb->truesize;
+		spin_unlock_bh(&r->rxq.lock);
+		atw_budget_give(r->budget, skb->truesize);
+		consume_skb(skb);
+	}
+	return 1;
+}
+
+/* Program -> remote, as long as there is room. */
+static int atw_relay_up(struct atw_relay *r)
+{
+	struct sock *sk = r->sock->sk;
+	struct sk_buff *skb;
+	u32 unsent;
+	size_t len;
+	int n;
+
+	while (!r->fin_in && !r->lost) {
+		struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
+		struct kvec iov;
+
+		unsent = atw_conn_unsent(r->conn);
+		if (unsent >= ATW_RELAY_TX_MAX)
+			return 0;
+		lock_sock(sk);
+		len = max(tcp_inq(sk), 0);
+		release_sock(sk);
+		if (unsent && len && len < ATW_RELAY_TX_FEW)
+			return 0;
+
+		/* With none, it is the end that is read. */
+		len = clamp_t(size_t, len, 1, ATW_RELAY_CHUNK);
+		skb = alloc_skb(len, GFP_KERNEL);
+		if (!skb) {
+			atw_relay_tick(r);
+			return 0;
+		}
+		iov.iov_base = skb->data;
+		iov.iov_len = len;
+		n = kernel_recvmsg(r->sock, &msg, &iov, 1, len, MSG_DONTWAIT);
+		if (n <= 0) {
+			kfree_skb(skb);
+			if (!n) {
+				r->fin_in = true;
+				r->heard = jiffies;
+			}
+			return n && n != -EAGAIN ? n : 0;
+		}
+		skb_put(skb, n);
+		if (atw_conn_send(r->conn, skb)) {
+			/* Why, is about to be told; it may be an end in order. */
+			kfree_skb(skb);
+			r->lost = true;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* Does a program's socket want nothing more? */
+static bool atw_relay_is_closed(const struct sock *peer)
+{
+	/* close() says so before it sends the FIN, shutdown(SHUT_WR) does not. */
+	return READ_ONCE(peer->sk_shutdown) & RCV_SHUTDOWN ||
+	       READ_ONCE(peer->sk_state) == TCP_CLOSE;
+}
+
+/* The same of a server's, which did not exist when the relay began. */
+static bool atw_relay_server_closed(const struct atw_relay *r)
+{
+	const struct inet_sock *inet = inet_sk(r->sock->sk);
+	bool closed = false;
+	struct sock *sk;
+
+	local_bh_disable();
+	rcu_read_lock();
+	sk = atw_inet_lookup_established(sock_net(r->sock->sk),
+					 inet->inet_saddr, inet->inet_sport,
+					 inet->inet_daddr,
+					 ntohs(inet->inet_dport),
+					 r->sock->sk->sk_bound_dev_if);
+	if (sk) {
+		/* What is left of it when it waits for the remote's FIN. */
+		closed = sk_fullsock(sk) ? atw_relay_is_closed(sk) :
+					   sk->sk_state == TCP_TIME_WAIT;
+		sock_gen_put(sk);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return closed;
+}
+
+/* Does the program want nothing more of the remote? */
+static bool atw_relay_unwanted(const struct atw_relay *r)
+{
+	return r->peer ? atw_relay_is_closed(r->peer) :
+			 atw_relay_server_closed(r);
+}
+
+/*
+ * The program has sent its FIN, the remote is open. Returns 1 when the program
+ * has closed, 0 as long as the remote is to be heard out, or -errno.
+ */
+static int atw_relay_linger(struct atw_relay *r)
+{
+	/* As long as the module has not taken all there can be no answer. */
+	bool unsent = atw_conn_unsent(r->conn);
+
+	if (unsent)
+		r->heard = jiffies;
+	WRITE_ONCE(r->unsent, unsent);
+	if (atw_relay_unwanted(r))
+		return 1;
+	/* It may have more to say: that would be no end in order. */
+	return time_after(jiffies, r->heard + ATW_RELAY_LINGER) ? -ETIMEDOUT : 0;
+}
+
+/*
+ * What is to be done when the remote has closed and has been read out. Returns
+ * 1 when nothing more is to be waited for, 0, or -errno.
+ */
+static int atw_relay_finish(struct atw_relay *r)
+{
+	struct sock *sk = r->sock->sk;
+	bool fin_in, late;
+	u32 unacked;
+
+	lock_sock(sk);
+	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
+	late = r->lost || (!r->fin_in && tcp_inq(sk) > 0);
+	unacked = tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
+	release_sock(sk);
+	/* Nobody takes what the program has sent: it must learn of that by a
+	 * reset, but not before it has what the remote had sent.
+	 */
+	if (late)
+		return unacked ? 0 : -EPIPE;
+	if (!r->fin_out) {
+		kernel_sock_shutdown(r->sock, SHUT_WR);
+		r->fin_out = true;
+		r->heard = jiffies;
+		return 0;
+	}
+	/* Nothing is lost if only the last FIN is not acknowledged. */
+	return fin_in && unacked <= 1 &&
+	       time_after(jiffies, r->heard + ATW_RELAY_LAST);
+}
+
+static void atw_relay_move(struct atw_relay *r)
+{
+	struct sock *sk = r->sock->sk;
+	bool closed = READ_ONCE(r->closed);
+	int err, drained;
+
+	/* It tells when it is connected, or cannot be. */
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT && !(closed && r->close_err))
+		return;
+	drained = atw_relay_down(r);
+	if (closed && r->close_err) {
+		/* What had come before was intact. */
+		atw_relay_over(r, r->close_err);
+		return;
+	}
+	err = drained < 0 ? drained : 0;
+	if (!err && !closed)
+		err = atw_relay_up(r);
+	if (!err && closed && drained > 0)
+		err = atw_relay_finish(r);
+
+	if (!err && !closed && r->fin_in)
+		err = atw_relay_linger(r);
+	if (err > 0 && !closed) {
+		/* What is queued for the remote goes, and nothing comes. */
+		atw_relay_release_conn(r, false);
+		WRITE_ONCE(r->closed, true);
+		err = atw_relay_finish(r);
+	}
+	if (!err && READ_ONCE(sk->sk_state) == TCP_CLOSE) {
+		/* Both FINs are acknowledged; or it was reset or timed out. */
+		err = r->fin_out ? sock_error(sk) : -ECONNRESET;
+		atw_relay_over(r, err);
+	} else if (err) {
+		atw_relay_over(r, min(err, 0));
+	} else if (r->fin_in || closed) {
+		/* What is acknowledged is not always told. */
+		atw_relay_tick(r);
+	}
+}
+
+static void atw_relay_run(struct work_struct *work)
+{
+	struct atw_relay *r = container_of(to_delayed_work(work),
+					   struct atw_relay, work);
+
+	if (r->over) {
+		/* It was attached while the end was being told. */
+		atw_relay_release_sock(r);
+		goto put;
+	}
+	if (!READ_ONCE(r->ready))
+		goto put;
+	if (READ_ONCE(r->abort)) {
+		atw_relay_over(r, -ECANCELED);
+		goto put;
+	}
+	if (!r->told && READ_ONCE(r->opened)) {
+		if (r->open_err) {
+			atw_relay_over(r, r->open_err);
+			goto put;
+		}
+		r->told = true;
+		r->ops->opened(r, 0);
+	}
+	if (!r->told)
+		goto put;
+	if (READ_ONCE(r->sock))
+		atw_relay_move(r);
+	else if (READ_ONCE(r->closed) && r->close_err)
+		atw_relay_over(r, r->close_err);
+put:
+	atw_relay_put(r);
+}
+
+static struct atw_relay *atw_relay_alloc(struct atw_budget *budget,
+					 const struct atw_relay_ops *ops)
+{
+	struct atw_relay *r = kzalloc(sizeof(*r), GFP_KERNEL);
+
+	if (!r)
+		return NULL;
+	refcount_set(&r->ref, 1);
+	r->budget = budget;
+	r->ops = ops;
+	skb_queue_head_init(&r->rxq);
+	INIT_DELAYED_WORK(&r->work, atw_relay_run);
+	return r;
+}
+
+/**
+ * atw_relay_open() - open a connection that is to be relayed
+ * @cs: the device's connections
+ * @addr: the remote's IPv4 address in host order
+ * @port: the remote's port in host order
+ * @peer: the other end of the socket that will be attached, if it is on this
+ *	machine and known, else NULL; a reference is taken over
+ * @budget: bounds what waits for programs; stays until the owner's last call
+ * @ops: what to tell the owner
+ * @owner: for @ops
+ *
+ * Context: may sleep for memory; the caller holds a reference to the device.
+ * Return: the relay with a reference for the owner, or an error pointer as
+ * atw_conn_open(); @peer is released then.
+ */
+struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
+				 struct sock *peer, struct atw_budget *budget,
+				 const struct atw_relay_ops *ops, void *owner)
+{
+	struct atw_relay *r = atw_relay_alloc(budget, ops);
+	struct atw_conn *c;
+
+	if (!r) {
+		if (peer)
+			sock_put(peer);
+		return ERR_PTR(-ENOMEM);
+	}
+	r->peer = peer;
+	r->owner = owner;
+
+	c = atw_conn_open(cs, ATW_TYPE_TCP_CLIENT, "", addr, port, 0,
+			  &atw_relay_conn_ops, r);
+	if (IS_ERR(c)) {
+		atw_relay_put(r);
+		return ERR_CAST(c);
+	}
+	r->conn = c;
+	WRITE_ONCE(r->ready, true);
+	/* It may have opened before that could be seen. */
+	atw_relay_wake(r);
+	return r;
+}
+
+/**
+ * atw_relay_attach() - here is the socket
+ * @r: the relay, which has told that it is open
+ * @sock: connected, with no users; taken over
+ *
+ * Context: process context; only once for a relay.
+ */
+void atw_relay_attach(struct atw_relay *r, struct socket *sock)
+{
+	atw_relay_hold_sock(r, sock);
+	WRITE_ONCE(r->sock, sock);
+	atw_relay_wake(r);
+}
+
+/**
+ * atw_relay_accept() - relay a connection that a server has accepted
+ * @server: the server
+ * @budget: as for atw_relay_open(), or until atw_relay_refuse()
+ * @ops: what to tell the owner; ->opened() is not called
+ *
+ * Nothing is told before atw_relay_start().
+ *
+ * Context: process context.
+ * Return: the relay, for atw_relay_start() or atw_relay_refuse(); -EAGAIN, none
+ * waits to be accepted; -ENOMEM, one may wait still.
+ */
+struct atw_relay *atw_relay_accept(struct atw_conn *server,
+				   struct atw_budget *budget,
+				   const struct atw_relay_ops *ops)
+{
+	struct atw_relay *r = atw_relay_alloc(budget, ops);
+
+	if (!r)
+		return ERR_PTR(-ENOMEM);
+	r->told = true;
+	r->conn = atw_conn_accept(server, &atw_relay_conn_ops, r);
+	if (!r->conn) {
+		atw_relay_put(r);
+		return ERR_PTR(-EAGAIN);
+	}
+	return r;
+}
+
+/**
+ * atw_relay_remote() - who is it?
+ * @r: the relay, from atw_relay_accept() and not started
+ * @addr: its IPv4 address in host order, 0: the module does not tell
+ * @port: its port in host order, likewise
+ */
+void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port)
+{
+	*addr = r->conn->addr;
+	*port = r->conn->port;
+}
+
+/**
+ * atw_relay_start() - begin to relay what was accepted
+ * @r: the relay, from atw_relay_accept()
+ * @owner: for its ops; the reference is the owner's now
+ * @sock: with no users, connected or about to be: when that fails it is the
+ *	end; taken over
+ *
+ * Context: process context.
+ */
+void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
+{
+	r->owner = owner;
+	atw_relay_hold_sock(r, sock);
+	WRITE_ONCE(r->sock, sock);
+	WRITE_ONCE(r->ready, true);
+	atw_relay_wake(r);
+}
+
+/**
+ * atw_relay_refuse() - disconnect what was accepted
+ * @r: the relay, from atw_relay_accept() and not started; it is gone then
+ *
+ * Context: process context.
+ */
+void atw_relay_refuse(struct atw_relay *r)
+{
+	atw_relay_release_conn(r, true);
+	atw_relay_put(r);
+}
+
+/**
+ * atw_relay_abort() - end both sides at once
+ * @r: the relay
+ *
+ * Context: any; the end is told later.
+ */
+void atw_relay_abort(struct atw_relay *r)
+{
+	WRITE_ONCE(r->abort, true);
+	atw_relay_wake(r);
+}
+
+/**
+ * atw_relay_spare() - could its connection be given up?
+ * @r: the relay
+ *
+ * Context: any; an RCU read-side critical section is enough to keep it.
+ * Return: jiffies since the program sent its FIN or the remote was heard, 0:
+ * the program has not sent one, or bytes of it wait for the module.
+ */
+unsigned long atw_relay_spare(struct atw_relay *r)
+{
+	return READ_ONCE(r->fin_in) && !READ_ONCE(r->unsent) &&
+	       !READ_ONCE(r->closed) ? jiffies - READ_ONCE(r->heard) : 0;
+}
+
+int __init atw_relay_init(void)
+{
+	atw_relay_wq = alloc_workqueue("atwifi", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	return atw_relay_wq ? 0 : -ENOMEM;
+}
+
+void atw_relay_exit(void)
+{
+	destroy_workqueue(atw_relay_wq);
+}

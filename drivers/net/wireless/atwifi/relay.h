@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A relay: bytes between a TCP socket of the kernel and a connection. */
+#ifndef _ATWIFI_RELAY_H
+#define _ATWIFI_RELAY_H
+
+#include <linux/net.h>
+#include <linux/refcount.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+
+#include "budget.h"
+#include "conn.h"
+
+struct atw_relay;
+
+/**
+ * struct atw_relay_ops - what a relay tells its owner
+ *
+ * Called from the relay's work, which holds no locks.
+ *
+ * @opened: the outcome of the connect: 0 or -errno, -ECANCELED after
+ *	atw_relay_abort(). After an error nothing else is called
+ * @ended: both sides are closed and released; the last call. @err: 0, in order;
+ *	-errno of the connection or the socket
+ *
+ * In the last of the two calls the owner gives its reference back.
+ */
+struct atw_relay_ops {
+	void (*opened)(struct atw_relay *r, int err);
+	void (*ended)(struct atw_relay *r, int err);
+};
+
+/**
+ * struct atw_relay - the relay
+ * @ref: of the owner, and of the work while it is queued or runs
+ * @ops, @owner, @budget: constant
+ * @peer: the program's own socket, if it is known; holds a reference. Only
+ *	looked at: it tells a close() from a shutdown()
+ * @conn: NULL once it was given up; the work's alone
+ * @sock: NULL until atw_relay_attach(); then the work's alone
+ * @work: does all that is done
+ * @rxq: received and not yet written to the socket; its lock protects @rx_mem
+ * @rx_mem: what @rxq occupies
+ * @ready: @conn is set, work may begin
+ * @opened, @open_err, @closed, @close_err, @abort: what the work is to see:
+ *	written before it is queued, which orders it
+ * @told: @ops->opened was called. From here on the work's alone
+ * @over: the last call was made
+ * @fin_in: the program sends nothing more
+ * @fin_out: nor does the remote, and the socket was told
+ * @lost: bytes of the program were taken that the connection did not take
+ * @unsent: the program's FIN has come, but not all before it is with the module
+ * @heard: when the last byte came from the remote, or the module had taken the
+ *	last one before the program's FIN; or the remote's end was passed on
+ */
+struct atw_relay {
+	refcount_t			ref;
+	const struct atw_relay_ops	*ops;
+	void				*owner;
+	struct atw_budget		*budget;
+	struct sock			*peer;
+	struct atw_conn			*conn;
+	struct socket			*sock;
+	struct delayed_work		work;
+	struct rcu_head			rcu;
+
+	struct sk_buff_head		rxq;
+	unsigned int			rx_mem;
+
+	int				open_err;
+	int				close_err;
+	bool				ready;
+	bool				opened;
+	bool				closed;
+	bool				abort;
+
+	bool				told;
+	bool				over;
+	bool				fin_in;
+	bool				fin_out;
+	bool				lost;
+	bool				unsent;
+	unsigned long			heard;
+
+	void				(*data_ready)(struct sock *sk);
+	void				(*write_space)(struct sock *sk);
+	void				(*state_change)(struct sock *sk);
+};
+
+struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
+				 struct sock *peer, struct atw_budget *budget,
+				 const struct atw_relay_ops *ops, void *owner);
+void atw_relay_attach(struct atw_relay *r, struct socket *sock);
+struct atw_relay *atw_relay_accept(struct atw_conn *server,
+				   struct atw_budget *budget,
+				   const struct atw_relay_ops *ops);
+void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port);
+void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock);
+void atw_relay_refuse(struct atw_relay *r);
+void atw_relay_abort(struct atw_relay *r);
+unsigned long atw_relay_spare(struct atw_relay *r);
+void atw_relay_put(struct atw_relay *r);
+
+extern struct workqueue_struct *atw_relay_wq;
+int atw_relay_init(void);
+void atw_relay_exit(void);
+
+#endif
