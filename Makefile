@@ -16,7 +16,7 @@ TESTING	:= tools/testing
 # What a build of the driver needs, and nothing else.
 SOURCES	:= $(filter-out %.mod.c,$(wildcard $(addprefix $(DRIVER)/, \
 		Kconfig Makefile *.c *.h test/Makefile test/*.c test/*.h))) \
-	   $(wildcard include/uapi/linux/atwifi.h)
+	   $(wildcard include/uapi/linux/atwifi*.h)
 
 all: modules
 
@@ -78,6 +78,14 @@ dkms-remove:
 	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
 	rm -rf $(DKMS_SRC)
 
+## tools		build atwctl, which shows and sets what the driver knows of its modules
+tools:
+	+$(MAKE) -C tools/net/atwifi
+
+## tools-install	install it below PREFIX (/usr/local), DESTDIR= before it
+tools-install:
+	+$(MAKE) -C tools/net/atwifi install
+
 ## demo		boot a virtual board that fetches a file through the emulated module
 demo:
 	@$(TESTING)/demo/demo
@@ -93,7 +101,7 @@ kunit:
 
 ## selftests	the tests of the sockets, in both guests
 selftests:
-	@$(TESTING)/check selftests-6.1 selftests-6.12 selftests-7.3 selftests-board
+	@$(TESTING)/check selftests-board $(foreach k,6.1 6.12 7.3,sockets-$(k) faults-$(k) expose-$(k)) netdev-6.1
 
 ## lint		coding style, static analysis, schemas, documents
 lint:
@@ -107,10 +115,11 @@ bench:
 clean:
 	rm -rf .build
 	+$(MAKE) -s -C $(TESTING)/atsim clean
+	+$(MAKE) -s -C tools/net/atwifi clean
 
 ## help		list the targets
 help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: demo check kunit selftests lint bench clean help
+.PHONY: tools tools-install demo check kunit selftests lint bench clean help

@@ -7,15 +7,20 @@
  * has ended and its connections have been told, but its memory stays until the
  * last reference is put.
  */
+#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/idr.h>
 #include <linux/inet.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/sysfs.h>
 
+#include "compat.h"
 #include "dev.h"
+#include "genl.h"
+#include "netdev.h"
 
 /* Protects the list; innermost. */
 static DEFINE_SPINLOCK(atw_dev_lock);
@@ -93,6 +98,33 @@ static ssize_t baud_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(baud);
 
+static ssize_t recv_mode_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	const struct atw_module *m = &to_atw_dev(dev)->module;
+
+	return sysfs_emit(buf, "%s\n", READ_ONCE(m->conns.want_passive) ?
+				       "passive" : "active");
+}
+
+static ssize_t recv_mode_store(struct device *dev,
+			       struct device_attribute *attr, const char *buf,
+			       size_t count)
+{
+	struct atw_dev *adev = to_atw_dev(dev);
+	bool passive;
+	int err;
+
+	if (!ns_capable(adev->net->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	passive = sysfs_streq(buf, "passive");
+	if (!passive && !sysfs_streq(buf, "active"))
+		return -EINVAL;
+	err = atw_module_set_recv_mode(&adev->module, passive);
+	return err ?: count;
+}
+static DEVICE_ATTR_RW(recv_mode);
+
 static struct attribute *atw_dev_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_address.attr,
@@ -101,6 +133,7 @@ static struct attribute *atw_dev_attrs[] = {
 	&dev_attr_firmware.attr,
 	&dev_attr_at_version.attr,
 	&dev_attr_baud.attr,
+	&dev_attr_recv_mode.attr,
 	NULL
 };
 
@@ -125,10 +158,13 @@ ATW_COUNTER(timeouts, ch.timeouts);
 ATW_COUNTER(busy, ch.busy);
 ATW_COUNTER(opened, conns.opened);
 ATW_COUNTER(failed, conns.failed);
+ATW_COUNTER(accepted, conns.accepted);
+ATW_COUNTER(refused, conns.refused);
 ATW_COUNTER(resets, conns.resets);
 ATW_COUNTER(overflows, conns.overflows);
 ATW_COUNTER(damaged, conns.damaged);
 ATW_COUNTER(passive, conns.passive);
+ATW_COUNTER(transparent, conns.tt.entries);
 ATW_COUNTER(bringups, bringups);
 ATW_COUNTER(reboots, reboots);
 
@@ -140,10 +176,13 @@ static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_busy.attr,
 	&dev_attr_opened.attr,
 	&dev_attr_failed.attr,
+	&dev_attr_accepted.attr,
+	&dev_attr_refused.attr,
 	&dev_attr_resets.attr,
 	&dev_attr_overflows.attr,
 	&dev_attr_damaged.attr,
 	&dev_attr_passive.attr,
+	&dev_attr_transparent.attr,
 	&dev_attr_bringups.attr,
 	&dev_attr_reboots.attr,
 	NULL
@@ -165,14 +204,50 @@ static void atw_dev_release(struct device *dev)
 	struct atw_dev *adev = to_atw_dev(dev);
 
 	ida_free(&atw_dev_ida, adev->index);
+	put_device(adev->dev.parent);
 	put_net(adev->net);
 	kfree(adev);
+}
+
+static atw_class_ns_t atw_dev_namespace(atw_class_dev_t dev)
+{
+	return atw_class_ns(container_of(dev, struct atw_dev, dev)->net);
 }
 
 static struct class atw_dev_class = {
 	.name		= "atwifi",
 	.dev_groups	= atw_dev_groups,
 	.dev_release	= atw_dev_release,
+	.ns_type	= &net_ns_type_operations,
+	.namespace	= atw_dev_namespace,
+};
+
+static void atw_dev_changed(struct atw_module *m)
+{
+	atw_netdev_changed(container_of(m, struct atw_dev, module)->netdev);
+}
+
+static bool atw_dev_starved(struct atw_conns *cs)
+{
+	return atw_netdev_starved(container_of(cs, struct atw_dev,
+					       module.conns)->netdev);
+}
+
+static void atw_dev_event(struct atw_module *m, enum atwifi_event event)
+{
+	atw_genl_dev_event(container_of(m, struct atw_dev, module), event);
+}
+
+static void atw_dev_broken(struct atw_module *m,
+			   const struct atw_conn_info *info)
+{
+	atw_genl_socket_event(container_of(m, struct atw_dev, module), info);
+}
+
+static const struct atw_module_ops atw_dev_module_ops = {
+	.event	 = atw_dev_event,
+	.broken	 = atw_dev_broken,
+	.changed = atw_dev_changed,
 };
 
 /**
@@ -204,29 +279,45 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	}
 
 	INIT_LIST_HEAD(&adev->node);
+	atw_exposes_init(&adev->exposes);
+	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
+	adev->module.conns.starved = atw_dev_starved;
 	adev->net = get_net(net);
 	adev->dev.class = &atw_dev_class;
-	adev->dev.parent = parent;
+	/* The core's own reference ends before that of who asks for its name. */
+	adev->dev.parent = get_device(parent);
 	device_initialize(&adev->dev);
 
 	err = dev_set_name(&adev->dev, "atw%d", adev->index);
 	if (err)
 		goto err_put;
 
+	/* Its attributes can be read and written from here on. */
 	err = device_add(&adev->dev);
 	if (err)
 		goto err_put;
 
-	err = atw_module_start(&adev->module, t, &adev->dev);
-	if (err)
+	adev->netdev = atw_netdev_create(adev);
+	if (!adev->netdev) {
+		err = -ENOMEM;
 		goto err_del;
+	}
+
+	err = atw_module_start(&adev->module, t);
+	if (err)
+		goto err_netdev;
 
 	spin_lock(&atw_dev_lock);
 	list_add_tail(&adev->node, &atw_dev_list);
 	spin_unlock(&atw_dev_lock);
+	/* That the module was found is told after this. */
+	atw_genl_dev_event(adev, ATWIFI_EVENT_ATTACHED);
+	atw_module_go(&adev->module);
 
 	return adev;
 
+err_netdev:
+	atw_netdev_free(adev->netdev);
 err_del:
 	device_del(&adev->dev);
 err_put:
@@ -247,9 +338,14 @@ void atw_dev_unregister(struct atw_dev *adev)
 	spin_lock(&atw_dev_lock);
 	list_del_init(&adev->node);
 	spin_unlock(&atw_dev_lock);
+	atw_genl_dev_event(adev, ATWIFI_EVENT_DETACHED);
 
-	device_del(&adev->dev);
+	atw_exposes_stop(adev);
+	atw_netdev_destroy(adev->netdev);
+	/* A write to an attribute may wait for the module: that ends first. */
 	atw_module_stop(&adev->module);
+	device_del(&adev->dev);
+	atw_netdev_free(adev->netdev);
 	put_device(&adev->dev);
 }
 
@@ -286,6 +382,32 @@ struct atw_dev *atw_dev_find(struct net *net, const char *name)
 	spin_unlock(&atw_dev_lock);
 
 	return found;
+}
+
+/**
+ * atw_dev_next - go through the devices
+ * @net: of that network namespace
+ * @index: the one before, -1 to begin
+ *
+ * Return: the device with the next greater index, with a reference for
+ * atw_dev_put(), or NULL.
+ */
+struct atw_dev *atw_dev_next(struct net *net, int index)
+{
+	struct atw_dev *adev, *next = NULL;
+
+	spin_lock(&atw_dev_lock);
+	list_for_each_entry(adev, &atw_dev_list, node) {
+		if (!net_eq(adev->net, net) || adev->index <= index)
+			continue;
+		if (!next || adev->index < next->index)
+			next = adev;
+	}
+	if (next)
+		get_device(&next->dev);
+	spin_unlock(&atw_dev_lock);
+
+	return next;
 }
 
 /**

@@ -7,13 +7,18 @@
 #include <linux/list.h>
 #include <net/net_namespace.h>
 
+#include "expose.h"
 #include "module.h"
+
+struct atw_netdev;
 
 /**
  * struct atw_dev - a device "atwN"
  * @dev: reference-counted; the transport owns the first reference
  * @node: in the list of devices, for the family's look-ups
  * @net: the network namespace that its sockets must be of
+ * @netdev: its network device, which may not be registered yet
+ * @exposes: ports of the module behind which there are programs
  */
 struct atw_dev {
 	struct device		dev;
@@ -21,12 +26,15 @@ struct atw_dev {
 	int			index;
 	struct net		*net;
 	struct atw_module	module;
+	struct atw_netdev	*netdev;
+	struct atw_exposes	exposes;
 };
 
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 				 struct net *net);
 void atw_dev_unregister(struct atw_dev *adev);
 struct atw_dev *atw_dev_find(struct net *net, const char *name);
+struct atw_dev *atw_dev_next(struct net *net, int index);
 void atw_dev_put(struct atw_dev *adev);
 void atw_dev_receive(struct atw_dev *adev, const u8 *buf, size_t len);
 void atw_dev_rx_error(struct atw_dev *adev);

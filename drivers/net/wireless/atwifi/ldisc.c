@@ -53,6 +53,11 @@ static void atw_ldisc_drain(struct atw_transport *t, long timeout)
 	tty_wait_until_sent(atw_ldisc_tty(t), max(timeout, 1L));
 }
 
+static unsigned int atw_ldisc_unsent(struct atw_transport *t)
+{
+	return tty_chars_in_buffer(atw_ldisc_tty(t));
+}
+
 static unsigned int atw_ldisc_get_baud(struct atw_transport *t)
 {
 	struct tty_struct *tty = atw_ldisc_tty(t);
@@ -84,6 +89,7 @@ static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
 static const struct atw_transport_ops atw_ldisc_transport_ops = {
 	.write		= atw_ldisc_write,
 	.drain		= atw_ldisc_drain,
+	.unsent		= atw_ldisc_unsent,
 	.set_baud	= atw_ldisc_set_baud,
 	.get_baud	= atw_ldisc_get_baud,
 };
@@ -198,10 +204,50 @@ static void atw_ldisc_write_wakeup(struct tty_struct *tty)
 	atw_dev_write_wakeup(l->adev);
 }
 
+/*
+ * For whoever has the tty open as well. The settings can be seen; changed, they
+ * would cost or alter bytes of the module's.
+ *
+ * Input that the tty layer holds it throws away itself, and calls this after it.
+ * What came in between was received before the error is; to have it the other
+ * way round there is no hook.
+ */
 static int atw_ldisc_ioctl(struct tty_struct *tty, unsigned int cmd,
 			   unsigned long arg)
 {
-	return tty_mode_ioctl(tty, cmd, arg);
+	struct atw_ldisc *l = tty->disc_data;
+
+	switch (cmd) {
+	case TCFLSH:
+		/* What is on its way to the module stays there. */
+		if (arg != TCIFLUSH && arg != TCIOFLUSH)
+			return -EBUSY;
+		/* Not while something is being received. */
+		tty_buffer_lock_exclusive(tty->port);
+		atw_dev_rx_error(l->adev);
+		tty_buffer_unlock_exclusive(tty->port);
+		return 0;
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+#ifdef TCGETS2
+	case TCSETS2:
+	case TCSETSW2:
+	case TCSETSF2:
+#endif
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
+#ifdef TIOCSETP
+	case TIOCSETP:
+	case TIOCSETN:
+#endif
+	case TIOCSSOFTCAR:
+	case TIOCSLCKTRMIOS:
+		return -EBUSY;
+	default:
+		return tty_mode_ioctl(tty, cmd, arg);
+	}
 }
 
 static struct tty_ldisc_ops atw_ldisc_ops = {

@@ -3,7 +3,15 @@
 #include <linux/module.h>
 
 #include "dev.h"
+#include "genl.h"
+#include "relay.h"
 
+/*
+ * A socket or a tty with the line discipline holds the module, even one that
+ * fails to start: what can come to be held is registered last, and the line
+ * discipline, which cannot fail, after the family, whose number may be taken.
+ * The steps before can be taken back while somebody uses them.
+ */
 static int __init atw_init(void)
 {
 	int err;
@@ -12,25 +20,37 @@ static int __init atw_init(void)
 	if (err)
 		return err;
 
-	err = atw_af_init();
+	err = atw_relay_init();
 	if (err)
 		goto err_dev;
 
+	err = atw_genl_init();
+	if (err)
+		goto err_relay;
+
 	/* Devices can appear from here on: all that serves them is there. */
+	err = atw_serdev_init();
+	if (err)
+		goto err_genl;
+
+	err = atw_af_init();
+	if (err)
+		goto err_serdev;
+
 	err = atw_ldisc_init();
 	if (err)
 		goto err_af;
 
-	err = atw_serdev_init();
-	if (err)
-		goto err_ldisc;
-
 	return 0;
 
-err_ldisc:
-	atw_ldisc_exit();
 err_af:
 	atw_af_exit();
+err_serdev:
+	atw_serdev_exit();
+err_genl:
+	atw_genl_exit();
+err_relay:
+	atw_relay_exit();
 err_dev:
 	atw_dev_exit();
 	return err;
@@ -39,16 +59,18 @@ err_dev:
 /* Sockets and ttys with the line discipline hold the module: there are none. */
 static void __exit atw_exit(void)
 {
-	atw_serdev_exit();
 	atw_ldisc_exit();
 	atw_af_exit();
+	atw_serdev_exit();
+	atw_genl_exit();
+	atw_relay_exit();
 	atw_dev_exit();
 }
 
 module_init(atw_init);
 module_exit(atw_exit);
 
-MODULE_DESCRIPTION("Sockets of Ai-Thinker combo AT Wi-Fi modules on a UART");
+MODULE_DESCRIPTION("Ai-Thinker combo AT Wi-Fi modules on a UART");
 MODULE_AUTHOR("The atwifi developers");
 #ifdef ATWIFI_VERSION
 MODULE_VERSION(ATWIFI_VERSION);

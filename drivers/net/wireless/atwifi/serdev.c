@@ -84,20 +84,23 @@ static int atw_serdev_set_baud(struct atw_transport *t, unsigned int baud)
 
 static int atw_serdev_power_on(struct atw_serdev *s)
 {
-	int err;
+	int err = 0;
 
-	if (!s->vcc || s->powered)
-		return 0;
+	if (s->vcc && !s->powered)
+		err = regulator_enable(s->vcc);
+	if (err)
+		return err;
 
-	err = regulator_enable(s->vcc);
-	if (!err)
-		s->powered = true;
+	s->powered = s->vcc;
+	gpiod_set_value_cansleep(s->enable, 1);
 
-	return err;
+	return 0;
 }
 
 static void atw_serdev_power_off(struct atw_serdev *s)
 {
+	/* First, since no line may feed a module that has no supply. */
+	gpiod_set_value_cansleep(s->enable, 0);
 	/* If that fails it stays on, and must not be counted twice. */
 	if (s->powered && !regulator_disable(s->vcc))
 		s->powered = false;
@@ -141,7 +144,8 @@ static const struct atw_transport_ops atw_serdev_transport_ops = {
 
 /*
  * Takes everything: what is left over would not be offered again before more
- * arrives.
+ * arrives. The flags that tell lost bytes do not come this far: a NUL may stand
+ * for one.
  */
 static atw_serdev_count_t atw_serdev_receive(struct serdev_device *serdev,
 					     const unsigned char *buf,
@@ -176,14 +180,6 @@ static const struct serdev_device_ops atw_serdev_ops = {
 
 static int atw_serdev_get_resources(struct atw_serdev *s, struct device *dev)
 {
-	s->enable = devm_gpiod_get_optional(dev, "enable", GPIOD_OUT_HIGH);
-	if (IS_ERR(s->enable))
-		return dev_err_probe(dev, PTR_ERR(s->enable), "enable-gpios\n");
-
-	s->reset = devm_gpiod_get_optional(dev, "reset", GPIOD_OUT_LOW);
-	if (IS_ERR(s->reset))
-		return dev_err_probe(dev, PTR_ERR(s->reset), "reset-gpios\n");
-
 	s->vcc = devm_regulator_get_optional(dev, "vcc");
 	if (IS_ERR(s->vcc)) {
 		if (PTR_ERR(s->vcc) != -ENODEV)
@@ -191,6 +187,17 @@ static int atw_serdev_get_resources(struct atw_serdev *s, struct device *dev)
 					     "vcc-supply\n");
 		s->vcc = NULL;
 	}
+
+	/* A module that is on already, and without a switched supply, stays on. */
+	s->enable = devm_gpiod_get_optional(dev, "enable",
+					    s->vcc ? GPIOD_OUT_LOW :
+						     GPIOD_OUT_HIGH);
+	if (IS_ERR(s->enable))
+		return dev_err_probe(dev, PTR_ERR(s->enable), "enable-gpios\n");
+
+	s->reset = devm_gpiod_get_optional(dev, "reset", GPIOD_OUT_LOW);
+	if (IS_ERR(s->reset))
+		return dev_err_probe(dev, PTR_ERR(s->reset), "reset-gpios\n");
 
 	return 0;
 }
