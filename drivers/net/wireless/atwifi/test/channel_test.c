@@ -25,6 +25,8 @@ struct fake {
 	unsigned int		writes;
 	u32			payload_left;	/* bytes after a prompt */
 	const char		*after_payload;
+	const char		*in_payload;	/* as soon as a part was written */
+	unsigned int		unsent;		/* of what the UART has taken */
 	int			(*todo)(struct fake *f);
 	int			result;
 	struct completion	done;
@@ -56,6 +58,8 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 		f->payload_left -= n;
 		if (!f->payload_left && f->after_payload)
 			fake_say(f, f->after_payload);
+		if (f->payload_left && f->in_payload)
+			fake_say(f, f->in_payload);
 		return n;
 	}
 	if (f->rx_len + n >= sizeof(f->rx))
@@ -136,6 +140,7 @@ static struct fake *fake_start(struct kunit *test, const struct script *script,
 	init_completion(&f->written);
 	KUNIT_ASSERT_EQ(test, 0, atw_channel_start(&f->ch, &fake_channel_ops, f,
 						   &f->t, dev));
+	atw_channel_go(&f->ch);
 	return f;
 }
 
@@ -196,6 +201,23 @@ struct outcome {
 	u32			code;
 };
 
+/* The table of sockets: knows rows, and nothing else. */
+static bool table_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_sock_row row;
+
+	return atw_parse_sock_row(text, &row);
+}
+
+static int run_table(struct fake *f)
+{
+	f->cmd.timeout = HZ / 5;
+	f->cmd.row = table_row;
+	atw_line_start(&f->cmd.line, "AT+SOCKET?");
+	atw_line_end(&f->cmd.line);
+	return atw_channel_exec(&f->ch, &f->cmd);
+}
+
 static const struct outcome outcomes[] = {
 	{ "ok", { { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
 	{ "silence", { { "AT", NULL } }, run_at, -ETIMEDOUT, 0 },
@@ -249,6 +271,37 @@ static void channel_query(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "+WMODE:1", f->row);
 }
 
+/* What neither the query nor the protocol knows is what is left of a print. */
+static void channel_stray_line(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+SOCKET?", "1,4,3,1.2.3.4,80,-1,0\r\n"
+		  "VENT:SocketDown,118,5,hello\r\n"
+		  "+WRSSI:-50\r\n\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_table);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_DAMAGE, f->events[0]);
+	KUNIT_EXPECT_EQ(test, 0U, f->ids[0]);
+}
+
+/* Nor is it a row when the answer is over, or when nobody asked. */
+static void channel_late_row(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+SOCKET?", "\r\nOK\r\n1,4,3,1.2.3.4,80,-1,0\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_table);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_DAMAGE, f->events[0]);
+}
+
 /* The prompt, and the payload from then on. */
 static ssize_t prompt_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
@@ -289,6 +342,62 @@ static void channel_send(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DISCONNECT, f->events[0]);
 	KUNIT_EXPECT_EQ(test, 202U, f->ids[0]);
+}
+
+/* It has lost a digit of the length: what it took is not what was sent. */
+static void channel_send_ends_early(struct kunit *test)
+{
+	static const char *const ends[] = {
+		"\r\nOK\r\n", "\r\nERROR\r\n", "\r\n[Busy]Cmd running\r\n",
+	};
+	struct fake *f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		f = fake_start(test, send_script, NULL);
+		f->in_payload = ends[i];
+		f->todo = run_send_with_prompt;
+		atw_channel_kick(&f->ch);
+		fake_finish(test, f);
+		KUNIT_EXPECT_EQ(test, -EPROTO, f->result);
+		/* No more of it follows, which would be taken for commands. */
+		KUNIT_EXPECT_EQ(test, 8U, f->payload_left);
+		KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
+	}
+}
+
+static unsigned int fake_unsent(struct atw_transport *t)
+{
+	return container_of(t, struct fake, t)->unsent;
+}
+
+static const struct atw_transport_ops queue_ops = {
+	.write = prompt_write,
+	.unsent = fake_unsent,
+};
+
+static int run_send_by_queue(struct fake *f)
+{
+	f->t.ops = &queue_ops;
+	return run_send(f);
+}
+
+/* The same where the UART's driver takes all at once, and tells what it has left. */
+static void channel_send_ends_unsent(struct kunit *test)
+{
+	unsigned int unsent;
+	struct fake *f;
+
+	for (unsent = 0; unsent < 2; unsent++) {
+		f = fake_start(test, send_script, NULL);
+		f->unsent = unsent;
+		f->after_payload = "\r\nOK\r\n";
+		f->todo = run_send_by_queue;
+		atw_channel_kick(&f->ch);
+		fake_finish(test, f);
+		KUNIT_EXPECT_EQ(test, unsent ? -EPROTO : 0, f->result);
+		KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
+	}
 }
 
 /* What this firmware does for a connection that it has lost. */
@@ -358,12 +467,43 @@ static void channel_bad_line(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, f->writes);
 }
 
+/* Most of a payload was lost: the answers that follow are not payload for ever. */
+static int ask_until_unstuck(struct fake *f)
+{
+	int err;
+
+	fake_say(f, "\r\n+EVENT:SocketDown,1,1000,abc");
+	err = atw_channel_run(&f->ch, "AT", HZ / 2);
+	if (err != -ETIMEDOUT)
+		return err ?: -EINVAL;
+	atw_channel_unstick(&f->ch);
+	return atw_channel_run(&f->ch, "AT", HZ / 2);
+}
+
+static void channel_unstick(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT", "\r\nOK\r\n" }, { "AT", "\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, ask_until_unstuck);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	/* What was begun is told to be bad. */
+	KUNIT_EXPECT_NE(test, 0U, f->nevents);
+}
+
 static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(channel_outcome, outcome_gen_params),
 	KUNIT_CASE(channel_query),
+	KUNIT_CASE(channel_stray_line),
+	KUNIT_CASE(channel_late_row),
 	KUNIT_CASE(channel_send),
+	KUNIT_CASE(channel_send_ends_early),
+	KUNIT_CASE(channel_send_ends_unsent),
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
+	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
 	{ }

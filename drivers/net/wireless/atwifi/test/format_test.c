@@ -155,11 +155,50 @@ static void format_hosts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atw_check_host(name, 120), -ENAMETOOLONG);
 }
 
+/* No byte that any firmware could read as something else. */
+static void format_data(struct kunit *test)
+{
+	struct atw_line l;
+	char s[4] = "x";
+	int c, at;
+
+	for (c = 0; c < 256; c++) {
+		bool safe = c >= ' ' && c <= '~' && c != ',' && c != '"' &&
+			    c != '\\' && c != '?';
+
+		for (at = 0; at < 3; at++) {
+			memcpy(s, "xxx", 3);
+			s[at] = c;
+			KUNIT_EXPECT_EQ_MSG(test,
+					    safe && (c != ' ' || at == 1),
+					    atw_data_fits_line(s, 3),
+					    "byte %d at %d", c, at);
+			atw_line_start(&l, "AT+SOCKETSENDLINE=");
+			atw_line_uint(&l, 107);
+			atw_line_uint(&l, 3);
+			atw_line_data(&l, s, 3);
+			KUNIT_EXPECT_EQ(test, !atw_data_fits_line(s, 3),
+					!!atw_line_end(&l));
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, atw_data_fits_line("", 0));
+	KUNIT_EXPECT_TRUE(test, atw_data_fits_line("123456789", 9));
+	KUNIT_EXPECT_FALSE(test, atw_data_fits_line("1234567890", 10));
+	atw_line_start(&l, "AT+SOCKETSENDLINE=");
+	atw_line_uint(&l, 107);
+	atw_line_uint(&l, 5);
+	atw_line_data(&l, "a=b;c", 5);
+	KUNIT_EXPECT_EQ(test, 0, atw_line_end(&l));
+	KUNIT_EXPECT_EQ(test, 0, strcmp(l.buf,
+					"AT+SOCKETSENDLINE=107,5,a=b;c\r\n"));
+}
+
 static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_socket),
 	KUNIT_CASE(format_strings),
 	KUNIT_CASE(format_lengths),
 	KUNIT_CASE(format_hosts),
+	KUNIT_CASE(format_data),
 	{}
 };
 

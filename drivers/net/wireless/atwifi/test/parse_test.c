@@ -10,7 +10,7 @@
 #include "../parse.h"
 
 #define LOG_MAX		4096
-#define QUERY		1
+#define TEXT		1	/* of lines is shown */
 #define PROMPT		2
 #define IDLE		4
 
@@ -19,6 +19,7 @@ struct run {
 	u8			sink[ATW_PAYLOAD_MAX];
 	char			log[LOG_MAX];
 	size_t			log_len;
+	bool			text;
 	bool			no_sink;
 };
 
@@ -27,13 +28,14 @@ static const char *const names[] = {
 	[ATW_EV_UNKNOWN] = "UNKNOWN", [ATW_EV_BUSY] = "BUSY",
 	[ATW_EV_PROMPT] = "PROMPT", [ATW_EV_READY] = "READY",
 	[ATW_EV_ECHO] = "ECHO", [ATW_EV_CONNECTED] = "CONNECTED",
-	[ATW_EV_INFO] = "INFO", [ATW_EV_SEED] = "SEED",
+	[ATW_EV_INFO] = "INFO", [ATW_EV_LINE] = "LINE", [ATW_EV_SEED] = "SEED",
 	[ATW_EV_DISCONNECT] = "DISCONNECT", [ATW_EV_RECONNECT] = "RECONNECT",
 	[ATW_EV_AUTODEL] = "AUTODEL", [ATW_EV_WIFI_CONNECT] = "WIFI_CONNECT",
 	[ATW_EV_WIFI_GOT_IP] = "WIFI_GOT_IP",
 	[ATW_EV_WIFI_DISCONNECT] = "WIFI_DISCONNECT",
 	[ATW_EV_PENDING] = "PENDING", [ATW_EV_PAYLOAD] = "PAYLOAD",
 	[ATW_EV_PAYLOAD_END] = "END", [ATW_EV_PAYLOAD_BAD] = "BAD",
+	[ATW_EV_CERT] = "CERT", [ATW_EV_CERT_END] = "CERT_END",
 	[ATW_EV_EMPTY] = "EMPTY", [ATW_EV_NOTE] = "NOTE",
 	[ATW_EV_DAMAGE] = "DAMAGE",
 };
@@ -58,7 +60,9 @@ static void run_event(struct run *r, const struct atw_event *ev)
 		run_log(r, ":%u,%s", ev->code, ev->text);
 		break;
 	case ATW_EV_INFO:
-		run_log(r, "(%s)", ev->text);
+	case ATW_EV_LINE:
+		if (r->text)
+			run_log(r, "(%s)", ev->text);
 		break;
 	case ATW_EV_SEED:
 		run_log(r, ":%u,%u", ev->id, ev->id2);
@@ -66,11 +70,13 @@ static void run_event(struct run *r, const struct atw_event *ev)
 	case ATW_EV_PENDING:
 		run_log(r, ":%u,%u", ev->id, ev->len);
 		break;
+	case ATW_EV_CERT:
 	case ATW_EV_PAYLOAD:
 		run_log(r, ":%u,%u", ev->id, ev->len);
 		if (!r->no_sink)
 			atw_parser_sink(&r->p, r->sink);
 		break;
+	case ATW_EV_CERT_END:
 	case ATW_EV_PAYLOAD_END:
 		run_log(r, ":%u=", ev->id);
 		for (i = 0; i < ev->len && i < 64 && !r->no_sink; i++)
@@ -82,7 +88,6 @@ static void run_event(struct run *r, const struct atw_event *ev)
 	case ATW_EV_AUTODEL:
 	case ATW_EV_PAYLOAD_BAD:
 	case ATW_EV_EMPTY:
-	case ATW_EV_DAMAGE:
 		run_log(r, ":%u", ev->id);
 		break;
 	case ATW_EV_PROMPT:
@@ -112,7 +117,7 @@ static void run_feed(struct run *r, const void *bytes, size_t len)
 static void run_start(struct run *r, int flags)
 {
 	atw_parser_init(&r->p);
-	r->p.query = flags & QUERY;
+	r->text = flags & TEXT;
 	r->p.expect_prompt = flags & PROMPT;
 	r->log_len = 0;
 	r->log[0] = '\0';
@@ -179,17 +184,17 @@ static const struct sample samples[] = {
 	{ "unknown classic", "Unknown cmd:+++AT+SOCKET=4,1.2.3.4,80\r\n",
 	  "UNKNOWN " },
 	{ "error middleware", "\r\nAT+SOCKET:97\r\n+ERROR\r\n",
-	  "NOTE ERROR:97,SOCKET " },
+	  "INFO ERROR:97,SOCKET " },
 	{ "error classic", "\r\n+SOCKET:97\r\nERROR\r\n",
-	  "NOTE ERROR:97,SOCKET " },
+	  "INFO ERROR:97,SOCKET " },
 	{ "error bare", "\r\nERROR\r\n", "ERROR:0, " },
 	{ "error of a query", "\r\n+SOCKETREAD:4\r\nERROR\r\n",
-	  "INFO(+SOCKETREAD:4) ERROR:4,SOCKETREAD ", QUERY },
+	  "INFO(+SOCKETREAD:4) ERROR:4,SOCKETREAD ", TEXT },
 	{ "error across event",
 	  "\r\n+PING:106\r\n\r\n+EVENT:WIFI_GOT_IP\r\nERROR\r\n",
-	  "NOTE WIFI_GOT_IP ERROR:106,PING " },
+	  "INFO WIFI_GOT_IP ERROR:106,PING " },
 	{ "old number", "\r\n+PING:30\r\nOK\r\nERROR\r\n",
-	  "NOTE OK ERROR:0, " },
+	  "INFO OK ERROR:0, " },
 	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY " },
 	{ "busy old", "\r\ncmd is running...\r\n", "BUSY " },
 	{ "boot",
@@ -200,14 +205,14 @@ static const struct sample samples[] = {
 	  "firmware_version:V4.18_P1.4.4-e15d67b\r\n"
 	  "compile_time:Nov 25 2022 11:22:39\r\n\r\nready\r\n\r\n"
 	  "################################################\r\n",
-	  "NOTE NOTE NOTE NOTE NOTE NOTE NOTE NOTE READY NOTE " },
+	  "INFO INFO INFO INFO INFO INFO INFO INFO READY INFO " },
 	{ "version",
 	  "at version:release/V4.18_P2.19.1\r\n"
 	  "sdk version:release_bl_iot_sdk_1.6.36\r\n"
 	  "firmware version:V4.18_P1.4.4-e15d67b\r\n\r\nOK\r\n",
 	  "INFO(at version:release/V4.18_P2.19.1) "
 	  "INFO(sdk version:release_bl_iot_sdk_1.6.36) "
-	  "INFO(firmware version:V4.18_P1.4.4-e15d67b) OK ", QUERY },
+	  "INFO(firmware version:V4.18_P1.4.4-e15d67b) OK ", TEXT },
 	{ "join", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n"
 	  "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_CONNECT OK WIFI_GOT_IP " },
 	{ "leave", "\r\n+EVENT:WIFI DISCONNECT\r\n"
@@ -215,24 +220,27 @@ static const struct sample samples[] = {
 	{ "status",
 	  "\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
 	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1\r\nOK\r\n",
-	  "INFO(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
-	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1) OK ", QUERY },
+	  "LINE(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
+	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1) OK ", TEXT },
 	{ "connect", "connect success ConID=1\r\n\r\nOK\r\n",
 	  "CONNECTED:1 OK " },
 	{ "listen", "\r\nconnect success ConID=2\r\n\r\nOK\r\n",
 	  "CONNECTED:2 OK " },
 	{ "table",
 	  "1,4,3,192.168.31.239,60000,-1,0\r\n3,3,3,,-1,1883,0\r\n\r\nOK\r\n",
-	  "INFO(1,4,3,192.168.31.239,60000,-1,0) INFO(3,3,3,,-1,1883,0) OK ",
-	  QUERY },
+	  "LINE(1,4,3,192.168.31.239,60000,-1,0) LINE(3,3,3,,-1,1883,0) OK ",
+	  TEXT },
 	{ "send", ">\r\nOK\r\n", "PROMPT OK ", PROMPT },
 	{ "send, event first", "\r\n+EVENT:SocketDisconnect,2\r\n>\r\nOK\r\n",
 	  "DISCONNECT:2 PROMPT OK ", PROMPT },
-	{ "send, other text", "x>\r\n>", "DAMAGE:0 PROMPT ", PROMPT },
-	{ "no prompt wanted", ">\r\nOK\r\n", "DAMAGE:0 OK " },
+	{ "send, other text", "x>\r\n>", "LINE PROMPT ", PROMPT },
+	{ "no prompt wanted", ">\r\nOK\r\n", "LINE OK " },
 	{ "send 0", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
-	  "NOTE ERROR:4,SOCKETSEND " },
+	  "INFO ERROR:4,SOCKETSEND " },
 	{ "passive", "\r\n+EVENT:SocketDown,1,9\r\n", "PENDING:1,9 " },
+	{ "passive, most", "\r\n+EVENT:SocketDown,1,8192\r\n", "PENDING:1,8192 " },
+	{ "passive, too much", "\r\n+EVENT:SocketDown,1,8193\r\n"
+	  "\r\n+EVENT:SocketDown,1,4294967295\r\n", "DAMAGE DAMAGE " },
 	{ "read", "+SOCKETREAD,1,9,aithinker\r\nOK\r\n",
 	  "PAYLOAD:1,9 END:1=aithinker OK " },
 	{ "read with colon", "+SOCKETREAD:1,9,aithinker\r\nOK\r\n",
@@ -254,36 +262,66 @@ static const struct sample samples[] = {
 	{ "reconnect", "\r\n+EVENT:SocketDissconnect,1\r\n"
 	  "\r\n+EVENT:SocketReconnect,1\r\n", "DISCONNECT:1 RECONNECT:1 " },
 	{ "name", "\r+WDOMAIN:14.119.104.189\r\nOK\r\n",
-	  "INFO(+WDOMAIN:14.119.104.189) OK ", QUERY },
-	{ "dns", "\r\n+WDNS:192.168.3.1,0.0.0.0\r\n\r\nOK\r\n", "NOTE OK " },
-	{ "rssi", "\r\n+WRSSI:-50\r\nOK\r\n", "NOTE OK " },
+	  "INFO(+WDOMAIN:14.119.104.189) OK ", TEXT },
+	{ "dns", "\r\n+WDNS:192.168.3.1,0.0.0.0\r\n\r\nOK\r\n", "INFO OK " },
+	{ "rssi", "\r\n+WRSSI:-50\r\nOK\r\n", "INFO OK " },
 	{ "mac", "\r\nCIPSTAMAC_DEF:84f3ebdd9e63\r\nOK\r\n",
-	  "INFO(CIPSTAMAC_DEF:84f3ebdd9e63) OK ", QUERY },
+	  "LINE(CIPSTAMAC_DEF:84f3ebdd9e63) OK ", TEXT },
 	{ "other events", "\r\n+EVENT:WIFI_SCAN_DONE\r\n"
 	  "\r\n+EVENT:BLE_CONNECTED\r\n\r\n+EVENT:MQTT_CONNECT\r\n",
 	  "NOTE NOTE NOTE " },
-	{ "other payloads", "+DATA:4,\r\nOK\r\n+BLUFIDATA:1,x\r\n"
-	  "\r\n+SSLCRET:1,3,OK\n\r\nOK\r\n", "NOTE NOTE NOTE OK " },
-	{ "line of nobody", "what\r\nOK\r\n", "DAMAGE:0 OK " },
-	{ "bad event", "+EVENT:SocketGone,7\r\n", "DAMAGE:7 ", QUERY },
-	{ "bad event, no id", "+EVENT:Sock?tGone,7\r\n", "DAMAGE:0 ", QUERY },
-	{ "id 0", "+EVENT:SocketDown,0,3,abc\r\nOK\r\n", "DAMAGE:0 OK " },
+	{ "clients of its own", "\r\n+EVENT:WIFI_APCLIENTCONNECTED:7cb94c1dd632\r\n"
+	  "\r\n+EVENT:WIFI_APCLIENTDISCONNECT:7cb94c1dd632\r\n", "NOTE NOTE " },
+	{ "event cut, another's end behind it",
+	  "\r\n+EVENT:WIFI_CONBB\r\n\r\n+EVENT:WIFI_CONNECThello\r\n"
+	  "\r\n+EVENT:WIFI_SCAN_DONx\r\n\r\n+EVENT:WIFI DISCONNECT,\r\n"
+	  "\r\n+EVENT:WIFI_APCLIENTCONNECTED:7cb94c1dd63\r\n"
+	  "\r\n+EVENT:WIFI_APCLIENTCONNECTED:7cb94c1dd632f\r\n"
+	  "\r\n+EVENT:BLE_CONNhello\r\n\r\n+EVENT:MQTT_CONNECT \r\n"
+	  "\r\n+EVENT:MQTT_\r\n\r\n+EVENT:CloudDown\r\n",
+	  "DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE "
+	  "DAMAGE DAMAGE DAMAGE " },
+	{ "subscription", "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,z\r\n", "NOTE " },
+	{ "subscription cut", "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,\r\n"
+	  "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,z!\r\n"
+	  "\r\n+EVENT:MQTT_SUB,a/b\r\n", "DAMAGE DAMAGE DAMAGE " },
+	{ "cloud", "\r\n+EVENT:CloudDown,2,on\r\n", "NOTE " },
+	{ "cloud, bytes", "\r\n+EVENT:CloudDown,2,o\x01\r\n", "DAMAGE " },
+	{ "busy cut, another's end behind it",
+	  "\r\n[Busy]Cmd runninghello\r\ncmd is runningx\r\n", "LINE LINE " },
+	{ "banner cut, bytes behind it", "\r\n####hello\r\narch:BL6\xff\r\n"
+	  "at version:\x7f\r\n", "LINE LINE LINE " },
+	{ "other payloads", "+DATA:4,\r\nOK\r\n+BLUFIDATA:1,x\r\n", "NOTE NOTE " },
+	{ "certificate", "\r\n+SSLCRET:1,3,OK\n\r\nOK\r\n",
+	  "CERT:1,3 CERT_END:1=OK. OK " },
+	{ "no certificate", "\r\n+SSLCRET:2,0,\r\nOK\r\n",
+	  "CERT:2,0 CERT_END:2= OK " },
+	{ "certificate, its length damaged", "\r\n+SSLCRET:1,2,OK\n\r\nOK\r\n",
+	  "CERT:1,2 DAMAGE OK " },
+	{ "certificate without a number", "+SSLCRET:,3,abc\r\nOK\r\n",
+	  "DAMAGE OK " },
+	{ "certificate too long", "+SSLCRET:1,8193,abc\r\nOK\r\n",
+	  "DAMAGE OK " },
+	{ "line of nobody", "what\r\nOK\r\n", "LINE(what) OK ", TEXT },
+	{ "bad event", "+EVENT:SocketGone,7\r\n", "DAMAGE " },
+	{ "bad event, no id", "+EVENT:Sock?tGone,7\r\n", "DAMAGE " },
+	{ "id 0", "+EVENT:SocketDown,0,3,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "id too large", "+EVENT:SocketDown,4294967296,3,abc\r\nOK\r\n",
-	  "DAMAGE:0 OK " },
+	  "DAMAGE OK " },
 	{ "id largest", "+EVENT:SocketDown,4294967295,3,abc\r\nOK\r\n",
 	  "PAYLOAD:4294967295,3 END:4294967295=abc OK " },
-	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE:5 OK " },
+	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "len too large", "+EVENT:SocketDown,5,8193,abc\r\nOK\r\n",
-	  "DAMAGE:5 OK " },
+	  "DAMAGE OK " },
 	{ "len no number", "+EVENT:SocketDown,5,-1,abc\r\nOK\r\n",
-	  "DAMAGE:0 OK " },
+	  "DAMAGE OK " },
 	{ "closing wrong",
 	  "\r\n+EVENT:SocketDown,1,3,abcd\r\n\r\nOK\r\n",
-	  "PAYLOAD:1,3 BAD:1 DAMAGE:0 OK " },
+	  "PAYLOAD:1,3 BAD:1 OK " },
 	{ "swallowed header",
 	  "\r\n+EVENT:SocketDown,1,40,abc\r\n"
 	  "\r\n+EVENT:SocketDown,2,20,0123456789abcdefghij\r\n\r\nOK\r\n",
-	  "PAYLOAD:1,40 BAD:1 DAMAGE:2 OK " },
+	  "PAYLOAD:1,40 BAD:1 OK " },
 	{ "both readings",
 	  "\r\n+EVENT:SocketDown,1,9,\r\nOK\r\nabc\r\n\r\nOK\r\n"
 	  "\r\n+EVENT:WIFI_CONNECT\r\n",
@@ -296,7 +334,7 @@ static const struct sample samples[] = {
 	  "PAYLOAD:1,6 END:1=..OK.. ", IDLE },
 	{ "two bytes lost, next print follows",
 	  "\r\n+EVENT:SocketDown,1,9,thinker\r\n\r\n+EVENT:SocketDown,2,1,x\r\n",
-	  "PAYLOAD:1,9 END:1=thinker.. DAMAGE:1 PAYLOAD:2,1 END:2=x " },
+	  "PAYLOAD:1,9 END:1=thinker.. DAMAGE PAYLOAD:2,1 END:2=x " },
 };
 
 static void parse_samples(struct kunit *test)
@@ -314,17 +352,19 @@ static const struct sample tears[] = {
 	{ "ok", "\r\nOK\r\n", "OK " },
 	{ "error", "\r\nERROR\r\n", "ERROR:0, " },
 	{ "error classic", "\r\n+SOCKET:97\r\nERROR\r\n",
-	  "NOTE ERROR:97,SOCKET " },
+	  "INFO ERROR:97,SOCKET " },
 	{ "error middleware", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
-	  "NOTE ERROR:4,SOCKETSEND " },
+	  "INFO ERROR:4,SOCKETSEND " },
 	{ "disconnect", "\r\n+EVENT:SocketDisconnect,2\r\n", "DISCONNECT:2 " },
+	{ "its own end", "\r\n+EVENT:SocketDisconnect,1\r\n", "DISCONNECT:1 " },
+	{ "other payload, ok", "\r\n+DATA:1,2\r\nOK\r\n", "NOTE OK " },
 	{ "seed", "\r\n+EVENT:SocketSeed,3,2\r\n", "SEED:3,2 " },
 	{ "pending", "\r\n+EVENT:SocketDown,3,5\r\n", "PENDING:3,5 " },
 	{ "wifi", "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_GOT_IP " },
 	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY " },
 	{ "connected, ok", "\r\nconnect success ConID=2\r\n\r\nOK\r\n",
 	  "CONNECTED:2 OK " },
-	{ "value, ok", "\r\n+WRSSI:-50\r\nOK\r\n", "NOTE OK " },
+	{ "value, ok", "\r\n+WRSSI:-50\r\nOK\r\n", "INFO OK " },
 	{ "connected bare", "connect success ConID=2\r\n", "CONNECTED:2 " },
 	{ "wifi bare", "+EVENT:WIFI_CONNECT\r\n", "WIFI_CONNECT " },
 	{ "prompt", ">", "PROMPT ", PROMPT },
@@ -366,14 +406,14 @@ static void parse_torn(struct kunit *test)
 			/* before the payload: taken out */
 			snprintf(in, 1024, "%s%s%s\r\n\r\n+EVENT:SocketAutoDel,9\r\n",
 				 head, t->in, body);
-			snprintf(want, 1024, "PAYLOAD:1,%u %sEND:1=%s AUTODEL:9 ",
-				 len, t->want, shown);
+			snprintf(want, 1024, "PAYLOAD:1,%u END:1=%s %sAUTODEL:9 ",
+				 len, shown, t->want);
 			expect(test, r, t->flags, in, strlen(in), want);
 
 			/* the same, and nothing follows */
 			snprintf(in, 1024, "%s%s%s\r\n", head, t->in, body);
-			snprintf(want, 1024, "PAYLOAD:1,%u %sEND:1=%s ",
-				 len, t->want, shown);
+			snprintf(want, 1024, "PAYLOAD:1,%u END:1=%s %s",
+				 len, shown, t->want);
 			expect(test, r, t->flags | IDLE, in, strlen(in), want);
 
 			/* after the payload: heals if it begins with CR LF */
@@ -416,7 +456,7 @@ static void parse_no_sink(struct kunit *test)
 	r->no_sink = true;
 	expect(test, r, 0, good, sizeof(good) - 1, "PAYLOAD:1,3 END:1= OK ");
 	expect(test, r, 0, bad, sizeof(bad) - 1,
-	       "PAYLOAD:1,3 BAD:1 DAMAGE:0 OK ");
+	       "PAYLOAD:1,3 BAD:1 OK ");
 }
 
 static void parse_line_bounds(struct kunit *test)
@@ -427,13 +467,11 @@ static void parse_line_bounds(struct kunit *test)
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "arch:", 5);
 	memcpy(line + ATW_LINE_MAX, "\r\nOK\r\n", 6);
-	expect(test, r, 0, line, ATW_LINE_MAX + 6, "NOTE OK ");
+	expect(test, r, 0, line, ATW_LINE_MAX + 6, "INFO OK ");
 
 	line[ATW_LINE_MAX] = 'x';
 	memcpy(line + ATW_LINE_MAX + 1, "\r\nOK\r\n", 6);
-	expect(test, r, 0, line, ATW_LINE_MAX + 7, "DAMAGE:0 OK ");
-	/* No query makes it a line. */
-	expect(test, r, QUERY, line, ATW_LINE_MAX + 7, "DAMAGE:0 OK ");
+	expect(test, r, 0, line, ATW_LINE_MAX + 7, "DAMAGE OK ");
 }
 
 static void parse_payload_bounds(struct kunit *test)
@@ -464,14 +502,14 @@ static void parse_lost(struct kunit *test)
 	atw_parse_lost(&r->p, &ev);
 	run_event(r, &ev);
 	run_feed(r, "ker\r\n\r\nOK\r\n", 11);
-	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:1,9 BAD:1 DAMAGE:0 OK ");
+	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:1,9 BAD:1 OK ");
 
 	run_start(r, 0);
 	run_feed(r, "\r\n+EVENT:Sock", 13);
 	atw_parse_lost(&r->p, &ev);
 	run_event(r, &ev);
 	run_feed(r, "nect,3\r\n\r\nOK\r\n", 14);
-	KUNIT_EXPECT_STREQ(test, r->log, "DAMAGE:0 OK ");
+	KUNIT_EXPECT_STREQ(test, r->log, "DAMAGE OK ");
 }
 
 /*
@@ -542,14 +580,16 @@ static void stream_event(struct kunit *test, struct run *r, struct stream *s,
 		KUNIT_EXPECT_FALSE_MSG(test, one->wrong && n != 2,
 				       "%u: %zu bytes lost at %zu", ev->id, n, at);
 		break;
-	case ATW_EV_PAYLOAD_BAD:
 	case ATW_EV_PENDING:
-	case ATW_EV_DAMAGE:
 		if (one) {
 			one->dead = true;
 			break;
 		}
-		/* Of nobody, or of an id that was never given, as above. */
+		/* Of an id that was never given, as above. */
+		fallthrough;
+	case ATW_EV_PAYLOAD_BAD:
+	case ATW_EV_LINE:
+	case ATW_EV_DAMAGE:
 		s[0].dead = true;
 		s[1].dead = true;
 		break;
@@ -722,6 +762,98 @@ static void parse_wifi(struct kunit *test)
 				       "'%s'", bad[i]);
 }
 
+static void parse_dns(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"+WDNS:", "+WDNS:1.2.3", "+WDNS:1.2.3.4,", "+WDNS:1.2.3.4,x",
+		"+WDNS:1.2.3.4,5.6.7.8,9.9.9.9", "+WDNS:98", "+WDNS:256.1.1.1",
+		"+DNS:1.2.3.4", "WDNS:1.2.3.4,5.6.7.8",
+	};
+	u32 addr[2] = { 1, 2 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_dns(bad[i], addr),
+				       "'%s'", bad[i]);
+	KUNIT_EXPECT_EQ(test, addr[0], 1U);
+	KUNIT_EXPECT_EQ(test, addr[1], 2U);
+	KUNIT_ASSERT_TRUE(test, atw_parse_dns("+WDNS:192.168.3.1,0.0.0.0", addr));
+	KUNIT_EXPECT_EQ(test, addr[0], 0xc0a80301U);
+	KUNIT_EXPECT_EQ(test, addr[1], 0U);
+	KUNIT_ASSERT_TRUE(test, atw_parse_dns("+WDNS:1.2.3.4", addr));
+	KUNIT_EXPECT_EQ(test, addr[0], 0x01020304U);
+	KUNIT_EXPECT_EQ(test, addr[1], 0U);
+}
+
+static void parse_dhcp(struct kunit *test)
+{
+	static const struct {
+		const char	*line;
+		u32		mask;
+	} good[] = {
+		{ "+WSDHCP:1", 0 },
+		{ "+WSDHCP:0", 0 },
+		{ "+WSDHCP:0,192.168.3.7,255.255.255.0,192.168.3.1", 0xffffff00 },
+		{ "+WSDHCP:0,10.0.0.2,255.0.0.0", 0xff000000 },
+		{ "+WSDHCP:0,10.0.0.2,255.0.255.0,10.0.0.1", 0 },
+		{ "+WSDHCP:0,10.0.0.2,255.255.255,10.0.0.1", 0 },
+		{ "+WSDHCP:0,10.0.0.2", 0 },
+		{ "+WSDHCP:1,10.0.0.2,255.0.0.0,10.0.0.1", 0 },
+	};
+	u32 mask = 7;
+	size_t i;
+
+	KUNIT_EXPECT_FALSE(test, atw_parse_dhcp("+WDHCP:1", &mask));
+	KUNIT_EXPECT_FALSE(test, atw_parse_dhcp("+WSDHCP:0,10.0.0.2,255.255.255.0x",
+						&mask));
+	KUNIT_EXPECT_FALSE(test, atw_parse_dhcp("WSDHCP:0,1.2.3.4,255.0.0.0,1.1.1.1",
+						&mask));
+	KUNIT_EXPECT_EQ(test, mask, 7U);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		KUNIT_EXPECT_TRUE_MSG(test, atw_parse_dhcp(good[i].line, &mask),
+				      "'%s'", good[i].line);
+		KUNIT_EXPECT_EQ_MSG(test, mask, good[i].mask, "'%s'",
+				    good[i].line);
+	}
+}
+
+static void parse_autott(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"+SOCKETAUTOTT:", "+SOCKETAUTOTT:4", "+SOCKETAUTOTT:4,a",
+		"+SOCKETAUTOTT:4,a,", "+SOCKETAUTOTT:4,a,65536",
+		"+SOCKETAUTOTT:4,a,80,1", "+SOCKETAUTOTT:256,a,80",
+		"+SOCKETAUTOTT:4,a b,80", "+SOCKETAUTOTT:4,a\tb,80",
+		"+SOCKETAUTOTT:4,\xc3\xa4,80", "+SOCKETAUTOTT:x,a,80",
+	};
+	char line[160] = "+SOCKETAUTOTT:4,";
+	struct atw_autott tt;
+	size_t i;
+
+	KUNIT_ASSERT_TRUE(test, atw_parse_autott("+SOCKETAUTOTT:0,,0", &tt));
+	KUNIT_EXPECT_EQ(test, tt.type, 0U);
+	KUNIT_ASSERT_TRUE(test, atw_parse_autott("+SOCKETAUTOTT:0", &tt));
+	KUNIT_ASSERT_TRUE(test, atw_parse_autott("+SOCKETAUTOTT:1,,5000", &tt));
+	KUNIT_EXPECT_STREQ(test, tt.host, "");
+	KUNIT_EXPECT_EQ(test, tt.port, 5000);
+	KUNIT_ASSERT_TRUE(test, atw_parse_autott("+SOCKETAUTOTT:7,a.example,443",
+						 &tt));
+	KUNIT_EXPECT_EQ(test, tt.type, 7U);
+	KUNIT_EXPECT_STREQ(test, tt.host, "a.example");
+	KUNIT_EXPECT_EQ(test, tt.port, 443);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_autott(bad[i], &tt),
+				       "'%s'", bad[i]);
+	/* The longest name that there is room for, and one byte more. */
+	memset(line + 16, 'a', 119);
+	strscpy(line + 16 + 119, ",1", 3);
+	KUNIT_EXPECT_TRUE(test, atw_parse_autott(line, &tt));
+	KUNIT_EXPECT_EQ(test, strlen(tt.host), 119UL);
+	memset(line + 16, 'a', 120);
+	strscpy(line + 16 + 120, ",1", 3);
+	KUNIT_EXPECT_FALSE(test, atw_parse_autott(line, &tt));
+}
+
 static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_samples),
 	KUNIT_CASE(parse_torn),
@@ -734,6 +866,9 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_numbers),
 	KUNIT_CASE(parse_rows),
 	KUNIT_CASE(parse_wifi),
+	KUNIT_CASE(parse_dns),
+	KUNIT_CASE(parse_dhcp),
+	KUNIT_CASE(parse_autott),
 	{}
 };
 

@@ -1,0 +1,1055 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Connections against a module made of a write function: it answers each
+ * command before write() returns, and notes them in order. Until the gate is
+ * opened no command is run, so that what is queued before has an exact order.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/skbuff.h>
+
+#include "../conn.h"
+
+#define NOTES		256
+#define CONNS		24
+
+enum cmd_kind { V_OPEN, V_SEND, V_DEL, V_LIST, V_CFG };
+
+struct note {
+	enum cmd_kind	verb;
+	u32		id;
+	u32		len;
+};
+
+/* An owner of a connection, and what it was told. */
+struct owner {
+	struct atw_conn		*c;
+	bool			opened, closed;
+	int			open_err, close_err;
+	u32			code;
+	unsigned int		tx_done;
+	bool			full;		/* refuses what comes */
+	char			got[64];
+	unsigned int		got_len;
+};
+
+struct fake {
+	struct atw_transport	t;
+	struct atw_channel	ch;
+	struct atw_conns	conns;
+	bool			gate;
+	char			rx[256];
+	unsigned int		rx_len;
+	u32			payload_left;
+	u32			send_id;	/* whose payload it is */
+	struct note		notes[NOTES];
+	unsigned int		nnotes;
+	struct owner		owner[CONNS];
+	/* how it misbehaves */
+	u32			refuse_len;	/* error 33 for longer sends */
+	u32			swallow_id;	/* takes its bytes, says nothing */
+	const char		*connect_answer;
+	long			connect_takes;	/* jiffies */
+	const char		*rows;		/* of AT+SOCKET? */
+	const char		*after_payload;	/* before the OK */
+	const char		*read;		/* what AT+SOCKETREAD finds, once */
+};
+
+static void fake_say(struct fake *f, const char *s)
+{
+	atw_channel_receive(&f->ch, (const u8 *)s, strlen(s));
+}
+
+static void fake_note(struct fake *f, enum cmd_kind verb, u32 id, u32 len)
+{
+	if (f->nnotes < NOTES)
+		f->notes[f->nnotes++] = (struct note){ verb, id, len };
+}
+
+static void fake_connect(struct fake *f, const char *line)
+{
+	const char *id = strrchr(line, ',') + 1;
+	const char *keepalive = id - 1;
+	char answer[64];
+	u32 n = 0, seconds;
+
+	if (kstrtou32(id, 10, &n))
+		n = 0;
+	do {
+		keepalive--;
+	} while (keepalive > line && *keepalive != ',');
+	if (sscanf(keepalive, ",%u,", &seconds) != 1)
+		seconds = 0;
+	fake_note(f, V_OPEN, n, seconds);
+	if (f->connect_takes)
+		schedule_timeout_uninterruptible(f->connect_takes);
+	if (f->connect_answer) {
+		fake_say(f, f->connect_answer);
+		return;
+	}
+	snprintf(answer, sizeof(answer), "connect success ConID=%u\r\n\r\nOK\r\n",
+		 n);
+	fake_say(f, answer);
+}
+
+static void fake_read(struct fake *f, u32 id)
+{
+	char text[96];
+
+	if (!f->read) {
+		snprintf(text, sizeof(text), "+SOCKETREAD,%u,0\r\nOK\r\n", id);
+	} else {
+		/* And its end, once more. */
+		snprintf(text, sizeof(text),
+			 "\r\n+EVENT:SocketDisconnect,%u\r\n+SOCKETREAD,%u,%zu,%s\r\nOK\r\n",
+			 id, id, strlen(f->read), f->read);
+		f->read = NULL;
+	}
+	fake_say(f, text);
+}
+
+static void fake_command(struct fake *f, const char *line)
+{
+	u32 id, len;
+
+	if (sscanf(line, "AT+SOCKETSEND=%u,%u", &id, &len) == 2) {
+		fake_note(f, V_SEND, id, len);
+		f->send_id = id;
+		if (f->refuse_len && len > f->refuse_len) {
+			fake_say(f, "\r\n+SOCKETSEND:33\r\nERROR\r\n");
+			return;
+		}
+		f->payload_left = len;
+		fake_say(f, ">");
+	} else if (sscanf(line, "AT+SOCKETSENDLINE=%u,%u", &id, &len) == 2) {
+		fake_note(f, V_SEND, id, len);
+		fake_say(f, "\r\nOK\r\n");
+	} else if (sscanf(line, "AT+SOCKETDEL=%u", &id) == 1) {
+		fake_note(f, V_DEL, id, 0);
+		fake_say(f, "\r\nOK\r\n");
+	} else if (sscanf(line, "AT+SOCKETREAD=%u", &id) == 1) {
+		fake_read(f, id);
+	} else if (!strcmp(line, "AT+SOCKET?")) {
+		fake_note(f, V_LIST, 0, 0);
+		if (f->rows)
+			fake_say(f, f->rows);
+		fake_say(f, "\r\nOK\r\n");
+	} else if (!strncmp(line, "AT+SOCKET=", 10)) {
+		fake_connect(f, line);
+	} else {
+		fake_note(f, V_CFG, 0, 0);
+		fake_say(f, "\r\nOK\r\n");
+	}
+}
+
+static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+	size_t i;
+
+	if (f->payload_left) {
+		len = min_t(size_t, len, f->payload_left);
+		f->payload_left -= len;
+		if (f->payload_left)
+			return len;
+		if (f->after_payload)
+			fake_say(f, f->after_payload);
+		if (f->swallow_id != f->send_id)
+			fake_say(f, "\r\nOK\r\n");
+		return len;
+	}
+	for (i = 0; i < len; i++) {
+		if (f->rx_len == sizeof(f->rx) - 1)
+			return -EIO;
+		f->rx[f->rx_len++] = buf[i];
+		if (buf[i] != '\n')
+			continue;
+		f->rx[f->rx_len - 2] = '\0';
+		f->rx_len = 0;
+		fake_command(f, f->rx);
+		return i + 1;
+	}
+	return len;
+}
+
+static const struct atw_transport_ops fake_transport_ops = {
+	.write = fake_write,
+};
+
+static bool fake_work(void *ctx)
+{
+	struct fake *f = ctx;
+
+	return READ_ONCE(f->gate) && atw_conns_work(&f->conns);
+}
+
+static long fake_next_work(void *ctx)
+{
+	return HZ / 50 + 1;
+}
+
+static void fake_event(void *ctx, const struct atw_event *ev)
+{
+	struct fake *f = ctx;
+
+	if (ev->type != ATW_EV_READY)
+		atw_conns_event(&f->conns, ev);
+}
+
+static u8 *fake_payload(void *ctx, u32 id, u32 len)
+{
+	struct fake *f = ctx;
+
+	return atw_conns_payload(&f->conns, id, len);
+}
+
+static const struct atw_channel_ops fake_channel_ops = {
+	.work = fake_work,
+	.next_work = fake_next_work,
+	.event = fake_event,
+	.payload = fake_payload,
+};
+
+static void owner_opened(struct atw_conn *c, int err, u32 code)
+{
+	struct owner *o = c->owner;
+
+	o->open_err = err;
+	o->code = code;
+	WRITE_ONCE(o->opened, true);
+}
+
+static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
+{
+	struct owner *o = c->owner;
+
+	if (o->full || o->got_len + skb->len > sizeof(o->got))
+		return false;
+	memcpy(o->got + o->got_len, skb->data, skb->len);
+	o->got_len += skb->len;
+	kfree_skb(skb);
+	return true;
+}
+
+static void owner_closed(struct atw_conn *c, int err, u32 code)
+{
+	struct owner *o = c->owner;
+
+	o->close_err = err;
+	WRITE_ONCE(o->closed, true);
+}
+
+static void owner_tx_done(struct atw_conn *c)
+{
+	struct owner *o = c->owner;
+
+	o->tx_done++;
+}
+
+static const struct atw_conn_ops owner_ops = {
+	.opened = owner_opened,
+	.rx = owner_rx,
+	.closed = owner_closed,
+	.tx_done = owner_tx_done,
+};
+
+static int conn_test_init(struct kunit *test)
+{
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	int err;
+
+	if (!f || !dev)
+		return -ENOMEM;
+	dev->init_name = "atwifi_test";
+	f->t.ops = &fake_transport_ops;
+	atw_conns_init(&f->conns, &f->ch);
+	err = atw_channel_start(&f->ch, &fake_channel_ops, f, &f->t, dev);
+	if (err)
+		return err;
+	atw_channel_go(&f->ch);
+	atw_conns_set_link(&f->conns, true);
+	test->priv = f;
+	return 0;
+}
+
+static void conn_test_exit(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	if (!f)
+		return;
+	atw_channel_stop(&f->ch);
+	atw_conns_gone(&f->conns);
+	for (i = 0; i < CONNS; i++)
+		if (f->owner[i].c)
+			atw_conn_put(f->owner[i].c);
+}
+
+/* Wait for what the channel's thread is to bring about. */
+#define eventually(test, cond) do {					\
+	unsigned long end = jiffies + 15 * HZ;				\
+									\
+	while (!(cond) && time_before(jiffies, end))			\
+		schedule_timeout_uninterruptible(1);			\
+	KUNIT_ASSERT_TRUE(test, cond);					\
+} while (0)
+
+static void open_gate(struct fake *f, bool open)
+{
+	WRITE_ONCE(f->gate, open);
+	atw_channel_kick(&f->ch);
+}
+
+static struct owner *fake_open(struct kunit *test, unsigned int i,
+			       enum atw_sock_type type)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[i];
+
+	o->c = atw_conn_open(&f->conns, type, "", 0xc0000201, 80, 0,
+			     &owner_ops, o);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(o->c));
+	return o;
+}
+
+/* Open so many and close the gate again; the notes begin after that. */
+static void opened(struct kunit *test, unsigned int n, enum atw_sock_type type)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		fake_open(test, i, type);
+	open_gate(f, true);
+	for (i = 0; i < n; i++) {
+		eventually(test, READ_ONCE(f->owner[i].opened));
+		KUNIT_ASSERT_EQ(test, 0, f->owner[i].open_err);
+	}
+	open_gate(f, false);
+	f->nnotes = 0;
+}
+
+static void queue(struct kunit *test, struct owner *o, u32 len)
+{
+	struct sk_buff *skb = alloc_skb(len, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	memset(skb_put(skb, len), 'x', len);
+	KUNIT_ASSERT_EQ(test, 0, atw_conn_send(o->c, skb));
+}
+
+static void sent(struct kunit *test, struct owner *o)
+{
+	eventually(test, !atw_conn_unsent(o->c));
+}
+
+static void close_all(struct kunit *test, unsigned int n)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		atw_conn_close(f->owner[i].c, true, 0);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+}
+
+static u32 weight(u32 id)
+{
+	return id / 100 + 3 * (id / 10 % 10) + 7 * (id % 10);
+}
+
+/* One digit more, less or other is never the name of another connection. */
+static void conn_ids(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i, j, open = 0, deleted = 0;
+
+	for (i = 0; i < CONNS; i++)
+		fake_open(test, i, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	for (i = 0; i < CONNS; i++) {
+		eventually(test, READ_ONCE(f->owner[i].opened));
+		if (f->owner[i].open_err) {
+			KUNIT_EXPECT_EQ(test, -ENOBUFS, f->owner[i].open_err);
+			continue;
+		}
+		open++;
+		KUNIT_EXPECT_EQ(test, 0U, weight(f->owner[i].c->id) % 10);
+		KUNIT_EXPECT_GE(test, f->owner[i].c->id, 100U);
+		KUNIT_EXPECT_LE(test, f->owner[i].c->id, 255U);
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_NE(test, f->owner[i].c->id,
+					f->owner[j].c->id);
+	}
+	/* More than any of the modules has. */
+	KUNIT_EXPECT_GE(test, open, 11U);
+	close_all(test, CONNS);
+	for (i = 0; i < f->nnotes; i++)
+		deleted += f->notes[i].verb == V_DEL;
+	KUNIT_EXPECT_EQ(test, open, deleted);
+}
+
+/* The name of what was deleted is the last to be used again. */
+static void conn_id_reuse(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u32 id;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	id = f->owner[0].c->id;
+	close_all(test, 1);
+	atw_conn_put(f->owner[0].c);
+	memset(&f->owner[0], 0, sizeof(f->owner[0]));
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_NE(test, id, f->owner[0].c->id);
+	KUNIT_EXPECT_NE(test, id, f->owner[1].c->id);
+	close_all(test, 2);
+}
+
+/* Two that always have more take turns, however much each has. */
+static void conn_fair(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u32 bytes[2] = { 0 };
+	unsigned int i;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	for (i = 0; i < 32; i++)
+		queue(test, &f->owner[0], 4000);
+	for (i = 0; i < 8; i++)
+		queue(test, &f->owner[1], 4000);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	sent(test, &f->owner[1]);
+	for (i = 0; i < f->nnotes; i++) {
+		const struct note *n = &f->notes[i];
+		int k = n->id == f->owner[1].c->id;
+
+		if (n->verb != V_SEND)
+			continue;
+		bytes[k] += n->len;
+		if (bytes[1] < 32000)
+			KUNIT_EXPECT_LE(test, abs((int)bytes[0] - (int)bytes[1]),
+					8192);
+	}
+	KUNIT_EXPECT_EQ(test, 32U * 4000, bytes[0]);
+	KUNIT_EXPECT_EQ(test, 8U * 4000, bytes[1]);
+	close_all(test, 2);
+}
+
+/* A small message is the next that is sent, whatever was queued before it. */
+static void conn_small_first(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 3, ATW_TYPE_TCP_CLIENT);
+	/* They have had their first turn: now they are bulk. */
+	for (i = 0; i < 16; i++) {
+		queue(test, &f->owner[0], 4000);
+		queue(test, &f->owner[1], 4000);
+	}
+	f->owner[0].c->fresh = false;
+	f->owner[1].c->fresh = false;
+	queue(test, &f->owner[2], 5);
+	open_gate(f, true);
+	for (i = 0; i < 3; i++)
+		sent(test, &f->owner[i]);
+	KUNIT_EXPECT_EQ(test, V_SEND, f->notes[0].verb);
+	KUNIT_EXPECT_EQ(test, f->owner[2].c->id, f->notes[0].id);
+	KUNIT_EXPECT_EQ(test, 5U, f->notes[0].len);
+	close_all(test, 3);
+}
+
+/* What was written while a send ran goes as one; datagrams never do. */
+static void conn_coalesce(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	for (i = 0; i < 50; i++)
+		queue(test, &f->owner[0], 7);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, 350U, f->notes[0].len);
+	close_all(test, 1);
+}
+
+static void conn_datagrams(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	for (i = 1; i <= 20; i++)
+		queue(test, &f->owner[0], i * 50);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	KUNIT_ASSERT_EQ(test, 20U, f->nnotes);
+	for (i = 1; i <= 20; i++)
+		KUNIT_EXPECT_EQ(test, i * 50, f->notes[i - 1].len);
+	close_all(test, 1);
+}
+
+/* Refused for want of memory before a byte had gone: less, and all of it. */
+static void conn_no_memory(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u32 bytes = 0;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->refuse_len = 300;
+	for (i = 0; i < 4; i++)
+		queue(test, &f->owner[0], 4000);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	for (i = 0; i < f->nnotes; i++)
+		if (f->notes[i].verb == V_SEND && f->notes[i].len <= 300)
+			bytes += f->notes[i].len;
+	KUNIT_EXPECT_EQ(test, 16000U, bytes);
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	close_all(test, 1);
+}
+
+static void say_for(struct fake *f, const char *fmt, const struct owner *o)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), fmt, o->c->id);
+	fake_say(f, text);
+}
+
+/* The remote closes: first what it sent, then the end, then it is deleted. */
+static void conn_remote_end(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", o);
+	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "hello", 5));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	/* The module connects again by itself: nothing of that may pass. */
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", o);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,alien\r\n", o);
+	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
+	open_gate(f, true);
+	eventually(test, f->nnotes && f->notes[0].verb == V_DEL);
+	KUNIT_EXPECT_EQ(test, o->c->id, f->notes[0].id);
+	close_all(test, 1);
+}
+
+/* With bytes of ours on the way the end is an error. */
+static void conn_remote_end_unsent(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	queue(test, o, 100);
+	say_for(f, "\r\n+EVENT:SocketDissconnect,%u\r\n", o);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	close_all(test, 1);
+}
+
+/* The end comes while the last bytes are being sent, and they are taken. */
+static void conn_remote_end_sending(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	char text[48];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n",
+		 o->c->id);
+	f->after_payload = text;
+	queue(test, o, 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	close_all(test, 1);
+}
+
+/* It was silently connected anew: the stream has a hole. */
+static void conn_reconnect(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", &f->owner[0]);
+	KUNIT_EXPECT_TRUE(test, f->owner[0].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+	close_all(test, 1);
+}
+
+/* Bytes for nobody: a digit was lost, so any stream may miss them. */
+static void conn_wrong_id(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_say(f, "\r\n+EVENT:SocketDown,10,3,abc\r\n");
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, f->owner[i].closed);
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[i].close_err);
+		KUNIT_EXPECT_EQ(test, 0U, f->owner[i].got_len);
+	}
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	close_all(test, 2);
+}
+
+/* Behind a byte that is damaged anybody's words may be a remote's own. */
+static void conn_damaged(struct kunit *test)
+{
+	static const char *const words[] = {
+		/* the payload breaks off */
+		"\r\n+EVENT:SocketDown,%u,5,hell\r\n\r\n+EVENT:WIFI_CONNECT\r\n",
+		/* a wrong digit in the length, a wrong letter in the name */
+		"\r\n+EVENT:SocketDown,%u,9024,a\n+EVENT:SocketDown,%u,4,EVIL\r\n",
+		"\r\n+EVENT:SocketDowm,%u,1024,a\r\n+EVENT:SocketDown,%u,4,EVIL\r\n",
+	};
+	struct fake *f = test->priv;
+	unsigned int i, j;
+	char text[128];
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		opened(test, 2, ATW_TYPE_TCP_CLIENT);
+		snprintf(text, sizeof(text), words[i], f->owner[0].c->id,
+			 f->owner[1].c->id);
+		/* That one has lost nothing yet. */
+		fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+		fake_say(f, text);
+		KUNIT_EXPECT_FALSE(test, f->owner[2].opened);
+		KUNIT_EXPECT_TRUE(test, f->conns.need_sync);
+		for (j = 0; j < 2; j++) {
+			KUNIT_EXPECT_TRUE(test, f->owner[j].closed);
+			KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[j].close_err);
+			KUNIT_EXPECT_EQ(test, 0U, f->owner[j].got_len);
+		}
+		close_all(test, 3);
+		open_gate(f, false);
+		for (j = 0; j < 3; j++)
+			atw_conn_put(f->owner[j].c);
+		memset(f->owner, 0, sizeof(f->owner));
+		f->conns.need_sync = false;
+	}
+}
+
+/* What a payload that never ended has left is nobody's datagram. */
+static void conn_stale_payload(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,he", &f->owner[0]);
+	atw_channel_restart(&f->ch);
+	say_for(f, "+SOCKETREAD,%u,3,abc\r\n", &f->owner[0]);
+	KUNIT_EXPECT_EQ(test, 0U, f->owner[0].got_len);
+	close_all(test, 1);
+}
+
+/* Closed before they were open: they wait for the thread, but not without number. */
+static void conn_too_many(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+	struct atw_conn *c;
+
+	for (i = 0; i < 10000; i++) {
+		c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 1, 1, 0,
+				  &owner_ops, f->owner);
+		if (IS_ERR(c))
+			break;
+		atw_conn_close(c, true, 0);
+		atw_conn_put(c);
+	}
+	KUNIT_EXPECT_EQ(test, -ENOBUFS, PTR_ERR_OR_ZERO(c));
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
+	open_gate(f, false);
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	close_all(test, 1);
+}
+
+/* It had its time: the module is not asked for a connection any more. */
+static void conn_lingers_unopened(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = fake_open(test, 0, ATW_TYPE_UDP_CLIENT);
+
+	queue(test, o, 10);
+	WRITE_ONCE(f->conns.open_after, jiffies + 60 * HZ);
+	atw_conn_close(o->c, false, 1);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
+}
+
+/* A connect that keeps the module is no reason to throw its bytes away. */
+static void conn_lingers_blocked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i, sends = 0;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->connect_takes = HZ;
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->nnotes));
+	queue(test, o, 10);
+	atw_conn_close(o->c, false, HZ / 10);
+	eventually(test, READ_ONCE(f->owner[1].opened));
+	eventually(test, !READ_ONCE(o->c->tx_queued));
+	close_all(test, 2);
+	for (i = 0; i < f->nnotes; i++)
+		sends += f->notes[i].verb == V_SEND;
+	KUNIT_EXPECT_EQ(test, 1U, sends);
+}
+
+/* A network that is gone is not waited for, by whatever it is wanted for. */
+static void conn_no_link(struct kunit *test)
+{
+	static const enum atw_sock_type type[] = {
+		ATW_TYPE_TCP_CLIENT, ATW_TYPE_UDP_CLIENT, ATW_TYPE_UDP_SERVER,
+		ATW_TYPE_TCP_SERVER,
+	};
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	atw_conns_set_link(&f->conns, false);
+	for (i = 0; i < ARRAY_SIZE(type); i++)
+		fake_open(test, i, type[i]);
+	/* It is told again and again. */
+	atw_conns_set_link(&f->conns, false);
+	for (i = 0; i < ARRAY_SIZE(type); i++) {
+		KUNIT_EXPECT_TRUE(test, f->owner[i].opened);
+		KUNIT_EXPECT_EQ(test, -ENETDOWN, f->owner[i].open_err);
+	}
+	close_all(test, ARRAY_SIZE(type));
+}
+
+static struct owner *fake_serve(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 1, ATW_TYPE_TCP_SERVER);
+	return &f->owner[0];
+}
+
+/* It came, sent, went, and does not fit: not an end in order. */
+static void conn_accept_overflow(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	char text[64];
+
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1,%u\r\n",
+		 server->c->id);
+	fake_say(f, text);
+	fake_say(f, "\r\n+EVENT:SocketDown,1,5,hello\r\n");
+	fake_say(f, "\r\n+EVENT:SocketDown,1,5,world\r\n");
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	o->full = true;
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o->c->early_size);
+	close_all(test, 2);
+}
+
+static unsigned int listed(struct fake *f)
+{
+	unsigned int n;
+
+	spin_lock(&f->conns.lock);
+	n = f->conns.n;
+	spin_unlock(&f->conns.lock);
+	return n;
+}
+
+/* More connections than a module can have: it is not to be believed. */
+static void conn_guesses(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+	char text[64];
+
+	f->conns.purged = true;
+	fake_serve(test);
+	for (i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n",
+			 1000 + i);
+		fake_say(f, text);
+	}
+	KUNIT_EXPECT_GE(test, listed(f), 16U);
+	KUNIT_EXPECT_LE(test, listed(f), 100U);
+	KUNIT_EXPECT_TRUE(test, f->conns.need_reset);
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	close_all(test, 1);
+}
+
+/* What the module has lost before it could be asked for its server. */
+static void conn_guess_lost(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_conn *c;
+
+	f->conns.purged = true;
+	fake_serve(test);
+	fake_say(f, "\r\n+EVENT:SocketDown,1000,1,x\r\n");
+	c = list_last_entry(&f->conns.list, struct atw_conn, node);
+	KUNIT_ASSERT_EQ(test, 1000U, c->id);
+	refcount_inc(&c->ref);
+	atw_conns_fail_all(&f->conns, -ECONNRESET);
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&c->ref));
+	atw_conn_put(c);
+	/* Nobody's, until what the module has is known again. */
+	fake_say(f, "\r\n+EVENT:SocketDown,1000,1,y\r\n");
+	KUNIT_EXPECT_EQ(test, 1U, listed(f));
+	close_all(test, 1);
+}
+
+/* Its end is told once more while the rest is read. */
+static void conn_end_while_reading(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	f->conns.want_passive = true;
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	/* What it has was not announced: it is looked for. */
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+	f->read = "hello";
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
+	close_all(test, 1);
+}
+
+/* A number that was damaged on the way: neither the module nor we are to change. */
+static void conn_numbers_damaged(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->connect_answer = "\r\n+SOCKET:4\r\nERROR\r\n";
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_NE(test, 0, o->open_err);
+	f->connect_answer = "connect success ConID=9\r\n\r\nOK\r\n";
+	o = fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
+	f->connect_answer = NULL;
+	o = fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	for (i = 0; i < f->nnotes; i++)
+		if (f->notes[i].verb == V_OPEN)
+			KUNIT_EXPECT_GE(test, f->notes[i].id, 100U);
+	close_all(test, 4);
+}
+
+/* No room at the owner's: its stream ends, and counts. */
+static void conn_overflow(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->owner[0].full = true;
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &f->owner[0]);
+	KUNIT_EXPECT_TRUE(test, f->owner[0].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.overflows);
+	close_all(test, 1);
+}
+
+/* The module takes bytes and says nothing: an error, after the time-out. */
+static void conn_swallowed(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->swallow_id = o->c->id;
+	queue(test, o, 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_TRUE(test, f->conns.need_sync);
+	close_all(test, 1);
+}
+
+/* It says that the connection is lost, but nothing of the send. */
+static void conn_swallowed_lost(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned long start = jiffies;
+	char text[48];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n",
+		 o->c->id);
+	f->swallow_id = o->c->id;
+	f->after_payload = text;
+	queue(test, o, 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	/* Not after the ten seconds that a send may take. */
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + 5 * HZ));
+	close_all(test, 1);
+}
+
+/* Some end without a word: the module's own list tells. */
+static void conn_reconcile(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	char rows[80];
+
+	opened(test, 3, ATW_TYPE_TCP_CLIENT);
+	/* The first is gone, the second connects anew, the third lives. */
+	snprintf(rows, sizeof(rows),
+		 "%u,4,1,192.0.2.1,80,-1,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		 f->owner[1].c->id, f->owner[2].c->id);
+	f->rows = rows;
+	WRITE_ONCE(f->conns.reconcile, true);
+	/* It trusts no list that was asked for in the tick of its opening. */
+	schedule_timeout_uninterruptible(2);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[0].closed) &&
+		   READ_ONCE(f->owner[1].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[1].close_err);
+	KUNIT_EXPECT_FALSE(test, f->owner[2].closed);
+	close_all(test, 3);
+}
+
+static void conn_refused(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	KUNIT_EXPECT_EQ(test, 97U, o->code);
+	atw_conn_close(o->c, true, 0);
+	eventually(test, list_empty_careful(&f->conns.list));
+}
+
+/* The seconds go into the command as they are. */
+static void conn_keepalive(struct kunit *test)
+{
+	static const u32 seconds[] = { 1, 60, 7200, 0 };
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(seconds); i++, o++) {
+		f->nnotes = 0;
+		o->c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 0xc0000201,
+				     80, seconds[i], &owner_ops, o);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(o->c));
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		open_gate(f, false);
+		KUNIT_EXPECT_EQ(test, (int)V_OPEN, (int)f->notes[0].verb);
+		KUNIT_EXPECT_EQ(test, seconds[i], f->notes[0].len);
+	}
+	close_all(test, ARRAY_SIZE(seconds));
+}
+
+/* The module is unplugged: all are told, and nothing can be had after it. */
+static void conn_gone(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	struct atw_conn *c;
+	struct sk_buff *skb;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	queue(test, o, 100);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	atw_conns_gone(&f->conns);
+	KUNIT_EXPECT_EQ(test, -ENODEV, o->close_err);
+	KUNIT_EXPECT_EQ(test, -ENODEV, f->owner[1].open_err);
+	KUNIT_EXPECT_TRUE(test, atw_conn_drained(o->c));
+	skb = alloc_skb(1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_put_u8(skb, 'x');
+	KUNIT_EXPECT_EQ(test, -ENODEV, atw_conn_send(o->c, skb));
+	kfree_skb(skb);
+	c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 1, 1, 0,
+			  &owner_ops, o);
+	KUNIT_EXPECT_EQ(test, -ENODEV, PTR_ERR_OR_ZERO(c));
+}
+
+static struct kunit_case conn_cases[] = {
+	KUNIT_CASE(conn_ids),
+	KUNIT_CASE(conn_id_reuse),
+	KUNIT_CASE(conn_fair),
+	KUNIT_CASE(conn_small_first),
+	KUNIT_CASE(conn_coalesce),
+	KUNIT_CASE(conn_datagrams),
+	KUNIT_CASE(conn_no_memory),
+	KUNIT_CASE(conn_remote_end),
+	KUNIT_CASE(conn_remote_end_unsent),
+	KUNIT_CASE(conn_remote_end_sending),
+	KUNIT_CASE(conn_reconnect),
+	KUNIT_CASE(conn_wrong_id),
+	KUNIT_CASE(conn_damaged),
+	KUNIT_CASE(conn_stale_payload),
+	KUNIT_CASE(conn_too_many),
+	KUNIT_CASE(conn_lingers_unopened),
+	KUNIT_CASE(conn_lingers_blocked),
+	KUNIT_CASE(conn_no_link),
+	KUNIT_CASE(conn_accept_overflow),
+	KUNIT_CASE(conn_guesses),
+	KUNIT_CASE(conn_guess_lost),
+	KUNIT_CASE(conn_end_while_reading),
+	KUNIT_CASE(conn_numbers_damaged),
+	KUNIT_CASE(conn_overflow),
+	KUNIT_CASE(conn_swallowed),
+	KUNIT_CASE(conn_swallowed_lost),
+	KUNIT_CASE(conn_reconcile),
+	KUNIT_CASE(conn_refused),
+	KUNIT_CASE(conn_keepalive),
+	KUNIT_CASE(conn_gone),
+	{}
+};
+
+static struct kunit_suite conn_suite = {
+	.name = "atwifi_conn",
+	.init = conn_test_init,
+	.exit = conn_test_exit,
+	.test_cases = conn_cases,
+};
+
+kunit_test_suites(&conn_suite);
