@@ -336,6 +336,8 @@ TEST_F_TIMEOUT(module, transfer_and_detach, 60)
 	fd = peer_by(self->device, "echo");
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(atw_echo_works(fd, 1, 200));
+	/* The module was just starting: that is no reason to begin again. */
+	EXPECT_EQ(1, atw_stat(self->device, "bringups"));
 	ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty));
 	ASSERT_ERRNO(ENODEV, recv(fd, &byte, 1, 0));
 	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
@@ -376,6 +378,27 @@ TEST_F_TIMEOUT(module, left_in_transparent_mode, 60)
 			    sizeof(self->device)));
 	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
 	EXPECT_TRUE(transfer(self->device, 5000));
+}
+
+/* The line is given back: the module takes commands again, its remote got no more. */
+TEST_F_TIMEOUT(module, detached_in_transparent_mode, 60)
+{
+	int fd, on = 1;
+	char byte;
+
+	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
+			    sizeof(self->device)));
+	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
+	fd = peer_by(self->device, "echo");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)));
+	ASSERT_TRUE(atw_echo_works(fd, 1, 1));
+	ASSERT_LE(0, detach(self->tty));
+	ASSERT_ERRNO(ENODEV, recv(fd, &byte, 1, 0));
+	close(fd);
+	EXPECT_EQ(0, sim_stat(&self->sim, "tt"));
+	EXPECT_EQ(0, sim_stat(&self->sim, "tt-plus-lost"));
+	EXPECT_TRUE(raw_until(self->tty, "AT\r\n", "OK\r\n"));
 }
 
 /* Sockets of the host's life before: closed, so that all are ours. */
@@ -436,7 +459,7 @@ TEST_F_TIMEOUT(module, hangup_in_transfer, 60)
 	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
 			    sizeof(self->device)));
 	ASSERT_TRUE(atw_state_becomes(self->device, "joined", UP_MS));
-	down = peer_by(self->device, "source 100000000 5");
+	down = peer_by(self->device, "source 100000000 5 1000 2");
 	ASSERT_LE(0, down);
 	up = peer_by(self->device, "sink 100000000 6");
 	ASSERT_LE(0, up);
@@ -545,6 +568,100 @@ TEST_F(line, not_for_programs)
 	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
 	EXPECT_EQ(1, sim_stat(&self->sim[0], "uptime-boots"));
 	EXPECT_TRUE(transfer(self->device[0], 1000));
+}
+
+TEST_F(line, settings_stay)
+{
+	struct termios tio, again;
+	int fd;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	fd = open(self->sim[0].tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, tcgetattr(fd, &tio));
+	EXPECT_EQ(B115200, cfgetospeed(&tio));
+	again = tio;
+	again.c_iflag |= ISTRIP;
+	cfsetspeed(&again, B9600);
+	ASSERT_ERRNO(EBUSY, tcsetattr(fd, TCSANOW, &again));
+	ASSERT_ERRNO(EBUSY, tcsetattr(fd, TCSADRAIN, &again));
+	ASSERT_ERRNO(EBUSY, tcsetattr(fd, TCSAFLUSH, &again));
+	ASSERT_ERRNO(EBUSY, tcflush(fd, TCOFLUSH));
+	ASSERT_EQ(0, tcgetattr(fd, &again));
+	EXPECT_EQ(tio.c_iflag, again.c_iflag);
+	EXPECT_EQ(B115200, cfgetospeed(&again));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_TRUE(transfer(self->device[0], 1000));
+	/* They are free again with the line. */
+	ASSERT_LE(0, detach(self->tty[0]));
+	EXPECT_EQ(0, tcsetattr(fd, TCSANOW, &tio));
+	close(fd);
+}
+
+/*
+ * The last bytes that were thrown away may be missed when the next connection is
+ * being made, which fails then.
+ */
+static int peer_in_time(const char *device, const char *what)
+{
+	uint64_t limit = atw_now_ms() + UP_MS;
+	int fd;
+
+	while ((fd = peer_by(device, what)) < 0 && atw_now_ms() < limit)
+		atw_pause_ms(50);
+	return fd;
+}
+
+static bool transfers_in_time(const char *device, size_t bytes)
+{
+	uint64_t limit = atw_now_ms() + UP_MS;
+	bool good;
+
+	while (!(good = transfer(device, bytes)) && atw_now_ms() < limit)
+		atw_pause_ms(50);
+	return good;
+}
+
+/* Somebody throws away what has come, ever again: no stream has a hole from it. */
+TEST_F_TIMEOUT(line, flushed_in_transfer, 120)
+{
+	const int64_t bytes = 3000000;
+	int i, fd, down, ended = 0;
+	uint8_t buf[4096];
+	int64_t got;
+	ssize_t n;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--baud", "0"));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	fd = open(self->sim[0].tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 10 && ended < 3; i++) {
+		ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+		down = peer_in_time(self->device[0], "source 3000000 7");
+		ASSERT_LE(0, down);
+		ASSERT_EQ(0, atw_timeouts(down, 20000));
+		got = 0;
+		while ((n = recv(down, buf, sizeof(buf), 0)) > 0) {
+			ASSERT_EQ(-1, pattern_check(buf, n, 7, got)) {
+				TH_LOG("at %lld", (long long)got);
+			}
+			got += n;
+			ASSERT_EQ(0, tcflush(fd, got & 1 ? TCIFLUSH : TCIOFLUSH));
+		}
+		if (n < 0) {
+			ASSERT_STREQ("ECONNRESET", atw_errno_name(errno));
+			ended++;
+		} else {
+			ASSERT_EQ(bytes, got);
+		}
+		close(down);
+	}
+	EXPECT_LT(0, ended);
+	close(fd);
+	/* And all is well when that has its end. */
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_TRUE(transfers_in_time(self->device[0], 20000));
 }
 
 TEST_F_TIMEOUT(line, three_modules, 90)
@@ -791,7 +908,9 @@ TEST_F_TIMEOUT(line, cycles, 600)
 		ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0],
 				    16));
 		if (i % 4 == 3) {
-			ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+			ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS)) {
+				TH_LOG("cycle %d", i);
+			}
 		} else {
 			atw_pause_ms(i * 7 % 50);
 		}
@@ -819,7 +938,11 @@ TEST_F_TIMEOUT(line, cycles, 600)
 			fd[0] = -1;
 		}
 		if (i % 5 == 4) {
-			/* The last to close it takes it off. */
+			/*
+			 * Who closes a UART takes it off; of a pty both ends
+			 * would have to be closed for that.
+			 */
+			ASSERT_EQ(0, ioctl(self->tty[0], TIOCVHANGUP));
 			close(self->tty[0]);
 		} else {
 			ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0])) {
@@ -886,11 +1009,18 @@ static void *connector(void *arg)
 		free(atw_slurp(ATW_PROC));
 		free(atw_slurp("/sys/class/atwifi/atw0/state"));
 		close(fd);
+		/* As a rule of udev might, as soon as it is there. */
+		fd = open("/sys/class/atwifi/atw0/recv_mode", O_WRONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			if (write(fd, "passive", 7) > 0)
+				f->count++;
+			close(fd);
+		}
 	}
 	return NULL;
 }
 
-/* Two attach and take off the same line, one writes to it, one opens sockets. */
+/* Two attach and take off the same line, one writes to it, one uses what appears. */
 TEST_F_TIMEOUT(line, attach_races, 60)
 {
 	struct flip flip = { 0 }, write = { 0 }, conn = { 0 };
@@ -920,6 +1050,8 @@ TEST_F_TIMEOUT(line, attach_races, 60)
 	pthread_join(thread[2], NULL);
 	pthread_join(thread[3], NULL);
 	EXPECT_LT(0, flip.count);
+	/* Nobody has found a module. */
+	EXPECT_EQ(0, conn.count);
 	close(keep);
 	close(master);
 }
@@ -935,7 +1067,7 @@ TEST_F_TIMEOUT(line, hangup_races, 120)
 		fd = -1;
 		if (i % 5 == 0) {
 			ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
-			fd = atw_peer("source 10000000 1");
+			fd = atw_peer("source 10000000 1 1000 2");
 			ASSERT_LE(0, fd);
 		}
 		atw_pause_ms(i * 13 % 100);

@@ -67,6 +67,19 @@ static bool works_again(void)
 	return works;
 }
 
+/* What is closed is deleted in the module soon after. */
+static bool none_left(void)
+{
+	uint64_t limit = atw_now_ms() + 10000;
+
+	while (atw_sim_stat("sockets")) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(20);
+	}
+	return true;
+}
+
 static bool one_of(int err, const int *list)
 {
 	while (*list && *list != err)
@@ -132,7 +145,7 @@ TEST_F_TIMEOUT(faults, no_reconnect, 60)
 		atw_pause_ms(100);
 		ASSERT_EQ(0, recv(fd, &byte, 1, 0));
 	}
-	EXPECT_EQ(0, atw_sim_stat("sockets"));
+	EXPECT_TRUE(none_left());
 }
 
 TEST_F_TIMEOUT(faults, reset_in_download, 90)
@@ -141,7 +154,7 @@ TEST_F_TIMEOUT(faults, reset_in_download, 90)
 	int64_t got;
 	int fd, err;
 
-	fd = atw_peer("source 50000000 41");
+	fd = atw_peer("source 50000000 41 1000 4");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(60000, atw_download(fd, 60000, 41, &err));
 	ASSERT_EQ(0, atw_sim("reset"));
@@ -214,6 +227,7 @@ TEST_F_TIMEOUT(faults, reset_wakes, 90)
 	struct linger lin = { 1, 60 };
 	int idle, poller, full, lazy;
 	struct later l = { "reset", 50 };
+	static uint8_t buf[65536];
 	pthread_t thread;
 	char byte;
 
@@ -221,12 +235,13 @@ TEST_F_TIMEOUT(faults, reset_wakes, 90)
 	ASSERT_LE(0, idle);
 	poller = atw_peer("echo");
 	ASSERT_LE(0, poller);
-	full = atw_peer("sink 100000000 1");
+	full = atw_peer("count 61");
 	ASSERT_LE(0, full);
 	lazy = atw_peer("echo");
 	ASSERT_LE(0, lazy);
 	ASSERT_EQ(0, setsockopt(full, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
-	while (send(full, "0123456789abcdef", 16, MSG_DONTWAIT) > 0)
+	/* In pieces so large that an unpaced module does not keep up. */
+	while (send(full, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
 	ASSERT_ERRNO(ECONNRESET, recv(idle, &byte, 1, 0));
@@ -274,13 +289,13 @@ TEST_F_TIMEOUT(faults, link_lost, 120)
 	int fd, idle, err;
 	char byte;
 
-	fd = atw_peer("source 50000000 43");
+	fd = atw_peer("source 50000000 43 1000 4");
 	ASSERT_LE(0, fd);
 	idle = atw_peer("echo");
 	ASSERT_LE(0, idle);
 	ASSERT_EQ(30000, atw_download(fd, 30000, 43, &err));
 	ASSERT_EQ(0, atw_sim("link down"));
-	/* Read on at once: a reader that waits is ended for being too slow. */
+	/* Slow enough that what waits meanwhile has room: else that ends it. */
 	got = 30000;
 	for (;;) {
 		uint8_t buf[4096];
@@ -305,7 +320,28 @@ TEST_F_TIMEOUT(faults, link_lost, 120)
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 20000));
 	EXPECT_TRUE(works_again());
-	EXPECT_EQ(0, atw_sim_stat("sockets"));
+	EXPECT_TRUE(none_left());
+}
+
+/* Lost and found again while the module had no time to be asked. */
+TEST_F_TIMEOUT(faults, link_lost_for_a_moment, 120)
+{
+	int fd, idle;
+	char byte;
+
+	idle = atw_peer("echo");
+	ASSERT_LE(0, idle);
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
+	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 500));
+	ASSERT_EQ(0, atw_sim("link down"));
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_ERRNO(ENETDOWN, recv(idle, &byte, 1, 0));
+	close(idle);
+	close(fd);
+	EXPECT_TRUE(works_again());
+	EXPECT_TRUE(none_left());
 }
 
 /* The wire is cut: every wait ends, and all is well when it is back. */
@@ -315,7 +351,7 @@ TEST_F_TIMEOUT(faults, silent_module, 180)
 	uint8_t buf[4096] = { 0 };
 	uint64_t start;
 
-	fd = atw_peer("sink 50000000 44");
+	fd = atw_peer("count 62");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_timeouts(fd, 90000));
 	ASSERT_EQ(0, atw_sim("silent on"));
@@ -339,7 +375,7 @@ TEST_F_TIMEOUT(faults, send_timeout, 120)
 	uint64_t start;
 	int fd;
 
-	fd = atw_peer("sink 50000000 46");
+	fd = atw_peer("count 63");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_sim("silent on"));
 	while (send(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
@@ -361,13 +397,12 @@ TEST_F_TIMEOUT(faults, send_timeout, 120)
  */
 TEST_F_TIMEOUT(faults, connect_never_answered, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	int fd = atw_socket(SOCK_STREAM);
 	int code = 0;
 	socklen_t len = sizeof(code);
 
 	ASSERT_LE(0, fd);
-	ASSERT_ERRNO(ETIMEDOUT, atw_connect(fd, &hole));
+	ASSERT_ERRNO(ETIMEDOUT, atw_connect_hole(fd));
 	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
 	EXPECT_EQ(97, code);
 	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
@@ -381,7 +416,6 @@ static void on_signal(int sig)
 
 TEST_F_TIMEOUT(faults, connect_interrupted, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct itimerval it = { .it_value = { 0, 200000 } };
 	int fd = atw_socket(SOCK_STREAM), err = 0;
@@ -390,10 +424,10 @@ TEST_F_TIMEOUT(faults, connect_interrupted, 120)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
-	ASSERT_ERRNO(EINTR, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EINTR, atw_connect_hole(fd));
 	/* It goes on without us; a blocking connect() would wait for it again. */
 	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
-	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, 60000));
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
 	ASSERT_STREQ("ETIMEDOUT", atw_errno_name(err));
@@ -404,24 +438,22 @@ TEST_F_TIMEOUT(faults, connect_interrupted, 120)
 /* Interrupted, and the socket closed: the connection is not left behind. */
 TEST_F_TIMEOUT(faults, connect_abandoned, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	uint64_t start = atw_now_ms();
 	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 
 	ASSERT_LE(0, fd);
-	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
-	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
+	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 100));
 	ASSERT_EQ(0, close(fd));
 	/* close() does not wait for the module. */
 	EXPECT_GT(1000, atw_now_ms() - start);
 	EXPECT_TRUE(works_again());
-	EXPECT_EQ(0, atw_sim_stat("sockets"));
+	EXPECT_TRUE(none_left());
 }
 
 TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	int fd = atw_socket(SOCK_STREAM);
 	uint64_t start;
 
@@ -429,7 +461,7 @@ TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
 	ASSERT_EQ(0, atw_timeouts(fd, 300));
 	start = atw_now_ms();
 	/* As with TCP: it goes on, the program does not wait any longer. */
-	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	EXPECT_LE(290, atw_now_ms() - start);
 	EXPECT_GT(3000, atw_now_ms() - start);
 	close(fd);
@@ -439,30 +471,28 @@ TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
 /* Downloads go on while the module is busy connecting. */
 TEST_F_TIMEOUT(faults, download_beside_connect, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	int down, fd, err;
 
 	down = atw_peer("source 20000 45 1000 10");
 	ASSERT_LE(0, down);
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
-	ASSERT_ERRNO(EINPROGRESS, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	ASSERT_EQ(20000, atw_download(down, 20000, 45, &err));
 	EXPECT_EQ(0, err);
 	/* And the module still tries. */
-	ASSERT_ERRNO(EALREADY, atw_connect(fd, &hole));
+	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 }
 
 TEST_F_TIMEOUT(faults, reset_in_connect, 120)
 {
-	struct sockaddr_atw hole = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 	struct later l = { "reset", 200 };
 	int fd = atw_socket(SOCK_STREAM);
 	pthread_t thread;
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
-	ASSERT_ERRNO(ECONNRESET, atw_connect(fd, &hole));
+	ASSERT_ERRNO(ECONNRESET, atw_connect_hole(fd));
 	pthread_join(thread, NULL);
 	close(fd);
 	EXPECT_TRUE(works_again());

@@ -56,4 +56,28 @@ static inline ssize_t pattern_check(const void *buf, size_t len, uint32_t seed, 
 	return -1;
 }
 
+/* Datagrams of a row: each begins with its number. */
+static inline void datagram_fill(void *buf, size_t len, uint32_t seed, uint32_t seq)
+{
+	uint8_t *p = buf;
+
+	p[0] = seq;
+	p[1] = seq >> 8;
+	p[2] = seq >> 16;
+	p[3] = seq >> 24;
+	pattern_fill(p + 4, len - 4, seed, (uint64_t)seq * len);
+}
+
+/* The number of a datagram that is whole and as it was sent; -1 of any other. */
+static inline int64_t datagram_check(const void *buf, size_t len, size_t size, uint32_t seed)
+{
+	const uint8_t *p = buf;
+	uint32_t seq;
+
+	if (len != size || size < 4)
+		return -1;
+	seq = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+	return pattern_check(p + 4, len - 4, seed, (uint64_t)seq * len) < 0 ? (int64_t)seq : -1;
+}
+
 #endif

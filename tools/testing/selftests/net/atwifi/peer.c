@@ -42,8 +42,11 @@ static const char usage_text[] =
 "  echo                      return every byte until the client closes\n"
 "  source BYTES SEED [CHUNK MS]\n"
 "                            send a stream, in chunks with pauses, then close\n"
+"  acked BYTES SEED WINDOW   send a stream, WINDOW bytes at a time; after each of\n"
+"                            them wait for a byte from the client; then close\n"
 "  sink BYTES SEED [RATE]    check a stream, read at RATE bytes/s; answer\n"
 "                            'ok BYTES' or 'bad OFFSET', then close\n"
+"  late BYTES SEED MS        the same, but read nothing for MS first\n"
 "  duplex BYTES SEED         both at once: send SEED, check SEED + 1; answer\n"
 "                            after the stream as for sink\n"
 "  close-after BYTES         read so many bytes, then close\n"
@@ -53,6 +56,18 @@ static const char usage_text[] =
 "  meter KEY                 for every 8 bytes answer with 8: the bytes of KEY,\n"
 "                            little endian\n"
 "  bad                       answer with the number of bad streams so far\n"
+"  mourn KEY                 never send, read to the end; then KEY counts one\n"
+"  dial PORT VERB...         when this connection has ended connect to PORT of\n"
+"                            this machine, and be the peer of that connection as\n"
+"                            if it had sent VERB...; tries for 20 s\n"
+"  try PORT                  connect there and close; answer 'errno N'\n"
+"  ask PORT COUNT SIZE SEED  send datagrams to PORT of this machine, as !send\n"
+"                            does; answer 'got BYTES', the first that comes back\n"
+"                            within a second, or 'got 0'\n"
+"  pingpong PORT COUNT SIZE SEED\n"
+"                            send numbered datagrams to PORT of this machine, each\n"
+"                            when the one before has come back as it was, or again\n"
+"                            after a second; answer 'ok COUNT' or 'bad NUMBER'\n"
 "The port that speaks first sends '" GREETING "' and goes on like the other one.\n"
 "\n"
 "A datagram is returned, except\n"
@@ -266,6 +281,161 @@ static void hold(int fd)
 	poll(&p, 1, IDLE_SECONDS * 1000);
 }
 
+static void mourn(int fd, unsigned int key)
+{
+	char buf[4096];
+
+	while (receive(fd, buf, sizeof(buf)) > 0)
+		;
+	counters[key]++;
+}
+
+static void *dial_thread(void *arg);
+
+struct dialled {
+	int fd;
+	char line[128];
+};
+
+static int connected(int type, unsigned int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port),
+				   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct timeval idle = { .tv_sec = IDLE_SECONDS };
+	int one = 1;
+	int fd;
+
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+	if (type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static void dial(int fd, const char *line)
+{
+	struct dialled *d;
+	unsigned int port;
+	pthread_t thread;
+	int verb = 0, tries;
+
+	if (sscanf(line, "dial %u %n", &port, &verb) != 1 || !verb)
+		return;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return;
+	snprintf(d->line, sizeof(d->line), "%s", line + verb);
+	say(fd, "ok", 0);
+	finish(fd);
+	for (tries = 0; tries < 200; tries++) {
+		d->fd = connected(SOCK_STREAM, port);
+		if (d->fd >= 0)
+			break;
+		sleep_us(100000);
+	}
+	if (d->fd < 0 || pthread_create(&thread, NULL, dial_thread, d))
+		free(d);
+	else
+		pthread_detach(thread);
+}
+
+static void try(int fd, unsigned int port)
+{
+	int other = connected(SOCK_STREAM, port);
+
+	say(fd, "errno", other < 0 ? errno : 0);
+	if (other >= 0)
+		close(other);
+	finish(fd);
+}
+
+static void ask(int fd, unsigned int port, unsigned int n, unsigned int size, unsigned int seed)
+{
+	struct timeval second = { .tv_sec = 1 };
+	char buf[2048];
+	unsigned int i;
+	ssize_t got;
+	int udp;
+
+	udp = connected(SOCK_DGRAM, port);
+	if (udp < 0 || size > sizeof(buf))
+		return;
+	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	for (i = 0; i < n; i++) {
+		pattern_fill(buf, size, seed + i, 0);
+		send(udp, buf, size, 0);
+	}
+	got = receive(udp, buf, sizeof(buf));
+	if (got > 0 && pattern_check(buf, got, seed, 0) >= 0)
+		bad_streams++;
+	say(fd, "got", got > 0 ? got : 0);
+	close(udp);
+	finish(fd);
+}
+
+/* Whether datagram number @seq has come back; those before it may come once more. */
+static int returned(int udp, unsigned int size, uint32_t seed, uint32_t seq)
+{
+	char buf[2048];
+	int64_t got;
+	ssize_t n;
+
+	do {
+		n = receive(udp, buf, sizeof(buf));
+		if (n < 0)
+			return 0;
+		got = datagram_check(buf, n, size, seed);
+		if (got < 0 || got > seq)
+			return -1;
+	} while (got < seq);
+	return 1;
+}
+
+static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, uint32_t seed)
+{
+	struct timeval second = { .tv_sec = 1 };
+	int udp, tries = 0, good = 1;
+	char buf[2048];
+	uint32_t seq;
+
+	udp = connected(SOCK_DGRAM, port);
+	if (udp < 0 || size > sizeof(buf))
+		return;
+	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	for (seq = 0; seq < n && tries < 10; seq += good) {
+		datagram_fill(buf, size, seed, seq);
+		send(udp, buf, size, 0);
+		good = returned(udp, size, seed, seq);
+		if (good < 0)
+			break;
+		tries = good ? 0 : tries + 1;
+	}
+	if (good < 0)
+		bad_streams++;
+	say(fd, seq == n ? "ok" : "bad", seq);
+	close(udp);
+	finish(fd);
+}
+
+static void acked(struct stream *s, uint64_t window)
+{
+	uint64_t all = s->bytes;
+
+	for (s->bytes = 0; s->bytes < all;) {
+		s->bytes = all - s->done < window ? all : s->done + window;
+		source(s);
+		if (s->done != s->bytes || !swallow(s->fd, 1))
+			return;
+	}
+	finish(s->fd);
+}
+
 static void serve(int fd, const char *line)
 {
 	unsigned long long n[4] = { 0 };
@@ -282,8 +452,13 @@ static void serve(int fd, const char *line)
 		s.ms = n[3];
 		source(&s);
 		finish(fd);
-	} else if (!strcmp(verb, "sink")) {
-		s.rate = n[2];
+	} else if (!strcmp(verb, "acked")) {
+		acked(&s, n[2]);
+	} else if (!strcmp(verb, "sink") || !strcmp(verb, "late")) {
+		if (*verb == 'l')
+			sleep_us(n[2] * 1000);
+		else
+			s.rate = n[2];
 		sink(&s);
 		if (s.done == s.bytes) {
 			answer(&s);
@@ -303,13 +478,35 @@ static void serve(int fd, const char *line)
 		count(fd, n[0]);
 	} else if (!strcmp(verb, "meter") && n[0] < KEYS) {
 		meter(fd, n[0]);
+	} else if (!strcmp(verb, "mourn") && n[0] < KEYS) {
+		mourn(fd, n[0]);
+	} else if (!strcmp(verb, "dial")) {
+		dial(fd, line);
+	} else if (!strcmp(verb, "try")) {
+		try(fd, n[0]);
+	} else if (!strcmp(verb, "ask")) {
+		ask(fd, n[0], n[1], n[2], n[3]);
+	} else if (!strcmp(verb, "pingpong")) {
+		pingpong(fd, n[0], n[1], n[2], n[3]);
 	} else if (!strcmp(verb, "bad")) {
 		say(fd, "bad", bad_streams);
 		finish(fd);
+	} else if (verb[0] < 'a' || verb[0] > 'z') {
+		say(fd, "what", 0);	/* it does not speak our language */
 	} else {
 		fprintf(stderr, "peer: what is '%s'?\n", verb);
 		say(fd, "what", 0);
 	}
+}
+
+static void *dial_thread(void *arg)
+{
+	struct dialled *d = arg;
+
+	serve(d->fd, d->line);
+	close(d->fd);
+	free(d);
+	return NULL;
 }
 
 static void *client_thread(void *arg)

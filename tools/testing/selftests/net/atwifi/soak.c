@@ -33,13 +33,23 @@ static struct soak {
 /* A stream to the end. 0: right, an errno: failed; -1: wrong. */
 static int down(unsigned int seed, uint64_t *good)
 {
+	const int room = 4 * PIECE;
 	int64_t got;
 	int fd, err;
 	char byte;
 
-	fd = atw_peer("source %d %u", PIECE, seed);
+	/* The emulator is fast: room for the whole of it, so that a reader that
+	 * has to wait for a processor is not taken for one that does not read.
+	 */
+	fd = atw_socket(SOCK_STREAM);
 	if (fd < 0)
 		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	    atw_peer_on(fd, "source %d %u", PIECE, seed)) {
+		err = errno;
+		close(fd);
+		return err;
+	}
 	got = atw_download(fd, PIECE, seed, &err);
 	if (got > 0)
 		*good = got;

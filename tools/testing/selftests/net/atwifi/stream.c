@@ -501,7 +501,12 @@ TEST(remote_close_while_sending)
 	if (err != EPIPE) {
 		ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
 	}
-	/* Once reported it is the end of the stream. */
+	/* Once reported it is the end of the stream; that bytes are lost may be known
+	 * after the end itself.
+	 */
+	if (err == EPIPE && send(fd, buf, 1, MSG_NOSIGNAL) < 0 && errno != EPIPE) {
+		ASSERT_STREQ("ECONNRESET", atw_errno_name(errno));
+	}
 	ASSERT_ERRNO(EPIPE, send(fd, buf, 1, MSG_NOSIGNAL));
 }
 
@@ -609,9 +614,11 @@ TEST(queue_sizes)
 		ASSERT_LE(n, 2000);
 		ASSERT_LT(atw_now_ms(), limit);
 	} while (n < 2000);
-	/* What has come back was sent. */
-	ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &n));
-	EXPECT_EQ(0, n);
+	/* What has come back was sent; the module may say so later. */
+	do {
+		ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &n));
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (n);
 	ASSERT_EQ(500, atw_recv_all(fd, buf, 500));
 	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
 	EXPECT_EQ(1500, n);

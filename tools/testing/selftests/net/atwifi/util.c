@@ -22,9 +22,14 @@
 
 int atw_family(void)
 {
-	char *text = atw_slurp("/sys/module/atwifi/parameters/family");
-	int family = text ? atoi(text) : AF_ATWIFI;
+	char *text;
+	int family;
 
+	/* The same through the network device. */
+	if (!strcmp(atw_env("ATW_FAMILY", ""), "inet"))
+		return AF_INET;
+	text = atw_slurp("/sys/module/atwifi/parameters/family");
+	family = text ? atoi(text) : AF_ATWIFI;
 	free(text);
 	return family;
 }
@@ -80,6 +85,67 @@ int atw_socket(int type)
 	return socket(atw_family(), type | SOCK_CLOEXEC, 0);
 }
 
+bool atw_profile_is(const char *name)
+{
+	return !strcmp(atw_env("ATW_PROFILE", ""), name);
+}
+
+int atw_bind(int fd, int port)
+{
+	struct sockaddr_atw addr = atw_addr("0.0.0.0", port);
+
+	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* The local port of a socket, or -1. */
+int atw_port(int fd)
+{
+	struct sockaddr_atw addr;
+	socklen_t len = sizeof(addr);
+
+	return getsockname(fd, (struct sockaddr *)&addr, &len) ? -1 : ntohs(addr.satw_port);
+}
+
+/*
+ * A server at a free port. The emulated module's ports are this machine's, where
+ * others may have taken the one that the driver chose.
+ */
+int atw_server(int type, int backlog, int *port)
+{
+	int tries, fd, err;
+
+	for (tries = 0; tries < 10; tries++) {
+		fd = atw_socket(type);
+		if (fd < 0)
+			return -1;
+		if (!atw_bind(fd, 0) && (type != SOCK_STREAM || !listen(fd, backlog))) {
+			*port = atw_port(fd);
+			return fd;
+		}
+		err = errno;
+		close(fd);
+		errno = err;
+		if (err != EADDRINUSE)
+			break;
+	}
+	return -1;
+}
+
+/* accept() that does not wait for ever. */
+int atw_accept(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, LONG_S * 1000) != 1) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		atw_timeouts(fd, LONG_S * 1000);
+	return fd;
+}
+
 struct sockaddr_atw atw_addr(const char *ip, int port)
 {
 	struct sockaddr_atw addr;
@@ -101,12 +167,26 @@ struct sockaddr_atw atw_name_addr(const char *name, int port)
 
 int atw_connect(int fd, const struct sockaddr_atw *addr)
 {
+	if (addr->satw_family == AF_INET) {
+		struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = addr->satw_port };
+
+		sin.sin_addr.s_addr = addr->satw_addr;
+		return connect(fd, (const struct sockaddr *)&sin, sizeof(sin));
+	}
 	return connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
 }
 
 int atw_connect_host(int fd, int port)
 {
 	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), port);
+
+	return atw_connect(fd, &addr);
+}
+
+/* To who never answers: the module is busy with that for seconds. */
+int atw_connect_hole(int fd)
+{
+	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 
 	return atw_connect(fd, &addr);
 }
@@ -163,6 +243,47 @@ int atw_peer(const char *fmt, ...)
 	close(fd);
 	errno = err;
 	return -1;
+}
+
+/*
+ * Has the peer connect to a port of the module, soon; what follows is what the
+ * connection is for.
+ */
+int atw_dial(int port, const char *fmt, ...)
+{
+	char verb[96], line[64] = "";
+	int fd, err = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(verb, sizeof(verb), fmt, ap);
+	va_end(ap);
+	fd = atw_peer("dial %d %s", port, verb);
+	if (fd < 0)
+		return -1;
+	if (atw_recv_line(fd, line, sizeof(line)) < 0)
+		err = errno;
+	else if (strcmp(line, "ok 0"))
+		err = EPROTO;
+	close(fd);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+/*
+ * A client of ours, accepted. Some firmware has its server opened anew after each
+ * client, and who comes at that moment is lost: then another.
+ */
+int atw_client(int server, int port, const char *verb)
+{
+	struct pollfd p = { .fd = server, .events = POLLIN };
+	int tries = atw_profile_is("bw20") ? 3 : 1;
+
+	do {
+		if (atw_dial(port, "%s", verb))
+			return -1;
+	} while (--tries && !poll(&p, 1, LONG_S * 1000 / 2));
+	return atw_accept(server);
 }
 
 ssize_t atw_send_all(int fd, const void *buf, size_t len)
@@ -247,18 +368,14 @@ int atw_upload(int fd, uint64_t bytes, uint32_t seed)
 	return 0;
 }
 
-/*
- * Reads up to @bytes of a stream. Returns how many came, *@err is the errno
- * that ended it or 0; -1 if one of them is wrong.
- */
-int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err)
+/* Reads a stream from @at to @end; *@err is the errno that ended it or 0. */
+static int64_t download(int fd, uint64_t at, uint64_t end, uint32_t seed, int *err)
 {
 	uint8_t buf[8192];
-	uint64_t at = 0;
 
 	*err = 0;
-	while (at < bytes) {
-		size_t want = bytes - at < sizeof(buf) ? bytes - at : sizeof(buf);
+	while (at < end) {
+		size_t want = end - at < sizeof(buf) ? end - at : sizeof(buf);
 		ssize_t n = recv(fd, buf, want, 0);
 		ssize_t bad;
 
@@ -275,6 +392,32 @@ int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err)
 			return -1;
 		}
 		at += n;
+	}
+	return at;
+}
+
+/*
+ * Reads up to @bytes of a stream. Returns how many came, *@err is the errno
+ * that ended it or 0; -1 if one of them is wrong.
+ */
+int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err)
+{
+	return download(fd, 0, bytes, seed, err);
+}
+
+/* The same from a peer that waits for a word after each @window bytes. */
+int64_t atw_download_acked(int fd, uint64_t bytes, uint32_t seed, uint32_t window, int *err)
+{
+	int64_t at = 0, end = 0;
+
+	*err = 0;
+	while (at == end && end < (int64_t)bytes) {
+		end = bytes - at < window ? bytes : (uint64_t)at + window;
+		at = download(fd, at, end, seed, err);
+		if (at == end && atw_send_all(fd, "+", 1) < 0) {
+			*err = errno;
+			break;
+		}
 	}
 	return at;
 }
@@ -456,6 +599,19 @@ long atw_sim_stat(const char *name)
 	snprintf(key, sizeof(key), " %s=", name);
 	p = strstr(reply, key);
 	return p ? atol(p + strlen(key)) : -1;
+}
+
+/* Wait until the emulated module has so many sockets. */
+bool atw_sim_has(long count, int ms)
+{
+	uint64_t limit = atw_now_ms() + ms;
+
+	while (atw_sim_stat("sockets") != count) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(10);
+	}
+	return true;
 }
 
 const char *atw_errno_name(int err)

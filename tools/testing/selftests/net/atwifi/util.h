@@ -4,11 +4,14 @@
  *
  * Environment, set by the runner:
  *  ATW_HOST           address of the peer as seen through the module
+ *  ATW_FAMILY         "inet": sockets of AF_INET, which find the module's network
+ *                     device by themselves
  *  ATW_PEER_PORT      where the peer listens
  *  ATW_GREET_PORT     where it speaks first
  *  ATW_NAME           a name of the peer that the module can resolve
  *  ATW_HOLE           an address that never answers
  *  ATW_MAX_SOCKETS    how many sockets the module has
+ *  ATW_PROFILE        the family of its firmware, as the emulator names it
  *  ATW_SIM_CONTROL    the emulator's control socket, or a device that stands
  *                     for it; tests that need one are skipped without
  */
@@ -38,10 +41,18 @@ bool atw_kernel_at_least(unsigned int major, unsigned int minor);
 void atw_pause_ms(int ms);
 
 int atw_socket(int type);
+int atw_bind(int fd, int port);
+int atw_port(int fd);
+int atw_server(int type, int backlog, int *port);
+int atw_accept(int fd);
+int atw_dial(int port, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int atw_client(int server, int port, const char *verb);
+bool atw_profile_is(const char *name);
 struct sockaddr_atw atw_addr(const char *ip, int port);
 struct sockaddr_atw atw_name_addr(const char *name, int port);
 int atw_connect(int fd, const struct sockaddr_atw *addr);
 int atw_connect_host(int fd, int port);
+int atw_connect_hole(int fd);
 int atw_timeouts(int fd, int ms);
 int atw_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int atw_peer_on(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -52,6 +63,7 @@ ssize_t atw_recv_line(int fd, char *buf, size_t size);
 int atw_wait(int fd, short events, int ms);
 int atw_upload(int fd, uint64_t bytes, uint32_t seed);
 int64_t atw_download(int fd, uint64_t bytes, uint32_t seed, int *err);
+int64_t atw_download_acked(int fd, uint64_t bytes, uint32_t seed, uint32_t window, int *err);
 bool atw_echo_works(int fd, uint32_t seed, size_t len);
 uint64_t atw_meter(int fd);
 
@@ -65,6 +77,7 @@ bool atw_has_sim(void);
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
 int atw_sim(const char *command);
 long atw_sim_stat(const char *name);
+bool atw_sim_has(long count, int ms);
 
 /* kselftest's ASSERT_* print numbers: the name of an errno says more. */
 #define ASSERT_ERRNO(expected, call) do {			\

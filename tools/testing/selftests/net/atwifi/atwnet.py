@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+What the tests of the network device have in common. Environment as for the other
+tests, see util.h, and what servers.py prints.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import select
+import socket
+import struct
+
+from guest import DEV, Skipped, becomes, carrier, check, counter, run, run_tests
+
+HOST = os.environ["ATW_HOST"]
+PEER = int(os.environ["ATW_PEER_PORT"])
+HOLE = os.environ["ATW_HOLE"]
+FILES = os.environ["ATW_FILES"]
+HTTP, HTTP_BRIEF, HTTPS, HTTP2, DNS, SSH, IPERF, MQTT = (
+    int(os.environ["ATW_" + name]) for name in (
+        "HTTP", "HTTP_BRIEF", "HTTPS", "HTTP2", "DNS", "SSH", "IPERF", "MQTT"))
+# Where programs are that this machine has not, or "".
+PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
+# Few of all that can be had in numbers, and nothing that takes minutes.
+QUICK = "ATW_QUICK" in os.environ
+CERT = os.path.join(FILES, "cert.pem")
+TMP = "/tmp/netdev"
+
+
+def extra(program):
+    """The command for a program that may not be on this machine."""
+    if not PROGRAMS:
+        raise Skipped("the target 'programs' of vm/setup could not be prepared")
+    path = next((PROGRAMS + d + program for d in ("/usr/bin/", "/usr/sbin/")
+                 if os.path.exists(PROGRAMS + d + program)), program)
+    return "env LD_LIBRARY_PATH=%s/usr/lib/%s-linux-gnu %s" % (PROGRAMS, os.uname().machine, path)
+
+
+def sim(command):
+    """A command to the emulator's control socket."""
+    with open(os.environ["ATW_SIM_CONTROL"], "r+b", buffering=0) as f:
+        f.write(command.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            check(select.select([f], [], [], 10)[0], "the emulator is silent")
+            answer += f.read(1)
+    check(answer.startswith(b"ok"), "%s: %s" % (command, answer))
+    return answer.decode()
+
+
+def sim_stat(name):
+    return int(re.search(r" %s=(\d+)" % name, sim("stats")).group(1))
+
+
+def url(name, port=HTTP, scheme="http"):
+    return "%s://%s:%d/%s" % (scheme, HOST, port, name)
+
+
+def pattern(seed, size):
+    """What peer sends, see pattern.h."""
+    mask = (1 << 64) - 1
+    out = []
+    for i in range((size + 7) // 8):
+        x = ((seed << 40) + i * 0x9e3779b97f4a7c15) & mask
+        x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9 & mask
+        x = (x ^ x >> 27) * 0x94d049bb133111eb & mask
+        out.append(struct.pack("<Q", x ^ x >> 31))
+    return b"".join(out)[:size]
+
+
+def peer(line, limit=20.0, rcvbuf=None):
+    s = socket.socket()
+    s.settimeout(limit)
+    if rcvbuf:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    s.connect((HOST, PEER))
+    s.sendall(line.encode() + b"\n")
+    return s
+
+
+def udp():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    s.connect((HOST, PEER))
+    return s
+
+
+def connect_errno(address, port, syncnt=0, limit=20.0):
+    with socket.socket() as s:
+        if syncnt:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, syncnt)
+        s.settimeout(limit)
+        try:
+            s.connect((address, port))
+        except TimeoutError as e:
+            return errno.errorcode.get(e.errno, "time-out of the test")
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return "none"
+
+
+def quiet():
+    """Nothing is left of streams, neither here nor in the module."""
+    becomes(lambda: not counter("flows_tcp"), "flows are left", 30)
+    becomes(lambda: sim_stat("sockets") <= counter("flows_udp"), "the module has sockets left", 30)
+
+
+@contextlib.contextmanager
+def lan():
+    """A machine behind this one."""
+    run("ip netns add lan && ip link add lan0 type veth peer name eth0 netns lan && "
+        "ip addr add 10.9.0.1/24 dev lan0 && ip link set lan0 up && "
+        "ip -n lan addr add 10.9.0.2/24 dev eth0 && ip -n lan link set eth0 up && "
+        "ip -n lan link set lo up && ip -n lan route add default via 10.9.0.1 && "
+        "sysctl -qw net.ipv4.ip_forward=1")
+    try:
+        yield
+    finally:
+        run("sysctl -qw net.ipv4.ip_forward=0; ip link del lan0; ip netns del lan; "
+            "nft flush ruleset")
+
+
+DHCP_SCRIPT = """#!/bin/sh
+# What the clients of the tests do with a lease.
+case $1 in
+deconfig)
+	ip addr flush dev $interface
+	ip link set $interface up
+	;;
+bound|renew)
+	ip addr replace $ip/$mask dev $interface
+	ip route replace default via $router dev $interface
+	echo "$ip/$mask $router $dns $lease" >/tmp/netdev/lease
+	;;
+esac
+"""
+
+
+def udhcpc():
+    """Configures the device as busybox does; what it was told."""
+    run("udhcpc -i %s -n -q -f -t 5 -T 1 -s %s/udhcpc.sh" % (DEV, TMP))
+    with open(TMP + "/lease", encoding="ascii") as f:
+        return f.read().split()
+
+
+def configure():
+    run("ip link set %s up" % DEV)
+    becomes(carrier, "no carrier")
+    udhcpc()
+
+
+def prepare():
+    if "ATW_SIM_CONTROL" in os.environ:
+        configure()
+
+
+def main():
+    os.makedirs(TMP, exist_ok=True)
+    with open(TMP + "/udhcpc.sh", "w", encoding="ascii") as f:
+        f.write(DHCP_SCRIPT)
+    os.chmod(TMP + "/udhcpc.sh", 0o755)
+    return run_tests(prepare)

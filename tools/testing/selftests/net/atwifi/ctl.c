@@ -1,0 +1,944 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * atwctl, and the generic-netlink family below it: what it shows, what it
+ * changes, what it refuses and in which words, and the events.
+ *
+ * ATW_CTL is the program. Its JSON is read by another one's parser: python3's, where
+ * there is one.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+
+#include <linux/atwifi_genl.h>
+
+#include "kselftest_harness.h"
+#include "util.h"
+
+#define RECOVERY_MS	40000
+#define NOBODY		"nobody: "
+
+/* What the last command has printed, standard error included. */
+static char said[128 * 1024];
+
+/* Become a shell that runs a command, without privileges where it begins with NOBODY. */
+static void shell(const char *format, va_list ap)
+{
+	char text[2048], command[4096];
+	bool nobody;
+
+	vsnprintf(text, sizeof(text), format, ap);
+	nobody = !strncmp(text, NOBODY, strlen(NOBODY));
+	if (nobody && (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
+		       setresuid(65534, 65534, 65534)))
+		_exit(126);
+	snprintf(command, sizeof(command), "A=%s; %s", atw_env("ATW_CTL", "atwctl"),
+		 text + (nobody ? strlen(NOBODY) : 0));
+	execl("/bin/sh", "sh", "-c", command, NULL);
+	_exit(127);
+}
+
+/* Run a shell command with $A for atwctl; returns its exit status. */
+__attribute__((format(printf, 1, 2)))
+static int sh(const char *fmt, ...)
+{
+	int out[2], status = -1;
+	size_t have = 0;
+	va_list ap;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC))
+		return -1;
+	va_start(ap, fmt);
+	pid = fork();
+	if (!pid) {
+		dup2(out[1], 1);
+		dup2(out[1], 2);
+		shell(fmt, ap);
+	}
+	va_end(ap);
+	close(out[1]);
+	while (have < sizeof(said) - 1) {
+		ssize_t got = read(out[0], said + have, sizeof(said) - 1 - have);
+
+		if (got <= 0)
+			break;
+		have += got;
+	}
+	said[have] = '\0';
+	close(out[0]);
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool python(void)
+{
+	return !sh("command -v python3");
+}
+
+/*
+ * Is the JSON that a command prints valid, and is a python expression of it true?
+ * Where there is no python3 it is enough that it prints some.
+ */
+static bool json(const char *args, const char *expression)
+{
+	if (!python())
+		return !sh("$A --json %s", args) && (*said == '{' || *said == '[');
+	return !sh("$A --json %s | python3 -c 'import json, os, sys\n"
+		   "d = json.loads(sys.stdin.buffer.read().decode())\n"
+		   "sys.exit(0 if (%s) else repr(d))'", args, expression);
+}
+
+#define SAID(words)	(strstr(said, words))
+
+/* A command that fails: its status, and words of its message. */
+#define ASSERT_FAILS(status, words, ...) do {				\
+	const char *wanted = words;					\
+									\
+	ASSERT_EQ(status, sh(__VA_ARGS__)) {				\
+		TH_LOG("%s", said);					\
+	}								\
+	ASSERT_TRUE(SAID(wanted)) {					\
+		TH_LOG("not '%s' but: %s", wanted, said);		\
+	}								\
+} while (0)
+
+#define ASSERT_SAYS(text, ...) do {					\
+	ASSERT_EQ(0, sh(__VA_ARGS__)) {					\
+		TH_LOG("%s", said);					\
+	}								\
+	ASSERT_STREQ(text, said);					\
+} while (0)
+
+#define ASSERT_JSON(args, expression) do {				\
+	bool good = json(args, expression);				\
+									\
+	ASSERT_TRUE(good) {						\
+		TH_LOG("%s", said);					\
+	}								\
+} while (0)
+
+FIXTURE(ctl)
+{
+	int unused;
+};
+
+/* A firmware that lacks what was added later. */
+static bool old_firmware(void)
+{
+	return *atw_env("ATW_OLD", "");
+}
+
+FIXTURE_SETUP(ctl)
+{
+	if (!*atw_env("ATW_CTL", ""))
+		SKIP(return, "no atwctl");
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+FIXTURE_TEARDOWN(ctl)
+{
+}
+
+TEST_F(ctl, list)
+{
+	ASSERT_EQ(0, sh("$A list"));
+	ASSERT_NE(NULL, SAID(ATW_DEVICE));
+	ASSERT_NE(NULL, SAID("joined"));
+	ASSERT_NE(NULL, SAID("192.168.3.142"));
+	ASSERT_JSON("list", "len(d) == 1 and d[0][\"name\"] == \"atw0\" and "
+		    "d[0][\"state\"] == \"joined\" and d[0][\"address\"] == \"192.168.3.142\" and "
+		    "d[0][\"gateway\"] == \"192.168.3.1\" and d[0][\"recv_mode\"] == \"active\"");
+}
+
+TEST_F(ctl, show)
+{
+	char *version = atw_slurp("/sys/class/atwifi/" ATW_DEVICE "/firmware");
+
+	ASSERT_NE(NULL, version);
+	version[strcspn(version, "\n")] = '\0';
+	ASSERT_EQ(0, sh("$A show"));
+	ASSERT_NE(NULL, SAID(version));
+	ASSERT_EQ(NULL, SAID("12345678"));
+	ASSERT_EQ(0, sh("$A --device " ATW_DEVICE " show"));
+	free(version);
+	ASSERT_JSON("show " ATW_DEVICE, "d[\"stats\"][\"commands\"] > 5 and d[\"baud\"] > 0 and "
+		    "len(d[\"mac\"]) == 17 and d[\"profile\"] in (\"middleware\", \"classic\", \"bw20\")");
+	ASSERT_FAILS(1, "no such device", "$A show atw7");
+	ASSERT_FAILS(1, ATW_DEVICE "x", "$A show " ATW_DEVICE "x");
+	/* Longer than a name can be. */
+	ASSERT_FAILS(1, "", "$A show atw0000000000000000");
+}
+
+TEST_F(ctl, sockets)
+{
+	char expression[512];
+	struct stat st;
+	int fd;
+
+	ASSERT_SAYS("", "$A sockets");
+	ASSERT_JSON("sockets", "d == []");
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(atw_echo_works(fd, 5, 1500));
+	ASSERT_EQ(0, fstat(fd, &st));
+	snprintf(expression, sizeof(expression),
+		 "len(d) == 1 and d[0][\"dev\"] == \"atw0\" and d[0][\"state\"] == \"open\" and "
+		 "d[0][\"type\"] == \"tcp-client\" and d[0][\"port\"] == %d and "
+		 "d[0][\"address\"] == \"192.0.2.1\" and d[0][\"rx_bytes\"] >= 1500 and "
+		 "d[0][\"tx_bytes\"] >= 1500 and d[0][\"unsent\"] == 0 and d[0][\"id\"] > 0 and "
+		 "d[0][\"uid\"] == 0 and d[0][\"inode\"] == %lu",
+		 atw_peer_port(), (unsigned long)st.st_ino);
+	ASSERT_TRUE(json("sockets " ATW_DEVICE, expression)) {
+		TH_LOG("%s", said);
+	}
+	ASSERT_EQ(0, sh("$A sockets"));
+	ASSERT_NE(NULL, SAID("192.0.2.1"));
+	ASSERT_JSON("sockets atw7", "d == []");
+	close(fd);
+}
+
+/*
+ * How many AT commands a shell command costs: the least of three tries, since the
+ * driver asks for the state of the link now and then.
+ */
+static long cost(const char *command)
+{
+	long before, least = 1000;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		before = atw_stat(ATW_DEVICE, "commands");
+		if (sh("%s", command))
+			return -1;
+		if (atw_stat(ATW_DEVICE, "commands") - before < least)
+			least = atw_stat(ATW_DEVICE, "commands") - before;
+	}
+	return least;
+}
+
+/* So many that they do not fit one message of the dump: one that connects, and
+ * those that wait for it.
+ */
+TEST_F(ctl, many_sockets)
+{
+	struct sockaddr_atw addr;
+	int fd[200], i;
+
+	for (i = 0; i < 200; i++) {
+		fd[i] = socket(atw_family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		ASSERT_LE(0, fd[i]);
+		addr = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 10000 + i);
+		ASSERT_ERRNO(EINPROGRESS, atw_connect(fd[i], &addr));
+	}
+	ASSERT_JSON("sockets", "{s[\"port\"] for s in d} == set(range(10000, 10200)) and "
+		    "[s[\"state\"] for s in d].count(\"opening\") == 1");
+	for (i = 0; i < 200; i++)
+		close(fd[i]);
+}
+
+TEST_F(ctl, dns)
+{
+	if (old_firmware()) {
+		long bringups = atw_stat(ATW_DEVICE, "bringups");
+
+		ASSERT_FAILS(1, "firmware does not know", "$A dns");
+		ASSERT_FAILS(1, "firmware does not know", "$A dns 192.0.2.53");
+		ASSERT_FAILS(1, "firmware does not know", "$A at 'AT+WDNS?'");
+		/* It is taken for an answer, not for a fault. */
+		ASSERT_EQ(0, sh("$A at AT"));
+		ASSERT_EQ(bringups, atw_stat(ATW_DEVICE, "bringups"));
+		return;
+	}
+	ASSERT_SAYS("192.168.3.1\n", "$A dns");
+	ASSERT_SAYS("", "$A dns 192.0.2.53 192.0.2.54");
+	ASSERT_SAYS("192.0.2.53\n192.0.2.54\n", "$A dns");
+	ASSERT_JSON("dns", "d == {\"dev\": \"atw0\", "
+		    "\"servers\": [\"192.0.2.53\", \"192.0.2.54\"]}");
+	/* The same again: it is asked for, and not written. */
+	ASSERT_EQ(1, cost("$A dns 192.0.2.53 192.0.2.54"));
+	ASSERT_SAYS("", "$A dns 192.168.3.1");
+	ASSERT_SAYS("192.168.3.1\n", "$A dns");
+	ASSERT_FAILS(1, "not the address of a server", "$A dns 0.0.0.0");
+	ASSERT_FAILS(1, "not the address of a server", "$A dns 255.255.255.255");
+	ASSERT_FAILS(1, "not the address of a server", "$A dns 192.0.2.1 224.0.0.1");
+	ASSERT_FAILS(2, "'a.example' is not an IPv4 address", "$A dns a.example");
+	ASSERT_FAILS(2, "usage: atwctl dns", "$A dns 192.0.2.1 192.0.2.2 192.0.2.3");
+	ASSERT_SAYS("192.168.3.1\n", "$A dns");
+}
+
+TEST_F(ctl, resolve)
+{
+	const char *name = atw_env("ATW_NAME", "peer.test");
+	char args[64];
+
+	if (old_firmware()) {
+		ASSERT_FAILS(1, "firmware does not know", "$A resolve %s", name);
+		return;
+	}
+	ASSERT_SAYS("192.0.2.1\n", "$A resolve %s", name);
+	snprintf(args, sizeof(args), "resolve %s", name);
+	ASSERT_JSON(args, "d[\"address\"] == \"192.0.2.1\" and d[\"host\"]");
+	ASSERT_SAYS("192.0.2.7\n", "$A resolve 192.0.2.7");
+	ASSERT_FAILS(1, "cannot resolve name", "$A resolve nobody.test");
+	ASSERT_FAILS(1, "letters, digits", "$A resolve 'a\"b'");
+	ASSERT_FAILS(1, "letters, digits", "$A resolve \"$(printf 'a\\r\\nAT+RST')\"");
+	ASSERT_FAILS(1, "letters, digits", "$A resolve ''");
+	ASSERT_FAILS(1, "at most 119 bytes", "$A resolve $(printf '%%0120d' 1)");
+	ASSERT_FAILS(2, "usage", "$A resolve");
+}
+
+TEST_F(ctl, autott)
+{
+	if (old_firmware()) {
+		ASSERT_FAILS(1, "firmware does not know", "$A autott");
+		ASSERT_FAILS(1, "firmware does not know", "$A autott none");
+		return;
+	}
+	ASSERT_SAYS("none\n", "$A autott");
+	ASSERT_SAYS("", "$A autott tcp-client peer.test 7007");
+	ASSERT_SAYS("tcp-client peer.test 7007\n", "$A autott");
+	ASSERT_JSON("autott", "d == {\"dev\": \"atw0\", \"type\": \"tcp-client\", "
+		    "\"host\": \"peer.test\", \"port\": 7007}");
+	ASSERT_EQ(1, cost("$A autott tcp-client peer.test 7007"));
+	ASSERT_SAYS("", "$A autott udp-client 192.0.2.1 65535");
+	ASSERT_SAYS("udp-client 192.0.2.1 65535\n", "$A autott");
+	ASSERT_SAYS("", "$A autott tls-client a.example 443");
+	ASSERT_SAYS("tls-client a.example 443\n", "$A autott");
+	ASSERT_SAYS("", "$A autott udp-server 5000");
+	ASSERT_SAYS("udp-server 5000\n", "$A autott");
+	ASSERT_FAILS(1, "the types are", "$A autott tcp-server 5000");
+	ASSERT_FAILS(1, "the types are", "$A autott tcp-seed 5000");
+	ASSERT_FAILS(1, "no remote host", "$A autott udp-server peer.test 5000");
+	ASSERT_FAILS(1, "no host is named", "$A autott tcp-client 5000");
+	ASSERT_FAILS(1, "letters, digits", "$A autott tcp-client 'a,b' 5000");
+	ASSERT_FAILS(1, "no port is named", "$A autott udp-server");
+	ASSERT_FAILS(2, "not a port", "$A autott udp-server 0");
+	ASSERT_FAILS(2, "not a port", "$A autott udp-server 65536");
+	ASSERT_FAILS(2, "no type", "$A autott sctp 5000");
+	ASSERT_SAYS("udp-server 5000\n", "$A autott");
+	ASSERT_SAYS("", "$A autott none");
+	ASSERT_SAYS("none\n", "$A autott");
+	ASSERT_JSON("autott", "d == {\"dev\": \"atw0\", \"type\": \"none\"}");
+}
+
+/*
+ * A module that starts in transparent mode, connected to a peer that speaks: the
+ * driver gets it back, and what the peer said reaches nobody.
+ */
+TEST_F_TIMEOUT(ctl, autott_boot, 120)
+{
+	long boots, damaged;
+	int fd;
+
+	if (old_firmware()) {
+		ASSERT_FAILS(1, "firmware does not know", "$A autott udp-server 5000");
+		return;
+	}
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	boots = atw_sim_stat("uptime-boots");
+	damaged = atw_stat(ATW_DEVICE, "bringups");
+	ASSERT_SAYS("", "$A at AT+WAUTOCONN=1");
+	ASSERT_SAYS("", "$A autott tcp-client 192.0.2.1 %d", atw_greet_port());
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", RECOVERY_MS));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(atw_echo_works(fd, 9, 300));
+	close(fd);
+	EXPECT_LT(boots, atw_sim_stat("uptime-boots"));
+	EXPECT_LT(damaged, atw_stat(ATW_DEVICE, "bringups"));
+	ASSERT_EQ(0, sh("$A autott none"));
+	ASSERT_SAYS("none\n", "$A autott");
+}
+
+TEST_F(ctl, recv_mode)
+{
+	int fd;
+
+	ASSERT_SAYS("active\n", "$A recv-mode");
+	ASSERT_SAYS("", "$A recv-mode passive");
+	ASSERT_SAYS("passive\n", "$A recv-mode");
+	ASSERT_JSON("recv-mode", "d == {\"dev\": \"atw0\", \"recv_mode\": \"passive\"}");
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 6, 1500));
+	ASSERT_SAYS("", "$A recv-mode active");
+	ASSERT_SAYS("active\n", "$A recv-mode");
+	EXPECT_TRUE(atw_echo_works(fd, 7, 1500));
+	close(fd);
+	ASSERT_FAILS(2, "'fast' is no mode", "$A recv-mode fast");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A recv-mode passive");
+	ASSERT_SAYS("active\n", NOBODY "$A recv-mode");
+}
+
+TEST_F(ctl, cert)
+{
+	if (!*atw_env("ATW_TLS_DIR", ""))
+		SKIP(return, "no certificates");
+	ASSERT_SAYS("", "$A cert ca $ATW_TLS_DIR/ca.pem");
+	ASSERT_SAYS("", "$A cert ca | cmp - $ATW_TLS_DIR/ca.pem");
+	ASSERT_JSON("cert ca", "d[\"dev\"] == \"atw0\" and d[\"type\"] == \"ca\" and "
+		    "d[\"data\"] == open(os.environ[\"ATW_TLS_DIR\"] + \"/ca.pem\").read()");
+	/* The same again: it is read, and not written. */
+	ASSERT_EQ(1, cost("$A cert ca $ATW_TLS_DIR/ca.pem"));
+	ASSERT_SAYS("", "$A cert 'cert' - <$ATW_TLS_DIR/good.pem");
+	ASSERT_SAYS("", "$A cert 'cert' | cmp - $ATW_TLS_DIR/good.pem");
+	ASSERT_SAYS("", "$A cert key $ATW_TLS_DIR/good.key");
+	ASSERT_SAYS("", "$A cert ca | cmp - $ATW_TLS_DIR/ca.pem");
+
+	ASSERT_FAILS(1, "not given away", "$A cert key");
+	ASSERT_FAILS(2, "'root' is no type", "$A cert root $ATW_TLS_DIR/ca.pem");
+	ASSERT_FAILS(1, "No such file", "$A cert ca $ATW_TLS_DIR/none");
+	ASSERT_FAILS(1, "there is no BEGIN line", "$A cert ca /dev/null");
+	ASSERT_FAILS(1, "something else than certificates", "$A cert ca $ATW_TLS_DIR/good.key");
+	ASSERT_FAILS(1, "something else than a private key", "$A cert key $ATW_TLS_DIR/good.pem");
+	ASSERT_FAILS(1, "END line", "head -n -1 $ATW_TLS_DIR/ca.pem | $A cert ca -");
+	ASSERT_FAILS(1, "up to 2047 bytes",
+		     "cd $ATW_TLS_DIR; cat ca.pem ca.pem ca.pem ca.pem ca.pem | $A cert ca -");
+	ASSERT_FAILS(1, "up to 2047 bytes", "$A cert ca /dev/zero");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A cert ca");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo key | $A cert key -");
+	/* What was refused has changed nothing. */
+	ASSERT_SAYS("", "$A cert ca | cmp - $ATW_TLS_DIR/ca.pem");
+}
+
+TEST_F(ctl, at)
+{
+	ASSERT_EQ(0, sh("$A at AT+GMR"));
+	ASSERT_NE(NULL, SAID("firmware version:"));
+	ASSERT_SAYS("", "$A at AT");
+	ASSERT_JSON("at AT", "d == {\"dev\": \"atw0\", \"rows\": []}");
+	ASSERT_JSON("at AT+GMR", "len(d[\"rows\"]) >= 3 and \"more\" not in d");
+	ASSERT_EQ(0, sh("$A at AT+WMODE?"));
+	ASSERT_NE(NULL, SAID("+WMODE:"));
+	/* What the module says no to. */
+	ASSERT_FAILS(1, "bad parameter", "$A at AT+WMODE=9,9");
+	ASSERT_EQ(0, sh("echo AT+GMR | $A at -"));
+	ASSERT_NE(NULL, SAID("firmware version:"));
+	ASSERT_FAILS(2, "standard input", "$A at - </dev/null");
+	ASSERT_FAILS(2, "usage", "$A at");
+	ASSERT_FAILS(2, "usage", "$A at AT AT");
+}
+
+/* A network's name is anybody's: not for the terminal, and not JSON as it is. */
+TEST_F(ctl, foreign_bytes)
+{
+	ASSERT_EQ(0, sh("$A at AT+WSCAN"));
+	if (!SAID("caf"))
+		SKIP(return, "no access point of that name");
+	ASSERT_NE(NULL, SAID("\\x1b[31m"));
+	ASSERT_EQ(NULL, strchr(said, '\x1b'));
+	ASSERT_JSON("at AT+WSCAN", "any(\"caf\\ufffd\\u001b[31m\" in r for r in d[\"rows\"])");
+}
+
+TEST_F(ctl, at_refusals)
+{
+	long commands = atw_stat(ATW_DEVICE, "commands");
+
+	ASSERT_FAILS(1, "the module's sockets are the driver's", "$A at AT+SOCKET=4,192.0.2.1,80");
+	ASSERT_FAILS(1, "the module's sockets are the driver's", "$A at AT+SOCKETDEL=100");
+	ASSERT_FAILS(1, "option of a socket", "$A at AT+SOCKETTT");
+	ASSERT_FAILS(1, "recv-mode", "$A at AT+SOCKETRECVCFG=0");
+	ASSERT_FAILS(1, "the echo is the driver's", "$A at ATE1");
+	ASSERT_FAILS(1, "serial line", "$A at AT+UARTCFG=9600,8,1,0");
+	ASSERT_FAILS(1, "restart", "$A at AT+RST");
+	ASSERT_FAILS(1, "restart", "$A at AT+RESTORE");
+	ASSERT_FAILS(1, "password", "$A at 'AT+WJAP?'");
+	ASSERT_FAILS(1, "password", "$A at 'AT+STAINFO?'");
+	ASSERT_FAILS(1, "not one that is known", "$A at AT+OTA");
+	ASSERT_FAILS(1, "begins with AT", "$A at hello");
+	ASSERT_FAILS(1, "begins with AT", "$A at ''");
+	ASSERT_FAILS(1, "control characters", "$A at \"$(printf 'AT\\r\\nAT+RST')\"");
+	ASSERT_FAILS(1, "control characters", "$A at \"$(printf 'AT\\nAT+RST')\"");
+	ASSERT_FAILS(1, "at most 253 bytes", "$A at AT+WJAP=$(printf '%%0250d' 1)");
+	/* Nothing of that went to the module; it may have been asked for its link. */
+	ASSERT_GE(commands + 1, atw_stat(ATW_DEVICE, "commands"));
+	ASSERT_EQ(0, cost("$A at AT+RST; true"));
+}
+
+TEST_F(ctl, unprivileged)
+{
+	long commands;
+
+	/* Looking is free. */
+	ASSERT_EQ(0, sh(NOBODY "$A list"));
+	ASSERT_EQ(0, sh(NOBODY "$A show"));
+	ASSERT_EQ(0, sh(NOBODY "$A sockets"));
+	commands = atw_stat(ATW_DEVICE, "commands");
+	/* What occupies the module is not, and what changes it. */
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A dns");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A dns 192.0.2.53");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A resolve peer.test");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott udp-server 5000");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott none");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A at AT");
+	/* An administrator of another user namespace is none of this network's. */
+	if (!sh(NOBODY "unshare -r true")) {
+		ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "unshare -r $A dns 192.0.2.53");
+		ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "unshare -r $A at AT");
+	}
+	ASSERT_EQ(0, cost(NOBODY "$A at AT; true"));
+	ASSERT_GE(commands + 1, atw_stat(ATW_DEVICE, "commands"));
+}
+
+TEST_F(ctl, network_namespace)
+{
+	ASSERT_SAYS("", "unshare -n $A list");
+	ASSERT_SAYS("", "unshare -n $A sockets");
+	ASSERT_SAYS("atw0\n", "ls /sys/class/atwifi");
+	ASSERT_SAYS("", "unshare -nm sh -c 'mount -t sysfs none /sys && ls /sys/class/atwifi'");
+	ASSERT_FAILS(1, "no device in this network namespace", "unshare -n $A show");
+	ASSERT_FAILS(1, "no such device in this network namespace",
+		     "unshare -n $A -d " ATW_DEVICE " dns 192.0.2.53");
+	ASSERT_FAILS(1, "no such device in this network namespace",
+		     "unshare -n $A -d " ATW_DEVICE " at AT");
+}
+
+/* The kernel's own program understands the family by its specification. */
+TEST_F(ctl, specification)
+{
+	char ynl[1024];
+
+	if (!*atw_env("ATW_YNL", ""))
+		SKIP(return, "no kernel source with tools/net/ynl");
+	snprintf(ynl, sizeof(ynl), "python3 -B %s --no-schema --spec %s --output-json",
+		 getenv("ATW_YNL"), atw_env("ATW_SPEC", ""));
+	ASSERT_EQ(0, sh("%s --dump dev-get", ynl));
+	ASSERT_NE(NULL, SAID("\"state\": \"joined\""));
+	ASSERT_EQ(0, sh("%s --do dev-get --json '{\"name\": \"" ATW_DEVICE "\"}'", ynl));
+	ASSERT_NE(NULL, SAID("\"address\": \"192.168.3.142\""));
+	ASSERT_EQ(0, sh("%s --dump socket-get", ynl));
+	ASSERT_NE(NULL, SAID("[]"));
+	/* What is no part of a request is refused. */
+	ASSERT_NE(0, sh("%s --do dev-get --json '{\"state\": 1}'", ynl));
+	ASSERT_NE(NULL, SAID("Unknown attribute type")) {
+		TH_LOG("%s", said);
+	}
+	if (old_firmware())
+		return;
+	ASSERT_EQ(0, sh("%s --do dns-get --json '{\"dev\": \"" ATW_DEVICE "\"}'", ynl));
+	ASSERT_NE(NULL, SAID("[\"192.168.3.1\"]"));
+	ASSERT_EQ(0, sh("%s --do resolve --json '{\"dev\": \"" ATW_DEVICE "\", \"host\": \"%s\"}'",
+			ynl, atw_env("ATW_NAME", "peer.test")));
+	ASSERT_NE(NULL, SAID("192.0.2.1"));
+	ASSERT_EQ(0, sh("%s --do autott-get --json '{\"dev\": \"" ATW_DEVICE "\"}'", ynl));
+	ASSERT_NE(NULL, SAID("none"));
+	ASSERT_EQ(0, sh("%s --do at --json '{\"dev\": \"" ATW_DEVICE "\", \"line\": \"AT+GMR\"}'",
+			ynl));
+	ASSERT_NE(NULL, SAID("\"row\""));
+}
+
+TEST_F(ctl, usage)
+{
+	ASSERT_FAILS(2, "usage: atwctl", "$A");
+	ASSERT_FAILS(2, "no command 'frob'", "$A frob");
+	ASSERT_FAILS(2, "unrecognized option", "$A --yaml list");
+	ASSERT_EQ(0, sh("$A --help"));
+	ASSERT_NE(NULL, SAID("monitor"));
+	/* What cannot be written is an error. */
+	ASSERT_FAILS(1, "standard output", "$A --help >/dev/null; $A list >/dev/full");
+}
+
+/* Events go to a file; wait until it holds these words. */
+/* Until a command succeeds. */
+static bool becomes(const char *command)
+{
+	uint64_t limit = atw_now_ms() + RECOVERY_MS;
+
+	while (sh("%s", command)) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(100);
+	}
+	return true;
+}
+
+static bool heard(const char *file, const char *words, int ms)
+{
+	uint64_t limit = atw_now_ms() + ms;
+	bool found = false;
+	char *text;
+
+	while (!found && atw_now_ms() < limit) {
+		text = atw_slurp(file);
+		found = text && strstr(text, words);
+		free(text);
+		if (!found)
+			atw_pause_ms(20);
+	}
+	return found;
+}
+
+/* Has it joined the group? Groups are shown by number alone: any will do. */
+static bool listens(pid_t pid)
+{
+	char line[256];
+	bool is = false;
+	FILE *f;
+
+	f = fopen("/proc/net/netlink", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned int protocol, port, groups;
+
+		if (sscanf(line, "%*s %u %u %x", &protocol, &port, &groups) == 3 &&
+		    protocol == 16 && groups)
+			is = true;
+	}
+	if (f)
+		fclose(f);
+	return is && !kill(pid, 0);
+}
+
+static pid_t monitor(const char *file)
+{
+	uint64_t limit = atw_now_ms() + 20000;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		dup2(fd, 1);
+		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "--json", "monitor", NULL);
+		_exit(127);
+	}
+	while (!listens(pid) && atw_now_ms() < limit)
+		atw_pause_ms(20);
+	return pid;
+}
+
+TEST_F_TIMEOUT(ctl, monitor, 120)
+{
+	char file[] = "/tmp/atwctl.XXXXXX", command[128];
+	pid_t pid;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	fd = mkstemp(file);
+	ASSERT_LE(0, fd);
+	close(fd);
+	pid = monitor(file);
+	ASSERT_LT(0, pid);
+
+	ASSERT_EQ(0, atw_sim("link down"));
+	EXPECT_TRUE(heard(file, "\"link-down\"", 20000));
+	ASSERT_EQ(0, atw_sim("link up"));
+	EXPECT_TRUE(heard(file, "\"link-up\"", 20000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(atw_echo_works(fd, 5, 300));
+	ASSERT_EQ(0, atw_sim("reset"));
+	EXPECT_TRUE(heard(file, "\"restarted\"", 20000));
+	EXPECT_TRUE(heard(file, "\"socket-reset\"", 20000));
+	EXPECT_TRUE(heard(file, "\"found\"", RECOVERY_MS));
+	/* It is joined a moment before that is told. */
+	snprintf(command, sizeof(command), "test $(grep -c link-up %s) -ge 2", file);
+	EXPECT_TRUE(becomes(command));
+	close(fd);
+	kill(pid, SIGTERM);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+
+	/* Each line is an object, and they are in order. */
+	if (!python())
+		return;
+	ASSERT_EQ(0, sh("python3 -c 'import json, sys\n"
+			"e = [json.loads(l) for l in open(sys.argv[1])]\n"
+			"names = [x[\"event\"] for x in e]\n"
+			"want = [\"link-down\", \"link-up\", \"restarted\", \"socket-reset\", \"found\", "
+			"\"link-up\"]\n"
+			"it = iter(names)\n"
+			"assert all(w in it for w in want), names\n"
+			"up = [x for x in e if x[\"event\"] == \"link-up\"]\n"
+			"assert all(x[\"address\"] == \"192.168.3.142\" for x in up), up\n"
+			"s = [x for x in e if x[\"event\"] == \"socket-reset\"]\n"
+			"assert len(s) == 1 and s[0][\"error\"] == \"Connection reset by peer\", s\n"
+			"assert s[0][\"port\"] == int(sys.argv[2]), s\n"
+			"assert all(x[\"dev\"] == \"atw0\" for x in e), e' %s %d",
+			file, atw_peer_port())) {
+		TH_LOG("%s", said);
+	}
+	unlink(file);
+}
+
+/* A module that is silent is lost, once it was looked for in vain. */
+TEST_F_TIMEOUT(ctl, monitor_lost, 300)
+{
+	char file[] = "/tmp/atwctl.XXXXXX";
+	pid_t pid;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	/* It takes more than a minute, and silence is the same with each firmware. */
+	if (strcmp(atw_env("ATW_PROFILE", "middleware"), "middleware") || old_firmware())
+		SKIP(return, "done with another firmware");
+	fd = mkstemp(file);
+	ASSERT_LE(0, fd);
+	close(fd);
+	pid = monitor(file);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	/* The driver learns it from the next command. */
+	ASSERT_NE(0, sh("$A at AT"));
+	EXPECT_TRUE(heard(file, "\"lost\"", 180000));
+	ASSERT_EQ(0, sh("$A list | grep probing"));
+	ASSERT_EQ(0, atw_sim("silent off"));
+	EXPECT_TRUE(heard(file, "\"found\"", 90000));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	kill(pid, SIGTERM);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_EQ(0, sh("grep -c lost %s | grep -x 1", file));
+	unlink(file);
+}
+
+/* A shell command that goes on until it is killed. */
+__attribute__((format(printf, 1, 2)))
+static pid_t begin(const char *fmt, ...)
+{
+	va_list ap;
+	pid_t pid;
+
+	va_start(ap, fmt);
+	pid = fork();
+	if (!pid)
+		shell(fmt, ap);
+	va_end(ap);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	if (pid > 0) {
+		kill(pid, SIGTERM);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+/*
+ * Puts the line discipline on a tty for as long as it lives. The emulator has the
+ * tty open too: that it is closed here does not take it off.
+ */
+#define ATTACH	"python3 -c 'import fcntl, os, signal, struct, sys, termios, time, tty\n"	\
+		"fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)\n"			\
+		"signal.signal(signal.SIGTERM, lambda *a: sys.exit())\n"			\
+		"tty.setraw(fd)\n"							\
+		"fcntl.ioctl(fd, termios.TIOCSETD, struct.pack(\"i\", 29))\n"		\
+		"try:\n"								\
+		"    time.sleep(1000)\n"						\
+		"finally:\n"								\
+		"    fcntl.ioctl(fd, termios.TIOCSETD, struct.pack(\"i\", 0))' " PTY
+#define PTY	"/tmp/atwctl.pty"
+#define NS	"/tmp/atwctl-ns"
+
+/*
+ * A second module: which one is meant must be said, and that it comes and goes is
+ * told. Then one in a network namespace of another user's.
+ */
+TEST_F_TIMEOUT(ctl, other_devices, 120)
+{
+	char file[] = "/tmp/atwctl.XXXXXX", in[64], command[256];
+	pid_t sim, host, listener, ns;
+	int fd;
+
+	if (!*atw_env("ATW_SIM", ""))
+		SKIP(return, "no emulator to start");
+	fd = mkstemp(file);
+	ASSERT_LE(0, fd);
+	close(fd);
+	listener = monitor(file);
+	sim = begin("exec %s --pty " PTY " >/dev/null", getenv("ATW_SIM"));
+	ASSERT_TRUE(becomes("test -e " PTY));
+
+	host = begin("exec " ATTACH);
+	EXPECT_TRUE(becomes("$A list | grep -q '^atw1 .*joined'"));
+	EXPECT_TRUE(heard(file, "\"attached\"", 20000));
+	/* It exists before anything is told of its module. */
+	ASSERT_EQ(0, sh("head -n 1 %s | grep '\"attached\"'", file));
+	ASSERT_EQ(0, sh("sed -n 2p %s | grep '\"found\"'", file));
+	ASSERT_JSON("list", "[x[\"name\"] for x in d] == [\"atw0\", \"atw1\"]");
+	ASSERT_FAILS(1, "there are 2 devices: name one with --device", "$A show");
+	ASSERT_FAILS(1, "there are 2 devices: name one with --device", "$A dns 192.0.2.53");
+	ASSERT_EQ(0, sh("$A -d atw1 show"));
+	ASSERT_EQ(0, sh("$A -d atw1 at AT"));
+	end(host);
+	EXPECT_TRUE(heard(file, "\"detached\"", 20000));
+	ASSERT_FAILS(1, "no such device", "$A show atw1");
+	ASSERT_EQ(0, sh("$A show"));
+	end(listener);
+
+	/* Root attaches it; who owns the namespace may set it, but no more. */
+	ASSERT_EQ(0, sh("rm -rf " NS " && mkdir -m 777 " NS));
+	ns = begin(NOBODY "exec unshare -Urn sh -c \"cd " NS "\n"
+		   "until test -e go; do sleep 0.1; done\n"
+		   "$A dns 192.0.2.53 && $A dns >dns; $A at AT 2>at\n"
+		   "touch done; exec sleep 1000\"");
+	snprintf(command, sizeof(command), "test \"$(readlink /proc/self/ns/net)\" != "
+		 "\"$(readlink /proc/%d/ns/net)\"", ns);
+	if (!becomes(command)) {
+		end(sim);
+		end(ns);
+		SKIP(return, "no user namespaces");
+	}
+	snprintf(in, sizeof(in), "nsenter -t %d -n", ns);
+	host = begin("exec %s " ATTACH, in);
+	snprintf(command, sizeof(command), "%s $A list | grep -q '^atw1 .*joined'", in);
+	EXPECT_TRUE(becomes(command));
+	ASSERT_FAILS(1, "no such device", "$A show atw1");
+	ASSERT_JSON("list", "[x[\"name\"] for x in d] == [\"atw0\"]");
+	ASSERT_TRUE(becomes("touch " NS "/go; test -e " NS "/done"));
+	ASSERT_SAYS("192.0.2.53\n", "cat " NS "/dns");
+	ASSERT_SAYS("atwctl: atw1: not permitted: this needs CAP_NET_ADMIN\n", "cat " NS "/at");
+	ASSERT_EQ(0, sh("nsenter -t %d -n $A at AT", ns));
+	end(host);
+	end(ns);
+	end(sim);
+	ASSERT_EQ(0, sh("rm -r " NS " %s", file));
+}
+
+struct request {
+	struct nlmsghdr nl;
+	struct genlmsghdr genl;
+	char attrs[256];
+};
+
+static void put_text(struct request *r, int attr, const char *text)
+{
+	struct nlattr *nla = (void *)((char *)r + NLMSG_ALIGN(r->nl.nlmsg_len));
+
+	nla->nla_type = attr;
+	nla->nla_len = NLA_HDRLEN + strlen(text) + 1;
+	strcpy((char *)nla + NLA_HDRLEN, text);
+	r->nl.nlmsg_len = NLMSG_ALIGN(r->nl.nlmsg_len) + nla->nla_len;
+}
+
+/* A request with two strings, acknowledged if it is not for an answer alone. */
+static int ask(int fd, int type, int flags, int cmd, int attr, const char *text, int attr2,
+	       const char *text2)
+{
+	struct request r = {
+		.nl = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN), .nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | flags, .nlmsg_seq = 17 },
+		.genl = { .cmd = cmd, .version = 1 },
+	};
+
+	put_text(&r, attr, text);
+	if (text2)
+		put_text(&r, attr2, text2);
+	return send(fd, &r, r.nl.nlmsg_len, 0) == (ssize_t)r.nl.nlmsg_len ? 0 : -1;
+}
+
+/* The number of the family, or -1. */
+static int genl_family(int fd)
+{
+	char buf[4096] __attribute__((aligned(4)));
+	struct nlmsghdr *nl = (void *)buf;
+	size_t at = NLMSG_LENGTH(GENL_HDRLEN);
+	struct nlattr *nla;
+	ssize_t n;
+
+	if (ask(fd, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME,
+		ATWIFI_FAMILY_NAME, 0, NULL))
+		return -1;
+	n = recv(fd, buf, sizeof(buf), 0);
+	if (n < (ssize_t)at || nl->nlmsg_type != GENL_ID_CTRL)
+		return -1;
+	for (; at + NLA_HDRLEN + 2 <= (size_t)n; at += NLA_ALIGN(nla->nla_len)) {
+		nla = (void *)(buf + at);
+		if (nla->nla_type == CTRL_ATTR_FAMILY_ID)
+			return *(uint16_t *)((char *)nla + NLA_HDRLEN);
+		if (nla->nla_len < NLA_HDRLEN)
+			break;
+	}
+	return -1;
+}
+
+/*
+ * A request that waits for the module does not keep its caller in send(), where
+ * all of generic netlink would wait with it as soon as a family is registered.
+ * How long a connect takes is not in our hands: once of five times is enough.
+ */
+TEST_F_TIMEOUT(ctl, waits_aside, 120)
+{
+	char buf[4096] __attribute__((aligned(4)));
+	struct nlmsghdr *nl = (void *)buf;
+	struct nlmsgerr *ack = NLMSG_DATA(nl);
+	int i, fd, sock, family, waited = 0;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, 60000));
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	for (i = 0; i < 5 && !waited; i++) {
+		sock = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+		ASSERT_LE(0, sock);
+		ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(sock));
+		ASSERT_TRUE(becomes("$A sockets | grep opening"));
+		ASSERT_EQ(0, ask(fd, family, NLM_F_ACK, ATWIFI_CMD_AT, ATWIFI_A_AT_DEV,
+				 ATW_DEVICE, ATWIFI_A_AT_LINE, "AT+GMR"));
+		waited = !atw_wait(fd, POLLIN, 0);
+		/* The answer first, then the acknowledgment. */
+		ASSERT_LT(0, recv(fd, buf, sizeof(buf), 0));
+		ASSERT_EQ(family, nl->nlmsg_type);
+		ASSERT_EQ(17, nl->nlmsg_seq);
+		ASSERT_LT(0, recv(fd, buf, sizeof(buf), 0));
+		ASSERT_EQ(NLMSG_ERROR, nl->nlmsg_type);
+		ASSERT_EQ(17, nl->nlmsg_seq);
+		ASSERT_EQ(0, ack->error);
+		close(sock);
+	}
+	EXPECT_TRUE(waited);
+
+	/* What is wrong is told as well, and what was asked is not kept for it. */
+	ASSERT_EQ(0, ask(fd, family, 0, ATWIFI_CMD_AT, ATWIFI_A_AT_DEV, "atw77",
+			 ATWIFI_A_AT_LINE, "AT+GMR"));
+	ASSERT_LT(0, recv(fd, buf, sizeof(buf), 0));
+	ASSERT_EQ(NLMSG_ERROR, nl->nlmsg_type);
+	ASSERT_EQ(-ENODEV, ack->error);
+	EXPECT_EQ(NULL, memmem(buf, sizeof(buf), "AT+GMR", 6));
+	close(fd);
+}
+
+/* Who waits for a module that is silent can be killed, and others go on. */
+TEST_F_TIMEOUT(ctl, killed, 120)
+{
+	uint64_t start;
+	int i, status;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	ASSERT_EQ(0, atw_sim("silent on"));
+	start = atw_now_ms();
+	for (i = 0; i < 3; i++) {
+		status = sh("timeout -s KILL 1 $A at AT");
+		EXPECT_NE(0, status);
+	}
+	EXPECT_GT(start + 30000, atw_now_ms());
+	ASSERT_EQ(0, atw_sim("silent off"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
+	/* It may be brought up first. */
+	for (i = 0; i < 400 && sh("$A at AT"); i++)
+		atw_pause_ms(100);
+	EXPECT_LT(i, 400);
+}
+
+TEST_HARNESS_MAIN

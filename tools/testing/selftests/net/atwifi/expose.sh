@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Exposed ports on a board: busybox serves, the tests' peer is the remote. What
+# expose.py tests with more of it.
+# shellcheck disable=SC2317 # the tests are called by name
+
+# shellcheck source-path=SCRIPTDIR source=guest.sh
+. "$(dirname "$0")/guest.sh"
+
+PORT=28080
+LOCAL=8080
+BYTES=200000
+TESTS="download upload listed reset unexpose"
+
+listening()
+{
+	"$ATW_CTL" --json show | tr -d ' \n' | grep -q '"listening":true'
+}
+
+# A static address: no client of DHCP has to keep it.
+configure()
+{
+	becomes 60 joined && becomes 10 [ -e /sys/class/net/atw0 ] || return 1
+	ip link set atw0 up
+	ip addr add "$(cat "$DEV/address")/24" dev atw0
+	ip route add default via "$(cat "$DEV/gateway")"
+	# What the peer sends by itself, as an ordinary client gets it.
+	ask "source $BYTES 7" >/tmp/wanted
+	[ "$(wc -c </tmp/wanted)" = "$BYTES" ] && "$ATW_CTL" expose tcp "$PORT:$LOCAL"
+}
+
+# What the peer answers to a line, to its end.
+ask()
+{
+	echo "$1" | nc "$ATW_HOST" "$ATW_PEER_PORT"
+}
+
+# The peer connects to the exposed port, and does there what it is told.
+remote()
+{
+	becomes 20 listening && ask "dial $PORT $*" >/dev/null
+}
+
+test_download()
+{
+	rm -f /tmp/answer
+	nc -l -p "$LOCAL" </tmp/wanted >/tmp/answer &
+	remote sink "$BYTES" 7 || return 1
+	becomes 30 grep -qs "ok $BYTES" /tmp/answer
+}
+
+test_upload()
+{
+	nc -l -p "$LOCAL" >/tmp/got &
+	server=$!
+	remote source "$BYTES" 7 || return 1
+	wait "$server"
+	cmp /tmp/wanted /tmp/got
+}
+
+test_listed()
+{
+	"$ATW_CTL" show | grep -q "$PORT" || return 1
+	! "$ATW_CTL" expose tcp "$PORT:$LOCAL" 2>/tmp/why || return 1
+	grep -q 'exposed already' /tmp/why
+}
+
+# It is served again by a module that has started anew.
+test_reset()
+{
+	boots=$(cat "$DEV/statistics/bringups")
+	sim reset
+	again() { [ "$(cat "$DEV/statistics/bringups")" -gt "$boots" ] && joined; }
+	becomes 30 again && test_upload
+}
+
+test_unexpose()
+{
+	"$ATW_CTL" unexpose tcp "$PORT" || return 1
+	! "$ATW_CTL" show | grep -q "$PORT"
+}
+
+[ -n "$ATW_CTL" ] || skip_all "no atwctl"
+configure || say "not configured"
+# shellcheck disable=SC2086 # one word each
+[ $# -gt 0 ] || set -- $TESTS
+run_tests "$@"

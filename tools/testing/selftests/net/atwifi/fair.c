@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Connections share a line that is slower than they are: it must be paced, for
+ * what is taken at a time to be seen from here. The order in which the driver
+ * sends is tested exactly by KUnit, in conn_test.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+FIXTURE(fair)
+{
+};
+
+FIXTURE_SETUP(fair)
+{
+	/* What the test before left is on its way out. */
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+FIXTURE_TEARDOWN(fair)
+{
+}
+
+static int by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Bytes of "count 10\n", the peer's request, which are sent as well. */
+#define REQUEST	9
+
+/* What has been written to a socket and has left its buffer; -1: no answer. */
+static int64_t taken(int fd, int64_t sent)
+{
+	int queued;
+
+	return ioctl(fd, SIOCOUTQ, &queued) ? -1 : sent - queued;
+}
+
+/*
+ * A small message must not wait behind what others have queued: were it sent in
+ * the order of writing, a whole send buffer would overtake it. What did is what
+ * the module took of the bulk until it had taken the message. The median: how
+ * late we look is not the driver's doing.
+ */
+TEST_F_TIMEOUT(fair, small_before_bulk, 120)
+{
+	int64_t ahead[40], sent = REQUEST, before;
+	uint64_t limit = atw_now_ms() + 50000;
+	int bulk, small, i, n, full = 0;
+	const int size = 65536;
+	uint8_t buf[4096];
+
+	bulk = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, bulk);
+	ASSERT_EQ(0, setsockopt(bulk, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, atw_peer_on(bulk, "count 10"));
+	small = atw_peer("count 11");
+	ASSERT_LE(0, small);
+	pattern_fill(buf, sizeof(buf), 1, 0);
+	for (i = 0; i < (int)ARRAY_SIZE(ahead); i++) {
+		while (taken(small, 8) != 8)
+			ASSERT_LT(atw_now_ms(), limit);
+		while ((n = send(bulk, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			sent += n;
+		ASSERT_EQ(EAGAIN, errno);
+		before = taken(bulk, sent);
+		ASSERT_LE(0, before);
+		full += sent - before >= 32768;
+		ASSERT_EQ(8, send(small, buf, 8, 0));
+		while (taken(small, 8) != 8)
+			ASSERT_LT(atw_now_ms(), limit);
+		ahead[i] = taken(bulk, sent) - before;
+		ASSERT_LE(0, ahead[i]);
+	}
+	/* Else it says nothing. */
+	EXPECT_LE((int)ARRAY_SIZE(ahead) / 2, full);
+	qsort(ahead, ARRAY_SIZE(ahead), sizeof(ahead[0]), by_size);
+	TH_LOG("bulk bytes that overtook a message: median %lld, most %lld",
+	       (long long)ahead[ARRAY_SIZE(ahead) / 2],
+	       (long long)ahead[ARRAY_SIZE(ahead) - 1]);
+	/* The send under way and a turn of the bulk's. */
+	EXPECT_GE(8192, ahead[ARRAY_SIZE(ahead) / 2]);
+}
+
+/* Two uploads share the line evenly: by what the module took of each. */
+TEST_F_TIMEOUT(fair, uploads_share, 120)
+{
+	uint64_t limit = atw_now_ms() + 50000;
+	int64_t sent[2] = { REQUEST, REQUEST }, has[2];
+	uint8_t buf[4096];
+	int up[2], i, n;
+
+	for (i = 0; i < 2; i++) {
+		up[i] = atw_peer("count %d", 20 + i);
+		ASSERT_LE(0, up[i]);
+	}
+	pattern_fill(buf, sizeof(buf), 1, 0);
+	do {
+		/* Both always have more to send than is sent at a time. */
+		for (i = 0; i < 2; i++) {
+			while ((n = send(up[i], buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+				sent[i] += n;
+			ASSERT_EQ(EAGAIN, errno);
+		}
+		for (i = 0; i < 2; i++) {
+			has[i] = taken(up[i], sent[i]);
+			ASSERT_LE(0, has[i]);
+		}
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (has[0] + has[1] < 300000);
+	EXPECT_LT(has[0], 2 * has[1]);
+	EXPECT_LT(has[1], 2 * has[0]);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+What tests in Python have in common: how they run, how they look and wait, and an
+emulated module of a guest's own. Environment: ATW_SIM, for that module.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+DEV = "atw0"
+N_DEVELOPMENT = 29
+TESTS = []
+
+
+def test(f):
+    TESTS.append(f)
+    return f
+
+
+class Failed(Exception):
+    pass
+
+
+class Skipped(Exception):
+    pass
+
+
+def check(good, words):
+    if not good:
+        raise Failed(words)
+
+
+def same(want, got, words):
+    check(want == got, "%s: %r instead of %r" % (words, got, want))
+
+
+def run(command, limit=60, good=True):
+    """Runs a command line by sh; its output."""
+    # In a group of its own: what hangs is ended with all that it has started.
+    with subprocess.Popen(command, shell=True, start_new_session=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
+        try:
+            out, err = done.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(done.pid, signal.SIGKILL)
+            out, err = done.communicate()
+            err += b"time-out after %d s" % limit
+    out = out.decode(errors="replace")
+    if good:
+        check(not done.returncode, "%s: status %d\n%s%s" % (
+            command, done.returncode, out[-2000:], err.decode(errors="replace")[-2000:]))
+    return out
+
+
+def becomes(condition, words, limit=15.0):
+    end = time.monotonic() + limit
+    while not condition():
+        check(time.monotonic() < end, words)
+        time.sleep(0.05)
+
+
+def counter(name):
+    return int(re.search(r" %s: (\d+)" % name, run("ethtool -S " + DEV)).group(1))
+
+
+def sysfs(name):
+    with open("/sys/class/atwifi/%s/%s" % (DEV, name), encoding="ascii") as f:
+        return f.read().strip()
+
+
+def carrier():
+    with open("/sys/class/net/%s/carrier" % DEV, encoding="ascii") as f:
+        return f.read().strip() == "1"
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def receive(s, size):
+    data = b""
+    while len(data) < size:
+        piece = s.recv(size - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def echoes(s, text=b"hello"):
+    s.sendall(text)
+    same(text, receive(s, len(text)), "echo")
+
+
+class Module:
+    """
+    An emulated module on a pty, and the device that it is. Its loopback is
+    192.0.2.0/24 to the driver; OPTIONS are the emulator's, BEFORE is what runs it.
+    """
+
+    def __init__(self, where, options=(), before=()):
+        self.pty = where + "/pty"
+        self.argv = [*before, os.environ["ATW_SIM"], "--pty", self.pty, "--baud", "0",
+                     "--map", "192.0.2.0/24=127.0.0.0", *options]
+        self.tty = None
+        self.start()
+        self.attach()
+
+    def start(self):
+        # That of one which was killed is there still.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.pty)
+        self.sim = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL)
+        becomes(lambda: os.path.exists(self.pty), "no emulator")
+
+    def attach(self):
+        self.tty = os.open(self.pty, os.O_RDWR | os.O_NOCTTY)
+        # What the driver takes for the rate that is wanted.
+        mode = termios.tcgetattr(self.tty)
+        mode[4] = mode[5] = termios.B921600
+        termios.tcsetattr(self.tty, termios.TCSANOW, mode)
+        fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
+        becomes(lambda: os.path.exists("/sys/class/net/" + DEV), "no network device", 30)
+
+    def configure(self):
+        """Gives the device its static address, again."""
+        becomes(lambda: sysfs("state") == "joined", "the module does not join", 40)
+        run("ip link set %s up; ip addr flush dev %s" % (DEV, DEV))
+        becomes(carrier, "no carrier")
+        run("ip addr add %s/24 dev %s; ip route replace default via %s" % (
+            sysfs("address"), DEV, sysfs("gateway")))
+
+    def detach(self):
+        if self.tty is not None:
+            # After a hang-up that is done already.
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", 0))
+            os.close(self.tty)
+        self.tty = None
+
+    def stop(self):
+        self.sim.kill()
+        self.sim.wait()
+
+
+def run_tests(prepare):
+    """
+    Runs the tests, or those that are named on the command line, each after PREPARE;
+    what the program exits with.
+    """
+    wanted = sys.argv[1:]
+    tests = [t for t in TESTS if not wanted or t.__name__ in wanted]
+    print("TAP version 13\n1..%d" % len(tests), flush=True)
+    failed = 0
+    for n, t in enumerate(tests, 1):
+        print("# RUN %s" % t.__name__, flush=True)
+        words = skip = ""
+        start = time.monotonic()
+        try:
+            prepare()
+            t()
+        except Skipped as e:
+            skip = " # SKIP %s" % e
+        except Failed as e:
+            words = str(e)
+        except (OSError, ValueError, subprocess.SubprocessError) as e:
+            words = "line %d: %s" % (e.__traceback__.tb_next.tb_lineno, e)
+        if words:
+            failed += 1
+            for line in words.splitlines():
+                print("# " + line)
+        print("%sok %d %s%s" % ("not " if words else "", n, t.__name__,
+                                skip or " # %.1f s" % (time.monotonic() - start)), flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,459 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The network device, with the programs that everybody has: what they see must be
+what they would see on any other device.
+"""
+
+import errno
+import os
+import random
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from atwnet import (
+    CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TMP,
+    connect_errno, extra, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp, url)
+from guest import (
+    DEV, becomes, carrier, check, counter, digest, echoes, receive, run, same, sysfs, test)
+
+
+def checksum(data):
+    """The Internet's, of an even number of bytes."""
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return struct.pack("!H", ~total & 0xffff)
+
+
+@test
+def looks_like_a_nic():
+    same(sysfs("mac"), run("cat /sys/class/net/%s/address" % DEV).strip(), "MAC")
+    info = run("ethtool -i " + DEV)
+    check("driver: atwifi\n" in info and "bus-info: atw0\n" in info, info)
+    check(sysfs("firmware") in info, info)
+    check(re.search(r"Link detected: yes", run("ip link set %s up; ethtool %s" % (DEV, DEV))),
+          "no link")
+    run("ip netns add other")
+    try:
+        out = run("ip link set %s netns other 2>&1 || echo refused" % DEV)
+        check("refused" in out and re.search("Invalid argument|immutable", out),
+              "moved to another namespace: " + out)
+    finally:
+        run("ip netns del other")
+
+
+@test
+def curl():
+    want = digest(FILES + "/www/big")
+    for what in (url("big"), "--cacert %s %s" % (CERT, url("big", HTTPS, "https")),
+                 "--http2 --cacert %s %s" % (CERT, url("big", HTTP2, "https"))):
+        same(want, run("curl -sS %s | sha256sum" % what).split()[0], "curl " + what)
+    version = run("curl -sS -o /dev/null -w '%%{http_version}' --cacert %s %s" % (
+        CERT, url("small", HTTP2, "https")))
+    same("2", version, "version of HTTP")
+    same(want, run("curl -sS -T %s/www/big %s" % (FILES, url("put"))), "curl -T")
+
+
+@test
+def curl_parallel():
+    """Twenty at once; the module has five sockets."""
+    path = TMP + "/parallel"
+    os.makedirs(path, exist_ok=True)
+    # A connection that is kept for later keeps its socket in the module.
+    run("curl -sS -H 'Connection: close' -Z --parallel-immediate --parallel-max 20 " + " ".join(
+        "-o %s/%d '%s?%d'" % (path, i, url("small"), i) for i in range(20)), 120)
+    for i in range(20):
+        same(digest(FILES + "/www/small"), digest("%s/%d" % (path, i)), "file %d" % i)
+    # Five that are kept fetch all; or more, and the server ends those that are idle.
+    run("rm %s/*" % path)
+    for what in ("--parallel-max 5", "--parallel-immediate --parallel-max 20"):
+        run("curl -sS -Z %s " % what + " ".join("-o %s/%d '%s?%d'" % (
+            path, i, url("small", HTTP_BRIEF), i) for i in range(20)), 120)
+        for i in range(20):
+            same(digest(FILES + "/www/small"), digest("%s/%d" % (path, i)), "file %d" % i)
+        run("rm %s/*" % path)
+    # The same as programs of their own, so that no connection is used again.
+    run("for i in $(seq 20); do curl -sS -o %s/p$i %s & done; wait" % (path, url("small")), 120)
+    for i in range(1, 21):
+        same(digest(FILES + "/www/small"), digest("%s/p%d" % (path, i)), "file %d" % i)
+
+
+@test
+def other_programs():
+    want = digest(FILES + "/www/big")
+    same(want, run("wget -q -O - %s | sha256sum" % url("big")).split()[0], "wget")
+    same(want, run("busybox wget -q -O - %s | sha256sum" % url("big")).split()[0], "busybox")
+    code = ("import http.client, hashlib; c = http.client.HTTPConnection('%s', %d); "
+            "c.request('GET', '/big'); print(hashlib.sha256(c.getresponse().read()).hexdigest())")
+    same(want, run('/usr/bin/python3 -c "%s"' % (code % (HOST, HTTP))).strip(), "http.client")
+    run("rm -rf %s/clone; git clone -q %s %s/clone" % (TMP, url("repo.git"), TMP), 120)
+    same("20\n", run("git -C %s/clone log --oneline | wc -l" % TMP), "commits")
+    run("git -C %s/clone fsck" % TMP)
+
+
+@test
+def mqtt():
+    """A message of several segments, kept by a broker."""
+    topic = "-h %s -p %d -t test -q 1" % (HOST, MQTT)
+    run("%s %s -r -f %s/www/small" % (extra("mosquitto_pub"), topic, FILES))
+    run("%s %s -C 1 -N -W 20 >%s/mqtt" % (extra("mosquitto_sub"), topic, TMP))
+    same(digest(FILES + "/www/small"), digest(TMP + "/mqtt"), "message")
+
+
+@test
+def own_network_code():
+    """A program in Go: what it does with sockets is not the C library's way."""
+    out = run("%s -n 40 -c 20 -disable-keepalive %s" % (extra("hey"), url("small")), 120)
+    check(re.search(r"\[200\]\s+40 responses", out) and "Error" not in out, out)
+
+
+@test
+def ssh():
+    key = TMP + "/key"
+    run("cp %s/user %s; chmod 600 %s" % (FILES, key, key))
+    options = ("-q -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+               "-o BatchMode=yes -o ConnectTimeout=30" % key)
+    same("42\n", run("ssh %s -p %d root@%s echo 42" % (options, SSH, HOST)), "ssh")
+    run("scp %s -P %d root@%s:%s/www/big %s/scp" % (options, SSH, HOST, FILES, TMP))
+    same(digest(FILES + "/www/big"), digest(TMP + "/scp"), "scp from")
+    run("scp %s -P %d %s/scp root@%s:%s/back" % (options, SSH, TMP, HOST, FILES))
+    same(digest(TMP + "/scp"),
+         run("ssh %s -p %d root@%s sha256sum %s/back" % (options, SSH, HOST, FILES)).split()[0],
+         "scp to")
+    run("rsync -e 'ssh %s -p %d' root@%s:%s/www/big %s/rsync" % (options, SSH, HOST, FILES, TMP))
+    same(digest(FILES + "/www/big"), digest(TMP + "/rsync"), "rsync")
+
+
+@test
+def names():
+    for how in ("", "+tcp"):
+        same("203.0.113.7\n", run("dig %s +short +tries=1 @%s -p %d example.com" % (
+            how, HOST, DNS)), "dig " + how)
+    out = run("nslookup -port=%d example.com %s" % (DNS, HOST))
+    check("203.0.113.7" in out, out)
+
+
+@test
+def iperf3():
+    for how in ("-n 300K", "-n 300K -R", "-u -b 100K -l 1000 -t 2", "-u -b 100K -l 1000 -t 2 -R"):
+        out = run("iperf3 -c %s -p %d %s" % (HOST, IPERF, how))
+        check("iperf Done" in out, out)
+
+
+@test
+def ping():
+    gateway = sysfs("gateway")
+    out = run("ping -c 3 -i 0.5 -W 5 " + gateway)
+    check(" 0% packet loss" in out, out)
+    low = float(re.search(r"= ([\d.]+)/", out).group(1))
+    check(low >= 1, "a reply after %g ms" % low)
+
+
+@test
+def errors_of_connect():
+    same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
+    same("ETIMEDOUT", connect_errno(HOLE, 80, syncnt=1, limit=30), "nobody answers")
+
+    # The link is lost while the module connects.
+    with socket.socket() as s:
+        s.setblocking(False)
+        same(errno.EINPROGRESS, s.connect_ex((HOLE, 81)), "connect")
+        becomes(lambda: counter("flows_tcp") > 0, "no flow")
+        sim("link down")
+        select.select([], [s], [], 20)
+        same("ENETUNREACH", errno.errorcode.get(
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "link lost")
+    becomes(lambda: not carrier(), "the carrier stays")
+    same("ENETUNREACH", connect_errno(HOST, PEER), "without a carrier")
+    sim("link up")
+    becomes(carrier, "no carrier", 30)
+    with peer("echo") as s:
+        echoes(s)
+
+    # The module restarts while it connects.
+    with socket.socket() as s:
+        s.setblocking(False)
+        same(errno.EINPROGRESS, s.connect_ex((HOLE, 82)), "connect")
+        becomes(lambda: counter("flows_tcp") > 0, "no flow")
+        time.sleep(0.3)		# the module must have begun
+        sim("reset")
+        select.select([], [s], [], 20)
+        same("EHOSTUNREACH", errno.errorcode.get(
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "module reset")
+    becomes(carrier, "no carrier", 30)
+
+
+@test
+def ends_of_streams():
+    # The remote closes: all data, then the end.
+    with peer("source 100000 5") as s:
+        same(pattern(5, 100000), receive(s, 200000), "data before the end")
+    # The remote resets. The module does not tell that from an end in order.
+    with peer("reset-after 1000") as s:
+        s.sendall(b"x" * 1000)
+        same(b"", s.recv(1), "after a reset")
+    # The program has sent all, and hears the remote out.
+    with peer("source 50000 6 1000 20") as s:
+        s.shutdown(socket.SHUT_WR)
+        same(pattern(6, 50000), receive(s, 100000), "data after our end")
+    # The program closes: what it has sent arrives.
+    with peer("sink 100000 7") as s:
+        s.sendall(pattern(7, 100000))
+        same(b"ok 100000\n", receive(s, 10), "sink")
+    # The program aborts: the connection goes at once.
+    s = peer("echo")
+    echoes(s)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+    quiet()
+
+
+@test
+def data_after_the_end():
+    """The remote has closed: what the program sends is lost, and it is told, last of all."""
+    def mode(name):
+        with open("/sys/class/atwifi/%s/recv_mode" % DEV, "w", encoding="ascii") as f:
+            f.write(name)
+
+    # The module tells of the end long before all is fetched from it.
+    mode("passive")
+    try:
+        with peer("source 30000 3") as s:
+            got = receive(s, 6000)
+            s.sendall(b"too late")
+            s.shutdown(socket.SHUT_WR)
+            ended = "in order"
+            try:
+                while piece := s.recv(65536):
+                    got += piece
+            except ConnectionResetError:
+                ended = "reset"
+        check(got == pattern(3, 30000), "%d bytes, or they differ" % len(got))
+        same("reset", ended, "a stream of which bytes were lost ended")
+    finally:
+        mode("active")
+
+
+@test
+def urgent_data():
+    """It is a byte like others, where it was sent."""
+    data = pattern(8, 3000)
+    with peer("sink 3000 8") as s:
+        for at in range(0, 3000, 1000):
+            s.sendall(data[at:at + 999])
+            s.send(data[at + 999:at + 1000], socket.MSG_OOB)
+        same(b"ok 3000\n", receive(s, 8), "sink")
+
+
+@test
+def closed_is_closed():
+    """A program that closes leaves nothing that lingers in the module."""
+    s = peer("hold")
+    becomes(lambda: sim_stat("sockets") == 1, "no socket")
+    start = time.monotonic()
+    s.close()
+    quiet()
+    check(time.monotonic() - start < 10, "it lingered")
+
+
+@test
+def datagrams():
+    with udp() as s:
+        for size in (1, 2, 511, 512, 1000, 1023):
+            data = random.randbytes(size)
+            s.send(data)
+            same(data, s.recv(2000), "datagram of %d bytes" % size)
+        s.send(b"!send 5 700 3")
+        for i in range(5):
+            same(pattern(3 + i, 700), s.recv(2000), "datagram %d" % i)
+        # What could have been cut is not delivered.
+        before = counter("udp_maybe_cut")
+        s.send(b"!send 1 1500 9")
+        becomes(lambda: counter("udp_maybe_cut") == before + 1, "not dropped")
+        # Too long: the program is told.
+        for size in (1025, 1400, 4000):
+            s.setsockopt(socket.IPPROTO_IP, 10, 2)	# IP_MTU_DISCOVER, IP_PMTUDISC_DO
+            try:
+                s.send(b"x" * size)
+                s.settimeout(5)
+                s.recv(2000)
+                got = "none"
+            except OSError as e:
+                got = errno.errorcode.get(e.errno)
+            same("EMSGSIZE", got, "datagram of %d bytes" % size)
+        s.send(b"still there")
+        same(b"still there", s.recv(100), "after that")
+
+
+@test
+def checksum_within():
+    """A tunnel may leave the checksum of what is in its datagram to the device."""
+    with udp() as s, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        here, port = s.getsockname()
+        payload = bytearray(random.randbytes(100))
+        udp_header = struct.pack("!HHHH", port, PEER, 8 + len(payload), 0)
+        ip = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), 0, 0, 64,
+                                   socket.IPPROTO_UDP, 0, socket.inet_aton(here),
+                                   socket.inet_aton(HOST)))
+        ip[10:12] = checksum(ip)
+        mac = bytes.fromhex(sysfs("mac").replace(":", ""))
+        # Of its last 80 bytes, at the sixth of them.
+        start = 14 + 28 + 20
+        vnet = struct.pack("=BBHHHH", 1, 0, 0, 0, start, 6)
+        raw.setsockopt(263, 15, 1)			# SOL_PACKET, PACKET_VNET_HDR
+        raw.bind((DEV, 0))
+        raw.send(vnet + mac + mac + b"\x08\x00" + ip + udp_header + payload)
+        payload[26:28] = checksum(payload[20:])
+        same(bytes(payload), s.recv(2000), "datagram")
+
+
+@test
+def forwarding():
+    want = digest(FILES + "/www/big")
+    with lan():
+        for masquerade in (False, True):
+            if masquerade:
+                run("nft 'table ip nat { chain out { type nat hook postrouting priority 100; "
+                    "oifname \"%s\" masquerade; }; }'" % DEV)
+            inside = "ip netns exec lan "
+            # The device cannot see that this program closes: have the remote close.
+            same(want, run(inside + "curl -sS -H 'Connection: close' %s | sha256sum" % url(
+                "big")).split()[0], "curl")
+            out = run(inside + "curl -sS %s 2>&1 || :" % url("x", 9))
+            check("(7)" in out, out)
+            same("203.0.113.7\n", run(inside + "dig +short +tries=1 @%s -p %d example.com" % (
+                HOST, DNS)), "dig")
+            # Behind a router there is a link that is narrower than it looks.
+            run("ip link set lan0 mtu 1000")
+            same(want, run(inside + "curl -sS -H 'Connection: close' %s | sha256sum" % url(
+                "big")).split()[0], "curl, with a smaller MTU")
+            run("ip link set lan0 mtu 1500")
+            # Nobody reaches the sockets behind the device from there.
+            same("", run(inside + "ss -tlnH"), "listeners")
+    quiet()
+
+
+@test
+def firewall():
+    """What is not an answer is dropped, and strictly what has the wrong way back."""
+    run("nft 'table inet t { chain in { type filter hook input priority 0; policy drop; "
+        "ct state established,related accept; }; }'")
+    run("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.%s.rp_filter=1" % DEV)
+    try:
+        want = digest(FILES + "/www/big")
+        same(want, run("curl -sS %s | sha256sum" % url("big")).split()[0], "curl")
+        same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
+        same("203.0.113.7\n", run("dig +short +tries=1 @%s -p %d example.com" % (HOST, DNS)),
+             "dig")
+        check(" 0% packet loss" in run("ping -c 1 -W 5 " + sysfs("gateway")), "ping")
+        with peer("echo") as s:
+            echoes(s)
+            out = run("conntrack -L -p tcp --dport %d 2>/dev/null" % PEER)
+            check("ESTABLISHED" in out and "src=" + sysfs("address") in out, out)
+            same(1, out.count("ESTABLISHED"), "entries")
+    finally:
+        run("nft flush ruleset; sysctl -qw net.ipv4.conf.all.rp_filter=0 "
+            "net.ipv4.conf.%s.rp_filter=0" % DEV)
+
+
+@test
+def bind_to_device():
+    run("ip route del default")
+    try:
+        same("ENETUNREACH", connect_errno(HOST, PEER), "without a route")
+        want = digest(FILES + "/www/small")
+        same(want, run("curl -sS --interface %s %s | sha256sum" % (DEV, url("small"))).split()[0],
+             "curl --interface")
+    finally:
+        run("ip addr flush dev " + DEV)
+
+
+@test
+def seen_once():
+    """tcpdump shows each segment once, on the device alone; ss shows no listener."""
+    for dev in (DEV, "lo"):
+        subprocess.Popen(["tcpdump", "-Z", "root", "-U", "-n", "-i", dev, "-w",
+                          "%s/%s.pcap" % (TMP, dev)], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        becomes(lambda d=dev: os.path.exists("%s/%s.pcap" % (TMP, d)) and
+                os.path.getsize("%s/%s.pcap" % (TMP, d)) >= 24, "no tcpdump on " + dev)
+    sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
+    same(digest(FILES + "/www/small"), sha, "curl")
+    same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
+    with peer("echo") as s:
+        echoes(s)
+        same("", run("ss -tlnH"), "listeners")
+    quiet()
+    becomes(lambda: "F" in run("tcpdump -nr %s/%s.pcap 'port %d and tcp[13] & 1 != 0'" % (
+        TMP, DEV, HTTP)), "no FIN was seen")
+    run("pkill -x tcpdump; sleep 0.5")
+    seen = run("tcpdump -nr %s/%s.pcap 'tcp port %d'" % (TMP, DEV, HTTP))
+    same(1, len(re.findall(r"Flags \[S\]", seen)), "SYN")
+    same(1, len(re.findall(r"Flags \[S\.\]", seen)), "SYN and ACK")
+    sent = [int(n) for n in re.findall(r" > %s\.\d+: .* length (\d+)" % re.escape(HOST), seen)]
+    got = [int(n) for n in re.findall(r"IP %s\.\d+ > .* length (\d+)" % re.escape(HOST), seen)]
+    check(50 < sum(sent) < 500, "%d bytes were sent" % sum(sent))
+    size = os.path.getsize(FILES + "/www/small")
+    check(size < sum(got) < size + 600, "%d bytes came" % sum(got))
+    same("", run("tcpdump -nr %s/lo.pcap" % TMP), "on lo")
+
+
+@test
+def down_and_up():
+    """A connection survives it, as on any device."""
+    with peer("echo") as s:
+        echoes(s)
+        run("ip link set %s down" % DEV)
+        run("ip link set %s up" % DEV)
+        becomes(carrier, "no carrier")
+        udhcpc()
+        echoes(s, b"again")
+
+
+@test
+def module_reset():
+    with peer("echo") as s:
+        echoes(s)
+        sim("reset")
+        try:
+            got = s.recv(1)
+        except ConnectionResetError:
+            got = "reset"
+        same("reset", got, "after a reset of the module")
+    becomes(lambda: sysfs("state") == "joined", "the module does not come back", 30)
+    becomes(carrier, "no carrier")
+    with peer("echo") as s:
+        echoes(s)
+
+
+@test
+def module_reset_in_a_payload():
+    """What it says of that is taken for data, and so for damage, not for a stream's end."""
+    for _ in range(3):
+        quiet()
+        with peer("source 20000000 4") as s:
+            receive(s, 50000)
+            before = int(sysfs("statistics/bringups"))
+            sim("reset")
+            got = b""
+            try:
+                while piece := s.recv(65536):
+                    got += piece
+                ended = "in order"
+            except ConnectionResetError:
+                ended = "reset"
+            same("reset", ended, "a stream that was cut ended")
+            check(got == pattern(4, 50000 + len(got))[50000:], "the bytes before it differ")
+        becomes(lambda b=before: int(sysfs("statistics/bringups")) > b,
+                "the module does not come back", 25)
+        becomes(carrier, "no carrier", 25)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The network device and who configures it: DHCP clients, and a lease that changes.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+from atwnet import DNS, FILES, HOST, PROGRAMS, TMP, extra, main, peer, sim, udhcpc, url
+from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
+
+
+@test
+def dhcp():
+    ip, gateway, dns, lease = udhcpc()
+    same([sysfs("address") + "/24", sysfs("gateway")], [ip, gateway], "udhcpc's lease")
+    same(gateway, dns, "name server")
+    check(60 <= int(lease) <= 86400, "lease of %s s" % lease)
+    # Its script configures the device, as on any Debian system.
+    run("ip addr flush dev %s" % DEV)
+    run("dhclient -1 -v -pf %s/dhclient.pid -lf %s/dhclient.leases %s" % (TMP, TMP, DEV))
+    try:
+        check(sysfs("address") in run("ip -4 addr show dev " + DEV), "no address")
+        check("default via " + gateway in run("ip route"), "no route")
+        check("renew" in run("cat %s/dhclient.leases" % TMP), "no renewal")
+        sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
+        same(digest(FILES + "/www/small"), sha, "curl")
+    finally:
+        run("dhclient -x -pf %s/dhclient.pid; ip addr flush dev %s" % (TMP, DEV))
+
+
+@test
+def another_lease():
+    old = sysfs("address")
+    sim("lease 192.168.7.9,255.255.255.0,192.168.7.1")
+    try:
+        sim("link down")
+        becomes(lambda: not carrier(), "the carrier stays")
+        sim("link up")
+        becomes(lambda: sysfs("address") == "192.168.7.9", "address " + old, 30)
+        becomes(carrier, "no carrier")
+        # Who asks for the old one is refused and gets the new one.
+        same(["192.168.7.9/24", "192.168.7.1"],
+             udhcpc()[:2], "lease")
+        out = run("udhcpc -i %s -n -q -f -t 3 -T 1 -r %s -s %s/udhcpc.sh 2>&1" % (DEV, old, TMP))
+        check("192.168.7.9" in out, out)
+        with peer("echo") as s:
+            echoes(s)
+    finally:
+        run("ip addr flush dev " + DEV)
+
+
+@contextlib.contextmanager
+def another_network(address, noticed):
+    """The module loses its network, which somebody notices, and finds another one."""
+    sim("lease %s,255.255.255.0,192.168.7.1" % address)
+    try:
+        sim("link down")
+        becomes(lambda: not carrier(), "the carrier stays")
+        becomes(noticed, "the loss is not noticed", 30)
+        sim("link up")
+        becomes(lambda: sysfs("address") == address, "the module's address", 30)
+        yield
+    finally:
+        sim("lease 192.168.3.142,255.255.255.0,192.168.3.1")
+        sim("link down")
+        becomes(lambda: not carrier(), "the carrier stays")
+        sim("link up")
+        becomes(carrier, "no carrier", 30)
+
+
+@test
+def renewals():
+    """A client that stays: it renews by unicast, and is refused what is no more."""
+    events = TMP + "/events"
+    with open(TMP + "/events.sh", "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\necho $1 $ip >>%s\nexec %s/udhcpc.sh \"$@\"\n" % (events, TMP))
+    os.chmod(TMP + "/events.sh", 0o755)
+
+    def happens(event):
+        def happened():
+            with open(events, encoding="ascii") as f:
+                return event in f.read().splitlines()
+        becomes(happened, "not said: " + event, 30)
+
+    open(events, "w", encoding="ascii").close()
+    old = sysfs("address")
+    with subprocess.Popen(["udhcpc", "-i", DEV, "-f", "-t", "5", "-T", "1",
+                           "-s", TMP + "/events.sh"], stderr=subprocess.DEVNULL) as process:
+        try:
+            happens("bound " + old)
+            process.send_signal(signal.SIGUSR1)
+            happens("renew " + old)
+            with another_network("192.168.7.9", lambda: True):
+                process.send_signal(signal.SIGUSR1)
+                happens("bound 192.168.7.9")
+        finally:
+            process.terminate()
+    run("ip addr flush dev " + DEV)
+
+
+def configured(address, limit=30):
+    """By somebody else, within some time."""
+    becomes(lambda: " %s/24 " % address in run("ip -4 addr show dev " + DEV) and
+            "default via %s " % sysfs("gateway") in run("ip route"),
+            "not configured", limit)
+    sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
+    same(digest(FILES + "/www/small"), sha, "curl")
+
+
+@contextlib.contextmanager
+def client(command, before=""):
+    """Somebody who configures the device, on a machine that has nothing special."""
+    run("ip addr flush dev %s; ip route flush dev %s; ip link set %s down" % (DEV, DEV, DEV))
+    with open(TMP + "/client.log", "wb") as log:
+        # No udev here: where /sys cannot be written nobody waits for it.
+        with subprocess.Popen(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys\n%s\n"
+                               "exec %s" % (before, command)], start_new_session=True,
+                              stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
+            try:
+                yield process
+            except BaseException:
+                print("# " + run("tail -c 6000 %s/client.log" % TMP).replace("\n", "\n# "))
+                raise
+            finally:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+    run("ip addr flush dev " + DEV)
+
+
+def install():
+    """The programs as if they were this machine's own."""
+    extra("true")
+    if not os.path.exists("/usr/sbin/NetworkManager"):
+        run("tar -C %s -cf - . | tar -C / --keep-directory-symlink -xf -; ldconfig" % PROGRAMS)
+    for name in ("messagebus", "systemd-network", "systemd-resolve"):
+        run("id -u %s >/dev/null 2>&1 || echo %s:x:989:65534::/:/bin/false >>/etc/passwd" % (
+            name, name))
+
+
+def follows_the_module(noticed=lambda: True):
+    """It is configured, and again when the module has got another address."""
+    configured(sysfs("address"))
+    replies = counter("dhcp_replies")
+    check(replies > 0, "DHCP was not asked")
+    with another_network("192.168.7.9", noticed):
+        configured("192.168.7.9", 60)
+
+
+@test
+def dhcpcd():
+    install()
+    with client("dhcpcd -B -4 " + DEV):
+        follows_the_module()
+
+
+@test
+def networkd():
+    install()
+    os.makedirs("/etc/systemd/network", exist_ok=True)
+    with open("/etc/systemd/network/wired.network", "w", encoding="ascii") as f:
+        f.write("[Match]\nType=ether\n[Network]\nDHCP=ipv4\n")
+    run("mkdir -p /run/systemd/netif/links /run/systemd/netif/leases; "
+        "chown -R systemd-network /run/systemd/netif")
+    with client("/lib/systemd/systemd-networkd"):
+        follows_the_module()
+
+
+@test
+def network_manager():
+    install()
+    os.makedirs("/run/dbus", exist_ok=True)
+    with client("NetworkManager --no-daemon", "dbus-daemon --system --fork"):
+        # A loss of less than some 6 s it ignores, on any device.
+        follows_the_module(lambda: DEV + ":connected" not in run("nmcli -t -f DEVICE,STATE device"))
+
+
+@test
+def resolved():
+    """A link's name server is asked by that link, though the better route is another's."""
+    install()
+    run("mkdir -p /run/dbus /run/systemd/resolve; "
+        "chown systemd-resolve:nogroup /run/systemd/resolve")
+    run("ip link add elsewhere type veth peer name nowhere; ip link set nowhere up; "
+        "ip link set elsewhere up; ip addr add 10.99.0.1/24 dev elsewhere")
+    try:
+        with client("/lib/systemd/systemd-resolved", "dbus-daemon --system --fork"):
+            run("ip link set %s up; ip addr add %s/24 dev %s" % (DEV, sysfs("address"), DEV))
+            becomes(carrier, "no carrier")
+            run("ip route add default via %s dev %s metric 500; ip route add default via "
+                "10.99.0.2 dev elsewhere metric 100" % (sysfs("gateway"), DEV))
+            check("elsewhere" in run("ip route get " + HOST), "the route")
+            becomes(lambda: "Global" in run("resolvectl status 2>&1; true"), "no resolved", 30)
+            run("resolvectl dns %s %s:%d && resolvectl domain %s '~.'" % (DEV, HOST, DNS, DEV))
+            out = run("resolvectl query -4 example.com")
+            check("203.0.113.7" in out and "link: " + DEV in out, out)
+    finally:
+        run("ip link del elsewhere; ip route flush dev %s; ip addr flush dev %s" % (DEV, DEV))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

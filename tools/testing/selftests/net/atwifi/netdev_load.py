@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The network device when there is much to do, or too much: memory and the module's
+sockets are bounded, nobody starves, nothing is left behind.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from atwnet import HOST, PEER, QUICK, connect_errno, main, pattern, peer, quiet, sim, sim_stat, udp
+from guest import becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test
+
+@test
+def slow_reader():
+    size = 400000
+    want = pattern(11, size)
+    other = peer("echo")
+    with peer("source %d 11" % size, rcvbuf=16384) as s:
+        got = b""
+        while len(got) < size:
+            piece = s.recv(min(8192, size - len(got)))
+            check(piece, "end after %d bytes" % len(got))
+            got += piece
+            if len(got) % 65536 < 8192:
+                echoes(other)
+            time.sleep(0.1)	# at a rate below the wire's
+        check(got == want, "the bytes differ")
+    other.close()
+
+
+@test
+def reader_that_does_not_read():
+    """Memory is bounded: an error, and never a hole."""
+    before = int(sysfs("statistics/overflows"))
+    other = peer("echo")
+    with peer("source 20000000 12", rcvbuf=16384) as s:
+        end = time.monotonic() + 60
+        i = 0
+        while time.monotonic() < end:
+            i += 1
+            echoes(other, b"%d" % i)
+            if int(sysfs("statistics/overflows")) > before:
+                break
+        check(int(sysfs("statistics/overflows")) > before, "no end to its memory")
+        got = b""
+        try:
+            while True:
+                piece = s.recv(65536)
+                if not piece:
+                    break
+                got += piece
+            ended = "in order"
+        except ConnectionResetError:
+            ended = "reset"
+        same("reset", ended, "a stream that was cut ended")
+        check(got == pattern(12, len(got)), "the bytes before it differ")
+    echoes(other)
+    other.close()
+
+
+@test
+def slow_writer():
+    """The window is the brake: not much is accepted that the UART has not taken."""
+    quiet()
+    size = 1 << 19
+    before = sim_stat("net-out")
+    data = pattern(13, size)
+    with peer("sink %d 13" % size) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        sent = most = 0
+        while sent < size:
+            sent += s.send(data[sent:sent + 65536])
+            most = max(most, sent - (sim_stat("net-out") - before))
+        same(b"ok %d\n" % size, receive(s, 11), "sink")
+    check(most < 300000, "%d bytes were accepted too early" % most)
+
+
+@test
+def idle_datagrams_make_room():
+    quiet()
+    before = counter("evictions")
+    many = [udp() for _ in range(5)]
+    for s in many:
+        s.send(b"x")
+        same(b"x", s.recv(10), "echo")
+    with peer("echo") as s:
+        echoes(s)
+    check(counter("evictions") > before, "none was ended")
+    # A flow that was ended begins anew.
+    for s in many:
+        s.send(b"y")
+        same(b"y", s.recv(10), "echo")
+        s.close()
+
+
+@test
+def idle_datagrams_end():
+    """A question to a name server soon, others not."""
+    sim("reset")		# which ends those of the tests before
+    becomes(lambda: not counter("flows_udp"), "flows are left")
+    becomes(carrier, "no carrier", 30)
+    with udp() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as question:
+        s.send(b"x")
+        same(b"x", s.recv(10), "echo")
+        question.sendto(b"x", (HOST, 53))
+        becomes(lambda: counter("flows_udp") == 2, "no flows")
+        becomes(lambda: counter("flows_udp") == 1, "the question's flow stays", 12)
+        opened = int(sysfs("statistics/opened"))
+        s.send(b"y")
+        same(b"y", s.recv(10), "echo")
+        same(opened, int(sysfs("statistics/opened")), "the other one's connection")
+
+
+def first_number(path, pattern_, base=10):
+    with open(path, encoding="ascii") as f:
+        return int(re.search(pattern_, f.read()).group(1), base)
+
+
+def held():
+    """What must not grow with the connections that there were."""
+    return {
+        "sockets of TCP": first_number("/proc/net/sockstat", r"TCP:.* alloc (\d+)"),
+        "orphans": first_number("/proc/net/sockstat", r"orphan (\d+)"),
+        "sockets of UDP": first_number("/proc/net/sockstat", r"UDP: inuse (\d+)"),
+        "routes": first_number("/proc/net/stat/rt_cache", r"\n([0-9a-f]+) ", 16),
+        "sk_buffs": first_number("/proc/slabinfo", r"skbuff_head_cache +(\d+)"),
+        "entries of conntrack": first_number("/proc/sys/net/netfilter/nf_conntrack_count",
+                                             r"(\d+)"),
+        "flows": counter("flows_tcp") + counter("flows_udp"),
+        "sockets of the module": sim_stat("sockets"),
+    }
+
+
+# Some caches are kept by the kernel, a few by each processor.
+SLACK = {"sk_buffs": 48, "routes": 4}
+
+
+def short_streams(n):
+    for i in range(n):
+        with peer("close-after 4" if i % 3 else "echo") as s:
+            s.sendall(b"abcd")
+            same(b"" if i % 3 else b"abcd", receive(s, 4), "connection %d" % i)
+
+
+def short_flows(n):
+    for i in range(n):
+        with udp() as s:
+            s.send(b"%d" % i)
+            same(b"%d" % i, s.recv(100), "flow %d" % i)
+
+
+@test
+def churn():
+    """Many short connections, one after the other: nothing is left of any."""
+    streams = int(os.environ.get("ATW_CHURN", "200"))
+    flows = max(streams // 10, 20)
+    # Entries that only time ends go with the table.
+    run("nft 'table inet t { chain in { type filter hook input priority 0; "
+        "ct state established,related accept; }; }'; "
+        "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=5")
+    try:
+        short_streams(10)
+        short_flows(10)
+        forget()
+        before, opened = held(), int(sysfs("statistics/opened"))
+        short_streams(streams)
+        short_flows(flows)
+        same(streams + flows, int(sysfs("statistics/opened")) - opened, "connections")
+        forget()
+        for name, was in before.items():
+            becomes(lambda n=name, w=was: held()[n] <= w + SLACK.get(n, 0), "%s: %d, then %d" % (
+                name, was, held()[name]), 30)
+    finally:
+        run("nft flush ruleset")
+
+
+def forget():
+    """Ends what only time would end: flows of UDP, and what conntrack remembers."""
+    quiet()
+    sim("reset")
+    becomes(lambda: not counter("flows_udp"), "flows are left")
+    becomes(carrier, "no carrier", 30)
+    run("conntrack -F 2>/dev/null")
+
+
+def atw(line):
+    """As peer(), by a socket of AF_ATWIFI, whose addresses Python does not know."""
+    with open("/sys/module/atwifi/parameters/family", encoding="ascii") as f:
+        family = int(f.read())
+    s = socket.socket(family, socket.SOCK_STREAM)
+    address = struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(HOST))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.connect(s.fileno(), address, len(address)):
+        raise OSError(ctypes.get_errno(), "connect")
+    s.settimeout(20)
+    s.sendall(line.encode() + b"\n")
+    return s
+
+
+def in_background(f, *args):
+    thread = threading.Thread(target=f, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+def send_on(s, stop):
+    while not stop.is_set():
+        s.send(bytes(4096))
+
+
+def meter(s):
+    s.sendall(bytes(8))
+    return struct.unpack("<Q", receive(s, 8))[0]
+
+
+@test
+def line_is_shared():
+    """AF_ATWIFI and the network device: uploads of both get their parts of the line."""
+    quiet()
+    kinds = (peer, atw)
+    meters = [peer("meter %d" % (40 + i)) for i in range(2)]
+    before = [meter(s) for s in meters]
+    streams = [k("count %d" % (40 + i)) for i, k in enumerate(kinds)]
+    stop = threading.Event()
+    for s in streams:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+    senders = [in_background(send_on, s, stop) for s in streams]
+    try:
+        end = time.monotonic() + 120
+        while True:
+            sent = [meter(s) - b for s, b in zip(meters, before)]
+            if sum(sent) > 400000:
+                break
+            check(time.monotonic() < end, "only %r bytes" % sent)
+            time.sleep(0.1)
+        check(min(sent) > sum(sent) / 4, "parts of the line: %r bytes" % sent)
+    finally:
+        stop.set()
+        for t in senders:
+            t.join()
+        for s in streams + meters:
+            s.close()
+
+
+@test
+def few_bytes_pass_many():
+    """An upload by one of the two does not stop a dialogue by the other."""
+    quiet()
+    size = 400000
+    data = pattern(21, size)
+    for bulk, other in ((peer, atw), (atw, peer)):
+        with bulk("sink %d 21" % size) as s, other("echo") as t:
+            in_background(s.sendall, data)
+            turns = 0
+            while not select.select([s], [], [], 0)[0]:
+                echoes(t, b"%06d" % turns)
+                turns += 1
+            same(b"ok %d\n" % size, receive(s, 10), "sink")
+            # One for each 40 kB would be far from fair.
+            check(turns >= 10, "%s: only %d turns" % (other.__name__, turns))
+
+
+@test
+def sockets_are_shared():
+    """What the one does not need the other gets."""
+    quiet()
+    # Flows that are idle make room for AF_ATWIFI.
+    many = [udp() for _ in range(5)]
+    for s in many:
+        s.send(b"x")
+        same(b"x", s.recv(10), "echo")
+    time.sleep(0.5)		# only that makes them idle
+    with atw("echo") as s:
+        echoes(s)
+    for s in many:
+        s.close()
+    # A program waits for what AF_ATWIFI has, and gets it.
+    many = [atw("echo") for _ in range(5)]
+    waits = counter("waits")
+    with socket.socket() as s:
+        s.setblocking(False)
+        same(errno.EINPROGRESS, s.connect_ex((HOST, PEER)), "connect")
+        becomes(lambda: counter("waits") > waits, "it does not wait")
+        many.pop().close()
+        s.settimeout(20)
+        select.select([], [s], [], 20)
+        s.sendall(b"echo\n")
+        echoes(s)
+    for s in many:
+        echoes(s)
+        s.close()
+
+
+@test
+def no_socket_left():
+    """All are in use and stay so: the program is told after a while."""
+    quiet()
+    streams = [peer("echo") for _ in range(5)]
+    with udp() as s:
+        s.settimeout(40)
+        # As of any router; without that no program hears of it.
+        s.setsockopt(socket.IPPROTO_IP, 11, 1)	# IP_RECVERR
+        s.send(b"x")
+        try:
+            s.recv(10)
+            got = "an answer"
+        except OSError as e:
+            got = errno.errorcode.get(e.errno, str(e))
+        same("EHOSTUNREACH", got, "a datagram")
+    if not QUICK:
+        same("EHOSTUNREACH", connect_errno(HOST, PEER, limit=120), "connect")
+    for s in streams:
+        echoes(s)
+        s.close()
+
+
+@test
+def pings_wait_for_payload():
+    """The module is asked to ping when nothing else waits."""
+    quiet()
+    size = 400000
+    with peer("sink %d 22" % size) as s:
+        with subprocess.Popen(["ping", "-q", "-i", "0.02", sysfs("gateway")],
+                              stdout=subprocess.DEVNULL) as flood:
+            becomes(lambda: counter("pings"), "no ping")
+            pings, sends = counter("pings"), sim_stat("commands")
+            s.sendall(pattern(22, size))
+            same(b"ok %d\n" % size, receive(s, 10), "sink")
+            pings, sends = counter("pings") - pings, sim_stat("commands") - sends
+            flood.terminate()
+    print("# %d pings among %d commands" % (pings, sends))
+    check(pings < sends / 4, "%d pings among %d commands" % (pings, sends))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

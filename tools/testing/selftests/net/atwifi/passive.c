@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The passive receive mode: what a module receives stays in it until the driver
+ * fetches it, and programs see no difference.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+/* What a peer sends before it is told that it came: the module has memory for it. */
+#define WINDOW	8192
+#define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
+
+static int set_mode(const char *mode)
+{
+	int fd = open(MODE, O_WRONLY | O_CLOEXEC);
+	int ret, err;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, mode, strlen(mode)) == (ssize_t)strlen(mode) ? 0 : -1;
+	err = errno;
+	close(fd);
+	errno = err;
+	return ret;
+}
+
+FIXTURE(passive)
+{
+	long seen;
+};
+
+FIXTURE_SETUP(passive)
+{
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	/* What is deleted may count for a while. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(0, 10000));
+	}
+	ASSERT_EQ(0, set_mode("passive\n"));
+	self->seen = atw_stat(ATW_DEVICE, "passive");
+}
+
+FIXTURE_TEARDOWN(passive)
+{
+	EXPECT_EQ(0, set_mode("active"));
+}
+
+TEST(mode)
+{
+	char *text;
+
+	ASSERT_ERRNO(EINVAL, set_mode("lazy"));
+	ASSERT_EQ(0, set_mode("passive"));
+	text = atw_slurp(MODE);
+	ASSERT_NE(NULL, text);
+	EXPECT_STREQ("passive\n", text);
+	free(text);
+	ASSERT_EQ(0, set_mode("active"));
+	text = atw_slurp(MODE);
+	ASSERT_NE(NULL, text);
+	EXPECT_STREQ("active\n", text);
+	free(text);
+}
+
+TEST_F(passive, echo)
+{
+	int fd = atw_peer("echo");
+
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 1));
+	EXPECT_TRUE(atw_echo_works(fd, 2, 2000));
+	/* It was wanted: nothing to be counted. */
+	EXPECT_EQ(self->seen, atw_stat(ATW_DEVICE, "passive"));
+}
+
+TEST_F(passive, download)
+{
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("acked 262144 80 %d", WINDOW);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(262144, atw_download_acked(fd, 262144, 80, WINDOW, &err)) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+struct reader {
+	int fd, err;
+	unsigned int seed;
+	int64_t got;
+};
+
+static void *reader_thread(void *arg)
+{
+	struct reader *r = arg;
+
+	r->got = atw_download_acked(r->fd, 100000, r->seed, WINDOW, &r->err);
+	return NULL;
+}
+
+TEST_F(passive, upload_and_downloads)
+{
+	struct reader down[2] = { { .seed = 81 }, { .seed = 82 } };
+	pthread_t thread[2];
+	char line[32];
+	int up, i;
+
+	up = atw_peer("sink 100000 83");
+	ASSERT_LE(0, up);
+	for (i = 0; i < 2; i++) {
+		down[i].fd = atw_peer("acked 100000 %u %d", down[i].seed, WINDOW);
+		ASSERT_LE(0, down[i].fd);
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, reader_thread, &down[i]));
+	}
+	ASSERT_EQ(0, atw_upload(up, 100000, 83));
+	ASSERT_LT(0, atw_recv_line(up, line, sizeof(line)));
+	EXPECT_STREQ("ok 100000", line);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+		EXPECT_EQ(100000, down[i].got) {
+			TH_LOG("%s", atw_errno_name(down[i].err));
+		}
+	}
+}
+
+/* The remote has closed before all of it was fetched. */
+TEST_F(passive, remote_close_data_pending)
+{
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("source 30000 84");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(30000, atw_download(fd, 30000, 84, &err));
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+TEST_F(passive, server)
+{
+	int server, port, fd, err;
+	char byte;
+
+	server = atw_server(SOCK_STREAM, 2, &port);
+	ASSERT_LE(0, server);
+	ASSERT_EQ(0, atw_dial(port, "source 30000 85"));
+	fd = atw_accept(server);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(30000, atw_download(fd, 30000, 85, &err));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	close(fd);
+	close(server);
+}
+
+TEST_F(passive, datagrams)
+{
+	int fd = atw_socket(SOCK_DGRAM);
+	char buf[2048];
+	int i;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	for (i = 1; i <= 5; i++) {
+		pattern_fill(buf, 100 * i, i, 0);
+		ASSERT_EQ(100 * i, send(fd, buf, 100 * i, 0));
+		ASSERT_EQ(100 * i, recv(fd, buf, sizeof(buf), 0));
+		ASSERT_EQ(-1, pattern_check(buf, 100 * i, i, 0));
+	}
+}
+
+/* A module that was reset is passive again. */
+TEST_F(passive, reset)
+{
+	int fd, err;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	fd = atw_peer("source 5000 86");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(5000, atw_download(fd, 5000, 86, &err));
+	EXPECT_EQ(self->seen, atw_stat(ATW_DEVICE, "passive"));
+}
+
+/*
+ * More than the module has memory for, which it drops without a word: the stream
+ * may end, but must not go on after a gap.
+ */
+TEST_F(passive, flood)
+{
+	uint64_t limit;
+	int64_t got;
+	int fd, err, other;
+	bool works;
+
+	other = atw_peer("echo");
+	ASSERT_LE(0, other);
+	fd = atw_peer("source 2000000 88");
+	ASSERT_LE(0, fd);
+	got = atw_download(fd, 2000000, 88, &err);
+	ASSERT_LE(0, got);
+	if (got < 2000000) {
+		EXPECT_STREQ("ECONNRESET", atw_errno_name(err));
+	}
+	close(fd);
+	close(other);
+	/* What comes when it has room again is not touched by it. */
+	limit = atw_now_ms() + 10000;
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		other = atw_peer("echo");
+		works = other >= 0 && atw_echo_works(other, 1, 1000);
+		close(other);
+	} while (!works);
+}
+
+static _Atomic int stop;
+
+static void *switcher(void *arg)
+{
+	long *n = arg;
+
+	while (!stop) {
+		if (set_mode(*n & 1 ? "passive" : "active"))
+			return "set_mode";
+		++*n;
+	}
+	return NULL;
+}
+
+/* Streams go on when the mode is changed, and nothing comes out of order. */
+TEST_F(passive, switched_in_full_flow)
+{
+	pthread_t thread;
+	long n = 0;
+	void *bad;
+	int fd, err;
+
+	fd = atw_peer("acked 400000 87 %d", WINDOW);
+	ASSERT_LE(0, fd);
+	stop = 0;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, switcher, &n));
+	ASSERT_EQ(400000, atw_download_acked(fd, 400000, 87, WINDOW, &err)) {
+		TH_LOG("%s after %ld switches", atw_errno_name(err), n);
+	}
+	stop = 1;
+	ASSERT_EQ(0, pthread_join(thread, &bad));
+	EXPECT_EQ(NULL, bad);
+	EXPECT_LT(4, n);
+}
+
+TEST_HARNESS_MAIN

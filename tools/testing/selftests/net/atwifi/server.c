@@ -1,0 +1,828 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Servers: what a program may expect of bind(), listen() and accept().
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <linux/sockios.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+static int sim_sockets(char *reply, size_t size)
+{
+	return atw_sim_at(atw_env("ATW_SIM_CONTROL", ""), reply, size, "sockets");
+}
+
+static int disconnect(int fd)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+
+	return connect(fd, &sa, sizeof(sa));
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+FIXTURE(server)
+{
+	int fd;
+	int port;
+};
+
+FIXTURE_SETUP(server)
+{
+	/* What the test before left is on its way out. */
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	/* A seed is turned away when its number is near a client's. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_EQ(0, atw_sim("next-id 1"));
+	}
+	self->fd = atw_server(SOCK_STREAM, 3, &self->port);
+	ASSERT_LE(0, self->fd) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+}
+
+FIXTURE_TEARDOWN(server)
+{
+	close(self->fd);
+}
+
+TEST_F(server, echo)
+{
+	int fd;
+
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 1));
+	EXPECT_TRUE(atw_echo_works(fd, 2, 2000));
+	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(server, options_of_a_listener)
+{
+	struct sockaddr_atw addr;
+	socklen_t len = sizeof(int);
+	char byte;
+	int n = 0;
+
+	ASSERT_EQ(0, getsockopt(self->fd, SOL_SOCKET, SO_ACCEPTCONN, &n, &len));
+	EXPECT_EQ(1, n);
+	EXPECT_LE(49152, self->port);
+	ASSERT_ERRNO(ENOTCONN, recv(self->fd, &byte, 1, 0));
+	ASSERT_ERRNO(ENOTCONN, send(self->fd, "x", 1, MSG_NOSIGNAL));
+	ASSERT_ERRNO(EISCONN, atw_connect_host(self->fd, atw_peer_port()));
+	ASSERT_ERRNO(EINVAL, atw_bind(self->fd, 0));
+	len = sizeof(addr);
+	ASSERT_ERRNO(ENOTCONN, getpeername(self->fd, (struct sockaddr *)&addr, &len));
+	/* listen() again changes the backlog. */
+	EXPECT_EQ(0, listen(self->fd, 1));
+	EXPECT_EQ(0, atw_wait(self->fd, POLLIN | POLLOUT | POLLRDHUP, 0));
+}
+
+TEST_F(server, not_blocking)
+{
+	int fd, flags;
+
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
+	ASSERT_ERRNO(EAGAIN, accept4(self->fd, NULL, NULL, 0));
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ASSERT_LE(0, fd);
+	flags = fcntl(fd, F_GETFL);
+	EXPECT_EQ(O_NONBLOCK, flags & O_NONBLOCK);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	EXPECT_EQ(0, atw_wait(self->fd, POLLIN, 0));
+	ASSERT_ERRNO(EAGAIN, accept4(self->fd, NULL, NULL, 0));
+	/* What is accepted does not inherit it. */
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	fd = accept(self->fd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+struct waiter {
+	int fd;
+	int got;
+	int err;
+};
+
+static void *waiter_thread(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->got = accept(w->fd, NULL, NULL);
+	w->err = errno;
+	return NULL;
+}
+
+TEST_F(server, blocking)
+{
+	struct waiter w = { .fd = self->fd };
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, waiter_thread, &w));
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_LE(0, w.got);
+	EXPECT_TRUE(atw_echo_works(w.got, 1, 100));
+}
+
+TEST_F(server, shutdown_ends_accept)
+{
+	struct waiter w = { .fd = self->fd };
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, waiter_thread, &w));
+	ASSERT_EQ(0, shutdown(self->fd, SHUT_RD));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-1, w.got);
+	EXPECT_STREQ("EINVAL", atw_errno_name(w.err));
+	/* As TCP: it keeps its port and may listen again. */
+	if (!listen(self->fd, 1)) {
+		ASSERT_EQ(0, atw_dial(self->port, "echo"));
+		ASSERT_LE(0, atw_accept(self->fd));
+	}
+}
+
+TEST_F(server, timeout_and_signal)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval it = { { 0, 100000 }, { 0, 100000 } };
+	uint64_t start = atw_now_ms();
+
+	ASSERT_EQ(0, atw_timeouts(self->fd, 200));
+	ASSERT_ERRNO(EAGAIN, accept(self->fd, NULL, NULL));
+	EXPECT_LE(190, atw_now_ms() - start);
+	ASSERT_EQ(0, atw_timeouts(self->fd, 0));
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_ERRNO(EINTR, accept(self->fd, NULL, NULL));
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+}
+
+/* The peer is named where the firmware names it. */
+TEST_F(server, names_of_both_ends)
+{
+	struct sockaddr_atw addr, again;
+	socklen_t len = sizeof(addr);
+	int fd;
+
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	memset(&addr, 0x5a, sizeof(addr));
+	fd = accept(self->fd, (struct sockaddr *)&addr, &len);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(sizeof(addr), len);
+	EXPECT_EQ(atw_family(), addr.satw_family);
+	EXPECT_EQ(0, addr.satw_name[0]);
+	if (atw_profile_is("middleware")) {
+		EXPECT_EQ(inet_addr(atw_env("ATW_HOST", "192.0.2.1")), addr.satw_addr);
+		EXPECT_NE(0, addr.satw_port);
+	} else {
+		EXPECT_EQ(0, addr.satw_addr);
+		EXPECT_EQ(0, addr.satw_port);
+	}
+	len = sizeof(again);
+	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&again, &len));
+	EXPECT_EQ(0, memcmp(&addr, &again, sizeof(addr)));
+	EXPECT_EQ(self->port, atw_port(fd));
+	ASSERT_EQ(0, disconnect(fd));
+	EXPECT_EQ(0, atw_port(fd));
+	EXPECT_EQ(0, close(fd));
+}
+
+/* What comes before accept() waits for it. */
+TEST_F(server, data_before_accept)
+{
+	int fd, err;
+
+	ASSERT_EQ(0, atw_dial(self->port, "duplex 50000 40"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	/* The peer waits for its own stream: all of ours has come. */
+	atw_pause_ms(500);
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(50000, atw_download(fd, 50000, 40, &err));
+	ASSERT_EQ(0, atw_upload(fd, 50000, 41));
+}
+
+/* The client has come, sent and gone before accept(). */
+TEST_F(server, lost_before_accept)
+{
+	char byte;
+	int fd, err;
+
+	ASSERT_EQ(0, atw_dial(self->port, "source 20000 42"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	/* Only the server is left in the module. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(1, 10000));
+	}
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(20000, atw_download(fd, 20000, 42, &err));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	EXPECT_EQ(0, close(fd));
+}
+
+/* Without a word. */
+TEST_F(server, gone_before_accept)
+{
+	char byte;
+	int fd;
+
+	ASSERT_EQ(0, atw_dial(self->port, "close-after 0"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+TEST_F(server, remote_close_data_pending)
+{
+	char byte;
+	int fd, err;
+
+	ASSERT_EQ(0, atw_dial(self->port, "source 30000 43"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(30000, atw_download(fd, 30000, 43, &err));
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+}
+
+TEST_F(server, transfers)
+{
+	char line[32];
+	int fd, err;
+
+	ASSERT_EQ(0, atw_dial(self->port, "source 262144 44"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(262144, atw_download(fd, 262144, 44, &err));
+	EXPECT_EQ(0, close(fd));
+	fd = atw_client(self->fd, self->port, "sink 262144 45");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_upload(fd, 262144, 45));
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
+	EXPECT_STREQ("ok 262144", line);
+}
+
+/* Each server has its own clients. */
+TEST_F(server, several)
+{
+	int port, fd, other;
+
+	other = atw_server(SOCK_STREAM, 2, &port);
+	ASSERT_LE(0, other);
+	ASSERT_NE(port, self->port);
+	ASSERT_EQ(0, atw_dial(port, "source 1000 46"));
+	ASSERT_EQ(POLLIN, atw_wait(other, POLLIN, LONG_S * 1000));
+	EXPECT_EQ(0, atw_wait(self->fd, POLLIN, 0));
+	/* What is deleted may count for a while, and there are only five. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(2, 10000));
+	}
+	ASSERT_EQ(0, atw_dial(self->port, "source 1000 47"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(1000, atw_download(fd, 1000, 47, &port));
+	close(fd);
+	fd = atw_accept(other);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(1000, atw_download(fd, 1000, 46, &port));
+	close(fd);
+	close(other);
+}
+
+/* Who comes when the backlog is full is turned away, the others are not. */
+TEST_F(server, backlog)
+{
+	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	int meter, fd;
+
+	ASSERT_EQ(0, listen(self->fd, 1));
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	meter = atw_peer("meter 10");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(3, 10000));
+	}
+	ASSERT_EQ(0, atw_dial(self->port, "mourn 10"));
+	while (atw_meter(meter) != before + 1) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	close(meter);
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	EXPECT_EQ(0, atw_wait(self->fd, POLLIN, 0));
+}
+
+/* A connection outlives its server; who was not accepted does not. */
+TEST_F(server, close_with_clients)
+{
+	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	int meter, fd, err;
+	char line[32];
+
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	meter = atw_peer("meter 11");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(3, 10000));
+	}
+	ASSERT_EQ(0, atw_dial(self->port, "mourn 11"));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(0, close(self->fd));
+	while (atw_meter(meter) != before + 1) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	close(meter);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	limit = atw_now_ms() + 5000;
+	do {
+		int try = atw_peer("try %d", self->port);
+
+		ASSERT_LE(0, try);
+		ASSERT_LT(0, atw_recv_line(try, line, sizeof(line)));
+		close(try);
+		ASSERT_EQ(1, sscanf(line, "errno %d", &err));
+		ASSERT_LT(atw_now_ms(), limit);
+	} while (err != ECONNREFUSED);
+	EXPECT_TRUE(atw_echo_works(fd, 2, 100));
+	close(fd);
+	self->fd = -1;
+}
+
+/* close() with unread data: the client learns it. */
+TEST_F(server, close_with_unread)
+{
+	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	int fd, n = 0;
+
+	ASSERT_EQ(0, atw_dial(self->port, "source 1000000 48"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	while (!n) {
+		ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	ASSERT_EQ(0, close(fd));
+	if (atw_has_sim()) {
+		EXPECT_TRUE(atw_sim_has(1, 10000));
+	}
+	fd = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+}
+
+TEST_F(server, many_one_after_the_other)
+{
+	int rounds = atw_profile_is("bw20") ? 3 : 40;
+	int i, fd;
+
+	for (i = 0; i < rounds; i++) {
+		fd = atw_client(self->fd, self->port, "echo");
+		ASSERT_LE(0, fd) {
+			TH_LOG("round %d: %s", i, atw_errno_name(errno));
+		}
+		ASSERT_TRUE(atw_echo_works(fd, i, 100 + i));
+		ASSERT_EQ(0, close(fd));
+	}
+	if (atw_has_sim()) {
+		EXPECT_TRUE(atw_sim_has(1, 10000));
+	}
+}
+
+/* A reset of the module ends connections; the server goes on. */
+TEST_F(server, reset)
+{
+	char byte;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_ERRNO(ECONNRESET, recv(fd, &byte, 1, 0));
+	close(fd);
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	fd = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+}
+
+/* The link's loss ends connections; the server goes on. */
+TEST_F(server, link_lost)
+{
+	char byte;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	fd = atw_accept(self->fd);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_sim("link down"));
+	ASSERT_EQ(-1, recv(fd, &byte, 1, 0));
+	close(fd);
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	fd = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+}
+
+/* What the module may do to a server, again and again. */
+static void unkind(struct __test_metadata *_metadata, int server, int port, const char *fault,
+		   int rounds)
+{
+	int i, fd, err;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim(fault));
+	for (i = 0; i < rounds; i++) {
+		fd = atw_client(server, port, i & 1 ? "echo" : "source 5000 49");
+		ASSERT_LE(0, fd) {
+			TH_LOG("round %d: %s", i, atw_errno_name(errno));
+		}
+		if (i & 1) {
+			ASSERT_TRUE(atw_echo_works(fd, i, 500));
+		} else {
+			ASSERT_EQ(5000, atw_download(fd, 5000, 49, &err));
+		}
+		ASSERT_EQ(0, close(fd));
+	}
+	ASSERT_EQ(0, atw_sim("clear"));
+}
+
+TEST_F(server, numbers_used_again)
+{
+	unkind(_metadata, self->fd, self->port, "fault id-reuse,rate=1",
+	       atw_profile_is("bw20") ? 2 : 20);
+}
+
+TEST_F(server, late_autodel)
+{
+	if (atw_has_sim()) {
+		ASSERT_EQ(0, atw_sim("fault id-reuse,rate=1"));
+	}
+	unkind(_metadata, self->fd, self->port, "fault late-autodel,rate=1,ms=300",
+	       atw_profile_is("bw20") ? 2 : 20);
+}
+
+/* After one seed is deleted the module resets whoever comes. */
+TEST_F(server, stuck_listener)
+{
+	if (!atw_profile_is("bw20"))
+		SKIP(return, "not a fault of this firmware");
+	unkind(_metadata, self->fd, self->port, "fault stuck-listener,rate=1", 3);
+}
+
+TEST_F(server, torn)
+{
+	unkind(_metadata, self->fd, self->port, "fault torn,rate=0.05",
+	       atw_profile_is("bw20") ? 2 : 10);
+}
+
+/* Change a trait of the firmware, and have it forget what was. */
+static bool firmware(const char *quirk)
+{
+	return !atw_sim(quirk) && !atw_sim("reset") &&
+	       atw_state_becomes(ATW_DEVICE, "probing", 30000) &&
+	       atw_state_becomes(ATW_DEVICE, "joined", 30000);
+}
+
+/* Builds that do not say that somebody came, or say it in another way. */
+static void announced(struct __test_metadata *_metadata, int server, int port,
+		      const char *quirk)
+{
+	int i, fd, err;
+	char byte;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_TRUE(firmware(quirk));
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(atw_sim_has(1, 10000));
+		fd = atw_client(server, port, i & 1 ? "source 9000 60" : "duplex 9000 60");
+		ASSERT_LE(0, fd) {
+			TH_LOG("round %d: %s", i, atw_errno_name(errno));
+		}
+		if (!(i & 1)) {
+			ASSERT_EQ(0, atw_upload(fd, 9000, 61));
+		}
+		ASSERT_EQ(9000, atw_download(fd, 9000, 60, &err));
+		if (i & 1) {
+			EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+		}
+		ASSERT_EQ(0, close(fd));
+	}
+	ASSERT_TRUE(firmware("quirk seed-told=1"));
+}
+
+TEST_F(server, not_announced)
+{
+	announced(_metadata, self->fd, self->port, "quirk seed-told=0");
+}
+
+TEST_F(server, announced_shortly)
+{
+	announced(_metadata, self->fd, self->port, "quirk seed-told=2");
+}
+
+/*
+ * Numbers beyond a byte, which some firmware cannot send to: it works in the end,
+ * and what does not work fails.
+ */
+TEST_F(server, high_numbers)
+{
+	long bringups = atw_stat(ATW_DEVICE, "bringups");
+	uint64_t limit = atw_now_ms() + 90000;
+	int good = 0, failed = 0;
+	struct pollfd p;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("next-id 254"));
+	while (good < 6) {
+		ASSERT_LT(atw_now_ms(), limit);
+		if (atw_dial(self->port, "echo"))
+			continue;	/* it is being restarted */
+		p = (struct pollfd) { .fd = self->fd, .events = POLLIN };
+		fd = poll(&p, 1, 5000) == 1 ? atw_accept(self->fd) : -1;
+		if (fd >= 0 && atw_echo_works(fd, good, 300)) {
+			good++;
+		} else {
+			failed++;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	if (atw_profile_is("middleware")) {
+		EXPECT_LT(bringups, atw_stat(ATW_DEVICE, "bringups"));
+	} else {
+		EXPECT_EQ(0, failed);
+		EXPECT_EQ(bringups, atw_stat(ATW_DEVICE, "bringups"));
+	}
+	ASSERT_TRUE(firmware("next-id 1"));
+}
+
+/* Not known to be of that kind: no byte may come to another connection. */
+TEST_F(server, narrow_numbers)
+{
+	int one, two, err;
+	char buf[8];
+
+	if (!atw_has_sim() || atw_profile_is("middleware"))
+		SKIP(return, "known to be narrow");
+	ASSERT_EQ(0, atw_sim("quirk send-narrow=1"));
+	ASSERT_EQ(0, atw_dial(self->port, "echo"));
+	one = atw_accept(self->fd);
+	ASSERT_LE(0, one);
+	ASSERT_TRUE(atw_sim_has(2, 10000));
+	ASSERT_EQ(0, atw_sim("next-id 257"));
+	ASSERT_EQ(0, atw_dial(self->port, "sink 1000 62"));
+	two = atw_accept(self->fd);
+	ASSERT_LE(0, two);
+	err = atw_upload(two, 1000, 62);
+	if (!err)
+		err = recv(two, buf, 1, 0);
+	EXPECT_EQ(-1, err);
+	EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
+	close(two);
+	EXPECT_EQ(0, atw_wait(one, POLLIN, 300));
+	EXPECT_TRUE(atw_echo_works(one, 1, 200));
+	close(one);
+	ASSERT_TRUE(firmware("quirk send-narrow=0"));
+}
+
+TEST(bind_errors)
+{
+	struct sockaddr_atw addr = atw_addr("0.0.0.0", 0);
+	struct sockaddr *sa = (struct sockaddr *)&addr;
+	int fd, other, port, status;
+	pid_t pid;
+
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINVAL, bind(fd, sa, ATW_ADDRLEN_MIN - 1));
+	ASSERT_ERRNO(EINVAL, bind(fd, sa, sizeof(addr) + 1));
+	addr.satw_family = AF_INET;
+	ASSERT_ERRNO(EAFNOSUPPORT, bind(fd, sa, sizeof(addr)));
+	addr = atw_addr("192.0.2.77", 0);
+	ASSERT_ERRNO(EADDRNOTAVAIL, bind(fd, sa, sizeof(addr)));
+	addr = atw_name_addr("localhost", 0);
+	ASSERT_ERRNO(EINVAL, bind(fd, sa, sizeof(addr)));
+	ASSERT_ERRNO(EINVAL, accept(fd, NULL, NULL));
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(2);
+		_exit(atw_bind(fd, 1023) != -1 || errno != EACCES);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+
+	/* An address as short as may be. */
+	addr = atw_addr("0.0.0.0", 0);
+	ASSERT_EQ(0, bind(fd, sa, ATW_ADDRLEN_MIN));
+	ASSERT_ERRNO(EINVAL, atw_bind(fd, 0));
+	port = atw_port(fd);
+	ASSERT_LT(0, port);
+	other = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, other);
+	ASSERT_ERRNO(EADDRINUSE, atw_bind(other, port));
+	/* Nor can it be carried to where it is taken. */
+	ASSERT_EQ(0, setsockopt(other, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE,
+				sizeof(ATW_DEVICE)));
+	ASSERT_ERRNO(EADDRINUSE, atw_bind(other, port));
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE,
+					sizeof(ATW_DEVICE)));
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "", 0));
+	/* The module chooses the port of what connects. */
+	ASSERT_ERRNO(EOPNOTSUPP, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, close(fd));
+	/* It is free then. */
+	ASSERT_EQ(0, atw_bind(other, port));
+	ASSERT_EQ(0, close(other));
+	/* Another kind of socket has ports of its own. */
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_bind(fd, port));
+	other = atw_server(SOCK_DGRAM, 0, &port);
+	ASSERT_LE(0, other);
+	close(other);
+	close(fd);
+}
+
+/* The module says that the port is taken. */
+TEST(port_taken)
+{
+	int fd = atw_socket(SOCK_STREAM);
+
+	ASSERT_LE(0, fd);
+	/* The emulated module's ports are this machine's. */
+	ASSERT_EQ(0, atw_bind(fd, atw_peer_port()));
+	ASSERT_ERRNO(EADDRINUSE, listen(fd, 1));
+	ASSERT_EQ(0, close(fd));
+}
+
+TEST(listen_without_bind)
+{
+	int fd = atw_socket(SOCK_STREAM);
+	int tries = 10, ret;
+
+	ASSERT_LE(0, fd);
+	do {
+		ret = listen(fd, 1);
+	} while (ret && errno == EADDRINUSE && --tries);
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, atw_dial(atw_port(fd), "echo"));
+	ASSERT_LE(0, atw_accept(fd));
+}
+
+TEST(dgram_cannot_listen)
+{
+	int fd = atw_socket(SOCK_DGRAM);
+
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EOPNOTSUPP, listen(fd, 1));
+	ASSERT_ERRNO(EOPNOTSUPP, accept(fd, NULL, NULL));
+}
+
+/* Datagrams for a server come from anybody. */
+TEST(dgram_server)
+{
+	struct sockaddr_atw addr;
+	socklen_t len = sizeof(addr);
+	int fd, port, ask, second;
+	char buf[2048], line[64];
+
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	fd = atw_server(SOCK_DGRAM, 0, &port);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	/* To whom? */
+	ASSERT_ERRNO(EDESTADDRREQ, send(fd, "x", 1, 0));
+	addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	ASSERT_ERRNO(EDESTADDRREQ, sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, len));
+	ASSERT_ERRNO(EISCONN, atw_connect(fd, &addr));
+
+	ask = atw_peer("ask %d 1 600 50", port);
+	ASSERT_LE(0, ask);
+	memset(&addr, 0x5a, sizeof(addr));
+	ASSERT_EQ(600, recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&addr, &len));
+	EXPECT_EQ(-1, pattern_check(buf, 600, 50, 0));
+	EXPECT_EQ(sizeof(addr), len);
+	EXPECT_EQ(atw_family(), addr.satw_family);
+	EXPECT_EQ(0, addr.satw_port);
+	EXPECT_EQ(0, addr.satw_addr);
+	/* As an ordinary server answers. */
+	ASSERT_EQ(600, sendto(fd, buf, 600, 0, (struct sockaddr *)&addr, len));
+	ASSERT_LT(0, atw_recv_line(ask, line, sizeof(line)));
+	EXPECT_STREQ("got 600", line);
+	close(ask);
+
+	/* Another peer is heard, but not answered. */
+	second = atw_peer("ask %d 2 100 51", port);
+	ASSERT_LE(0, second);
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, 100, 51, 0));
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, 100, 52, 0));
+	ASSERT_EQ(100, send(fd, buf, 100, 0));
+	addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	ASSERT_ERRNO(EISCONN, sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, len));
+	ASSERT_LT(0, atw_recv_line(second, line, sizeof(line)));
+	EXPECT_STREQ("got 0", line);
+	close(second);
+
+	/* There is nothing to be undone: it goes on to serve. */
+	ASSERT_EQ(0, disconnect(fd));
+	EXPECT_EQ(port, atw_port(fd));
+	ask = atw_peer("ask %d 1 100 54", port);
+	ASSERT_LE(0, ask);
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, 100, 54, 0));
+	close(ask);
+	ASSERT_EQ(0, close(fd));
+}
+
+TEST(dgram_server_reset)
+{
+	int fd, port, ask;
+	char buf[200];
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	fd = atw_server(SOCK_DGRAM, 0, &port);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_sim_has(1, 10000));
+	ask = atw_peer("ask %d 1 100 53", port);
+	ASSERT_LE(0, ask);
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check(buf, 100, 53, 0));
+}
+
+TEST(listing)
+{
+	char *text;
+	int fd, port;
+	char want[64], reply[2048];
+
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	fd = atw_server(SOCK_STREAM, 1, &port);
+	ASSERT_LE(0, fd);
+	text = atw_slurp(ATW_PROC);
+	ASSERT_NE(NULL, text);
+	snprintf(want, sizeof(want), " * %19d ", port);
+	EXPECT_NE(NULL, strstr(text, " listen "));
+	EXPECT_NE(NULL, strstr(text, want)) {
+		TH_LOG("%s", text);
+	}
+	free(text);
+	if (atw_has_sim()) {
+		EXPECT_EQ(0, sim_sockets(reply, sizeof(reply)));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Ordinary servers on this machine's loopback, for the ordinary programs of
+netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT. Prints a line NAME=VALUE for
+each port and file, then an empty one, and runs until its standard input ends.
+"""
+
+import functools
+import hashlib
+import http.server
+import os
+import random
+import shutil
+import socket
+import socketserver
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+FILES = {"big": 1 << 18, "small": 3000}
+PROCESSES = []
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*argv, **kw):
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kw)
+
+
+def start(*argv):
+    PROCESSES.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL))
+
+
+def programs(name):
+    """A program that may be where the guest's are, and its environment."""
+    where = os.environ.get("ATW_PROGRAMS", "")
+    lib = "%s/usr/lib/%s-linux-gnu" % (where, os.uname().machine)
+    path = where + "/usr/sbin/" + name
+    return ["env", "LD_LIBRARY_PATH=" + lib, path if os.path.exists(path) else name]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *unused):
+        pass
+
+    def do_PUT(self):
+        """Answers with the sum of what was sent."""
+        left = int(self.headers["Content-Length"])
+        digest = hashlib.sha256()
+        while left:
+            data = self.rfile.read(min(left, 65536))
+            if not data:
+                return
+            digest.update(data)
+            left -= len(data)
+        body = digest.hexdigest().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT
+
+
+class Brief(Quiet):
+    """Ends connections that are idle, as most servers do after a while."""
+
+    timeout = 1
+
+
+def serve(server):
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *unused):
+        """Clients may go away: that is tested."""
+
+
+def http_server(where, context=None, handler=Quiet):
+    handler = functools.partial(handler, directory=where)
+    server = Server(("127.0.0.1", 0), handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    return serve(server)
+
+
+# A name server that answers every question for an address with 203.0.113.7.
+
+
+def dns_answer(query):
+    ident, _, questions = struct.unpack(">HHH", query[:6])
+    end = query.index(b"\0", 12) + 5
+    head = struct.pack(">HHHHHH", ident, 0x8580, questions, 1, 0, 0)
+    return head + query[12:end] + b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xcb\0\x71\x07"
+
+
+class DnsUdp(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, sock = self.request
+        sock.sendto(dns_answer(data), self.client_address)
+
+
+class DnsTcp(socketserver.StreamRequestHandler):
+    def handle(self):
+        size = self.rfile.read(2)
+        if len(size) == 2:
+            answer = dns_answer(self.rfile.read(int.from_bytes(size, "big")))
+            self.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+
+def dns_server():
+    while True:
+        tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), DnsTcp)
+        try:
+            udp = socketserver.ThreadingUDPServer(tcp.server_address, DnsUdp)
+        except OSError:
+            tcp.server_close()
+            continue
+        serve(udp)
+        return serve(tcp)
+
+
+def ssh_server(where):
+    port = free_port()
+    for name in ("host", "user"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(where, name))
+    shutil.copy(os.path.join(where, "user.pub"), os.path.join(where, "authorized_keys"))
+    os.makedirs("/run/sshd", exist_ok=True)
+    start("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port),
+          "-h", os.path.join(where, "host"), "-o", "ListenAddress=127.0.0.1",
+          "-o", "AuthorizedKeysFile=" + os.path.join(where, "authorized_keys"),
+          "-o", "StrictModes=no", "-o", "PidFile=none", "-o", "UsePAM=no",
+          "-o", "PermitRootLogin=prohibit-password", "-o", "Subsystem=sftp internal-sftp")
+    return port
+
+
+def repository(where):
+    """A repository that needs no program on the server's side."""
+    work = os.path.join(where, "work")
+    git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-C", work)
+    os.mkdir(work)
+    run(*git, "init", "-q")
+    for i in range(20):
+        with open(os.path.join(work, "file%d" % i), "w", encoding="ascii") as f:
+            f.write("%d\n" % i * 500)
+        run(*git, "add", ".")
+        run(*git, "commit", "-q", "-m", "change %d" % i)
+    run("git", "clone", "-q", "--bare", work, os.path.join(where, "www/repo.git"))
+    run("git", "-C", os.path.join(where, "www/repo.git"), "update-server-info")
+
+
+def main():
+    where = tempfile.mkdtemp(prefix="atwifi-servers.")
+    try:
+        say = {"ATW_FILES": where}
+        www = os.path.join(where, "www")
+        os.mkdir(www)
+        for name, size in FILES.items():
+            with open(os.path.join(www, name), "wb") as f:
+                f.write(random.randbytes(size))
+        with open(os.path.join(www, "big"), "rb") as f:
+            say["ATW_BIG"] = hashlib.sha256(f.read()).hexdigest()
+        repository(where)
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", "/CN=peer.test", "-addext", "subjectAltName=IP:192.0.2.1,DNS:peer.test",
+            "-keyout", os.path.join(where, "key.pem"), "-out", os.path.join(where, "cert.pem"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(where, "cert.pem"), os.path.join(where, "key.pem"))
+        say["ATW_HTTP"] = http_server(www)
+        say["ATW_HTTP_BRIEF"] = http_server(www, handler=Brief)
+        say["ATW_HTTPS"] = http_server(www, context)
+        say["ATW_DNS"] = dns_server()
+        say["ATW_SSH"] = ssh_server(where)
+        say["ATW_IPERF"] = free_port()
+        start("iperf3", "-s", "-B", "127.0.0.1", "-p", str(say["ATW_IPERF"]))
+        say["ATW_HTTP2"] = free_port()
+        start("nghttpd", "-d", www, "-a", "127.0.0.1", str(say["ATW_HTTP2"]),
+              os.path.join(where, "key.pem"), os.path.join(where, "cert.pem"))
+        say["ATW_MQTT"] = free_port()
+        with open(os.path.join(where, "mosquitto.conf"), "w", encoding="ascii") as f:
+            f.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n" % say["ATW_MQTT"])
+        start(*programs("mosquitto"), "-c", f.name)
+        for pair in say.items():
+            print("%s=%s" % pair)
+        print(flush=True)
+        sys.stdin.read()
+    finally:
+        for process in PROCESSES:
+            process.terminate()
+            process.wait()
+        shutil.rmtree(where, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

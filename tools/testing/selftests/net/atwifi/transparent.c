@@ -1,0 +1,762 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Transparent mode: one connection has the module's UART for itself, and programs
+ * see no difference.
+ *
+ * That it was really entered, and what went through it, is counted by the driver
+ * and by the emulator.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pattern.h"
+#include "util.h"
+
+#define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
+#define BANNER	"\r\n################################################\r\n\r\narch:BL602,NULL\r\n"
+
+static int set_tt(int fd, int on)
+{
+	return setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on));
+}
+
+static int get_tt(int fd)
+{
+	socklen_t len = sizeof(int);
+	int on = -1;
+
+	return getsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, &len) ? -1 : on;
+}
+
+static long entries(void)
+{
+	return atw_stat(ATW_DEVICE, "transparent");
+}
+
+/* Wait until it was entered once more than @seen times. */
+static bool entered_since(long seen, int ms)
+{
+	uint64_t limit = atw_now_ms() + ms;
+
+	while (entries() <= seen) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(5);
+	}
+	return true;
+}
+
+/* Sends a text in one piece and wants it back. */
+static bool echoes(int fd, const void *text, size_t len)
+{
+	char back[4096];
+
+	return len <= sizeof(back) && atw_send_all(fd, text, len) == (ssize_t)len &&
+	       atw_recv_all(fd, back, len) == (ssize_t)len && !memcmp(text, back, len);
+}
+
+/* Bytes that no transparent mode has a meaning for. */
+static void plain(char *buf, size_t len, uint32_t seed)
+{
+	size_t i;
+
+	pattern_fill(buf, len, seed, 0);
+	for (i = 0; i < len; i++)
+		buf[i] = 'a' + (uint8_t)buf[i] % 26;
+}
+
+static int write_mode(const char *mode)
+{
+	int fd = open(MODE, O_WRONLY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, mode, strlen(mode)) == (ssize_t)strlen(mode) ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+FIXTURE(alone)
+{
+};
+
+FIXTURE_SETUP(alone)
+{
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	/* What is deleted may count for a while. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(0, 10000));
+	}
+}
+
+FIXTURE_TEARDOWN(alone)
+{
+}
+
+FIXTURE(transparent)
+{
+	int fd;
+	long seen;
+};
+
+FIXTURE_SETUP(transparent)
+{
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	/* What is deleted may count for a while. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(0, 10000));
+	}
+	self->seen = entries();
+	self->fd = atw_peer("echo");
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, set_tt(self->fd, 1)) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	ASSERT_EQ(self->seen + 1, entries());
+}
+
+FIXTURE_TEARDOWN(transparent)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	if (atw_has_sim()) {
+		atw_sim("clear");
+	}
+}
+
+TEST_F_TIMEOUT(alone, refused, 100)
+{
+	int fd, server, port, dgram, other;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, get_tt(fd));
+	ASSERT_ERRNO(EINVAL, set_tt(fd, 2));
+	ASSERT_ERRNO(EINVAL, set_tt(fd, -1));
+	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, "", 1));
+	ASSERT_ERRNO(ENOTCONN, set_tt(fd, 1));
+	ASSERT_ERRNO(ENOTCONN, set_tt(fd, 0));
+	close(fd);
+
+	/* Boundaries cannot be kept. */
+	dgram = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, dgram);
+	ASSERT_EQ(0, atw_connect_host(dgram, atw_peer_port()));
+	ASSERT_ERRNO(EOPNOTSUPP, set_tt(dgram, 1));
+	close(dgram);
+
+	/* What a server has accepted is not alone. */
+	server = atw_server(SOCK_STREAM, 2, &port);
+	ASSERT_LE(0, server);
+	ASSERT_ERRNO(ENOTCONN, set_tt(server, 1));
+	ASSERT_EQ(0, atw_dial(port, "echo"));
+	fd = atw_accept(server);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, 1));
+	EXPECT_EQ(0, get_tt(fd));
+	close(fd);
+
+	/* A server is in the way, and so is another connection. */
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EBUSY, set_tt(fd, 1));
+	close(server);
+	other = atw_peer("echo");
+	ASSERT_LE(0, other);
+	ASSERT_ERRNO(EBUSY, set_tt(fd, 1));
+	EXPECT_EQ(0, get_tt(fd));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	EXPECT_TRUE(atw_echo_works(other, 2, 100));
+	/* One that is being closed is not. */
+	close(other);
+	ASSERT_EQ(0, set_tt(fd, 1));
+	EXPECT_EQ(1, get_tt(fd));
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	close(fd);
+}
+
+TEST_F_TIMEOUT(alone, not_in_passive_mode, 100)
+{
+	int fd;
+
+	ASSERT_EQ(0, write_mode("passive"));
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, 1));
+	ASSERT_EQ(0, write_mode("active"));
+	close(fd);
+}
+
+TEST_F_TIMEOUT(transparent, enter_and_leave, 100)
+{
+	int i;
+
+	EXPECT_EQ(1, get_tt(self->fd));
+	for (i = 0; i < 3; i++) {
+		EXPECT_TRUE(echoes(self->fd, "hello", 5));
+		ASSERT_EQ(0, set_tt(self->fd, 0));
+		EXPECT_EQ(0, get_tt(self->fd));
+		EXPECT_TRUE(echoes(self->fd, "world", 5));
+		ASSERT_EQ(0, set_tt(self->fd, 1));
+		EXPECT_EQ(1, get_tt(self->fd));
+	}
+	/* Again is as good as once. */
+	ASSERT_EQ(0, set_tt(self->fd, 1));
+	EXPECT_TRUE(echoes(self->fd, "hello", 5));
+	ASSERT_EQ(0, set_tt(self->fd, 0));
+	ASSERT_EQ(0, set_tt(self->fd, 0));
+}
+
+/* Short texts are written as they are, and what comes back is read so. */
+TEST_F_TIMEOUT(transparent, both_ways, 100)
+{
+	long in, out, sent = 0;
+	char text[200];
+	int i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	in = atw_sim_stat("tt-in");
+	out = atw_sim_stat("tt-out");
+	for (i = 0; i < 20; i++) {
+		long seen = entries();
+
+		plain(text, sizeof(text), i);
+		ASSERT_TRUE(echoes(self->fd, text, 10 * i + 1));
+		sent += 10 * i + 1;
+		/* Another look at the connection, and it is in again. */
+		if (i % 4 == 3) {
+			ASSERT_TRUE(entered_since(seen, 10000));
+		}
+	}
+	EXPECT_LT(sent / 4, atw_sim_stat("tt-in") - in);
+	EXPECT_LT(sent / 4, atw_sim_stat("tt-out") - out);
+	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
+}
+
+static void download(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
+{
+	long out = atw_has_sim() ? atw_sim_stat("tt-out") : 0;
+	char byte;
+	int fd, err;
+
+	fd = atw_peer("source %ld 90 %d %d", bytes, chunk, ms);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, set_tt(fd, 1));
+	ASSERT_EQ(bytes, atw_download(fd, bytes, 90, &err)) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	/* The remote's end is seen although the module keeps it to itself. */
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0)) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	if (atw_has_sim()) {
+		/* How much depends on how late everybody is. */
+		EXPECT_LT(bytes / 16, atw_sim_stat("tt-out") - out);
+	}
+	close(fd);
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+static void upload(struct __test_metadata *_metadata, long bytes)
+{
+	char line[64], want[64];
+	int fd;
+
+	fd = atw_peer("sink %ld 91", bytes);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, set_tt(fd, 1));
+	ASSERT_EQ(0, atw_upload(fd, bytes, 91));
+	snprintf(want, sizeof(want), "ok %ld", bytes);
+	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line))) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	EXPECT_STREQ(want, line);
+	close(fd);
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+TEST_F_TIMEOUT(alone, download_64k, 100)
+{
+	download(_metadata, 64 * 1024, 1024, 10);
+}
+
+TEST_F_TIMEOUT(alone, download_1m, 100)
+{
+	/* What nothing slows down is too fast for a guest that checks all it does. */
+	download(_metadata, 1024 * 1024, 4096, 25);
+}
+
+TEST_F_TIMEOUT(alone, upload_64k, 100)
+{
+	upload(_metadata, 64 * 1024);
+}
+
+TEST_F_TIMEOUT(alone, upload_1m, 100)
+{
+	upload(_metadata, 1024 * 1024);
+}
+
+/* ATW_MIB MiB in each direction. */
+TEST_F_TIMEOUT(alone, soak, 3000)
+{
+	long mib = atol(atw_env("ATW_MIB", "0"));
+
+	if (!mib)
+		SKIP(return, "ATW_MIB is not set");
+	download(_metadata, mib << 20, 4096, 25);
+	upload(_metadata, mib << 20);
+}
+
+struct flow {
+	int fd;
+	long bytes;
+	const char *bad;
+};
+
+static void *uploader(void *arg)
+{
+	struct flow *f = arg;
+
+	if (atw_upload(f->fd, f->bytes, 93))
+		f->bad = atw_errno_name(errno);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(alone, duplex, 100)
+{
+	struct flow f = { .bytes = 256 * 1024 };
+	pthread_t thread;
+	char line[64];
+	int err;
+
+	f.fd = atw_peer("duplex %ld 92", f.bytes);
+	ASSERT_LE(0, f.fd);
+	ASSERT_EQ(0, set_tt(f.fd, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, uploader, &f));
+	ASSERT_EQ(f.bytes, atw_download(f.fd, f.bytes, 92, &err)) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(NULL, f.bad);
+	ASSERT_LT(0, atw_recv_line(f.fd, line, sizeof(line)));
+	EXPECT_STREQ("ok 262144", line);
+	close(f.fd);
+}
+
+TEST_F_TIMEOUT(alone, tls, 100)
+{
+	int on = 1, fd = socket(atw_family(), SOCK_STREAM | SOCK_CLOEXEC, ATWPROTO_TLS);
+	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
+						 atoi(atw_env("ATW_TLS_SELF", "0")));
+	static const char verb[] = "source 100000 94 1000 10\n";
+	int err;
+
+	ASSERT_LE(0, fd);
+	if (!addr.satw_port) {
+		close(fd);
+		SKIP(return, "no TLS peer");
+	}
+	atw_timeouts(fd, LONG_S * 1000);
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_TLS_UNVERIFIED, &on, sizeof(on)));
+	ASSERT_EQ(0, atw_connect(fd, &addr));
+	ASSERT_EQ(0, set_tt(fd, 1));
+	ASSERT_EQ((ssize_t)strlen(verb), atw_send_all(fd, verb, strlen(verb)));
+	EXPECT_EQ(100000, atw_download(fd, 100000, 94, &err)) {
+		TH_LOG("%s", atw_errno_name(err));
+	}
+	close(fd);
+}
+
+/* All texts of '+' and another character, each right after the mode was entered. */
+TEST_F_TIMEOUT(transparent, plus_anywhere, 200)
+{
+	char text[4];
+	int len, bits, i;
+
+	for (len = 1; len <= 4; len++) {
+		for (bits = 0; bits < 1 << len; bits++) {
+			long seen = entries();
+
+			for (i = 0; i < len; i++)
+				text[i] = bits >> i & 1 ? '+' : 'x';
+			ASSERT_TRUE(echoes(self->fd, text, len)) {
+				TH_LOG("%.*s: %s", len, text, atw_errno_name(errno));
+			}
+			/* With silence before it, too. */
+			if (bits + 1 == 1 << len) {
+				ASSERT_TRUE(entered_since(seen, 10000));
+				atw_pause_ms(100);
+				ASSERT_TRUE(echoes(self->fd, text, len));
+			}
+		}
+	}
+	if (atw_has_sim()) {
+		EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
+	}
+}
+
+/* Writers that pause where it hurts most. */
+TEST_F_TIMEOUT(transparent, plus_slowly, 100)
+{
+	static const char *const texts[] = { "+++", "a+++b", "++", "+a+a+", "++++++" };
+	char back[16];
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		size_t len = strlen(texts[i]);
+
+		for (j = 0; j < len; j++) {
+			ASSERT_EQ(1, atw_send_all(self->fd, texts[i] + j, 1));
+			atw_pause_ms(30);
+		}
+		ASSERT_EQ((ssize_t)len, atw_recv_all(self->fd, back, len));
+		ASSERT_EQ(0, memcmp(texts[i], back, len));
+		atw_pause_ms(300);
+	}
+}
+
+/* The module sees silences that the host knows nothing of. */
+TEST_F_TIMEOUT(transparent, line_pauses, 100)
+{
+	char text[900];
+	int i, round;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("fault pause,rate=0.5"));
+	for (round = 0; round < 12; round++) {
+		plain(text, sizeof(text), round);
+		/* Rarely, often, only pluses. */
+		for (i = round; i < (int)sizeof(text) && round % 4 > 1; i += 300)
+			text[i] = '+';
+		if (round % 4 == 3)
+			memset(text, '+', sizeof(text));
+		ASSERT_TRUE(echoes(self->fd, text, round % 2 ? sizeof(text) : 50)) {
+			TH_LOG("round %d: %s", round, atw_errno_name(errno));
+		}
+		atw_pause_ms(300);
+	}
+	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
+}
+
+/* What the remote sends may look like the module's own words. */
+TEST_F_TIMEOUT(transparent, remote_talks_like_a_module, 100)
+{
+	static const char *const texts[] = {
+		"\r\n", "OK\r\n", "\r\nOK\r\n", ">", "\r\nERROR\r\n", "Unknown cmd:AT\r\n",
+		"\r\nready\r\n", BANNER, "#calibration_ok:[2:19:11] ",
+		"7,4,3,192.0.2.1,9,-1,0\r\n\r\nOK\r\n",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		ASSERT_TRUE(echoes(self->fd, texts[i], strlen(texts[i]))) {
+			TH_LOG("text %u: %s", i, atw_errno_name(errno));
+		}
+		/* It comes again when the mode is being left. */
+		atw_pause_ms(200);
+		ASSERT_TRUE(echoes(self->fd, "still here", 10)) {
+			TH_LOG("text %u: %s", i, atw_errno_name(errno));
+		}
+	}
+	EXPECT_EQ(1, get_tt(self->fd));
+}
+
+/* All the time: then it cannot be told, and the stream may end, but not be wrong. */
+TEST_F_TIMEOUT(transparent, remote_says_ok_always, 60)
+{
+	char text[1200], back[1200];
+	uint64_t until = atw_now_ms() + 4000;
+	ssize_t n = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(text); i++)
+		text[i] = "\r\nOK\r\n"[i % 6];
+	while (atw_now_ms() < until && n >= 0) {
+		n = atw_send_all(self->fd, text, sizeof(text));
+		if (n >= 0)
+			n = atw_recv_all(self->fd, back, sizeof(back));
+		if (n > 0) {
+			ASSERT_EQ(0, memcmp(text, back, n));
+		}
+	}
+	if (n < 0) {
+		EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
+	}
+	close(self->fd);
+	/* Nobody else suffers. */
+	self->fd = atw_peer("echo");
+	ASSERT_LE(0, self->fd);
+	EXPECT_TRUE(echoes(self->fd, "hello", 5));
+}
+
+/* Events as data: intact where the module keeps its own back, else an error. */
+TEST_F_TIMEOUT(transparent, remote_sends_events, 100)
+{
+	static const char *const texts[] = {
+		"\r\n+EVENT:WIFI_DISCONNECT\r\n", "\r\n+EVENT:SocketDown,1,5,hello\r\n",
+		"\r\n+EVENT:SocketDisconnect,7\r\n", "\r\n+EVENT:", "a\r\n+EVENT:b",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		size_t len = strlen(texts[i]);
+		long seen = entries();
+		char back[64];
+		ssize_t n;
+
+		ASSERT_EQ((ssize_t)len, atw_send_all(self->fd, texts[i], len));
+		n = atw_recv_all(self->fd, back, len);
+		if (n == (ssize_t)len) {
+			ASSERT_EQ(0, memcmp(texts[i], back, len));
+			ASSERT_TRUE(entered_since(seen, 10000));
+			continue;
+		}
+		ASSERT_EQ(-1, n);
+		EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
+		ASSERT_FALSE(atw_profile_is("bw20"));
+		close(self->fd);
+		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		self->fd = atw_peer("echo");
+		ASSERT_LE(0, self->fd);
+		ASSERT_EQ(0, set_tt(self->fd, 1));
+	}
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 1000));
+}
+
+/* The remote closes, and after three seconds the module would connect again. */
+TEST_F_TIMEOUT(alone, remote_closes, 100)
+{
+	char buf[100];
+	int fd, i;
+
+	for (i = 0; i < 3; i++) {
+		fd = atw_peer("source 50 95 10 %d", i * 100 + 100);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, set_tt(fd, 1));
+		ASSERT_EQ(50, atw_recv_all(fd, buf, sizeof(buf)));
+		EXPECT_EQ(-1, pattern_check(buf, 50, 95, 0));
+		EXPECT_EQ(0, recv(fd, buf, 1, 0));
+		ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+		close(fd);
+		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		if (atw_has_sim()) {
+			ASSERT_TRUE(atw_sim_has(0, 10000));
+		}
+	}
+}
+
+/* Bytes that were written to nobody are not taken for sent. */
+TEST_F_TIMEOUT(alone, remote_closes_on_writer, 100)
+{
+	char byte;
+	int fd;
+
+	fd = atw_peer("close-after 5");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, set_tt(fd, 1));
+	ASSERT_EQ(5, atw_send_all(fd, "hello", 5));
+	atw_pause_ms(200);
+	send(fd, "lost", 4, MSG_NOSIGNAL);
+	errno = 0;
+	EXPECT_GE(0, recv(fd, &byte, 1, 0));
+	EXPECT_TRUE(!errno || errno == ECONNRESET) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	close(fd);
+}
+
+/* What was written before close() arrives, by whichever way, and no '+' with it. */
+TEST_F_TIMEOUT(alone, close_delivers, 100)
+{
+	uint64_t limit, before;
+	char text[3000];
+	int fd, meter, i;
+
+	plain(text, sizeof(text), 3);
+	for (i = 0; i < 4; i++) {
+		int key = 40 + i, len = i == 3 ? 3000 : i * 400 + 10;
+
+		meter = atw_peer("meter %d", key);
+		ASSERT_LE(0, meter);
+		before = atw_meter(meter);
+		close(meter);
+		fd = atw_peer("count %d", key);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, set_tt(fd, 1));
+		ASSERT_EQ(len, atw_send_all(fd, text, len));
+		close(fd);
+		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		meter = atw_peer("meter %d", key);
+		ASSERT_LE(0, meter);
+		limit = atw_now_ms() + 10000;
+		while (atw_meter(meter) != before + len) {
+			ASSERT_LT(atw_now_ms(), limit) {
+				TH_LOG("%d: %llu", len,
+				       (unsigned long long)(atw_meter(meter) - before));
+			}
+		}
+		close(meter);
+	}
+}
+
+TEST_F_TIMEOUT(transparent, link_lost, 100)
+{
+	char byte;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_TRUE(echoes(self->fd, "hello", 5));
+	ASSERT_EQ(0, atw_sim("link down"));
+	ASSERT_ERRNO(ENETDOWN, recv(self->fd, &byte, 1, 0));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 30000));
+	ASSERT_EQ(0, atw_sim("link up"));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 60000));
+}
+
+/* A connection, to a module that may be about to find out that it has restarted. */
+static int peer_soon(const char *verb)
+{
+	uint64_t limit = atw_now_ms() + 60000;
+	int fd = atw_peer("%s", verb);
+
+	while (fd < 0 && atw_now_ms() < limit) {
+		atw_pause_ms(50);
+		fd = atw_peer("%s", verb);
+	}
+	return fd;
+}
+
+/* The banner comes in the middle of data, and is none. */
+TEST_F_TIMEOUT(alone, module_resets, 100)
+{
+	uint8_t buf[4096];
+	uint64_t at = 0;
+	ssize_t n;
+	int fd, i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	for (i = 0; i < 2; i++) {
+		fd = peer_soon(i ? "source 10000000 96 1000 5" : "echo");
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, set_tt(fd, 1));
+		if (i) {
+			for (at = 0; at < 50000; at += n) {
+				n = recv(fd, buf, sizeof(buf), 0);
+				ASSERT_LT(0, n);
+				ASSERT_EQ(-1, pattern_check(buf, n, 96, at));
+			}
+		}
+		ASSERT_EQ(0, atw_sim("reset"));
+		while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+			ASSERT_EQ(1, i);
+			ASSERT_EQ(-1, pattern_check(buf, n, 96, at));
+			at += n;
+		}
+		ASSERT_EQ(-1, n);
+		EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
+		close(fd);
+		ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 60000));
+		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	}
+}
+
+/* Others need the module: the mode is left for them and entered again. */
+TEST_F_TIMEOUT(transparent, others, 100)
+{
+	long seen;
+	int other, i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(echoes(self->fd, "hello", 5)) {
+			TH_LOG("%d: %s", i, atw_errno_name(errno));
+		}
+		other = atw_peer("echo");
+		ASSERT_LE(0, other);
+		EXPECT_EQ(1, get_tt(self->fd));
+		EXPECT_TRUE(atw_echo_works(other, i, 1000));
+		EXPECT_TRUE(atw_echo_works(self->fd, i, 1000));
+		EXPECT_TRUE(atw_echo_works(other, i + 1, 100));
+		seen = entries();
+		close(other);
+		ASSERT_TRUE(entered_since(seen, 10000));
+		ASSERT_TRUE(echoes(self->fd, "hello", 5)) {
+			TH_LOG("%d: %s", i, atw_errno_name(errno));
+		}
+	}
+}
+
+TEST_F_TIMEOUT(transparent, settings, 100)
+{
+	long seen;
+
+	ASSERT_EQ(0, write_mode("passive"));
+	EXPECT_EQ(1, get_tt(self->fd));
+	EXPECT_TRUE(atw_echo_works(self->fd, 1, 1000));
+	seen = entries();
+	ASSERT_EQ(0, write_mode("active"));
+	ASSERT_TRUE(entered_since(seen, 10000));
+	EXPECT_TRUE(atw_echo_works(self->fd, 2, 1000));
+}
+
+/* Who reads nothing loses the connection, not bytes. */
+TEST_F_TIMEOUT(alone, unread, 100)
+{
+	/* At the pace of a wire less is as good. */
+	bool board = !strcmp(atw_env("ATW_GUEST", ""), "board");
+	int64_t all = board ? 1000000 : 8000000, got;
+	int fd, err;
+
+	fd = atw_peer("source %lld 97", (long long)all);
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(!set_tt(fd, 1) || errno == ENOTCONN || errno == ECONNRESET) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	atw_pause_ms(1500);
+	got = atw_download(fd, all, 97, &err);
+	ASSERT_LE(0, got);
+	if (got < all) {
+		EXPECT_STREQ("ECONNRESET", atw_errno_name(err));
+	}
+	close(fd);
+}
+
+/* It ends, and so does another one, while the module has no time for the option. */
+TEST_F_TIMEOUT(alone, ended_meanwhile, 100)
+{
+	int fd, other, ret;
+
+	fd = atw_peer("source 200 98 100 1000");
+	ASSERT_LE(0, fd);
+	other = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, other);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(other));
+	ret = set_tt(fd, 1);
+	/* On a slow machine it may have come before that. */
+	ASSERT_TRUE(ret && (errno == ENOTCONN || errno == ECONNRESET || errno == EBUSY)) {
+		TH_LOG("%d, %s", ret, atw_errno_name(errno));
+	}
+	close(other);
+	close(fd);
+	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
