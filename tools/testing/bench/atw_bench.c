@@ -7,6 +7,8 @@
  * the request until its last byte is in the program's memory, that of an upload
  * from the first write until the peer has said that it got and checked the last
  * byte.
+ *
+ * ATW_TRANSPARENT in the environment: streams have the module's transparent mode.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,6 +54,15 @@ static void die(const char *what)
 	exit(1);
 }
 
+static void set_mode(int fd)
+{
+	int on = 1;
+
+	if (*atw_env("ATW_TRANSPARENT", "") &&
+	    setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)))
+		die("ATW_TRANSPARENT");
+}
+
 static void settle(int fd)
 {
 	close(fd);
@@ -94,6 +105,7 @@ static void download(uint64_t bytes)
 	fd = atw_socket(SOCK_STREAM);
 	if (fd < 0 || atw_timeouts(fd, LONG_S * 1000) || atw_connect_host(fd, atw_peer_port()))
 		die("connect");
+	set_mode(fd);
 	snprintf(line, sizeof(line), "source %llu 1\n", (unsigned long long)bytes);
 	ticks = cpu_ticks();
 	start = now_us();
@@ -120,6 +132,7 @@ static void upload(uint64_t bytes)
 	/* The line that asks for it is not part of the stream. */
 	while (!ioctl(fd, SIOCOUTQ, &queued) && queued)
 		atw_pause_ms(1);
+	set_mode(fd);
 	ticks = cpu_ticks();
 	start = now_us();
 	if (atw_upload(fd, bytes, 2))
@@ -145,6 +158,7 @@ static void echo(unsigned int count)
 	fd = atw_peer("echo");
 	if (fd < 0 || !us)
 		die("connect");
+	set_mode(fd);
 	for (i = 0; i < count; i++) {
 		uint64_t start = now_us();
 

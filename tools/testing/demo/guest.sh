@@ -11,14 +11,39 @@ dev=/sys/class/atwifi/atw0
 
 echo "board: Linux $(uname -r) on $(uname -m), $(nproc) processors"
 echo "board: module found: firmware $(cat $dev/firmware), $(cat $dev/baud) baud"
+# It may be setting itself up once more.
+i=0
+while [ "$(cat $dev/state)" != joined ] && [ $((i += 1)) -lt 100 ]; do
+	sleep 0.1
+done
 echo "board: $(cat $dev/state), address $(cat $dev/address)"
 
-# The board's disk is its memory; 1 MiB fits.
-atw_fetch "$ATW_HOST" "$port" /file 2>&1 >/tmp/file | while read -r line; do
-	echo "board: $line"
-	echo "$line" >/tmp/last
-done
+# Asked by DHCP, the device tells what the module got.
+cat >/tmp/lease <<'EOF'
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add "$ip/$mask" dev "$interface"
+ip route add default via "$router"
+echo "board: $interface: lease of $ip/$mask, router $router"
+EOF
+chmod +x /tmp/lease
+ip link set atw0 up
+udhcpc -i atw0 -n -q -f -t 5 -T 1 -s /tmp/lease 2>/dev/null
 
-echo "=bytes $(wc -c </tmp/file)"
+now()
+{
+	cut -d ' ' -f 1 /proc/uptime
+}
+
+# The board's disk is its memory; 1 MiB fits.
+url=http://$ATW_HOST:$port/file
+echo "board: wget $url"
+begin=$(now)
+wget -q -O /tmp/file "$url"
+bytes=$(wc -c </tmp/file)
+rate=$(echo "$bytes $begin $(now)" | awk '{ printf "%.1f", $1 / 1000 / ($3 - $2) }')
+echo "board: $bytes bytes, $rate kB/s"
+
+echo "=bytes $bytes"
 echo "=sha256 $(sha256sum /tmp/file | cut -d ' ' -f 1)"
-echo "=rate $(sed -n 's/.*, \(.*\) kB.s$/\1/p' /tmp/last)"
+echo "=rate $rate"
