@@ -168,6 +168,7 @@ enum fault_id {
 	FAULT_ID_REUSE,
 	FAULT_STUCK_LISTENER,
 	FAULT_PAUSE,
+	FAULT_BREAK_OFF,
 	FAULT_MAX,
 };
 
@@ -200,6 +201,8 @@ uint64_t fault_random(struct atsim *sim, enum fault_id id);
 size_t fault_wire(struct atsim *sim, enum fault_dir dir, const uint8_t *in,
 		  size_t len, uint8_t *out, size_t size);
 void fault_tear(struct atsim *sim, struct sock *s);
+void fault_payload(struct atsim *sim, uint64_t *mark, const uint8_t *data,
+		   size_t len);
 size_t fault_stats(struct atsim *sim, char *buf, size_t size);
 void fault_help(FILE *f);
 
@@ -249,6 +252,7 @@ struct uart {
 	bool tx_busy;
 	bool in_service;
 	bool wake_due;		/* tasks may wait for tx_done */
+	uint64_t last;		/* the module resets behind it, 0: it does not */
 
 	uint64_t wire_in;	/* bytes that crossed, for faults and stats */
 	uint64_t wire_out;
@@ -271,6 +275,7 @@ size_t uart_take(struct atsim *sim, uint8_t *buf, size_t len);
 void uart_room(struct atsim *sim);
 void uart_flush(struct atsim *sim);
 void uart_kick(struct atsim *sim);
+void uart_break_off(struct atsim *sim, uint64_t mark);
 bool uart_idle(const struct atsim *sim);
 uint64_t now_ns(void);
 

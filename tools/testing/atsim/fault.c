@@ -52,6 +52,8 @@ static const struct {
 		"after a seed is deleted its server resets every client" },
 	[FAULT_PAUSE] = { "pause", KIND_EVENT, 0.05,
 		"in transparent mode the module sees a silence in what it reads" },
+	[FAULT_BREAK_OFF] = { "break-off", KIND_EVENT, 0.05,
+		"the module resets itself max= (16) bytes before a payload ends" },
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -268,6 +270,26 @@ void fault_tear(struct atsim *sim, struct sock *s)
 	if (sim->uart.tx_queued == before)
 		wifi_urc(sim, "WIFI_GOT_IP");
 	sim->tearing = false;
+}
+
+/**
+ * fault_payload() - print a payload
+ * @sim: the emulator
+ * @mark: see uart_write()
+ * @data: the payload
+ * @len: its length
+ *
+ * It is the module's last print if the fault says so: the end of it is missing.
+ */
+void fault_payload(struct atsim *sim, uint64_t *mark, const uint8_t *data,
+		   size_t len)
+{
+	unsigned int missing = sim->fault[FAULT_BREAK_OFF].max;
+	bool cut = len > missing && fault_hit(sim, FAULT_BREAK_OFF);
+
+	uart_write(sim, mark, data, cut ? len - missing : len);
+	if (cut)
+		uart_break_off(sim, *mark);
 }
 
 static int parse_option(struct fault *f, const char *opt)

@@ -409,7 +409,7 @@ static void received(struct sock *s, const uint8_t *data, size_t len)
 	uart_printf(sim, &s->mark, "\r\n+EVENT:SocketDown,%u,%zu,", s->id,
 		    len);
 	fault_tear(sim, s);
-	uart_write(sim, &s->mark, data, len);
+	fault_payload(sim, &s->mark, data, len);
 	fault_tear(sim, s);
 	uart_write(sim, &s->mark, "\r\n", 2);
 }

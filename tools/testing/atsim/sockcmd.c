@@ -313,7 +313,7 @@ static int cmd_read(struct atsim *sim, struct at_args *args)
 	}
 	at_printf(sim, "+SOCKETREAD%c%u,%zu,", sep, s->id, p->len);
 	fault_tear(sim, NULL);
-	uart_write(sim, &sim->at.mark, p->data, p->len);
+	fault_payload(sim, &sim->at.mark, p->data, p->len);
 	fault_tear(sim, NULL);
 	free(p);
 	return ERR_OK;

@@ -274,6 +274,8 @@ static void tx_rounds(struct atsim *sim)
 		}
 		if (len > evbuffer_get_length(u->txq))
 			len = evbuffer_get_length(u->txq);
+		if (u->last && len > u->last - u->tx_done)
+			len = u->last - u->tx_done;
 		if (!len) {
 			u->tx_busy = false;
 			return;
@@ -286,6 +288,8 @@ static void tx_rounds(struct atsim *sim)
 		u->obuf_len = cross(sim, DIR_OUT, buf, len, u->obuf,
 				    sizeof(u->obuf));
 		u->obuf_off = 0;
+		if (u->last == u->tx_done)
+			sim_reset(sim);
 		if (!tx_push(sim))
 			return;
 		tx_wake(sim);
@@ -319,6 +323,16 @@ static void tx_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /**
+ * uart_break_off() - the module resets itself behind what it has printed
+ * @sim: the emulator
+ * @mark: of the last print
+ */
+void uart_break_off(struct atsim *sim, uint64_t mark)
+{
+	sim->uart.last = mark;
+}
+
+/**
  * uart_flush() - a reset: what was printed and not yet sent is gone
  * @sim: the emulator
  */
@@ -328,6 +342,7 @@ void uart_flush(struct atsim *sim)
 
 	evbuffer_drain(u->txq, evbuffer_get_length(u->txq));
 	u->tx_done = u->tx_queued;
+	u->last = 0;
 	u->ring_len = 0;
 	uart_room(sim);
 }

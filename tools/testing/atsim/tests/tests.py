@@ -1070,6 +1070,31 @@ def test_fault_reset():
         sim.until(b"ready\r\n")
 
 
+def test_fault_break_off():
+    """a module that resets within a payload: its banner takes the rest's place"""
+    rest = b"\r\n" + b"#" * 48 + b"\r\n\r\narch:"
+    with Sim() as sim:
+        sim.cmd("AT+SOCKETRECVCFG=1")
+        peer = sim.client(1)
+        sim.ctl("fault break-off,max=50,every=2,times=1")
+        for data in (b"short", b"a" * 60):
+            peer.send(data)
+            sim.expect(b"\r\n+EVENT:SocketDown,1,%d,%s\r\n" % (len(data), data))
+        peer.send(b"b" * 60)
+        sim.expect(b"\r\n+EVENT:SocketDown,1,60," + b"b" * 10 + rest)
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        same(sim.stats()["break-off"], 1, "times")
+
+        sim.cmd("ATE0", b"ATE0\r\n\r\nOK\r\n")
+        sim.cmd("AT+SOCKETRECVCFG=0")
+        peer = sim.client(1)
+        sim.ctl("fault break-off,max=50,times=1,rate=1")
+        peer.send(b"c" * 60)
+        sim.expect(b"\r\n+EVENT:SocketDown,1,60\r\n")
+        sim.send(b"AT+SOCKETREAD=1\r\n")
+        sim.expect(b"+SOCKETREAD,1,60," + b"c" * 10 + rest)
+
+
 def test_reset_forgets_connect():
     """a connect that a reset ended is never heard of again"""
     with Sim("--blackhole", "10.0.0.0/8", "--connect-timeout", 2500) as sim:
