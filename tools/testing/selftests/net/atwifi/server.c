@@ -454,6 +454,7 @@ TEST_F(server, link_lost)
 	ASSERT_EQ(0, atw_sim("link down"));
 	ASSERT_EQ(-1, recv(fd, &byte, 1, 0));
 	close(fd);
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 30000));
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
 	fd = atw_client(self->fd, self->port, "echo");
