@@ -39,6 +39,7 @@ void atw_conn_put(struct atw_conn *c)
 	__skb_queue_purge(&c->txq);
 	__skb_queue_purge(&c->early);
 	__skb_queue_purge(&c->held);
+	kfree_skb(c->unsure);
 	if (c->server)
 		atw_conn_put(c->server);
 	kfree(c);
@@ -97,6 +98,8 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 {
 	lockdep_assert_held(&c->lock);
 
+	kfree_skb(c->unsure);
+	c->unsure = NULL;
 	switch (c->state) {
 	case ATW_CONN_WAITING:
 	case ATW_CONN_OPENING:

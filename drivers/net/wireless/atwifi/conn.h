@@ -100,6 +100,8 @@ enum atw_conn_state {
  * @transparent: it is to have transparent mode; written by the channel's thread
  * @held: what came while @announced older bytes were still to be fetched,
  *	@early_size of memory together with @early; see struct atw_held_cb
+ * @unsure: the last payload, until it is certain that the module has not restarted
+ *	within it; see struct atw_unsure_cb
  * @early: what a seed received before it was accepted, @early_size of memory
  */
 struct atw_conn {
@@ -137,6 +139,7 @@ struct atw_conn {
 	int				hoard;		/* as atw_conns.hoard */
 	unsigned int			empties;	/* in spite of that */
 	struct sk_buff_head		held;		/* came after those */
+	struct sk_buff			*unsure;
 	unsigned long			close_by;
 	bool				paused;
 	unsigned long			not_before;

@@ -48,6 +48,19 @@ struct atw_rows {
 };
 
 /**
+ * struct atw_unsure_cb - in skb->cb of a payload that may not be its remote's alone
+ * @query: atw_conns.query when it came: what a later one tells is of a module that
+ *	had printed all of it
+ * @answer: it was fetched
+ */
+struct atw_unsure_cb {
+	unsigned int	query;
+	bool		answer;
+};
+
+#define ATW_UNSURE_CB(skb)	((struct atw_unsure_cb *)(skb)->cb)
+
+/**
  * enum atw_end - which connections something ends
  * @ATW_END_STREAMS: bytes were lost: streams of which the module knows
  * @ATW_END_LINK: the network is lost: streams, and what waits to be opened
@@ -107,7 +120,8 @@ void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 		   struct sk_buff_head *done);
 void atw_conn_send_over(struct atw_conn *c, int err);
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
-				  struct sk_buff *skb);
+				  struct sk_buff *skb, bool answer);
+void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
 struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id);
 struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id);

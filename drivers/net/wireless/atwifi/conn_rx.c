@@ -200,13 +200,13 @@ void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c)
 
 /* Bytes for @c, in the order in which the module got them. */
 static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
-			  struct sk_buff *skb)
+			  struct sk_buff *skb, bool answer)
 {
 	u32 len = skb->len;
 
 	lockdep_assert_held(&c->lock);
 
-	if (cs->rx_answer) {
+	if (answer) {
 		atw_conn_hand_over(cs, c, skb);
 		atw_conn_unpending(cs, c, len);
 		atw_conn_release_held(cs, c);
@@ -225,17 +225,9 @@ static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
 	}
 }
 
-/**
- * atw_conn_received() - bytes, or a datagram, that the module got for a connection
- * @cs: the connections
- * @c: the connection, whose lock is held
- * @skb: the bytes
- *
- * Context: the receive path.
- * Return: NULL, or @skb: nobody wants it.
- */
-struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
-				  struct sk_buff *skb)
+static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
+					struct atw_conn *c,
+					struct sk_buff *skb, bool answer)
 {
 	lockdep_assert_held(&c->lock);
 
@@ -243,12 +235,63 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 		return skb;
 	cs->rx_bytes += skb->len;
 	c->rx_bytes += skb->len;
-	atw_conn_take(cs, c, skb);
+	atw_conn_take(cs, c, skb, answer);
 	return NULL;
 }
 
+/**
+ * atw_conn_believe() - the module still had a connection after its last payload
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ *
+ * What was doubted of that payload is its remote's own: a module that restarts has
+ * nothing to say of what it had before.
+ *
+ * Context: the receive path, or another that holds its lock.
+ */
+void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct sk_buff *skb = c->unsure;
+
+	lockdep_assert_held(&cs->ch->rx_lock);
+	lockdep_assert_held(&c->lock);
+
+	if (!skb)
+		return;
+	c->unsure = NULL;
+	kfree_skb(atw_conn_deliver(cs, c, skb, ATW_UNSURE_CB(skb)->answer));
+}
+
+/**
+ * atw_conn_received() - bytes, or a datagram, that the module got for a connection
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ * @skb: the bytes
+ * @answer: they were asked for
+ *
+ * Context: the receive path.
+ * Return: NULL, or @skb: nobody wants it.
+ */
+struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
+				  struct sk_buff *skb, bool answer)
+{
+	atw_conn_believe(cs, c);
+	return atw_conn_deliver(cs, c, skb, answer);
+}
+
+/* Part of a payload may be the banner of a module that has restarted: ask it. */
+static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
+			   struct sk_buff *skb)
+{
+	atw_conn_believe(cs, c);
+	ATW_UNSURE_CB(skb)->query = READ_ONCE(cs->query);
+	ATW_UNSURE_CB(skb)->answer = cs->rx_answer;
+	c->unsure = skb;
+	WRITE_ONCE(cs->reconcile, true);
+}
+
 /* A payload is complete, or damaged: then what follows may be its remote's words. */
-static void atw_conns_payload_end(struct atw_conns *cs, bool good)
+static void atw_conns_payload_end(struct atw_conns *cs, bool good, bool doubt)
 {
 	struct atw_conn *c = cs->rx_conn;
 	struct sk_buff *skb = cs->rx_skb;
@@ -265,8 +308,11 @@ static void atw_conns_payload_end(struct atw_conns *cs, bool good)
 		cs->damaged++;
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
+	} else if (good && skb && doubt) {
+		atw_conn_doubt(cs, c, skb);
+		skb = NULL;
 	} else if (good && skb) {
-		skb = atw_conn_received(cs, c, skb);
+		skb = atw_conn_received(cs, c, skb, cs->rx_answer);
 	}
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
@@ -309,7 +355,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (c->announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
 		c->fetch = true;
 	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending ||
-	    (c->id && READ_ONCE(cs->reading) == c->id))
+	    c->unsure || (c->id && READ_ONCE(cs->reading) == c->id))
 		return;
 	if (!READ_ONCE(cs->link_up))
 		atw_conn_end(c, -ENETDOWN, 0);
@@ -331,16 +377,16 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 
 	switch (ev->type) {
 	case ATW_EV_PAYLOAD_END:
-		atw_conns_payload_end(cs, true);
+		atw_conns_payload_end(cs, true, ev->doubt);
 		return;
 	case ATW_EV_PAYLOAD_BAD:
-		atw_conns_payload_end(cs, false);
+		atw_conns_payload_end(cs, false, false);
 		return;
 	case ATW_EV_EMPTY:
 		if (ev->id != READ_ONCE(cs->reading))
 			atw_conns_damage(cs);
 		WRITE_ONCE(cs->read_empty, true);
-		return;
+		break;
 	case ATW_EV_DAMAGE:
 		atw_conns_damage(cs);
 		return;
@@ -360,6 +406,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	}
 	spin_lock(&c->lock);
+	atw_conn_believe(cs, c);
 	switch (ev->type) {
 	case ATW_EV_DISCONNECT:
 		atw_conn_remote_end(cs, c);

@@ -193,35 +193,69 @@ static bool atw_row_is_live(const struct atw_conn *c,
 	}
 }
 
+/*
+ * The module has told what it has, before which it had printed the payload that is
+ * in doubt. A restarted one has nothing.
+ */
+static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->unsure)
+		return;
+	if (ATW_UNSURE_CB(c->unsure)->query == cs->query) {
+		/* It came while the module was being asked. */
+		WRITE_ONCE(cs->reconcile, true);
+		return;
+	}
+	if (!there) {
+		cs->damaged++;
+		kfree_skb(c->unsure);
+		c->unsure = NULL;
+		if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
+		return;
+	}
+	atw_conn_believe(cs, c);
+	if (c->remote_closed)
+		atw_conn_remote_end(cs, c);
+}
+
 /* Compare what the module has with what we think it has. */
 static void atw_conns_reconcile(struct atw_conns *cs)
 {
+	const struct atw_sock_row *row;
 	struct atw_rows *rows;
 	struct atw_conn *c;
 	unsigned int i;
+	bool told;
 
 	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
 	if (!rows)
 		return;
-	if (atw_conns_query(cs, rows) || rows->more)
-		goto free;
+	told = !atw_conns_query(cs, rows) && !rows->more;
 
+	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (c->state == ATW_CONN_OPEN && c->query != cs->query) {
-			for (i = 0; i < rows->n; i++)
-				if (rows->row[i].id == c->id)
-					break;
-			if (i == rows->n || !atw_row_is_live(c, &rows->row[i]))
+		row = NULL;
+		for (i = 0; i < rows->n && told && !row; i++)
+			if (rows->row[i].id == c->id)
+				row = &rows->row[i];
+		atw_conns_settle(cs, c, row);
+		if (told && c->state == ATW_CONN_OPEN &&
+		    c->query != cs->query) {
+			if (!row || !atw_row_is_live(c, row))
 				atw_conns_missing(cs, c);
 			c->auto_deleted = false;
 		}
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
-	atw_conns_find_strangers(cs, rows);
-free:
+	mutex_unlock(&cs->ch->rx_lock);
+	if (told)
+		atw_conns_find_strangers(cs, rows);
 	kfree(rows);
 }
 

@@ -1019,6 +1019,35 @@ static void atw_replay(struct atw_parser *p, const u8 *a, unsigned int na,
 	p->replay_pos = 0;
 }
 
+/* How a banner begins, and the one word that all have. */
+static const char *const atw_boots[] = {
+	"\r\n################", "#calibration_ok:[", "\r\nready",
+};
+
+/*
+ * Does the payload hold what looks like a banner? A module that restarts within a
+ * payload leaves the rest of it to its banner, and that is full of CR LF: in one of
+ * some dozens of places to break off at, one of them closes the payload as if all
+ * were well. Whether it is the remote's own text cannot be seen here.
+ */
+static bool atw_payload_has_boot(const struct atw_parser *p)
+{
+	size_t b, n;
+	u32 i;
+
+	for (i = 0; i < p->len; i++) {
+		if (p->sink[i] != '\r' && p->sink[i] != '#')
+			continue;
+		for (b = 0; b < ARRAY_SIZE(atw_boots); b++) {
+			n = strlen(atw_boots[b]);
+			if (n <= p->len - i &&
+			    !memcmp(p->sink + i, atw_boots[b], n))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* The payload is right if @torn bytes before it are another print's. */
 static void atw_payload_good(struct atw_parser *p, u32 torn,
 			     struct atw_event *ev)
@@ -1043,6 +1072,7 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 		return;
 
 	if (!torn) {
+		ev->doubt = p->sink && atw_payload_has_boot(p);
 		p->suspect = p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
 			     p->sink[p->len - 1] == '\n';
 		atw_replay(p, p->hold + 2, p->hold_len - 2, NULL, 0);
@@ -1057,6 +1087,7 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 	} else {
 		memcpy(p->sink, p->hold + (torn - p->len), p->len);
 	}
+	ev->doubt = atw_payload_has_boot(p);
 	/* The module had these bytes before it had that to say. */
 	atw_replay(p, print, torn, p->hold + torn + 2,
 		   p->hold_len - torn - 2);

@@ -91,6 +91,8 @@ enum atw_event_type {
  * @len: bytes of a payload
  * @code: the module's error number
  * @answer: of a payload: it is the answer to a read
+ * @doubt: of a payload's end: the rest of it may be the banner of a module that
+ *	has restarted
  * @text: NUL-terminated text inside the parser, good until the next call
  * @text_len: its length in bytes
  */
@@ -101,6 +103,7 @@ struct atw_event {
 	u32			len;
 	u32			code;
 	bool			answer;
+	bool			doubt;
 	const char		*text;
 	size_t			text_len;
 };

@@ -108,13 +108,12 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
-	cs->rx_answer = false;
 	spin_lock(&c->lock);
 	if (c->state <= ATW_CONN_OPEN && atw_tt_stale(cs, c)) {
 		cs->damaged++;
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
-	skb = atw_conn_received(cs, c, skb);
+	skb = atw_conn_received(cs, c, skb, false);
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
 }
@@ -467,7 +466,7 @@ static bool atw_tt_is_fit(struct atw_conns *cs)
 	spin_lock(&c->lock);
 	fit = c->state == ATW_CONN_OPEN && c->transparent && c->owner &&
 	      !c->err && !c->remote_closed && !c->fetch && !c->renew &&
-	      c->announced <= 0 && skb_queue_empty(&c->held);
+	      !c->unsure && c->announced <= 0 && skb_queue_empty(&c->held);
 	spin_unlock(&c->lock);
 	return fit;
 }

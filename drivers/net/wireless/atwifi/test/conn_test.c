@@ -53,6 +53,7 @@ struct fake {
 	const char		*connect_answer;
 	long			connect_takes;	/* jiffies */
 	const char		*rows;		/* of AT+SOCKET? */
+	const char		*before_rows;	/* once */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
 };
@@ -133,6 +134,9 @@ static void fake_command(struct fake *f, const char *line)
 		fake_read(f, id);
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_note(f, V_LIST, 0, 0);
+		if (f->before_rows)
+			fake_say(f, f->before_rows);
+		f->before_rows = NULL;
 		if (f->rows)
 			fake_say(f, f->rows);
 		fake_say(f, "\r\nOK\r\n");
@@ -949,6 +953,109 @@ static void conn_reconcile(struct kunit *test)
 	close_all(test, 3);
 }
 
+/* A payload that ends as if the module had restarted within it. */
+static const char boot[] = "\r\n+EVENT:SocketDown,%u,9,ab\r\nready\r\n";
+
+static void fake_have(struct fake *f, const struct owner *o, char *rows,
+		      size_t size)
+{
+	snprintf(rows, size, "%u,4,3,192.0.2.1,80,-1,0\r\n", o->c->id);
+	f->rows = rows;
+}
+
+/* What looks like a banner is the remote's if the module still has it. */
+static void conn_unsure(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	char rows[64], text[64];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_have(f, o, rows, sizeof(rows));
+	say_for(f, boot, o);
+	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->got_len) == 9);
+	KUNIT_EXPECT_STREQ(test, "ab\r\nready", o->got);
+
+	/* Came while it was asked: what it says then is no answer to that. */
+	f->nnotes = 0;
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketDown,%u,9,cd\r\nready\r\n", o->c->id);
+	f->before_rows = text;
+	WRITE_ONCE(f->conns.reconcile, true);
+	atw_channel_kick(&f->ch);
+	eventually(test, READ_ONCE(o->got_len) == 18);
+	KUNIT_EXPECT_EQ(test, 2U, f->nnotes);
+
+	/* The next one says as much, and comes after it. */
+	open_gate(f, false);
+	f->nnotes = 0;
+	say_for(f, boot, o);
+	say_for(f, boot, o);
+	KUNIT_EXPECT_EQ(test, 27U, o->got_len);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,1,x\r\n", o);
+	KUNIT_EXPECT_EQ(test, 37U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 'x', o->got[36]);
+
+	/* So does its end, which waits for it. */
+	say_for(f, boot, o);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+	KUNIT_EXPECT_EQ(test, 46U, o->got_len);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
+	close_all(test, 1);
+}
+
+/* And else it is none of anybody's. */
+static void conn_unsure_restarted(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *dgram = &f->owner[1];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(dgram->opened));
+	say_for(f, boot, stream);
+	say_for(f, boot, dgram);
+	eventually(test, READ_ONCE(stream->closed) && READ_ONCE(dgram->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, stream->got_len);
+	KUNIT_EXPECT_EQ(test, 0U, dgram->got_len);
+	close_all(test, 2);
+}
+
+/* The same with what was fetched; it is not announced any more then. */
+static void conn_unsure_fetched(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	char rows[64];
+	bool there;
+
+	WRITE_ONCE(f->conns.want_passive, true);
+	for (there = true; ; there = false) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		fake_have(f, o, rows, sizeof(rows));
+		if (!there)
+			f->rows = NULL;
+		f->read = "ab\r\nready";
+		say_for(f, "\r\n+EVENT:SocketDown,%u,9\r\n", o);
+		open_gate(f, true);
+		/* The answer comes with an end. */
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ(test, there ? 0 : -ECONNRESET, o->close_err);
+		KUNIT_EXPECT_EQ(test, there ? 9U : 0U, o->got_len);
+		close_all(test, 1);
+		if (!there)
+			break;
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
+}
+
 static void conn_refused(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -1039,6 +1146,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
 	KUNIT_CASE(conn_reconcile),
+	KUNIT_CASE(conn_unsure),
+	KUNIT_CASE(conn_unsure_restarted),
+	KUNIT_CASE(conn_unsure_fetched),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_gone),

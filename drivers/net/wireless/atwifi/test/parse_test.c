@@ -81,6 +81,8 @@ static void run_event(struct run *r, const struct atw_event *ev)
 		run_log(r, ":%u=", ev->id);
 		for (i = 0; i < ev->len && i < 64 && !r->no_sink; i++)
 			run_log(r, "%c", r->sink[i] < ' ' ? '.' : r->sink[i]);
+		if (ev->doubt)
+			run_log(r, "?");
 		break;
 	case ATW_EV_CONNECTED:
 	case ATW_EV_DISCONNECT:
@@ -652,6 +654,65 @@ static void parse_silent_loss(struct kunit *test)
 	}
 }
 
+static const char *const boots[] = {
+	"\r\n################################################\r\n\r\n"
+	"arch:BL602,NULL\r\ncompany:Ai-Thinker|B&T\r\n"
+	"ble_mac:7cb94c1dd632\r\nwifi_mac:7cb94c1dd631\r\n"
+	"sdk_version:release/release_bl_iot_sdk_1.6.36\r\n"
+	"firmware_version:V4.18_P1.4.4-e15d67b\r\n"
+	"compile_time:Nov 25 2022 11:22:39\r\n\r\nready\r\n\r\n"
+	"################################################\r\n",
+	"#calibration_ok:[2:19:11] \r\nat version:V4.18_P2.1.0\r\n"
+	"sdk version:amebaD-6.2c\r\n"
+	"firmware version:V2.1.0(May 30 2023-10:28:28)\r\n",
+	"\r\nready\r\n",
+};
+
+/*
+ * A module that restarts within a payload, at each of its bytes: its banner may
+ * close what it broke off. That is never passed for whole without a doubt.
+ */
+static void parse_restart(struct kunit *test)
+{
+	static const char joined[] =
+		"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n";
+	static const char remote[] =
+		"\r\n+EVENT:SocketDown,3,11,ab\r\nalready\r\n"
+		"\r\n+EVENT:SocketDown,3,9,ab\r\nready\r\n";
+	char *in = kunit_kzalloc(test, 2048, GFP_KERNEL);
+	struct run *r = run_new(test);
+	unsigned int closed;
+	size_t b, got, len, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	for (b = 0; b < ARRAY_SIZE(boots); b++) {
+		closed = 0;
+		for (got = 0; got < 600; got++) {
+			len = scnprintf(in, 2048, "\r\n+EVENT:SocketDown,3,600,");
+			memset(in + len, 'x', got);
+			len += got;
+			len += scnprintf(in + len, 2048 - len, "%s", boots[b]);
+			for (i = 0; i < 20; i++)
+				len += scnprintf(in + len, 2048 - len, "%s",
+						 joined);
+			run_start(r, 0);
+			run_feed(r, in, len);
+			if (!strstr(r->log, "END:3="))
+				continue;
+			closed++;
+			KUNIT_EXPECT_TRUE_MSG(test, strchr(r->log, '?'),
+					      "%zu of 600, banner %zu", got, b);
+		}
+		/* It does happen. */
+		KUNIT_EXPECT_LT(test, 5U, closed);
+	}
+
+	run_start(r, 0);
+	run_feed(r, remote, strlen(remote));
+	KUNIT_EXPECT_STREQ(test, r->log,
+			   "PAYLOAD:3,11 END:3=ab..already PAYLOAD:3,9 END:3=ab..ready? ");
+}
+
 static void parse_numbers(struct kunit *test)
 {
 	static const struct {
@@ -863,6 +924,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_payload_bounds),
 	KUNIT_CASE(parse_lost),
 	KUNIT_CASE(parse_silent_loss),
+	KUNIT_CASE(parse_restart),
 	KUNIT_CASE(parse_numbers),
 	KUNIT_CASE(parse_rows),
 	KUNIT_CASE(parse_wifi),

@@ -181,6 +181,54 @@ TEST_F_TIMEOUT(faults, reset_in_download, 90)
 	EXPECT_LE(boots + 1, atw_sim_stat("uptime-boots"));
 }
 
+/*
+ * The banner closes the payload that a reset has cut off, as if it were its end:
+ * there are 50 or 52 bytes of it before a CR LF.
+ */
+TEST_F_TIMEOUT(faults, reset_in_payload, 90)
+{
+	static const int missing[] = { 50, 52 };
+	char fault[64];
+	int fd, err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(missing); i++) {
+		snprintf(fault, sizeof(fault), "fault break-off,max=%d,after=20000",
+			 missing[i]);
+		fd = atw_peer("source 50000000 42 1000 4");
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_sim(fault));
+		/* -1 if a byte is wrong. */
+		ASSERT_LT(10000, atw_download(fd, 50000000, 42, &err));
+		ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+		ASSERT_EQ(1, atw_sim_stat("break-off"));
+		close(fd);
+		EXPECT_TRUE(works_again());
+	}
+}
+
+/* The same words from a remote are its own. */
+TEST_F_TIMEOUT(faults, words_of_a_module, 60)
+{
+	static const char words[] =
+		"\r\n################################################\r\n\r\n"
+		"arch:BL602,NULL\r\ncompany:Ai-Thinker|B&T\r\n\r\nready\r\n\r\n"
+		"################################################\r\n";
+	char got[sizeof(words)];
+	int fd = atw_peer("echo");
+	size_t len;
+	int i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 20; i++) {
+		len = i < 10 ? strlen(words) : 50 + i;
+		ASSERT_EQ(len, atw_send_all(fd, words, len));
+		ASSERT_EQ(len, atw_recv_all(fd, got, len));
+		ASSERT_EQ(0, memcmp(words, got, len));
+	}
+	close(fd);
+}
+
 struct later {
 	const char *command;
 	int ms;
