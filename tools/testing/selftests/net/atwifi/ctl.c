@@ -145,8 +145,7 @@ FIXTURE_SETUP(ctl)
 {
 	if (!*atw_env("ATW_CTL", ""))
 		SKIP(return, "no atwctl");
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 }
 
 FIXTURE_TEARDOWN(ctl)

@@ -20,8 +20,7 @@ FIXTURE(fair)
 
 FIXTURE_SETUP(fair)
 {
-	/* What the test before left is on its way out. */
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 }
 
 FIXTURE_TEARDOWN(fair)

@@ -35,8 +35,7 @@ FIXTURE_SETUP(faults)
 		SKIP(return, "no emulator to control");
 	}
 	ASSERT_EQ(0, atw_sim("clear"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 }
 
 FIXTURE_TEARDOWN(faults)
@@ -586,8 +585,7 @@ FIXTURE_SETUP(noise)
 		SKIP(return, "no emulator to control");
 	}
 	ASSERT_EQ(0, atw_sim("clear"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 	for (i = 0; i < ARRAY_SIZE(variant->fault) && variant->fault[i]; i++) {
 		ASSERT_EQ(0, atw_sim(variant->fault[i])) {
 			TH_LOG("the emulator refuses '%s'", variant->fault[i]);

@@ -40,7 +40,7 @@ FIXTURE(passive)
 
 FIXTURE_SETUP(passive)
 {
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
 		ASSERT_TRUE(atw_sim_has(0, 10000));

@@ -92,8 +92,7 @@ FIXTURE(alone)
 
 FIXTURE_SETUP(alone)
 {
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
 		ASSERT_TRUE(atw_sim_has(0, 10000));
@@ -112,8 +111,7 @@ FIXTURE(transparent)
 
 FIXTURE_SETUP(transparent)
 {
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
 		ASSERT_TRUE(atw_sim_has(0, 10000));

@@ -528,6 +528,15 @@ bool atw_state_becomes(const char *device, const char *state, int ms)
 	}
 }
 
+/*
+ * Nothing is left of the test before. In this order: a module that is about to be
+ * started over counts as joined until its last connection is gone.
+ */
+bool atw_settled(void)
+{
+	return atw_listed_becomes(0, 40000) && atw_state_becomes(ATW_DEVICE, "joined", 40000);
+}
+
 bool atw_has_sim(void)
 {
 	return *atw_env("ATW_SIM_CONTROL", "");

@@ -73,6 +73,7 @@ bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
 bool atw_state_becomes(const char *device, const char *state, int ms);
 
+bool atw_settled(void);
 bool atw_has_sim(void);
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
 int atw_sim(const char *command);
