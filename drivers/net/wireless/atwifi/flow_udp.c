@@ -49,7 +49,7 @@
  * @since: when it began to wait
  * @used: when the last datagram passed
  * @err: outcome of the connect
- * @opened: @err is valid; written before the work is queued
+ * @opened: @err is valid, by release and acquire: the work may be running already
  * @closed: so is this
  * @ending: is to end soon; any context
  */
@@ -97,7 +97,7 @@ static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_udp *u = c->owner;
 
 	u->err = err;
-	WRITE_ONCE(u->opened, true);
+	smp_store_release(&u->opened, true);
 	atw_udp_wake(u);
 }
 
@@ -268,7 +268,7 @@ static void atw_udp_step(struct atw_udp *u)
 	}
 	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
 		err = atw_udp_connect(u);
-	} else if (u->conn && READ_ONCE(u->opened) && u->err) {
+	} else if (u->conn && smp_load_acquire(&u->opened) && u->err) {
 		err = u->err;
 		atw_udp_release_conn(u, true);
 		if (err == -ENOBUFS) {
@@ -325,9 +325,12 @@ static unsigned long atw_udp_spare(struct atw_flow *flow)
 {
 	struct atw_udp *u = to_atw_udp(flow);
 
+	unsigned long used = READ_ONCE(u->used);
+	long idle = jiffies - used;	/* which may be renewed meanwhile */
+
 	if (!READ_ONCE(u->opened) || !skb_queue_empty_lockless(&u->up))
 		return 0;
-	return jiffies - READ_ONCE(u->used);
+	return max(idle, 0L);
 }
 
 static void atw_udp_release(struct atw_flow *flow)

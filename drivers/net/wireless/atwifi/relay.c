@@ -86,7 +86,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
-	WRITE_ONCE(r->opened, true);
+	smp_store_release(&r->opened, true);
 	atw_relay_wake(r);
 }
 
@@ -126,7 +126,7 @@ static void atw_relay_closed(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->close_err = err;
-	WRITE_ONCE(r->closed, true);
+	smp_store_release(&r->closed, true);
 	atw_relay_wake(r);
 }
 
@@ -408,7 +408,7 @@ static int atw_relay_finish(struct atw_relay *r)
 static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
-	bool closed = READ_ONCE(r->closed);
+	bool closed = smp_load_acquire(&r->closed);
 	int err, drained;
 
 	/* It tells when it is connected, or cannot be. */
@@ -456,13 +456,13 @@ static void atw_relay_run(struct work_struct *work)
 		atw_relay_release_sock(r);
 		goto put;
 	}
-	if (!READ_ONCE(r->ready))
+	if (!smp_load_acquire(&r->ready))
 		goto put;
 	if (READ_ONCE(r->abort)) {
 		atw_relay_over(r, -ECANCELED);
 		goto put;
 	}
-	if (!r->told && READ_ONCE(r->opened)) {
+	if (!r->told && smp_load_acquire(&r->opened)) {
 		if (r->open_err) {
 			atw_relay_over(r, r->open_err);
 			goto put;
@@ -474,7 +474,7 @@ static void atw_relay_run(struct work_struct *work)
 		goto put;
 	if (READ_ONCE(r->sock))
 		atw_relay_move(r);
-	else if (READ_ONCE(r->closed) && r->close_err)
+	else if (smp_load_acquire(&r->closed) && r->close_err)
 		atw_relay_over(r, r->close_err);
 put:
 	atw_relay_put(r);
@@ -532,7 +532,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		return ERR_CAST(c);
 	}
 	r->conn = c;
-	WRITE_ONCE(r->ready, true);
+	smp_store_release(&r->ready, true);
 	/* It may have opened before that could be seen. */
 	atw_relay_wake(r);
 	return r;
@@ -607,7 +607,7 @@ void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
 	r->owner = owner;
 	atw_relay_hold_sock(r, sock);
 	WRITE_ONCE(r->sock, sock);
-	WRITE_ONCE(r->ready, true);
+	smp_store_release(&r->ready, true);
 	atw_relay_wake(r);
 }
 
@@ -645,8 +645,11 @@ void atw_relay_abort(struct atw_relay *r)
  */
 unsigned long atw_relay_spare(struct atw_relay *r)
 {
+	unsigned long heard = READ_ONCE(r->heard);
+	long idle = jiffies - heard;	/* which may be renewed meanwhile */
+
 	return READ_ONCE(r->fin_in) && !READ_ONCE(r->unsent) &&
-	       !READ_ONCE(r->closed) ? jiffies - READ_ONCE(r->heard) : 0;
+	       !READ_ONCE(r->closed) ? max(idle, 0L) : 0;
 }
 
 int __init atw_relay_init(void)

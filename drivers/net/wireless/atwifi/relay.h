@@ -43,8 +43,9 @@ struct atw_relay_ops {
  * @rxq: received and not yet written to the socket; its lock protects @rx_mem
  * @rx_mem: what @rxq occupies
  * @ready: @conn is set, work may begin
- * @opened, @open_err, @closed, @close_err, @abort: what the work is to see:
- *	written before it is queued, which orders it
+ * @opened, @open_err, @closed, @close_err, @abort: what the work is to see.
+ *	A word comes before the flag that tells of it, by release and acquire: the
+ *	work may be running already
  * @told: @ops->opened was called. From here on the work's alone
  * @over: the last call was made
  * @fin_in: the program sends nothing more
