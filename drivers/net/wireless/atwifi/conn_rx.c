@@ -102,8 +102,9 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 /* Can the module have data that it does not print by itself? */
 static bool atw_conns_may_keep(const struct atw_conns *cs)
 {
-	return READ_ONCE(cs->want_passive) ||
-	       time_before(jiffies, cs->mode_since + ATW_MODE_SETTLE);
+	unsigned long since = READ_ONCE(cs->mode_since);
+
+	return READ_ONCE(cs->want_passive) || jiffies - since < ATW_MODE_SETTLE;
 }
 
 /**

@@ -500,7 +500,7 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	else if (!err && (cmd.id || cs->no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
-		soon = time_before(jiffies, cs->deleted + ATW_DELETE_LINGER);
+		soon = jiffies - cs->deleted < ATW_DELETE_LINGER;
 		if (cs->starved && cs->starved(cs))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
@@ -567,6 +567,11 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 	*ready = 0;
 	spin_lock(&cs->lock);
 	cs->next_look = jiffies + HZ;
+	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
+	if (time_after(jiffies, cs->send_after))
+		cs->send_after = jiffies;
+	if (time_after(jiffies, cs->open_after))
+		cs->open_after = jiffies;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
@@ -686,9 +691,9 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
 				  ATW_CMD_TIMEOUT);
 
 	if (cs->active && (err || passive))
-		cs->mode_since = jiffies;
+		WRITE_ONCE(cs->mode_since, jiffies);
 	if (!cs->active && !err && !passive)
-		cs->mode_since = jiffies;
+		WRITE_ONCE(cs->mode_since, jiffies);
 	cs->active = !err && !passive;
 	return err;
 }
@@ -730,7 +735,7 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 	/* What is on its way is not taken for a module that forgot its mode. */
 	WRITE_ONCE(cs->want_passive, passive);
 	if (passive)
-		cs->mode_since = jiffies;
+		WRITE_ONCE(cs->mode_since, jiffies);
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;

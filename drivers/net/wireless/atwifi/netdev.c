@@ -180,8 +180,8 @@ static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 
 	err = atw_query_ping(m, ntohl(ip_hdr(ping->skb)->daddr));
 	/* It must not take more than a small part of the module's time. */
-	WRITE_ONCE(nd->ping_after,
-		   jiffies + (jiffies - start) * ATW_PING_PART);
+	WRITE_ONCE(nd->ping_pause, (jiffies - start) * ATW_PING_PART);
+	WRITE_ONCE(nd->pinged, jiffies);
 	if (err)
 		return err;
 	rcu_read_lock();
@@ -231,8 +231,9 @@ static void atw_netdev_ping_work(struct work_struct *work)
 /* Is it an echo request? Takes it then. */
 static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 {
-	const struct icmphdr *icmph;
 	unsigned int off = ip_hdrlen(skb);
+	const struct icmphdr *icmph;
+	unsigned long pinged;
 
 	if (ip_hdr(skb)->protocol != IPPROTO_ICMP ||
 	    ip_is_fragment(ip_hdr(skb)) ||
@@ -241,7 +242,8 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	icmph = (const void *)ip_hdr(skb) + off;
 	if (icmph->type != ICMP_ECHO || icmph->code)
 		return false;
-	if (time_before(jiffies, READ_ONCE(nd->ping_after)) ||
+	pinged = READ_ONCE(nd->pinged);
+	if (jiffies - pinged < READ_ONCE(nd->ping_pause) ||
 	    !atomic_add_unless(&nd->pings, 1, ATW_PINGS_MAX)) {
 		kfree_skb(skb);
 		return true;
@@ -599,7 +601,7 @@ void atw_netdev_changed(struct atw_netdev *nd)
  */
 bool atw_netdev_starved(struct atw_netdev *nd)
 {
-	if (time_before(jiffies, nd->evicted + ATW_EVICT_PAUSE))
+	if (jiffies - nd->evicted < ATW_EVICT_PAUSE)
 		return true;
 	if (!atw_flows_evict(&nd->flows, ATW_EVICT_IDLE))
 		return false;
@@ -637,7 +639,6 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 	atw_flows_init(&nd->flows);
 	skb_queue_head_init(&nd->pingq);
 	INIT_WORK(&nd->ping_work, atw_netdev_ping_work);
-	nd->ping_after = jiffies;
 	nd->evicted = jiffies - ATW_EVICT_PAUSE;
 	INIT_DELAYED_WORK(&nd->work, atw_netdev_work);
 	return nd;

@@ -72,7 +72,8 @@ struct atw_netdev_counters {
  * @pingq: echo requests for @ping_work
  * @ping_work: makes calls of them
  * @pings: requests in @pingq and calls
- * @ping_after: none is sent before that; written by the channel's thread
+ * @pinged: when the last was sent; none is for @ping_pause after that; both written by
+ *	the channel's thread
  * @evicted: when a flow was ended for another one; the channel's thread's alone
  * @work: follows the module's state
  * @addr: address of the module when it joined, host order; the work's alone
@@ -94,7 +95,8 @@ struct atw_netdev {
 	struct sk_buff_head		pingq;
 	struct work_struct		ping_work;
 	atomic_t			pings;
-	unsigned long			ping_after;
+	unsigned long			pinged;
+	unsigned long			ping_pause;
 	unsigned long			evicted;
 	struct delayed_work		work;
 	u32				addr;

@@ -1056,6 +1056,28 @@ static void conn_unsure_fetched(struct kunit *test)
 	}
 }
 
+/* What was long ago does not come to lie ahead, where jiffies have 32 bits. */
+static void conn_long_ago(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	f->conns.send_after = jiffies - 3600 * HZ;
+	f->conns.open_after = f->conns.send_after;
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
+					    f->conns.send_after + 60 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
+					    f->conns.open_after + 60 * HZ));
+
+	/* A module that has forgotten its mode: what it dropped is not known. */
+	f->conns.active = true;
+	f->conns.mode_since = jiffies - (ULONG_MAX / 2 + 2);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,9\r\n", o);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	close_all(test, 1);
+}
+
 static void conn_refused(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -1149,6 +1171,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unsure),
 	KUNIT_CASE(conn_unsure_restarted),
 	KUNIT_CASE(conn_unsure_fetched),
+	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_gone),
