@@ -97,6 +97,7 @@ static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_udp *u = c->owner;
 
 	u->err = err;
+	/* For the acquire of the work. */
 	smp_store_release(&u->opened, true);
 	atw_udp_wake(u);
 }
@@ -268,7 +269,7 @@ static void atw_udp_step(struct atw_udp *u)
 	}
 	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
 		err = atw_udp_connect(u);
-	} else if (u->conn && smp_load_acquire(&u->opened) && u->err) {
+	} else if (u->conn && smp_load_acquire(&u->opened) && u->err) {	/* then it is valid */
 		err = u->err;
 		atw_udp_release_conn(u, true);
 		if (err == -ENOBUFS) {

@@ -86,6 +86,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
+	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->opened, true);
 	atw_relay_wake(r);
 }
@@ -126,6 +127,7 @@ static void atw_relay_closed(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->close_err = err;
+	/* For those of atw_relay_move() and atw_relay_run(). */
 	smp_store_release(&r->closed, true);
 	atw_relay_wake(r);
 }
@@ -408,6 +410,7 @@ static int atw_relay_finish(struct atw_relay *r)
 static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
+	/* Then @close_err can be seen. */
 	bool closed = smp_load_acquire(&r->closed);
 	int err, drained;
 
@@ -456,12 +459,14 @@ static void atw_relay_run(struct work_struct *work)
 		atw_relay_release_sock(r);
 		goto put;
 	}
+	/* Then what was set before the start can be seen. */
 	if (!smp_load_acquire(&r->ready))
 		goto put;
 	if (READ_ONCE(r->abort)) {
 		atw_relay_over(r, -ECANCELED);
 		goto put;
 	}
+	/* Then @open_err can be seen. */
 	if (!r->told && smp_load_acquire(&r->opened)) {
 		if (r->open_err) {
 			atw_relay_over(r, r->open_err);
@@ -474,7 +479,7 @@ static void atw_relay_run(struct work_struct *work)
 		goto put;
 	if (READ_ONCE(r->sock))
 		atw_relay_move(r);
-	else if (smp_load_acquire(&r->closed) && r->close_err)
+	else if (smp_load_acquire(&r->closed) && r->close_err)	/* as above */
 		atw_relay_over(r, r->close_err);
 put:
 	atw_relay_put(r);
@@ -532,6 +537,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		return ERR_CAST(c);
 	}
 	r->conn = c;
+	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->ready, true);
 	/* It may have opened before that could be seen. */
 	atw_relay_wake(r);
@@ -607,6 +613,7 @@ void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
 	r->owner = owner;
 	atw_relay_hold_sock(r, sock);
 	WRITE_ONCE(r->sock, sock);
+	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->ready, true);
 	atw_relay_wake(r);
 }
