@@ -226,6 +226,7 @@ struct atw_conns {
 	bool			link_up;
 	bool			gone;		/* under lock: no new ones */
 	bool			reconcile;	/* ask AT+SOCKET? */
+	bool			reconciled;	/* the last work was that */
 	bool			need_reset;	/* the module must be recovered */
 	bool			no_conid;	/* it names the ids itself */
 	bool			conid_known;	/* it has used one of ours */

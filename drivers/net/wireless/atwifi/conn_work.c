@@ -231,16 +231,14 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 	bool told;
 
 	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return;
-	told = !atw_conns_query(cs, rows) && !rows->more;
+	told = rows && !atw_conns_query(cs, rows) && !rows->more;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		row = NULL;
-		for (i = 0; i < rows->n && told && !row; i++)
+		for (i = 0; told && i < rows->n && !row; i++)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
 		atw_conns_settle(cs, c, row);
@@ -795,15 +793,18 @@ bool atw_conns_work(struct atw_conns *cs)
 		cs->strange_at = jiffies + HZ;
 		WRITE_ONCE(cs->reconcile, true);
 	}
-	if (READ_ONCE(cs->reconcile)) {
+	/* What a remote sends may ask for it again and again: others have a turn. */
+	if (READ_ONCE(cs->reconcile) && !cs->reconciled) {
 		WRITE_ONCE(cs->reconcile, false);
 		atw_conns_reconcile(cs);
+		cs->reconciled = true;
 		return true;
 	}
+	cs->reconciled = false;
 
 	c = atw_conns_pick(cs, &task, &ready);
 	if (!c)
-		return atw_conns_recount(cs);
+		return READ_ONCE(cs->reconcile) || atw_conns_recount(cs);
 	switch (task) {
 	case ATW_TASK_REAP:
 		spin_lock(&cs->lock);

@@ -1087,7 +1087,9 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 	} else {
 		memcpy(p->sink, p->hold + (torn - p->len), p->len);
 	}
-	ev->doubt = atw_payload_has_boot(p);
+	/* A print that tore it does not tell that the module had it after that. */
+	if (atw_payload_has_boot(p))
+		ev->type = ATW_EV_PAYLOAD_BAD;
 	/* The module had these bytes before it had that to say. */
 	atw_replay(p, print, torn, p->hold + torn + 2,
 		   p->hold_len - torn - 2);

@@ -279,6 +279,7 @@ static bool atw_conn_attach(struct atw_conn *server, struct atw_conn *c)
 
 	spin_lock(&server->lock);
 	ok = server->owner && server->state <= ATW_CONN_OPEN &&
+	     server->state != ATW_CONN_WAITING &&
 	     server->nseeds < server->backlog;
 	if (ok) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
@@ -696,6 +697,11 @@ void atw_conns_keep_servers(struct atw_conns *cs)
 			c->paused = false;
 			c->renew = false;
 			c->old_id = 0;
+			c->announced = 0;
+			c->fetch = false;
+			atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
+			kfree_skb(c->unsure);
+			c->unsure = NULL;
 		}
 		spin_unlock(&c->lock);
 	}

@@ -31,6 +31,7 @@ struct owner {
 	u32			code;
 	unsigned int		tx_done;
 	bool			full;		/* refuses what comes */
+	bool			drains;		/* takes it and forgets it */
 	char			got[64];
 	unsigned int		got_len;
 };
@@ -54,6 +55,7 @@ struct fake {
 	long			connect_takes;	/* jiffies */
 	const char		*rows;		/* of AT+SOCKET? */
 	const char		*before_rows;	/* once */
+	const char		*always;	/* before them, each time */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
 };
@@ -137,6 +139,8 @@ static void fake_command(struct fake *f, const char *line)
 		if (f->before_rows)
 			fake_say(f, f->before_rows);
 		f->before_rows = NULL;
+		if (READ_ONCE(f->always))
+			fake_say(f, f->always);
 		if (f->rows)
 			fake_say(f, f->rows);
 		fake_say(f, "\r\nOK\r\n");
@@ -229,6 +233,10 @@ static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
 {
 	struct owner *o = c->owner;
 
+	if (o->drains) {
+		kfree_skb(skb);
+		return true;
+	}
 	if (o->full || o->got_len + skb->len > sizeof(o->got))
 		return false;
 	memcpy(o->got + o->got_len, skb->data, skb->len);
@@ -1027,6 +1035,34 @@ static void conn_unsure_restarted(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* A remote that sends nothing else takes the module from nobody. */
+static void conn_unsure_flood(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	char rows[128], again[64];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[1].opened));
+	open_gate(f, false);
+	snprintf(rows, sizeof(rows),
+		 "%u,4,3,192.0.2.1,80,-1,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		 o->c->id, f->owner[1].c->id);
+	f->rows = rows;
+	/* Each question is answered after another of them. */
+	o->drains = true;
+	snprintf(again, sizeof(again), boot, o->c->id);
+	WRITE_ONCE(f->always, again);
+	queue(test, &f->owner[1], 10);
+	say_for(f, boot, o);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[1].tx_done));
+	WRITE_ONCE(f->always, NULL);
+	close_all(test, 2);
+}
+
 /* The same with what was fetched; it is not announced any more then. */
 static void conn_unsure_fetched(struct kunit *test)
 {
@@ -1171,6 +1207,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unsure),
 	KUNIT_CASE(conn_unsure_restarted),
 	KUNIT_CASE(conn_unsure_fetched),
+	KUNIT_CASE(conn_unsure_flood),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),

@@ -679,6 +679,9 @@ static void parse_restart(struct kunit *test)
 	static const char remote[] =
 		"\r\n+EVENT:SocketDown,3,11,ab\r\nalready\r\n"
 		"\r\n+EVENT:SocketDown,3,9,ab\r\nready\r\n";
+	static const char torn[] =
+		"\r\n+EVENT:SocketDown,3,9,\r\n+EVENT:SocketDisconnect,3\r\n"
+		"ab\r\nready\r\n";
 	char *in = kunit_kzalloc(test, 2048, GFP_KERNEL);
 	struct run *r = run_new(test);
 	unsigned int closed;
@@ -711,6 +714,11 @@ static void parse_restart(struct kunit *test)
 	run_feed(r, remote, strlen(remote));
 	KUNIT_EXPECT_STREQ(test, r->log,
 			   "PAYLOAD:3,11 END:3=ab..already PAYLOAD:3,9 END:3=ab..ready? ");
+
+	/* Torn as well: the end was printed before what is in doubt. */
+	run_start(r, 0);
+	run_feed(r, torn, strlen(torn));
+	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:3,9 BAD:3 DISCONNECT:3 ");
 }
 
 static void parse_numbers(struct kunit *test)
