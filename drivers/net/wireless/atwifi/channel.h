@@ -31,6 +31,8 @@ struct atw_transport;
  * @set_baud: change the rate; returns the rate that was set, or -errno; NULL
  *	if there is none to set
  * @get_baud: the present rate, 0 if there is none
+ * @set_flow: have RTS and CTS used, or not: RTS then is given; only where
+ *	atw_transport.rtscts is set
  * @reset: pulse the reset line or cycle the supply; NULL or -EOPNOTSUPP where
  *	not wired. May sleep
  * None is called after atw_dev_unregister() has returned.
@@ -41,6 +43,7 @@ struct atw_transport_ops {
 	unsigned int (*unsent)(struct atw_transport *t);
 	int (*set_baud)(struct atw_transport *t, unsigned int baud);
 	unsigned int (*get_baud)(struct atw_transport *t);
+	void (*set_flow)(struct atw_transport *t, bool on);
 	int (*reset)(struct atw_transport *t);
 };
 
@@ -48,10 +51,12 @@ struct atw_transport_ops {
  * struct atw_transport - embedded in the transport's own structure
  * @ops: see above
  * @max_baud: the rate that is wanted in the end, 0: the one found
+ * @rtscts: RTS and CTS are wired
  */
 struct atw_transport {
 	const struct atw_transport_ops	*ops;
 	unsigned int			max_baud;
+	bool				rtscts;
 };
 
 /**

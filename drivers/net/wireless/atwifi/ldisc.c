@@ -86,19 +86,35 @@ static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
 	return atw_ldisc_get_baud(t);
 }
 
+static void atw_ldisc_set_flow(struct atw_transport *t, bool on)
+{
+	struct tty_struct *tty = atw_ldisc_tty(t);
+	struct ktermios termios;
+
+	down_read(&tty->termios_rwsem);
+	termios = tty->termios;
+	up_read(&tty->termios_rwsem);
+
+	termios.c_cflag &= ~CRTSCTS;
+	if (on)
+		termios.c_cflag |= CRTSCTS;
+	tty_set_termios(tty, &termios);
+}
+
 static const struct atw_transport_ops atw_ldisc_transport_ops = {
 	.write		= atw_ldisc_write,
 	.drain		= atw_ldisc_drain,
 	.unsent		= atw_ldisc_unsent,
 	.set_baud	= atw_ldisc_set_baud,
 	.get_baud	= atw_ldisc_get_baud,
+	.set_flow	= atw_ldisc_set_flow,
 };
 
 /*
  * The module talks 8N1. The rest is for the UART's driver, which acts on these
  * flags below any line discipline: it must not strip, drop or replace a byte,
- * and must tell of each one that it had to guess. Rate and flow control stay
- * as they were set by who attached us.
+ * and must tell of each one that it had to guess. Rate and flow control are
+ * what who attached us has set, as soon as the module has them too.
  */
 static void atw_ldisc_set_raw(struct tty_struct *tty)
 {
@@ -139,6 +155,7 @@ static int atw_ldisc_open(struct tty_struct *tty)
 	l->t.ops = &atw_ldisc_transport_ops;
 	atw_ldisc_set_raw(tty);
 	l->t.max_baud = atw_ldisc_get_baud(&l->t);
+	l->t.rtscts = C_CRTSCTS(tty);
 	/* The channel takes all that it is given. */
 	tty->receive_room = 65536;
 
@@ -164,6 +181,8 @@ static void atw_ldisc_close(struct tty_struct *tty)
 	atw_dev_unregister(l->adev);
 	/* The thread, the last one to set it, is gone. */
 	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
+	if (l->t.rtscts)
+		atw_ldisc_set_flow(&l->t, true);
 	tty->disc_data = NULL;
 	kfree(l);
 }

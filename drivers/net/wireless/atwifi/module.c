@@ -11,14 +11,8 @@
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
-#include "module.h"
+#include "uart.h"
 
-/* An answer to AT takes the module's 2 ms poll and the bytes' own time. */
-#define ATW_AT_TIMEOUT		(HZ * 3 / 10)
-/* The guard of "+++": the vendor asks for 1 s; 1.2 s is used in the field. */
-#define ATW_ESCAPE_GUARD	(HZ * 12 / 10)
-/* From reset to "ready": hosts in the field wait 1 s to 3 s. */
-#define ATW_BOOT_TIMEOUT	(3 * HZ)
 /* The module may be blocked in a send for long; then it answers after it. */
 #define ATW_SYNC_TRIES		20
 /* Nothing blocks it that is only asked. */
@@ -29,12 +23,6 @@
 #define ATW_LINK_POLL_UP	(30 * HZ)
 #define ATW_RETRY_MIN		(2 * HZ)
 #define ATW_RETRY_MAX		(60 * HZ)
-
-/* Rates that modules are found at, the most usual ones first. */
-static const unsigned int atw_rates[] = {
-	115200, 921600, 460800, 230400, 57600, 9600, 38400, 19200,
-	1000000, 1500000, 2000000,
-};
 
 const char *atw_module_state_name(const struct atw_module *m)
 {
@@ -59,161 +47,6 @@ static void atw_module_broken(struct atw_conns *cs,
 	struct atw_module *m = container_of(cs, struct atw_module, conns);
 
 	m->ops->broken(m, info);
-}
-
-static unsigned int atw_module_rate(struct atw_module *m)
-{
-	struct atw_transport *t = m->ch.transport;
-
-	return t->ops->get_baud ? t->ops->get_baud(t) : 0;
-}
-
-static bool atw_module_set_rate(struct atw_module *m, unsigned int baud)
-{
-	struct atw_transport *t = m->ch.transport;
-	int set;
-
-	if (!t->ops->set_baud)
-		return false;
-	set = t->ops->set_baud(t, baud);
-	/* A UART tolerates 2 % together with the other side's error. */
-	return set > 0 && abs(set - (int)baud) <= (int)baud / 50;
-}
-
-/* Does the module answer at the present rate? */
-static int atw_module_answers(struct atw_module *m, int tries)
-{
-	int err = -ETIMEDOUT;
-
-	while (tries--) {
-		err = atw_channel_run(&m->ch, "AT", ATW_AT_TIMEOUT);
-		/* Whatever it said, it was to us and it was whole. */
-		if (err == -EREMOTEIO || err == -EOPNOTSUPP)
-			err = 0;
-		if (err == -ECONNRESET) {
-			/* It is just starting: once more, when it is done. */
-			atw_channel_restart(&m->ch);
-			err = atw_channel_idle(&m->ch, HZ / 4, ATW_BOOT_TIMEOUT);
-			if (err == -ENODEV)
-				return err;
-			err = -ETIMEDOUT;
-			continue;
-		}
-		if (err != -ETIMEDOUT)
-			break;
-		atw_channel_unstick(&m->ch);
-	}
-	if (err)
-		return err;
-	/* An answer to an earlier try must not be taken for a later one's. */
-	err = atw_channel_idle(&m->ch, HZ / 20 + 1, HZ);
-	return err == -ENODEV ? err : 0;
-}
-
-/* Leave transparent mode, and a payload that was announced by somebody. */
-static int atw_module_escape(struct atw_module *m, u32 filler)
-{
-	u8 crlf[64];
-	u32 n;
-	int err;
-
-	for (n = 0; n < sizeof(crlf); n++)
-		crlf[n] = n & 1 ? '\n' : '\r';
-	err = atw_channel_sleep(&m->ch, ATW_ESCAPE_GUARD);
-	if (!err)
-		err = atw_channel_raw(&m->ch, "+++", 3);
-	if (!err)
-		err = atw_channel_sleep(&m->ch, ATW_ESCAPE_GUARD);
-	if (!err)
-		err = atw_channel_raw(&m->ch, "\r\n", 2);
-	if (!err)
-		err = atw_module_answers(m, 3);
-	/*
-	 * A payload ends only by its bytes. Line ends harm nobody when they
-	 * turn out to be too many: an empty line has no answer.
-	 */
-	while (err == -ETIMEDOUT && filler) {
-		n = min_t(u32, filler, 1024);
-		filler -= n;
-		err = 0;
-		while (n && !err) {
-			err = atw_channel_raw(&m->ch, crlf,
-					      min_t(u32, n, sizeof(crlf)));
-			n -= min_t(u32, n, sizeof(crlf));
-		}
-		if (!err)
-			err = atw_module_answers(m, 2);
-	}
-	return err;
-}
-
-static int atw_module_reset(struct atw_module *m)
-{
-	struct atw_transport *t = m->ch.transport;
-	int err;
-
-	if (!t->ops->reset)
-		return -EOPNOTSUPP;
-	err = t->ops->reset(t);
-	if (err)
-		return err;
-	err = atw_channel_sleep(&m->ch, HZ / 10);
-	if (err)
-		return err;
-	atw_channel_idle(&m->ch, HZ, ATW_BOOT_TIMEOUT);
-	atw_channel_restart(&m->ch);
-	return 0;
-}
-
-/* Find the rate at which the module answers. */
-static int atw_module_find(struct atw_module *m)
-{
-	unsigned int first = m->baud ?: atw_module_rate(m);
-	u32 filler = m->failures ? 65536 : 4096;
-	unsigned int rate;
-	int pass, i, err;
-
-	if (first)
-		atw_module_set_rate(m, first);
-	err = atw_module_answers(m, 3);
-	if (err != -ETIMEDOUT)
-		return err;
-	err = atw_module_reset(m);
-	if (err == -ENODEV)
-		return err;
-	if (!err) {
-		err = atw_module_answers(m, 3);
-		if (err != -ETIMEDOUT)
-			return err;
-	}
-	err = atw_module_escape(m, filler);
-	if (err != -ETIMEDOUT || !m->ch.transport->ops->set_baud)
-		return err;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (i = -1; i < (int)ARRAY_SIZE(atw_rates); i++) {
-			rate = i < 0 ? m->ch.transport->max_baud : atw_rates[i];
-			if (!rate || rate == first ||
-			    !atw_module_set_rate(m, rate))
-				continue;
-			err = pass ? atw_module_escape(m, 1024) :
-				     atw_module_answers(m, 2);
-			if (err != -ETIMEDOUT)
-				return err;
-			/* It may only have been slow to come back. */
-			if (!pass || !first || !atw_module_set_rate(m, first))
-				continue;
-			err = atw_module_answers(m, 1);
-			if (err != -ETIMEDOUT)
-				return err;
-		}
-		if (first && atw_module_set_rate(m, first)) {
-			err = atw_module_answers(m, 2);
-			if (err != -ETIMEDOUT)
-				return err;
-		}
-	}
-	return -ETIMEDOUT;
 }
 
 /* The module's words for everybody to print: in the log, in files, on terminals. */
@@ -267,87 +100,6 @@ static int atw_module_identify(struct atw_module *m)
 		m->profile = ATW_PROFILE_MIDDLEWARE;
 	atw_conns_set_profile(&m->conns, m->profile);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
-}
-
-static bool atw_module_uart_row(struct atw_cmd *cmd, const char *text,
-				size_t len)
-{
-	unsigned int *baud = cmd->priv;
-	const char *p = text + 9;
-	u32 val;
-
-	if (strncmp(text, "+UARTCFG:", 9) || !atw_parse_uint(&p, INT_MAX, &val))
-		return false;
-	*baud = val;
-	return true;
-}
-
-/* Raise the rate to the one that is wanted, if that works in both directions. */
-static int atw_module_raise(struct atw_module *m)
-{
-	unsigned int want = m->ch.transport->max_baud;
-	unsigned int old = atw_module_rate(m);
-	unsigned int has = 0;
-	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
-		.row = atw_module_uart_row,
-		.priv = &has,
-	};
-	int err;
-
-	if (old)
-		m->baud = old;
-	m->wire_baud = m->baud;
-	atw_line_start(&cmd.line, "AT+UARTCFG?");
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
-	if (err)
-		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
-	if (!old)
-		m->baud = has;
-	if (has)
-		m->wire_baud = has;
-	/* What is in its flash is written only when it differs. */
-	if (!want || has == want || (old && old == want) ||
-	    !m->ch.transport->ops->set_baud)
-		return 0;
-
-	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = ATW_CMD_TIMEOUT;
-	atw_line_start(&cmd.line, "AT+UARTCFG=");
-	atw_line_uint(&cmd.line, want);
-	atw_line_uint(&cmd.line, 8);
-	atw_line_uint(&cmd.line, 1);
-	atw_line_uint(&cmd.line, 0);
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
-		dev_info(m->dev, "the module refuses %u baud, staying at %u\n",
-			 want, m->baud);
-		return 0;
-	}
-	if (err)
-		return err;
-	/* The OK came at the old rate, the switch follows shortly. */
-	err = atw_channel_sleep(&m->ch, HZ / 10);
-	if (err)
-		return err;
-	if (atw_module_set_rate(m, want)) {
-		err = atw_module_answers(m, 3);
-		if (!err)
-			err = atw_module_identify(m);
-		if (!err) {
-			m->baud = want;
-			m->wire_baud = want;
-			return 0;
-		}
-		if (err != -ETIMEDOUT)
-			return err;
-	}
-	dev_warn(m->dev, "%u baud does not work on this UART, back to %u\n",
-		 want, m->baud);
-	atw_module_set_rate(m, m->baud);
-	return atw_module_answers(m, 3);
 }
 
 static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
@@ -419,7 +171,7 @@ static int atw_module_setup(struct atw_module *m)
 	bool was_found = m->bringups;
 	int err;
 
-	err = atw_module_find(m);
+	err = atw_uart_find(m);
 	if (err)
 		return err;
 	/* That it has started is why we are here. If it starts again from here
@@ -438,7 +190,9 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_module_identify(m);
 	if (err)
 		return err;
-	err = atw_module_raise(m);
+	err = atw_uart_raise(m);
+	if (!err)
+		err = atw_uart_flow(m);
 	if (err)
 		return err;
 	atw_conns_set_rate(&m->conns, m->wire_baud);

@@ -63,6 +63,8 @@ struct atw_module {
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */
 	unsigned int		wire_baud;	/* as the module tells it */
+	unsigned int		bad_baud;	/* was tried in vain, 0: none */
+	bool			no_flow;	/* RTS and CTS likewise */
 	char			firmware[ATW_VERSION_MAX];
 	char			at_version[ATW_VERSION_MAX];
 

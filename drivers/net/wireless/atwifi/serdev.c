@@ -82,6 +82,16 @@ static int atw_serdev_set_baud(struct atw_transport *t, unsigned int baud)
 	return set;
 }
 
+static void atw_serdev_set_flow(struct atw_transport *t, bool on)
+{
+	struct serdev_device *serdev = to_atw_serdev(t)->serdev;
+
+	serdev_device_set_flow_control(serdev, on);
+	/* Once it was the hardware's it may have been left as that had it. */
+	if (!on)
+		serdev_device_set_rts(serdev, true);
+}
+
 static int atw_serdev_power_on(struct atw_serdev *s)
 {
 	int err = 0;
@@ -139,6 +149,7 @@ static const struct atw_transport_ops atw_serdev_transport_ops = {
 	.drain		= atw_serdev_drain,
 	.set_baud	= atw_serdev_set_baud,
 	.get_baud	= atw_serdev_get_baud,
+	.set_flow	= atw_serdev_set_flow,
 	.reset		= atw_serdev_reset,
 };
 
@@ -221,6 +232,7 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 	device_property_read_u32(dev, "current-speed", &baud);
 	device_property_read_u32(dev, "max-speed", &max_baud);
 	s->t.max_baud = max_baud;
+	s->t.rtscts = device_property_read_bool(dev, "uart-has-rtscts");
 
 	err = atw_serdev_get_resources(s, dev);
 	if (err)
@@ -238,9 +250,8 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 		goto err_power;
 	}
 
-	/* Opened, it waits for CTS, which a module on three wires never gives. */
-	serdev_device_set_flow_control(serdev,
-				       device_property_read_bool(dev, "uart-has-rtscts"));
+	/* Opened, it waits for CTS, which a module does not give by itself. */
+	atw_serdev_set_flow(&s->t, false);
 	err = atw_serdev_set_baud(&s->t, baud);
 	if (err < 0)
 		goto err_close;
