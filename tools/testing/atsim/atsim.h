@@ -144,6 +144,7 @@ struct profile {
 	int has_wdisconnect;
 	int has_sysmsg;
 	int has_socket2;
+	int has_flow;
 };
 
 int profile_load(struct profile *p, const char *name);
@@ -169,6 +170,8 @@ enum fault_id {
 	FAULT_STUCK_LISTENER,
 	FAULT_PAUSE,
 	FAULT_BREAK_OFF,
+	FAULT_SLOW_WIRE,
+	FAULT_NO_CTS,
 	FAULT_MAX,
 };
 
@@ -221,6 +224,7 @@ struct uart_cfg {
 
 struct uart {
 	struct uart_cfg cfg;
+	unsigned int flow;	/* 1: gives RTS, 2: waits for CTS, 3: both */
 	bool paced;
 	bool silent;		/* as if the wires were cut */
 	int fd_in;
@@ -296,6 +300,7 @@ int transport_open(struct atsim *sim);
 void transport_close(struct atsim *sim);
 void transport_lost(struct atsim *sim);
 unsigned int transport_rate(struct atsim *sim);
+bool transport_waits(struct atsim *sim);
 unsigned int pty_rate(int fd);
 
 /* ---- at.c ---- */

@@ -105,6 +105,23 @@ static int cmd_uart(struct atsim *sim, struct at_args *args)
 	return AT_WAIT;
 }
 
+/* Its OK comes after the switch: a host that gives no CTS does not get it. */
+static int cmd_flow(struct atsim *sim, struct at_args *args)
+{
+	long flow;
+
+	if (args->op == OP_QUERY) {
+		at_printf(sim, "\r\n+UARTFLOWCONTROL:%u", sim->uart.flow);
+		return ERR_OK;
+	}
+	if (args->argc != 1)
+		return ERR_COUNT;
+	if (!at_number(args->argv[0], 0, 3, &flow))
+		return ERR_VALUE;
+	sim->uart.flow = flow;
+	return ERR_OK;
+}
+
 /* Sleep needs a wake-up pin, and nobody has mapped one. */
 static int cmd_sleep(struct atsim *sim, struct at_args *args)
 {
@@ -152,6 +169,9 @@ const struct at_command basic_commands[] = {
 	  .help = "list the commands" },
 	{ .name = "AT+UARTCFG", .ops = OP_QUERY | OP_SET, .run = cmd_uart,
 	  .help = "rate and format of the UART" },
+	{ .name = "AT+UARTFLOWCONTROL", .ops = OP_QUERY | OP_SET,
+	  .run = cmd_flow, .help = "whether the UART uses RTS and CTS",
+	  .needs = offsetof(struct profile, has_flow) },
 	{ .name = "AT+SLEEP", .ops = OP_SET, .run = cmd_sleep,
 	  .help = "sleep" },
 	{ .name = "AT+SYSMSG", .ops = OP_QUERY | OP_SET, .run = cmd_sysmsg,

@@ -19,7 +19,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 	size_t n = fault_stats(sim, faults, sizeof(faults));
 
 	evbuffer_add_printf(out, "ok uptime-boots=%llu wire-in=%llu "
-			    "wire-out=%llu overruns=%llu commands=%llu "
+			    "wire-out=%llu flow=%u overruns=%llu commands=%llu "
 			    "dropped-lines=%llu busy=%llu sockets=%u "
 			    "sockets-made=%llu net-in=%llu net-out=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
@@ -28,6 +28,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->boots,
 			    (unsigned long long)sim->uart.wire_in,
 			    (unsigned long long)sim->uart.wire_out,
+			    sim->uart.flow,
 			    (unsigned long long)sim->uart.overruns,
 			    (unsigned long long)sim->at.commands,
 			    (unsigned long long)sim->at.dropped,

@@ -54,6 +54,10 @@ static const struct {
 		"in transparent mode the module sees a silence in what it reads" },
 	[FAULT_BREAK_OFF] = { "break-off", KIND_EVENT, 0.05,
 		"the module resets itself max= (16) bytes before a payload ends" },
+	[FAULT_SLOW_WIRE] = { "slow-wire", KIND_STATE, 1,
+		"at more than 115200 baud what crosses the wire is garbled" },
+	[FAULT_NO_CTS] = { "no-cts", KIND_STATE, 1,
+		"nobody gives the host CTS: it is not wired" },
 };
 
 static uint64_t next_random(uint64_t *state)

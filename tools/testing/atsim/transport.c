@@ -219,6 +219,20 @@ unsigned int transport_rate(struct atsim *sim)
 }
 
 /**
+ * transport_waits() - does the host send only while it has CTS?
+ * @sim: the emulator
+ *
+ * Return: true when it does.
+ */
+bool transport_waits(struct atsim *sim)
+{
+	struct termios tio;
+
+	return sim->tp.kind == TP_PTY && !tcgetattr(sim->tp.fd, &tio) &&
+	       tio.c_cflag & CRTSCTS;
+}
+
+/**
  * transport_close() - remove the host's end and its names
  * @sim: the emulator
  */

@@ -22,6 +22,12 @@
 #define TICK_NS			1000000ULL
 #define CATCH_UP_NS		50000000ULL
 
+/* How soon it is seen that a host which had no CTS may send. */
+#define HOLD_US			5000
+
+/* What a wire with the fault of that name bears. */
+#define SLOW_WIRE		115200
+
 /* Rounds of one service call, so that other events get their turn. */
 #define SERVICE_ROUNDS		64
 
@@ -124,6 +130,7 @@ static size_t cross(struct atsim *sim, enum fault_dir dir, const uint8_t *in,
 	uint8_t bent[sizeof(sim->uart.obuf)];
 	unsigned int host = transport_rate(sim);
 	unsigned int module = sim->uart.cfg.baud;
+	size_t i;
 
 	if (dir == DIR_IN)
 		sim->uart.wire_in += len;
@@ -136,6 +143,12 @@ static size_t cross(struct atsim *sim, enum fault_dir dir, const uint8_t *in,
 		len = resample(in, len, bent, sizeof(bent),
 			       dir == DIR_IN ? host : module,
 			       dir == DIR_IN ? module : host);
+		in = bent;
+	}
+	if (module > SLOW_WIRE && sim->fault[FAULT_SLOW_WIRE].dir & dir &&
+	    fault_hit(sim, FAULT_SLOW_WIRE)) {
+		for (i = 0; i < len; i++)
+			bent[i] = in[i] ^ 0x80;
 		in = bent;
 	}
 	return fault_wire(sim, dir, in, len, out, size);
@@ -342,6 +355,7 @@ void uart_flush(struct atsim *sim)
 
 	evbuffer_drain(u->txq, evbuffer_get_length(u->txq));
 	u->tx_done = u->tx_queued;
+	u->flow = 0;
 	u->last = 0;
 	u->ring_len = 0;
 	uart_room(sim);
@@ -419,6 +433,16 @@ size_t uart_take(struct atsim *sim, uint8_t *buf, size_t len)
 	return len;
 }
 
+/* A host that waits for CTS still has what can be read, if nobody gives it. */
+static bool rx_held(struct atsim *sim)
+{
+	if ((sim->uart.flow & 1 && !fault_on(sim, FAULT_NO_CTS)) ||
+	    !transport_waits(sim))
+		return false;
+	timer_set(sim->uart.rx_timer, HOLD_US);
+	return true;
+}
+
 /* Read from the transport; false when there is nothing (or no more). */
 static bool stage_fill(struct atsim *sim)
 {
@@ -456,6 +480,8 @@ static void rx_service(struct atsim *sim)
 	uint8_t buf[FAULT_GROWTH(128)];
 	unsigned int rounds;
 
+	if (rx_held(sim))
+		return;
 	for (rounds = 0; rounds < SERVICE_ROUNDS; rounds++) {
 		size_t len, n;
 
@@ -515,6 +541,8 @@ static void in_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	u->rx_busy = true;
 	u->rx_clock = now_ns();
+	if (rx_held(sim))
+		return;
 	if (u->paced) {
 		/* the first character needs its time as well */
 		if (stage_fill(sim))

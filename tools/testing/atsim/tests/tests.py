@@ -1298,6 +1298,16 @@ def test_rate_change():
 test_rate_change.alone = True
 
 
+def test_slow_wire():
+    """a wire that does not bear the new rate, in one direction"""
+    with Sim("--fault", "slow-wire,dir=out") as sim:
+        sim.cmd("AT+UARTCFG=921600,8,1,0")
+        garbled = bytes(b ^ 0x80 for b in OK)
+        sim.cmd("AT", garbled)
+        sim.cmd("AT+UARTCFG=115200,8,1,0", garbled)
+        sim.cmd("AT+UARTCFG?", "\r\n+UARTCFG:115200,8,1,0\r\nOK\r\n")
+
+
 # ---- transports, control, the program ----
 
 def test_hosts_come_and_go():
@@ -1366,7 +1376,8 @@ def test_pty():
     with tempfile.TemporaryDirectory(prefix="atsim-test.") as d:
         link = d + "/tty"
         proc = subprocess.Popen(
-            harness.WRAP + [harness.BINARY, "--pty", link], text=True,
+            harness.WRAP + [harness.BINARY, "--pty", link, "--quirk",
+                            "flow-control=1"], text=True,
             stdout=subprocess.PIPE)
         try:
             name = proc.stdout.readline().strip()
@@ -1405,6 +1416,16 @@ def test_pty():
             fd = os.open(link, os.O_RDWR | os.O_NOCTTY)
             time.sleep(0.2)
             same(OK in ask(b"AT\r\n"), True, "an answer after a reopen")
+            # a host that waits for CTS, which nobody gives unless told to
+            same(ask(b"AT+UARTFLOWCONTROL?\r\n"),
+                 b"\r\n+UARTFLOWCONTROL:0\r\nOK\r\n")
+            subprocess.run(["stty", "-F", link, "crtscts"], check=True)
+            same(ask(b"AT\r\n"), b"")
+            subprocess.run(["stty", "-F", link, "-crtscts"], check=True)
+            same(ask(b"AT+UARTFLOWCONTROL=3\r\n"), OK + OK)
+            subprocess.run(["stty", "-F", link, "crtscts"], check=True)
+            same(ask(b"AT+UARTFLOWCONTROL?\r\n"),
+                 b"\r\n+UARTFLOWCONTROL:3\r\nOK\r\n")
             os.close(fd)
             proc.terminate()
             same(proc.wait(10 * harness.SLOW), 0, "exit status")
