@@ -729,12 +729,23 @@ TEST_F_TIMEOUT(line, any_joined_module, 60)
 	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, &len));
 }
 
+static bool file_says(const char *device, const char *file, const char *want)
+{
+	char path[64];
+	char *text;
+	bool same;
+
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/%s", device, file);
+	text = atw_slurp(path);
+	same = text && !strcmp(text, want);
+	free(text);
+	return same;
+}
+
 /* The module runs at another rate than the line: found, and raised. */
 TEST_F_TIMEOUT(line, wrong_rate, 120)
 {
 	static const char *const rate[] = { "115200", "9600", "460800", "921600" };
-	char path[64];
-	char *text;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rate); i++) {
@@ -744,13 +755,133 @@ TEST_F_TIMEOUT(line, wrong_rate, 120)
 		ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS)) {
 			TH_LOG("the module runs at %s", rate[i]);
 		}
-		snprintf(path, sizeof(path), "/sys/class/atwifi/%s/baud", self->device[0]);
-		text = atw_slurp(path);
-		ASSERT_NE(NULL, text);
-		EXPECT_STREQ("921600\n", text);
-		free(text);
+		EXPECT_TRUE(file_says(self->device[0], "baud", "921600\n"));
 		ASSERT_TRUE(transfer(self->device[0], 20000));
 		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+		close(self->tty[0]);
+		self->tty[0] = -1;
+		sim_end(&self->sim[0]);
+	}
+}
+
+/* What the kernel has said since @fd was opened: is there a line with both? */
+static bool logged(int fd, const char *one, const char *two)
+{
+	char record[2048];
+	ssize_t n;
+
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		if (n <= 0)
+			continue;
+		record[n] = '\0';
+		if (strstr(record, one) && strstr(record, two))
+			return true;
+	}
+	return false;
+}
+
+/* The module restarts and is there again. */
+static bool restart(struct sim *sim, const char *device)
+{
+	long before = atw_stat(device, "bringups");
+	uint64_t limit = atw_now_ms() + UP_MS;
+
+	if (sim_tell(sim, "reset"))
+		return false;
+	while (atw_stat(device, "bringups") == before && atw_now_ms() < limit)
+		atw_pause_ms(20);
+	return atw_stat(device, "bringups") > before &&
+	       atw_state_becomes(device, "joined", UP_MS);
+}
+
+/* The wire does not bear the rate that is asked for: both stay at the old one. */
+TEST_F_TIMEOUT(line, rate_taken_back, 120)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd;
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault", "slow-wire,dir=out"));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B921600, &self->tty[0], self->device[0], 16));
+	/* The module is at another rate than the line: it is looked for first. */
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_TRUE(file_says(self->device[0], "baud", "115200\n"));
+	EXPECT_TRUE(logged(log, "atwifi", "921600 baud does not work"));
+	ASSERT_TRUE(transfer(self->device[0], 20000));
+	/* Not tried again: it would wear out the module's flash. */
+	ASSERT_TRUE(restart(&self->sim[0], self->device[0]));
+	ASSERT_TRUE(transfer(self->device[0], 20000));
+	EXPECT_FALSE(logged(log, "atwifi", "921600 baud does not work"));
+	/* Nor did the module store it. */
+	ASSERT_LE(0, detach(self->tty[0]));
+	fd = open_tty(self->sim[0].tty, B115200);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(raw_until(fd, "AT+UARTCFG?\r\n", "+UARTCFG:115200,8,1,0"));
+	close(fd);
+	close(log);
+}
+
+/* One that bears it in neither direction: the log says where the module is. */
+TEST_F_TIMEOUT(line, rate_lost, 180)
+{
+	uint64_t limit = atw_now_ms() + 60000;
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault", "slow-wire"));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B921600, &self->tty[0], self->device[0], 16));
+	while (!logged(log, "atwifi", "it stays at 921600 baud")) {
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(50);
+	}
+	/* Once the wire is mended it is found there. */
+	ASSERT_EQ(0, sim_tell(&self->sim[0], "clear"));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", 4 * UP_MS));
+	EXPECT_TRUE(file_says(self->device[0], "baud", "921600\n"));
+	ASSERT_TRUE(transfer(self->device[0], 20000));
+	close(log);
+}
+
+static int set_crtscts(const char *tty, int *fd)
+{
+	struct termios tio;
+
+	*fd = open_tty(tty, B115200);
+	if (*fd < 0 || tcgetattr(*fd, &tio))
+		return -1;
+	tio.c_cflag |= CRTSCTS;
+	return tcsetattr(*fd, TCSANOW, &tio) || set_ldisc(*fd, N_ATWIFI) ? -1 : 0;
+}
+
+/* RTS and CTS: first the module's, then ours; neither where it or a wire has none. */
+TEST_F_TIMEOUT(line, flow_control, 120)
+{
+	static const char *const option[][2] = {
+		{ "--quirk", "flow-control=1" },
+		{ "--quirk", "flow-control=0" },
+		{ "--quirk=flow-control=1", "--fault=no-cts" },
+	};
+	struct termios tio;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(option); i++) {
+		ASSERT_EQ(0, sim_start(&self->sim[0], "bw20", option[i][0], option[i][1]));
+		ASSERT_EQ(0, set_crtscts(self->sim[0].tty, &self->tty[0]));
+		ASSERT_TRUE(atw_state_becomes("atw0", "joined", UP_MS));
+		ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
+		EXPECT_EQ(i ? 0 : CRTSCTS, tio.c_cflag & CRTSCTS);
+		ASSERT_TRUE(transfer("atw0", 20000));
+		/* A module that starts again has forgotten it, and gives no CTS. */
+		ASSERT_TRUE(restart(&self->sim[0], "atw0"));
+		ASSERT_TRUE(transfer("atw0", 20000));
+		ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
+		EXPECT_EQ(i ? 0 : CRTSCTS, tio.c_cflag & CRTSCTS);
+		ASSERT_LE(0, detach(self->tty[0]));
+		/* As it was found. */
+		ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
+		EXPECT_EQ(CRTSCTS, tio.c_cflag & CRTSCTS);
 		close(self->tty[0]);
 		self->tty[0] = -1;
 		sim_end(&self->sim[0]);
@@ -772,22 +903,6 @@ static int open_master(char *tty, size_t size)
 	if (fd < 0 || unlockpt(fd) || ptsname_r(fd, tty, size))
 		return -1;
 	return fd;
-}
-
-/* What the kernel has said since @fd was opened: is there a line with both? */
-static bool logged(int fd, const char *one, const char *two)
-{
-	char record[2048];
-	ssize_t n;
-
-	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
-		if (n <= 0)
-			continue;
-		record[n] = '\0';
-		if (strstr(record, one) && strstr(record, two))
-			return true;
-	}
-	return false;
 }
 
 /* Nobody at the other end: no one waits for it, and the log says so. */

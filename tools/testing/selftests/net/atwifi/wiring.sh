@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The lines from a board to its module: supply, enable, reset. What the driver
-# does with them is read from the kernel's trace of them; a module that went
-# silent is restarted by the line that wiring/*.dtso gives it, ATW_LINE, for
-# which this script is the wire.
+# The lines from a board to its module: supply, enable, reset, and the serial one.
+# What the driver does with the first three is read from the kernel's trace of
+# them; a module that went silent is restarted by the line that wiring/*.dtso
+# gives it, ATW_LINE, for which this script is the wire.
 #
 # shellcheck disable=SC2317 # the tests are called by their names
 
@@ -13,7 +13,7 @@
 
 TRACE=/sys/kernel/tracing
 DRIVER=/sys/bus/serial/drivers/atwifi
-TESTS="deferred power_on restart power_off power_on_again"
+TESTS="deferred power_on line restart power_off power_on_again"
 
 # As numbered in the overlays.
 pin_of()
@@ -92,6 +92,20 @@ test_power_on()
 			return 1
 		}
 	done
+}
+
+# The serial line, by what the overlays ask of it: a rate that the UART claims to
+# have set, though the module goes on answering, is none; RTS and CTS are used.
+test_line()
+{
+	case $ATW_LINE in
+	reset)	dmesg | grep "this UART has no 460800 baud, staying at 921600" ;;
+	enable)	echo stats >&3
+		read -r answer <&3
+		say "$answer"
+		[ "${answer#* flow=3 }" != "$answer" ] && ! dmesg | grep CTS ;;
+	*)	return 4 ;;
+	esac && [ "$(cat $DEV/baud)" = 921600 ]
 }
 
 # Restarts the module when its line has gone low and high again.
