@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "query.h"
+#include "raw.h"
 
 /* A driver in the field waits that long for a name. */
 #define ATW_RESOLVE_TIMEOUT	(20 * HZ)
@@ -153,15 +154,15 @@ static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_query_raw *q = cmd->priv;
 
-	/* Of what a command may answer nobody has a list: any line will do. */
+	/* Shown is whatever comes; known is only what the command can print. */
 	if (len > U8_MAX || len + 1 > sizeof(q->rows) - q->used) {
 		q->more = true;
-		return true;
+	} else {
+		q->rows[q->used++] = len;
+		memcpy(q->rows + q->used, text, len);
+		q->used += len;
 	}
-	q->rows[q->used++] = len;
-	memcpy(q->rows + q->used, text, len);
-	q->used += len;
-	return true;
+	return atw_raw_is_row(q->line, text);
 }
 
 int atw_query_raw(struct atw_module *m, void *arg)

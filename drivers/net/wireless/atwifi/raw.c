@@ -146,3 +146,40 @@ int atw_raw_check(const char *line, size_t len, const char **why)
 	}
 	return -EACCES;
 }
+
+/**
+ * atw_raw_is_row() - may a line of the module be the answer to a command?
+ * @line: the command, one that atw_raw_check() lets pass
+ * @text: a line that has no form of the module's own, such as "+NAME:..."
+ *
+ * Of a stream whose announcement was lost the lines have no form either: one that
+ * was taken for an answer would be a hole in it. The answers to scans, and to the
+ * questions for sockets and versions, are all that the firmware families print
+ * without their names.
+ *
+ * Return: true if it may be.
+ */
+bool atw_raw_is_row(const char *line, const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *colon = strchr(text, ':');
+	const char *word;
+
+	/* "1 NAME,CHANNEL,..." or "1,NAME,CHANNEL,...": 50 at most */
+	if (!strcmp(line, "AT+WSCAN") || !strncmp(line, "AT+WSCAN?", 9) ||
+	    !strncmp(line, "AT+WSCAN=", 9))
+		return digits && digits <= 2 &&
+		       (text[digits] == ' ' || text[digits] == ',');
+	/* "ID,TYPE,STATE,..." */
+	if (!strcmp(line, "AT+SOCKET?"))
+		return digits && text[digits] == ',' &&
+		       strspn(text + digits + 1, "0123456789");
+	/* "... version:...", "compile time:..." */
+	if (!strcmp(line, "AT+GMR")) {
+		word = strstr(text, "version");
+		if (!word)
+			word = strstr(text, "time");
+		return word && colon && word < colon;
+	}
+	return false;
+}

@@ -9,5 +9,6 @@
 #define ATW_RAW_MAX	253
 
 int atw_raw_check(const char *line, size_t len, const char **why);
+bool atw_raw_is_row(const char *line, const char *text);
 
 #endif

@@ -104,9 +104,48 @@ static void raw_bounds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, atw_raw_check(line, ATW_RAW_MAX, &why));
 }
 
+struct answer {
+	const char	*line;
+	const char	*text;
+	bool		row;
+};
+
+static const struct answer answers[] = {
+	{ "AT+WSCAN", "1 network,6,WPA2 AES,-44,14:de:39:06:86:e4", true },
+	{ "AT+WSCAN=,,6", "12,a, b,6,OPEN,-44,14:de:39:06:86:e4", true },
+	{ "AT+WSCAN?", "50 network", true },
+	{ "AT+SOCKET?", "1,4,3,192.0.2.1,80,-1,0", true },
+	{ "AT+GMR", "at version:release/V4.18_P2.19.1", true },
+	{ "AT+GMR", "compile time:May 30 2023 10:28:28", true },
+	/* pieces of a stream */
+	{ "AT+WSCAN", "HTTP/1.1 200 OK", false },
+	{ "AT+WSCAN", "2026-11-27 10:00", false },
+	{ "AT+WSCAN", "100 bytes", false },
+	{ "AT+WSCANOPT=255", "1 network", false },
+	{ "AT+SOCKET?", "Content-Length: 5", false },
+	{ "AT+SOCKET?", "1,x", false },
+	{ "AT+GMR", "Content-Length: 5", false },
+	{ "AT+GMR", "a: new version", false },
+	{ "AT+WJAP=\"a\",\"b\"", "1 network", false },
+	{ "AT+WDNS?", "192.168.3.1", false },
+	{ "AT", "", false },
+};
+
+static void raw_answers(struct kunit *test)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(answers); i++)
+		KUNIT_EXPECT_EQ_MSG(test, answers[i].row,
+				    atw_raw_is_row(answers[i].line,
+						   answers[i].text),
+				    "%s: %s", answers[i].line, answers[i].text);
+}
+
 static struct kunit_case raw_cases[] = {
 	KUNIT_CASE_PARAM(raw_rule, rule_gen_params),
 	KUNIT_CASE(raw_bounds),
+	KUNIT_CASE(raw_answers),
 	{ }
 };
 
