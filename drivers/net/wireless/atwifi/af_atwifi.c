@@ -781,7 +781,10 @@ static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 				 int protocol, int kern);
 static void atw_sk_list(struct sock *sk);
 
-/* A socket for what @sk accepts, with the options of @sk. */
+/*
+ * A socket for what @sk accepts, with the options of @sk, whose lock_sock() is
+ * held.
+ */
 static struct sock *atw_sk_child(struct sock *sk, bool kern)
 {
 	struct atw_sock *as = atw_sk(sk);
@@ -805,6 +808,7 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 	cs = atw_sk(child);
 	cs->peer.satw_family = sk->sk_family;
 	cs->local_addr = as->local_addr;
+	cs->accepted_port = as->local_port;
 	cs->established = true;
 	cs->keepintvl = as->keepintvl;
 	memcpy(cs->device, as->device, sizeof(cs->device));
@@ -823,12 +827,14 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	long timeo;
 	int err = 0;
 
-	child = atw_sk_child(sk, arg.kern);
-	if (!child)
-		return -ENOMEM;
-	cs = atw_sk(child);
-
 	lock_sock(sk);
+	/* What it is told of the server must be of the one that is waited at. */
+	child = atw_sk_child(sk, arg.kern);
+	if (!child) {
+		release_sock(sk);
+		return -ENOMEM;
+	}
+	cs = atw_sk(child);
 	timeo = sock_rcvtimeo(sk, arg.flags & O_NONBLOCK);
 	server = atw_sk_conn(atw_sk(sk));
 	add_wait_queue(sk_sleep(sk), &wait);
@@ -866,9 +872,6 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	cs->peer.satw_addr = htonl(conn->addr);
 	cs->peer.satw_port = htons(conn->port);
 	spin_unlock(&cs->lock);
-	write_lock(&atw_sklist_lock);
-	cs->accepted_port = atw_sk(sk)->local_port;
-	write_unlock(&atw_sklist_lock);
 	sock_graft(child, newsock);
 	atw_sock_custom_sockopt(newsock);
 	newsock->state = SS_CONNECTED;
