@@ -1352,11 +1352,41 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 	return copied ? (int)copied : err;
 }
 
+/*
+ * The next datagram, and whom it is from. As with UDP, who waits gets what comes
+ * next, from whatever peer the socket has by then. That is read in one with the
+ * queue, which lock_sock() does: a new peer empties it.
+ */
+static struct sk_buff *atw_rx_dgram_wait(struct sock *sk, struct msghdr *msg,
+					 int flags, int *err)
+{
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	struct atw_sock *as = atw_sk(sk);
+	struct sk_buff *skb, *last;
+	int off = 0;
+
+	do {
+		lock_sock(sk);
+		skb = __skb_try_recv_datagram(sk, queue, flags, &off, err,
+					      &last);
+		if (skb && msg->msg_name) {
+			memcpy(msg->msg_name, &as->peer, sizeof(as->peer));
+			msg->msg_namelen = sizeof(as->peer);
+		}
+		release_sock(sk);
+		if (skb || *err != -EAGAIN)
+			break;
+	} while (timeo &&
+		 !__skb_wait_for_more_packets(sk, queue, err, &timeo, last));
+
+	return skb;
+}
+
 static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
 			     size_t size, int flags)
 {
 	struct sock *sk = sock->sk;
-	struct atw_sock *as = atw_sk(sk);
 	struct sk_buff *skb;
 	size_t copied;
 	int err;
@@ -1364,7 +1394,7 @@ static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
 	if (flags & (MSG_OOB | MSG_ERRQUEUE))
 		return -EOPNOTSUPP;
 
-	skb = skb_recv_datagram(sk, flags, &err);
+	skb = atw_rx_dgram_wait(sk, msg, flags, &err);
 	if (!skb)
 		return err;
 
@@ -1378,12 +1408,6 @@ static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
 		goto free;
 
 	sock_recv_cmsgs(msg, sk, skb);
-	if (msg->msg_name) {
-		spin_lock(&as->lock);
-		memcpy(msg->msg_name, &as->peer, sizeof(as->peer));
-		spin_unlock(&as->lock);
-		msg->msg_namelen = sizeof(as->peer);
-	}
 	err = flags & MSG_TRUNC ? skb->len : copied;
 free:
 	skb_free_datagram(sk, skb);
