@@ -10,6 +10,11 @@
  * reset that state only when none is attached. Once atw_conn_close() has
  * returned there are no callbacks.
  *
+ * A system call that sleeps lets lock_sock() go, and another thread may have
+ * given the socket another connection when it goes on: that one is not what it
+ * was called for. So it takes the count of atw_sock.detached before, and ends
+ * if that has changed, with -EPIPE as TCP's do.
+ *
  * Nesting: lock_sock() > conn->lock > atw_sock.lock, receive queue's lock.
  *
  * States: TCP_CLOSE, TCP_SYN_SENT while the module connects or begins to serve,
@@ -79,6 +84,8 @@ MODULE_PARM_DESC(family, "number of the address family");
  *	@peer (written under lock_sock() too), @used, @local_addr, @failed,
  *	@module_error, @established, and sk_state, sk_shutdown of @sk
  * @conn: the connection, holds a reference
+ * @detached: counts the connections that it had before; written under
+ *	lock_sock(). sk_disconnects would be it, but is not in each 6.1
  * @peer: its remote; satw_port is 0 if there never was one
  * @local_addr: address of the module when it was opened
  * @local_port: what bind() has chosen, host order; 0: nothing. Written under the
@@ -100,6 +107,7 @@ struct atw_sock {
 	struct sock		sk;
 	spinlock_t		lock;
 	struct atw_conn		*conn;
+	u32			detached;
 	struct sockaddr_atw	peer;
 	__be32			local_addr;
 	u16			local_port;
@@ -383,6 +391,7 @@ static struct atw_conn *atw_detach(struct atw_sock *as, bool abort,
 		return NULL;
 
 	atw_conn_close(conn, abort, linger);
+	WRITE_ONCE(as->detached, as->detached + 1);
 	spin_lock(&as->lock);
 	as->conn = NULL;
 	as->established = false;
@@ -396,8 +405,20 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 {
 	struct atw_conn *conn = atw_detach(as, abort, ATW_LINGER_DEFAULT);
 
-	if (conn)
-		atw_conn_put(conn);
+	if (!conn)
+		return;
+	atw_conn_put(conn);
+	/* Whoever waits in another thread must look again. */
+	as->sk.sk_state_change(&as->sk);
+}
+
+/*
+ * Has the socket let the connection go that was its own when @detached was the
+ * count? Sure under lock_sock() only.
+ */
+static bool atw_is_detached(const struct atw_sock *as, u32 detached)
+{
+	return READ_ONCE(as->detached) != detached;
 }
 
 /* What the module is to make of this socket. */
@@ -470,10 +491,15 @@ put:
 	return err;
 }
 
-/* Wait until the connect that runs has ended: 0, -EINPROGRESS or a signal. */
+/*
+ * Wait until the connect that runs has ended: 0, -EINPROGRESS, a signal, or
+ * -EPIPE: another thread has ended it, and what there is now is not ours.
+ */
 static int atw_wait_connect(struct sock *sk, long timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct atw_sock *as = atw_sk(sk);
+	u32 detached = as->detached;
 	int err = 0;
 
 	add_wait_queue(sk_sleep(sk), &wait);
@@ -486,8 +512,12 @@ static int atw_wait_connect(struct sock *sk, long timeo)
 			err = sock_intr_errno(timeo);
 			break;
 		}
-		sk_wait_event(sk, &timeo,
-			      atw_state(sk) != TCP_SYN_SENT, &wait);
+		sk_wait_event(sk, &timeo, atw_state(sk) != TCP_SYN_SENT ||
+			      atw_is_detached(as, detached), &wait);
+		if (atw_is_detached(as, detached)) {
+			err = -EPIPE;
+			break;
+		}
 	}
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
@@ -523,7 +553,7 @@ static void atw_disconnect(struct sock *sk)
 	WRITE_ONCE(sk->sk_err, 0);
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	spin_unlock(&as->lock);
-	/* Whoever waits in another thread must look again. */
+	/* Whoever polls must look again. */
 	sk->sk_state_change(sk);
 }
 
@@ -684,6 +714,9 @@ static int atw_serve(struct atw_sock *as)
 	if (err)
 		return err;
 	err = atw_wait_connect(sk, MAX_SCHEDULE_TIMEOUT);
+	/* What is attached now is another thread's. */
+	if (err == -EPIPE)
+		return err;
 	if (!err && atw_state(sk) == TCP_CLOSE) {
 		err = sock_error(sk);
 		if (!err)
@@ -740,7 +773,8 @@ static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 	/* A stream serves from listen() on, datagrams come at once. */
 	if (!err && !atw_is_stream(sk)) {
 		err = atw_serve(as);
-		if (err)
+		/* A connection is another thread's, and the port is for it. */
+		if (err && !as->conn)
 			atw_drop_port(as);
 	}
 	release_sock(sk);
@@ -770,7 +804,8 @@ static int atw_listen(struct socket *sock, int backlog)
 	}
 	if (!err)
 		err = atw_serve(as);
-	if (err && chose)
+	/* If there is a connection another thread serves at the port. */
+	if (err && chose && !as->conn)
 		atw_drop_port(as);
 out:
 	release_sock(sk);
@@ -822,8 +857,10 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	const struct proto_accept_arg arg = ATW_ACCEPT_ARG;
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct sock *child, *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
 	struct atw_conn *server, *conn;
 	struct atw_sock *cs;
+	u32 detached;
 	long timeo;
 	int err = 0;
 
@@ -836,9 +873,15 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	}
 	cs = atw_sk(child);
 	timeo = sock_rcvtimeo(sk, arg.flags & O_NONBLOCK);
-	server = atw_sk_conn(atw_sk(sk));
+	detached = as->detached;
+	server = atw_sk_conn(as);
 	add_wait_queue(sk_sleep(sk), &wait);
 	for (;;) {
+		if (atw_is_detached(as, detached)) {
+			/* As TCP: the socket did not listen for a moment. */
+			err = -EINVAL;
+			break;
+		}
 		if (atw_state(sk) != TCP_LISTEN) {
 			err = sock_error(sk);
 			err = err ?: -EINVAL;
@@ -856,7 +899,8 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 			break;
 		}
 		sk_wait_event(sk, &timeo, atw_conn_acceptable(server) ||
-			      atw_state(sk) != TCP_LISTEN, &wait);
+			      atw_state(sk) != TCP_LISTEN ||
+			      atw_is_detached(as, detached), &wait);
 	}
 	remove_wait_queue(sk_sleep(sk), &wait);
 	release_sock(sk);
@@ -943,10 +987,8 @@ static int atw_shutdown(struct socket *sock, int how)
 		err = -ENOTCONN;
 	} else if (atw_state(sk) == TCP_LISTEN) {
 		/* As TCP: it accepts no more, and may listen() again. */
-		if (how != SHUT_WR) {
+		if (how != SHUT_WR)
 			atw_drop_conn(as, true);
-			sk->sk_state_change(sk);
-		}
 	} else {
 		/*
 		 * how + 1 is the mask. The module cannot half-close: the
@@ -994,69 +1036,109 @@ static int atw_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 /* Sending */
 
 /*
+ * May the socket send, on the connection that it had at @detached? lock_sock()
+ * is held.
+ */
+static int atw_tx_check(struct sock *sk, u32 detached)
+{
+	struct atw_sock *as = atw_sk(sk);
+	int err;
+
+	/* Before the errors: they are of the connection that there is now. */
+	if (atw_is_detached(as, detached))
+		return -EPIPE;
+	err = sock_error(sk);
+	if (err)
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (!as->conn || atw_state(sk) == TCP_CLOSE ||
+	    atw_state(sk) == TCP_LISTEN)
+		return -ENOTCONN;
+	return 0;
+}
+
+static bool atw_tx_has_room(const struct sock *sk)
+{
+	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
+}
+
+/* Wait for room in sk_sndbuf. lock_sock() is held, and let go meanwhile. */
+static int atw_tx_wait(struct sock *sk, u32 detached, int flags)
+{
+	long timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct atw_sock *as = atw_sk(sk);
+	int err;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	for (;;) {
+		err = atw_tx_check(sk, detached);
+		if (err || atw_tx_has_room(sk))
+			break;
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+		if (!timeo) {
+			err = -EAGAIN;
+			break;
+		}
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		sk_wait_event(sk, &timeo, atw_tx_has_room(sk) ||
+			      READ_ONCE(sk->sk_err) ||
+			      (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) ||
+			      atw_state(sk) == TCP_CLOSE ||
+			      atw_is_detached(as, detached), &wait);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return err;
+}
+
+/*
  * A buffer of @len bytes of the message, accounted to the socket's sk_sndbuf.
- * May wait for room, and fault: lock_sock() is not held, readers go on.
+ * May fault: lock_sock() is not held, readers go on.
  */
 static struct sk_buff *atw_tx_skb(struct sock *sk, struct msghdr *msg,
 				  size_t len)
 {
-	struct sk_buff *skb;
-	int err;
+	struct sk_buff *skb = sock_wmalloc(sk, len, 1, sk->sk_allocation);
 
-	skb = sock_alloc_send_skb(sk, len, msg->msg_flags & MSG_DONTWAIT, &err);
 	if (!skb)
-		return ERR_PTR(err);
-
-	err = memcpy_from_msg(skb_put(skb, len), msg, len);
-	if (err) {
+		return ERR_PTR(-ENOBUFS);
+	if (memcpy_from_msg(skb_put(skb, len), msg, len)) {
 		kfree_skb(skb);
 		return ERR_PTR(-EFAULT);
 	}
 	return skb;
 }
 
-/* Hand a buffer to the connection; takes it. lock_sock() is held. */
-static int atw_tx(struct atw_sock *as, struct sk_buff *skb)
+/*
+ * Hand @len bytes of the message to the connection that the socket had at
+ * @detached, as soon as there is room. lock_sock() is held, and let go
+ * meanwhile.
+ */
+static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len)
 {
-	struct sock *sk = &as->sk;
+	struct sk_buff *skb;
 	int err;
 
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) {
-		err = sock_error(sk);
-		if (!err)
-			err = -EPIPE;
-	} else if (!as->conn || atw_state(sk) == TCP_CLOSE ||
-		   atw_state(sk) == TCP_LISTEN) {
-		err = sock_error(sk);
-		if (!err)
-			err = -ENOTCONN;
-	} else {
-		err = atw_conn_send(as->conn, skb);
-	}
+	err = atw_tx_wait(sk, detached, msg->msg_flags);
+	if (err)
+		return err;
+
+	release_sock(sk);
+	skb = atw_tx_skb(sk, msg, len);
+	lock_sock(sk);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+
+	err = atw_tx_check(sk, detached);
+	if (!err)
+		err = atw_conn_send(atw_sk(sk)->conn, skb);
 	if (err)
 		kfree_skb(skb);
 	return err;
-}
-
-/* May this stream send? lock_sock() is held, and let go while it connects. */
-static int atw_stream_ready(struct sock *sk, int flags)
-{
-	int err;
-
-	if (atw_state(sk) == TCP_SYN_SENT) {
-		err = atw_wait_connect(sk, sock_sndtimeo(sk, flags &
-							 MSG_DONTWAIT));
-		if (err)
-			return err == -EINPROGRESS ? -EAGAIN : err;
-	}
-	if (sk->sk_err)
-		return sock_error(sk);
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
-		return -EPIPE;
-	if (!atw_sk(sk)->conn || atw_state(sk) == TCP_CLOSE ||
-	    atw_state(sk) == TCP_LISTEN)
-		return -ENOTCONN;
-	return 0;
 }
 
 static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
@@ -1064,31 +1146,31 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 {
 	struct sock *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
-	struct sk_buff *skb;
+	int flags = msg->msg_flags;
 	size_t copied = 0;
-	int err;
+	u32 detached;
+	int err = 0;
 
-	if (msg->msg_flags & MSG_OOB)
+	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 
 	lock_sock(sk);
-	if (msg->msg_namelen)
+	detached = as->detached;
+	if (msg->msg_namelen) {
 		err = as->conn ? -EISCONN : -EOPNOTSUPP;
-	else
-		err = atw_stream_ready(sk, msg->msg_flags);
-	release_sock(sk);
+	} else if (atw_state(sk) == TCP_SYN_SENT) {
+		err = atw_wait_connect(sk, sock_sndtimeo(sk, flags &
+							 MSG_DONTWAIT));
+		if (err == -EINPROGRESS)
+			err = -EAGAIN;
+	}
+	if (!err)
+		err = atw_tx_check(sk, detached);
 
 	while (!err && copied < size) {
 		size_t n = min_t(size_t, size - copied, ATW_TX_CHUNK);
 
-		skb = atw_tx_skb(sk, msg, n);
-		if (IS_ERR(skb)) {
-			err = PTR_ERR(skb);
-			break;
-		}
-		lock_sock(sk);
-		err = atw_tx(as, skb);
-		release_sock(sk);
+		err = atw_tx(sk, detached, msg, n);
 		if (!err)
 			copied += n;
 	}
@@ -1099,9 +1181,13 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		if (err && err == as->failed)
 			WRITE_ONCE(sk->sk_err, -err);
 		spin_unlock(&as->lock);
-		return copied;
+		err = 0;
 	}
-	return err ? sk_stream_error(sk, msg->msg_flags, err) : 0;
+	release_sock(sk);
+
+	if (err == -EPIPE && !(flags & MSG_NOSIGNAL))
+		send_sig(SIGPIPE, current, 0);
+	return err ?: (int)copied;
 }
 
 /*
@@ -1168,7 +1254,7 @@ static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
 			     size_t size)
 {
 	struct sock *sk = sock->sk;
-	struct sk_buff *skb;
+	u32 detached;
 	int err;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -1179,17 +1265,10 @@ static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
 
 	lock_sock(sk);
 	err = atw_dgram_open(sk, msg);
-	release_sock(sk);
-	if (err)
-		return err;
-
+	detached = atw_sk(sk)->detached;
 	/* It need not be open yet: what is queued goes out when it is. */
-	skb = atw_tx_skb(sk, msg, size);
-	if (IS_ERR(skb))
-		return PTR_ERR(skb);
-
-	lock_sock(sk);
-	err = atw_tx(atw_sk(sk), skb);
+	if (!err)
+		err = atw_tx(sk, detached, msg, size);
 	release_sock(sk);
 	return err ? err : (int)size;
 }
@@ -1273,10 +1352,12 @@ static int atw_rx_error(struct sock *sk)
 	return -ENOTCONN;
 }
 
-static void atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
+/* Wait for more; -EPIPE: what comes now is not what was waited for. */
+static int atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
 {
-	struct atw_sock *as = atw_sk(sk);
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct atw_sock *as = atw_sk(sk);
+	u32 detached = as->detached;
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
@@ -1284,9 +1365,11 @@ static void atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
 		      READ_ONCE(as->rx_bytes) > seen ||
 		      READ_ONCE(sk->sk_err) ||
 		      (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) ||
-		      atw_state(sk) == TCP_CLOSE, &wait);
+		      atw_state(sk) == TCP_CLOSE ||
+		      atw_is_detached(as, detached), &wait);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	remove_wait_queue(sk_sleep(sk), &wait);
+	return atw_is_detached(as, detached) ? -EPIPE : 0;
 }
 
 static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
@@ -1346,7 +1429,9 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 			err = sock_intr_errno(timeo);
 			break;
 		}
-		atw_rx_wait(sk, seen, &timeo);
+		err = atw_rx_wait(sk, seen, &timeo);
+		if (err)
+			break;
 	}
 	release_sock(sk);
 	return copied ? (int)copied : err;
