@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -359,6 +360,67 @@ TEST_F(dgram, options)
 	ASSERT_EQ(2, send(self->fd, "ok", 2, 0));
 	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
 	EXPECT_EQ(POLLIN | POLLOUT, atw_wait(self->fd, POLLIN | POLLOUT, 0));
+}
+
+struct sender {
+	int fd;
+	_Atomic pid_t tid;
+	ssize_t ret;
+	int err;
+};
+
+static void *sender_thread(void *arg)
+{
+	struct sender *s = arg;
+
+	s->tid = gettid();
+	s->ret = send(s->fd, "A", 1, 0);
+	s->err = errno;
+	return NULL;
+}
+
+/*
+ * A thread waits for room for a datagram when another one gives the socket another
+ * peer: that is not to get it. There is no room while the module connects; how long
+ * that is, and whether it had begun, is not in our hands: it is tried again.
+ */
+TEST_F_TIMEOUT(dgram, other_peer, 120)
+{
+	struct sockaddr_atw other = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
+						  atw_peer_port());
+	uint64_t limit = atw_now_ms() + 100000;
+	int small = 4096, busy;
+	char buf[MOST] = "x";
+	struct sender s;
+	pthread_t thread;
+
+	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		ASSERT_EQ(0, atw_connect(self->fd, &self->peer));
+		busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+		ASSERT_LE(0, busy);
+		ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
+		while (send(self->fd, buf, sizeof(buf), MSG_DONTWAIT) == sizeof(buf))
+			;
+		ASSERT_EQ(EAGAIN, errno);
+		s = (struct sender){ .fd = self->fd };
+		ASSERT_EQ(0, pthread_create(&thread, NULL, sender_thread, &s));
+		while (!s.tid)
+			atw_pause_ms(1);
+		/* It is over if there was room. */
+		atw_sleeps(s.tid);
+		ASSERT_EQ(0, atw_connect_anew(self->fd, &other));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		close(busy);
+		/* It is the first that comes back. */
+		ASSERT_EQ(POLLOUT, atw_wait(self->fd, POLLOUT, LONG_S * 1000));
+		ASSERT_EQ(3, send(self->fd, "end", 3, 0));
+		ASSERT_EQ(3, recv(self->fd, buf, sizeof(buf), 0));
+		ASSERT_EQ(0, memcmp(buf, "end", 3));
+		ASSERT_EQ(0, atw_disconnect(self->fd));
+	} while (s.ret == 1);
+	EXPECT_STREQ("EPIPE", atw_errno_name(s.err));
 }
 
 TEST_HARNESS_MAIN

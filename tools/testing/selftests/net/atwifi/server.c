@@ -24,13 +24,6 @@ static int sim_sockets(char *reply, size_t size)
 	return atw_sim_at(atw_env("ATW_SIM_CONTROL", ""), reply, size, "sockets");
 }
 
-static int disconnect(int fd)
-{
-	struct sockaddr sa = { .sa_family = AF_UNSPEC };
-
-	return connect(fd, &sa, sizeof(sa));
-}
-
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -119,6 +112,7 @@ TEST_F(server, not_blocking)
 
 struct waiter {
 	int fd;
+	_Atomic pid_t tid;
 	int got;
 	int err;
 };
@@ -127,6 +121,7 @@ static void *waiter_thread(void *arg)
 {
 	struct waiter *w = arg;
 
+	w->tid = gettid();
 	w->got = accept(w->fd, NULL, NULL);
 	w->err = errno;
 	return NULL;
@@ -159,6 +154,27 @@ TEST_F(server, shutdown_ends_accept)
 		ASSERT_EQ(0, atw_dial(self->port, "echo"));
 		ASSERT_LE(0, atw_accept(self->fd));
 	}
+}
+
+/* What listens after that is another server, whose clients are not for it. */
+TEST_F(server, disconnect_ends_accept)
+{
+	struct waiter w = { .fd = self->fd };
+	pthread_t thread;
+	int fd;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, waiter_thread, &w));
+	while (!w.tid)
+		atw_pause_ms(1);
+	ASSERT_TRUE(atw_sleeps(w.tid));
+	ASSERT_EQ(0, atw_disconnect(self->fd));
+	ASSERT_EQ(0, listen(self->fd, 1));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-1, w.got);
+	EXPECT_STREQ("EINVAL", atw_errno_name(w.err));
+	fd = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
 }
 
 TEST_F(server, timeout_and_signal)
@@ -204,7 +220,7 @@ TEST_F(server, names_of_both_ends)
 	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&again, &len));
 	EXPECT_EQ(0, memcmp(&addr, &again, sizeof(addr)));
 	EXPECT_EQ(self->port, atw_port(fd));
-	ASSERT_EQ(0, disconnect(fd));
+	ASSERT_EQ(0, atw_disconnect(fd));
 	EXPECT_EQ(0, atw_port(fd));
 	EXPECT_EQ(0, close(fd));
 }
@@ -772,7 +788,7 @@ TEST(dgram_server)
 	close(second);
 
 	/* There is nothing to be undone: it goes on to serve. */
-	ASSERT_EQ(0, disconnect(fd));
+	ASSERT_EQ(0, atw_disconnect(fd));
 	EXPECT_EQ(port, atw_port(fd));
 	ask = atw_peer("ask %d 1 100 54", port);
 	ASSERT_LE(0, ask);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -860,6 +861,195 @@ TEST(exit_closes)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	EXPECT_TRUE(atw_listed_becomes(0, 10000));
+}
+
+FIXTURE(other_connection)
+{
+};
+
+FIXTURE_SETUP(other_connection)
+{
+}
+
+FIXTURE_TEARDOWN(other_connection)
+{
+}
+
+/* A call that another thread sleeps in. */
+struct call {
+	enum { CALL_SEND, CALL_RECV, CALL_CONNECT } what;
+	int fd;
+	struct iovec iov[1024];
+	struct msghdr msg;
+	int flags;
+	_Atomic pid_t tid;
+	ssize_t ret;
+	int err;
+};
+
+static void *call_thread(void *arg)
+{
+	struct call *c = arg;
+
+	c->tid = gettid();
+	switch (c->what) {
+	case CALL_SEND:
+		c->ret = sendmsg(c->fd, &c->msg, c->flags);
+		break;
+	case CALL_RECV:
+		c->ret = recvmsg(c->fd, &c->msg, c->flags);
+		break;
+	case CALL_CONNECT:
+		c->ret = atw_connect_hole(c->fd);
+		break;
+	}
+	c->err = errno;
+	return NULL;
+}
+
+/* Has a thread sleep in a call; returns whether it does. */
+static bool call_sleeps(struct call *c, pthread_t *thread)
+{
+	if (pthread_create(thread, NULL, call_thread, c))
+		return false;
+	while (!c->tid)
+		atw_pause_ms(1);
+	return atw_sleeps(c->tid);
+}
+
+static int anew(int fd)
+{
+	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+
+	return atw_connect_anew(fd, &addr);
+}
+
+/* A connection begun without waiting is to return what is sent, and no more. */
+static bool becomes_echo(int fd)
+{
+	int n;
+
+	return atw_wait(fd, POLLOUT, LONG_S * 1000) == POLLOUT &&
+	       atw_send_all(fd, "echo\n", 5) == 5 && atw_echo_works(fd, 33, 1000) &&
+	       !ioctl(fd, SIOCINQ, &n) && !n;
+}
+
+/*
+ * A thread is in the middle of a send when another one gives the socket another
+ * connection: nobody at the other end of that is to see the rest.
+ */
+TEST_F_TIMEOUT(other_connection, send, 120)
+{
+	static struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
+	static char as[65536];
+	pthread_t thread;
+	size_t i;
+
+	memset(as, 'A', sizeof(as));
+	for (i = 0; i < ARRAY_SIZE(c.iov); i++)
+		c.iov[i] = (struct iovec){ as, sizeof(as) };
+	c.msg.msg_iov = c.iov;
+	c.msg.msg_iovlen = i;
+	c.fd = atw_peer("count 60");
+	ASSERT_LE(0, c.fd);
+	ASSERT_TRUE(call_sleeps(&c, &thread));
+	ASSERT_EQ(0, anew(c.fd));
+	EXPECT_TRUE(becomes_echo(c.fd));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	/* It is told how much was taken of what it had. */
+	EXPECT_LT(0, c.ret);
+	EXPECT_GT((ssize_t)(i * sizeof(as)), c.ret);
+}
+
+/* Who waits for more of a stream is not given bytes of another one. */
+TEST_F_TIMEOUT(other_connection, recv, 120)
+{
+	static const struct {
+		int come;
+		int flags;
+	} cases[] = {
+		{ 100, MSG_WAITALL },
+		{ 100, MSG_WAITALL | MSG_PEEK },
+		{ 100, MSG_WAITALL | MSG_TRUNC },
+		{ 0, 0 },
+		{ 0, MSG_PEEK },
+	};
+	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	char line[100], buf[200];
+	pthread_t thread;
+	size_t i;
+	int n;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct call c = { .what = CALL_RECV, .flags = cases[i].flags };
+
+		c.iov[0] = (struct iovec){ buf, sizeof(buf) };
+		c.msg.msg_iov = c.iov;
+		c.msg.msg_iovlen = 1;
+		memset(line, 'A', sizeof(line));
+		c.fd = atw_peer("echo");
+		ASSERT_LE(0, c.fd);
+		ASSERT_EQ(cases[i].come, atw_send_all(c.fd, line, cases[i].come));
+		do {
+			ASSERT_EQ(0, ioctl(c.fd, SIOCINQ, &n));
+			ASSERT_LT(atw_now_ms(), limit);
+		} while (n < cases[i].come);
+		ASSERT_TRUE(call_sleeps(&c, &thread));
+		ASSERT_EQ(0, anew(c.fd));
+		ASSERT_EQ(POLLOUT, atw_wait(c.fd, POLLOUT, LONG_S * 1000));
+		memset(line, 'B', sizeof(line));
+		ASSERT_EQ(5, atw_send_all(c.fd, "echo\n", 5));
+		ASSERT_EQ(100, atw_send_all(c.fd, line, 100));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		if (cases[i].come) {
+			ASSERT_EQ(cases[i].come, c.ret);
+		} else {
+			ASSERT_EQ(-1, c.ret);
+			ASSERT_STREQ("EPIPE", atw_errno_name(c.err));
+		}
+		/* They are for who asks now. */
+		ASSERT_EQ(100, atw_recv_all(c.fd, buf, 100));
+		ASSERT_EQ(0, memcmp(buf, line, 100));
+		close(c.fd);
+	}
+}
+
+/* A connect() that another thread has ended is no success of the next one's. */
+TEST_F_TIMEOUT(other_connection, connect, 120)
+{
+	struct call c = { .what = CALL_CONNECT };
+	pthread_t thread;
+
+	c.fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, c.fd);
+	ASSERT_TRUE(call_sleeps(&c, &thread));
+	ASSERT_EQ(0, anew(c.fd));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-1, c.ret);
+	EXPECT_STREQ("EPIPE", atw_errno_name(c.err));
+	EXPECT_TRUE(becomes_echo(c.fd));
+}
+
+/* Nor does who waits to send, for a connection to be open, wait for another one. */
+TEST_F_TIMEOUT(other_connection, send_early, 120)
+{
+	struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
+	pthread_t thread;
+
+	c.iov[0] = (struct iovec){ "A", 1 };
+	c.msg.msg_iov = c.iov;
+	c.msg.msg_iovlen = 1;
+	c.fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, c.fd);
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, O_NONBLOCK));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(c.fd));
+	ASSERT_EQ(0, fcntl(c.fd, F_SETFL, 0));
+	ASSERT_TRUE(call_sleeps(&c, &thread));
+	ASSERT_EQ(0, anew(c.fd));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-1, c.ret);
+	EXPECT_STREQ("EPIPE", atw_errno_name(c.err));
+	EXPECT_TRUE(becomes_echo(c.fd));
 }
 
 TEST_HARNESS_MAIN

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,36 @@ int atw_connect_hole(int fd)
 	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
 
 	return atw_connect(fd, &addr);
+}
+
+int atw_disconnect(int fd)
+{
+	struct sockaddr sa = { .sa_family = AF_UNSPEC };
+
+	return connect(fd, &sa, sizeof(sa));
+}
+
+/*
+ * Gives a socket another connection, or begins to. With one processor none of the
+ * other threads gets to run in between: one that sleeps in a call finds the new
+ * connection when it goes on.
+ */
+int atw_connect_anew(int fd, const struct sockaddr_atw *addr)
+{
+	struct sched_param first = { .sched_priority = 1 }, usual = { 0 };
+	int flags = fcntl(fd, F_GETFL), ret, err;
+
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+	    sched_setscheduler(0, SCHED_FIFO, &first))
+		return -1;
+	ret = atw_disconnect(fd);
+	if (!ret)
+		ret = atw_connect(fd, addr);
+	err = errno;
+	sched_setscheduler(0, SCHED_OTHER, &usual);
+	fcntl(fd, F_SETFL, flags);
+	errno = err;
+	return ret && err == EINPROGRESS ? 0 : ret;
 }
 
 int atw_timeouts(int fd, int ms)
@@ -526,6 +557,27 @@ bool atw_state_becomes(const char *device, const char *state, int ms)
 			return is;
 		atw_pause_ms(10);
 	}
+}
+
+/* Waits until a thread of this process sleeps, and says whether it does. */
+bool atw_sleeps(pid_t tid)
+{
+	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	char path[64], *stat, *end;
+	bool sleeps = false;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	while (!sleeps && atw_now_ms() < limit) {
+		stat = atw_slurp(path);
+		end = stat ? strrchr(stat, ')') : NULL;
+		sleeps = end && !strncmp(end, ") S", 3);
+		free(stat);
+		if (!end)
+			break;
+		if (!sleeps)
+			atw_pause_ms(1);
+	}
+	return sleeps;
 }
 
 /*

@@ -53,6 +53,8 @@ struct sockaddr_atw atw_name_addr(const char *name, int port);
 int atw_connect(int fd, const struct sockaddr_atw *addr);
 int atw_connect_host(int fd, int port);
 int atw_connect_hole(int fd);
+int atw_disconnect(int fd);
+int atw_connect_anew(int fd, const struct sockaddr_atw *addr);
 int atw_timeouts(int fd, int ms);
 int atw_peer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int atw_peer_on(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -73,6 +75,7 @@ bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
 bool atw_state_becomes(const char *device, const char *state, int ms);
 
+bool atw_sleeps(pid_t tid);
 bool atw_settled(void);
 bool atw_has_sim(void);
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
