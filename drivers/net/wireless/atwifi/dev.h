@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_DEV_H
 #define _ATWIFI_DEV_H
 
+#include <linux/atomic.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <net/net_namespace.h>
@@ -19,6 +20,7 @@ struct atw_netdev;
  * @net: the network namespace that its sockets must be of
  * @netdev: its network device, which may not be registered yet
  * @exposes: ports of the module behind which there are programs
+ * @late: requests of genl.c that wait for the module
  */
 struct atw_dev {
 	struct device		dev;
@@ -28,6 +30,7 @@ struct atw_dev {
 	struct atw_module	module;
 	struct atw_netdev	*netdev;
 	struct atw_exposes	exposes;
+	atomic_t		late;
 };
 
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,

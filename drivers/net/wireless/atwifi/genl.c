@@ -1110,34 +1110,45 @@ static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT 
 
 /* Requests that wait for the module */
 
-/* Each has a caller that waits: more are an accident. */
+/* Of one device. Each has a caller that waits: more are an accident. */
 #define ATW_GENL_LATE_MAX	64
 
 typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
 
-#define ATW_GENL_SLOW(_doit, _policy)					\
-	{ .doit = (_doit), .attrs = ARRAY_SIZE(_policy) }
+#define ATW_GENL_SLOW(_doit, _dev, _policy)				\
+	{ .doit = (_doit), .dev = (_dev), .attrs = ARRAY_SIZE(_policy) }
 
 static const struct {
 	atw_genl_doit_t	doit;
+	int		dev;	/* the attribute that names it */
 	size_t		attrs;
 } atw_genl_slow[] = {
-	[ATWIFI_CMD_DEV_SET] = ATW_GENL_SLOW(atw_genl_dev_set_doit, atwifi_dev_set_nl_policy),
-	[ATWIFI_CMD_DNS_GET] = ATW_GENL_SLOW(atw_genl_dns_doit, atwifi_dns_get_nl_policy),
-	[ATWIFI_CMD_DNS_SET] = ATW_GENL_SLOW(atw_genl_dns_doit, atwifi_dns_set_nl_policy),
-	[ATWIFI_CMD_RESOLVE] = ATW_GENL_SLOW(atw_genl_resolve_doit, atwifi_resolve_nl_policy),
-	[ATWIFI_CMD_AUTOTT_GET] = ATW_GENL_SLOW(atw_genl_autott_doit, atwifi_autott_get_nl_policy),
-	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_SLOW(atw_genl_autott_doit, atwifi_autott_set_nl_policy),
-	[ATWIFI_CMD_CERT_GET] = ATW_GENL_SLOW(atw_genl_cert_get_doit, atwifi_cert_get_nl_policy),
-	[ATWIFI_CMD_CERT_SET] = ATW_GENL_SLOW(atw_genl_cert_set_doit, atwifi_cert_set_nl_policy),
-	[ATWIFI_CMD_AT] = ATW_GENL_SLOW(atw_genl_at_doit, atwifi_at_nl_policy),
-	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_SLOW(atw_genl_expose_add_doit,
+	[ATWIFI_CMD_DEV_SET] = ATW_GENL_SLOW(atw_genl_dev_set_doit, ATWIFI_A_DEV_NAME,
+					atwifi_dev_set_nl_policy),
+	[ATWIFI_CMD_DNS_GET] = ATW_GENL_SLOW(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
+					atwifi_dns_get_nl_policy),
+	[ATWIFI_CMD_DNS_SET] = ATW_GENL_SLOW(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
+					atwifi_dns_set_nl_policy),
+	[ATWIFI_CMD_RESOLVE] = ATW_GENL_SLOW(atw_genl_resolve_doit, ATWIFI_A_RESOLVE_DEV,
+					atwifi_resolve_nl_policy),
+	[ATWIFI_CMD_AUTOTT_GET] = ATW_GENL_SLOW(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
+					atwifi_autott_get_nl_policy),
+	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_SLOW(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
+					atwifi_autott_set_nl_policy),
+	[ATWIFI_CMD_CERT_GET] = ATW_GENL_SLOW(atw_genl_cert_get_doit, ATWIFI_A_CERT_DEV,
+					atwifi_cert_get_nl_policy),
+	[ATWIFI_CMD_CERT_SET] = ATW_GENL_SLOW(atw_genl_cert_set_doit, ATWIFI_A_CERT_DEV,
+					atwifi_cert_set_nl_policy),
+	[ATWIFI_CMD_AT] = ATW_GENL_SLOW(atw_genl_at_doit, ATWIFI_A_AT_DEV,
+					atwifi_at_nl_policy),
+	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_SLOW(atw_genl_expose_add_doit, ATWIFI_A_EXPOSE_DEV,
 					atwifi_expose_add_nl_policy),
 };
 
 /**
  * struct atw_genl_late - a request that outlives the caller's send()
  * @work: does it
+ * @adev: the device that is asked for, with a reference; counts it
  * @req: a copy, which nobody else has
  * @info: as generic netlink has made it, but about @req; its network namespace,
  *	and the socket that is to be answered, are held
@@ -1146,6 +1157,7 @@ static const struct {
  */
 struct atw_genl_late {
 	struct work_struct	work;
+	struct atw_dev		*adev;
 	struct sk_buff		*req;
 	struct genl_info	info;
 	struct netlink_ext_ack	extack;
@@ -1153,13 +1165,15 @@ struct atw_genl_late {
 };
 
 static struct workqueue_struct *atw_genl_wq;
-static atomic_t atw_genl_lates;
 
 static void atw_genl_late_free(struct atw_genl_late *late)
 {
+	struct atw_dev *adev = late->adev;
+
 	kfree_skb(late->req);
 	kfree(late);
-	atomic_dec(&atw_genl_lates);
+	atomic_dec(&adev->late);
+	atw_dev_put(adev);
 }
 
 /* What was asked may be a key or a password. */
@@ -1189,6 +1203,33 @@ static void atw_genl_late_work(struct work_struct *work)
 	put_net(net);
 }
 
+/* The request's memory, within the limit of @adev. Takes the reference on it. */
+static struct atw_genl_late *atw_genl_late_alloc(struct atw_dev *adev,
+						 size_t attrs, size_t len)
+{
+	struct atw_genl_late *late;
+	int err = -ENOBUFS;
+
+	if (atomic_inc_return(&adev->late) > ATW_GENL_LATE_MAX)
+		goto err_dec;
+	err = -ENOMEM;
+	late = kzalloc(struct_size(late, attrs, attrs), GFP_KERNEL);
+	if (!late)
+		goto err_dec;
+	late->req = alloc_skb(len, GFP_KERNEL);
+	if (!late->req)
+		goto err_free;
+	late->adev = adev;
+	return late;
+
+err_free:
+	kfree(late);
+err_dec:
+	atomic_dec(&adev->late);
+	atw_dev_put(adev);
+	return ERR_PTR(err);
+}
+
 static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 					       struct genl_info *info)
 {
@@ -1196,18 +1237,16 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	const struct nlmsghdr *nlh = info->nlhdr;
 	struct atw_genl_late *late;
 	struct nlmsghdr *copy;
+	struct atw_dev *adev;
 
-	if (atomic_inc_return(&atw_genl_lates) > ATW_GENL_LATE_MAX) {
-		atomic_dec(&atw_genl_lates);
-		return ERR_PTR(-ENOBUFS);
-	}
-	late = kzalloc(struct_size(late, attrs, n), GFP_KERNEL);
-	if (late)
-		late->req = alloc_skb(nlh->nlmsg_len, GFP_KERNEL);
-	if (!late || !late->req) {
-		kfree(late);
-		atomic_dec(&atw_genl_lates);
-		return ERR_PTR(-ENOMEM);
+	/* What is asked of nobody waits for nobody. */
+	adev = atw_genl_dev(info, atw_genl_slow[info->genlhdr->cmd].dev);
+	if (IS_ERR(adev))
+		return ERR_CAST(adev);
+	late = atw_genl_late_alloc(adev, n, nlh->nlmsg_len);
+	if (IS_ERR(late)) {
+		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
+		return late;
 	}
 
 	copy = skb_put_data(late->req, nlh, nlh->nlmsg_len);
@@ -1230,15 +1269,14 @@ static int atw_genl_defer(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_genl_late *late = atw_genl_late_new(req, info);
 
-	if (IS_ERR(late)) {
-		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
+	/* It is copied, or refused. */
+	atw_genl_wipe(info->genlhdr);
+	if (IS_ERR(late))
 		return PTR_ERR(late);
-	}
 	/* The kernel's end of the socket is its namespace's. */
 	get_net(genl_info_net(info));
 	late->req->sk = req->sk;
 	sock_hold(NETLINK_CB(req).sk);
-	atw_genl_wipe(info->genlhdr);
 	queue_work(atw_genl_wq, &late->work);
 	/* To netlink this means that it need not acknowledge it. */
 	return -EINTR;
