@@ -20,6 +20,8 @@
  */
 #include <linux/errno.h>
 #include <linux/etherdevice.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/inet.h>
 #include <linux/in.h>
 #include <linux/module.h>
@@ -1150,6 +1152,8 @@ static const struct {
  * @work: does it
  * @adev: the device that is asked for, with a reference; counts it
  * @req: a copy, which nobody else has
+ * @asker: the open socket that is to be answered, held; NULL if it is the
+ *	kernel's own, which has no file
  * @info: as generic netlink has made it, but about @req; its network namespace,
  *	and the socket that is to be answered, are held
  * @extack: of @info
@@ -1159,6 +1163,7 @@ struct atw_genl_late {
 	struct work_struct	work;
 	struct atw_dev		*adev;
 	struct sk_buff		*req;
+	struct file		*asker;
 	struct genl_info	info;
 	struct netlink_ext_ack	extack;
 	struct nlattr		*attrs[];
@@ -1189,6 +1194,7 @@ static void atw_genl_late_work(struct work_struct *work)
 	struct nlmsghdr *nlh = nlmsg_hdr(late->req);
 	struct sock *sk = NETLINK_CB(late->req).sk;
 	struct net *net = genl_info_net(&late->info);
+	struct file *asker = late->asker;
 	int err;
 
 	err = atw_genl_slow[late->info.genlhdr->cmd].doit(late->req,
@@ -1200,6 +1206,8 @@ static void atw_genl_late_work(struct work_struct *work)
 	late->req->sk = NULL;
 	atw_genl_late_free(late);
 	sock_put(sk);
+	if (asker)
+		fput(asker);
 	put_net(net);
 }
 
@@ -1277,6 +1285,13 @@ static int atw_genl_defer(struct sk_buff *req, struct genl_info *info)
 	get_net(genl_info_net(info));
 	late->req->sk = req->sk;
 	sock_hold(NETLINK_CB(req).sk);
+	/*
+	 * Answers are sent to a port id, and by then its socket may be closed and
+	 * the number somebody else's: it stays open. Its send() runs, so it is.
+	 */
+	late->asker = NETLINK_CB(req).sk->sk_socket->file;
+	if (late->asker)
+		get_file(late->asker);
 	queue_work(atw_genl_wq, &late->work);
 	/* To netlink this means that it need not acknowledge it. */
 	return -EINTR;
