@@ -917,6 +917,105 @@ TEST_F_TIMEOUT(ctl, waits_aside, 120)
 	close(fd);
 }
 
+static int genl_socket(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+
+	if (fd >= 0)
+		atw_timeouts(fd, 60000);
+	return fd;
+}
+
+/* What the module must be asked for, if it need not answer for long. */
+static int ask_dns(int fd, int family, const char *device)
+{
+	return ask(fd, family, NLM_F_ACK, ATWIFI_CMD_DNS_GET, ATWIFI_A_DNS_DEV, device, 0, NULL);
+}
+
+/* The error in the next message, 0 if it is none, 1 if there is no message. */
+static int ask_error(int fd, int flags)
+{
+	char buf[4096] __attribute__((aligned(4)));
+	struct nlmsghdr *nl = (void *)buf;
+	struct nlmsgerr *ack = NLMSG_DATA(nl);
+
+	if (recv(fd, buf, sizeof(buf), flags) <= 0)
+		return 1;
+	return nl->nlmsg_type == NLMSG_ERROR ? ack->error : 0;
+}
+
+/* As many as may wait for one module: others' are not among them. */
+TEST_F_TIMEOUT(ctl, waits_for_one, 120)
+{
+	int fd, other, family, i;
+	pid_t sim, host;
+
+	if (!*atw_env("ATW_SIM", "") || !atw_has_sim())
+		SKIP(return, "no emulator to start, or to control");
+	sim = begin("exec %s --pty " PTY " >/dev/null", getenv("ATW_SIM"));
+	ASSERT_TRUE(becomes("test -e " PTY));
+	host = begin("exec " ATTACH);
+	EXPECT_TRUE(becomes("$A list | grep -q '^atw1 .*joined'"));
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	other = genl_socket();
+	ASSERT_LE(0, other);
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(0, ask_dns(fd, family, ATW_DEVICE));
+	EXPECT_EQ(1, ask_error(fd, MSG_DONTWAIT));
+	/* One more is refused by send(), so to speak. */
+	ASSERT_EQ(0, ask_dns(other, family, ATW_DEVICE));
+	EXPECT_EQ(-ENOBUFS, ask_error(other, MSG_DONTWAIT));
+	ASSERT_EQ(0, ask_dns(other, family, "atw77"));
+	EXPECT_EQ(-ENODEV, ask_error(other, MSG_DONTWAIT));
+	EXPECT_EQ(0, sh("$A -d atw1 at AT+GMR")) {
+		TH_LOG("%s", said);
+	}
+	close(fd);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	EXPECT_TRUE(becomes("$A -d " ATW_DEVICE " at AT"));
+	end(host);
+	end(sim);
+}
+
+/* An answer to a socket that was closed is not for who has its number by then. */
+TEST_F_TIMEOUT(ctl, port_id, 120)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_pid = 0x61747769 };
+	uint64_t limit = atw_now_ms() + 100000;
+	int fd, family;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&nl, sizeof(nl)));
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	ASSERT_EQ(0, ask_dns(fd, family, ATW_DEVICE));
+	ASSERT_EQ(1, ask_error(fd, MSG_DONTWAIT));
+	close(fd);
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	/* If it may have the number there is nothing to come, or it is kept back. */
+	if (bind(fd, (struct sockaddr *)&nl, sizeof(nl)))
+		ASSERT_EQ(EADDRINUSE, errno);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	while (bind(fd, (struct sockaddr *)&nl, sizeof(nl))) {
+		ASSERT_EQ(EADDRINUSE, errno);
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(10);
+	}
+	/* Who asks later is answered later. */
+	EXPECT_TRUE(becomes("$A at AT"));
+	EXPECT_EQ(1, ask_error(fd, MSG_DONTWAIT));
+	close(fd);
+}
+
 /* Who waits for a module that is silent can be killed, and others go on. */
 TEST_F_TIMEOUT(ctl, killed, 120)
 {
