@@ -86,6 +86,12 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 			sim->next_id = n;
 		else
 			strcpy(err, "bad number");
+	} else if (!strncmp(line, "connect-timeout ", 16)) {
+		done = at_number(line + 16, 1, 600000, &n);
+		if (done)
+			sock_connect_timeout(sim, n);
+		else
+			strcpy(err, "bad number");
 	} else if (!strncmp(line, "lease ", 6)) {
 		done = !sim_lease(sim, line + 6);
 		strcpy(err, "no IP,MASK,GATEWAY");

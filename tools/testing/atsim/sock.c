@@ -795,6 +795,18 @@ void sock_connect(struct sock *s, sock_fn fn)
 	connect_start(s);
 }
 
+/**
+ * sock_connect_timeout() - change how long a connect waits for an answer
+ * @sim: the emulator
+ * @ms: until it fails, for the one that waits now as well
+ */
+void sock_connect_timeout(struct atsim *sim, unsigned int ms)
+{
+	sim->connect_ms = ms;
+	if (sim->connecting && sim->connecting->timer_fn == connect_late)
+		after(sim->connecting, ms * 1000ULL, connect_late);
+}
+
 /* ---- servers ---- */
 
 static void seed_failed(struct sock *s)

@@ -183,6 +183,18 @@ def test_blocking_connect():
         between(time.monotonic() - start, 0.65, 3 * harness.SLOW, "time")
 
 
+def test_connect_timeout():
+    """it is changed, and a connect that waits is held as long as is wanted"""
+    with Sim("--blackhole", "10.0.0.0/8", "--connect-timeout", 100) as sim:
+        same(sim.ctl("connect-timeout 0", "error"), "error bad number")
+        same(sim.ctl("connect-timeout 600000"), "ok")
+        sim.send(b"AT+SOCKET=4,10.1.2.3,80\r\n")
+        sim.quiet(300)
+        same(sim.ctl("connect-timeout 1"), "ok")
+        sim.expect(b"\r\nAT+SOCKET:97\r\n+ERROR\r\n")
+        sim.client(1)
+
+
 def test_ring_overflow():
     """2048 bytes pile up behind a blocked task, the rest is lost silently"""
     with Sim("--blackhole", "10.0.0.0/8", "--connect-timeout", 1000,
