@@ -30,7 +30,7 @@
 #define N_ATWIFI	29
 #define DEVICES		8
 /* From the attaching to "joined", whatever state the module was in. */
-#define UP_MS		25000
+#define UP_MS		LONG_MS
 /* Taking it off waits for nothing that the module does or does not. */
 #define DETACH_MS	2000
 
@@ -176,7 +176,7 @@ static int detach(int fd)
 
 static bool devices_gone(void)
 {
-	uint64_t limit = atw_now_ms() + 5000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 
 	while (devices()) {
 		if (atw_now_ms() > limit)
@@ -324,7 +324,7 @@ FIXTURE_TEARDOWN(module)
 	}
 }
 
-TEST_F_TIMEOUT(module, transfer_and_detach, 60)
+TEST_F(module, transfer_and_detach)
 {
 	char byte;
 	int fd;
@@ -348,7 +348,7 @@ TEST_F_TIMEOUT(module, transfer_and_detach, 60)
 }
 
 /* The host died while it sent: the module waits for the rest of the payload. */
-TEST_F_TIMEOUT(module, left_in_payload, 60)
+TEST_F(module, left_in_payload)
 {
 	self->tty = open_tty(self->sim.tty, B115200);
 	ASSERT_LE(0, self->tty);
@@ -362,7 +362,7 @@ TEST_F_TIMEOUT(module, left_in_payload, 60)
 	EXPECT_TRUE(transfer(self->device, 5000));
 }
 
-TEST_F_TIMEOUT(module, left_in_transparent_mode, 60)
+TEST_F(module, left_in_transparent_mode)
 {
 	char command[64];
 
@@ -381,7 +381,7 @@ TEST_F_TIMEOUT(module, left_in_transparent_mode, 60)
 }
 
 /* The line is given back: the module takes commands again, its remote got no more. */
-TEST_F_TIMEOUT(module, detached_in_transparent_mode, 60)
+TEST_F(module, detached_in_transparent_mode)
 {
 	int fd, on = 1;
 	char byte;
@@ -402,7 +402,7 @@ TEST_F_TIMEOUT(module, detached_in_transparent_mode, 60)
 }
 
 /* Sockets of the host's life before: closed, so that all are ours. */
-TEST_F_TIMEOUT(module, stale_sockets, 60)
+TEST_F(module, stale_sockets)
 {
 	int fd[16], i, max = atw_max_sockets();
 	char command[64];
@@ -427,7 +427,7 @@ TEST_F_TIMEOUT(module, stale_sockets, 60)
 }
 
 /* A module that restarts while it is being brought up. */
-TEST_F_TIMEOUT(module, banner_at_any_moment, 120)
+TEST_F(module, banner_at_any_moment)
 {
 	static const int after_ms[] = { 0, 20, 60, 150, 300, 450, 700, 1000 };
 	size_t i;
@@ -450,7 +450,7 @@ TEST_F_TIMEOUT(module, banner_at_any_moment, 120)
 	}
 }
 
-TEST_F_TIMEOUT(module, hangup_in_transfer, 60)
+TEST_F(module, hangup_in_transfer)
 {
 	uint8_t buf[4096] = { 0 };
 	int down, up, err;
@@ -624,7 +624,7 @@ static bool transfers_in_time(const char *device, size_t bytes)
 }
 
 /* Somebody throws away what has come, ever again: no stream has a hole from it. */
-TEST_F_TIMEOUT(line, flushed_in_transfer, 120)
+TEST_F(line, flushed_in_transfer)
 {
 	const int64_t bytes = 3000000;
 	int i, fd, down, ended = 0;
@@ -664,7 +664,7 @@ TEST_F_TIMEOUT(line, flushed_in_transfer, 120)
 	EXPECT_TRUE(transfers_in_time(self->device[0], 20000));
 }
 
-TEST_F_TIMEOUT(line, three_modules, 90)
+TEST_F(line, three_modules)
 {
 	static const char *const profile[] = { "classic", "middleware", "bw20" };
 	int fd[3][2], i, j;
@@ -708,7 +708,7 @@ TEST_F_TIMEOUT(line, three_modules, 90)
 }
 
 /* A socket that asks for no device gets one that is joined. */
-TEST_F_TIMEOUT(line, any_joined_module, 60)
+TEST_F(line, any_joined_module)
 {
 	char device[16] = "";
 	socklen_t len = sizeof(device);
@@ -743,7 +743,7 @@ static bool file_says(const char *device, const char *file, const char *want)
 }
 
 /* The module runs at another rate than the line: found, and raised. */
-TEST_F_TIMEOUT(line, wrong_rate, 120)
+TEST_F(line, wrong_rate)
 {
 	static const char *const rate[] = { "115200", "9600", "460800", "921600" };
 	size_t i;
@@ -795,7 +795,7 @@ static bool restart(struct sim *sim, const char *device)
 }
 
 /* The wire does not bear the rate that is asked for: both stay at the old one. */
-TEST_F_TIMEOUT(line, rate_taken_back, 120)
+TEST_F(line, rate_taken_back)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	int fd;
@@ -823,9 +823,9 @@ TEST_F_TIMEOUT(line, rate_taken_back, 120)
 }
 
 /* One that bears it in neither direction: the log says where the module is. */
-TEST_F_TIMEOUT(line, rate_lost, 180)
+TEST_F(line, rate_lost)
 {
-	uint64_t limit = atw_now_ms() + 60000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	ASSERT_LE(0, log);
@@ -838,7 +838,7 @@ TEST_F_TIMEOUT(line, rate_lost, 180)
 	}
 	/* Once the wire is mended it is found there. */
 	ASSERT_EQ(0, sim_tell(&self->sim[0], "clear"));
-	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", 4 * UP_MS));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", LONG_MS));
 	EXPECT_TRUE(file_says(self->device[0], "baud", "921600\n"));
 	ASSERT_TRUE(transfer(self->device[0], 20000));
 	close(log);
@@ -856,7 +856,7 @@ static int set_crtscts(const char *tty, int *fd)
 }
 
 /* RTS and CTS: first the module's, then ours; neither where it or a wire has none. */
-TEST_F_TIMEOUT(line, flow_control, 120)
+TEST_F(line, flow_control)
 {
 	static const char *const option[][2] = {
 		{ "--quirk", "flow-control=1" },
@@ -888,7 +888,7 @@ TEST_F_TIMEOUT(line, flow_control, 120)
 	}
 }
 
-TEST_F_TIMEOUT(line, boots_into_transparent_mode, 60)
+TEST_F(line, boots_into_transparent_mode)
 {
 	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault", "boot-transparent"));
 	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
@@ -906,9 +906,9 @@ static int open_master(char *tty, size_t size)
 }
 
 /* Nobody at the other end: no one waits for it, and the log says so. */
-TEST_F_TIMEOUT(line, no_module, 90)
+TEST_F(line, no_module)
 {
-	uint64_t limit = atw_now_ms() + 60000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	char tty[64], path[64], buf[256];
 	int master, log, fd, clean = 0;
 	struct pollfd p;
@@ -944,7 +944,7 @@ TEST_F_TIMEOUT(line, no_module, 90)
 }
 
 /* Nor does it take anything: the line is stuck with bytes of ours in it. */
-TEST_F_TIMEOUT(line, stuck_line, 60)
+TEST_F(line, stuck_line)
 {
 	char tty[64];
 	int master, i;
@@ -962,7 +962,7 @@ TEST_F_TIMEOUT(line, stuck_line, 60)
 }
 
 /* Something is there, but it is no module: noise, or a chatty console. */
-TEST_F_TIMEOUT(line, noise, 60)
+TEST_F(line, noise)
 {
 	static const char *const text[] = {
 		"\r\nOK\r\n", "\r\nready\r\n", ">", "\r\n+EVENT:SocketDown,1,99999999,x\r\n",
@@ -1069,7 +1069,7 @@ TEST_F_TIMEOUT(line, cycles, 600)
 		ASSERT_TRUE(devices_gone());
 		for (j = 0; j < 3; j++)
 			close(fd[j]);
-		ASSERT_TRUE(atw_listed_becomes(0, 5000));
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	}
 }
 
@@ -1136,7 +1136,7 @@ static void *connector(void *arg)
 }
 
 /* Two attach and take off the same line, one writes to it, one uses what appears. */
-TEST_F_TIMEOUT(line, attach_races, 60)
+TEST_F(line, attach_races)
 {
 	struct flip flip = { 0 }, write = { 0 }, conn = { 0 };
 	pthread_t thread[4];
@@ -1172,7 +1172,7 @@ TEST_F_TIMEOUT(line, attach_races, 60)
 }
 
 /* Both ends are hung up while bytes fly; after pty04 and hangup01 of LTP. */
-TEST_F_TIMEOUT(line, hangup_races, 120)
+TEST_F(line, hangup_races)
 {
 	int i, fd, ldisc;
 

@@ -32,7 +32,7 @@ FIXTURE_SETUP(dgram)
 	self->peer = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
 	self->fd = atw_socket(SOCK_DGRAM);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, atw_timeouts(self->fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(self->fd, LONG_MS));
 }
 
 FIXTURE_TEARDOWN(dgram)
@@ -46,12 +46,12 @@ static bool ask(int fd, int count, int size, unsigned int seed)
 	char text[64];
 	int n = snprintf(text, sizeof(text), "!send %d %d %u", count, size, seed);
 
-	return send(fd, text, n, 0) == n && atw_wait(fd, POLLIN, LONG_S * 1000) == POLLIN;
+	return send(fd, text, n, 0) == n && atw_wait(fd, POLLIN, LONG_MS) == POLLIN;
 }
 
 static bool wait_queued(int fd, int at_least)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int n = 0;
 
 	while (!ioctl(fd, SIOCINQ, &n) && n < at_least && atw_now_ms() < limit)
@@ -183,7 +183,7 @@ TEST_F(dgram, buffer_too_small)
 	ASSERT_EQ(100, recv(self->fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(-1, pattern_check(buf, 100, 42, 0));
 	/* No room at all takes a datagram as well. */
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	ASSERT_EQ(0, recv(self->fd, buf, 0, 0));
 	ASSERT_ERRNO(EAGAIN, recv(self->fd, buf, 1, MSG_DONTWAIT));
 }
@@ -219,7 +219,7 @@ TEST_F(dgram, peek_and_queue)
 	EXPECT_EQ(0, n);
 	ASSERT_TRUE(ask(self->fd, 5, 300, 60));
 	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+		ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 		/* The next datagram's size, not that of all. */
 		ASSERT_EQ(0, ioctl(self->fd, SIOCINQ, &n));
 		ASSERT_EQ(300, n);
@@ -254,7 +254,7 @@ TEST_F(dgram, invalid_buffers)
 	ASSERT_ERRNO(EFAULT, send(self->fd, (void *)8, 100, 0));
 	ASSERT_ERRNO(EFAULT, sendto(self->fd, "x", 1, 0, (struct sockaddr *)8, 128));
 	ASSERT_EQ(2, send(self->fd, "ab", 2, 0));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	ASSERT_ERRNO(EFAULT, recv(self->fd, (void *)8, 8, MSG_PEEK));
 	ASSERT_EQ(2, recv(self->fd, buf, sizeof(buf), 0));
 }
@@ -284,7 +284,7 @@ static int which(const uint8_t *buf, size_t len, unsigned int seed, int from, in
 /* A program that does not read loses datagrams, whole ones and the newest. */
 TEST_F(dgram, reader_too_slow)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int small = 4096, got = 0, last = -1;
 	uint8_t buf[MOST];
 	ssize_t n;
@@ -358,7 +358,7 @@ TEST_F(dgram, options)
 		     setsockopt(self->fd, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE, 5));
 	ASSERT_EQ(0, atw_connect(self->fd, &self->peer));
 	ASSERT_EQ(2, send(self->fd, "ok", 2, 0));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	EXPECT_EQ(POLLIN | POLLOUT, atw_wait(self->fd, POLLIN | POLLOUT, 0));
 }
 

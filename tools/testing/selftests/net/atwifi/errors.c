@@ -131,7 +131,7 @@ TEST(refused_nonblocking)
 
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, CLOSED_PORT));
-	events = atw_wait(fd, POLLIN | POLLOUT, LONG_S * 1000);
+	events = atw_wait(fd, POLLIN | POLLOUT, LONG_MS);
 	EXPECT_NE(0, events & POLLERR);
 	EXPECT_NE(0, events & POLLOUT);
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));

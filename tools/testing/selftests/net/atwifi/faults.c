@@ -22,7 +22,7 @@
 #include "util.h"
 
 /* From a module that stopped answering to one that works: time-outs included. */
-#define RECOVERY_MS	40000
+#define RECOVERY_MS	LONG_MS
 
 FIXTURE(faults)
 {
@@ -69,7 +69,7 @@ static bool works_again(void)
 /* What is closed is deleted in the module soon after. */
 static bool none_left(void)
 {
-	uint64_t limit = atw_now_ms() + 10000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 
 	while (atw_sim_stat("sockets")) {
 		if (atw_now_ms() > limit)
@@ -95,7 +95,7 @@ TEST_F(faults, peer_resets)
 	fd = atw_peer("reset-after 10");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(10, atw_send_all(fd, "0123456789", 10));
-	ASSERT_NE(0, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_NE(0, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
 	ASSERT_EQ(0, recv(fd, &byte, 1, 0));
 	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
 	close(fd);
@@ -124,14 +124,14 @@ TEST_F(faults, peer_resets_upload)
  * The module would connect again by itself and go on under the same number:
  * not one byte of the second connection may appear in the first.
  */
-TEST_F_TIMEOUT(faults, no_reconnect, 60)
+TEST_F(faults, no_reconnect)
 {
 	int fd, i;
 	char byte;
 
 	fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
 	for (i = 0; i < (int)strlen(GREETING); i++) {
 		ASSERT_EQ(1, atw_recv_all(fd, &byte, 1));
@@ -147,7 +147,7 @@ TEST_F_TIMEOUT(faults, no_reconnect, 60)
 	EXPECT_TRUE(none_left());
 }
 
-TEST_F_TIMEOUT(faults, reset_in_download, 90)
+TEST_F(faults, reset_in_download)
 {
 	long boots = atw_sim_stat("uptime-boots");
 	int64_t got;
@@ -184,7 +184,7 @@ TEST_F_TIMEOUT(faults, reset_in_download, 90)
  * The banner closes the payload that a reset has cut off, as if it were its end:
  * there are 50 or 52 bytes of it before a CR LF.
  */
-TEST_F_TIMEOUT(faults, reset_in_payload, 90)
+TEST_F(faults, reset_in_payload)
 {
 	static const int missing[] = { 50, 52 };
 	char fault[64];
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(faults, reset_in_payload, 90)
 }
 
 /* The same words from a remote are its own. */
-TEST_F_TIMEOUT(faults, words_of_a_module, 60)
+TEST_F(faults, words_of_a_module)
 {
 	static const char words[] =
 		"\r\n################################################\r\n\r\n"
@@ -242,7 +242,7 @@ static void *later_thread(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(faults, reset_in_upload, 90)
+TEST_F(faults, reset_in_upload)
 {
 	struct later l = { "reset", 50 };
 	uint8_t buf[4096];
@@ -269,7 +269,7 @@ TEST_F_TIMEOUT(faults, reset_in_upload, 90)
 }
 
 /* Who waits is woken: in recv(), in poll(), in close() with SO_LINGER. */
-TEST_F_TIMEOUT(faults, reset_wakes, 90)
+TEST_F(faults, reset_wakes)
 {
 	struct linger lin = { 1, 60 };
 	int idle, poller, full, lazy;
@@ -292,7 +292,7 @@ TEST_F_TIMEOUT(faults, reset_wakes, 90)
 		;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
 	ASSERT_ERRNO(ECONNRESET, recv(idle, &byte, 1, 0));
-	ASSERT_NE(0, POLLERR & atw_wait(poller, POLLIN, LONG_S * 1000));
+	ASSERT_NE(0, POLLERR & atw_wait(poller, POLLIN, LONG_MS));
 	ASSERT_ERRNO(ECONNRESET, recv(poller, &byte, 1, 0));
 	ASSERT_EQ(0, close(full));
 	/* Told to who asks later, too, in whatever call. */
@@ -301,14 +301,14 @@ TEST_F_TIMEOUT(faults, reset_wakes, 90)
 	EXPECT_TRUE(works_again());
 }
 
-TEST_F_TIMEOUT(faults, reset_dgram, 90)
+TEST_F(faults, reset_dgram)
 {
 	char byte;
 	int fd;
 
 	fd = atw_socket(SOCK_DGRAM);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
 	ASSERT_EQ(1, send(fd, "x", 1, 0));
 	ASSERT_EQ(1, recv(fd, &byte, 1, 0));
@@ -318,7 +318,7 @@ TEST_F_TIMEOUT(faults, reset_dgram, 90)
 }
 
 /* One after the other, also while the driver is still busy with the last. */
-TEST_F_TIMEOUT(faults, reset_often, 120)
+TEST_F(faults, reset_often)
 {
 	int i;
 
@@ -327,10 +327,10 @@ TEST_F_TIMEOUT(faults, reset_often, 120)
 		atw_pause_ms(i * 90);
 	}
 	EXPECT_TRUE(works_again());
-	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 5000));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
-TEST_F_TIMEOUT(faults, link_lost, 120)
+TEST_F(faults, link_lost)
 {
 	int64_t got;
 	int fd, idle, err;
@@ -356,7 +356,7 @@ TEST_F_TIMEOUT(faults, link_lost, 120)
 	}
 	ASSERT_STREQ("ENETDOWN", atw_errno_name(errno));
 	ASSERT_ERRNO(ENETDOWN, recv(idle, &byte, 1, 0));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 10000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	close(fd);
 	close(idle);
 	/* A new one is told at once. */
@@ -365,13 +365,13 @@ TEST_F_TIMEOUT(faults, link_lost, 120)
 	ASSERT_ERRNO(ENETDOWN, atw_connect_host(fd, atw_peer_port()));
 	close(fd);
 	ASSERT_EQ(0, atw_sim("link up"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 20000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	EXPECT_TRUE(works_again());
 	EXPECT_TRUE(none_left());
 }
 
 /* Lost and found again while the module had no time to be asked. */
-TEST_F_TIMEOUT(faults, link_lost_for_a_moment, 120)
+TEST_F(faults, link_lost_for_a_moment)
 {
 	int fd, idle;
 	char byte;
@@ -392,7 +392,7 @@ TEST_F_TIMEOUT(faults, link_lost_for_a_moment, 120)
 }
 
 /* The wire is cut: every wait ends, and all is well when it is back. */
-TEST_F_TIMEOUT(faults, silent_module, 180)
+TEST_F(faults, silent_module)
 {
 	int fd, err = 0, i;
 	uint8_t buf[4096] = { 0 };
@@ -416,7 +416,7 @@ TEST_F_TIMEOUT(faults, silent_module, 180)
 	EXPECT_TRUE(works_again());
 }
 
-TEST_F_TIMEOUT(faults, send_timeout, 120)
+TEST_F(faults, send_timeout)
 {
 	uint8_t buf[4096] = { 0 };
 	uint64_t start;
@@ -442,7 +442,7 @@ TEST_F_TIMEOUT(faults, send_timeout, 120)
  * An address that never answers: the module gives up late. While it tries,
  * nothing can be sent, but what comes in comes in.
  */
-TEST_F_TIMEOUT(faults, connect_never_answered, 120)
+TEST_F(faults, connect_never_answered)
 {
 	int fd = atw_socket(SOCK_STREAM);
 	int code = 0;
@@ -461,7 +461,7 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-TEST_F_TIMEOUT(faults, connect_interrupted, 120)
+TEST_F(faults, connect_interrupted)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct itimerval it = { .it_value = { 0, 200000 } };
@@ -483,7 +483,7 @@ TEST_F_TIMEOUT(faults, connect_interrupted, 120)
 }
 
 /* Interrupted, and the socket closed: the connection is not left behind. */
-TEST_F_TIMEOUT(faults, connect_abandoned, 120)
+TEST_F(faults, connect_abandoned)
 {
 	uint64_t start = atw_now_ms();
 	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
@@ -499,7 +499,7 @@ TEST_F_TIMEOUT(faults, connect_abandoned, 120)
 	EXPECT_TRUE(none_left());
 }
 
-TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
+TEST_F(faults, connect_time_out_of_ours)
 {
 	int fd = atw_socket(SOCK_STREAM);
 	uint64_t start;
@@ -516,7 +516,7 @@ TEST_F_TIMEOUT(faults, connect_time_out_of_ours, 120)
 }
 
 /* Downloads go on while the module is busy connecting. */
-TEST_F_TIMEOUT(faults, download_beside_connect, 120)
+TEST_F(faults, download_beside_connect)
 {
 	int down, fd, err;
 
@@ -531,7 +531,7 @@ TEST_F_TIMEOUT(faults, download_beside_connect, 120)
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 }
 
-TEST_F_TIMEOUT(faults, reset_in_connect, 120)
+TEST_F(faults, reset_in_connect)
 {
 	struct later l = { "reset", 200 };
 	int fd = atw_socket(SOCK_STREAM);
@@ -651,7 +651,7 @@ static enum outcome try_upload(uint64_t bytes, unsigned int seed, int *err)
 	return out;
 }
 
-TEST_F_TIMEOUT(noise, streams, 300)
+TEST_F(noise, streams)
 {
 	static const int ways_to_fail[] = { ECONNRESET, ETIMEDOUT, ENETDOWN, EPIPE, 0 };
 	uint64_t limit = atw_now_ms() + 120000;

@@ -39,7 +39,7 @@ TEST(stream_by_name)
 
 	fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_connect(fd, &addr));
 	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&back, &len));
 	EXPECT_EQ(sizeof(back), len);
@@ -57,7 +57,7 @@ TEST(dgram_by_name)
 
 	fd = atw_socket(SOCK_DGRAM);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(5, sendto(fd, "hello", 5, 0, (struct sockaddr *)&addr, sizeof(addr)));
 	ASSERT_EQ(5, recv(fd, buf, sizeof(buf), 0));
 	ASSERT_STREQ("hello", buf);

@@ -43,7 +43,7 @@ FIXTURE_SETUP(passive)
 	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 	}
 	ASSERT_EQ(0, set_mode("passive\n"));
 	self->seen = atw_stat(ATW_DEVICE, "passive");
@@ -142,7 +142,7 @@ TEST_F(passive, remote_close_data_pending)
 
 	fd = atw_peer("source 30000 84");
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
 	ASSERT_EQ(30000, atw_download(fd, 30000, 84, &err));
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
@@ -171,7 +171,7 @@ TEST_F(passive, datagrams)
 	int i;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
 	for (i = 1; i <= 5; i++) {
 		pattern_fill(buf, 100 * i, i, 0);
@@ -189,8 +189,8 @@ TEST_F(passive, reset)
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
 	ASSERT_EQ(0, atw_sim("reset"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", 30000));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", LONG_MS));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	fd = atw_peer("source 5000 86");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(5000, atw_download(fd, 5000, 86, &err));
@@ -220,7 +220,7 @@ TEST_F(passive, flood)
 	close(fd);
 	close(other);
 	/* What comes when it has room again is not touched by it. */
-	limit = atw_now_ms() + 10000;
+	limit = atw_now_ms() + LONG_MS;
 	do {
 		ASSERT_LT(atw_now_ms(), limit);
 		other = atw_peer("echo");

@@ -137,7 +137,7 @@ static int tcp_to(int port)
 {
 	int fd = with_room(atw_socket(SOCK_STREAM));
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_S * 1000) || atw_connect_host(fd, port))) {
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port))) {
 		close(fd);
 		return -1;
 	}
@@ -149,7 +149,7 @@ static int tls_to(int port)
 	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"), port);
 	int fd = with_room(tls_socket());
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_S * 1000) || atw_connect(fd, &addr))) {
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr))) {
 		int err = errno;
 
 		close(fd);
@@ -194,7 +194,7 @@ FIXTURE_SETUP(peers)
 		SKIP(return, "no peers but our own");
 	ASSERT_TRUE(atw_settled());
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 		ASSERT_EQ(0, atw_sim("next-id 1"));
 	}
 	self->t.data = malloc(BIG + 1);
@@ -336,7 +336,7 @@ static int udp_to(int port)
 {
 	int fd = atw_socket(SOCK_DGRAM);
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_S * 1000) || atw_connect_host(fd, port))) {
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port))) {
 		close(fd);
 		return -1;
 	}
@@ -366,7 +366,7 @@ TEST_F(peers, nc_udp_client)
 {
 	self->t.server = atw_server(SOCK_DGRAM, 0, &self->t.port);
 	ASSERT_LE(0, self->t.server);
-	ASSERT_EQ(0, atw_timeouts(self->t.server, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(self->t.server, LONG_MS));
 	ASSERT_TRUE(begin(&self->t.peer, "nc-dial-udp", self->t.port));
 	ASSERT_EQ(SMALL, recv(self->t.server, self->t.data, BIG, 0));
 	EXPECT_TRUE(is_file(self->t.data, SMALL, "small"));
@@ -400,7 +400,7 @@ TEST_F(peers, socat_udp_client)
 {
 	self->t.server = atw_server(SOCK_DGRAM, 0, &self->t.port);
 	ASSERT_LE(0, self->t.server);
-	ASSERT_EQ(0, atw_timeouts(self->t.server, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(self->t.server, LONG_MS));
 	ASSERT_TRUE(begin(&self->t.peer, "socat-dial-udp", self->t.port));
 	ASSERT_EQ(SMALL, recv(self->t.server, self->t.data, BIG, 0));
 	EXPECT_TRUE(is_file(self->t.data, SMALL, "small"));

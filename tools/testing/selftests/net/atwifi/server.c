@@ -40,7 +40,7 @@ FIXTURE_SETUP(server)
 	ASSERT_TRUE(atw_settled());
 	/* A seed is turned away when its number is near a client's. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 		ASSERT_EQ(0, atw_sim("next-id 1"));
 	}
 	self->fd = atw_server(SOCK_STREAM, 3, &self->port);
@@ -94,7 +94,7 @@ TEST_F(server, not_blocking)
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	ASSERT_ERRNO(EAGAIN, accept4(self->fd, NULL, NULL, 0));
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ASSERT_LE(0, fd);
 	flags = fcntl(fd, F_GETFL);
@@ -104,7 +104,7 @@ TEST_F(server, not_blocking)
 	ASSERT_ERRNO(EAGAIN, accept4(self->fd, NULL, NULL, 0));
 	/* What is accepted does not inherit it. */
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	fd = accept(self->fd, NULL, NULL);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -202,7 +202,7 @@ TEST_F(server, names_of_both_ends)
 	int fd;
 
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	memset(&addr, 0x5a, sizeof(addr));
 	fd = accept(self->fd, (struct sockaddr *)&addr, &len);
 	ASSERT_LE(0, fd);
@@ -231,7 +231,7 @@ TEST_F(server, data_before_accept)
 	int fd, err;
 
 	ASSERT_EQ(0, atw_dial(self->port, "duplex 50000 40"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	/* The peer waits for its own stream: all of ours has come. */
 	atw_pause_ms(500);
 	fd = atw_accept(self->fd);
@@ -247,10 +247,10 @@ TEST_F(server, lost_before_accept)
 	int fd, err;
 
 	ASSERT_EQ(0, atw_dial(self->port, "source 20000 42"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	/* Only the server is left in the module. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(1, 10000));
+		ASSERT_TRUE(atw_sim_has(1, LONG_MS));
 	}
 	fd = atw_accept(self->fd);
 	ASSERT_LE(0, fd);
@@ -280,7 +280,7 @@ TEST_F(server, remote_close_data_pending)
 	ASSERT_EQ(0, atw_dial(self->port, "source 30000 43"));
 	fd = atw_accept(self->fd);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
 	ASSERT_EQ(30000, atw_download(fd, 30000, 43, &err));
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
@@ -312,11 +312,11 @@ TEST_F(server, several)
 	ASSERT_LE(0, other);
 	ASSERT_NE(port, self->port);
 	ASSERT_EQ(0, atw_dial(port, "source 1000 46"));
-	ASSERT_EQ(POLLIN, atw_wait(other, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(other, POLLIN, LONG_MS));
 	EXPECT_EQ(0, atw_wait(self->fd, POLLIN, 0));
 	/* What is deleted may count for a while, and there are only five. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(2, 10000));
+		ASSERT_TRUE(atw_sim_has(2, LONG_MS));
 	}
 	ASSERT_EQ(0, atw_dial(self->port, "source 1000 47"));
 	fd = atw_accept(self->fd);
@@ -333,17 +333,17 @@ TEST_F(server, several)
 /* Who comes when the backlog is full is turned away, the others are not. */
 TEST_F(server, backlog)
 {
-	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
 	int meter, fd;
 
 	ASSERT_EQ(0, listen(self->fd, 1));
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	meter = atw_peer("meter 10");
 	ASSERT_LE(0, meter);
 	before = atw_meter(meter);
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(3, 10000));
+		ASSERT_TRUE(atw_sim_has(3, LONG_MS));
 	}
 	ASSERT_EQ(0, atw_dial(self->port, "mourn 10"));
 	while (atw_meter(meter) != before + 1) {
@@ -359,7 +359,7 @@ TEST_F(server, backlog)
 /* A connection outlives its server; who was not accepted does not. */
 TEST_F(server, close_with_clients)
 {
-	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
 	int meter, fd, err;
 	char line[32];
 
@@ -370,17 +370,17 @@ TEST_F(server, close_with_clients)
 	ASSERT_LE(0, meter);
 	before = atw_meter(meter);
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(3, 10000));
+		ASSERT_TRUE(atw_sim_has(3, LONG_MS));
 	}
 	ASSERT_EQ(0, atw_dial(self->port, "mourn 11"));
-	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	ASSERT_EQ(0, close(self->fd));
 	while (atw_meter(meter) != before + 1) {
 		ASSERT_LT(atw_now_ms(), limit);
 	}
 	close(meter);
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
-	limit = atw_now_ms() + 5000;
+	limit = atw_now_ms() + LONG_MS;
 	do {
 		int try = atw_peer("try %d", self->port);
 
@@ -398,7 +398,7 @@ TEST_F(server, close_with_clients)
 /* close() with unread data: the client learns it. */
 TEST_F(server, close_with_unread)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int fd, n = 0;
 
 	ASSERT_EQ(0, atw_dial(self->port, "source 1000000 48"));
@@ -410,7 +410,7 @@ TEST_F(server, close_with_unread)
 	}
 	ASSERT_EQ(0, close(fd));
 	if (atw_has_sim()) {
-		EXPECT_TRUE(atw_sim_has(1, 10000));
+		EXPECT_TRUE(atw_sim_has(1, LONG_MS));
 	}
 	fd = atw_client(self->fd, self->port, "echo");
 	ASSERT_LE(0, fd);
@@ -431,7 +431,7 @@ TEST_F(server, many_one_after_the_other)
 		ASSERT_EQ(0, close(fd));
 	}
 	if (atw_has_sim()) {
-		EXPECT_TRUE(atw_sim_has(1, 10000));
+		EXPECT_TRUE(atw_sim_has(1, LONG_MS));
 	}
 }
 
@@ -449,7 +449,7 @@ TEST_F(server, reset)
 	ASSERT_EQ(0, atw_sim("reset"));
 	ASSERT_ERRNO(ECONNRESET, recv(fd, &byte, 1, 0));
 	close(fd);
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	fd = atw_client(self->fd, self->port, "echo");
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
@@ -469,9 +469,9 @@ TEST_F(server, link_lost)
 	ASSERT_EQ(0, atw_sim("link down"));
 	ASSERT_EQ(-1, recv(fd, &byte, 1, 0));
 	close(fd);
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	ASSERT_EQ(0, atw_sim("link up"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	fd = atw_client(self->fd, self->port, "echo");
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
@@ -534,8 +534,8 @@ TEST_F(server, torn)
 static bool firmware(const char *quirk)
 {
 	return !atw_sim(quirk) && !atw_sim("reset") &&
-	       atw_state_becomes(ATW_DEVICE, "probing", 30000) &&
-	       atw_state_becomes(ATW_DEVICE, "joined", 30000);
+	       atw_state_becomes(ATW_DEVICE, "probing", LONG_MS) &&
+	       atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
 }
 
 /* Builds that do not say that somebody came, or say it in another way. */
@@ -549,7 +549,7 @@ static void announced(struct __test_metadata *_metadata, int server, int port,
 		SKIP(return, "no emulator");
 	ASSERT_TRUE(firmware(quirk));
 	for (i = 0; i < 3; i++) {
-		ASSERT_TRUE(atw_sim_has(1, 10000));
+		ASSERT_TRUE(atw_sim_has(1, LONG_MS));
 		fd = atw_client(server, port, i & 1 ? "source 9000 60" : "duplex 9000 60");
 		ASSERT_LE(0, fd) {
 			TH_LOG("round %d: %s", i, atw_errno_name(errno));
@@ -583,7 +583,7 @@ TEST_F(server, announced_shortly)
 TEST_F(server, high_numbers)
 {
 	long bringups = atw_stat(ATW_DEVICE, "bringups");
-	uint64_t limit = atw_now_ms() + 90000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int good = 0, failed = 0;
 	struct pollfd p;
 	int fd;
@@ -626,7 +626,7 @@ TEST_F(server, narrow_numbers)
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));
 	one = atw_accept(self->fd);
 	ASSERT_LE(0, one);
-	ASSERT_TRUE(atw_sim_has(2, 10000));
+	ASSERT_TRUE(atw_sim_has(2, LONG_MS));
 	ASSERT_EQ(0, atw_sim("next-id 257"));
 	ASSERT_EQ(0, atw_dial(self->port, "sink 1000 62"));
 	two = atw_accept(self->fd);
@@ -650,7 +650,7 @@ TEST(bind_errors)
 	int fd, other, port, status;
 	pid_t pid;
 
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EINVAL, bind(fd, sa, ATW_ADDRLEN_MIN - 1));
@@ -748,10 +748,10 @@ TEST(dgram_server)
 	int fd, port, ask, second;
 	char buf[2048], line[64];
 
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	fd = atw_server(SOCK_DGRAM, 0, &port);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	/* To whom? */
 	ASSERT_ERRNO(EDESTADDRREQ, send(fd, "x", 1, 0));
 	addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
@@ -805,14 +805,14 @@ TEST(dgram_server_reset)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	fd = atw_server(SOCK_DGRAM, 0, &port);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_sim("reset"));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", 30000));
-	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 30000));
-	ASSERT_TRUE(atw_sim_has(1, 10000));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "probing", LONG_MS));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	ASSERT_TRUE(atw_sim_has(1, LONG_MS));
 	ask = atw_peer("ask %d 1 100 53", port);
 	ASSERT_LE(0, ask);
 	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
@@ -825,7 +825,7 @@ TEST(listing)
 	int fd, port;
 	char want[64], reply[2048];
 
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	fd = atw_server(SOCK_STREAM, 1, &port);
 	ASSERT_LE(0, fd);
 	text = atw_slurp(ATW_PROC);

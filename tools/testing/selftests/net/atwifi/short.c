@@ -106,7 +106,7 @@ TEST(datagrams)
 	int n;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
 	for (n = 1; n <= 12; n++) {
 		ASSERT_EQ(n, send(fd, "abcdefghijkl", n, 0));

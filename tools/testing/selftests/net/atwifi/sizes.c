@@ -58,9 +58,9 @@ static bool set_mode(bool passive)
 /* The module as it was before any test. */
 static bool ready(bool passive)
 {
-	if (!atw_listed_becomes(0, 10000) || !set_mode(passive))
+	if (!atw_listed_becomes(0, LONG_MS) || !set_mode(passive))
 		return false;
-	return !atw_has_sim() || (atw_sim_has(0, 10000) && !atw_sim("next-id 1"));
+	return !atw_has_sim() || (atw_sim_has(0, LONG_MS) && !atw_sim("next-id 1"));
 }
 
 static bool store(int fd, int option, const char *name)
@@ -155,7 +155,7 @@ static int opened(int server, int dial, bool tls, const char *verb)
 		fd = stream_socket(true);
 		addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
 				     atoi(atw_env("ATW_TLS_GOOD", "0")));
-		if (fd >= 0 && (atw_timeouts(fd, LONG_S * 1000) || atw_connect(fd, &addr))) {
+		if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr))) {
 			close(fd);
 			return -1;
 		}
@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(datagrams, server, HOURS_S)
 		/* It answers the first that it hears, and no other. */
 		fd = atw_server(SOCK_DGRAM, 0, &port);
 		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+		ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 		control = atw_peer("pingpong %d %u %d 93", port, n, DATAGRAM);
 		ASSERT_LE(0, control);
 		while (seq < n) {

@@ -112,7 +112,7 @@ TEST(duplex)
 	while (got < 100000) {
 		short events = POLLIN | (sent < 100000 ? POLLOUT : 0);
 
-		events = atw_wait(fd, events, LONG_S * 1000);
+		events = atw_wait(fd, events, LONG_MS);
 		ASSERT_NE(0, events & (POLLIN | POLLOUT));
 		if (events & POLLOUT) {
 			n = 100000 - sent < sizeof(buf) ? 100000 - sent : sizeof(buf);
@@ -175,7 +175,7 @@ TEST(server_speaks_first)
 	for (i = 0; i < 10; i++) {
 		fd = atw_socket(SOCK_STREAM);
 		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, atw_timeouts(fd, LONG_S * 1000));
+		ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 		ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
 		ASSERT_EQ(sizeof(GREETING) - 1, atw_recv_all(fd, buf, sizeof(GREETING) - 1));
 		ASSERT_STREQ(GREETING, buf);
@@ -193,7 +193,7 @@ TEST(connect_nonblocking)
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
-	ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_S * 1000));
+	ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_MS));
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
 	ASSERT_EQ(0, err);
 	/* The socket is connected: the second call either says so for the first
@@ -230,7 +230,7 @@ TEST(recv_nonblocking)
 	ASSERT_ERRNO(EAGAIN, read(fd, &byte, 1));
 	ASSERT_EQ(0, atw_wait(fd, POLLIN, 0));
 	ASSERT_EQ(1, send(fd, "x", 1, 0));
-	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	ASSERT_EQ(1, read(fd, &byte, 1));
 	ASSERT_EQ('x', byte);
 	ASSERT_ERRNO(EAGAIN, read(fd, &byte, 1));
@@ -263,7 +263,7 @@ TEST(send_nonblocking)
 		if (at == sizeof(buf))
 			break;
 		full++;
-		ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_S * 1000));
+		ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_MS));
 	}
 	EXPECT_LT(0, full);
 	ASSERT_LT(0, atw_recv_line(fd, line, sizeof(line)));
@@ -323,7 +323,7 @@ TEST(waitall)
 
 TEST(rcvlowat)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	uint8_t buf[100];
 	int fd, low = 50, n;
 
@@ -337,7 +337,7 @@ TEST(rcvlowat)
 	} while (n < 20);
 	EXPECT_EQ(0, atw_wait(fd, POLLIN, 0));
 	ASSERT_EQ(30, atw_send_all(fd, "012345678901234567890123456789", 30));
-	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	ASSERT_LE(50, recv(fd, buf, sizeof(buf), 0));
 }
 
@@ -431,7 +431,7 @@ TEST(shutdown_both)
 /* What was written before the shutdown still goes out. */
 TEST(shutdown_after_upload)
 {
-	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
 	int bulk, meter;
 
 	meter = atw_peer("meter 1");
@@ -462,7 +462,7 @@ TEST(remote_close)
 
 	fd = atw_peer("close-after 0");
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
 	EXPECT_EQ(POLLIN, POLLIN & atw_wait(fd, POLLIN, 0));
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
@@ -477,7 +477,7 @@ TEST(remote_close_data_pending)
 
 	fd = atw_peer("source 30000 20");
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_S * 1000));
+	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
 	ASSERT_EQ(30000, atw_download(fd, 30000, 20, &err));
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
@@ -572,7 +572,7 @@ TEST(invalid_buffers)
 	ASSERT_ERRNO(EFAULT, sendmsg(fd, &msg, 0));
 	ASSERT_TRUE(atw_echo_works(fd, 1, 100));
 	ASSERT_EQ(5, atw_send_all(fd, "abcde", 5));
-	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	ASSERT_ERRNO(EFAULT, recv(fd, bad, 5, 0));
 	ASSERT_ERRNO(EFAULT, recv(fd, bad, 5, MSG_PEEK));
 	ASSERT_EQ(5, atw_recv_all(fd, line, 5));
@@ -599,7 +599,7 @@ TEST(invalid_buffers)
 TEST(queue_sizes)
 {
 	uint8_t buf[2000];
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int fd, n = -1;
 
 	fd = atw_peer("echo");
@@ -669,7 +669,7 @@ TEST(recvfrom_stream)
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(3, send(fd, "abc", 3, 0));
-	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	ASSERT_LT(0, recvfrom(fd, buf, 3, 0, (struct sockaddr *)&addr, &len));
 	/* As with TCP: there is no address with the data of a stream. */
 	EXPECT_EQ(0, len);
@@ -783,7 +783,7 @@ TEST(linger)
 	ASSERT_EQ(0, atw_upload(fd, 60000, 23));
 	ASSERT_EQ(0, close(fd));
 	/* The last byte may be between module and peer, none is in the host. */
-	limit = atw_now_ms() + 2000;
+	limit = atw_now_ms() + LONG_MS;
 	while (atw_meter(meter) != before + 60000) {
 		ASSERT_LT(atw_now_ms(), limit);
 	}
@@ -792,7 +792,7 @@ TEST(linger)
 /* Without SO_LINGER close() returns at once, and the rest goes out as well. */
 TEST(close_sends_the_rest)
 {
-	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
 	int fd, meter, i;
 
 	meter = atw_peer("meter 3");
@@ -820,7 +820,7 @@ TEST(linger_none)
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
 	ASSERT_EQ(0, atw_upload(fd, 100000, 25));
 	ASSERT_EQ(0, close(fd));
-	EXPECT_TRUE(atw_listed_becomes(0, 5000));
+	EXPECT_TRUE(atw_listed_becomes(0, LONG_MS));
 }
 
 TEST(poll_and_epoll)
@@ -837,11 +837,11 @@ TEST(poll_and_epoll)
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ASSERT_EQ(1, send(fd, "x", 1, 0));
-	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_S * 1000));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_MS));
 	/* Edge-triggered: not again without news. */
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ASSERT_EQ(1, send(fd, "y", 1, 0));
-	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_S * 1000));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_MS));
 	EXPECT_EQ(2, atw_recv_all(fd, buf, 2));
 }
 
@@ -860,7 +860,7 @@ TEST(exit_closes)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
-	EXPECT_TRUE(atw_listed_becomes(0, 10000));
+	EXPECT_TRUE(atw_listed_becomes(0, LONG_MS));
 }
 
 FIXTURE(other_connection)

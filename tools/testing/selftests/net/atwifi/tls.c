@@ -44,7 +44,7 @@ static int tls_connect(int fd, const char *port)
 {
 	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"), port_of(port));
 
-	atw_timeouts(fd, LONG_S * 1000);
+	atw_timeouts(fd, LONG_MS);
 	return atw_connect(fd, &addr);
 }
 
@@ -331,7 +331,7 @@ TEST(server)
 	if (no_peers())
 		SKIP(return, "no peers that speak TLS, or no emulator");
 	/* What is deleted may count for a while: a full module turns clients away. */
-	ASSERT_TRUE(atw_sim_has(0, 10000));
+	ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 	ASSERT_EQ(0, atw_sim("next-id 1"));
 	ASSERT_EQ(0, store(ATW_TLS_CERT, "good.pem"));
 	ASSERT_EQ(0, store(ATW_TLS_KEY, "good.key"));

@@ -95,7 +95,7 @@ FIXTURE_SETUP(alone)
 	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 	}
 }
 
@@ -114,7 +114,7 @@ FIXTURE_SETUP(transparent)
 	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 	}
 	self->seen = entries();
 	self->fd = atw_peer("echo");
@@ -134,7 +134,7 @@ FIXTURE_TEARDOWN(transparent)
 	}
 }
 
-TEST_F_TIMEOUT(alone, refused, 100)
+TEST_F(alone, refused)
 {
 	int fd, server, port, dgram, other;
 
@@ -185,7 +185,7 @@ TEST_F_TIMEOUT(alone, refused, 100)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(alone, not_in_passive_mode, 100)
+TEST_F(alone, not_in_passive_mode)
 {
 	int fd;
 
@@ -197,7 +197,7 @@ TEST_F_TIMEOUT(alone, not_in_passive_mode, 100)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(transparent, enter_and_leave, 100)
+TEST_F(transparent, enter_and_leave)
 {
 	int i;
 
@@ -218,7 +218,7 @@ TEST_F_TIMEOUT(transparent, enter_and_leave, 100)
 }
 
 /* Short texts are written as they are, and what comes back is read so. */
-TEST_F_TIMEOUT(transparent, both_ways, 100)
+TEST_F(transparent, both_ways)
 {
 	long in, out, sent = 0;
 	char text[200];
@@ -236,7 +236,7 @@ TEST_F_TIMEOUT(transparent, both_ways, 100)
 		sent += 10 * i + 1;
 		/* Another look at the connection, and it is in again. */
 		if (i % 4 == 3) {
-			ASSERT_TRUE(entered_since(seen, 10000));
+			ASSERT_TRUE(entered_since(seen, LONG_MS));
 		}
 	}
 	EXPECT_LT(sent / 4, atw_sim_stat("tt-in") - in);
@@ -265,7 +265,7 @@ static void download(struct __test_metadata *_metadata, long bytes, int chunk, i
 		EXPECT_LT(bytes / 16, atw_sim_stat("tt-out") - out);
 	}
 	close(fd);
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 }
 
 static void upload(struct __test_metadata *_metadata, long bytes)
@@ -283,26 +283,26 @@ static void upload(struct __test_metadata *_metadata, long bytes)
 	}
 	EXPECT_STREQ(want, line);
 	close(fd);
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 }
 
-TEST_F_TIMEOUT(alone, download_64k, 100)
+TEST_F(alone, download_64k)
 {
 	download(_metadata, 64 * 1024, 1024, 10);
 }
 
-TEST_F_TIMEOUT(alone, download_1m, 100)
+TEST_F(alone, download_1m)
 {
 	/* What nothing slows down is too fast for a guest that checks all it does. */
 	download(_metadata, 1024 * 1024, 4096, 25);
 }
 
-TEST_F_TIMEOUT(alone, upload_64k, 100)
+TEST_F(alone, upload_64k)
 {
 	upload(_metadata, 64 * 1024);
 }
 
-TEST_F_TIMEOUT(alone, upload_1m, 100)
+TEST_F(alone, upload_1m)
 {
 	upload(_metadata, 1024 * 1024);
 }
@@ -333,7 +333,7 @@ static void *uploader(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(alone, duplex, 100)
+TEST_F(alone, duplex)
 {
 	struct flow f = { .bytes = 256 * 1024 };
 	pthread_t thread;
@@ -354,7 +354,7 @@ TEST_F_TIMEOUT(alone, duplex, 100)
 	close(f.fd);
 }
 
-TEST_F_TIMEOUT(alone, tls, 100)
+TEST_F(alone, tls)
 {
 	int on = 1, fd = socket(atw_family(), SOCK_STREAM | SOCK_CLOEXEC, ATWPROTO_TLS);
 	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
@@ -367,7 +367,7 @@ TEST_F_TIMEOUT(alone, tls, 100)
 		close(fd);
 		SKIP(return, "no TLS peer");
 	}
-	atw_timeouts(fd, LONG_S * 1000);
+	atw_timeouts(fd, LONG_MS);
 	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_TLS_UNVERIFIED, &on, sizeof(on)));
 	ASSERT_EQ(0, atw_connect(fd, &addr));
 	ASSERT_EQ(0, set_tt(fd, 1));
@@ -379,7 +379,7 @@ TEST_F_TIMEOUT(alone, tls, 100)
 }
 
 /* All texts of '+' and another character, each right after the mode was entered. */
-TEST_F_TIMEOUT(transparent, plus_anywhere, 200)
+TEST_F(transparent, plus_anywhere)
 {
 	char text[4];
 	int len, bits, i;
@@ -395,7 +395,7 @@ TEST_F_TIMEOUT(transparent, plus_anywhere, 200)
 			}
 			/* With silence before it, too. */
 			if (bits + 1 == 1 << len) {
-				ASSERT_TRUE(entered_since(seen, 10000));
+				ASSERT_TRUE(entered_since(seen, LONG_MS));
 				atw_pause_ms(100);
 				ASSERT_TRUE(echoes(self->fd, text, len));
 			}
@@ -407,7 +407,7 @@ TEST_F_TIMEOUT(transparent, plus_anywhere, 200)
 }
 
 /* Writers that pause where it hurts most. */
-TEST_F_TIMEOUT(transparent, plus_slowly, 100)
+TEST_F(transparent, plus_slowly)
 {
 	static const char *const texts[] = { "+++", "a+++b", "++", "+a+a+", "++++++" };
 	char back[16];
@@ -427,7 +427,7 @@ TEST_F_TIMEOUT(transparent, plus_slowly, 100)
 }
 
 /* The module sees silences that the host knows nothing of. */
-TEST_F_TIMEOUT(transparent, line_pauses, 100)
+TEST_F(transparent, line_pauses)
 {
 	char text[900];
 	int i, round;
@@ -451,7 +451,7 @@ TEST_F_TIMEOUT(transparent, line_pauses, 100)
 }
 
 /* What the remote sends may look like the module's own words. */
-TEST_F_TIMEOUT(transparent, remote_talks_like_a_module, 100)
+TEST_F(transparent, remote_talks_like_a_module)
 {
 	static const char *const texts[] = {
 		"\r\n", "OK\r\n", "\r\nOK\r\n", ">", "\r\nERROR\r\n", "Unknown cmd:AT\r\n",
@@ -474,7 +474,7 @@ TEST_F_TIMEOUT(transparent, remote_talks_like_a_module, 100)
 }
 
 /* All the time: then it cannot be told, and the stream may end, but not be wrong. */
-TEST_F_TIMEOUT(transparent, remote_says_ok_always, 60)
+TEST_F(transparent, remote_says_ok_always)
 {
 	char text[1200], back[1200];
 	uint64_t until = atw_now_ms() + 4000;
@@ -502,7 +502,7 @@ TEST_F_TIMEOUT(transparent, remote_says_ok_always, 60)
 }
 
 /* Events as data: intact where the module keeps its own back, else an error. */
-TEST_F_TIMEOUT(transparent, remote_sends_events, 100)
+TEST_F(transparent, remote_sends_events)
 {
 	static const char *const texts[] = {
 		"\r\n+EVENT:WIFI_DISCONNECT\r\n", "\r\n+EVENT:SocketDown,1,5,hello\r\n",
@@ -520,23 +520,23 @@ TEST_F_TIMEOUT(transparent, remote_sends_events, 100)
 		n = atw_recv_all(self->fd, back, len);
 		if (n == (ssize_t)len) {
 			ASSERT_EQ(0, memcmp(texts[i], back, len));
-			ASSERT_TRUE(entered_since(seen, 10000));
+			ASSERT_TRUE(entered_since(seen, LONG_MS));
 			continue;
 		}
 		ASSERT_EQ(-1, n);
 		EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
 		ASSERT_FALSE(atw_profile_is("bw20"));
 		close(self->fd);
-		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 		self->fd = atw_peer("echo");
 		ASSERT_LE(0, self->fd);
 		ASSERT_EQ(0, set_tt(self->fd, 1));
 	}
-	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 1000));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
 /* The remote closes, and after three seconds the module would connect again. */
-TEST_F_TIMEOUT(alone, remote_closes, 100)
+TEST_F(alone, remote_closes)
 {
 	char buf[100];
 	int fd, i;
@@ -550,15 +550,15 @@ TEST_F_TIMEOUT(alone, remote_closes, 100)
 		EXPECT_EQ(0, recv(fd, buf, 1, 0));
 		ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
 		close(fd);
-		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 		if (atw_has_sim()) {
-			ASSERT_TRUE(atw_sim_has(0, 10000));
+			ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 		}
 	}
 }
 
 /* Bytes that were written to nobody are not taken for sent. */
-TEST_F_TIMEOUT(alone, remote_closes_on_writer, 100)
+TEST_F(alone, remote_closes_on_writer)
 {
 	char byte;
 	int fd;
@@ -578,7 +578,7 @@ TEST_F_TIMEOUT(alone, remote_closes_on_writer, 100)
 }
 
 /* What was written before close() arrives, by whichever way, and no '+' with it. */
-TEST_F_TIMEOUT(alone, close_delivers, 100)
+TEST_F(alone, close_delivers)
 {
 	uint64_t limit, before;
 	char text[3000];
@@ -597,10 +597,10 @@ TEST_F_TIMEOUT(alone, close_delivers, 100)
 		ASSERT_EQ(0, set_tt(fd, 1));
 		ASSERT_EQ(len, atw_send_all(fd, text, len));
 		close(fd);
-		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 		meter = atw_peer("meter %d", key);
 		ASSERT_LE(0, meter);
-		limit = atw_now_ms() + 10000;
+		limit = atw_now_ms() + LONG_MS;
 		while (atw_meter(meter) != before + len) {
 			ASSERT_LT(atw_now_ms(), limit) {
 				TH_LOG("%d: %llu", len,
@@ -611,7 +611,7 @@ TEST_F_TIMEOUT(alone, close_delivers, 100)
 	}
 }
 
-TEST_F_TIMEOUT(transparent, link_lost, 100)
+TEST_F(transparent, link_lost)
 {
 	char byte;
 
@@ -620,15 +620,15 @@ TEST_F_TIMEOUT(transparent, link_lost, 100)
 	ASSERT_TRUE(echoes(self->fd, "hello", 5));
 	ASSERT_EQ(0, atw_sim("link down"));
 	ASSERT_ERRNO(ENETDOWN, recv(self->fd, &byte, 1, 0));
-	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "down", 30000));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	ASSERT_EQ(0, atw_sim("link up"));
-	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 60000));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
 /* A connection, to a module that may be about to find out that it has restarted. */
 static int peer_soon(const char *verb)
 {
-	uint64_t limit = atw_now_ms() + 60000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int fd = atw_peer("%s", verb);
 
 	while (fd < 0 && atw_now_ms() < limit) {
@@ -639,7 +639,7 @@ static int peer_soon(const char *verb)
 }
 
 /* The banner comes in the middle of data, and is none. */
-TEST_F_TIMEOUT(alone, module_resets, 100)
+TEST_F(alone, module_resets)
 {
 	uint8_t buf[4096];
 	uint64_t at = 0;
@@ -668,13 +668,13 @@ TEST_F_TIMEOUT(alone, module_resets, 100)
 		ASSERT_EQ(-1, n);
 		EXPECT_STREQ("ECONNRESET", atw_errno_name(errno));
 		close(fd);
-		ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 60000));
-		ASSERT_TRUE(atw_listed_becomes(0, 10000));
+		ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	}
 }
 
 /* Others need the module: the mode is left for them and entered again. */
-TEST_F_TIMEOUT(transparent, others, 100)
+TEST_F(transparent, others)
 {
 	long seen;
 	int other, i;
@@ -691,14 +691,14 @@ TEST_F_TIMEOUT(transparent, others, 100)
 		EXPECT_TRUE(atw_echo_works(other, i + 1, 100));
 		seen = entries();
 		close(other);
-		ASSERT_TRUE(entered_since(seen, 10000));
+		ASSERT_TRUE(entered_since(seen, LONG_MS));
 		ASSERT_TRUE(echoes(self->fd, "hello", 5)) {
 			TH_LOG("%d: %s", i, atw_errno_name(errno));
 		}
 	}
 }
 
-TEST_F_TIMEOUT(transparent, settings, 100)
+TEST_F(transparent, settings)
 {
 	long seen;
 
@@ -707,12 +707,12 @@ TEST_F_TIMEOUT(transparent, settings, 100)
 	EXPECT_TRUE(atw_echo_works(self->fd, 1, 1000));
 	seen = entries();
 	ASSERT_EQ(0, write_mode("active"));
-	ASSERT_TRUE(entered_since(seen, 10000));
+	ASSERT_TRUE(entered_since(seen, LONG_MS));
 	EXPECT_TRUE(atw_echo_works(self->fd, 2, 1000));
 }
 
 /* Who reads nothing loses the connection, not bytes. */
-TEST_F_TIMEOUT(alone, unread, 100)
+TEST_F(alone, unread)
 {
 	/* At the pace of a wire less is as good. */
 	bool board = !strcmp(atw_env("ATW_GUEST", ""), "board");
@@ -734,7 +734,7 @@ TEST_F_TIMEOUT(alone, unread, 100)
 }
 
 /* It ends, and so does another one, while the module has no time for the option. */
-TEST_F_TIMEOUT(alone, ended_meanwhile, 100)
+TEST_F(alone, ended_meanwhile)
 {
 	int fd, other, ret;
 
@@ -750,7 +750,7 @@ TEST_F_TIMEOUT(alone, ended_meanwhile, 100)
 	}
 	close(other);
 	close(fd);
-	ASSERT_TRUE(atw_listed_becomes(0, 10000));
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));

@@ -137,13 +137,13 @@ int atw_accept(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (poll(&p, 1, LONG_S * 1000) != 1) {
+	if (poll(&p, 1, LONG_MS) != 1) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
 	fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
-		atw_timeouts(fd, LONG_S * 1000);
+		atw_timeouts(fd, LONG_MS);
 	return fd;
 }
 
@@ -237,7 +237,7 @@ static int peer_line(int fd, const char *fmt, va_list ap)
 
 	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
 	line[n++] = '\n';
-	if (atw_timeouts(fd, LONG_S * 1000) ||
+	if (atw_timeouts(fd, LONG_MS) ||
 	    atw_connect_host(fd, atw_peer_port()) ||
 	    atw_send_all(fd, line, n) != n)
 		return -1;
@@ -313,7 +313,7 @@ int atw_client(int server, int port, const char *verb)
 	do {
 		if (atw_dial(port, "%s", verb))
 			return -1;
-	} while (--tries && !poll(&p, 1, LONG_S * 1000 / 2));
+	} while (--tries && !poll(&p, 1, 15000));
 	return atw_accept(server);
 }
 
@@ -586,7 +586,7 @@ bool atw_sleeps(pid_t tid)
  */
 bool atw_settled(void)
 {
-	return atw_listed_becomes(0, 40000) && atw_state_becomes(ATW_DEVICE, "joined", 40000);
+	return atw_listed_becomes(0, LONG_MS) && atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
 }
 
 bool atw_has_sim(void)

@@ -28,8 +28,18 @@
 #define ATW_DEVICE	"atw0"
 #define GREETING	"the peer speaks first\n"
 
-/* What no test should ever have to wait for. */
-#define LONG_S		25
+/*
+ * What no test should ever have to wait for, on however slow a machine: less than the
+ * peer's IDLE_SECONDS.
+ */
+#define LONG_S		100
+#define LONG_MS		(LONG_S * 1000)
+
+/* What hangs is ended, and nothing that is only slow: 30 s are too few for that. */
+#ifdef TEST_TIMEOUT_DEFAULT
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	(3 * LONG_S)
+#endif
 
 int atw_family(void);
 const char *atw_env(const char *name, const char *otherwise);

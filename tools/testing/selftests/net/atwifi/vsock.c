@@ -55,7 +55,7 @@ FIXTURE_SETUP(vsock)
 	ASSERT_TRUE(atw_settled());
 	/* What is deleted may count for a while, and numbers begin anew. */
 	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, 10000));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 		ASSERT_EQ(0, atw_sim("next-id 1"));
 	}
 	self->server = atw_server(SOCK_STREAM, 4, &self->port);
@@ -75,7 +75,7 @@ static int accepted(int server, int port, const char *verb)
 
 static int becomes(int fd, unsigned long request, int want)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int n = -1;
 
 	do {
@@ -112,7 +112,7 @@ TEST_F(vsock, client_close)
 
 TEST_F(vsock, server_close)
 {
-	uint64_t before, limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
 	int fd = accepted(self->server, self->port, "mourn 20"), meter;
 
 	ASSERT_LE(0, fd);
@@ -132,7 +132,7 @@ TEST_F(vsock, multiple_connections)
 
 	for (i = 0; i < 3; i++) {
 		if (atw_has_sim()) {
-			ASSERT_TRUE(atw_sim_has(1 + i, 10000));
+			ASSERT_TRUE(atw_sim_has(1 + i, LONG_MS));
 		}
 		fd[i] = accepted(self->server, self->port, "echo");
 		ASSERT_LE(0, fd[i]);
@@ -175,7 +175,7 @@ TEST_F(vsock, poll_rcvlowat)
 	ASSERT_EQ(1, becomes(fd, SIOCINQ, 1));
 	EXPECT_EQ(0, atw_wait(fd, POLLIN, 0));
 	ASSERT_EQ(127, atw_send_all(fd, buf, 127));
-	EXPECT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_S * 1000));
+	EXPECT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	EXPECT_EQ(128, recv(fd, buf, 128, 0));
 }
 
@@ -237,11 +237,11 @@ TEST_F(vsock, leak_accept_queue)
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, atw_dial(self->port, "source 3000 6"));
 	}
-	ASSERT_EQ(POLLIN, atw_wait(self->server, POLLIN, LONG_S * 1000));
+	ASSERT_EQ(POLLIN, atw_wait(self->server, POLLIN, LONG_MS));
 	ASSERT_EQ(0, close(self->server));
 	self->server = -1;
 	if (atw_has_sim()) {
-		EXPECT_TRUE(atw_sim_has(0, 10000));
+		EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 	}
 }
 
