@@ -10,7 +10,7 @@ import tempfile
 import time
 
 BINARY = "./atsim"
-SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "1"))    # valgrind needs more
+SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "6"))    # valgrind needs more
 WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
 
 
