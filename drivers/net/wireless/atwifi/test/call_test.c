@@ -30,7 +30,7 @@ static int job_run(struct atw_module *m, void *arg)
 
 	if (job->slow) {
 		complete(&desk->begun);
-		wait_for_completion_timeout(&desk->go, 20 * HZ);
+		wait_for_completion_timeout(&desk->go, 60 * HZ);
 	}
 	if (desk->done < sizeof(desk->order) - 1)
 		desk->order[desk->done++] = job->name;
@@ -100,7 +100,7 @@ static void call_result(struct kunit *test)
 	((struct job *)call->arg)->result = -EREMOTEIO;
 	KUNIT_EXPECT_EQ(test, 0, atw_calls_add(&desk->q, call));
 	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
-			atw_calls_wait(&desk->q, call, 20 * HZ));
+			atw_calls_wait(&desk->q, call, 60 * HZ));
 	KUNIT_EXPECT_STREQ(test, "a", desk->order);
 	kthread_stop(thread);
 	/* Results are read after the end. */
@@ -149,7 +149,7 @@ static void call_left_alone(struct kunit *test)
 	((struct job *)call->arg)->slow = true;
 	KUNIT_EXPECT_EQ(test, 0, atw_calls_add(&desk->q, call));
 	KUNIT_EXPECT_NE(test, 0UL,
-			wait_for_completion_timeout(&desk->begun, 20 * HZ));
+			wait_for_completion_timeout(&desk->begun, 60 * HZ));
 	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, atw_calls_wait(&desk->q, call, 1));
 	atw_call_put(call);
 	KUNIT_EXPECT_EQ(test, 0U, desk->released);
@@ -172,7 +172,7 @@ static void call_ended(struct kunit *test)
 	atw_calls_refuse(&desk->q, -ENODEV);
 	KUNIT_EXPECT_EQ(test, 1U, desk->released);
 	KUNIT_EXPECT_EQ(test, -ENODEV,
-			atw_calls_wait(&desk->q, waited, 20 * HZ));
+			atw_calls_wait(&desk->q, waited, 60 * HZ));
 	KUNIT_EXPECT_STREQ(test, "", desk->order);
 	atw_call_put(waited);
 	KUNIT_EXPECT_EQ(test, 2U, desk->released);

@@ -147,7 +147,7 @@ static struct fake *fake_start(struct kunit *test, const struct script *script,
 static void fake_finish(struct kunit *test, struct fake *f)
 {
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->done,
-							       20 * HZ));
+							       60 * HZ));
 	atw_channel_stop(&f->ch);
 	kfree_skb(f->skb);
 }
@@ -438,7 +438,7 @@ static void channel_stop_in_flight(struct kunit *test)
 	struct fake *f = fake_start(test, script, run_long);
 
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written,
-							       20 * HZ));
+							       60 * HZ));
 	atw_channel_stop(&f->ch);
 	KUNIT_EXPECT_TRUE(test, completion_done(&f->done));
 	KUNIT_EXPECT_EQ(test, -ENODEV, f->result);
