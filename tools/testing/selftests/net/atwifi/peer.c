@@ -61,13 +61,15 @@ static const char usage_text[] =
 "                            this machine, and be the peer of that connection as\n"
 "                            if it had sent VERB...; tries for 20 s\n"
 "  try PORT                  connect there and close; answer 'errno N'\n"
-"  ask PORT COUNT SIZE SEED  send datagrams to PORT of this machine, as !send\n"
+"  ask PORT COUNT SIZE SEED MS\n"
+"                            send datagrams to PORT of this machine, as !send\n"
 "                            does; answer 'got BYTES', the first that comes back\n"
-"                            within a second, or 'got 0'\n"
+"                            within that time, or 'got 0'\n"
 "  pingpong PORT COUNT SIZE SEED\n"
 "                            send numbered datagrams to PORT of this machine, each\n"
 "                            when the one before has come back as it was, or again\n"
-"                            after a second; answer 'ok COUNT' or 'bad NUMBER'\n"
+"                            after 5 s; answer 'ok COUNT' or 'bad NUMBER'\n"
+"  wait VERB...              read a byte; then the same as VERB...\n"
 "The port that speaks first sends '" GREETING "' and goes on like the other one.\n"
 "\n"
 "A datagram is returned, except\n"
@@ -355,9 +357,10 @@ static void try(int fd, unsigned int port)
 	finish(fd);
 }
 
-static void ask(int fd, unsigned int port, unsigned int n, unsigned int size, unsigned int seed)
+static void ask(int fd, unsigned int port, unsigned int n, unsigned int size, unsigned int seed,
+		unsigned int ms)
 {
-	struct timeval second = { .tv_sec = 1 };
+	struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 	char buf[2048];
 	unsigned int i;
 	ssize_t got;
@@ -366,7 +369,7 @@ static void ask(int fd, unsigned int port, unsigned int n, unsigned int size, un
 	udp = connected(SOCK_DGRAM, port);
 	if (udp < 0 || size > sizeof(buf))
 		return;
-	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (i = 0; i < n; i++) {
 		pattern_fill(buf, size, seed + i, 0);
 		send(udp, buf, size, 0);
@@ -399,7 +402,7 @@ static int returned(int udp, unsigned int size, uint32_t seed, uint32_t seq)
 
 static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, uint32_t seed)
 {
-	struct timeval second = { .tv_sec = 1 };
+	struct timeval limit = { .tv_sec = 5 };
 	int udp, tries = 0, good = 1;
 	char buf[2048];
 	uint32_t seq;
@@ -407,7 +410,7 @@ static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, u
 	udp = connected(SOCK_DGRAM, port);
 	if (udp < 0 || size > sizeof(buf))
 		return;
-	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (seq = 0; seq < n && tries < 10; seq += good) {
 		datagram_fill(buf, size, seed, seq);
 		send(udp, buf, size, 0);
@@ -438,11 +441,16 @@ static void acked(struct stream *s, uint64_t window)
 
 static void serve(int fd, const char *line)
 {
-	unsigned long long n[4] = { 0 };
+	unsigned long long n[5] = { 0 };
 	char verb[16] = "";
 	struct stream s;
 
-	if (sscanf(line, "%15s %llu %llu %llu %llu", verb, n, n + 1, n + 2, n + 3) < 1)
+	if (!strncmp(line, "wait ", 5)) {
+		if (swallow(fd, 1))
+			serve(fd, line + 5);
+		return;
+	}
+	if (sscanf(line, "%15s %llu %llu %llu %llu %llu", verb, n, n + 1, n + 2, n + 3, n + 4) < 1)
 		return;
 	s = (struct stream) { .fd = fd, .bytes = n[0], .seed = n[1], .bad = -1 };
 	if (!strcmp(verb, "echo")) {
@@ -485,7 +493,7 @@ static void serve(int fd, const char *line)
 	} else if (!strcmp(verb, "try")) {
 		try(fd, n[0]);
 	} else if (!strcmp(verb, "ask")) {
-		ask(fd, n[0], n[1], n[2], n[3]);
+		ask(fd, n[0], n[1], n[2], n[3], n[4]);
 	} else if (!strcmp(verb, "pingpong")) {
 		pingpong(fd, n[0], n[1], n[2], n[3]);
 	} else if (!strcmp(verb, "bad")) {

@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(datagrams, client, HOURS_S)
 
 	fd = atw_socket(SOCK_DGRAM);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, 1000));
+	ASSERT_EQ(0, atw_timeouts(fd, 5000));
 	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
 	for (size = sizes(); *size; size++) {
 		uint32_t seq = 0, n = *size / DATAGRAM + 1;

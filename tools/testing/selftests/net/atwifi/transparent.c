@@ -122,7 +122,8 @@ FIXTURE_SETUP(transparent)
 	ASSERT_EQ(0, set_tt(self->fd, 1)) {
 		TH_LOG("%s", atw_errno_name(errno));
 	}
-	ASSERT_EQ(self->seen + 1, entries());
+	/* More than once where it was left again meanwhile, for a look. */
+	ASSERT_LT(self->seen, entries());
 }
 
 FIXTURE_TEARDOWN(transparent)
@@ -220,27 +221,31 @@ TEST_F(transparent, enter_and_leave)
 /* Short texts are written as they are, and what comes back is read so. */
 TEST_F(transparent, both_ways)
 {
-	long in, out, sent = 0;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	char text[200];
+	long in, out;
 	int i;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
 	in = atw_sim_stat("tt-in");
 	out = atw_sim_stat("tt-out");
-	for (i = 0; i < 20; i++) {
+	/*
+	 * How many of them find it entered depends on how late everybody is: until
+	 * it was enough.
+	 */
+	for (i = 0; i < 20 || atw_sim_stat("tt-in") < in + 500 ||
+	     atw_sim_stat("tt-out") < out + 500; i++) {
 		long seen = entries();
 
 		plain(text, sizeof(text), i);
-		ASSERT_TRUE(echoes(self->fd, text, 10 * i + 1));
-		sent += 10 * i + 1;
+		ASSERT_TRUE(echoes(self->fd, text, 10 * (i % 20) + 1));
 		/* Another look at the connection, and it is in again. */
 		if (i % 4 == 3) {
 			ASSERT_TRUE(entered_since(seen, LONG_MS));
 		}
+		ASSERT_LT(atw_now_ms(), limit);
 	}
-	EXPECT_LT(sent / 4, atw_sim_stat("tt-in") - in);
-	EXPECT_LT(sent / 4, atw_sim_stat("tt-out") - out);
 	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
 }
 
@@ -250,9 +255,11 @@ static void download(struct __test_metadata *_metadata, long bytes, int chunk, i
 	char byte;
 	int fd, err;
 
-	fd = atw_peer("source %ld 90 %d %d", bytes, chunk, ms);
+	fd = atw_peer("wait source %ld 90 %d %d", bytes, chunk, ms);
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_room(fd));
 	ASSERT_EQ(0, set_tt(fd, 1));
+	ASSERT_EQ(1, atw_send_all(fd, "x", 1));
 	ASSERT_EQ(bytes, atw_download(fd, bytes, 90, &err)) {
 		TH_LOG("%s", atw_errno_name(err));
 	}
@@ -262,7 +269,7 @@ static void download(struct __test_metadata *_metadata, long bytes, int chunk, i
 	}
 	if (atw_has_sim()) {
 		/* How much depends on how late everybody is. */
-		EXPECT_LT(bytes / 16, atw_sim_stat("tt-out") - out);
+		EXPECT_LT(out, atw_sim_stat("tt-out"));
 	}
 	close(fd);
 	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
@@ -340,9 +347,11 @@ TEST_F(alone, duplex)
 	char line[64];
 	int err;
 
-	f.fd = atw_peer("duplex %ld 92", f.bytes);
+	f.fd = atw_peer("wait duplex %ld 92", f.bytes);
 	ASSERT_LE(0, f.fd);
+	ASSERT_EQ(0, atw_room(f.fd));
 	ASSERT_EQ(0, set_tt(f.fd, 1));
+	ASSERT_EQ(1, atw_send_all(f.fd, "x", 1));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, uploader, &f));
 	ASSERT_EQ(f.bytes, atw_download(f.fd, f.bytes, 92, &err)) {
 		TH_LOG("%s", atw_errno_name(err));
@@ -542,9 +551,10 @@ TEST_F(alone, remote_closes)
 	int fd, i;
 
 	for (i = 0; i < 3; i++) {
-		fd = atw_peer("source 50 95 10 %d", i * 100 + 100);
+		fd = atw_peer("wait source 50 95 10 %d", i * 100 + 100);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(0, set_tt(fd, 1));
+		ASSERT_EQ(1, atw_send_all(fd, "x", 1));
 		ASSERT_EQ(50, atw_recv_all(fd, buf, sizeof(buf)));
 		EXPECT_EQ(-1, pattern_check(buf, 50, 95, 0));
 		EXPECT_EQ(0, recv(fd, buf, 1, 0));
@@ -651,6 +661,7 @@ TEST_F(alone, module_resets)
 	for (i = 0; i < 2; i++) {
 		fd = peer_soon(i ? "source 10000000 96 1000 5" : "echo");
 		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_room(fd));
 		ASSERT_EQ(0, set_tt(fd, 1));
 		if (i) {
 			for (at = 0; at < 50000; at += n) {
@@ -733,20 +744,36 @@ TEST_F(alone, unread)
 	close(fd);
 }
 
+/* Once a socket's remote has gone the module is told that nobody answers its connect. */
+static void *releaser(void *arg)
+{
+	atw_wait(*(int *)arg, POLLRDHUP, LONG_MS);
+	atw_hold(HOLD_ENDS);
+	return NULL;
+}
+
 /* It ends, and so does another one, while the module has no time for the option. */
 TEST_F(alone, ended_meanwhile)
 {
-	int fd, other, ret;
+	int fd, other, ret, err;
+	pthread_t thread;
 
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
 	fd = atw_peer("source 200 98 100 1000");
 	ASSERT_LE(0, fd);
 	other = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, other);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(other));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, releaser, &fd));
 	ret = set_tt(fd, 1);
+	err = errno;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
 	/* On a slow machine it may have come before that. */
-	ASSERT_TRUE(ret && (errno == ENOTCONN || errno == ECONNRESET || errno == EBUSY)) {
-		TH_LOG("%d, %s", ret, atw_errno_name(errno));
+	ASSERT_TRUE(ret && (err == ENOTCONN || err == ECONNRESET || err == EBUSY)) {
+		TH_LOG("%d, %s", ret, atw_errno_name(err));
 	}
 	close(other);
 	close(fd);

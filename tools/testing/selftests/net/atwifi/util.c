@@ -589,6 +589,51 @@ bool atw_settled(void)
 	return atw_listed_becomes(0, LONG_MS) && atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
 }
 
+/* Room for all that a peer sends while the program has no processor to read it. */
+int atw_room(int fd)
+{
+	const int room = 16 << 20;
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+}
+
+/*
+ * Resets the emulated module, and waits until it is the driver's again. By the count:
+ * the states on the way there may be over before anybody looks.
+ */
+bool atw_reset_module(void)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	long before = atw_stat(ATW_DEVICE, "bringups");
+
+	if (atw_sim("reset"))
+		return false;
+	while (atw_stat(ATW_DEVICE, "bringups") == before) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(10);
+	}
+	return atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
+}
+
+/*
+ * How long the emulated module waits for who does not answer, from now on and where it
+ * waits already: a connect to the hole keeps it busy for as long as a test wants.
+ */
+int atw_hold(int ms)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "connect-timeout %d", ms);
+	return atw_sim(command);
+}
+
+/* How often the driver may have asked for the state of the link, which is every 30 s. */
+long atw_link_polls(uint64_t since)
+{
+	return (atw_now_ms() - since) / 30000 + 1;
+}
+
 bool atw_has_sim(void)
 {
 	return *atw_env("ATW_SIM_CONTROL", "");
@@ -632,7 +677,7 @@ int atw_sim_at(const char *path, char *reply, size_t size, const char *command)
 	if (write(fd, line, n) != n)
 		goto out;
 	while (have < size - 1) {
-		if (!(atw_wait(fd, POLLIN, 5000) & POLLIN) || read(fd, reply + have, 1) != 1)
+		if (!(atw_wait(fd, POLLIN, LONG_MS) & POLLIN) || read(fd, reply + have, 1) != 1)
 			break;
 		if (reply[have] == '\n')
 			break;

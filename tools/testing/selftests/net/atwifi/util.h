@@ -35,6 +35,11 @@
 #define LONG_S		100
 #define LONG_MS		(LONG_S * 1000)
 
+/* How long the emulated module waits for an answer: usually, and where it is held. */
+#define HOLD_USUAL	5000
+#define HOLD_LONG	(2 * LONG_MS)
+#define HOLD_ENDS	1
+
 /* What hangs is ended, and nothing that is only slow: 30 s are too few for that. */
 #ifdef TEST_TIMEOUT_DEFAULT
 #undef TEST_TIMEOUT_DEFAULT
@@ -87,6 +92,10 @@ bool atw_state_becomes(const char *device, const char *state, int ms);
 
 bool atw_sleeps(pid_t tid);
 bool atw_settled(void);
+int atw_room(int fd);
+bool atw_reset_module(void);
+int atw_hold(int ms);
+long atw_link_polls(uint64_t since);
 bool atw_has_sim(void);
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
 int atw_sim(const char *command);
