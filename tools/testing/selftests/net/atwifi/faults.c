@@ -46,6 +46,8 @@ FIXTURE_TEARDOWN(faults)
 	EXPECT_EQ(0, atw_sim("clear"));
 	EXPECT_EQ(0, atw_sim("silent off"));
 	EXPECT_EQ(0, atw_sim("link up"));
+	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
+	EXPECT_EQ(0, atw_hold(HOLD_USUAL));
 }
 
 static bool works_again(void)
@@ -104,12 +106,13 @@ TEST_F(faults, peer_resets)
 
 TEST_F(faults, peer_resets_upload)
 {
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	uint8_t buf[4096] = { 0 };
-	int fd, err = 0, i;
+	int fd, err = 0;
 
 	fd = atw_peer("reset-after 20000");
 	ASSERT_LE(0, fd);
-	for (i = 0; i < 5000 && !err; i++)
+	while (!err && atw_now_ms() < limit)
 		if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
 			err = errno;
 	ASSERT_TRUE(one_of(err, (int[]){ ECONNRESET, EPIPE, 0 })) {
@@ -155,6 +158,7 @@ TEST_F(faults, reset_in_download)
 
 	fd = atw_peer("source 50000000 41 1000 4");
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_room(fd));
 	ASSERT_EQ(60000, atw_download(fd, 60000, 41, &err));
 	ASSERT_EQ(0, atw_sim("reset"));
 	/* The rest of what had come, then the error: nothing of the banner. */
@@ -196,6 +200,7 @@ TEST_F(faults, reset_in_payload)
 			 missing[i]);
 		fd = atw_peer("source 50000000 42 1000 4");
 		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_room(fd));
 		ASSERT_EQ(0, atw_sim(fault));
 		/* -1 if a byte is wrong. */
 		ASSERT_LT(10000, atw_download(fd, 50000000, 42, &err));
@@ -272,7 +277,7 @@ TEST_F(faults, reset_in_upload)
 TEST_F(faults, reset_wakes)
 {
 	struct linger lin = { 1, 60 };
-	int idle, poller, full, lazy;
+	int idle, poller, full, lazy, busy;
 	struct later l = { "reset", 50 };
 	static uint8_t buf[65536];
 	pthread_t thread;
@@ -287,7 +292,11 @@ TEST_F(faults, reset_wakes)
 	lazy = atw_peer("echo");
 	ASSERT_LE(0, lazy);
 	ASSERT_EQ(0, setsockopt(full, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
-	/* In pieces so large that an unpaced module does not keep up. */
+	/* Nothing is taken from it, so that it is full, while the module connects. */
+	busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, busy);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
 	while (send(full, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
@@ -338,11 +347,12 @@ TEST_F(faults, link_lost)
 
 	fd = atw_peer("source 50000000 43 1000 4");
 	ASSERT_LE(0, fd);
+	/* That it runs over would end it as well, and in another way. */
+	ASSERT_EQ(0, atw_room(fd));
 	idle = atw_peer("echo");
 	ASSERT_LE(0, idle);
 	ASSERT_EQ(30000, atw_download(fd, 30000, 43, &err));
 	ASSERT_EQ(0, atw_sim("link down"));
-	/* Slow enough that what waits meanwhile has room: else that ends it. */
 	got = 30000;
 	for (;;) {
 		uint8_t buf[4096];
@@ -380,10 +390,12 @@ TEST_F(faults, link_lost_for_a_moment)
 	ASSERT_LE(0, idle);
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 500));
 	ASSERT_EQ(0, atw_sim("link down"));
 	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
 	ASSERT_ERRNO(ENETDOWN, recv(idle, &byte, 1, 0));
 	close(idle);
 	close(fd);
@@ -396,21 +408,17 @@ TEST_F(faults, silent_module)
 {
 	int fd, err = 0, i;
 	uint8_t buf[4096] = { 0 };
-	uint64_t start;
 
 	fd = atw_peer("count 62");
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_timeouts(fd, 90000));
 	ASSERT_EQ(0, atw_sim("silent on"));
-	start = atw_now_ms();
+	/* The time-outs of prompt and answer, then a decision: before the program's own. */
 	for (i = 0; i < 100000 && !err; i++)
 		if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
 			err = errno;
 	ASSERT_TRUE(one_of(err, (int[]){ ECONNRESET, ETIMEDOUT, 0 })) {
 		TH_LOG("%s", atw_errno_name(err));
 	}
-	/* The time-outs of prompt and answer, then a decision. */
-	EXPECT_GT(60000, atw_now_ms() - start);
 	close(fd);
 	ASSERT_EQ(0, atw_sim("silent off"));
 	EXPECT_TRUE(works_again());
@@ -430,9 +438,9 @@ TEST_F(faults, send_timeout)
 	ASSERT_STREQ("EAGAIN", atw_errno_name(errno));
 	ASSERT_EQ(0, atw_timeouts(fd, 300));
 	start = atw_now_ms();
+	/* What the driver's own time-outs end breaks with another errno. */
 	ASSERT_ERRNO(EAGAIN, send(fd, buf, sizeof(buf), MSG_NOSIGNAL));
 	EXPECT_LE(290, atw_now_ms() - start);
-	EXPECT_GT(3000, atw_now_ms() - start);
 	close(fd);
 	ASSERT_EQ(0, atw_sim("silent off"));
 	EXPECT_TRUE(works_again());
@@ -464,18 +472,25 @@ static void on_signal(int sig)
 TEST_F(faults, connect_interrupted)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct itimerval it = { .it_value = { 0, 200000 } };
+	/* Again and again: the first may come before the call. */
+	struct itimerval it = { { 0, 200000 }, { 0, 200000 } };
 	int fd = atw_socket(SOCK_STREAM), err = 0;
 	socklen_t len = sizeof(err);
 
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
 	ASSERT_ERRNO(EINTR, atw_connect_hole(fd));
 	/* It goes on without us; a blocking connect() would wait for it again. */
 	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
-	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, 60000));
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	/* A no that comes within 4 s is taken for a remote's. */
+	atw_pause_ms(4500);
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, LONG_MS));
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
 	ASSERT_STREQ("ETIMEDOUT", atw_errno_name(err));
 	close(fd);
@@ -485,16 +500,19 @@ TEST_F(faults, connect_interrupted)
 /* Interrupted, and the socket closed: the connection is not left behind. */
 TEST_F(faults, connect_abandoned)
 {
-	uint64_t start = atw_now_ms();
 	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	uint64_t start;
 
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 100));
+	start = atw_now_ms();
 	ASSERT_EQ(0, close(fd));
 	/* close() does not wait for the module. */
-	EXPECT_GT(1000, atw_now_ms() - start);
+	EXPECT_GT(HOLD_LONG / 2, atw_now_ms() - start);
+	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	EXPECT_TRUE(works_again());
 	EXPECT_TRUE(none_left());
 }
@@ -506,11 +524,13 @@ TEST_F(faults, connect_time_out_of_ours)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_timeouts(fd, 300));
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	start = atw_now_ms();
 	/* As with TCP: it goes on, the program does not wait any longer. */
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	EXPECT_LE(290, atw_now_ms() - start);
-	EXPECT_GT(3000, atw_now_ms() - start);
+	EXPECT_GT(HOLD_LONG / 2, atw_now_ms() - start);
+	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	close(fd);
 	EXPECT_TRUE(works_again());
 }
@@ -522,6 +542,7 @@ TEST_F(faults, download_beside_connect)
 
 	down = atw_peer("source 20000 45 1000 10");
 	ASSERT_LE(0, down);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
@@ -538,6 +559,7 @@ TEST_F(faults, reset_in_connect)
 	pthread_t thread;
 
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
 	ASSERT_ERRNO(ECONNRESET, atw_connect_hole(fd));
 	pthread_join(thread, NULL);
@@ -654,7 +676,7 @@ static enum outcome try_upload(uint64_t bytes, unsigned int seed, int *err)
 TEST_F(noise, streams)
 {
 	static const int ways_to_fail[] = { ECONNRESET, ETIMEDOUT, ENETDOWN, EPIPE, 0 };
-	uint64_t limit = atw_now_ms() + 120000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int count[3] = { 0 }, i, err;
 	enum outcome out;
 
