@@ -116,7 +116,7 @@ TEST_F(fair, uploads_share)
 			ASSERT_LE(0, has[i]);
 		}
 		ASSERT_LT(atw_now_ms(), limit);
-	} while (has[0] + has[1] < 300000);
+	} while (has[0] + has[1] < 150000);
 	EXPECT_LT(has[0], 2 * has[1]);
 	EXPECT_LT(has[1], 2 * has[0]);
 }
