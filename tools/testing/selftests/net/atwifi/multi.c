@@ -29,6 +29,10 @@ FIXTURE_SETUP(multi)
 	ASSERT_LT(2, self->max);
 	ASSERT_GE(MANY, self->max);
 	ASSERT_TRUE(atw_settled());
+	/* What is deleted may count for a while. */
+	if (atw_has_sim()) {
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
+	}
 }
 
 FIXTURE_TEARDOWN(multi)
@@ -227,6 +231,9 @@ TEST_F(multi, used_up)
 			close(fd[i]);
 		close(more);
 		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+		if (atw_has_sim()) {
+			ASSERT_TRUE(atw_sim_has(0, LONG_MS));
+		}
 	}
 }
 
@@ -354,6 +361,7 @@ TEST_F(multi, proc_listing)
  */
 TEST_F(multi, reader_too_slow)
 {
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	int fd, echo, i, small = 16384, err;
 	int64_t got;
 
@@ -363,10 +371,10 @@ TEST_F(multi, reader_too_slow)
 	ASSERT_EQ(0, atw_peer_on(fd, "source 1000000 6"));
 	echo = atw_peer("echo");
 	ASSERT_LE(0, echo);
-	for (i = 0; i < 1000 && !(atw_wait(fd, POLLIN, 0) & POLLERR); i++) {
+	for (i = 0; !(atw_wait(fd, POLLIN, 0) & POLLERR); i++) {
 		ASSERT_TRUE(atw_echo_works(echo, i, 100));
+		ASSERT_LT(atw_now_ms(), limit);
 	}
-	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLIN, 0));
 	/* What had come before is good, then comes the error, never a hole. */
 	got = atw_download(fd, 1000000, 6, &err);
 	ASSERT_LE(0, got);

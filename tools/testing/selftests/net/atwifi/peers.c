@@ -54,7 +54,7 @@ static bool ask(char answer[128], const char *fmt, ...)
 	if (fd < 0)
 		return false;
 	/* It may wait for the end of a program. */
-	if (!atw_timeouts(fd, 40000) && !atw_connect_host(fd, port_of("ATW_REAL")) &&
+	if (!atw_timeouts(fd, 2 * LONG_MS) && !atw_connect_host(fd, port_of("ATW_REAL")) &&
 	    atw_send_all(fd, line, strlen(line)) > 0)
 		n = atw_recv_line(fd, line, sizeof(line));
 	close(fd);
