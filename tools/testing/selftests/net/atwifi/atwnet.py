@@ -12,7 +12,7 @@ import select
 import socket
 import struct
 
-from guest import DEV, Skipped, becomes, carrier, check, counter, run, run_tests
+from guest import DEV, LIMIT, Skipped, becomes, carrier, check, counter, run, run_tests
 
 HOST = os.environ["ATW_HOST"]
 PEER = int(os.environ["ATW_PEER_PORT"])
@@ -44,7 +44,7 @@ def sim(command):
         f.write(command.encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
-            check(select.select([f], [], [], 10)[0], "the emulator is silent")
+            check(select.select([f], [], [], LIMIT)[0], "the emulator is silent")
             answer += f.read(1)
     check(answer.startswith(b"ok"), "%s: %s" % (command, answer))
     return answer.decode()
@@ -70,7 +70,7 @@ def pattern(seed, size):
     return b"".join(out)[:size]
 
 
-def peer(line, limit=20.0, rcvbuf=None):
+def peer(line, limit=LIMIT, rcvbuf=None):
     s = socket.socket()
     s.settimeout(limit)
     if rcvbuf:
@@ -82,12 +82,12 @@ def peer(line, limit=20.0, rcvbuf=None):
 
 def udp():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.settimeout(10)
+    s.settimeout(LIMIT)
     s.connect((HOST, PEER))
     return s
 
 
-def connect_errno(address, port, syncnt=0, limit=20.0):
+def connect_errno(address, port, syncnt=0, limit=LIMIT):
     with socket.socket() as s:
         if syncnt:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, syncnt)
@@ -101,10 +101,25 @@ def connect_errno(address, port, syncnt=0, limit=20.0):
     return "none"
 
 
+@contextlib.contextmanager
+def held():
+    """A module that connects to the hole does so until it is told otherwise."""
+    sim("connect-timeout 200000")
+    try:
+        yield
+    finally:
+        sim("connect-timeout 1")
+        sim("connect-timeout 5000")
+
+
+def atwctl(what):
+    return run("%s --json %s" % (os.environ.get("ATW_CTL", "atwctl"), what))
+
+
 def quiet():
     """Nothing is left of streams, neither here nor in the module."""
-    becomes(lambda: not counter("flows_tcp"), "flows are left", 30)
-    becomes(lambda: sim_stat("sockets") <= counter("flows_udp"), "the module has sockets left", 30)
+    becomes(lambda: not counter("flows_tcp"), "flows are left")
+    becomes(lambda: sim_stat("sockets") <= counter("flows_udp"), "the module has sockets left")
 
 
 @contextlib.contextmanager
@@ -140,7 +155,7 @@ esac
 
 def udhcpc():
     """Configures the device as busybox does; what it was told."""
-    run("udhcpc -i %s -n -q -f -t 5 -T 1 -s %s/udhcpc.sh" % (DEV, TMP))
+    run("udhcpc -i %s -n -q -f -t 20 -T 3 -s %s/udhcpc.sh" % (DEV, TMP))
     with open(TMP + "/lease", encoding="ascii") as f:
         return f.read().split()
 

@@ -23,7 +23,8 @@ import threading
 import time
 
 from guest import (
-    DEV, Module, becomes, check, counter, digest, receive, run, run_tests, same, sysfs, test)
+    DEV, LIMIT, Module, becomes, check, counter, digest, once, receive, run, run_tests, same, sysfs,
+    test)
 
 TMP = "/tmp/expose"
 CTL = os.environ.get("ATW_CTL", "atwctl")
@@ -38,7 +39,9 @@ HOLE = "198.51.100.1"
 HTTP, SSH, OWN, CLOSED = 8081, 8022, 8090, 8099
 DROP_CAPS = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all "
 # Firmware of this family renews its servers after each client: nobody is let in.
-PATIENCE = 30.0
+PATIENCE = LIMIT
+# And who comes at that moment is lost: after so long.
+LOST = 10 if PROFILE == "bw20" else LIMIT / 2
 
 
 def atwctl(args, before=""):
@@ -49,7 +52,7 @@ def fails(status, words, args, before=""):
     """A command that is refused, and says why."""
     with subprocess.Popen("%s%s %s" % (before, CTL, args), shell=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as done:
-        out = done.communicate(timeout=60)[0].decode(errors="replace")
+        out = done.communicate(timeout=LIMIT)[0].decode(errors="replace")
     same(status, done.returncode, args + ": " + out)
     check(words in out, "%s: not '%s' but: %s" % (args, words, out))
 
@@ -85,7 +88,7 @@ class InAir(Module):
     def say(command):
         """A command to its control socket."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(LIMIT)
             s.connect(TMP + "/control")
             s.sendall(command.encode() + b"\n")
             answer = b""
@@ -115,7 +118,7 @@ def in_air():
             LIBC.setns(here.fileno(), 0x40000000)
 
 
-def client(port, limit=20.0, patient=True):
+def client(port, limit=LIMIT, patient=True):
     """A connection to the module from the other side."""
     end = time.monotonic() + (PATIENCE if patient else 0)
     while True:
@@ -132,7 +135,7 @@ def client(port, limit=20.0, patient=True):
             time.sleep(0.2)
 
 
-def end_of(s, limit=20.0):
+def end_of(s, limit=LIMIT):
     """How a stream ends: "end" or the name of an errno."""
     s.settimeout(limit)
     try:
@@ -163,7 +166,7 @@ class Own:
 
     def next(self):
         s, self.who = self.listener.accept()
-        s.settimeout(20)
+        s.settimeout(LIMIT)
         return s
 
     def pair(self, port):
@@ -171,7 +174,7 @@ class Own:
         end = time.monotonic() + PATIENCE
         while True:
             far = client(port)
-            if select.select([self.listener], [], [], 5)[0]:
+            if select.select([self.listener], [], [], LOST)[0]:
                 return far, self.next()
             # One that came when a server was being renewed.
             far.close()
@@ -186,8 +189,8 @@ class Own:
 
 def alone():
     """Nothing but servers is left in the module, and nothing here."""
-    becomes(lambda: MODULE.sockets() <= len(exposed()), "the module has sockets left", 30)
-    becomes(lambda: not counter("flows_tcp"), "flows are left", 30)
+    becomes(lambda: MODULE.sockets() <= len(exposed()), "the module has sockets left")
+    becomes(lambda: not counter("flows_tcp"), "flows are left")
 
 
 # The tests
@@ -263,7 +266,7 @@ def module_is_full():
         atwctl("unexpose tcp %d" % port)
 
 
-def curl(args, port=8080, limit=90):
+def curl(args, port=8080, limit=300):
     """Of this machine's nginx, through the module."""
     return run(AIR + "curl -sS --max-time %d --retry 15 --retry-delay 2 --retry-all-errors "
                "%s http://127.0.0.1:%d/" % (limit - 5, args, port), limit)
@@ -274,15 +277,16 @@ def nginx():
     with exposing(8080, HTTP):
         for name in ("big", "small"):
             run(AIR + "curl -sS --retry 15 --retry-delay 2 --retry-all-errors -o %s/got "
-                "http://127.0.0.1:8080/%s" % (TMP, name), 90)
+                "http://127.0.0.1:8080/%s" % (TMP, name))
             same(digest("%s/www/%s" % (TMP, name)), digest(TMP + "/got"), name)
         # The server closes: so does the module, at once.
-        start = time.monotonic()
         run(AIR + "curl -sS0 --retry 15 --retry-delay 2 --retry-all-errors -o %s/got "
             "http://127.0.0.1:8080/small" % TMP)
         same(digest(TMP + "/www/small"), digest(TMP + "/got"), "HTTP/1.0")
+        start = time.monotonic()
         alone()
-        check(time.monotonic() - start < 40, "it lingered")
+        # What lingers does so for a minute.
+        check(time.monotonic() - start < 50, "it lingered")
         with open(TMP + "/access.log", encoding="ascii") as f:
             who = {line.split()[0] for line in f}
         same({CLIENT if PROFILE == "middleware" else NOBODY}, who, "clients in the log")
@@ -295,7 +299,7 @@ def parallel():
         path = TMP + "/parallel"
         os.makedirs(path, exist_ok=True)
         run("for i in 1 2 3 4 5 6; do " + AIR + "curl -sS --retry 15 --retry-delay 2 "
-            "--retry-all-errors -o %s/$i http://127.0.0.1:8080/medium & done; wait" % path, 120)
+            "--retry-all-errors -o %s/$i http://127.0.0.1:8080/medium & done; wait" % path)
         for i in range(1, 7):
             same(digest(TMP + "/www/medium"), digest("%s/%d" % (path, i)), "file %d" % i)
     alone()
@@ -309,10 +313,10 @@ def sshd():
         same("42\n", run(AIR + "ssh %s -p 2222 root@127.0.0.1 echo 42" % options), "ssh")
         for name in ("medium", "big"):
             run(AIR + "scp %s -P 2222 root@127.0.0.1:%s/www/%s %s/from" % (
-                options, TMP, name, TMP), 90)
+                options, TMP, name, TMP))
             same(digest("%s/www/%s" % (TMP, name)), digest(TMP + "/from"), "scp from, " + name)
             run(AIR + "scp %s -P 2222 %s/www/%s root@127.0.0.1:%s/to" % (
-                options, TMP, name, TMP), 90)
+                options, TMP, name, TMP))
             same(digest("%s/www/%s" % (TMP, name)), digest(TMP + "/to"), "scp to, " + name)
     alone()
 
@@ -353,8 +357,8 @@ def like_a_nic():
         capture.terminate()
         capture.wait()
         seen = run("tcpdump -nr %s/any.pcap 2>/dev/null" % TMP)
-        same(1, len(re.findall(r"Flags \[S\]", seen)), "SYN")
-        same(1, len(re.findall(r"Flags \[S\.\]", seen)), "SYN and ACK")
+        once(seen, "S")
+        once(seen, "S.")
         check(" lo " not in seen, "on lo: " + seen)
     alone()
 
@@ -369,11 +373,11 @@ def port_of_a_server():
             with in_air():
                 far = socket.socket()
             far.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            far.settimeout(20)
+            far.settimeout(LIMIT)
             far.bind(("127.0.0.1", OWN))
             with contextlib.suppress(OSError):
                 far.connect(("127.0.0.1", 7000))
-                if select.select([own.listener], [], [], 2)[0]:
+                if select.select([own.listener], [], [], LOST)[0]:
                     near = own.next()
                     break
             far.close()
@@ -444,8 +448,6 @@ def both_ways():
 
     with Own() as own, exposing(7000, OWN):
         far, near = own.pair(7000)
-        far.settimeout(60)
-        near.settimeout(60)
         threads = [threading.Thread(target=send, args=(far, up)),
                    threading.Thread(target=send, args=(near, down)),
                    threading.Thread(target=lambda: got.update(up=receive(near, len(up)))),
@@ -465,10 +467,11 @@ def both_ways():
 def nobody_listens():
     """Without a server the client is disconnected at once."""
     with exposing(7000, CLOSED):
-        start = time.monotonic()
         far = client(7000)
+        start = time.monotonic()
         check(end_of(far) in ("end", "ECONNRESET"), "the client is not disconnected")
-        check(time.monotonic() - start < 5, "that took long")
+        # A handshake that nobody answers is given up after 10 s.
+        check(time.monotonic() - start < 9, "that took long")
         far.close()
         alone()
 
@@ -489,10 +492,10 @@ def firewall_applies():
         # Rejected by an ICMP error, or by a reset: at once.
         for how in ("reject", "reject with tcp reset"):
             with firewall("iifname %s tcp dport %d %s;" % (DEV, OWN, how)):
-                start = time.monotonic()
                 far = client(7000)
+                start = time.monotonic()
                 check(end_of(far) in ("end", "ECONNRESET"), "not disconnected: " + how)
-                check(time.monotonic() - start < 5, "that took long: " + how)
+                check(time.monotonic() - start < 9, "that took long: " + how)
                 far.close()
                 alone()
         # Dropped: after a while.
@@ -565,7 +568,7 @@ def machine_behind():
         becomes(lambda: "10.9.0.2:80" in run("ip netns exec lan ss -tlnH"), "no server")
         with exposing(8080, "10.9.0.2:80"):
             run(AIR + "curl -sS --retry 15 --retry-delay 2 --retry-all-errors -o %s/got "
-                "http://127.0.0.1:8080/medium" % TMP, 90)
+                "http://127.0.0.1:8080/medium" % TMP)
             same(digest(TMP + "/www/medium"), digest(TMP + "/got"), "file")
     finally:
         server.terminate()
@@ -584,8 +587,8 @@ def module_reset():
         check(end_of(far) in ("end", "ECONNRESET"), "the client's end")
         near.close()
         far.close()
-        becomes(lambda: exposed()[0].get("listening"), "it does not listen again", 40)
-        becomes(lambda: sysfs("state") == "joined", "the module does not come back", 40)
+        becomes(lambda: exposed()[0].get("listening"), "it does not listen again")
+        becomes(lambda: sysfs("state") == "joined", "the module does not come back")
         far, near = own.pair(7000)
         far.sendall(b"after")
         same(b"after", receive(near, 5), "data after the reset")
@@ -606,8 +609,8 @@ def link_lost():
         atwctl("expose tcp 7001:%d" % OWN)
         check(not exposed()[1].get("listening"), "it listens without a network")
         MODULE.say("link up")
-        becomes(lambda: sysfs("state") == "joined", "the module does not join", 40)
-        becomes(lambda: all(e.get("listening") for e in exposed()), "it does not listen", 40)
+        becomes(lambda: sysfs("state") == "joined", "the module does not join")
+        becomes(lambda: all(e.get("listening") for e in exposed()), "it does not listen")
         for port in (7000, 7001):
             far, near = own.pair(port)
             far.sendall(b"again")
@@ -687,7 +690,7 @@ def whose():
     with in_air():
         far = socket.create_server(("127.0.0.1", OWN))
     with Own() as own, exposing(7000, OWN):
-        ours = socket.create_connection((CLIENT, OWN), timeout=20)
+        ours = socket.create_connection((CLIENT, OWN), timeout=LIMIT)
         theirs, near = own.pair(7000)
         told = {s["type"]: s.get("inode") for s in json.loads(atwctl("--json sockets"))}
         same({"tcp-server": None, "tcp-seed": None, "tcp-client": os.fstat(ours.fileno()).st_ino},

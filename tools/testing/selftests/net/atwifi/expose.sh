@@ -21,13 +21,20 @@ listening()
 # A static address: no client of DHCP has to keep it.
 configure()
 {
-	becomes 60 joined && becomes 10 [ -e /sys/class/net/atw0 ] || return 1
+	becomes 120 joined && becomes 120 [ -e /sys/class/net/atw0 ] || return 1
 	ip link set atw0 up
 	ip addr add "$(cat "$DEV/address")/24" dev atw0
 	ip route add default via "$(cat "$DEV/gateway")"
 	# What the peer sends by itself, as an ordinary client gets it.
 	ask "source $BYTES 7" >/tmp/wanted
 	[ "$(wc -c </tmp/wanted)" = "$BYTES" ] && "$ATW_CTL" expose tcp "$PORT:$LOCAL"
+}
+
+# Is somebody at the port that is exposed? Who comes before is sent away.
+serving()
+{
+	grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$LOCAL") [0-9A-F:]* 0A" /proc/net/tcp \
+		/proc/net/tcp6 2>/dev/null
 }
 
 # What the peer answers to a line, to its end.
@@ -39,15 +46,20 @@ ask()
 # The peer connects to the exposed port, and does there what it is told.
 remote()
 {
-	becomes 20 listening && ask "dial $PORT $*" >/dev/null
+	becomes 120 listening && becomes 120 serving && ask "dial $PORT $*" >/dev/null
 }
 
 test_download()
 {
 	rm -f /tmp/answer
 	nc -l -p "$LOCAL" </tmp/wanted >/tmp/answer &
+	server=$!
 	remote sink "$BYTES" 7 || return 1
-	becomes 30 grep -qs "ok $BYTES" /tmp/answer
+	becomes 120 grep -qs "ok $BYTES" /tmp/answer || return 1
+	# The next one wants its port.
+	kill "$server" 2>/dev/null
+	wait "$server"
+	return 0
 }
 
 test_upload()
@@ -72,7 +84,7 @@ test_reset()
 	boots=$(cat "$DEV/statistics/bringups")
 	sim reset
 	again() { [ "$(cat "$DEV/statistics/bringups")" -gt "$boots" ] && joined; }
-	becomes 30 again && test_upload
+	becomes 120 again && test_upload
 }
 
 test_unexpose()

@@ -18,6 +18,8 @@ import time
 
 DEV = "atw0"
 N_DEVELOPMENT = 29
+# What no test should ever have to wait for, on however slow a machine, in seconds.
+LIMIT = 120.0
 TESTS = []
 
 
@@ -43,7 +45,7 @@ def same(want, got, words):
     check(want == got, "%s: %r instead of %r" % (words, got, want))
 
 
-def run(command, limit=60, good=True):
+def run(command, limit=3 * LIMIT, good=True):
     """Runs a command line by sh; its output."""
     # In a group of its own: what hangs is ended with all that it has started.
     with subprocess.Popen(command, shell=True, start_new_session=True, stdin=subprocess.DEVNULL,
@@ -61,7 +63,7 @@ def run(command, limit=60, good=True):
     return out
 
 
-def becomes(condition, words, limit=15.0):
+def becomes(condition, words, limit=LIMIT):
     end = time.monotonic() + limit
     while not condition():
         check(time.monotonic() < end, words)
@@ -102,6 +104,18 @@ def echoes(s, text=b"hello"):
     same(text, receive(s, len(text)), "echo")
 
 
+def once(seen, flags):
+    """
+    Of what tcpdump has SEEN, segments with these flags are copies of one, and none is
+    there twice: the kernel sends it again where the answer is late, with another time.
+    """
+    lines = [line[line.index("IP "):] for line in seen.splitlines()
+             if "Flags [%s]," % flags in line]
+    check(lines, "no segment with [%s]: %s" % (flags, seen))
+    same(1, len({re.search(r" seq (\d+)", line).group(1) for line in lines}), flags)
+    same(len(lines), len(set(lines)), "different ones of [%s]" % flags)
+
+
 class Module:
     """
     An emulated module on a pty, and the device that it is. Its loopback is
@@ -131,11 +145,11 @@ class Module:
         mode[4] = mode[5] = termios.B921600
         termios.tcsetattr(self.tty, termios.TCSANOW, mode)
         fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
-        becomes(lambda: os.path.exists("/sys/class/net/" + DEV), "no network device", 30)
+        becomes(lambda: os.path.exists("/sys/class/net/" + DEV), "no network device")
 
     def configure(self):
         """Gives the device its static address, again."""
-        becomes(lambda: sysfs("state") == "joined", "the module does not join", 40)
+        becomes(lambda: sysfs("state") == "joined", "the module does not join")
         run("ip link set %s up; ip addr flush dev %s" % (DEV, DEV))
         becomes(carrier, "no carrier")
         run("ip addr add %s/24 dev %s; ip route replace default via %s" % (

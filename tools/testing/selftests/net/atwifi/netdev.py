@@ -18,9 +18,11 @@ import time
 
 from atwnet import (
     CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TMP,
-    connect_errno, extra, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp, url)
+    atwctl, connect_errno, extra, held, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp,
+    url)
 from guest import (
-    DEV, becomes, carrier, check, counter, digest, echoes, receive, run, same, sysfs, test)
+    DEV, LIMIT, becomes, carrier, check, counter, digest, echoes, once, receive, run, same, sysfs,
+    test)
 
 
 def checksum(data):
@@ -67,19 +69,19 @@ def curl_parallel():
     os.makedirs(path, exist_ok=True)
     # A connection that is kept for later keeps its socket in the module.
     run("curl -sS -H 'Connection: close' -Z --parallel-immediate --parallel-max 20 " + " ".join(
-        "-o %s/%d '%s?%d'" % (path, i, url("small"), i) for i in range(20)), 120)
+        "-o %s/%d '%s?%d'" % (path, i, url("small"), i) for i in range(20)))
     for i in range(20):
         same(digest(FILES + "/www/small"), digest("%s/%d" % (path, i)), "file %d" % i)
     # Five that are kept fetch all; or more, and the server ends those that are idle.
     run("rm %s/*" % path)
     for what in ("--parallel-max 5", "--parallel-immediate --parallel-max 20"):
         run("curl -sS -Z %s " % what + " ".join("-o %s/%d '%s?%d'" % (
-            path, i, url("small", HTTP_BRIEF), i) for i in range(20)), 120)
+            path, i, url("small", HTTP_BRIEF), i) for i in range(20)))
         for i in range(20):
             same(digest(FILES + "/www/small"), digest("%s/%d" % (path, i)), "file %d" % i)
         run("rm %s/*" % path)
     # The same as programs of their own, so that no connection is used again.
-    run("for i in $(seq 20); do curl -sS -o %s/p$i %s & done; wait" % (path, url("small")), 120)
+    run("for i in $(seq 20); do curl -sS -o %s/p$i %s & done; wait" % (path, url("small")))
     for i in range(1, 21):
         same(digest(FILES + "/www/small"), digest("%s/p%d" % (path, i)), "file %d" % i)
 
@@ -92,7 +94,7 @@ def other_programs():
     code = ("import http.client, hashlib; c = http.client.HTTPConnection('%s', %d); "
             "c.request('GET', '/big'); print(hashlib.sha256(c.getresponse().read()).hexdigest())")
     same(want, run('/usr/bin/python3 -c "%s"' % (code % (HOST, HTTP))).strip(), "http.client")
-    run("rm -rf %s/clone; git clone -q %s %s/clone" % (TMP, url("repo.git"), TMP), 120)
+    run("rm -rf %s/clone; git clone -q %s %s/clone" % (TMP, url("repo.git"), TMP))
     same("20\n", run("git -C %s/clone log --oneline | wc -l" % TMP), "commits")
     run("git -C %s/clone fsck" % TMP)
 
@@ -102,14 +104,14 @@ def mqtt():
     """A message of several segments, kept by a broker."""
     topic = "-h %s -p %d -t test -q 1" % (HOST, MQTT)
     run("%s %s -r -f %s/www/small" % (extra("mosquitto_pub"), topic, FILES))
-    run("%s %s -C 1 -N -W 20 >%s/mqtt" % (extra("mosquitto_sub"), topic, TMP))
+    run("%s %s -C 1 -N -W 120 >%s/mqtt" % (extra("mosquitto_sub"), topic, TMP))
     same(digest(FILES + "/www/small"), digest(TMP + "/mqtt"), "message")
 
 
 @test
 def own_network_code():
     """A program in Go: what it does with sockets is not the C library's way."""
-    out = run("%s -n 40 -c 20 -disable-keepalive %s" % (extra("hey"), url("small")), 120)
+    out = run("%s -n 40 -c 20 -t 100 -disable-keepalive %s" % (extra("hey"), url("small")))
     check(re.search(r"\[200\]\s+40 responses", out) and "Error" not in out, out)
 
 
@@ -133,9 +135,9 @@ def ssh():
 @test
 def names():
     for how in ("", "+tcp"):
-        same("203.0.113.7\n", run("dig %s +short +tries=1 @%s -p %d example.com" % (
+        same("203.0.113.7\n", run("dig %s +short +tries=1 +time=60 @%s -p %d example.com" % (
             how, HOST, DNS)), "dig " + how)
-    out = run("nslookup -port=%d example.com %s" % (DNS, HOST))
+    out = run("nslookup -timeout=60 -port=%d example.com %s" % (DNS, HOST))
     check("203.0.113.7" in out, out)
 
 
@@ -149,7 +151,7 @@ def iperf3():
 @test
 def ping():
     gateway = sysfs("gateway")
-    out = run("ping -c 3 -i 0.5 -W 5 " + gateway)
+    out = run("ping -c 3 -i 0.5 -W 60 " + gateway)
     check(" 0% packet loss" in out, out)
     low = float(re.search(r"= ([\d.]+)/", out).group(1))
     check(low >= 1, "a reply after %g ms" % low)
@@ -158,7 +160,7 @@ def ping():
 @test
 def errors_of_connect():
     same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
-    same("ETIMEDOUT", connect_errno(HOLE, 80, syncnt=1, limit=30), "nobody answers")
+    same("ETIMEDOUT", connect_errno(HOLE, 80, syncnt=1), "nobody answers")
 
     # The link is lost while the module connects.
     with socket.socket() as s:
@@ -166,27 +168,26 @@ def errors_of_connect():
         same(errno.EINPROGRESS, s.connect_ex((HOLE, 81)), "connect")
         becomes(lambda: counter("flows_tcp") > 0, "no flow")
         sim("link down")
-        select.select([], [s], [], 20)
+        select.select([], [s], [], LIMIT)
         same("ENETUNREACH", errno.errorcode.get(
             s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "link lost")
     becomes(lambda: not carrier(), "the carrier stays")
     same("ENETUNREACH", connect_errno(HOST, PEER), "without a carrier")
     sim("link up")
-    becomes(carrier, "no carrier", 30)
+    becomes(carrier, "no carrier")
     with peer("echo") as s:
         echoes(s)
 
     # The module restarts while it connects.
-    with socket.socket() as s:
+    with socket.socket() as s, held():
         s.setblocking(False)
         same(errno.EINPROGRESS, s.connect_ex((HOLE, 82)), "connect")
-        becomes(lambda: counter("flows_tcp") > 0, "no flow")
-        time.sleep(0.3)		# the module must have begun
+        becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
         sim("reset")
-        select.select([], [s], [], 20)
+        select.select([], [s], [], LIMIT)
         same("EHOSTUNREACH", errno.errorcode.get(
             s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "module reset")
-    becomes(carrier, "no carrier", 30)
+    becomes(carrier, "no carrier")
 
 
 @test
@@ -226,6 +227,7 @@ def data_after_the_end():
     try:
         with peer("source 30000 3") as s:
             got = receive(s, 6000)
+            becomes(lambda: not re.search(r" \d+,4,3,", sim("sockets")), "the remote's end")
             s.sendall(b"too late")
             s.shutdown(socket.SHUT_WR)
             ended = "in order"
@@ -259,7 +261,8 @@ def closed_is_closed():
     start = time.monotonic()
     s.close()
     quiet()
-    check(time.monotonic() - start < 10, "it lingered")
+    # What lingers does so for a minute.
+    check(time.monotonic() - start < 50, "it lingered")
 
 
 @test
@@ -281,7 +284,6 @@ def datagrams():
             s.setsockopt(socket.IPPROTO_IP, 10, 2)	# IP_MTU_DISCOVER, IP_PMTUDISC_DO
             try:
                 s.send(b"x" * size)
-                s.settimeout(5)
                 s.recv(2000)
                 got = "none"
             except OSError as e:
@@ -327,8 +329,9 @@ def forwarding():
                 "big")).split()[0], "curl")
             out = run(inside + "curl -sS %s 2>&1 || :" % url("x", 9))
             check("(7)" in out, out)
-            same("203.0.113.7\n", run(inside + "dig +short +tries=1 @%s -p %d example.com" % (
-                HOST, DNS)), "dig")
+            same("203.0.113.7\n", run(
+                inside + "dig +short +tries=1 +time=60 @%s -p %d example.com" % (HOST, DNS)),
+                 "dig")
             # Behind a router there is a link that is narrower than it looks.
             run("ip link set lan0 mtu 1000")
             same(want, run(inside + "curl -sS -H 'Connection: close' %s | sha256sum" % url(
@@ -349,9 +352,9 @@ def firewall():
         want = digest(FILES + "/www/big")
         same(want, run("curl -sS %s | sha256sum" % url("big")).split()[0], "curl")
         same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
-        same("203.0.113.7\n", run("dig +short +tries=1 @%s -p %d example.com" % (HOST, DNS)),
-             "dig")
-        check(" 0% packet loss" in run("ping -c 1 -W 5 " + sysfs("gateway")), "ping")
+        same("203.0.113.7\n", run("dig +short +tries=1 +time=60 @%s -p %d example.com" % (
+            HOST, DNS)), "dig")
+        check(" 0% packet loss" in run("ping -c 1 -W 60 " + sysfs("gateway")), "ping")
         with peer("echo") as s:
             echoes(s)
             out = run("conntrack -L -p tcp --dport %d 2>/dev/null" % PEER)
@@ -377,10 +380,11 @@ def bind_to_device():
 @test
 def seen_once():
     """tcpdump shows each segment once, on the device alone; ss shows no listener."""
+    dumps = []
     for dev in (DEV, "lo"):
-        subprocess.Popen(["tcpdump", "-Z", "root", "-U", "-n", "-i", dev, "-w",
-                          "%s/%s.pcap" % (TMP, dev)], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        dumps.append(subprocess.Popen(["tcpdump", "-Z", "root", "-U", "-n", "-i", dev, "-w",
+                                       "%s/%s.pcap" % (TMP, dev)], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         becomes(lambda d=dev: os.path.exists("%s/%s.pcap" % (TMP, d)) and
                 os.path.getsize("%s/%s.pcap" % (TMP, d)) >= 24, "no tcpdump on " + dev)
     sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
@@ -392,15 +396,20 @@ def seen_once():
     quiet()
     becomes(lambda: "F" in run("tcpdump -nr %s/%s.pcap 'port %d and tcp[13] & 1 != 0'" % (
         TMP, DEV, HTTP)), "no FIN was seen")
-    run("pkill -x tcpdump; sleep 0.5")
+    for dump in dumps:
+        dump.terminate()
+        dump.wait()
     seen = run("tcpdump -nr %s/%s.pcap 'tcp port %d'" % (TMP, DEV, HTTP))
-    same(1, len(re.findall(r"Flags \[S\]", seen)), "SYN")
-    same(1, len(re.findall(r"Flags \[S\.\]", seen)), "SYN and ACK")
-    sent = [int(n) for n in re.findall(r" > %s\.\d+: .* length (\d+)" % re.escape(HOST), seen)]
-    got = [int(n) for n in re.findall(r"IP %s\.\d+ > .* length (\d+)" % re.escape(HOST), seen)]
-    check(50 < sum(sent) < 500, "%d bytes were sent" % sum(sent))
+    once(seen, "S")
+    once(seen, "S.")
+    # Once each: one whose acknowledgment is late goes again.
+    pattern_ = r"%s.* (seq \d+:\d+),.* length (\d+)"
+    sent = dict(re.findall(pattern_ % (r" > %s\.\d+:" % re.escape(HOST)), seen))
+    got = dict(re.findall(pattern_ % (r"IP %s\.\d+ > " % re.escape(HOST)), seen))
+    sent, got = (sum(int(n) for n in d.values()) for d in (sent, got))
+    check(50 < sent < 500, "%d bytes were sent" % sent)
     size = os.path.getsize(FILES + "/www/small")
-    check(size < sum(got) < size + 600, "%d bytes came" % sum(got))
+    check(size < got < size + 600, "%d bytes came" % got)
     same("", run("tcpdump -nr %s/lo.pcap" % TMP), "on lo")
 
 
@@ -426,7 +435,7 @@ def module_reset():
         except ConnectionResetError:
             got = "reset"
         same("reset", got, "after a reset of the module")
-    becomes(lambda: sysfs("state") == "joined", "the module does not come back", 30)
+    becomes(lambda: sysfs("state") == "joined", "the module does not come back")
     becomes(carrier, "no carrier")
     with peer("echo") as s:
         echoes(s)
@@ -451,8 +460,8 @@ def module_reset_in_a_payload():
             same("reset", ended, "a stream that was cut ended")
             check(got == pattern(4, 50000 + len(got))[50000:], "the bytes before it differ")
         becomes(lambda b=before: int(sysfs("statistics/bringups")) > b,
-                "the module does not come back", 25)
-        becomes(carrier, "no carrier", 25)
+                "the module does not come back")
+        becomes(carrier, "no carrier")
 
 
 if __name__ == "__main__":

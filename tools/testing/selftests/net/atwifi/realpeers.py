@@ -23,7 +23,7 @@ import time
 from tlspeer import NAME, free_port
 
 FILES = {"big": 1 << 18, "small": 700}
-LIMIT = 30
+LIMIT = 120
 
 NGINX = """\
 daemon off;
@@ -70,10 +70,12 @@ KINDS = {
     "nc-dial-send": (["nc", "-N", "127.0.0.1", "{port}"], "big", None),
     "nc-dial-receive": (["nc", "-d", "127.0.0.1", "{port}"], "", None),
     "nc-dial-udp": (["nc", "-u", "-W", "1", "127.0.0.1", "{port}"], "small", None),
-    "socat-send": (["socat", "-u", "STDIN", "TCP4-LISTEN:{port},bind=127.0.0.1"], "big", "tcp"),
-    "socat-receive": (["socat", "-u", "TCP4-LISTEN:{port},bind=127.0.0.1", "STDOUT"], "", "tcp"),
-    "socat-echo": (["socat", "TCP4-LISTEN:{port},bind=127.0.0.1", "PIPE"], "", "tcp"),
-    "socat-udp-echo": (["socat", "-T", "20", "UDP4-LISTEN:{port},bind=127.0.0.1", "PIPE"], "",
+    "socat-send": (["socat", "-u", "STDIN", "TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr"], "big",
+                   "tcp"),
+    "socat-receive": (["socat", "-u", "TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr", "STDOUT"], "",
+                      "tcp"),
+    "socat-echo": (["socat", "TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr", "PIPE"], "", "tcp"),
+    "socat-udp-echo": (["socat", "-T", "120", "UDP4-LISTEN:{port},bind=127.0.0.1", "PIPE"], "",
                        "udp"),
     "socat-dial-send": (["socat", "-u", "STDIN", "TCP4:127.0.0.1:{port}"], "big", None),
     "socat-dial-receive": (["socat", "-u", "TCP4:127.0.0.1:{port}", "STDOUT"], "", None),
@@ -161,7 +163,7 @@ class RealPeers:
 
     def do_begin(self, kind, port=None):
         argv, reads, protocol = KINDS[kind]
-        port = int(port or free_port())
+        port = int(port or free_port(protocol))
         ident = len(self.begun)
         with open(self.path("said-%d" % ident), "wb") as said, \
              open(self.path("log-%d" % ident), "wb") as log:

@@ -12,7 +12,6 @@ import http.server
 import os
 import random
 import shutil
-import socket
 import socketserver
 import ssl
 import struct
@@ -21,14 +20,11 @@ import sys
 import tempfile
 import threading
 
+from realpeers import wait_for
+from tlspeer import free_port
+
 FILES = {"big": 1 << 18, "small": 3000}
 PROCESSES = []
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def run(*argv, **kw):
@@ -54,6 +50,17 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *unused):
         pass
 
+    def do_GET(self):
+        """Files, and one that has no end while anybody reads it."""
+        if self.path != "/endless":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(1 << 40))
+        self.end_headers()
+        while True:
+            self.wfile.write(bytes(65536))
+
     def do_PUT(self):
         """Answers with the sum of what was sent."""
         left = int(self.headers["Content-Length"])
@@ -74,9 +81,13 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 class Brief(Quiet):
-    """Ends connections that are idle, as most servers do after a while."""
+    """Ends connections that are idle after a request, as most servers do after a while."""
 
-    timeout = 1
+    timeout = 120
+
+    def handle_one_request(self):
+        super().handle_one_request()
+        self.connection.settimeout(1)
 
 
 def serve(server):
@@ -194,6 +205,8 @@ def main():
         with open(os.path.join(where, "mosquitto.conf"), "w", encoding="ascii") as f:
             f.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n" % say["ATW_MQTT"])
         start(*programs("mosquitto"), "-c", f.name)
+        for name in ("SSH", "IPERF", "HTTP2"):
+            wait_for("tcp", say["ATW_" + name])
         for pair in say.items():
             print("%s=%s" % pair)
         print(flush=True)

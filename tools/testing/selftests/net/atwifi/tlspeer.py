@@ -19,10 +19,25 @@ def openssl(*args):
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+RESERVED = []
+
+
+def free_port(protocol="tcp"):
+    """
+    A port that is free. One of TCP stays so for servers, who set SO_REUSEADDR: the kernel
+    gives it to nobody who asks for any.
+    """
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    s = socket.socket(type=kind)
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+    if protocol == "udp":
+        s.close()
+    else:
+        # Not before: that port may be another one's.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        RESERVED.append(s)
+    return port
 
 
 class Certificates:
@@ -127,7 +142,7 @@ class TlsPeer:
         context.load_cert_chain(self.certs.path("good.pem"), self.certs.path("good.key"))
         # A server may be away for seconds, to be opened anew, and a module that has
         # no socket left sends clients away.
-        for _ in range(100):
+        for _ in range(600):
             try:
                 there = await asyncio.open_connection("127.0.0.1", self.listen_port, ssl=context,
                                                       server_hostname=NAME)

@@ -79,7 +79,7 @@ test_deferred()
 # With a supply to wait for all of it is seen, else how it came out.
 test_power_on()
 {
-	becomes 60 joined || return 1
+	becomes 120 joined || return 1
 	got=$(changes)
 	if wired vcc && ! in_order "$got" vcc=1 enable=1; then
 		say "$got"
@@ -113,7 +113,7 @@ wire()
 {
 	gpio=$(gpio_of "$ATW_LINE")
 	becomes 120 grep -q "gpio_value: $gpio set 0" "$TRACE"/trace &&
-		becomes 10 grep -q "gpio_value: $gpio set 1" "$TRACE"/trace || return 1
+		becomes 120 grep -q "gpio_value: $gpio set 1" "$TRACE"/trace || return 1
 	sim "silent off"
 	sim reset
 }
@@ -126,7 +126,7 @@ test_restart()
 	# Something to do for a module that does not answer.
 	ping -c 1 -W 1 192.0.2.1 >/dev/null 2>&1
 	wire || return 1
-	becomes 60 joined || return 1
+	becomes 120 joined || return 1
 	[ "$(cat "$DEV"/statistics/bringups)" -gt "$before" ]
 }
 
@@ -142,7 +142,7 @@ test_power_off()
 test_power_on_again()
 {
 	echo serial0-0 >"$DRIVER"/bind || return 1
-	becomes 60 joined || return 1
+	becomes 120 joined || return 1
 	got=$(changes)
 	in_order "$got" vcc=1 enable=1 || { say "$got"; return 1; }
 }
