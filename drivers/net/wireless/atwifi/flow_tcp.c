@@ -348,10 +348,12 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 	struct atw_netdev *nd = t->flow.nd;
 
 	mutex_lock(&t->mutex);
+	if (r->aborted)
+		nd->counters.tcp_aborts++;
+	else if (err)
+		nd->counters.tcp_resets++;
 	WRITE_ONCE(t->relay, NULL);
 	atw_relay_put(r);
-	if (err)
-		nd->counters.tcp_resets++;
 	/* A socket that is still to be accepted must be reset first. */
 	if (t->attached || READ_ONCE(t->ending))
 		atw_tcp_drop(t);

@@ -407,6 +407,7 @@ static const struct {
 	ATW_STAT(tcp_unreachable),
 	ATW_STAT(tcp_timed_out),
 	ATW_STAT(tcp_resets),
+	ATW_STAT(tcp_aborts),
 	ATW_STAT(udp_flows),
 	ATW_STAT(udp_too_long),
 	ATW_STAT(udp_maybe_cut),
@@ -434,17 +435,33 @@ static void atw_netdev_get_drvinfo(struct net_device *dev,
 		sizeof(info->bus_info));
 }
 
-/* The names of those that are no counters, before the counters' names. */
-static const char atw_netdev_gauges[][ETH_GSTRING_LEN] = {
+/*
+ * The names of those that are not the flows' counters, before the names of these:
+ * what there is now, and counters of the module, whose sockets have a part in them
+ * too.
+ */
+static const char atw_netdev_others[][ETH_GSTRING_LEN] = {
 	"flows_tcp",
 	"flows_udp",
+	"ids_in_use",
+	"resets",
+	"overflows",
+	"damaged",
 };
+
+static int atw_netdev_count_id(const struct atw_conn_info *info, void *arg)
+{
+	u64 *n = arg;
+
+	*n += !!info->id;
+	return 0;
+}
 
 static int atw_netdev_get_sset_count(struct net_device *dev, int sset)
 {
 	if (sset != ETH_SS_STATS)
 		return -EOPNOTSUPP;
-	return ARRAY_SIZE(atw_netdev_gauges) + ARRAY_SIZE(atw_netdev_stats);
+	return ARRAY_SIZE(atw_netdev_others) + ARRAY_SIZE(atw_netdev_stats);
 }
 
 static void atw_netdev_get_strings(struct net_device *dev, u32 sset, u8 *data)
@@ -453,8 +470,8 @@ static void atw_netdev_get_strings(struct net_device *dev, u32 sset, u8 *data)
 
 	if (sset != ETH_SS_STATS)
 		return;
-	memcpy(data, atw_netdev_gauges, sizeof(atw_netdev_gauges));
-	data += sizeof(atw_netdev_gauges);
+	memcpy(data, atw_netdev_others, sizeof(atw_netdev_others));
+	data += sizeof(atw_netdev_others);
 	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
 		memcpy(data + i * ETH_GSTRING_LEN, atw_netdev_stats[i].name,
 		       ETH_GSTRING_LEN);
@@ -464,10 +481,17 @@ static void atw_netdev_get_stats(struct net_device *dev,
 				 struct ethtool_stats *stats, u64 *data)
 {
 	struct atw_netdev *nd = netdev_priv(dev);
+	struct atw_conns *cs = &nd->adev->module.conns;
+	u64 ids = 0;
 	size_t i;
 
 	*data++ = atw_flows_count(&nd->flows, IPPROTO_TCP);
 	*data++ = atw_flows_count(&nd->flows, IPPROTO_UDP);
+	atw_conns_for_each(cs, atw_netdev_count_id, &ids);
+	*data++ = ids;
+	*data++ = READ_ONCE(cs->resets);
+	*data++ = READ_ONCE(cs->overflows);
+	*data++ = READ_ONCE(cs->damaged);
 	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
 		data[i] = *(const u64 *)((const u8 *)&nd->counters +
 					 atw_netdev_stats[i].offset);

@@ -46,6 +46,7 @@ struct atw_netdev_counters {
 	u64	tcp_unreachable;
 	u64	tcp_timed_out;
 	u64	tcp_resets;
+	u64	tcp_aborts;
 	u64	udp_flows;
 	u64	udp_too_long;
 	u64	udp_maybe_cut;

@@ -220,11 +220,22 @@ static void atw_relay_release_conn(struct atw_relay *r, bool abort)
 	r->rx_mem = 0;
 }
 
+/* Of one that ends with an error: was it the program's side? */
+static bool atw_relay_is_aborted(const struct atw_relay *r)
+{
+	/* TCP closes by itself after a reset, or when nobody answers. */
+	if (!r->sock || READ_ONCE(r->sock->sk->sk_state) != TCP_CLOSE)
+		return false;
+	/* Then @close_err can be seen. */
+	return !(smp_load_acquire(&r->closed) && r->close_err);
+}
+
 /* End both sides and tell the owner; nothing wakes the relay after that. */
 static void atw_relay_over(struct atw_relay *r, int err)
 {
 	bool told = r->told;
 
+	r->aborted = err && atw_relay_is_aborted(r);
 	atw_relay_release_conn(r, err);
 	atw_relay_release_sock(r);
 	r->told = true;

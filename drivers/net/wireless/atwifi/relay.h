@@ -48,6 +48,8 @@ struct atw_relay_ops {
  *	work may be running already
  * @told: @ops->opened was called. From here on the work's alone
  * @over: the last call was made
+ * @aborted: it was the program's side that ended with an error; to be read in
+ *	that call
  * @fin_in: the program sends nothing more
  * @fin_out: nor does the remote, and the socket was told
  * @lost: bytes of the program were taken that the connection did not take
@@ -78,6 +80,7 @@ struct atw_relay {
 
 	bool				told;
 	bool				over;
+	bool				aborted;
 	bool				fin_in;
 	bool				fin_out;
 	bool				lost;

@@ -41,6 +41,9 @@ def looks_like_a_nic():
     check(sysfs("firmware") in info, info)
     check(re.search(r"Link detected: yes", run("ip link set %s up; ethtool %s" % (DEV, DEV))),
           "no link")
+    # What the module knows of is shown here as well.
+    for name in ("resets", "overflows", "damaged"):
+        same(int(sysfs("statistics/" + name)), counter(name), name)
     run("ip netns add other")
     try:
         out = run("ip link set %s netns other 2>&1 || echo refused" % DEV)
@@ -208,11 +211,15 @@ def ends_of_streams():
         s.sendall(pattern(7, 100000))
         same(b"ok 100000\n", receive(s, 10), "sink")
     # The program aborts: the connection goes at once.
+    quiet()
+    before = {name: counter(name) for name in ("tcp_aborts", "tcp_resets", "resets")}
     s = peer("echo")
     echoes(s)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
     quiet()
+    same({**before, "tcp_aborts": before["tcp_aborts"] + 1},
+         {name: counter(name) for name in before}, "counters after an abort")
 
 
 @test
@@ -427,14 +434,20 @@ def down_and_up():
 
 @test
 def module_reset():
+    quiet()
+    before = {name: counter(name) for name in ("tcp_aborts", "tcp_resets", "resets")}
     with peer("echo") as s:
         echoes(s)
+        becomes(lambda: 1 <= counter("ids_in_use") == sim_stat("sockets"), "ids in use")
         sim("reset")
         try:
             got = s.recv(1)
         except ConnectionResetError:
             got = "reset"
         same("reset", got, "after a reset of the module")
+    quiet()
+    same({**before, "tcp_resets": before["tcp_resets"] + 1, "resets": before["resets"] + 1},
+         {name: counter(name) for name in before}, "counters after a reset of the module")
     becomes(lambda: sysfs("state") == "joined", "the module does not come back")
     becomes(carrier, "no carrier")
     with peer("echo") as s:
