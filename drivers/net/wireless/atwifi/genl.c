@@ -180,6 +180,9 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 		{ ATWIFI_A_DEV_STATS_PASSIVE,	&m->conns.passive },
 		{ ATWIFI_A_DEV_STATS_BRINGUPS,	&m->bringups },
 		{ ATWIFI_A_DEV_STATS_REBOOTS,	&m->reboots },
+		{ ATWIFI_A_DEV_STATS_ACCEPTED,	&m->conns.accepted },
+		{ ATWIFI_A_DEV_STATS_REFUSED,	&m->conns.refused },
+		{ ATWIFI_A_DEV_STATS_TRANSPARENT, &m->conns.tt.entries },
 	};
 	struct nlattr *nest;
 	size_t i;
