@@ -50,10 +50,13 @@ static const struct out_field stats_fields[] = {
 	{ ATWIFI_A_DEV_STATS_BUSY, OUT_U64, .key = "busy" },
 	{ ATWIFI_A_DEV_STATS_OPENED, OUT_U64, .key = "opened" },
 	{ ATWIFI_A_DEV_STATS_FAILED, OUT_U64, .key = "failed" },
+	{ ATWIFI_A_DEV_STATS_ACCEPTED, OUT_U64, .key = "accepted" },
+	{ ATWIFI_A_DEV_STATS_REFUSED, OUT_U64, .key = "refused" },
 	{ ATWIFI_A_DEV_STATS_RESETS, OUT_U64, .key = "resets" },
 	{ ATWIFI_A_DEV_STATS_OVERFLOWS, OUT_U64, .key = "overflows" },
 	{ ATWIFI_A_DEV_STATS_DAMAGED, OUT_U64, .key = "damaged" },
 	{ ATWIFI_A_DEV_STATS_PASSIVE, OUT_U64, .key = "passive" },
+	{ ATWIFI_A_DEV_STATS_TRANSPARENT, OUT_U64, .key = "transparent" },
 	{ ATWIFI_A_DEV_STATS_BRINGUPS, OUT_U64, .key = "bringups" },
 	{ ATWIFI_A_DEV_STATS_REBOOTS, OUT_U64, .key = "reboots" },
 	{ }
