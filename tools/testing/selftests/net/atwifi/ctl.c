@@ -694,6 +694,49 @@ TEST_F(ctl, monitor)
 	unlink(file);
 }
 
+/*
+ * An address that changes while the module stays in its network: the driver sees it
+ * when it asks for the link, every half a minute.
+ */
+TEST_F_TIMEOUT(ctl, monitor_address, 240)
+{
+	char file[] = "/tmp/atwctl.XXXXXX";
+	pid_t pid;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	if (strcmp(atw_env("ATW_PROFILE", "middleware"), "middleware") || old_firmware())
+		SKIP(return, "done with another firmware");
+	fd = mkstemp(file);
+	ASSERT_LE(0, fd);
+	close(fd);
+	pid = monitor(file);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, atw_sim("lease 192.168.7.9,255.255.255.0,192.168.7.1"));
+	EXPECT_TRUE(heard(file, "\"192.168.7.9\"", 90000));
+	EXPECT_EQ(0, sh("$A list | grep 192.168.7.9"));
+	ASSERT_EQ(0, atw_sim("lease 192.168.3.142,255.255.255.0,192.168.3.1"));
+	EXPECT_TRUE(heard(file, "\"192.168.3.142\"", 90000));
+	EXPECT_EQ(0, sh("$A list | grep 192.168.3.142"));
+	kill(pid, SIGTERM);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+
+	/* That it stayed joined: nothing else was told. */
+	if (!python())
+		return;
+	ASSERT_EQ(0, sh("python3 -c 'import json, sys\n"
+			"e = [json.loads(l) for l in open(sys.argv[1])]\n"
+			"want = [{\"dev\": \"atw0\", \"event\": \"address\", \"address\": a, "
+			"\"gateway\": g} for a, g in ((\"192.168.7.9\", \"192.168.7.1\"), "
+			"(\"192.168.3.142\", \"192.168.3.1\"))]\n"
+			"got = [{k: x.get(k) for k in want[0]} for x in e]\n"
+			"assert got == want, e' %s", file)) {
+		TH_LOG("%s", said);
+	}
+	unlink(file);
+}
+
 /* A module that is silent is lost, once it was looked for in vain. */
 TEST_F_TIMEOUT(ctl, monitor_lost, 600)
 {
