@@ -789,7 +789,7 @@ static const struct command {
 	  "see or store what it uses for TLS: PEM; -: from standard input" },
 	{ "at", cmd_at, 1, 1, "COMMAND",
 	  "run an AT command that cannot disturb the driver; -: from standard input" },
-	{ "expose", cmd_expose, 0, 2, "[tcp PORT[:LOCAL]]",
+	{ "expose", cmd_expose, 0, 2, "[tcp PORT[:[ADDRESS:]LOCAL]]",
 	  "see or set which of its ports lead to programs of this machine" },
 	{ "unexpose", cmd_unexpose, 2, 2, "tcp PORT", "undo that" },
 	{ "monitor", cmd_monitor, 0, 1, "[DEVICE]", "print events as they come" },
@@ -801,7 +801,7 @@ static void usage(FILE *to)
 
 	fputs("usage: atwctl [-j] [-d DEVICE] COMMAND [ARGUMENT]...\n\n", to);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(to, "  %-9s %-19s %s\n", commands[i].name, commands[i].args,
+		fprintf(to, "  %-9s %-28s %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
 	fputs("\n"
 	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
