@@ -99,9 +99,10 @@ check:
 kunit:
 	@$(TESTING)/check kunit-6.1 kunit-6.12 kunit-7.3
 
-## selftests	the tests of the sockets, in both guests
+## selftests	the tests of the sockets and of the network device, in both guests
 selftests:
-	@$(TESTING)/check selftests-board $(foreach k,6.1 6.12 7.3,sockets-$(k) faults-$(k) expose-$(k)) netdev-6.1
+	@$(TESTING)/check selftests-board $(foreach k,6.1 6.12 7.3, \
+		$(addsuffix -$(k),sockets faults expose transparent netdev))
 
 ## lint		coding style, static analysis, schemas, documents
 lint:
