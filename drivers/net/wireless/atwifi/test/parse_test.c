@@ -224,6 +224,13 @@ static const struct sample samples[] = {
 	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1\r\nOK\r\n",
 	  "LINE(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
 	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1) OK ", TEXT },
+	{ "station",
+	  "\r\n+STAINFO:3\r\nSSID:net\r\nPassword:secret\r\n"
+	  "e1:f9:8a:aa:fc:4f,WPA/WPA2 TKIP,b2:e3:41:c2:b3:42,5,"
+	  "192.168.3.125,192.168.3.1\r\n\r\nOK\r\n",
+	  "INFO(+STAINFO:3) LINE(SSID:net) LINE(Password:secret) "
+	  "LINE(e1:f9:8a:aa:fc:4f,WPA/WPA2 TKIP,b2:e3:41:c2:b3:42,5,"
+	  "192.168.3.125,192.168.3.1) OK ", TEXT },
 	{ "connect", "connect success ConID=1\r\n\r\nOK\r\n",
 	  "CONNECTED:1 OK " },
 	{ "listen", "\r\nconnect success ConID=2\r\n\r\nOK\r\n",
@@ -237,6 +244,16 @@ static const struct sample samples[] = {
 	  "DISCONNECT:2 PROMPT OK ", PROMPT },
 	{ "send, other text", "x>\r\n>", "LINE PROMPT ", PROMPT },
 	{ "no prompt wanted", ">\r\nOK\r\n", "LINE OK " },
+	{ "transparent at boot",
+	  "ready\r\n\r\n################################################\r\n"
+	  "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
+	  "connect success ConID=1\r\n\r\nOK\r\n>",
+	  "READY INFO WIFI_CONNECT WIFI_GOT_IP CONNECTED:1 OK " },
+	{ "transparent at boot, no peer",
+	  "ready\r\n\r\n################################################\r\n"
+	  "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
+	  "\r\n+SOCKET:97\r\nERROR\r\n",
+	  "READY INFO WIFI_CONNECT WIFI_GOT_IP INFO ERROR:97,SOCKET " },
 	{ "send 0", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
 	  "INFO ERROR:4,SOCKETSEND " },
 	{ "passive", "\r\n+EVENT:SocketDown,1,9\r\n", "PENDING:1,9 " },
