@@ -8,13 +8,31 @@ static const struct {
 	u32 code;
 	int err;
 } known[] = {
+	/* as in the manual */
 	{ 1, -EOPNOTSUPP }, { 2, -EOPNOTSUPP }, { 3, -EINVAL }, { 4, -EINVAL },
-	{ 5, -EINVAL }, { 33, -ENOMEM }, { 37, -ENOMEM }, { 64, -ENETDOWN },
-	{ 74, -ENETDOWN }, { 95, -ENETDOWN }, { 96, -ENOBUFS },
-	{ 97, -ECONNREFUSED }, { 98, -EHOSTUNREACH }, { 99, -ECONNRESET },
-	{ 101, -ECONNRESET }, { 102, -ECONNRESET }, { 104, -EADDRINUSE },
-	{ 106, -ETIMEDOUT }, { 107, -ETIMEDOUT }, { 108, -EPROTO },
-	{ 109, -EKEYREJECTED }, { 110, -EADDRINUSE }, { 198, -EBUSY },
+	{ 5, -EINVAL }, { 31, -EBUSY }, { 33, -ENOMEM }, { 37, -ENOMEM },
+	{ 39, -EINVAL }, { 40, -EINVAL }, { 41, -EINVAL }, { 42, -EINVAL },
+	{ 43, -EINVAL }, { 45, -EACCES }, { 47, -ENXIO }, { 64, -ENETDOWN },
+	{ 65, -ENETDOWN }, { 66, -ENETDOWN }, { 67, -ENETDOWN },
+	{ 68, -EACCES }, { 69, -ENETDOWN }, { 71, -ETIMEDOUT },
+	{ 73, -ENETDOWN }, { 74, -ENETDOWN }, { 75, -EINVAL }, { 76, -EINVAL },
+	{ 95, -ENETDOWN }, { 96, -ENOBUFS }, { 97, -ECONNREFUSED },
+	{ 98, -EHOSTUNREACH }, { 99, -ECONNRESET }, { 100, -EOPNOTSUPP },
+	{ 101, -ECONNRESET }, { 102, -ECONNRESET }, { 103, -ENOMEM },
+	{ 104, -EADDRINUSE }, { 105, -EBUSY }, { 106, -ETIMEDOUT },
+	{ 107, -ETIMEDOUT }, { 108, -EPROTO }, { 109, -EKEYREJECTED },
+	{ 110, -EADDRINUSE }, { 160, -EPROTO }, { 191, -EPROTO },
+	{ 198, -EBUSY },
+	/* "all others" there */
+	{ 32, -EIO }, { 34, -EIO }, { 35, -EIO }, { 36, -EIO }, { 38, -EIO },
+	{ 44, -EIO }, { 46, -EIO }, { 63, -EIO }, { 70, -EIO }, { 72, -EIO },
+	{ 127, -EIO }, { 128, -EIO }, { 129, -EIO }, { 130, -EIO },
+	{ 131, -EIO }, { 132, -EIO }, { 133, -EIO }, { 159, -EIO },
+	{ 192, -EIO }, { 193, -EIO }, { 194, -EIO }, { 195, -EIO },
+	{ 196, -EIO }, { 197, -EIO }, { 224, -EIO }, { 225, -EIO },
+	{ 226, -EIO }, { 227, -EIO }, { 228, -EIO }, { 229, -EIO },
+	{ 230, -EIO }, { 231, -EIO }, { 232, -EIO }, { 233, -EIO },
+	{ 234, -EIO }, { 235, -EIO }, { 236, -EIO }, { 237, -EIO },
 	/* unknown ones, at and beside the ends of the table */
 	{ 0, -EIO }, { 6, -EIO }, { 94, -EIO }, { 238, -EIO },
 	{ 4294967295U, -EIO },
