@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
@@ -18,6 +19,21 @@
 
 /* tcpmux: nobody has listened there for decades. */
 #define CLOSED_PORT	1
+
+/* Its number is the one that the driver was loaded with, and no other. */
+TEST(family)
+{
+	int want = atoi(atw_env("ATW_PARAM_FAMILY", "0")) ?: AF_ATWIFI;
+	int domain = -1, fd = socket(want, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(domain);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len));
+	EXPECT_EQ(want, domain);
+	EXPECT_EQ(want, atw_family());
+	if (want != AF_ATWIFI)
+		ASSERT_ERRNO(EAFNOSUPPORT, socket(AF_ATWIFI, SOCK_STREAM, 0));
+}
 
 TEST(socket_types)
 {
