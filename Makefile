@@ -95,6 +95,11 @@ demo:
 check:
 	@$(TESTING)/check $(PARTS)
 
+## check-large	those that take long, which check leaves out: 10,000 connections and
+##		1,000 flows of UDP, 100 MiB over each kind of connection
+check-large:
+	@$(TESTING)/check large
+
 ## kunit		the driver's unit tests, in UML on each kernel
 kunit:
 	@$(TESTING)/check kunit-6.1 kunit-6.12 kunit-7.3
@@ -123,4 +128,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: tools tools-install demo check kunit selftests lint bench clean help
+.PHONY: tools tools-install demo check check-large kunit selftests lint bench clean help
