@@ -90,6 +90,15 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 	c->conns->broken(c->conns, &info);
 }
 
+/* What may not be its remote's alone is nobody's. */
+void atw_conn_drop_unsure(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	kfree_skb(c->unsure);
+	c->unsure = NULL;
+}
+
 /*
  * End a connection and tell its owner, once. @err 0: the remote has closed and
  * everything that it sent was delivered.
@@ -98,8 +107,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 {
 	lockdep_assert_held(&c->lock);
 
-	kfree_skb(c->unsure);
-	c->unsure = NULL;
+	atw_conn_drop_unsure(c);
 	switch (c->state) {
 	case ATW_CONN_WAITING:
 	case ATW_CONN_OPENING:

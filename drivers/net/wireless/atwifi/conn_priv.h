@@ -116,6 +116,7 @@ struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);
+void atw_conn_drop_unsure(struct atw_conn *c);
 void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 		   struct sk_buff_head *done);
 void atw_conn_send_over(struct atw_conn *c, int err);

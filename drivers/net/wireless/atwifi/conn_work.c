@@ -210,10 +210,10 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 	}
 	if (!there) {
 		cs->damaged++;
-		kfree_skb(c->unsure);
-		c->unsure = NULL;
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
+		else
+			atw_conn_drop_unsure(c);
 		return;
 	}
 	atw_conn_believe(cs, c);
@@ -289,15 +289,19 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->announced <= 0 || !atw_conn_is_stream(c)) {
+	if (c->announced <= 0) {
 		atw_conn_release_held(cs, c);
 	} else if (!c->empties++) {
 		/* The announcement may have been printed before the answer. */
 		c->fetch = true;
-	} else {
+	} else if (atw_conn_is_stream(c)) {
 		/* It has dropped what it had announced. */
 		cs->damaged++;
 		atw_conn_end(c, -ECONNRESET, 0);
+	} else {
+		/* Datagrams may be lost; what they took of its memory is free. */
+		c->announced = 0;
+		atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
 	}
 }
 

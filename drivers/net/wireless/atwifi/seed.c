@@ -700,8 +700,7 @@ void atw_conns_keep_servers(struct atw_conns *cs)
 			c->announced = 0;
 			c->fetch = false;
 			atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
-			kfree_skb(c->unsure);
-			c->unsure = NULL;
+			atw_conn_drop_unsure(c);
 		}
 		spin_unlock(&c->lock);
 	}

@@ -1092,6 +1092,22 @@ static void conn_unsure_fetched(struct kunit *test)
 	}
 }
 
+/* Datagrams that a passive module announced and dropped take no room of it. */
+static void conn_dgram_dropped(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	WRITE_ONCE(f->conns.want_passive, true);
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
+	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.hoard));
+	open_gate(f, true);
+	eventually(test, !atomic_read(&f->conns.hoard));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	close_all(test, 1);
+}
+
 /* What was long ago does not come to lie ahead, where jiffies have 32 bits. */
 static void conn_long_ago(struct kunit *test)
 {
@@ -1208,6 +1224,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unsure_restarted),
 	KUNIT_CASE(conn_unsure_fetched),
 	KUNIT_CASE(conn_unsure_flood),
+	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),
