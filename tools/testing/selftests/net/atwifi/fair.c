@@ -45,6 +45,14 @@ static int64_t taken(int fd, int64_t sent)
 	return ioctl(fd, SIOCOUTQ, &queued) ? -1 : sent - queued;
 }
 
+/* The driver is in use as long as the line carries what is queued: not beyond. */
+static int drop_at_close(int fd)
+{
+	struct linger lin = { 1, 0 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin));
+}
+
 /*
  * A small message must not wait behind what others have queued: were it sent in
  * the order of writing, a whole send buffer would overtake it. What did is what
@@ -62,6 +70,7 @@ TEST_F(fair, small_before_bulk)
 	bulk = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, bulk);
 	ASSERT_EQ(0, setsockopt(bulk, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, drop_at_close(bulk));
 	ASSERT_EQ(0, atw_peer_on(bulk, "count 10"));
 	small = atw_peer("count 11");
 	ASSERT_LE(0, small);
@@ -102,6 +111,7 @@ TEST_F(fair, uploads_share)
 	for (i = 0; i < 2; i++) {
 		up[i] = atw_peer("count %d", 20 + i);
 		ASSERT_LE(0, up[i]);
+		ASSERT_EQ(0, drop_at_close(up[i]));
 	}
 	pattern_fill(buf, sizeof(buf), 1, 0);
 	do {
