@@ -145,6 +145,7 @@ struct profile {
 	int has_sysmsg;
 	int has_socket2;
 	int has_flow;
+	int ping_word;		/* "+PING:TIMEOUT" in place of a number */
 };
 
 int profile_load(struct profile *p, const char *name);

@@ -66,7 +66,12 @@ static void ping_done(struct atsim *sim)
 
 static void ping_lost(struct atsim *sim)
 {
-	at_finish(sim, ERR_PING_LOST);
+	if (sim->profile.ping_word) {
+		at_printf(sim, "\r\n+PING:TIMEOUT\r\nERROR\r\n");
+		at_finish(sim, AT_DONE);
+	} else {
+		at_finish(sim, ERR_PING_LOST);
+	}
 }
 
 static void ping_loop(struct atsim *sim)

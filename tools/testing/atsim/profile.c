@@ -139,6 +139,7 @@ static const struct trait {
 	TRAIT("sysmsg", has_sysmsg, 1),
 	TRAIT("socket2", has_socket2, 1),
 	TRAIT("flow-control", has_flow, 1),
+	TRAIT("ping-word", ping_word, 1),
 };
 
 static int *trait_field(struct profile *p, const struct trait *t)

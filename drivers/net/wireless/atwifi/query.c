@@ -182,6 +182,12 @@ int atw_query_raw(struct atw_module *m, void *arg)
 	return err;
 }
 
+/* Some firmware has a word for a failure. */
+static bool atw_query_ping_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_raw_is_row("AT+PING=", text);
+}
+
 /**
  * atw_query_ping() - have the module send one echo request
  * @m: the module
@@ -193,7 +199,10 @@ int atw_query_raw(struct atw_module *m, void *arg)
  */
 int atw_query_ping(struct atw_module *m, u32 addr)
 {
-	struct atw_cmd cmd = { .timeout = ATW_PING_TIMEOUT };
+	struct atw_cmd cmd = {
+		.timeout = ATW_PING_TIMEOUT,
+		.row = atw_query_ping_row,
+	};
 
 	atw_line_start(&cmd.line, "AT+PING=");
 	atw_line_host(&cmd.line, "", addr);

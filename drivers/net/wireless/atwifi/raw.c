@@ -147,15 +147,37 @@ int atw_raw_check(const char *line, size_t len, const char **why)
 	return -EACCES;
 }
 
+/*
+ * "+NAME:..." or "+NAME :...", of the command's own name. What is no number has no
+ * form that the parser knows. One build leaves the '+' of an address out.
+ */
+static bool atw_raw_is_named(const char *line, const char *text)
+{
+	size_t len = strcspn(line, "=?");
+
+	if (len <= 3 || memcmp(line, "AT+", 3))
+		return false;
+	line += 3;
+	len -= 3;
+	if (*text == '+')
+		text++;
+	else if (!atw_raw_is(line, len, "CIPSTAMAC_DEF"))
+		return false;
+	if (strncmp(text, line, len))
+		return false;
+	text += len;
+	return *text == ':' || (*text == ' ' && text[1] == ':');
+}
+
 /**
  * atw_raw_is_row() - may a line of the module be the answer to a command?
  * @line: the command, one that atw_raw_check() lets pass
- * @text: a line that has no form of the module's own, such as "+NAME:..."
+ * @text: a line that has no form of the module's own
  *
  * Of a stream whose announcement was lost the lines have no form either: one that
- * was taken for an answer would be a hole in it. The answers to scans, and to the
- * questions for sockets and versions, are all that the firmware families print
- * without their names.
+ * was taken for an answer would be a hole in it. An answer begins with the name of
+ * its command, or is a row of those to scans, and to the questions for sockets and
+ * versions: these are all that the firmware families print without a name.
  *
  * Return: true if it may be.
  */
@@ -165,6 +187,8 @@ bool atw_raw_is_row(const char *line, const char *text)
 	const char *colon = strchr(text, ':');
 	const char *word;
 
+	if (atw_raw_is_named(line, text))
+		return true;
 	/* "1 NAME,CHANNEL,..." or "1,NAME,CHANNEL,...": 50 at most */
 	if (!strcmp(line, "AT+WSCAN") || !strncmp(line, "AT+WSCAN?", 9) ||
 	    !strncmp(line, "AT+WSCAN=", 9))

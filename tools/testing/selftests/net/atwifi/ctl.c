@@ -472,6 +472,40 @@ TEST_F(ctl, foreign_bytes)
 	ASSERT_JSON("at AT+WSCAN", "any(\"caf\\ufffd\\u001b[31m\" in r for r in d[\"rows\"])");
 }
 
+/* What a command answers is no damage, which would end all streams. */
+TEST_F(ctl, at_beside_streams)
+{
+	static const char *const query[] = {
+		"AT", "AT+GMR", "AT+WSCAN", "'AT+WSCANOPT?'", "'AT+CIPSTAMAC_DEF?'",
+		"'AT+SOCKET?'", "'AT+SOCKETAUTOTT?'", "'AT+SYSMSG?'", "'AT+SNTPTIME?'",
+		"'AT+SNTPTIMECFG?'", "'AT+SNTPINTV?'", "'AT+UARTCFG?'", "'AT+WAPDHCP?'",
+		"'AT+WCOUNTRY?'", "'AT+WDNS?'", "'AT+WMODE?'", "'AT+WSDHCP?'", "AT+WRSSI",
+		"AT+WDOMAIN=$ATW_NAME", "AT+PING=${ATW_HOST:-192.0.2.1}",
+	};
+	long damaged = atw_stat(ATW_DEVICE, "damaged");
+	int fd = atw_peer("echo"), answered = 0;
+	size_t i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < ARRAY_SIZE(query); i++) {
+		/* Some firmware has not all of them. */
+		answered += !sh("$A at %s", query[i]);
+		ASSERT_EQ(damaged, atw_stat(ATW_DEVICE, "damaged")) {
+			TH_LOG("%s: %s", query[i], said);
+		}
+		ASSERT_TRUE(atw_echo_works(fd, i, 100));
+	}
+	EXPECT_LE(10, answered);
+	if (!atw_has_sim())
+		return;
+	/* Documented, though not seen yet. */
+	ASSERT_EQ(0, atw_sim("quirk ping-word=1"));
+	EXPECT_NE(0, sh("$A at AT+PING=%s", atw_env("ATW_HOLE", "198.51.100.1")));
+	EXPECT_EQ(damaged, atw_stat(ATW_DEVICE, "damaged"));
+	EXPECT_EQ(0, atw_sim("quirk ping-word=0"));
+	ASSERT_TRUE(atw_echo_works(fd, 1, 100));
+}
+
 TEST_F(ctl, at_refusals)
 {
 	long commands = atw_stat(ATW_DEVICE, "commands");
