@@ -105,7 +105,7 @@ test_line()
 		say "$answer"
 		[ "${answer#* flow=3 }" != "$answer" ] && ! dmesg | grep CTS ;;
 	*)	return 4 ;;
-	esac && [ "$(cat $DEV/baud)" = 921600 ]
+	esac && [ "$(cat "$DEV"/baud)" = 921600 ]
 }
 
 # Restarts the module when its line has gone low and high again.
