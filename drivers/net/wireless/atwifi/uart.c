@@ -197,27 +197,44 @@ int atw_uart_find(struct atw_module *m)
 	return -ETIMEDOUT;
 }
 
-static bool atw_uart_rate_row(struct atw_cmd *cmd, const char *text, size_t len)
-{
-	const char *p = text + 9;
+/**
+ * struct atw_uart_query - "AT+NAME?" and the first number of its "+NAME:..."
+ * @name: with its '+'
+ * @val: out: 0 if it was not told
+ */
+struct atw_uart_query {
+	const char	*name;
+	u32		val;
+};
 
-	return !strncmp(text, "+UARTCFG:", 9) &&
-	       atw_parse_uint(&p, INT_MAX, cmd->priv);
+static bool atw_uart_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_uart_query *q = cmd->priv;
+	size_t n = strlen(q->name);
+	const char *p = text + n + 1;
+
+	return !strncmp(text, q->name, n) && text[n] == ':' &&
+	       atw_parse_uint(&p, INT_MAX, &q->val);
 }
 
-/* At which rate is the module, in its own words? */
-static int atw_uart_ask_rate(struct atw_module *m, long timeout, u32 *has)
+static int atw_uart_ask(struct atw_module *m, const char *name, long timeout,
+			u32 *val)
 {
+	struct atw_uart_query q = { .name = name };
+	char question[24];
 	struct atw_cmd cmd = {
 		.timeout = timeout,
-		.row = atw_uart_rate_row,
-		.priv = has,
+		.row = atw_uart_row,
+		.priv = &q,
 	};
+	int err;
 
-	*has = 0;
-	atw_line_start(&cmd.line, "AT+UARTCFG?");
+	snprintf(question, sizeof(question), "AT%s?", name);
+	atw_line_start(&cmd.line, question);
 	atw_line_end(&cmd.line);
-	return atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_exec(&m->ch, &cmd);
+	*val = q.val;
+	return err;
 }
 
 static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,
@@ -245,7 +262,7 @@ static int atw_uart_verify(struct atw_module *m, unsigned int baud)
 	int i;
 
 	for (i = 0; i < ATW_VERIFY_ROUNDS && !err; i++) {
-		err = atw_uart_ask_rate(m, ATW_AT_TIMEOUT, &has);
+		err = atw_uart_ask(m, "+UARTCFG", ATW_AT_TIMEOUT, &has);
 		if (!err && has != baud)
 			err = -EBADMSG;
 	}
@@ -318,7 +335,7 @@ int atw_uart_raise(struct atw_module *m)
 	if (old)
 		m->baud = old;
 	m->wire_baud = m->baud;
-	err = atw_uart_ask_rate(m, ATW_CMD_TIMEOUT, &has);
+	err = atw_uart_ask(m, "+UARTCFG", ATW_CMD_TIMEOUT, &has);
 	if (err)
 		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 	if (!old)
@@ -366,28 +383,6 @@ int atw_uart_raise(struct atw_module *m)
 	return err;
 }
 
-static bool atw_uart_flow_row(struct atw_cmd *cmd, const char *text, size_t len)
-{
-	const char *p = text + 17;
-
-	return !strncmp(text, "+UARTFLOWCONTROL:", 17) &&
-	       atw_parse_uint(&p, INT_MAX, cmd->priv);
-}
-
-static int atw_uart_ask_flow(struct atw_module *m, u32 *has)
-{
-	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
-		.row = atw_uart_flow_row,
-		.priv = has,
-	};
-
-	*has = 0;
-	atw_line_start(&cmd.line, "AT+UARTFLOWCONTROL?");
-	atw_line_end(&cmd.line);
-	return atw_channel_exec(&m->ch, &cmd);
-}
-
 /**
  * atw_uart_flow() - have both use RTS and CTS, where they are wired
  * @m: the module, which answers
@@ -406,7 +401,7 @@ int atw_uart_flow(struct atw_module *m)
 
 	if (!t->rtscts || m->no_flow)
 		return 0;
-	err = atw_uart_ask_flow(m, &has);
+	err = atw_uart_ask(m, "+UARTFLOWCONTROL", ATW_CMD_TIMEOUT, &has);
 	if (!err && has != ATW_FLOW_BOTH)
 		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=3",
 				      ATW_CMD_TIMEOUT);
