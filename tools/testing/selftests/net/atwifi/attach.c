@@ -794,18 +794,10 @@ static bool logged(int fd, const char *one, const char *two)
 	return false;
 }
 
-/* The module restarts and is there again. */
 static bool restart(struct sim *sim, const char *device)
 {
-	long before = atw_stat(device, "bringups");
-	uint64_t limit = atw_now_ms() + UP_MS;
-
-	if (sim_tell(sim, "reset"))
-		return false;
-	while (atw_stat(device, "bringups") == before && atw_now_ms() < limit)
-		atw_pause_ms(20);
-	return atw_stat(device, "bringups") > before &&
-	       atw_state_becomes(device, "joined", UP_MS);
+	setenv("ATW_SIM_CONTROL", sim->control, 1);
+	return atw_reset_module(device);
 }
 
 /* The wire does not bear the rate that is asked for: both stay at the old one. */

@@ -381,7 +381,7 @@ TEST_F(ctl, autott_boot)
 	damaged = atw_stat(ATW_DEVICE, "bringups");
 	ASSERT_SAYS("", "$A at AT+WAUTOCONN=1");
 	ASSERT_SAYS("", "$A autott tcp-client 192.0.2.1 %d", atw_greet_port());
-	ASSERT_TRUE(atw_reset_module());
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(atw_echo_works(fd, 9, 300));
@@ -655,18 +655,24 @@ static bool listens(pid_t pid)
 	return is && !kill(pid, 0);
 }
 
-static pid_t monitor(const char *file)
+/* A monitor that listens; makes the file that it writes to, as mkstemp() does. */
+static pid_t monitor(char *file)
 {
 	uint64_t limit = atw_now_ms() + LONG_MS;
-	pid_t pid = fork();
+	int fd = mkstemp(file);
+	pid_t pid;
 
+	if (fd < 0)
+		return -1;
+	pid = fork();
 	if (!pid) {
-		int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
 		dup2(fd, 1);
 		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "--json", "monitor", NULL);
 		_exit(127);
 	}
+	close(fd);
+	if (pid < 0)
+		return -1;
 	while (!listens(pid) && atw_now_ms() < limit)
 		atw_pause_ms(20);
 	return pid;
@@ -680,9 +686,6 @@ TEST_F(ctl, monitor)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator to control");
-	fd = mkstemp(file);
-	ASSERT_LE(0, fd);
-	close(fd);
 	pid = monitor(file);
 	ASSERT_LT(0, pid);
 
@@ -736,15 +739,11 @@ TEST_F_TIMEOUT(ctl, monitor_address, 240)
 {
 	char file[] = "/tmp/atwctl.XXXXXX";
 	pid_t pid;
-	int fd;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator to control");
 	if (strcmp(atw_env("ATW_PROFILE", "middleware"), "middleware") || old_firmware())
 		SKIP(return, "done with another firmware");
-	fd = mkstemp(file);
-	ASSERT_LE(0, fd);
-	close(fd);
 	pid = monitor(file);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, atw_sim("lease 192.168.7.9,255.255.255.0,192.168.7.1"));
@@ -776,16 +775,12 @@ TEST_F_TIMEOUT(ctl, monitor_lost, 600)
 {
 	char file[] = "/tmp/atwctl.XXXXXX";
 	pid_t pid;
-	int fd;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator to control");
 	/* It takes more than a minute, and silence is the same with each firmware. */
 	if (strcmp(atw_env("ATW_PROFILE", "middleware"), "middleware") || old_firmware())
 		SKIP(return, "done with another firmware");
-	fd = mkstemp(file);
-	ASSERT_LE(0, fd);
-	close(fd);
 	pid = monitor(file);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, atw_sim("silent on"));
@@ -849,14 +844,11 @@ TEST_F(ctl, other_devices)
 {
 	char file[] = "/tmp/atwctl.XXXXXX", in[64], command[256];
 	pid_t sim, host, listener, ns;
-	int fd;
 
 	if (!*atw_env("ATW_SIM", ""))
 		SKIP(return, "no emulator to start");
-	fd = mkstemp(file);
-	ASSERT_LE(0, fd);
-	close(fd);
 	listener = monitor(file);
+	ASSERT_LT(0, listener);
 	sim = begin("exec %s --pty " PTY " >/dev/null", getenv("ATW_SIM"));
 	ASSERT_TRUE(becomes("test -e " PTY));
 

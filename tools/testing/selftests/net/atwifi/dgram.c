@@ -414,7 +414,7 @@ TEST_F_TIMEOUT(dgram, other_peer, 120)
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		close(busy);
 		/* It is the first that comes back. */
-		ASSERT_EQ(POLLOUT, atw_wait(self->fd, POLLOUT, LONG_S * 1000));
+		ASSERT_EQ(POLLOUT, atw_wait(self->fd, POLLOUT, LONG_MS));
 		ASSERT_EQ(3, send(self->fd, "end", 3, 0));
 		ASSERT_EQ(3, recv(self->fd, buf, sizeof(buf), 0));
 		ASSERT_EQ(0, memcmp(buf, "end", 3));

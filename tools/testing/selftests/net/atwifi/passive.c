@@ -188,7 +188,7 @@ TEST_F(passive, reset)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	ASSERT_TRUE(atw_reset_module());
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
 	fd = atw_peer("source 5000 86");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(5000, atw_download(fd, 5000, 86, &err));

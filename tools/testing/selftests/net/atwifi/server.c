@@ -533,7 +533,7 @@ TEST_F(server, torn)
 /* Change a trait of the firmware, and have it forget what was. */
 static bool firmware(const char *quirk)
 {
-	return !atw_sim(quirk) && atw_reset_module();
+	return !atw_sim(quirk) && atw_reset_module(ATW_DEVICE);
 }
 
 /* Builds that do not say that somebody came, or say it in another way. */
@@ -809,7 +809,7 @@ TEST(dgram_server_reset)
 	fd = atw_server(SOCK_DGRAM, 0, &port);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
-	ASSERT_TRUE(atw_reset_module());
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
 	ASSERT_TRUE(atw_sim_has(1, LONG_MS));
 	ask = atw_peer("ask %d 1 100 53 1000", port);
 	ASSERT_LE(0, ask);

@@ -936,7 +936,7 @@ static bool becomes_echo(int fd)
 {
 	int n;
 
-	return atw_wait(fd, POLLOUT, LONG_S * 1000) == POLLOUT &&
+	return atw_wait(fd, POLLOUT, LONG_MS) == POLLOUT &&
 	       atw_send_all(fd, "echo\n", 5) == 5 && atw_echo_works(fd, 33, 1000) &&
 	       !ioctl(fd, SIOCINQ, &n) && !n;
 }
@@ -981,7 +981,7 @@ TEST_F_TIMEOUT(other_connection, recv, 120)
 		{ 0, 0 },
 		{ 0, MSG_PEEK },
 	};
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	char line[100], buf[200];
 	pthread_t thread;
 	size_t i;
@@ -1003,7 +1003,7 @@ TEST_F_TIMEOUT(other_connection, recv, 120)
 		} while (n < cases[i].come);
 		ASSERT_TRUE(call_sleeps(&c, &thread));
 		ASSERT_EQ(0, anew(c.fd));
-		ASSERT_EQ(POLLOUT, atw_wait(c.fd, POLLOUT, LONG_S * 1000));
+		ASSERT_EQ(POLLOUT, atw_wait(c.fd, POLLOUT, LONG_MS));
 		memset(line, 'B', sizeof(line));
 		ASSERT_EQ(5, atw_send_all(c.fd, "echo\n", 5));
 		ASSERT_EQ(100, atw_send_all(c.fd, line, 100));

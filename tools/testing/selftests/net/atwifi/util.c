@@ -562,7 +562,7 @@ bool atw_state_becomes(const char *device, const char *state, int ms)
 /* Waits until a thread of this process sleeps, and says whether it does. */
 bool atw_sleeps(pid_t tid)
 {
-	uint64_t limit = atw_now_ms() + LONG_S * 1000;
+	uint64_t limit = atw_now_ms() + LONG_MS;
 	char path[64], *stat, *end;
 	bool sleeps = false;
 
@@ -601,19 +601,19 @@ int atw_room(int fd)
  * Resets the emulated module, and waits until it is the driver's again. By the count:
  * the states on the way there may be over before anybody looks.
  */
-bool atw_reset_module(void)
+bool atw_reset_module(const char *device)
 {
 	uint64_t limit = atw_now_ms() + LONG_MS;
-	long before = atw_stat(ATW_DEVICE, "bringups");
+	long before = atw_stat(device, "bringups");
 
 	if (atw_sim("reset"))
 		return false;
-	while (atw_stat(ATW_DEVICE, "bringups") == before) {
+	while (atw_stat(device, "bringups") == before) {
 		if (atw_now_ms() > limit)
 			return false;
 		atw_pause_ms(10);
 	}
-	return atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
+	return atw_state_becomes(device, "joined", LONG_MS);
 }
 
 /*

@@ -93,7 +93,7 @@ bool atw_state_becomes(const char *device, const char *state, int ms);
 bool atw_sleeps(pid_t tid);
 bool atw_settled(void);
 int atw_room(int fd);
-bool atw_reset_module(void);
+bool atw_reset_module(const char *device);
 int atw_hold(int ms);
 long atw_link_polls(uint64_t since);
 bool atw_has_sim(void);
