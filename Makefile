@@ -90,15 +90,15 @@ tools-install:
 demo:
 	@$(TESTING)/demo/demo
 
-## check	all tests, with all that they need; the last line counts them
+## check	the tests, with all that they need; the last line counts them
 ##		PARTS='lint kunit-6.1 ...' runs some
 check:
 	@$(TESTING)/check $(PARTS)
 
-## check-large	those that take long, which check leaves out: 10,000 connections and
-##		1,000 flows of UDP, 100 MiB over each kind of connection
-check-large:
-	@$(TESTING)/check large
+## check-all	every test on every kernel with every firmware, 10,000 connections, 100 MiB
+##		over each kind of connection: for a release, or a night
+check-all:
+	@$(TESTING)/check --all $(PARTS)
 
 ## kunit		the driver's unit tests, in UML on each kernel
 kunit:
@@ -106,8 +106,7 @@ kunit:
 
 ## selftests	the tests of the sockets and of the network device, in both guests
 selftests:
-	@$(TESTING)/check selftests-board $(foreach k,6.1 6.12 7.3, \
-		$(addsuffix -$(k),sockets faults expose transparent netdev))
+	@$(TESTING)/check $(shell $(TESTING)/check --list selftests)
 
 ## lint		coding style, static analysis, schemas, documents
 lint:
@@ -128,4 +127,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: tools tools-install demo check check-large kunit selftests lint bench clean help
+.PHONY: tools tools-install demo check check-all kunit selftests lint bench clean help

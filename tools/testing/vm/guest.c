@@ -660,6 +660,17 @@ static void find_leaks(void)
 	free(all);
 }
 
+/* After a fault of its own or of anybody's, lockdep looks at nothing any more. */
+static void check_lockdep(void)
+{
+	char *stats = slurp("/proc/lockdep_stats", NULL);
+	char *line = stats ? strstr(stats, " debug_locks:") : NULL;
+
+	if (line && !strtoul(line + strlen(" debug_locks:"), NULL, 10))
+		say('R', "lockdep has switched itself off in this run: its silence means nothing");
+	free(stats);
+}
+
 static void reap(void)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -978,6 +989,8 @@ int main(void)
 
 	end_processes();
 	unload_driver(line);
+	if (spec.module)
+		check_lockdep();
 	find_leaks();
 	power_off();
 }

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-BINARY = "./atsim"
+BINARY = os.environ.get("ATSIM", "./atsim")
 SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "6"))    # valgrind needs more
 WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
 

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/debug_locks.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/module.h>
@@ -15,7 +16,7 @@
 
 static char *fault = "none";
 module_param(fault, charp, 0444);
-MODULE_PARM_DESC(fault, "none, warn, oops, uaf, deadlock, leak, stuck, panic or hang");
+MODULE_PARM_DESC(fault, "none, warn, oops, uaf, deadlock, deaf, leak, stuck, panic or hang");
 
 static char *state = "joined";
 module_param(state, charp, 0444);
@@ -92,6 +93,8 @@ static noinline int atw_fault(void)
 		return *p;
 	} else if (!strcmp(fault, "deadlock")) {
 		atw_deadlock();
+	} else if (!strcmp(fault, "deaf")) {
+		debug_locks_off();
 	} else if (!strcmp(fault, "leak")) {
 		atw_leak();
 	} else if (!strcmp(fault, "stuck")) {

@@ -24,7 +24,7 @@ HTTP, HTTP_BRIEF, HTTPS, HTTP2, DNS, SSH, IPERF, MQTT = (
 # Where programs are that this machine has not, or "".
 PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
 # Few of all that can be had in numbers, and nothing that takes minutes.
-QUICK = "ATW_QUICK" in os.environ
+QUICK = bool(os.environ.get("ATW_QUICK"))
 CERT = os.path.join(FILES, "cert.pem")
 TMP = "/tmp/netdev"
 

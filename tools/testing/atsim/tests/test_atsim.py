@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 
+import pytest
+
 import harness
 from harness import (Failure, Sim, Wire, accept, dial, free_port, listen,
                      poll)
@@ -1245,6 +1247,7 @@ def test_fault_parse():
 
 # ---- the wire ----
 
+@pytest.mark.alone
 def test_pace():
     """both directions at once, never faster than the wire, and mostly as fast"""
     # Who has to wait for a processor measures less: one of some tries is enough.
@@ -1294,9 +1297,7 @@ def pace():
         return good and size * 10 / took >= rate * 0.97
 
 
-test_pace.alone = True
-
-
+@pytest.mark.alone
 def test_poll():
     """paced, the AT task looks at its ring every 2 ms only"""
     with Sim("--baud", 921600) as sim:
@@ -1311,9 +1312,7 @@ def test_poll():
         between(times[0], 0.0001, 0.004, "least round trip")
 
 
-test_poll.alone = True
-
-
+@pytest.mark.alone
 def test_rate_change():
     """the answer to UARTCFG still comes at the old rate"""
     with Sim("--baud", 9600) as sim:
@@ -1329,7 +1328,6 @@ def test_rate_change():
         between(min(times), 0, 0.02, "time at 921600")
 
 
-test_rate_change.alone = True
 
 
 def test_slow_wire():

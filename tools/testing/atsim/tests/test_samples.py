@@ -5,6 +5,8 @@ import shlex
 import signal
 import time
 
+import pytest
+
 from harness import SLOW, Failure, Sim, accept, dial, free_port, listen, unescape
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples.txt")
@@ -28,7 +30,7 @@ class Sample:
         else:
             self.steps.append((number, word, rest))
 
-    def run(self):
+    def play(self):
         ports = {"{port}": str(free_port()), "{port2}": str(free_port())}
         peers, servers = {}, {}
         with Sim(*self.options, raw=self.raw) as sim:
@@ -109,3 +111,8 @@ def load():
             elif line and not line.startswith("# ") and line != "#":
                 samples[-1].add(number, line)
     return samples
+
+
+@pytest.mark.parametrize("sample", load(), ids=lambda s: s.name)
+def test_sample(sample):
+    sample.play()

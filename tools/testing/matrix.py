@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+What is tested where. The rule:
+
+- One kernel, 6.1, carries every program. The others carry what differs by kernel: the
+  build with all warnings and sparse, KUnit, the line discipline, and one short pass of
+  each front end that crosses a compat header (sockets, network device, netlink).
+- One family of firmware, middleware, carries every program. The others carry what
+  differs by firmware: how connections begin and end, what an error looks like, what a
+  module does by itself.
+- The board carries what needs it: serdev, wiring, several processors, another byte
+  order of events; and each front end once, with busybox's programs.
+- "check --all" adds every program on every kernel with every family, and the large ones.
+
+A program stands in the first row that can show what it tests.
+"""
+
+KERNELS = ("6.1", "6.12", "7.3")
+MAIN = "6.1"
+# Most of a part's time is waiting: one more than there are processors.
+SLOTS = 3
+VM = "tools/testing/vm"
+SELFTESTS = "tools/testing/selftests/net/atwifi/run"
+ATSIM = ["make", "-sC", "tools/testing/atsim"]
+
+# What shares a line of the check; programs that want the same module share a guest.
+GROUPS = {
+    "load": "netdev_load",
+    "netdev": "netdev netdev_dhcp netdev_gone",
+    "faults": "faults peers family fair chopped torn",
+    "sockets": "stream dgram names errors multi server tls passive short vsock sizes",
+    "attach": "attach expose",
+    "ctl": "ctl old",
+    "transparent": "transparent paced paced_transparent",
+}
+# name: target, firmware, programs (see "run --help"; none: all)
+ROWS = {
+    "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
+              "netdev expose"),
+    **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
+    "classic": (MAIN, "classic", "stream dgram names server tls passive transparent ctl expose"),
+    "bw20": (MAIN, "bw20", "stream dgram names server tls passive transparent ctl expose"),
+    "6.12": ("6.12", "middleware", "attach dgram names errors netdev_dhcp"),
+    "7.3": ("7.3", "middleware", "attach dgram names errors netdev_dhcp"),
+}
+ALL_ROWS = {
+    "large": (MAIN, "middleware", "--large multi sizes transparent chopped torn netdev_load "
+              "netdev_gone attach"),
+    "board": ("board", "middleware", ""),
+    **{"%s-%s-%s" % (name, kernel, firmware): (kernel, firmware, programs)
+       for kernel in KERNELS for firmware in ("middleware", "classic", "bw20")
+       for name, programs in GROUPS.items()},
+}
+
+
+class Part:
+    """
+    One line of the check: a command that prints KTAP, or (COUNTS false) one that only
+    prepares something. With NAMES what it runs are its last arguments.
+    """
+
+    def __init__(self, name, base, names=(), needs=(), limit=1800, alone=None, nice=0,
+                 counts=True, waits="", kind=""):
+        self.name, self.base, self.names = name, list(base), list(names)
+        self.needs, self.limit = needs, limit
+        self.alone = alone	# no two parts with the same word here at a time
+        self.nice = nice	# compilers wait for the guests, whose wires wait for nobody
+        self.counts = counts
+        self.waits = waits
+        self.kind = kind
+        self.command = self.base + self.names
+
+
+def setup(target):
+    """What SETUP prepares, and what other parts need it for."""
+    return Part("setup-" + target, [VM + "/setup", target], alone="build", nice=10, counts=False,
+                needs=("packages",), waits="downloads and compilers, once")
+
+
+def setups(*targets):
+    return tuple(dict.fromkeys("setup-" + ("uml-" + t if t in KERNELS else t) for t in targets))
+
+
+def selftests(name, target, firmware, programs, limit):
+    words = programs.split()
+    options = [w for w in words if w.startswith("--")]
+    # The harness and the peers of all come with the main kernel's source.
+    needs = setups(MAIN, target, *(["arm64-libs"] if target == "board" else []),
+                   *(["programs"] if "netdev" in programs or not programs else []))
+    return Part(name, [SELFTESTS, target, "--profile", firmware, *options],
+                [w for w in words if w not in options], needs, limit, kind="selftests")
+
+
+def parts(everything):
+    """The parts, in the order in which they are begun: the longest first."""
+    yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
+               waits="downloads, once")
+    for target in ("uml-6.1", "board", "arm64-libs", "programs", "uml-7.3", "uml-6.12"):
+        yield setup(target)
+    for name, row in (ALL_ROWS if everything else ROWS).items():
+        yield selftests(name, *row, limit=14400 if everything else 3600)
+    yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
+               needs=setups("board", *KERNELS), nice=10, waits="compilers")
+    yield Part("vm", ["pytest-3", "-n", "2", VM], needs=setups(MAIN, "board"))
+    for kernel in KERNELS:
+        yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit"],
+                   needs=setups(kernel))
+    yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3"), nice=10,
+               waits="analyzers")
+    yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
+    yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
+    if everything:
+        yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the check itself, with matrices that have nothing to do with the driver."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+MATRIX = '''
+import os
+SLOTS = 2
+class Part:
+    def __init__(self, name, script, names=(), needs=(), limit=60, counts=True):
+        self.name, self.names, self.needs, self.limit = name, list(names), needs, limit
+        self.alone, self.nice, self.counts, self.waits, self.kind = None, 0, counts, "", ""
+        self.base = ["sh", "-c", script, "sh"]
+        self.command = self.base + self.names
+def parts(everything):
+%s
+'''
+# Fails on its first run.
+FIRST = "if [ -e %s ]; then echo ok 1 - %s; else touch %s; echo not ok 1 - %s; exit 1; fi"
+
+
+@pytest.fixture
+def check(tmp_path):
+    where = tmp_path / "tools/testing"
+    where.mkdir(parents=True)
+    for name in ("check", "ktap.py"):
+        shutil.copy(os.path.join(HERE, name), where)
+
+    def run(*parts):
+        (where / "matrix.py").write_text(MATRIX % "\n".join("    yield Part" + p for p in parts))
+        done = subprocess.run([where / "check"], stdin=subprocess.DEVNULL, cwd=tmp_path,
+                              stdout=subprocess.PIPE, text=True, check=False, timeout=120)
+        lines = done.stdout.splitlines()
+        return done.returncode, lines[-1], [l for l in lines if l.startswith("flaky: ")], lines
+
+    run.logs = tmp_path / ".build/check"
+    run.path = tmp_path
+    return run
+
+
+def flaky(check, name):
+    path = check.path / name
+    return "(%r, %r)" % (name, FIRST % (path, name, path, name))
+
+
+GOOD = "('good', 'echo 1..2; echo ok 1 a; echo ok 2 b')"
+
+
+def test_good(check):
+    assert check(GOOD)[:3] == (0, "2 passed, 0 failed, 0 skipped", [])
+
+
+def test_fails_each_time(check):
+    status, last, again, lines = check(GOOD, "('bad', 'echo ok 1 a; echo not ok 2 b')")
+    assert (status, last, again) == (1, "3 passed, 1 failed, 0 skipped", [])
+    assert "failed: bad: b" in lines
+
+
+def test_fails_every_other_time(check):
+    status, last, again, lines = check(GOOD, flaky(check, "now"))
+    assert (status, last, again) == (0, "3 passed, 0 failed, 0 skipped", ["flaky: now: now"])
+    assert lines[-2] == "flaky: now: now"
+    # Both runs can be read.
+    assert "not ok 1 - now" in (check.logs / "now.log").read_text()
+    assert " ok 1 - now" in (check.logs / "now.again.log").read_text()
+
+
+def test_three_flaky_ones_fail(check):
+    status, last, again, _ = check(GOOD, *(flaky(check, "x%d" % i) for i in range(3)))
+    assert (status, last, len(again)) == (1, "5 passed, 1 failed, 0 skipped", 3)
+
+
+def test_only_what_failed_runs_again(check):
+    script = "for n; do echo $n >>ran; done; echo ok 1 one; echo not ok 2 two"
+    status, last = check("('part', %r, ['one', 'two'])" % script)[:2]
+    assert (status, last) == (1, "2 passed, 1 failed, 0 skipped")
+    assert (check.path / "ran").read_text().split() == ["one", "two", "two"]
+
+
+@pytest.mark.parametrize("script", [
+    "echo 1..3; echo ok 1 a", "echo ok 1 a; exit 3", "true", "echo 1..1; echo 'ok 1 a # SKIP'",
+    "echo 1..1; echo '  1..2'; echo '  ok 1 a'; echo ok 1 p", "/no/such", "kill -9 $$"])
+def test_nothing_is_taken_for_good(check, script):
+    status, last = check(GOOD, "('odd', %r)" % script)[:2]
+    assert status == 1
+    assert ", 1 failed," in last
+
+
+def test_time_out(check):
+    status, last, _, lines = check("('slow', 'echo ok 1 a; sleep 100', (), (), 1)")
+    assert (status, last) == (1, "1 passed, 1 failed, 0 skipped")
+    assert "failed: slow: time-out after 1 s" in lines
+
+
+def test_what_is_needed_has_failed(check):
+    status, last, _, lines = check("('setup', 'exit 1', (), (), 9, False)",
+                                   "('user', 'echo ok 1 a', (), ('setup',))")
+    assert (status, last) == (1, "0 passed, 2 failed, 0 skipped")
+    assert "failed: user: needs setup" in lines
