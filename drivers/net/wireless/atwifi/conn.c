@@ -90,6 +90,22 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 	c->conns->broken(c->conns, &info);
 }
 
+/**
+ * atw_conn_kick() - have the channel's thread look at a connection
+ * @c: the connection, whose lock is held
+ *
+ * One that has left the table has nobody to look at it: its device may be gone.
+ *
+ * Context: any.
+ */
+void atw_conn_kick(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->conns)
+		atw_channel_kick(c->conns->ch);
+}
+
 /* What may not be its remote's alone is nobody's. */
 void atw_conn_drop_unsure(struct atw_conn *c)
 {
@@ -138,14 +154,12 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 
 /**
  * atw_conn_alloc() - memory for a connection
- * @cs: the device's connections
  * @type: what kind
  * @gfp: how to allocate
  *
  * Return: a connection that is in no table, with two references; or NULL.
  */
-struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
-				gfp_t gfp)
+struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 {
 	struct atw_conn *c;
 
@@ -160,7 +174,6 @@ struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
 	__skb_queue_head_init(&c->txq);
 	__skb_queue_head_init(&c->early);
 	__skb_queue_head_init(&c->held);
-	c->conns = cs;
 	c->type = type;
 	return c;
 }
@@ -183,7 +196,7 @@ struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
 				    const struct atw_conn_spec *spec,
 				    const struct atw_conn_ops *ops, void *owner)
 {
-	struct atw_conn *c = atw_conn_alloc(cs, spec->type, GFP_KERNEL);
+	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL);
 	int err;
 
 	if (!c)
@@ -248,23 +261,22 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
  * How much is queued is bounded by the owner's accounting of its buffers.
  *
  * Context: any.
- * Return: 0; -ENODEV, the device is gone; -EPIPE, the connection has ended.
+ * Return: 0; -EPIPE, the connection has ended; or the error that has ended it:
+ * -ENODEV, the device is gone.
  */
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 {
 	int err = 0;
 
 	spin_lock(&c->lock);
-	if (!c->conns) {
-		err = -ENODEV;
-	} else if (c->err || c->remote_closed || c->state > ATW_CONN_OPEN) {
+	if (c->err || c->remote_closed || c->state > ATW_CONN_OPEN) {
 		err = c->err ?: -EPIPE;
 	} else {
 		if (!c->tx_queued)
 			c->fresh = true;
 		c->tx_queued += skb->len;
 		__skb_queue_tail(&c->txq, skb);
-		atw_channel_kick(c->conns->ch);
+		atw_conn_kick(c);
 	}
 	spin_unlock(&c->lock);
 	return err;
@@ -291,8 +303,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 		atw_conn_purge_tx(c);
 	if (c->state == ATW_CONN_WAITING && (abort || !c->tx_queued))
 		c->state = ATW_CONN_DEAD;
-	if (c->conns)
-		atw_channel_kick(c->conns->ch);
+	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 	atw_conn_drop_seeds(c);
 }
@@ -385,7 +396,8 @@ void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
 /**
  * atw_conns_link() - put a connection into the table
  * @cs: the connections
- * @c: the connection; a reference of the caller's is the table's then
+ * @c: the connection, which nobody else knows; a reference of the caller's is the
+ *	table's then
  *
  * Context: @cs->lock is held.
  */
@@ -393,8 +405,24 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&cs->lock);
 
+	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
 	cs->n++;
+}
+
+/*
+ * The reference of a seed's server goes to whoever accepts the seed. Where the server
+ * is not known it is given back; the table's reference still keeps the seed.
+ */
+static void atw_conn_disown(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->waits || c->server)
+		return;
+	c->waits = false;
+	c->ready = true;
+	refcount_dec(&c->ref);
 }
 
 /**
@@ -402,11 +430,17 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
  * @cs: the connections
  * @c: the connection; the table's reference is the caller's then
  *
- * Context: @cs->lock is held.
+ * However a connection ends, it leaves the table here, and here alone it forgets the
+ * table: its owner may keep it for longer than there is a device.
+ *
+ * Context: @cs->lock and @c->lock are held.
  */
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 {
 	int hoard;
+
+	lockdep_assert_held(&cs->lock);
+	lockdep_assert_held(&c->lock);
 
 	atw_conns_free_id(cs, c);
 	hoard = xchg(&c->hoard, 0);
@@ -419,6 +453,10 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	}
 	list_del_init(&c->node);
 	cs->n--;
+	c->conns = NULL;
+	c->state = ATW_CONN_DEAD;
+	atw_conn_purge_tx(c);
+	atw_conn_disown(c);
 }
 
 /**
@@ -487,21 +525,6 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 	spin_unlock(&cs->lock);
 }
 
-/*
- * A seed whose server is not known has that one's reference: it is given back. The
- * caller's own keeps the seed.
- */
-static void atw_conn_disown(struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (!c->waits || c->server)
-		return;
-	c->waits = false;
-	c->ready = true;
-	refcount_dec(&c->ref);
-}
-
 /**
  * atw_conns_fail_all() - end and forget every connection
  * @cs: the connections, which the module no longer has
@@ -522,9 +545,6 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		spin_lock(&c->lock);
 		/* One that came since then waits for the module. */
 		if (c->state != ATW_CONN_WAITING) {
-			c->state = ATW_CONN_DEAD;
-			atw_conn_purge_tx(c);
-			atw_conn_disown(c);
 			atw_conns_unlink(cs, c);
 			list_add(&c->node, &dead);
 		}
@@ -570,14 +590,10 @@ void atw_conns_gone(struct atw_conns *cs)
 	while (!list_empty(&cs->list)) {
 		c = list_first_entry(&cs->list, struct atw_conn, node);
 		spin_lock(&c->lock);
-		atw_conns_unlink(cs, c);
+		c->sending = false;
 		atw_conn_end(c, -ENODEV, 0);
 		c->err = c->err ?: -ENODEV;
-		c->state = ATW_CONN_DEAD;
-		c->conns = NULL;
-		c->sending = false;
-		atw_conn_purge_tx(c);
-		atw_conn_disown(c);
+		atw_conns_unlink(cs, c);
 		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 		atw_conn_put(c);

@@ -86,7 +86,8 @@ enum atw_conn_state {
  * @server: a seed's, holds a reference; NULL until it is known
  * @addr, @port: of a seed those of its peer, 0 if the module does not tell;
  *	constant once it can be accepted
- * @conns: the table, NULL after the device is gone
+ * @conns: the table, as long as the connection is in it: then the device is there.
+ *	NULL otherwise; see atw_conns_unlink()
  * @paused: there is nothing to do for it until @not_before, in jiffies
  * @lasting: a server that was open once: it is opened again when the module
  *	has lost it

@@ -111,8 +111,8 @@ static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 	c->not_before = jiffies + pause;
 }
 
-struct atw_conn *atw_conn_alloc(struct atw_conns *cs, enum atw_sock_type type,
-				gfp_t gfp);
+struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp);
+void atw_conn_kick(struct atw_conn *c);
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);

@@ -273,7 +273,6 @@ static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	c->state = ATW_CONN_DEAD;
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */
 	cs->open_after = jiffies;
@@ -812,7 +811,9 @@ bool atw_conns_work(struct atw_conns *cs)
 	switch (task) {
 	case ATW_TASK_REAP:
 		spin_lock(&cs->lock);
+		spin_lock(&c->lock);
 		atw_conns_unlink(cs, c);
+		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 		atw_conn_put(c);
 		break;

@@ -266,8 +266,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 		ops->closed(c, err ?: c->err, 0);
 	else if (err)
 		atw_conn_end(c, err, 0);
-	if (c->conns)
-		atw_channel_kick(c->conns->ch);
+	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 	return c;
 }
@@ -314,7 +313,9 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 		cs->by_id[id] = c;
 	atw_conns_link(cs, c);
 	if (server && !atw_conn_attach(server, c)) {
+		spin_lock(&c->lock);
 		atw_conns_unlink(cs, c);
+		spin_unlock(&c->lock);
 		return false;
 	}
 	cs->look = true;
@@ -352,7 +353,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 
 	cs->seeds_told = true;
 	if (server && atw_conn_is_listener(server))
-		c = atw_conn_alloc(cs, server->type == ATW_TYPE_TCP_SERVER ?
+		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
 				   ATW_TYPE_TCP_SEED : ATW_TYPE_SSL_SEED,
 				   GFP_KERNEL);
 	if (!c)
@@ -454,7 +455,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 
 	if (READ_ONCE(cs->seeds_told) || !READ_ONCE(cs->purged))
 		return NULL;
-	c = atw_conn_alloc(cs, ATW_TYPE_TCP_SEED, GFP_KERNEL);
+	c = atw_conn_alloc(ATW_TYPE_TCP_SEED, GFP_KERNEL);
 	spin_lock(&cs->lock);
 	lost = !c || atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
 	if (lost || !atw_conns_has_listener(cs, NULL) ||

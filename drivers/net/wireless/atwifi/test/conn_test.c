@@ -1192,6 +1192,106 @@ static void conn_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENODEV, PTR_ERR_OR_ZERO(c));
 }
 
+/* Ends of a connection that its owner keeps. */
+
+static void end_by_owner(struct fake *f, struct owner *o)
+{
+	atw_conn_close(o->c, true, 0);
+}
+
+static void end_by_remote(struct fake *f, struct owner *o)
+{
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+}
+
+static void end_by_reconnect(struct fake *f, struct owner *o)
+{
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", o);
+}
+
+static void end_by_damage(struct fake *f, struct owner *o)
+{
+	fake_say(f, "\r\n+EVENT:SocketDown,10,3,abc\r\n");
+}
+
+static void end_by_link(struct fake *f, struct owner *o)
+{
+	atw_conns_set_link(&f->conns, false);
+}
+
+static void end_by_restart(struct fake *f, struct owner *o)
+{
+	atw_conns_fail_all(&f->conns, -ECONNRESET);
+}
+
+static void end_by_device(struct fake *f, struct owner *o)
+{
+	atw_conns_gone(&f->conns);
+}
+
+/* Whatever has ended it: what is in no table any more does not know the device. */
+static void conn_forgets(struct kunit *test)
+{
+	static void (*const end[])(struct fake *f, struct owner *o) = {
+		end_by_owner, end_by_remote, end_by_reconnect, end_by_damage,
+		end_by_link, end_by_restart, end_by_device,
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	struct sk_buff *skb;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(end); i++) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		KUNIT_EXPECT_PTR_EQ(test, &f->conns, o->c->conns);
+		end[i](f, o);
+		open_gate(f, true);
+		eventually(test, list_empty_careful(&f->conns.list));
+		open_gate(f, false);
+		KUNIT_EXPECT_NULL(test, o->c->conns);
+		skb = alloc_skb(1, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		KUNIT_EXPECT_NE(test, 0, atw_conn_send(o->c, skb));
+		kfree_skb(skb);
+		atw_conn_close(o->c, true, 0);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+		atw_conns_set_link(&f->conns, true);
+	}
+}
+
+/* Nor does what was never open, or waits in its server's queue. */
+static void conn_forgets_others(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server, *o = &f->owner[1];
+
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	KUNIT_EXPECT_NULL(test, o->c->conns);
+	atw_conn_put(o->c);
+	o->c = NULL;
+	f->connect_answer = NULL;
+
+	server = fake_serve(test);
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
+	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
+	open_gate(f, true);
+	eventually(test, listed(f) == 1);
+	eventually(test, atw_conn_acceptable(server->c));
+	open_gate(f, false);
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	KUNIT_EXPECT_NULL(test, o->c->conns);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	close_all(test, 2);
+}
+
 static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_ids),
 	KUNIT_CASE(conn_id_reuse),
@@ -1229,6 +1329,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_gone),
+	KUNIT_CASE(conn_forgets),
+	KUNIT_CASE(conn_forgets_others),
 	{}
 };
 
