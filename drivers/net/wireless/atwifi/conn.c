@@ -410,21 +410,6 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	cs->n++;
 }
 
-/*
- * The reference of a seed's server goes to whoever accepts the seed. Where the server
- * is not known it is given back; the table's reference still keeps the seed.
- */
-static void atw_conn_disown(struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (!c->waits || c->server)
-		return;
-	c->waits = false;
-	c->ready = true;
-	refcount_dec(&c->ref);
-}
-
 /**
  * atw_conns_unlink() - take a connection out of the table
  * @cs: the connections

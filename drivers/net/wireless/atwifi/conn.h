@@ -83,7 +83,8 @@ enum atw_conn_state {
  * @lock: protects everything below it that is not said to be constant; nests
  *	inside atw_conns.lock, outside the owner's queue locks. A server's nests
  *	outside those of its seeds
- * @server: a seed's, holds a reference; NULL until it is known
+ * @server: a seed's, holds a reference; NULL until it is known, which is decided
+ *	under atw_conns.lock too; constant then
  * @addr, @port: of a seed those of its peer, 0 if the module does not tell;
  *	constant once it can be accepted
  * @conns: the table, as long as the connection is in it: then the device is there.

@@ -140,12 +140,15 @@ bool atw_conns_closing(struct atw_conns *cs);
 int atw_conns_delete_id(struct atw_conns *cs, u32 id);
 
 void atw_conn_drop_seeds(struct atw_conn *server);
+void atw_conn_disown(struct atw_conn *c);
 bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
 		    struct sk_buff *skb);
 void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_renew(struct atw_conn *server);
 void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);
 struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
+bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
+		     const struct atw_sock_row *row);
 void atw_conns_look(struct atw_conns *cs);
 void atw_conns_find_strangers(struct atw_conns *cs,
 			      const struct atw_rows *rows);

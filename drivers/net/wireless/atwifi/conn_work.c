@@ -312,15 +312,17 @@ static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 {
 	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
 	int err;
+	u32 id;
 
 	spin_lock(&c->lock);
 	c->fetch = false;
+	id = c->id;
 	spin_unlock(&c->lock);
 	WRITE_ONCE(cs->read_empty, false);
 	WRITE_ONCE(cs->read_data, false);
-	WRITE_ONCE(cs->reading, c->id);
+	WRITE_ONCE(cs->reading, id);
 	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
-	atw_line_uint(&cmd.line, c->id);
+	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
 	err = atw_channel_exec(cs->ch, &cmd);
 	atw_conns_command_failed(cs, err);

@@ -152,6 +152,27 @@ static void atw_conn_purge_early(struct atw_conn *c)
 	}
 }
 
+/**
+ * atw_conn_disown() - a seed whose server is not known will never be accepted
+ * @c: the seed, or a connection of another kind, which this is nothing to
+ *
+ * Gives the server's reference back; the caller has another. An announcement that
+ * comes later is too late: bytes were thrown away.
+ *
+ * Context: atw_conns.lock and @c->lock are held.
+ */
+void atw_conn_disown(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->waits || c->server)
+		return;
+	c->waits = false;
+	c->ready = true;
+	atw_conn_purge_early(c);
+	refcount_dec(&c->ref);
+}
+
 /* A seed that nobody will accept: give the queue's reference back. */
 static void atw_conn_drop_seed(struct atw_conn *c)
 {
@@ -272,9 +293,12 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 }
 
 /* Let a seed wait in its server's queue, if there is room. */
-static bool atw_conn_attach(struct atw_conn *server, struct atw_conn *c)
+static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
+			    struct atw_conn *c)
 {
 	bool ok;
+
+	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&server->lock);
 	ok = server->owner && server->state <= ATW_CONN_OPEN &&
@@ -292,6 +316,19 @@ static bool atw_conn_attach(struct atw_conn *server, struct atw_conn *c)
 	return ok;
 }
 
+/* Is it about to be deleted, as nothing of ours? */
+static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = 0; i < cs->nforeign; i++)
+		if (cs->foreign[i] == id)
+			return true;
+	return false;
+}
+
 /*
  * Make a seed known under its number and to its server, if that is known. Returns
  * false if it must not live; it is the caller's then.
@@ -301,9 +338,11 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 {
 	lockdep_assert_held(&cs->lock);
 
-	/* Is the number one with which the promises can be kept? */
+	/* Is the number one with which the promises can be kept? Of what is foreign,
+	 * bytes may have been thrown away.
+	 */
 	if (cs->gone || atw_conns_near_named(cs, id) ||
-	    (cs->narrow && id > ATW_ID_MAX))
+	    atw_conns_is_foreign(cs, id) || (cs->narrow && id > ATW_ID_MAX))
 		return false;
 	c->state = ATW_CONN_OPEN;
 	c->waits = true;
@@ -312,7 +351,7 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 	if (id <= ATW_ID_MAX)
 		cs->by_id[id] = c;
 	atw_conns_link(cs, c);
-	if (server && !atw_conn_attach(server, c)) {
+	if (server && !atw_conn_attach(cs, server, c)) {
 		spin_lock(&c->lock);
 		atw_conns_unlink(cs, c);
 		spin_unlock(&c->lock);
@@ -367,15 +406,19 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		damaged = true;
 	} else if (old && !old->server && old->waits) {
 		/* Its first bytes came before its announcement. */
-		ok = atw_conn_attach(server, old);
+		ok = atw_conn_attach(cs, server, old);
 		cs->look = true;
 		cs->accepted += ok;
 		ok = true;
+	} else if (old && !old->server &&
+		   READ_ONCE(old->state) <= ATW_CONN_CLOSING) {
+		/* They were thrown away, and it is about to be deleted. */
+		cs->refused++;
 	} else {
 		if (old)
 			atw_conns_supersede(cs, old);
-		/* Which of the two is being deleted cannot be told. */
-		if (old && cs->deleting == id)
+		/* Which of two is being deleted cannot be told. */
+		if (cs->deleting == id)
 			cs->reconcile = true;
 		ok = atw_conns_add_seed(cs, server, c, id);
 		if (ok)
@@ -427,19 +470,6 @@ static unsigned int atw_conns_guesses(struct atw_conns *cs)
 	return n;
 }
 
-/* Is it about to be deleted, as nothing of ours? */
-static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&cs->lock);
-
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
-			return true;
-	return cs->deleting == id;
-}
-
 /**
  * atw_conns_guess_seed() - may bytes for a number unknown be a seed's first?
  * @cs: the connections
@@ -459,7 +489,8 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	spin_lock(&cs->lock);
 	lost = !c || atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
 	if (lost || !atw_conns_has_listener(cs, NULL) ||
-	    atw_conns_find(cs, id) || atw_conns_is_foreign(cs, id))
+	    atw_conns_find(cs, id) || atw_conns_is_foreign(cs, id) ||
+	    cs->deleting == id)
 		goto no_seed;
 	refused = !atw_conns_add_seed(cs, NULL, c, id);
 	if (refused)
@@ -497,16 +528,29 @@ static const struct atw_sock_row *atw_rows_find(const struct atw_rows *rows,
 	return NULL;
 }
 
-/* Find the server of a seed that was not announced. */
-static bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
-			    const struct atw_sock_row *row)
+/**
+ * atw_conns_adopt() - find the server of a seed that was not announced
+ * @cs: the connections
+ * @c: the seed, to which the caller has a reference
+ * @row: what the module's table says of it, or NULL
+ *
+ * Where there is none it is disowned, and closed.
+ *
+ * Context: the channel's thread.
+ * Return: true if it has a server, also by an announcement since the module was asked.
+ */
+bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
+		     const struct atw_sock_row *row)
 {
 	struct atw_conn *server = NULL;
 	bool ok;
 
 	spin_lock(&cs->lock);
+	if (c->server) {
+		spin_unlock(&cs->lock);
+		return true;
+	}
 	if (row && row->status != ATW_SOCK_DELETED) {
-		c->type = row->type;
 		server = atw_conns_find(cs, row->server);
 	} else if (READ_ONCE(c->remote_closed) || READ_ONCE(c->auto_deleted)) {
 		/* It came and went before it could be asked for. */
@@ -514,15 +558,21 @@ static bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 			server = NULL;
 	}
 	ok = server && atw_conn_is_listener(server) &&
-	     atw_conn_attach(server, c);
+	     atw_conn_attach(cs, server, c);
 	cs->accepted += ok;
 	cs->refused += !ok;
+	if (!ok) {
+		/* As one: else it could be announced in between. */
+		spin_lock(&c->lock);
+		atw_conn_disown(c);
+		spin_unlock(&c->lock);
+	}
 	spin_unlock(&cs->lock);
 	/* Bytes of one that is gone, or of another connection. */
-	if (!server && !row && !atw_conns_past(cs, c->id))
+	if (!server && !row && !atw_conns_past(cs, READ_ONCE(c->id)))
 		atw_conns_damage(cs);
 	if (!ok)
-		atw_conn_drop_seed(c);
+		atw_conn_close(c, true, 0);
 	return ok;
 }
 
@@ -533,15 +583,19 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c,
 	const struct atw_sock_row *row = atw_rows_find(rows, READ_ONCE(c->id));
 	struct atw_conn *server;
 
-	if (!c->server && !atw_conns_adopt(cs, c, row))
+	if (!atw_conns_adopt(cs, c, row))
 		return;
+	server = c->server;
+	spin_lock(&c->lock);
+	if (row)
+		c->type = row->type;
 	if (row && row->addr && row->rport > 0) {
 		c->addr = row->addr;
 		c->port = row->rport;
 	} else if (row) {
 		cs->no_peers = true;
 	}
-	server = c->server;
+	spin_unlock(&c->lock);
 	spin_lock(&server->lock);
 	WRITE_ONCE(c->ready, true);
 	if (server->owner && server->ops->seed)
@@ -556,7 +610,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
-		if (!atw_conn_is_seed(c) || c->ready)
+		if (!atw_conn_is_seed(c) || READ_ONCE(c->ready))
 			continue;
 		/* It came after the question: that tells nothing of it. */
 		if (asked && c->query == cs->query) {

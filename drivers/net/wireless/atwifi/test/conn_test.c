@@ -10,7 +10,7 @@
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
 
-#include "../conn.h"
+#include "../conn_priv.h"
 
 #define NOTES		256
 #define CONNS		24
@@ -55,6 +55,7 @@ struct fake {
 	long			connect_takes;	/* jiffies */
 	const char		*rows;		/* of AT+SOCKET? */
 	const char		*before_rows;	/* once */
+	const char		*before_del;	/* once */
 	const char		*always;	/* before them, each time */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
@@ -131,6 +132,9 @@ static void fake_command(struct fake *f, const char *line)
 		fake_say(f, "\r\nOK\r\n");
 	} else if (sscanf(line, "AT+SOCKETDEL=%u", &id) == 1) {
 		fake_note(f, V_DEL, id, 0);
+		if (f->before_del)
+			fake_say(f, f->before_del);
+		f->before_del = NULL;
 		fake_say(f, "\r\nOK\r\n");
 	} else if (sscanf(line, "AT+SOCKETREAD=%u", &id) == 1) {
 		fake_read(f, id);
@@ -840,6 +844,102 @@ static void conn_guess_lost(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* A seed that nobody announced; with a reference. */
+static struct atw_conn *fake_guess(struct kunit *test, u32 id)
+{
+	struct fake *f = test->priv;
+	struct atw_conn *c;
+	char text[64];
+
+	f->conns.purged = true;
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", id);
+	fake_say(f, text);
+	c = atw_conns_get(&f->conns, id);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_EXPECT_TRUE(test, c->waits);
+	KUNIT_EXPECT_NULL(test, c->server);
+	return c;
+}
+
+/* It is announced after all, and then the module's table says whose it is. */
+static void conn_guess_announced(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	struct atw_sock_row row = {
+		.id = 1000,
+		.type = ATW_TYPE_TCP_SEED,
+		.status = ATW_SOCK_CONNECTED,
+		.server = server->c->id,
+	};
+	struct atw_conn *c = fake_guess(test, 1000);
+	unsigned int refs;
+
+	atw_conn_set_backlog(server->c, 4);
+	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
+	KUNIT_EXPECT_PTR_EQ(test, server->c, c->server);
+	refs = refcount_read(&server->c->ref);
+	KUNIT_EXPECT_TRUE(test, atw_conns_adopt(&f->conns, c, &row));
+	KUNIT_EXPECT_EQ(test, refs, refcount_read(&server->c->ref));
+	KUNIT_EXPECT_EQ(test, 1U, server->c->nseeds);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.accepted);
+	atw_conn_put(c);
+
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_EXPECT_PTR_EQ(test, c, o->c);
+	KUNIT_EXPECT_EQ(test, 1U, o->got_len);
+	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(server->c));
+	close_all(test, 2);
+}
+
+static unsigned int deletes(const struct fake *f, u32 id)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < READ_ONCE(f->nnotes); i++)
+		n += f->notes[i].verb == V_DEL && f->notes[i].id == id;
+	return n;
+}
+
+/* What it had sent was thrown away: announced then, it would begin with a hole. */
+static void conn_guess_announced_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	char rows[64], text[64];
+
+	snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n", server->c->id);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1000,%u\r\n",
+		 server->c->id);
+	f->rows = rows;
+	f->before_del = text;
+	atw_conn_put(fake_guess(test, 1000));
+	open_gate(f, true);
+	/* It, and whatever has its number then. */
+	eventually(test, deletes(f, 1000) == 2);
+	eventually(test, listed(f) == 1);
+	KUNIT_EXPECT_EQ(test, 0U, server->c->nseeds);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.accepted);
+	close_all(test, 1);
+}
+
+/* The same of one that was not let in for its number. */
+static void conn_foreign_announced(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+
+	atw_conns_add_foreign(&f->conns, 1000);
+	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
+	KUNIT_EXPECT_EQ(test, 1U, listed(f));
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	open_gate(f, true);
+	eventually(test, deletes(f, 1000) == 1);
+	close_all(test, 1);
+}
+
 /* Its end is told once more while the rest is read. */
 static void conn_end_while_reading(struct kunit *test)
 {
@@ -1314,6 +1414,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_accept_overflow),
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
+	KUNIT_CASE(conn_guess_announced),
+	KUNIT_CASE(conn_guess_announced_late),
+	KUNIT_CASE(conn_foreign_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
