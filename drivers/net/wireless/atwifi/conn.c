@@ -672,7 +672,9 @@ void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
 	for (i = 0; i < cs->nforeign; i++)
 		if (cs->foreign[i] == id)
 			break;
-	if (i == cs->nforeign && i < ARRAY_SIZE(cs->foreign))
+	if (i == ARRAY_SIZE(cs->foreign))
+		cs->reconcile = true;	/* it is found again then */
+	else if (i == cs->nforeign)
 		cs->foreign[cs->nforeign++] = id;
 	spin_unlock(&cs->lock);
 	atw_channel_kick(cs->ch);

@@ -162,6 +162,20 @@ struct atw_conn {
 	u64				tx_bytes;
 };
 
+/* More than a module can have. */
+#define ATW_ROWS_MAX		32
+
+/**
+ * struct atw_rows - the answer to AT+SOCKET?
+ * @row: the rows, @n of them
+ * @more: there were others for which there was no room
+ */
+struct atw_rows {
+	struct atw_sock_row	row[ATW_ROWS_MAX];
+	unsigned int		n;
+	bool			more;
+};
+
 /**
  * struct atw_conn_info - what can be told of a connection
  * @err: -errno of its owner, where it was ended by an error
@@ -200,6 +214,8 @@ struct atw_conn_info {
  * @deleting: the id that is being deleted at this moment, 0: none
  * @query: counts the queries of the module's table; what it says is newer than
  *	a connection that has a lower count
+ * @rows: what it said last; the channel's thread's alone, and a place of its own, so
+ *	that no question is lost when memory is short
  * @past: numbers of seeds that are gone, of which the module may yet speak
  * @strange: ids that the module has and nobody here knows, seen once
  * @want_passive: the receive mode that was asked for; @mode_since when
@@ -265,6 +281,7 @@ struct atw_conns {
 	u32			high_id;
 	u32			deleting;
 	unsigned int		query;
+	struct atw_rows		rows;
 	struct {
 		u32		id;
 		unsigned long	until;

@@ -18,7 +18,6 @@
 /* Seeds that were not announced, until the module was asked for their servers. */
 #define ATW_GUESSES_MAX		64
 
-#define ATW_ROWS_MAX		32
 /* The least of a send that shares the module with others. */
 #define ATW_CHUNK_MIN		1024
 /* Some firmware deletes in the background, for seconds; until it is done the
@@ -35,17 +34,6 @@
  */
 #define ATW_HOARD_SOFT		(32 * 1024)
 #define ATW_HOARD_HARD		(48 * 1024)
-
-/**
- * struct atw_rows - the answer to AT+SOCKET?
- * @row: the rows, @n of them
- * @more: there were others for which there was no room
- */
-struct atw_rows {
-	struct atw_sock_row	row[ATW_ROWS_MAX];
-	unsigned int		n;
-	bool			more;
-};
 
 /**
  * struct atw_unsure_cb - in skb->cb of a payload that may not be its remote's alone
@@ -135,7 +123,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
 		    unsigned int ready);
 void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
 void atw_conns_damage(struct atw_conns *cs);
-int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows);
+int atw_conns_query(struct atw_conns *cs);
 bool atw_conns_closing(struct atw_conns *cs);
 int atw_conns_delete_id(struct atw_conns *cs, u32 id);
 
@@ -150,8 +138,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
 bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row);
 void atw_conns_look(struct atw_conns *cs);
-void atw_conns_find_strangers(struct atw_conns *cs,
-			      const struct atw_rows *rows);
+void atw_conns_find_strangers(struct atw_conns *cs);
 void atw_conns_keep_servers(struct atw_conns *cs);
 void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);
 bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server);

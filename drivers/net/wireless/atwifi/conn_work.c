@@ -84,23 +84,22 @@ static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
 
 /**
  * atw_conns_query() - ask the module what it has
- * @cs: the connections
- * @rows: filled
+ * @cs: the connections; fills their rows
  *
  * Context: the channel's thread.
  * Return: 0, or as atw_channel_exec().
  */
-int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows)
+int atw_conns_query(struct atw_conns *cs)
 {
 	struct atw_cmd cmd = {
 		.timeout = ATW_CMD_TIMEOUT,
 		.row = atw_conns_row,
-		.priv = rows,
+		.priv = &cs->rows,
 	};
 	int err;
 
-	rows->n = 0;
-	rows->more = false;
+	cs->rows.n = 0;
+	cs->rows.more = false;
 	spin_lock(&cs->lock);
 	cs->query++;
 	spin_unlock(&cs->lock);
@@ -124,15 +123,12 @@ int atw_conns_query(struct atw_conns *cs, struct atw_rows *rows)
  */
 int atw_conns_purge(struct atw_conns *cs)
 {
-	struct atw_rows *rows;
+	const struct atw_rows *rows = &cs->rows;
 	unsigned int i, left;
 	int round, err = 0;
 
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return -ENOMEM;
 	for (round = 0; round < 4; round++) {
-		err = atw_conns_query(cs, rows);
+		err = atw_conns_query(cs);
 		if (err)
 			break;
 		left = 0;
@@ -154,7 +150,6 @@ int atw_conns_purge(struct atw_conns *cs)
 		}
 		err = 0;
 	}
-	kfree(rows);
 	if (err && err != -EOPNOTSUPP && err != -EREMOTEIO)
 		return err;
 	WRITE_ONCE(cs->purged, true);
@@ -224,14 +219,13 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 /* Compare what the module has with what we think it has. */
 static void atw_conns_reconcile(struct atw_conns *cs)
 {
+	const struct atw_rows *rows = &cs->rows;
 	const struct atw_sock_row *row;
-	struct atw_rows *rows;
 	struct atw_conn *c;
 	unsigned int i;
 	bool told;
 
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	told = rows && !atw_conns_query(cs, rows) && !rows->more;
+	told = !atw_conns_query(cs) && !rows->more;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
@@ -253,8 +247,7 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);
 	if (told)
-		atw_conns_find_strangers(cs, rows);
-	kfree(rows);
+		atw_conns_find_strangers(cs);
 }
 
 /* Delete one connection in the module and forget it. */

@@ -515,9 +515,10 @@ no_seed:
 	return NULL;
 }
 
-static const struct atw_sock_row *atw_rows_find(const struct atw_rows *rows,
+static const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
 						u32 id)
 {
+	const struct atw_rows *rows = &cs->rows;
 	unsigned int i;
 
 	for (i = 0; i < rows->n; i++)
@@ -577,10 +578,9 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 }
 
 /* What the module's table says of a seed; it may be accepted now. */
-static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c,
-			     const struct atw_rows *rows)
+static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 {
-	const struct atw_sock_row *row = atw_rows_find(rows, READ_ONCE(c->id));
+	const struct atw_sock_row *row = atw_rows_find(cs, READ_ONCE(c->id));
 	struct atw_conn *server;
 
 	if (!atw_conns_adopt(cs, c, row))
@@ -633,26 +633,23 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
  */
 void atw_conns_look(struct atw_conns *cs)
 {
-	struct atw_rows *rows = kzalloc(sizeof(*rows), GFP_KERNEL);
 	bool ask = false;
 	struct atw_conn *c;
 
-	if (!rows)
-		return;
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
 		if (atw_conn_is_seed(c) && !c->ready)
 			ask |= !c->server || !cs->no_peers;
 	spin_unlock(&cs->lock);
-	if (ask && atw_conns_query(cs, rows)) {
-		rows->n = 0;
+	if (ask && atw_conns_query(cs))
 		ask = false;
-	}
+	/* What was said at another time, or only in part, tells nothing of them. */
+	if (!ask)
+		cs->rows.n = 0;
 	while ((c = atw_conns_unready(cs, ask))) {
-		atw_conns_settle(cs, c, rows);
+		atw_conns_settle(cs, c);
 		atw_conn_put(c);
 	}
-	kfree(rows);
 }
 
 /**
@@ -685,16 +682,16 @@ static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
 
 /**
  * atw_conns_find_strangers() - what has the module that nobody here knows?
- * @cs: the connections
- * @rows: its table
+ * @cs: the connections, which it was asked for
  *
  * It is deleted. A seed may be about to be announced: it is when it is still not
  * known the next time.
  *
  * Context: the channel's thread.
  */
-void atw_conns_find_strangers(struct atw_conns *cs, const struct atw_rows *rows)
+void atw_conns_find_strangers(struct atw_conns *cs)
 {
+	const struct atw_rows *rows = &cs->rows;
 	const struct atw_sock_row *row;
 	unsigned int i, j, n = 0;
 	u32 strange[ARRAY_SIZE(cs->strange)];
@@ -706,7 +703,7 @@ void atw_conns_find_strangers(struct atw_conns *cs, const struct atw_rows *rows)
 			continue;
 		spin_lock(&cs->lock);
 		delete = !atw_conns_find(cs, row->id);
-		if (delete && atw_rows_find(rows, row->id) &&
+		if (delete && atw_rows_find(cs, row->id) &&
 		    atw_conns_is_ours(cs, row->server)) {
 			for (j = 0; j < cs->nstrange; j++)
 				if (cs->strange[j] == row->id)
@@ -810,19 +807,16 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
  */
 bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 {
-	struct atw_rows *rows;
 	bool there = true;
 	unsigned int i;
 
 	if (!server->old_id)
 		return false;
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (rows && !atw_conns_query(cs, rows)) {
+	if (!atw_conns_query(cs)) {
 		there = false;
-		for (i = 0; i < rows->n; i++)
-			there |= rows->row[i].id == server->old_id;
+		for (i = 0; i < cs->rows.n; i++)
+			there |= cs->rows.row[i].id == server->old_id;
 	}
-	kfree(rows);
 	spin_lock(&server->lock);
 	if (there)
 		atw_conn_pause(server, ATW_RENEW_POLL);

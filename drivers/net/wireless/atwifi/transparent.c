@@ -298,9 +298,10 @@ bool atw_tt_inside(struct atw_conns *cs)
 	return READ_ONCE(cs->tt.phase) != ATW_TT_OUT;
 }
 
-static bool atw_tt_row_is_ours(const struct atw_conn *c,
-			       const struct atw_rows *rows)
+static bool atw_tt_row_is_ours(const struct atw_conns *cs,
+			       const struct atw_conn *c)
 {
+	const struct atw_rows *rows = &cs->rows;
 	unsigned int i;
 
 	for (i = 0; i < rows->n; i++)
@@ -314,17 +315,13 @@ static int atw_tt_check(struct atw_conns *cs)
 {
 	unsigned long before = jiffies;
 	struct atw_tt *tt = &cs->tt;
-	struct atw_rows *rows;
 	int err;
 
-	rows = kmalloc(sizeof(*rows), GFP_KERNEL);
-	if (!rows)
-		return -ENOMEM;
-	err = atw_conns_query(cs, rows);
+	err = atw_conns_query(cs);
 	if (err)
-		goto free;
+		return err;
 	mutex_lock(&cs->ch->rx_lock);
-	if (!atw_tt_row_is_ours(tt->conn, rows)) {
+	if (!atw_tt_row_is_ours(cs, tt->conn)) {
 		tt->lost = true;
 		/* Whether for want of a network is to be known first. */
 		WRITE_ONCE(cs->ask_link, true);
@@ -337,9 +334,7 @@ static int atw_tt_check(struct atw_conns *cs)
 	}
 	tt->unchecked = false;
 	mutex_unlock(&cs->ch->rx_lock);
-free:
-	kfree(rows);
-	return err;
+	return 0;
 }
 
 /* It is not known where the module is, nor what its remote has got. */
