@@ -221,6 +221,24 @@ unlock:
 	mutex_unlock(&ch->rx_lock);
 }
 
+/* Bytes were lost or damaged at this place. */
+static void atw_channel_lost(struct atw_channel *ch)
+{
+	struct atw_event ev;
+
+	lockdep_assert_held(&ch->rx_lock);
+
+	if (ch->dead)
+		return;
+	if (ch->is_raw) {
+		ch->ops->raw(ch->ctx, NULL, 0);
+		return;
+	}
+	atw_parse_lost(&ch->parser, &ev);
+	atw_channel_event(ch, &ev);
+	atw_channel_parse(ch, NULL, 0);
+}
+
 /**
  * atw_channel_rx_error() - the UART has lost or damaged bytes at this place
  * @ch: the channel
@@ -229,17 +247,22 @@ unlock:
  */
 void atw_channel_rx_error(struct atw_channel *ch)
 {
-	struct atw_event ev;
-
 	mutex_lock(&ch->rx_lock);
-	if (!ch->dead && ch->is_raw) {
-		ch->ops->raw(ch->ctx, NULL, 0);
-	} else if (!ch->dead) {
-		atw_parse_lost(&ch->parser, &ev);
-		atw_channel_event(ch, &ev);
-		atw_channel_parse(ch, NULL, 0);
-	}
+	atw_channel_lost(ch);
 	mutex_unlock(&ch->rx_lock);
+}
+
+/**
+ * atw_channel_silent() - has nothing come for a while?
+ * @ch: the channel
+ * @silence: jiffies
+ *
+ * Context: any; but what is to be done about it must be done under the lock under
+ * which it was asked, the channel's rx_lock: what comes next waits for that.
+ */
+bool atw_channel_silent(const struct atw_channel *ch, long silence)
+{
+	return time_after_eq(jiffies, READ_ONCE(ch->rx_last) + silence);
 }
 
 /* Is the module silent in the middle of a payload? */
@@ -248,7 +271,7 @@ static bool atw_channel_broke_off(const struct atw_channel *ch, long silence)
 	switch (READ_ONCE(ch->parser.state)) {
 	case ATW_PS_PAYLOAD:
 	case ATW_PS_CLOSE:
-		return time_after(jiffies, READ_ONCE(ch->rx_last) + silence);
+		return atw_channel_silent(ch, silence);
 	default:
 		return false;
 	}
@@ -266,9 +289,10 @@ static bool atw_channel_broke_off(const struct atw_channel *ch, long silence)
  */
 void atw_channel_unstick(struct atw_channel *ch)
 {
-	/* What comes in between is lost with it: there is no telling. */
+	mutex_lock(&ch->rx_lock);
 	if (atw_channel_broke_off(ch, ATW_ANSWER_SILENCE))
-		atw_channel_rx_error(ch);
+		atw_channel_lost(ch);
+	mutex_unlock(&ch->rx_lock);
 }
 
 /* A payload with two readings is decided by silence, for which the receive
@@ -278,11 +302,13 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 {
 	struct atw_event ev;
 
-	if (READ_ONCE(ch->parser.state) != ATW_PS_TEAR ||
-	    time_before(jiffies, READ_ONCE(ch->rx_last) + ATW_TEAR_SILENCE))
+	/* The receive path kicks when there is one. */
+	if (READ_ONCE(ch->parser.state) != ATW_PS_TEAR)
 		return;
 	mutex_lock(&ch->rx_lock);
-	if (atw_parse_idle(&ch->parser, &ev)) {
+	/* What came until now was not silence. */
+	if (atw_channel_silent(ch, ATW_TEAR_SILENCE) &&
+	    atw_parse_idle(&ch->parser, &ev)) {
 		atw_channel_event(ch, &ev);
 		atw_channel_parse(ch, NULL, 0);
 	}

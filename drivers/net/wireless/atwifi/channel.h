@@ -197,6 +197,7 @@ int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
 int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
+bool atw_channel_silent(const struct atw_channel *ch, long silence);
 bool atw_channel_stalled(const struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);

@@ -589,10 +589,9 @@ static void atw_tt_flush(struct atw_conns *cs)
 	struct atw_tt *tt = &cs->tt;
 	struct sk_buff *skb;
 
-	if (time_before(jiffies, READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE))
-		return;
 	mutex_lock(&cs->ch->rx_lock);
-	if (tt->phase == ATW_TT_IN && tt->scan.tail_len > tt->scan.given) {
+	if (tt->phase == ATW_TT_IN && tt->scan.tail_len > tt->scan.given &&
+	    atw_channel_silent(cs->ch, ATW_TT_PIECE)) {
 		skb = alloc_skb(ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
 		if (skb) {
 			skb_put(skb, atw_tt_scan_flush(&tt->scan, skb->data));

@@ -493,6 +493,75 @@ static void channel_unstick(struct kunit *test)
 	KUNIT_EXPECT_NE(test, 0U, f->nevents);
 }
 
+/* Wait until the channel's thread sleeps in this way. */
+static void thread_sleeps(struct kunit *test, struct fake *f, unsigned int state)
+{
+	unsigned long end = jiffies + 60 * HZ;
+
+	while (READ_ONCE(f->ch.thread->__state) != state &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_EQ(test, state, READ_ONCE(f->ch.thread->__state));
+}
+
+/*
+ * Silence is looked for in the midst of @begun, after which the module was silent for
+ * long, but before it is acted upon the receive path has more. Nothing is to be decided.
+ */
+static void silence_ends(struct kunit *test, const char *begun,
+			 enum atw_parse_state state, int (*todo)(struct fake *f))
+{
+	static const struct script script[] = { { } };
+	struct fake *f = fake_start(test, script, NULL);
+	size_t used = 0, len = strlen(begun);
+	struct atw_event ev;
+
+	thread_sleeps(test, f, TASK_IDLE);
+	mutex_lock(&f->ch.rx_lock);
+	do {
+		used += atw_parse(&f->ch.parser, (const u8 *)begun + used,
+				  len - used, &ev);
+		if (ev.type == ATW_EV_PAYLOAD)
+			atw_parser_sink(&f->ch.parser, f->sink);
+	} while (used < len || ev.type != ATW_EV_NONE);
+	KUNIT_EXPECT_EQ(test, (int)state, (int)f->ch.parser.state);
+	WRITE_ONCE(f->ch.rx_last, jiffies - 10 * HZ);
+	f->todo = todo;
+	atw_channel_kick(&f->ch);
+	/* It waits for the lock; for anything else it would be idle. */
+	thread_sleeps(test, f, TASK_UNINTERRUPTIBLE);
+	/* As often as somebody may look. */
+	WRITE_ONCE(f->ch.rx_last, jiffies + 3600 * HZ);
+	mutex_unlock(&f->ch.rx_lock);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, (int)state, (int)f->ch.parser.state);
+	KUNIT_EXPECT_EQ(test, 0U, f->nevents);
+}
+
+static int run_unstick(struct fake *f)
+{
+	atw_channel_unstick(&f->ch);
+	return 0;
+}
+
+static int run_nothing(struct fake *f)
+{
+	return 0;
+}
+
+static void channel_unstick_too_late(struct kunit *test)
+{
+	silence_ends(test, "\r\n+EVENT:SocketDown,100,9,abc", ATW_PS_PAYLOAD,
+		     run_unstick);
+}
+
+static void channel_tear_too_late(struct kunit *test)
+{
+	/* The four bytes, or an answer that was printed before them. */
+	silence_ends(test, "\r\n+EVENT:SocketDown,100,4,\r\nOK\r\n",
+		     ATW_PS_TEAR, run_nothing);
+}
+
 static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(channel_outcome, outcome_gen_params),
 	KUNIT_CASE(channel_query),
@@ -504,6 +573,8 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
 	KUNIT_CASE(channel_unstick),
+	KUNIT_CASE(channel_unstick_too_late),
+	KUNIT_CASE(channel_tear_too_late),
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
 	{ }
