@@ -26,15 +26,16 @@
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/net.h>
 #include <linux/proc_fs.h>
-#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sockios.h>
 #include <linux/uaccess.h>
 #include <net/net_namespace.h>
+#include <net/netns/generic.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -48,6 +49,7 @@
 #include "dev.h"
 #include "format.h"
 #include "module.h"
+#include "port.h"
 
 /* Bytes of one buffer to send: with its overhead it fills a page. */
 #define ATW_TX_CHUNK	min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
@@ -69,10 +71,6 @@
 /* No callback comes after atw_conn_close(): SO_LINGER has to look. */
 #define ATW_LINGER_POLL		max(HZ / 20, 1)
 
-/* Ports to choose from for a server that did not: those that IANA leaves free. */
-#define ATW_PORT_MIN		49152
-#define ATW_PORT_MAX		65535
-
 static ushort family = AF_ATWIFI;
 module_param(family, ushort, 0444);
 MODULE_PARM_DESC(family, "number of the address family");
@@ -88,8 +86,7 @@ MODULE_PARM_DESC(family, "number of the address family");
  *	lock_sock(). sk_disconnects would be it, but is not in each 6.1
  * @peer: its remote; satw_port is 0 if there never was one
  * @local_addr: address of the module when it was opened
- * @local_port: what bind() has chosen, host order; 0: nothing. Written under the
- *	list's lock too
+ * @port: what bind() has chosen; written under lock_sock()
  * @accepted_port: that of the server which has accepted it, 0: none has
  * @served: a datagram has come to a server: the module knows whom to answer
  * @failed: error that ended the connection, repeated to each reader so that
@@ -110,7 +107,7 @@ struct atw_sock {
 	u32			detached;
 	struct sockaddr_atw	peer;
 	__be32			local_addr;
-	u16			local_port;
+	struct atw_port		port;
 	u16			accepted_port;
 	bool			served;
 	int			failed;
@@ -131,8 +128,26 @@ struct atw_rx_cb {
 
 #define ATW_RX_CB(skb)	((struct atw_rx_cb *)(skb)->cb)
 
-static HLIST_HEAD(atw_sklist);
-static DEFINE_RWLOCK(atw_sklist_lock);
+/**
+ * struct atw_net - the sockets of a network namespace
+ * @lock: protects @socks; within lock_sock(), outside all other locks here
+ * @socks: all of them
+ * @stream_ports: of those that are streams
+ * @dgram_ports: of the others
+ */
+struct atw_net {
+	struct mutex		lock;
+	struct hlist_head	socks;
+	struct atw_ports	stream_ports;
+	struct atw_ports	dgram_ports;
+};
+
+static unsigned int atw_net_id;
+
+static struct atw_net *atw_net(const struct net *net)
+{
+	return net_generic(net, atw_net_id);
+}
 
 static struct atw_sock *atw_sk(const struct sock *sk)
 {
@@ -173,7 +188,7 @@ static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
 		as->module_error = code;
 		WRITE_ONCE(sk->sk_err, -err);
 		atw_set_state(sk, TCP_CLOSE);
-	} else if (atw_is_stream(sk) && as->local_port) {
+	} else if (atw_is_stream(sk) && as->port.number) {
 		atw_set_state(sk, TCP_LISTEN);
 	} else {
 		as->established = true;
@@ -443,7 +458,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		.type = atw_conn_type(sk, server),
 		.name = peer->satw_name,
 		.addr = ntohl(peer->satw_addr),
-		.port = server ? as->local_port : ntohs(peer->satw_port),
+		.port = server ? as->port.number : ntohs(peer->satw_port),
 		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
 		.unverified = as->unverified,
 	};
@@ -523,11 +538,16 @@ static int atw_wait_connect(struct sock *sk, long timeo)
 	return err;
 }
 
+static struct atw_ports *atw_sk_ports(const struct sock *sk)
+{
+	struct atw_net *an = atw_net(sock_net(sk));
+
+	return atw_is_stream(sk) ? &an->stream_ports : &an->dgram_ports;
+}
+
 static void atw_drop_port(struct atw_sock *as)
 {
-	write_lock(&atw_sklist_lock);
-	as->local_port = 0;
-	write_unlock(&atw_sklist_lock);
+	atw_port_drop(atw_sk_ports(&as->sk), &as->port);
 }
 
 /*
@@ -538,7 +558,7 @@ static void atw_disconnect(struct sock *sk)
 {
 	struct atw_sock *as = atw_sk(sk);
 
-	if (!atw_is_stream(sk) && as->local_port) {
+	if (!atw_is_stream(sk) && as->port.number) {
 		if (atw_state(sk) != TCP_CLOSE)
 			return;
 		/* It came to its end: nobody would open it again. */
@@ -617,7 +637,7 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 	err = atw_user_addr(sk, uaddr, len, &addr);
 	if (err)
 		goto out;
-	if (as->local_port) {
+	if (as->port.number) {
 		/* The module chooses the port of what connects. */
 		err = as->conn ? -EISCONN : -EOPNOTSUPP;
 		goto out;
@@ -654,54 +674,6 @@ out:
 }
 
 /* Servers */
-
-/* May @as have a port of its own? The list's lock is held. */
-static bool atw_port_is_free(struct atw_sock *as, u16 port)
-{
-	const struct sock *sk = &as->sk;
-	struct sock *other;
-
-	sk_for_each(other, &atw_sklist) {
-		struct atw_sock *o = atw_sk(other);
-
-		if (other == sk || o->local_port != port ||
-		    other->sk_type != sk->sk_type ||
-		    !net_eq(sock_net(other), sock_net(sk)))
-			continue;
-		/* Two modules are two hosts. */
-		if (!o->device[0] || !as->device[0] ||
-		    !strcmp(o->device, as->device))
-			return false;
-	}
-	return true;
-}
-
-/* Give the socket @port, or one that is free if that is 0. */
-static int atw_take_port(struct atw_sock *as, u16 port)
-{
-	unsigned int n = ATW_PORT_MAX - ATW_PORT_MIN + 1;
-	unsigned int i, first;
-	int err = -EADDRINUSE;
-
-	write_lock(&atw_sklist_lock);
-	if (port) {
-		first = port;
-		n = 1;
-	} else {
-		first = ATW_PORT_MIN + get_random_u32() % n;
-	}
-	for (i = 0; i < n && err; i++) {
-		port = first + i;
-		if (port < first)
-			port += ATW_PORT_MIN;	/* around */
-		if (!atw_port_is_free(as, port))
-			continue;
-		as->local_port = port;
-		err = 0;
-	}
-	write_unlock(&atw_sklist_lock);
-	return err;
-}
 
 /* Have the module serve, and wait until it does. lock_sock() is held. */
 static int atw_serve(struct atw_sock *as)
@@ -766,10 +738,11 @@ static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 
 	lock_sock(sk);
 	err = atw_check_local(sk, uaddr, len);
-	if (!err && (as->conn || as->local_port))
+	if (!err && (as->conn || as->port.number))
 		err = -EINVAL;
 	if (!err)
-		err = atw_take_port(as, ntohs(in->satw_port));
+		err = atw_port_take(atw_sk_ports(sk), &as->port,
+				    ntohs(in->satw_port));
 	/* A stream serves from listen() on, datagrams come at once. */
 	if (!err && !atw_is_stream(sk)) {
 		err = atw_serve(as);
@@ -798,8 +771,8 @@ static int atw_listen(struct socket *sock, int backlog)
 		err = -EINVAL;
 		goto out;
 	}
-	if (!as->local_port) {
-		err = atw_take_port(as, 0);
+	if (!as->port.number) {
+		err = atw_port_take(atw_sk_ports(sk), &as->port, 0);
 		chose = !err;
 	}
 	if (!err)
@@ -843,7 +816,7 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 	cs = atw_sk(child);
 	cs->peer.satw_family = sk->sk_family;
 	cs->local_addr = as->local_addr;
-	cs->accepted_port = as->local_port;
+	cs->accepted_port = as->port.number;
 	cs->established = true;
 	cs->keepintvl = as->keepintvl;
 	memcpy(cs->device, as->device, sizeof(cs->device));
@@ -929,16 +902,18 @@ static int atw_release(struct socket *sock)
 	struct sock *sk = sock->sk;
 	struct atw_conn *conn;
 	struct atw_sock *as;
+	struct atw_net *an;
 	bool abort = false;
 	long wait = 0;
 
 	if (!sk)
 		return 0;
 	as = atw_sk(sk);
+	an = atw_net(sock_net(sk));
 
-	write_lock(&atw_sklist_lock);
+	mutex_lock(&an->lock);
 	sk_del_node_init(sk);
-	write_unlock(&atw_sklist_lock);
+	mutex_unlock(&an->lock);
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
@@ -955,6 +930,7 @@ static int atw_release(struct socket *sock)
 		abort = true;
 
 	conn = atw_detach(as, abort, abort ? 0 : linger);
+	atw_drop_port(as);
 	sock_orphan(sk);
 	sock->sk = NULL;
 	release_sock(sk);
@@ -1015,13 +991,13 @@ static int atw_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 		/* The port of what has connected the module keeps to itself. */
 		memset(addr, 0, sizeof(*addr));
 		addr->satw_family = sk->sk_family;
-		addr->satw_port = htons(as->local_port ?: as->accepted_port);
+		addr->satw_port = htons(as->port.number ?: as->accepted_port);
 		if (as->conn)
 			addr->satw_addr = as->local_addr;
 	} else if (peer == 2) {
 		/* For accept(), which would lose it if this failed. */
 		*addr = as->peer;
-	} else if (as->local_port) {
+	} else if (as->port.number) {
 		err = -ENOTCONN;
 	} else if (as->established ? atw_state(sk) != TCP_CLOSE :
 		   as->conn && !atw_is_stream(sk)) {
@@ -1228,7 +1204,7 @@ static int atw_dgram_open(struct sock *sk, struct msghdr *msg)
 	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
 		return -EPIPE;
 
-	if (as->local_port)
+	if (as->port.number)
 		return atw_dgram_answers(sk, msg);
 
 	/* The module has lost it: as with UDP that is no reason to give up. */
@@ -1573,7 +1549,7 @@ static int atw_set_device(struct sock *sk, sockptr_t optval,
 	lock_sock(sk);
 	if (as->conn)
 		err = -EISCONN;
-	else if (as->local_port)
+	else if (as->port.number)
 		err = -EINVAL;	/* the port is that of one module, or of all */
 	else
 		memcpy(as->device, name, sizeof(name));
@@ -1870,14 +1846,17 @@ static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 	as = atw_sk(sk);
 	spin_lock_init(&as->lock);
 	as->keepintvl = ATW_KEEPINTVL_DEFAULT;
+	as->port.device = as->device;
 	return sk;
 }
 
 static void atw_sk_list(struct sock *sk)
 {
-	write_lock(&atw_sklist_lock);
-	sk_add_node(sk, &atw_sklist);
-	write_unlock(&atw_sklist_lock);
+	struct atw_net *an = atw_net(sock_net(sk));
+
+	mutex_lock(&an->lock);
+	sk_add_node(sk, &an->socks);
+	mutex_unlock(&an->lock);
 }
 
 static int atw_create(struct net *net, struct socket *sock, int protocol,
@@ -1928,21 +1907,21 @@ static struct net_proto_family atw_family __ro_after_init = {
 	"  sl type   st      dev        id remote          port  rx_queue tx_queue   uid    inode drops\n"
 
 static void *atw_seq_start(struct seq_file *seq, loff_t *pos)
-	__acquires(atw_sklist_lock)
 {
-	read_lock(&atw_sklist_lock);
-	return seq_hlist_start_head(&atw_sklist, *pos);
+	struct atw_net *an = atw_net(seq_file_net(seq));
+
+	mutex_lock(&an->lock);
+	return seq_hlist_start_head(&an->socks, *pos);
 }
 
 static void *atw_seq_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	return seq_hlist_next(v, &atw_sklist, pos);
+	return seq_hlist_next(v, &atw_net(seq_file_net(seq))->socks, pos);
 }
 
 static void atw_seq_stop(struct seq_file *seq, void *v)
-	__releases(atw_sklist_lock)
 {
-	read_unlock(&atw_sklist_lock);
+	mutex_unlock(&atw_net(seq_file_net(seq))->lock);
 }
 
 static const char *atw_state_name(int state)
@@ -1977,14 +1956,13 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 	char used[IFNAMSIZ];
 	struct atw_sock *as;
 	struct sock *sk;
+	u16 port;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(seq, ATW_SEQ_HEADER);
 		return 0;
 	}
 	sk = sk_entry(v);
-	if (!net_eq(sock_net(sk), seq_file_net(seq)))
-		return SEQ_SKIP;
 
 	/* conn->lock nests outside: take a reference, look afterwards. */
 	as = atw_sk(sk);
@@ -1999,7 +1977,8 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		atw_conn_put(conn);
 	}
 
-	if (as->local_port)
+	port = READ_ONCE(as->port.number);
+	if (port)
 		strscpy(remote, "*", sizeof(remote));
 	else if (peer.satw_name[0])
 		strscpy(remote, peer.satw_name, sizeof(remote));
@@ -2013,7 +1992,7 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		   seq->index, atw_type_name(sk),
 		   atw_state_name(atw_state(sk)),
 		   conn ? used : "-", id, remote,
-		   as->local_port ?: ntohs(peer.satw_port),
+		   port ?: ntohs(peer.satw_port),
 		   sk_rmem_alloc_get(sk), unsent,
 		   from_kuid_munged(seq_user_ns(seq), READ_ONCE(sk->sk_uid)),
 		   (u64)sock_i_ino(sk), atomic_read(&sk->sk_drops));
@@ -2029,6 +2008,12 @@ static const struct seq_operations atw_seq_ops = {
 
 static int __net_init atw_net_init(struct net *net)
 {
+	struct atw_net *an = atw_net(net);
+
+	mutex_init(&an->lock);
+	INIT_HLIST_HEAD(&an->socks);
+	atw_ports_init(&an->stream_ports);
+	atw_ports_init(&an->dgram_ports);
 	if (!proc_create_net("atwifi", 0444, net->proc_net, &atw_seq_ops,
 			     sizeof(struct seq_net_private)))
 		return -ENOMEM;
@@ -2043,6 +2028,8 @@ static void __net_exit atw_net_exit(struct net *net)
 static struct pernet_operations atw_net_ops = {
 	.init	= atw_net_init,
 	.exit	= atw_net_exit,
+	.id	= &atw_net_id,
+	.size	= sizeof(struct atw_net),
 };
 
 /**

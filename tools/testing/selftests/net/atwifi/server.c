@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <linux/sockios.h>
@@ -703,6 +704,67 @@ TEST(bind_errors)
 	ASSERT_LE(0, other);
 	close(other);
 	close(fd);
+}
+
+#define PORT_MIN	49152
+#define PORTS		(65536 - PORT_MIN)
+
+/*
+ * A nobody takes each port that there is to choose from, and asks for another one: that
+ * is refused, and costs nobody anything. Returns the line that has failed, 0: none.
+ */
+static int take_all_ports(void)
+{
+	struct rlimit files = { PORTS + 100, PORTS + 100 };
+	static int fd[PORTS];
+	int i, port, other;
+
+	if (setrlimit(RLIMIT_NOFILE, &files) || setresgid(65534, 65534, 65534) ||
+	    setresuid(65534, 65534, 65534))
+		return __LINE__;
+	for (i = 0; i < PORTS; i++) {
+		fd[i] = atw_socket(SOCK_STREAM);
+		if (fd[i] < 0 || atw_bind(fd[i], PORT_MIN + i))
+			return __LINE__;
+	}
+	other = atw_socket(SOCK_STREAM);
+	if (other < 0 || !atw_bind(other, 0) || errno != EADDRINUSE)
+		return __LINE__;
+	if (listen(other, 1) != -1 || errno != EADDRINUSE)
+		return __LINE__;
+	/* Others are not meant by that. */
+	if (atw_bind(other, 8080) || atw_port(other) != 8080)
+		return __LINE__;
+	port = atw_port(fd[PORTS / 3]);
+	if (close(fd[PORTS / 3]) || close(other))
+		return __LINE__;
+	other = atw_socket(SOCK_STREAM);
+	if (other < 0 || atw_bind(other, 0) || atw_port(other) != port)
+		return __LINE__;
+	return 0;
+}
+
+TEST(all_ports)
+{
+	int status;
+	pid_t pid;
+
+	/* The module has no part in it, and there are many sockets: once is enough. */
+	if (!atw_profile_is("middleware")) {
+		SKIP(return, "the same with each family of firmware");
+	}
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		status = take_all_ports();
+		if (status)
+			fprintf(stderr, "# line %d: %s\n", status, atw_errno_name(errno));
+		_exit(!!status);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 }
 
 /* The module says that the port is taken. */
