@@ -30,10 +30,12 @@
 #include <linux/net.h>
 #include <linux/proc_fs.h>
 #include <linux/sched/signal.h>
+#include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sockios.h>
 #include <linux/uaccess.h>
+#include <net/ip.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -43,6 +45,7 @@
 
 #include <linux/atwifi.h>
 
+#include "access.h"
 #include "cert.h"
 #include "compat_sock.h"
 #include "conn.h"
@@ -714,7 +717,7 @@ static int atw_check_local(struct sock *sk, const void *uaddr, int len)
 	if (len > ATW_ADDRLEN_MIN && in->satw_name[0])
 		return -EINVAL;
 	port = ntohs(in->satw_port);
-	if (port && port < PROT_SOCK &&
+	if (port && inet_port_requires_bind_service(sock_net(sk), port) &&
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (!in->satw_addr)
@@ -803,6 +806,7 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 			     kern);
 	if (!child)
 		return NULL;
+	security_sk_clone(sk, child);
 	child->sk_rcvbuf = READ_ONCE(sk->sk_rcvbuf);
 	child->sk_sndbuf = READ_ONCE(sk->sk_sndbuf);
 	child->sk_rcvlowat = READ_ONCE(sk->sk_rcvlowat);
@@ -1833,10 +1837,12 @@ static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 	struct atw_sock *as;
 	struct sock *sk;
 
-	sk = sk_alloc(net, family, GFP_KERNEL, &atw_proto, kern);
+	sk = sk_alloc(net, family, GFP_KERNEL_ACCOUNT, &atw_proto, kern);
 	if (!sk)
 		return NULL;
 	sock_init_data(sock, sk);
+	/* A user's buffers are his memory cgroup's. */
+	sk->sk_allocation = GFP_KERNEL_ACCOUNT;
 	sk->sk_type = type;
 	sk->sk_protocol = protocol;
 	sk->sk_state = TCP_CLOSE;
@@ -1878,6 +1884,9 @@ static int atw_create(struct net *net, struct socket *sock, int protocol,
 	default:
 		return -ESOCKTNOSUPPORT;
 	}
+
+	if (!kern && !atw_access_allowed(net))
+		return -EACCES;
 
 	sk = atw_sk_alloc(net, sock, sock->type, protocol, kern);
 	if (!sk)

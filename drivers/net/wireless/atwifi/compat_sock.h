@@ -5,7 +5,9 @@
 
 #include <linux/net.h>
 #include <linux/socket.h>
+#include <linux/sysctl.h>
 #include <linux/version.h>
+#include <net/net_namespace.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
 
@@ -36,6 +38,25 @@ static inline void atw_sock_custom_sockopt(struct socket *sock)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
+#endif
+}
+
+/* A sysctl's handler gets its table as a constant from 6.11 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+typedef const struct ctl_table atw_ctl_table_t;
+#else
+typedef struct ctl_table atw_ctl_table_t;
+#endif
+
+/* Until 6.6 the end of a table was an empty entry, later its size is told. */
+static inline struct ctl_table_header *
+atw_register_net_sysctl(struct net *net, const char *path,
+			struct ctl_table *table, size_t size)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	return register_net_sysctl_sz(net, path, table, size);
+#else
+	return register_net_sysctl(net, path, table);
 #endif
 }
 

@@ -196,7 +196,7 @@ struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
 				    const struct atw_conn_spec *spec,
 				    const struct atw_conn_ops *ops, void *owner)
 {
-	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL);
+	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!c)

@@ -6,12 +6,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <linux/sockios.h>
 
 #include "kselftest_harness.h"
@@ -178,6 +182,102 @@ TEST(other_netns)
 		EXPECT_EQ(NULL, strstr(list, ATW_DEVICE));
 	}
 	free(list);
+}
+
+#define GROUPS	"/proc/sys/net/atwifi/socket_group_range"
+#define PORTS	"/proc/sys/net/ipv4/ip_unprivileged_port_start"
+#define NOBODY	65534
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* The errno of a socket() of nobody's, who is in @group too, and of a bind() then. */
+static int nobodys(gid_t group, int port)
+{
+	int status, fd;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgroups(1, &group) || setresgid(NOBODY, NOBODY, NOBODY) ||
+		    setresuid(NOBODY, NOBODY, NOBODY))
+			_exit(255);
+		fd = atw_socket(SOCK_STREAM);
+		if (fd < 0 || (port && atw_bind(fd, port)))
+			_exit(errno);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+FIXTURE(allowed) {
+};
+
+FIXTURE_SETUP(allowed)
+{
+	/* Another network namespace, and so another range. */
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+}
+
+FIXTURE_TEARDOWN(allowed)
+{
+}
+
+/* The kernel's firewall does not see these sockets: they are not for everybody. */
+TEST_F(allowed, group)
+{
+	char *text = atw_slurp(GROUPS);
+
+	ASSERT_NE(NULL, text);
+	EXPECT_STREQ("1\t0\n", text);
+	free(text);
+	EXPECT_EQ(EACCES, nobodys(NOBODY, 0));
+	/* It has CAP_NET_RAW. */
+	EXPECT_LE(0, atw_socket(SOCK_DGRAM));
+
+	ASSERT_EQ(0, write_to(GROUPS, "65534 65534"));
+	EXPECT_EQ(0, nobodys(1, 0));
+	ASSERT_EQ(0, write_to(GROUPS, "4711 4720"));
+	EXPECT_EQ(EACCES, nobodys(4710, 0));
+	EXPECT_EQ(0, nobodys(4711, 0));
+	EXPECT_EQ(0, nobodys(4720, 0));
+	EXPECT_EQ(EACCES, nobodys(4721, 0));
+	ASSERT_EQ(0, write_to(GROUPS, "4720 4711"));
+	EXPECT_EQ(EACCES, nobodys(4715, 0));
+	ASSERT_EQ(0, write_to(GROUPS, "0 2147483647"));
+	EXPECT_EQ(0, nobodys(NOBODY, 0));
+}
+
+/* What is no range is refused, and changes nothing. */
+TEST_F(allowed, no_range)
+{
+	ASSERT_EQ(0, write_to(GROUPS, "4711 4711"));
+	EXPECT_EQ(EINVAL, write_to(GROUPS, "-1 4711"));
+	EXPECT_EQ(EINVAL, write_to(GROUPS, "0 4294967295"));
+	EXPECT_EQ(EINVAL, write_to(GROUPS, "all"));
+	EXPECT_EQ(0, nobodys(4711, 0));
+	EXPECT_EQ(EACCES, nobodys(4712, 0));
+}
+
+TEST_F(allowed, ports)
+{
+	ASSERT_EQ(0, write_to(GROUPS, "65534 65534"));
+	EXPECT_EQ(EACCES, nobodys(1, 1023));
+	EXPECT_EQ(0, nobodys(1, 1024));
+	ASSERT_EQ(0, write_to(PORTS, "1000"));
+	EXPECT_EQ(EACCES, nobodys(1, 999));
+	EXPECT_EQ(0, nobodys(1, 1000));
 }
 
 TEST_HARNESS_MAIN
