@@ -71,21 +71,14 @@ struct sockaddr_atw {
  */
 #define ATW_TLS_UNVERIFIED	4
 /*
- * Bytes of PEM, up to 2047, write-only, CAP_NET_ADMIN: what all TLS sockets of
- * the module use from then on, and what it keeps over restarts. The CA or CAs by
- * which it verifies; its own certificate, and the private key of that.
- */
-#define ATW_TLS_CA	5
-#define ATW_TLS_CERT	6
-#define ATW_TLS_KEY	7
-/*
  * int, 0 or 1: the module's transparent mode, for a connected TCP or TLS client that
  * is alone on its module. What the remote sends then comes without a header to each
  * piece. Bytes that the mode cannot carry with certainty, and all other work of the
  * module, make the driver leave it for a moment; the stream goes on in either way.
- * EBUSY: there are other connections or servers; EOPNOTSUPP: neither datagrams,
- * servers nor what they accept, nor in passive receive mode; ENOTCONN.
+ * EBUSY: there are other connections or servers, or another request waits;
+ * EOPNOTSUPP: neither datagrams, servers nor what they accept, nor in passive receive
+ * mode; ENOTCONN.
  */
-#define ATW_TRANSPARENT	8
+#define ATW_TRANSPARENT	5
 
 #endif /* _UAPI_LINUX_ATWIFI_H */

@@ -46,7 +46,6 @@
 #include <linux/atwifi.h>
 
 #include "access.h"
-#include "cert.h"
 #include "compat_sock.h"
 #include "conn.h"
 #include "dev.h"
@@ -1561,43 +1560,6 @@ static int atw_set_device(struct sock *sk, sockptr_t optval,
 	return err;
 }
 
-/* Who sets one may have to wait for a connect that runs. */
-#define ATW_CERT_WAIT		(150 * HZ)
-
-/* Have the module store a certificate or a key. */
-static int atw_set_cert(struct sock *sk, enum atw_cert which, sockptr_t optval,
-			unsigned int optlen)
-{
-	struct atw_sock *as = atw_sk(sk);
-	char device[IFNAMSIZ];
-	struct atw_dev *adev;
-	u8 *pem;
-	int err;
-
-	/* It is the module's, not the socket's. */
-	if (!ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
-		return -EPERM;
-	lock_sock(sk);
-	memcpy(device, as->device, sizeof(device));
-	release_sock(sk);
-	adev = atw_dev_find(sock_net(sk), device[0] ? device : NULL);
-	if (!adev)
-		return -ENODEV;
-	/* One byte more than fits: that it is too long is said as well. */
-	optlen = min_t(unsigned int, optlen, ATW_CERT_MAX + 1);
-	pem = kzalloc(optlen, GFP_KERNEL);
-	if (!pem)
-		err = -ENOMEM;
-	else if (copy_from_sockptr(pem, optval, optlen))
-		err = -EFAULT;
-	else
-		err = atw_cert_store(&adev->module, which, pem, optlen,
-				     ATW_CERT_WAIT);
-	kfree_sensitive(pem);
-	atw_dev_put(adev);
-	return err;
-}
-
 static int atw_set_unverified(struct sock *sk, int val)
 {
 	int err = 0;
@@ -1689,12 +1651,6 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 		if (copy_from_sockptr(&val, optval, sizeof(val)))
 			return -EFAULT;
 		return atw_set_transparent(sk, val);
-	case ATW_TLS_CA:
-		return atw_set_cert(sk, ATW_CERT_CA, optval, optlen);
-	case ATW_TLS_CERT:
-		return atw_set_cert(sk, ATW_CERT_OWN, optval, optlen);
-	case ATW_TLS_KEY:
-		return atw_set_cert(sk, ATW_CERT_KEY, optval, optlen);
 	default:
 		return -ENOPROTOOPT;
 	}

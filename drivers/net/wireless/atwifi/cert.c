@@ -17,12 +17,6 @@
 
 #define ATW_CERT_TIMEOUT	(10 * HZ)
 
-static const char *const atw_cert_name[] = {
-	[ATW_CERT_CA]	= "CA certificate",
-	[ATW_CERT_OWN]	= "certificate",
-	[ATW_CERT_KEY]	= "key",
-};
-
 static const char *const atw_cert_labels[] = { "CERTIFICATE", NULL };
 static const char *const atw_key_labels[] = {
 	"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", NULL,
@@ -294,29 +288,21 @@ static int atw_cert_store_call(struct atw_module *m, void *arg)
  * atw_cert_store() - have the module store something
  * @m: the module, of a device to which the caller has a reference
  * @which: as what
- * @pem: the bytes
+ * @pem: the bytes, which have passed atw_cert_check()
  * @len: how many
  * @timeout: jiffies; a connect that runs may keep the thread for two minutes
  *
  * Context: process context, not the channel's thread; a fatal signal ends it.
- * Return: 0, it is stored, and was read back except for the key; -EMSGSIZE or
- * -EINVAL as atw_cert_check(), said in the log too; -EIO, the module has not
- * stored what it was given; or as atw_module_call().
+ * Return: 0, it is stored, and was read back except for the key; -EIO, the module
+ * has not stored what it was given; or as atw_module_call().
  */
 int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
 		   size_t len, long timeout)
 {
 	struct atw_cert_arg *arg;
 	struct atw_call *call;
-	const char *why;
 	int err;
 
-	err = atw_cert_check(which, pem, len, &why);
-	if (err) {
-		dev_warn_ratelimited(m->dev, "the %s is refused: %s\n",
-				     atw_cert_name[which], why);
-		return err;
-	}
 	call = atw_call_new(struct_size(arg, pem, len), atw_cert_store_call);
 	if (!call)
 		return -ENOMEM;

@@ -565,8 +565,9 @@ int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd)
 }
 
 struct atw_module_transparent {
-	struct atw_conn	*conn;
-	bool		on;
+	struct atw_module	*module;
+	struct atw_conn		*conn;
+	bool			on;
 };
 
 static int atw_module_transparent_call(struct atw_module *m, void *arg)
@@ -580,6 +581,7 @@ static void atw_module_transparent_release(void *arg)
 {
 	struct atw_module_transparent *t = arg;
 
+	clear_bit(ATW_ASKED_TRANSPARENT, &t->module->asked);
 	atw_conn_put(t->conn);
 }
 
@@ -589,8 +591,11 @@ static void atw_module_transparent_release(void *arg)
  * @c: the connection
  * @on: which
  *
+ * Anybody's socket may ask: one request waits at a time, or they would take all the
+ * places of an administrator's. The mode is for one connection anyway.
+ *
  * Context: as atw_module_call().
- * Return: as atw_tt_set() and atw_module_call().
+ * Return: as atw_tt_set() and atw_module_call(); -EBUSY, another request waits.
  */
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on)
 {
@@ -598,12 +603,17 @@ int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on
 	struct atw_call *call;
 	int err;
 
+	if (test_and_set_bit(ATW_ASKED_TRANSPARENT, &m->asked))
+		return -EBUSY;
 	call = atw_call_new(sizeof(*t), atw_module_transparent_call);
-	if (!call)
+	if (!call) {
+		clear_bit(ATW_ASKED_TRANSPARENT, &m->asked);
 		return -ENOMEM;
+	}
 	refcount_inc(&c->ref);
 	call->release = atw_module_transparent_release;
 	t = (struct atw_module_transparent *)call->arg;
+	t->module = m;
 	t->conn = c;
 	t->on = on;
 	err = atw_module_call(m, call, ATW_CALL_TIMEOUT);

@@ -37,8 +37,14 @@ struct atw_module_ops {
 	void (*changed)(struct atw_module *m);
 };
 
+/* What users have asked for and wait for; each at most once at a time. */
+enum {
+	ATW_ASKED_TRANSPARENT,
+};
+
 /**
  * struct atw_module - the module of a device
+ * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone, read anywhere with READ_ONCE() (strings: as they
  *	are, which is printable)
@@ -53,6 +59,7 @@ struct atw_module {
 	struct atw_conns	conns;
 	struct atw_calls	calls;
 	bool			called;		/* the last work was a call */
+	unsigned long		asked;
 
 	enum atw_module_state	state;
 	enum atw_profile	profile;

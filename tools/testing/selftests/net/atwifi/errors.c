@@ -184,22 +184,8 @@ TEST(other_netns)
 	free(list);
 }
 
-#define GROUPS	"/proc/sys/net/atwifi/socket_group_range"
 #define PORTS	"/proc/sys/net/ipv4/ip_unprivileged_port_start"
 #define NOBODY	65534
-
-static int write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = errno;
-	close(fd);
-	return err;
-}
 
 /* The errno of a socket() of nobody's, who is in @group too, and of a bind() then. */
 static int nobodys(gid_t group, int port)
@@ -237,7 +223,7 @@ FIXTURE_TEARDOWN(allowed)
 /* The kernel's firewall does not see these sockets: they are not for everybody. */
 TEST_F(allowed, group)
 {
-	char *text = atw_slurp(GROUPS);
+	char *text = atw_slurp(ATW_GROUPS);
 
 	ASSERT_NE(NULL, text);
 	EXPECT_STREQ("1\t0\n", text);
@@ -246,36 +232,36 @@ TEST_F(allowed, group)
 	/* It has CAP_NET_RAW. */
 	EXPECT_LE(0, atw_socket(SOCK_DGRAM));
 
-	ASSERT_EQ(0, write_to(GROUPS, "65534 65534"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
 	EXPECT_EQ(0, nobodys(1, 0));
-	ASSERT_EQ(0, write_to(GROUPS, "4711 4720"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "4711 4720"));
 	EXPECT_EQ(EACCES, nobodys(4710, 0));
 	EXPECT_EQ(0, nobodys(4711, 0));
 	EXPECT_EQ(0, nobodys(4720, 0));
 	EXPECT_EQ(EACCES, nobodys(4721, 0));
-	ASSERT_EQ(0, write_to(GROUPS, "4720 4711"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "4720 4711"));
 	EXPECT_EQ(EACCES, nobodys(4715, 0));
-	ASSERT_EQ(0, write_to(GROUPS, "0 2147483647"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "0 2147483647"));
 	EXPECT_EQ(0, nobodys(NOBODY, 0));
 }
 
 /* What is no range is refused, and changes nothing. */
 TEST_F(allowed, no_range)
 {
-	ASSERT_EQ(0, write_to(GROUPS, "4711 4711"));
-	EXPECT_EQ(EINVAL, write_to(GROUPS, "-1 4711"));
-	EXPECT_EQ(EINVAL, write_to(GROUPS, "0 4294967295"));
-	EXPECT_EQ(EINVAL, write_to(GROUPS, "all"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "4711 4711"));
+	EXPECT_EQ(EINVAL, atw_write(ATW_GROUPS, "-1 4711"));
+	EXPECT_EQ(EINVAL, atw_write(ATW_GROUPS, "0 4294967295"));
+	EXPECT_EQ(EINVAL, atw_write(ATW_GROUPS, "all"));
 	EXPECT_EQ(0, nobodys(4711, 0));
 	EXPECT_EQ(EACCES, nobodys(4712, 0));
 }
 
 TEST_F(allowed, ports)
 {
-	ASSERT_EQ(0, write_to(GROUPS, "65534 65534"));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
 	EXPECT_EQ(EACCES, nobodys(1, 1023));
 	EXPECT_EQ(0, nobodys(1, 1024));
-	ASSERT_EQ(0, write_to(PORTS, "1000"));
+	ASSERT_EQ(0, atw_write(PORTS, "1000"));
 	EXPECT_EQ(EACCES, nobodys(1, 999));
 	EXPECT_EQ(0, nobodys(1, 1000));
 }

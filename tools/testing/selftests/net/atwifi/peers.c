@@ -159,20 +159,6 @@ static int tls_to(int port)
 	return fd;
 }
 
-static bool store(int option, const char *file)
-{
-	char path[512], *text;
-	int fd = tls_socket();
-	bool good;
-
-	snprintf(path, sizeof(path), "%s/%s", atw_env("ATW_TLS_DIR", ""), file);
-	text = atw_slurp(path);
-	good = fd >= 0 && text && !setsockopt(fd, SOL_ATWIFI, option, text, strlen(text));
-	free(text);
-	close(fd);
-	return good;
-}
-
 struct test {
 	char *data;		/* room for what comes, and for one byte too many */
 	char sum[128];		/* what a peer says */
@@ -492,7 +478,7 @@ TEST_F(peers, nginx_tls)
 {
 	int fd;
 
-	ASSERT_TRUE(store(ATW_TLS_CA, "ca.pem"));
+	ASSERT_EQ(0, atw_cert("ca", "ca.pem"));
 	fd = tls_to(port_of("ATW_NGINX_TLS"));
 	ASSERT_LE(0, fd) {
 		TH_LOG("%s", atw_errno_name(errno));
@@ -504,7 +490,7 @@ TEST_F(peers, openssl_server)
 {
 	int fd;
 
-	ASSERT_TRUE(store(ATW_TLS_CA, "ca.pem"));
+	ASSERT_EQ(0, atw_cert("ca", "ca.pem"));
 	ASSERT_TRUE(begin(&self->t.peer, "openssl-send", 0));
 	fd = tls_to(self->t.peer.port);
 	ASSERT_LE(0, fd);
@@ -521,7 +507,7 @@ TEST_F(peers, openssl_server)
 static void not_spoken_to(struct __test_metadata *_metadata, struct test *t,
 			  const char *kind)
 {
-	ASSERT_TRUE(store(ATW_TLS_CA, "ca.pem"));
+	ASSERT_EQ(0, atw_cert("ca", "ca.pem"));
 	ASSERT_TRUE(begin(&t->peer, kind, 0));
 	ASSERT_ERRNO(EKEYREJECTED, tls_to(t->peer.port));
 	ASSERT_TRUE(ended(&t->peer, &t->status, t->sum));
@@ -550,11 +536,11 @@ static void serve_openssl(struct __test_metadata *_metadata, struct test *t,
 {
 	char file[64];
 
-	ASSERT_TRUE(store(ATW_TLS_CA, "ca.pem"));
+	ASSERT_EQ(0, atw_cert("ca", "ca.pem"));
 	snprintf(file, sizeof(file), "%s.pem", name);
-	ASSERT_TRUE(store(ATW_TLS_CERT, file));
+	ASSERT_EQ(0, atw_cert("cert", file));
 	snprintf(file, sizeof(file), "%s.key", name);
-	ASSERT_TRUE(store(ATW_TLS_KEY, file));
+	ASSERT_EQ(0, atw_cert("key", file));
 	t->server = tls_socket();
 	ASSERT_LE(0, t->server);
 	ASSERT_EQ(0, atw_bind(t->server, port_of("ATW_TLS_LISTEN")));

@@ -754,6 +754,7 @@ TEST(all_ports)
 		SKIP(return, "the same with each family of firmware");
 	}
 	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -763,6 +764,7 @@ TEST(all_ports)
 		_exit(!!status);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
 	ASSERT_EQ(0, status);
 	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 }

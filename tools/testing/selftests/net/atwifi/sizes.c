@@ -63,26 +63,13 @@ static bool ready(bool passive)
 	return !atw_has_sim() || (atw_sim_has(0, LONG_MS) && !atw_sim("next-id 1"));
 }
 
-static bool store(int fd, int option, const char *name)
-{
-	char path[512], *text;
-	bool good;
-
-	snprintf(path, sizeof(path), "%s/%s", atw_env("ATW_TLS_DIR", ""), name);
-	text = atw_slurp(path);
-	good = text && !setsockopt(fd, SOL_ATWIFI, option, text, strlen(text));
-	free(text);
-	return good;
-}
-
 /* Makes a socket for streams of TCP or TLS; TLS is verified. */
 static int stream_socket(bool tls)
 {
 	int fd = socket(atw_family(), SOCK_STREAM | SOCK_CLOEXEC, tls ? ATWPROTO_TLS : 0);
 
-	if (fd >= 0 && tls && !(store(fd, ATW_TLS_CA, "ca.pem") &&
-				store(fd, ATW_TLS_CERT, "good.pem") &&
-				store(fd, ATW_TLS_KEY, "good.key"))) {
+	if (fd >= 0 && tls && (atw_cert("ca", "ca.pem") || atw_cert("cert", "good.pem") ||
+			       atw_cert("key", "good.key"))) {
 		close(fd);
 		return -1;
 	}

@@ -752,6 +752,55 @@ static void *releaser(void *arg)
 	return NULL;
 }
 
+struct asker {
+	pthread_t thread;
+	int fd;
+	int out;	/* where its errno goes */
+};
+
+static void *asker(void *arg)
+{
+	struct asker *a = arg;
+	int err = set_tt(a->fd, 1) ? errno : 0;
+
+	if (write(a->out, &err, sizeof(err)) != sizeof(err))
+		abort();
+	return NULL;
+}
+
+/* Who asks while another request waits is not kept: the queue is an administrator's. */
+TEST_F(alone, asked_once)
+{
+	struct asker askers[2];
+	int fd, other, err, i, out[2];
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	other = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, other);
+	/* The module has no time for either of them. */
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(other));
+	ASSERT_TRUE(atw_sim_has(2, LONG_MS));
+	ASSERT_EQ(0, pipe(out));
+	for (i = 0; i < 2; i++) {
+		askers[i] = (struct asker) { .fd = fd, .out = out[1] };
+		ASSERT_EQ(0, pthread_create(&askers[i].thread, NULL, asker, &askers[i]));
+	}
+	ASSERT_EQ(sizeof(err), read(out[0], &err, sizeof(err)));
+	EXPECT_STREQ("EBUSY", atw_errno_name(err));
+	/* The other one waits. */
+	EXPECT_EQ(0, atw_wait(out[0], POLLIN, 0));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_join(askers[i].thread, NULL));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	close(other);
+	close(fd);
+}
+
 /* It ends, and so does another one, while the module has no time for the option. */
 TEST_F(alone, ended_meanwhile)
 {

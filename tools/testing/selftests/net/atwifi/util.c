@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -632,6 +633,36 @@ int atw_hold(int ms)
 long atw_link_polls(uint64_t since)
 {
 	return (atw_now_ms() - since) / 30000 + 1;
+}
+
+/* Write to a file of the kernel's; 0 or the errno. */
+int atw_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* Have the module store a file of ATW_TLS_DIR as "ca", "cert" or "key"; 0: it has. */
+int atw_cert(const char *which, const char *file)
+{
+	char path[512];
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/%s", atw_env("ATW_TLS_DIR", ""), file);
+	pid = fork();
+	if (!pid) {
+		execlp(atw_env("ATW_CTL", "atwctl"), "atwctl", "cert", which, path, NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
 bool atw_has_sim(void)

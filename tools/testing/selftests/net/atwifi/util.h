@@ -25,6 +25,7 @@
 #include <linux/atwifi.h>
 
 #define ATW_PROC	"/proc/net/atwifi"
+#define ATW_GROUPS	"/proc/sys/net/atwifi/socket_group_range"
 #define ATW_DEVICE	"atw0"
 #define GREETING	"the peer speaks first\n"
 
@@ -85,6 +86,7 @@ bool atw_echo_works(int fd, uint32_t seed, size_t len);
 uint64_t atw_meter(int fd);
 
 char *atw_slurp(const char *path);
+int atw_write(const char *path, const char *text);
 int atw_listed(void);
 bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
@@ -96,6 +98,7 @@ int atw_room(int fd);
 bool atw_reset_module(const char *device);
 int atw_hold(int ms);
 long atw_link_polls(uint64_t since);
+int atw_cert(const char *which, const char *file);
 bool atw_has_sim(void);
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
 int atw_sim(const char *command);
