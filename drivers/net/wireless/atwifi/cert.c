@@ -183,7 +183,7 @@ int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 	atw_line_start(&cmd.line, "AT+SSLCRET=");
 	atw_line_uint(&cmd.line, which);
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(ch, &cmd);
+	err = atw_channel_confirm(ch, &cmd);
 	/* Some firmware has an error for what is not there. */
 	if (err == -EREMOTEIO)
 		return 0;

@@ -24,6 +24,10 @@
 /* Nothing was executed when the module says busy; it was seen to last 6 s. */
 #define ATW_BUSY_LIMIT		(10 * HZ)
 #define ATW_BUSY_PAUSE		(HZ / 10)
+/* What the module says that it does not know is asked so often, until it says the
+ * same twice: a line that was damaged on the way is not known either.
+ */
+#define ATW_UNKNOWN_TRIES	3
 /* The UART took nothing for this long: nobody reads at the other end. */
 #define ATW_WRITE_STALL		(5 * HZ)
 /* An answer that is still to come after the connection was lost: the module
@@ -64,6 +68,8 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 	if (ch->cmd && ch->final == ATW_EV_NONE &&
 	    atw_channel_is_answer(ch->cmd, ev)) {
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
+		if (ev->type == ATW_EV_UNKNOWN)
+			strscpy(ch->said, ev->text, sizeof(ch->said));
 		WRITE_ONCE(ch->final, ev->type);
 		wake_up(&ch->wait);
 	}
@@ -514,82 +520,139 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 	return err;
 }
 
+/* Run a command once. Returns as atw_channel_exec(). */
+static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	enum atw_event_type final;
+	int err;
+
+	cmd->code = 0;
+	cmd->id = 0;
+	cmd->sent = 0;
+	cmd->data_id = 0;
+	cmd->data_len = 0;
+	cmd->data_end = false;
+	spin_lock(&ch->lock);
+	WRITE_ONCE(ch->final, ATW_EV_NONE);
+	WRITE_ONCE(ch->prompt, false);
+	ch->cmd = cmd;
+	spin_unlock(&ch->lock);
+	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
+
+	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
+	err = atw_channel_once(ch, cmd);
+
+	WRITE_ONCE(ch->parser.expect_prompt, false);
+	spin_lock(&ch->lock);
+	ch->cmd = NULL;
+	final = ch->final;
+	spin_unlock(&ch->lock);
+
+	if (err) {
+		if (err == -ETIMEDOUT)
+			ch->timeouts++;
+	} else {
+		switch (final) {
+		case ATW_EV_OK:
+			ch->owed = 0;
+			break;
+		case ATW_EV_UNKNOWN:
+			err = -EOPNOTSUPP;
+			break;
+		case ATW_EV_BUSY:
+			ch->busy++;
+			err = -EBUSY;
+			break;
+		default:
+			err = -EREMOTEIO;
+			break;
+		}
+	}
+	trace_atw_final(ch->dev, err, cmd->code);
+	return err;
+}
+
+/* Does the module answer properly to what every one knows? */
+static int atw_channel_check(struct atw_channel *ch)
+{
+	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	int err;
+
+	atw_line_start(&cmd.line, "AT");
+	atw_line_end(&cmd.line);
+	ch->commands++;
+	err = atw_channel_attempt(ch, &cmd);
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY)
+		err = -EPROTO;
+	return err;
+}
+
 /**
  * atw_channel_exec() - run a command and wait for its end
  * @ch: the channel
  * @cmd: the command; its out fields are filled
  *
  * A command that the module dropped because it was busy is sent again for up
- * to ten seconds: nothing of it was executed.
+ * to ten seconds: nothing of it was executed. Nor was anything of one that it does
+ * not know, which may be because a byte of it was lost on the way: the module is
+ * believed when it says the same twice, and answers AT in between.
  *
  * Context: the channel's thread; sleeps.
  * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
- * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, an answer that cannot be
- * one to this; -ECONNRESET, the module has started again; -ENODEV, the channel is
- * being stopped; or what the UART's driver returned.
+ * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, the command was not
+ * understood, or an answer that cannot be one to this; -ECONNRESET, the module has
+ * started again; -ENODEV, the channel is being stopped; or what the UART's driver
+ * returned.
  */
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	unsigned long busy_end = jiffies + ATW_BUSY_LIMIT;
-	enum atw_event_type final;
+	unsigned int unknown = 0;
+	char said[ATW_SAID_MAX];
 	int err;
 
 	if (cmd->line.err)
 		return cmd->line.err;
 	ch->commands++;
-	do {
-		cmd->code = 0;
-		cmd->id = 0;
-		cmd->sent = 0;
-		cmd->data_id = 0;
-		cmd->data_len = 0;
-		cmd->data_end = false;
-		spin_lock(&ch->lock);
-		WRITE_ONCE(ch->final, ATW_EV_NONE);
-		WRITE_ONCE(ch->prompt, false);
-		ch->cmd = cmd;
-		spin_unlock(&ch->lock);
-		WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
-
-		trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
-		err = atw_channel_once(ch, cmd);
-
-		WRITE_ONCE(ch->parser.expect_prompt, false);
-		spin_lock(&ch->lock);
-		ch->cmd = NULL;
-		final = ch->final;
-		spin_unlock(&ch->lock);
-
-		if (err) {
-			if (err == -ETIMEDOUT)
-				ch->timeouts++;
-		} else {
-			switch (final) {
-			case ATW_EV_OK:
-				ch->owed = 0;
-				break;
-			case ATW_EV_UNKNOWN:
-				err = -EOPNOTSUPP;
-				break;
-			case ATW_EV_BUSY:
-				ch->busy++;
-				err = -EBUSY;
-				break;
-			default:
-				err = -EREMOTEIO;
-				break;
-			}
-		}
-		trace_atw_final(ch->dev, err, cmd->code);
+	for (;;) {
+		err = atw_channel_attempt(ch, cmd);
 		/* Bytes of a payload may have gone: then it must not be
 		 * repeated, whatever was said.
 		 */
-		if (err != -EBUSY || cmd->sent ||
-		    time_after(jiffies, busy_end))
+		if (cmd->sent)
 			return err;
-		err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
-	} while (!err);
-	return err;
+		if (err == -EBUSY && !time_after(jiffies, busy_end)) {
+			err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
+		} else if (err == -EOPNOTSUPP && !cmd->mark) {
+			if (unknown && !strcmp(said, ch->said))
+				return err;
+			if (++unknown == ATW_UNKNOWN_TRIES)
+				return -EPROTO;
+			strscpy(said, ch->said, sizeof(said));
+			err = atw_channel_check(ch);
+		} else {
+			return err;
+		}
+		if (err)
+			return err;
+	}
+}
+
+/**
+ * atw_channel_confirm() - run a command on whose refusal something is built
+ * @ch: the channel
+ * @cmd: the command, one that may be run twice
+ *
+ * A line of which a byte was lost on the way may be refused as well: a refusal is
+ * believed when it comes twice.
+ *
+ * Context and return: as atw_channel_exec().
+ */
+int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	int err = atw_channel_exec(ch, cmd);
+
+	return err == -EREMOTEIO ? atw_channel_exec(ch, cmd) : err;
 }
 
 /**
@@ -629,10 +692,10 @@ int atw_channel_mark(struct atw_channel *ch, long timeout)
 /**
  * atw_channel_run() - run a command that has no parameters worth building
  * @ch: the channel
- * @line: the command without CR LF
+ * @line: the command without CR LF, one that may be run twice
  * @timeout: jiffies
  *
- * Context and return: as atw_channel_exec().
+ * Context and return: as atw_channel_confirm().
  */
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout)
 {
@@ -640,7 +703,7 @@ int atw_channel_run(struct atw_channel *ch, const char *line, long timeout)
 
 	atw_line_start(&cmd.line, line);
 	atw_line_end(&cmd.line);
-	return atw_channel_exec(ch, &cmd);
+	return atw_channel_confirm(ch, &cmd);
 }
 
 /**

@@ -108,6 +108,9 @@ struct atw_cmd {
 	bool			data_end;
 };
 
+/* Of what the module does not know, enough to tell two complaints apart. */
+#define ATW_SAID_MAX	48
+
 /* A certificate is less than this; a place for one that outlives a command. */
 #define ATW_DATA_MAX	2048
 
@@ -135,13 +138,14 @@ struct atw_channel_ops {
 
 /**
  * struct atw_channel - see channel.c for how its parts play together
- * @lock: protects @cmd and the answer (@final, @prompt, @cmd's outputs), which
+ * @lock: protects @cmd and the answer (@final, @prompt, @said, @cmd's outputs), which
  *	the thread and the receive path share. Innermost. Both sides are process
  *	context, so bottom halves stay on.
  * @rx_lock: protects @parser, @data, @answer and calls into @ops from the receive path, and
  *	keeps them away once @dead is set; outside all other locks here
  * @is_raw: what comes is not for the parser; @rx_lock
  * @kicked: there may be work; set by anybody, cleared by the thread
+ * @said: the module's last complaint about a command that it does not know
  * @reset: the module has started again; no command runs until it is cleared
  * @owed: payload bytes that the module may still be waiting for
  */
@@ -168,6 +172,7 @@ struct atw_channel {
 	struct atw_cmd			*cmd;
 	enum atw_event_type		final;
 	bool				prompt;
+	char				said[ATW_SAID_MAX];
 	bool				reset;
 	bool				writable;
 	u32				owed;
@@ -190,6 +195,7 @@ void atw_channel_unstick(struct atw_channel *ch);
 void atw_channel_write_wakeup(struct atw_channel *ch);
 
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
+int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
 int atw_channel_mark(struct atw_channel *ch, long timeout);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);

@@ -133,7 +133,7 @@ struct atw_conn {
 	u32				tx_off;		/* sent of the first */
 	u32				tx_queued;	/* bytes not handed over */
 	bool				sending;	/* a command has them */
-	unsigned int			refused;	/* for want of memory */
+	unsigned int			refused;	/* in a row, of one kind */
 	bool				fresh;		/* was idle before */
 	bool				fetch;		/* passive data waits */
 	bool				fetched_last;	/* after the end */
@@ -256,9 +256,11 @@ struct atw_conns {
 	unsigned int		chunk_good;	/* sends of that size since */
 	unsigned long		send_after;	/* the module has no memory */
 	bool			no_sendline;	/* the firmware cannot */
+	unsigned int		lines_refused;	/* in a row, of those */
 	unsigned long		next_open;	/* payload first until then */
 	unsigned long		open_after;	/* the module is out of them */
 	unsigned long		deleted;	/* when the last one was */
+	unsigned int		undeleted;	/* tried in vain since then */
 	unsigned long		next_look;	/* work without a kick */
 	bool			need_sync;	/* an answer stayed away */
 	bool			need_recvcfg;	/* it is in passive mode */

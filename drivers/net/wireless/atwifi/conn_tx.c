@@ -16,6 +16,8 @@
 /* ... but the same again, for two seconds. */
 #define ATW_NOMEM_PAUSE		(HZ / 10)
 #define ATW_NOMEM_TRIES		20
+/* Lines with their data in them that are refused in a row: none is tried again. */
+#define ATW_LINES_REFUSED	4
 /* After so many sends of full size a larger one is tried. */
 #define ATW_CHUNK_GOOD		64
 /* A driver in the field waits 10 s for the end of a send. */
@@ -103,7 +105,8 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 
 	lockdep_assert_held(&c->lock);
 
-	if (cs->no_sendline || len > ATW_LINE_DATA_MAX)
+	/* What was refused so goes the other way. */
+	if (cs->no_sendline || c->refused || len > ATW_LINE_DATA_MAX)
 		return 0;
 	while (got < len) {
 		n = min(len - got, skb->len - off);
@@ -121,11 +124,16 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 {
 	lockdep_assert_held(&c->lock);
 
-	/* A line that is not known, or not understood, sends nothing. */
+	/*
+	 * A line that is not known, or not taken, sends nothing. That of one may have
+	 * been damaged; none for so many is one that the firmware cannot read.
+	 */
 	if (!cmd->payload &&
 	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && cmd->code &&
 				    cmd->code <= ATW_ERR_PARAM_LENGTH))) {
-		cs->no_sendline = true;
+		c->refused++;
+		cs->no_sendline = err == -EOPNOTSUPP ||
+				  ++cs->lines_refused == ATW_LINES_REFUSED;
 		return true;
 	}
 	if (err != -EREMOTEIO || cmd->sent || cmd->code != ATW_ERR_MALLOC)
@@ -213,6 +221,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready
 	if (!err) {
 		atw_conn_sent(cs, c, n, &done);
 		c->refused = 0;
+		if (!cmd.payload)
+			cs->lines_refused = 0;
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {

@@ -23,6 +23,10 @@
 #define ATW_OPEN_PATIENCE	(HZ / 2)
 /* Between two tries to open a server again. */
 #define ATW_REOPEN_PAUSE	(2 * HZ)
+/* A number that the module has given to something unknown is not tried for ever. */
+#define ATW_OPEN_TRIES		3
+/* So many deletions in a row without a success: more than can be queued. */
+#define ATW_UNDELETED_MAX	32
 
 /**
  * atw_conns_command_failed() - what a command's end means for the module
@@ -46,7 +50,8 @@ void atw_conns_command_failed(struct atw_conns *cs, int err)
  * @id: its number
  *
  * Context: the channel's thread.
- * Return: 0, it is not there any more; or as atw_channel_exec().
+ * Return: 0, it is not there any more, or what the module's table says of it is about
+ * to be looked at; or as atw_channel_exec(), and the module is looked after then.
  */
 int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 {
@@ -60,11 +65,26 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	err = atw_channel_exec(cs->ch, &cmd);
 	WRITE_ONCE(cs->deleting, 0);
 	cs->deleted = jiffies;
-	/* It knows nothing of the id: that is what was wanted. */
-	if (err == -EREMOTEIO)
-		err = 0;
-	if (err)
-		atw_conns_command_failed(cs, err);
+	if (!err) {
+		cs->undeleted = 0;
+		return 0;
+	}
+	if (err == -EOPNOTSUPP || ++cs->undeleted > ATW_UNDELETED_MAX) {
+		cs->undeleted = 0;
+		cs->need_reset = true;
+	}
+	/*
+	 * It knows nothing of the id, which is what was wanted; or a digit was lost
+	 * on the way. In its table the id is a stranger's then.
+	 */
+	if (err == -EREMOTEIO) {
+		WRITE_ONCE(cs->reconcile, true);
+		return 0;
+	}
+	/* There is no module that cannot delete: it is not in its senses. */
+	if (err == -EOPNOTSUPP)
+		err = -EPROTO;
+	atw_conns_command_failed(cs, err);
 	return err;
 }
 
@@ -105,7 +125,7 @@ int atw_conns_query(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 	atw_line_start(&cmd.line, "AT+SOCKET?");
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
+	err = atw_channel_confirm(cs->ch, &cmd);
 	if (err)
 		atw_conns_command_failed(cs, err);
 	return err;
@@ -150,10 +170,11 @@ int atw_conns_purge(struct atw_conns *cs)
 		}
 		err = 0;
 	}
-	if (err && err != -EOPNOTSUPP && err != -EREMOTEIO)
-		return err;
-	WRITE_ONCE(cs->purged, true);
-	return 0;
+	/* Not to have a table is all right, and tells nothing. */
+	if (err == -EOPNOTSUPP || err == -EREMOTEIO)
+		return 0;
+	WRITE_ONCE(cs->purged, !err);
+	return err;
 }
 
 /* The module does not have @c as it should. */
@@ -262,7 +283,7 @@ static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
 	 */
-	if (err && err != -EOPNOTSUPP)
+	if (err)
 		return;
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
@@ -317,7 +338,7 @@ static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(cs->ch, &cmd);
+	err = atw_channel_confirm(cs->ch, &cmd);
 	atw_conns_command_failed(cs, err);
 
 	spin_lock(&c->lock);
@@ -327,8 +348,7 @@ static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 		c->fetch = true;
 	else if (!err && READ_ONCE(cs->read_empty))
 		atw_conn_fetched(cs, c);
-	else if ((err == -EREMOTEIO || err == -EOPNOTSUPP) &&
-		 c->remote_closed && c->announced <= 0)
+	else if (err == -EREMOTEIO && c->remote_closed && c->announced <= 0)
 		atw_conn_release_held(cs, c);	/* it is gone already */
 	else
 		atw_conn_end(c, -ECONNRESET, cmd.code);
@@ -417,13 +437,19 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 	return -EKEYREJECTED;
 }
 
+/* Does the module not like the line? */
+static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
+{
+	return err == -EREMOTEIO && cmd->code >= ATW_ERR_PARAM_COUNT &&
+	       cmd->code <= ATW_ERR_PARAM_LENGTH;
+}
+
 /* Was it refused for the number that it was to have? */
 static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
 				    const struct atw_cmd *cmd)
 {
-	return err == -EREMOTEIO && !cs->no_conid && !cs->conid_known &&
-	       (cmd->code == ATW_ERR_PARAM_COUNT ||
-		cmd->code == ATW_ERR_PARAM_VALUE);
+	return atw_conns_line_refused(err, cmd) && !cs->no_conid &&
+	       !cs->conid_known && cmd->code != ATW_ERR_PARAM_LENGTH;
 }
 
 /* Let a connect wait for a socket that is being deleted. */
@@ -442,6 +468,29 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
 	return wait;
+}
+
+/*
+ * Something in the module has the number of @c, and nobody here knows of it: it is
+ * deleted, which it is not as long as the number is @c's. Returns true if @c is to
+ * have another one.
+ */
+static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
+{
+	u32 id = READ_ONCE(c->id);
+	bool again;
+
+	spin_lock(&c->lock);
+	again = ++c->refused < ATW_OPEN_TRIES;
+	spin_unlock(&c->lock);
+	again = again && atw_conns_postpone(cs, c);
+	if (!again) {
+		spin_lock(&cs->lock);
+		atw_conns_unname(cs, c);
+		spin_unlock(&cs->lock);
+	}
+	atw_conns_add_foreign(cs, id);
+	return again;
 }
 
 static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
@@ -480,17 +529,19 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		err = atw_conns_connect(cs, c, &cmd);
 	else if (err == -EKEYREJECTED)
 		goto done;
-	/* Firmware from before the parameter was added says so each time. */
-	if (atw_conns_conid_refused(cs, err, &cmd))
+	/* The line was sound when it was written. */
+	if (atw_conns_line_refused(err, &cmd))
 		err = atw_conns_connect(cs, c, &cmd);
+	/* Firmware from before the parameter was added says so each time. */
 	if (atw_conns_conid_refused(cs, err, &cmd)) {
 		cs->no_conid = true;
 		err = atw_conns_connect(cs, c, &cmd);
 		if (err)
 			cs->no_conid = false;
 	}
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED)
-		atw_conns_add_foreign(cs, c->id);
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED &&
+	    atw_conns_number_taken(cs, c))
+		return;
 	if (!err && cmd.id == c->id)
 		cs->conid_known = true;
 	else if (!err && (cmd.id || cs->no_conid))
@@ -533,6 +584,7 @@ done:
 		c->state = ATW_CONN_CLOSING;
 	} else {
 		cs->opened++;
+		c->refused = 0;
 		c->state = ATW_CONN_OPEN;
 		if (c->owner && !c->lasting)
 			c->ops->opened(c, 0, 0);

@@ -43,7 +43,7 @@ static void atw_lease_row(struct atw_module *m, struct atw_lease *lease,
 
 	atw_line_start(&cmd.line, line);
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_confirm(&m->ch, &cmd);
 	/* Not all firmware can be asked. */
 	atw_conns_command_failed(&m->conns, err);
 }

@@ -90,7 +90,7 @@ static int atw_module_identify(struct atw_module *m)
 	m->at_version[0] = '\0';
 	atw_line_start(&cmd.line, "AT+GMR");
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_confirm(&m->ch, &cmd);
 	if (strstr(m->firmware, "V4.18_P1.0."))
 		m->profile = ATW_PROFILE_BW20;
 	else if (!strncmp(m->at_version, "release/", 8) &&
@@ -123,7 +123,7 @@ static int atw_module_query_link(struct atw_module *m)
 	WRITE_ONCE(m->link_event, false);
 	atw_line_start(&cmd.line, "AT+WJAP?");
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_confirm(&m->ch, &cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
 	/* Firmware that cannot be asked is taken to be joined: the first
@@ -294,7 +294,7 @@ static void atw_module_sync(struct atw_module *m, int tries)
 		m->conns.need_reset = true;
 		return;
 	}
-	while (tries-- && err == -ETIMEDOUT) {
+	while (tries-- && (err == -ETIMEDOUT || err == -EPROTO)) {
 		err = atw_channel_run(&m->ch, "AT", HZ);
 		if (err == -ETIMEDOUT)
 			atw_channel_unstick(&m->ch);

@@ -695,7 +695,7 @@ void atw_conns_find_strangers(struct atw_conns *cs)
 	const struct atw_sock_row *row;
 	unsigned int i, j, n = 0;
 	u32 strange[ARRAY_SIZE(cs->strange)];
-	bool delete;
+	bool delete, clean = true;
 
 	for (i = 0; i < rows->n; i++) {
 		row = &rows->row[i];
@@ -716,7 +716,11 @@ void atw_conns_find_strangers(struct atw_conns *cs)
 		spin_unlock(&cs->lock);
 		if (delete)
 			atw_conns_add_foreign(cs, row->id);
+		clean &= !delete;
 	}
+	/* What it refused to delete was not there. */
+	if (clean)
+		cs->undeleted = 0;
 	spin_lock(&cs->lock);
 	memcpy(cs->strange, strange, n * sizeof(strange[0]));
 	cs->nstrange = n;

@@ -68,6 +68,9 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 			err = -ETIMEDOUT;
 			continue;
 		}
+		/* One that is not understood is not answered. */
+		if (err == -EPROTO)
+			err = -ETIMEDOUT;
 		if (err != -ETIMEDOUT)
 			break;
 		atw_channel_unstick(&m->ch);
@@ -232,7 +235,7 @@ static int atw_uart_ask(struct atw_module *m, const char *name, long timeout,
 	snprintf(question, sizeof(question), "AT%s?", name);
 	atw_line_start(&cmd.line, question);
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_confirm(&m->ch, &cmd);
 	*val = q.val;
 	return err;
 }
@@ -249,7 +252,7 @@ static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,
 	atw_line_uint(&cmd.line, 1);
 	atw_line_uint(&cmd.line, 0);
 	atw_line_end(&cmd.line);
-	err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_confirm(&m->ch, &cmd);
 	/* The OK came at the old rate, the switch follows shortly. */
 	return err ?: atw_channel_sleep(&m->ch, HZ / 10);
 }

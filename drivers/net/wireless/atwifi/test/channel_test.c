@@ -195,7 +195,7 @@ static int run_send(struct fake *f)
 
 struct outcome {
 	const char		*name;
-	struct script		script[3];
+	struct script		script[6];
 	int			(*todo)(struct fake *f);
 	int			result;
 	u32			code;
@@ -221,14 +221,41 @@ static int run_table(struct fake *f)
 static const struct outcome outcomes[] = {
 	{ "ok", { { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
 	{ "silence", { { "AT", NULL } }, run_at, -ETIMEDOUT, 0 },
-	{ "unknown", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" } },
+	{ "unknown", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" },
+		       { "AT", "\r\nOK\r\n" },
+		       { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" } },
 	  run_query, -EOPNOTSUPP, 0 },
+	{ "unknown_once", { { "AT+WMODE?", "Unknown cmd:AT+WMOD\r\n" },
+			    { "AT", "\r\nOK\r\n" },
+			    { "AT+WMODE?", "\r\n+WMODE:1\r\nOK\r\n" } },
+	  run_query, 0, 0 },
+	{ "unknown_after_damage", { { "AT+WMODE?", "Unknown cmd:AT+WMOD\r\n" },
+				    { "AT", "\r\nOK\r\n" },
+				    { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" },
+				    { "AT", "\r\nOK\r\n" },
+				    { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" } },
+	  run_query, -EOPNOTSUPP, 0 },
+	{ "unknown_each_time", { { "AT+WMODE?", "Unknown cmd:AT+WMOD\r\n" },
+				 { "AT", "\r\nOK\r\n" },
+				 { "AT+WMODE?", "Unknown cmd:AT+MODE\r\n" },
+				 { "AT", "\r\nOK\r\n" },
+				 { "AT+WMODE?", "Unknown cmd:A+WMODE\r\n" } },
+	  run_query, -EPROTO, 0 },
+	{ "unknown_like_all", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" },
+				{ "AT", "Unknown cmd:AT\r\n" } },
+	  run_query, -EPROTO, 0 },
+	{ "unknown_then_silence", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" },
+				    { "AT", NULL } },
+	  run_query, -ETIMEDOUT, 0 },
 	{ "error_classic", { { "AT+WMODE?", "\r\n+WMODE:65\r\nERROR\r\n" } },
 	  run_query, -EREMOTEIO, 65 },
 	{ "error_middleware",
 	  { { "AT+WMODE?", "\r\nAT+WMODE:65\r\n+ERROR\r\n" } },
 	  run_query, -EREMOTEIO, 65 },
-	{ "error_bare", { { "AT", "\r\nERROR\r\n" } }, run_at, -EREMOTEIO, 0 },
+	{ "error_bare", { { "AT", "\r\nERROR\r\n" },
+			  { "AT", "\r\nERROR\r\n" } }, run_at, -EREMOTEIO, 0 },
+	{ "error_once", { { "AT", "\r\nERROR\r\n" },
+			  { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
 	{ "busy_then_ok", { { "AT", "\r\n[Busy]Cmd running\r\n" },
 			    { "AT", "\r\nOK\r\n" } }, run_at, 0, 0 },
 	{ "event_before_ok",

@@ -14,6 +14,7 @@
 
 #define NOTES		256
 #define CONNS		24
+#define ALWAYS		UINT_MAX
 
 enum cmd_kind { V_OPEN, V_SEND, V_DEL, V_LIST, V_CFG };
 
@@ -59,6 +60,12 @@ struct fake {
 	const char		*always;	/* before them, each time */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
+	const char		*mishears;	/* commands that begin so ... */
+	unsigned int		nmishears;	/* ... so many of them */
+	const char		*complaint;	/* its answer to those */
+	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
+	bool			purge;		/* the thread's next work */
+	int			purged;
 };
 
 static void fake_say(struct fake *f, const char *s)
@@ -116,9 +123,15 @@ static void fake_read(struct fake *f, u32 id)
 
 static void fake_command(struct fake *f, const char *line)
 {
+	unsigned int n = READ_ONCE(f->nmishears);
+	char row[48];
 	u32 id, len;
 
-	if (sscanf(line, "AT+SOCKETSEND=%u,%u", &id, &len) == 2) {
+	if (n && !strncmp(line, f->mishears, strlen(f->mishears))) {
+		if (n != ALWAYS)
+			f->nmishears = n - 1;
+		fake_say(f, f->complaint);
+	} else if (sscanf(line, "AT+SOCKETSEND=%u,%u", &id, &len) == 2) {
 		fake_note(f, V_SEND, id, len);
 		f->send_id = id;
 		if (f->refuse_len && len > f->refuse_len) {
@@ -135,6 +148,8 @@ static void fake_command(struct fake *f, const char *line)
 		if (f->before_del)
 			fake_say(f, f->before_del);
 		f->before_del = NULL;
+		if (f->has == id)
+			f->has = 0;
 		fake_say(f, "\r\nOK\r\n");
 	} else if (sscanf(line, "AT+SOCKETREAD=%u", &id) == 1) {
 		fake_read(f, id);
@@ -147,6 +162,11 @@ static void fake_command(struct fake *f, const char *line)
 			fake_say(f, f->always);
 		if (f->rows)
 			fake_say(f, f->rows);
+		if (f->has) {
+			snprintf(row, sizeof(row),
+				 "%u,4,3,192.0.2.1,80,-1,0\r\n", f->has);
+			fake_say(f, row);
+		}
 		fake_say(f, "\r\nOK\r\n");
 	} else if (!strncmp(line, "AT+SOCKET=", 10)) {
 		fake_connect(f, line);
@@ -194,6 +214,11 @@ static bool fake_work(void *ctx)
 {
 	struct fake *f = ctx;
 
+	if (READ_ONCE(f->purge)) {
+		f->purged = atw_conns_purge(&f->conns);
+		WRITE_ONCE(f->purge, false);
+		return true;
+	}
 	return READ_ONCE(f->gate) && atw_conns_work(&f->conns);
 }
 
@@ -1267,6 +1292,186 @@ static void conn_keepalive(struct kunit *test)
 	close_all(test, ARRAY_SIZE(seconds));
 }
 
+static void mishear(struct fake *f, const char *command, unsigned int times,
+		    const char *complaint)
+{
+	f->mishears = command;
+	f->complaint = complaint;
+	WRITE_ONCE(f->nmishears, times);
+}
+
+static unsigned int noted(const struct fake *f, enum cmd_kind verb, u32 id)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < f->nnotes; i++)
+		n += f->notes[i].verb == verb && f->notes[i].id == id;
+	return n;
+}
+
+/* What the module makes of a command of which a byte was lost on the way. */
+static const char lost_letter[] = "Unknown cmd:AT+SOCKE\r\n";
+static const char lost_digit[] = "\r\n+SOCKETDEL:4\r\nERROR\r\n";
+static const char lost_mark[] = "\r\n+SOCKET:2\r\nERROR\r\n";
+
+/* A deletion that the module did not understand has not deleted anything. */
+static void conn_delete_misheard(struct kunit *test)
+{
+	static const char *const complaints[] = { lost_letter, lost_digit };
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+	u32 id;
+
+	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		id = o->c->id;
+		f->has = id;
+		mishear(f, "AT+SOCKETDEL=", 1, complaints[i]);
+		close_all(test, 1);
+		eventually(test, !READ_ONCE(f->has));
+		KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, id));
+		KUNIT_EXPECT_FALSE(test, f->conns.need_reset);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
+}
+
+/* There is no module that knows of no deletion: that one is started over. */
+static void conn_delete_unknown(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	mishear(f, "AT+SOCKETDEL=", ALWAYS, lost_letter);
+	atw_conn_close(o->c, true, 0);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->conns.need_reset));
+	KUNIT_EXPECT_FALSE(test, list_empty_careful(&f->conns.list));
+	WRITE_ONCE(f->nmishears, 0);
+	close_all(test, 1);
+}
+
+/* What a former host has left is not overlooked for a byte. */
+static void conn_purge_misheard(struct kunit *test)
+{
+	static const char *const complaints[] = { lost_letter, lost_mark };
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
+		f->has = 101;
+		f->conns.purged = false;
+		mishear(f, "AT+SOCKET?", 1, complaints[i]);
+		WRITE_ONCE(f->purge, true);
+		atw_channel_kick(&f->ch);
+		eventually(test, !READ_ONCE(f->purge));
+		KUNIT_EXPECT_EQ(test, 0, f->purged);
+		KUNIT_EXPECT_TRUE(test, f->conns.purged);
+		KUNIT_EXPECT_EQ(test, 0U, f->has);
+	}
+	/* Not all firmware has a table, but then it is not known what there is. */
+	f->conns.purged = false;
+	mishear(f, "AT+SOCKET?", ALWAYS, lost_letter);
+	WRITE_ONCE(f->purge, true);
+	atw_channel_kick(&f->ch);
+	eventually(test, !READ_ONCE(f->purge));
+	KUNIT_EXPECT_EQ(test, 0, f->purged);
+	KUNIT_EXPECT_FALSE(test, f->conns.purged);
+}
+
+/* Nor is it taken for the end of the data, or for a firmware that cannot. */
+static void conn_read_misheard(struct kunit *test)
+{
+	static const char *const complaints[] = {
+		lost_letter, "\r\n+SOCKETREAD:4\r\nERROR\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	f->conns.want_passive = true;
+	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+		f->read = "hello";
+		mishear(f, "AT+SOCKETREAD=", 1, complaints[i]);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ(test, 0, o->close_err);
+		KUNIT_EXPECT_EQ(test, 5U, o->got_len);
+		close_all(test, 1);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
+}
+
+static void conn_send_misheard(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	mishear(f, "AT+SOCKETSEND=", 1, lost_letter);
+	queue(test, o, 100);
+	open_gate(f, true);
+	sent(test, o);
+	mishear(f, "AT+SOCKETSENDLINE=", 1, lost_letter);
+	queue(test, o, 5);
+	sent(test, o);
+	mishear(f, "AT+SOCKETSENDLINE=", 1,
+		"\r\n+SOCKETSENDLINE:4\r\nERROR\r\n");
+	queue(test, o, 5);
+	sent(test, o);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 3U, noted(f, V_SEND, o->c->id));
+	KUNIT_EXPECT_FALSE(test, f->conns.no_sendline);
+	/* This firmware really cannot. */
+	mishear(f, "AT+SOCKETSENDLINE=", ALWAYS, lost_letter);
+	queue(test, o, 5);
+	sent(test, o);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_TRUE(test, f->conns.no_sendline);
+	close_all(test, 1);
+}
+
+/* Something that is unknown here has the number: that goes, and another is tried. */
+static void conn_number_taken(struct kunit *test)
+{
+	static const struct {
+		unsigned int	times;
+		int		err;
+		unsigned int	deleted;
+	} cases[] = { { 1, 0, 1 }, { ALWAYS, -EADDRINUSE, 3 } };
+	unsigned int i, j, deleted;
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->nnotes = 0;
+		mishear(f, "AT+SOCKET=", cases[i].times,
+			"\r\n+SOCKET:110\r\nERROR\r\n");
+		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		KUNIT_EXPECT_EQ(test, cases[i].err, o->open_err);
+		eventually(test, !READ_ONCE(f->conns.nforeign) &&
+			   !READ_ONCE(f->conns.deleting));
+		deleted = 0;
+		for (j = 0; j < f->nnotes; j++)
+			deleted += f->notes[j].verb == V_DEL &&
+				   f->notes[j].id != o->c->id;
+		KUNIT_EXPECT_EQ(test, cases[i].deleted, deleted);
+		close_all(test, 1);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
+}
+
 /* The module is unplugged: all are told, and nothing can be had after it. */
 static void conn_gone(struct kunit *test)
 {
@@ -1431,6 +1636,12 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_keepalive),
+	KUNIT_CASE(conn_delete_misheard),
+	KUNIT_CASE(conn_delete_unknown),
+	KUNIT_CASE(conn_purge_misheard),
+	KUNIT_CASE(conn_read_misheard),
+	KUNIT_CASE(conn_send_misheard),
+	KUNIT_CASE(conn_number_taken),
 	KUNIT_CASE(conn_gone),
 	KUNIT_CASE(conn_forgets),
 	KUNIT_CASE(conn_forgets_others),

@@ -310,6 +310,31 @@ TEST_F(faults, reset_wakes)
 	EXPECT_TRUE(works_again());
 }
 
+/*
+ * Each byte of the command that deletes a connection is lost once on its way to the
+ * module. What it makes of the rest, and says to it, is never that it is deleted.
+ */
+TEST_F(faults, close_misheard)
+{
+	static const char line[] = "AT+SOCKETDEL=101\r\n";
+	char fault[64];
+	size_t i;
+	int fd;
+
+	for (i = 1; i <= strlen(line); i++) {
+		fd = atw_peer("echo");
+		ASSERT_LE(0, fd);
+		snprintf(fault, sizeof(fault), "fault lost,every=%zu,times=1,dir=in", i);
+		ASSERT_EQ(0, atw_sim(fault));
+		close(fd);
+		ASSERT_TRUE(none_left()) {
+			TH_LOG("without byte %zu of it", i);
+		}
+		ASSERT_EQ(1, atw_sim_stat("lost"));
+	}
+	EXPECT_TRUE(works_again());
+}
+
 TEST_F(faults, reset_dgram)
 {
 	char byte;
