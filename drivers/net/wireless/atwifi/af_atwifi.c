@@ -66,12 +66,8 @@
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
 
-/* How long what is queued may take to leave after close(), and at most. */
-#define ATW_LINGER_DEFAULT	(60UL * HZ)
-#define ATW_LINGER_MAX		(3600UL * HZ)
-
-/* No callback comes after atw_conn_close(): SO_LINGER has to look. */
-#define ATW_LINGER_POLL		max(HZ / 20, 1)
+/* How long datagrams may take to leave after close(). */
+#define ATW_LINGER		(60UL * HZ)
 
 static ushort family = AF_ATWIFI;
 module_param(family, ushort, 0444);
@@ -395,19 +391,15 @@ static void atw_purge_rx(struct sock *sk)
 	__skb_queue_purge(&list);
 }
 
-/*
- * Let go of the connection without waiting; returns it with its reference, or
- * NULL. lock_sock() is held.
- */
-static struct atw_conn *atw_detach(struct atw_sock *as, bool abort,
-				   unsigned long linger)
+/* Let go of the connection without waiting. lock_sock() is held. */
+static void atw_drop_conn(struct atw_sock *as, bool abort)
 {
 	struct atw_conn *conn = as->conn;
 
 	if (!conn)
-		return NULL;
+		return;
 
-	atw_conn_close(conn, abort, linger);
+	atw_conn_close(conn, abort, ATW_LINGER);
 	WRITE_ONCE(as->detached, as->detached + 1);
 	spin_lock(&as->lock);
 	as->conn = NULL;
@@ -415,15 +407,6 @@ static struct atw_conn *atw_detach(struct atw_sock *as, bool abort,
 	atw_set_state(&as->sk, TCP_CLOSE);
 	spin_unlock(&as->lock);
 	as->connecting = false;
-	return conn;
-}
-
-static void atw_drop_conn(struct atw_sock *as, bool abort)
-{
-	struct atw_conn *conn = atw_detach(as, abort, ATW_LINGER_DEFAULT);
-
-	if (!conn)
-		return;
 	atw_conn_put(conn);
 	/* Whoever waits in another thread must look again. */
 	as->sk.sk_state_change(&as->sk);
@@ -899,15 +882,24 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	return 0;
 }
 
+/* SO_LINGER: wait until the module has all that is queued. lock_sock() is held. */
+static void atw_linger(struct sock *sk, long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct atw_conn *conn = atw_sk(sk)->conn;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (timeo && !atw_conn_drained(conn) && !signal_pending(current))
+		sk_wait_event(sk, &timeo, atw_conn_drained(conn), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
 static int atw_release(struct socket *sock)
 {
-	unsigned long linger = ATW_LINGER_DEFAULT;
 	struct sock *sk = sock->sk;
-	struct atw_conn *conn;
 	struct atw_sock *as;
 	struct atw_net *an;
 	bool abort = false;
-	long wait = 0;
 
 	if (!sk)
 		return 0;
@@ -920,32 +912,21 @@ static int atw_release(struct socket *sock)
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	if (sock_flag(sk, SOCK_LINGER)) {
-		linger = min_t(unsigned long, sk->sk_lingertime,
-			       ATW_LINGER_MAX);
-		abort = !linger;
-		if (!(current->flags & PF_EXITING))
-			wait = linger;
-	}
 	/* As TCP: data that nobody will read is not taken in silence. */
 	if (atw_is_stream(sk) &&
 	    (READ_ONCE(as->rx_bytes) || atw_state(sk) == TCP_SYN_SENT))
 		abort = true;
+	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
+		abort = true;
+	else if (sock_flag(sk, SOCK_LINGER) && as->conn && !abort &&
+		 !(current->flags & PF_EXITING))
+		atw_linger(sk, sk->sk_lingertime);
 
-	conn = atw_detach(as, abort, abort ? 0 : linger);
+	atw_drop_conn(as, abort);
 	atw_drop_port(as);
 	sock_orphan(sk);
 	sock->sk = NULL;
 	release_sock(sk);
-
-	if (conn) {
-		while (!abort && wait > 0 && !atw_conn_drained(conn) &&
-		       !signal_pending(current)) {
-			schedule_timeout_interruptible(ATW_LINGER_POLL);
-			wait -= ATW_LINGER_POLL;
-		}
-		atw_conn_put(conn);
-	}
 
 	atw_purge_rx(sk);
 	sock_put(sk);

@@ -16,6 +16,7 @@
  * be known: all streams end with an error then. Seeds are named by the module:
  * seed.c.
  */
+#include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -116,6 +117,23 @@ void atw_conn_drop_unsure(struct atw_conn *c)
 }
 
 /*
+ * It ends with bytes that somebody had sent before he closed it: there is nobody to be
+ * told, and the remote may take it for an end in order.
+ */
+static void atw_conn_tell_cut(const struct atw_conn *c)
+{
+	struct atw_conns *cs = c->conns;
+
+	if (!cs || c->owner || c->wish != ATW_WISH_DRAIN || !c->tx_queued ||
+	    !atw_conn_is_stream(c))
+		return;
+	cs->cut++;
+	dev_warn_ratelimited(cs->ch->dev,
+			     "a stream has failed after close(), its last %u bytes are lost\n",
+			     c->tx_queued);
+}
+
+/*
  * End a connection and tell its owner, once. @err 0: the remote has closed and
  * everything that it sent was delivered.
  */
@@ -143,6 +161,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		c->err = err;
 		if (err && err != -ENODEV)
 			atw_conn_tell_broken(c, code);
+		atw_conn_tell_cut(c);
 		atw_conn_purge_tx(c);
 		if (c->owner)
 			c->ops->closed(c, err, code);
@@ -286,7 +305,8 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
  * atw_conn_close() - the owner is done with the connection
  * @c: the connection
  * @abort: throw queued bytes away
- * @linger: else jiffies in which they may still be sent
+ * @linger: else jiffies in which datagrams may still be sent, or a connection be made
+ *	for what is queued. An open stream goes when all is sent, or when it fails
  *
  * None of the owner's ops is called after the return. The owner's reference
  * stays its own. What a server had for atw_conn_accept() is reset.
@@ -298,7 +318,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	spin_lock(&c->lock);
 	c->owner = NULL;
 	c->close_by = jiffies + linger;
-	c->abort |= abort;
+	c->wish = abort ? ATW_WISH_GO : max(c->wish, ATW_WISH_DRAIN);
 	if (abort)
 		atw_conn_purge_tx(c);
 	if (c->state == ATW_CONN_WAITING && (abort || !c->tx_queued))

@@ -76,6 +76,14 @@ enum atw_conn_state {
 };
 
 /**
+ * enum atw_conn_wish - what is to become of a connection
+ * @ATW_WISH_STAY: somebody has it, or will
+ * @ATW_WISH_DRAIN: it goes when what is queued is sent
+ * @ATW_WISH_GO: it goes at once
+ */
+enum atw_conn_wish { ATW_WISH_STAY, ATW_WISH_DRAIN, ATW_WISH_GO };
+
+/**
  * struct atw_conn - a connection, a server, or a seed: a connection that a
  * server of the module has accepted
  * @ref: the table holds one while it is listed, the owner one; before a seed
@@ -89,6 +97,8 @@ enum atw_conn_state {
  *	constant once it can be accepted
  * @conns: the table, as long as the connection is in it: then the device is there.
  *	NULL otherwise; see atw_conns_unlink()
+ * @close_by: until then datagrams may be sent, or a connection be made for what is
+ *	queued, if it is to be drained
  * @paused: there is nothing to do for it until @not_before, in jiffies
  * @lasting: a server that was open once: it is opened again when the module
  *	has lost it
@@ -126,7 +136,7 @@ struct atw_conn {
 	void				*owner;		/* NULL: closed by it */
 	enum atw_conn_state		state;
 	int				err;
-	bool				abort;
+	enum atw_conn_wish		wish;
 	bool				remote_closed;
 	u32				id;
 	struct sk_buff_head		txq;
@@ -306,7 +316,7 @@ struct atw_conns {
 	/* counters, written under @lock or by the receive path alone */
 	u64			opened, failed, resets, overflows, damaged;
 	u64			passive, rx_bytes, tx_bytes;
-	u64			accepted, refused;
+	u64			accepted, refused, cut;
 };
 
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,

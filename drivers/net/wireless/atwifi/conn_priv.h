@@ -85,11 +85,19 @@ static inline bool atw_conn_wanted(const struct atw_conn *c)
 	return c->owner || c->waits;
 }
 
-/* Nobody has it any more, and nothing is left to be sent: it is to be deleted. */
+/*
+ * Nobody wants it any more, and nothing is left to be sent: it is to be deleted. What
+ * an open stream has queued is not dropped by a clock: each send is a success or the
+ * end of it, within a time that the module is given for that.
+ */
 static inline bool atw_conn_finished(const struct atw_conn *c)
 {
-	return !atw_conn_wanted(c) && !c->sending &&
-	       (c->abort || !c->tx_queued || time_after(jiffies, c->close_by));
+	if (c->wish == ATW_WISH_STAY || c->sending)
+		return false;
+	if (c->wish == ATW_WISH_GO || !c->tx_queued)
+		return true;
+	return (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c)) &&
+	       time_after(jiffies, c->close_by);
 }
 
 /* There is nothing to do for it for so many jiffies. */

@@ -87,7 +87,7 @@ void atw_conn_send_over(struct atw_conn *c, int err)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->abort || c->state > ATW_CONN_OPEN)
+	if (c->wish == ATW_WISH_GO || c->state > ATW_CONN_OPEN)
 		atw_conn_purge_tx(c);
 	else if (!err && c->owner)
 		c->ops->tx_done(c);

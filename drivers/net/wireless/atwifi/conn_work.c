@@ -623,7 +623,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
-			c->state = ATW_CONN_CLOSING;
+			atw_conn_end(c, 0, 0);
 		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c))
 			c->state = ATW_CONN_DEAD;
 		if (time_after_eq(jiffies, c->not_before))

@@ -34,10 +34,6 @@
 #define ATW_RELAY_CHUNK		min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
 /* For the remote's last words after what came before the program's FIN has gone. */
 #define ATW_RELAY_LINGER	(60 * HZ)
-/* For what is queued for the module when both sides are done: longer than a connect
- * of another one keeps the module busy, and a send after that.
- */
-#define ATW_RELAY_DRAIN		(240 * HZ)
 /* For the acknowledgment of the last FIN. */
 #define ATW_RELAY_LAST		(10 * HZ)
 #define ATW_RELAY_TICK		HZ
@@ -210,7 +206,7 @@ static void atw_relay_release_sock(struct atw_relay *r)
 static void atw_relay_release_conn(struct atw_relay *r, bool abort)
 {
 	if (r->conn) {
-		atw_conn_close(r->conn, abort, ATW_RELAY_DRAIN);
+		atw_conn_close(r->conn, abort, 0);
 		atw_conn_put(r->conn);
 		r->conn = NULL;
 	}

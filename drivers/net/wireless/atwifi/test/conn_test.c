@@ -741,6 +741,48 @@ static void conn_lingers_unopened(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
 }
 
+/* What send() has accepted for a stream is sent, however long that takes. */
+static void conn_drains(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i, bytes = 0;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	for (i = 0; i < 4; i++)
+		queue(test, o, 4000);
+	atw_conn_close(o->c, false, 0);
+	/* What it is given for datagrams is over when the thread looks. */
+	while (!time_after(jiffies, o->c->close_by))
+		schedule_timeout_uninterruptible(1);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	for (i = 0; i < f->nnotes; i++)
+		if (f->notes[i].verb == V_SEND)
+			bytes += f->notes[i].len;
+	KUNIT_EXPECT_EQ(test, 16000U, bytes);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.cut);
+}
+
+/* Where it cannot be there is nobody to be told: it is counted. */
+static void conn_cut(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 4, ATW_TYPE_TCP_CLIENT);
+	/* All is sent; thrown away; told to its owner; lost. */
+	for (i = 1; i < 4; i++)
+		queue(test, &f->owner[i], 100);
+	atw_conn_close(f->owner[0].c, false, HZ);
+	atw_conn_close(f->owner[1].c, true, 0);
+	atw_conn_close(f->owner[3].c, false, HZ);
+	atw_conns_end(&f->conns, -ECONNRESET, ATW_END_STREAMS);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.cut);
+	close_all(test, 4);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.cut);
+}
+
 /* A connect that keeps the module is no reason to throw its bytes away. */
 static void conn_lingers_blocked(struct kunit *test)
 {
@@ -1614,6 +1656,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_stale_payload),
 	KUNIT_CASE(conn_too_many),
 	KUNIT_CASE(conn_lingers_unopened),
+	KUNIT_CASE(conn_drains),
+	KUNIT_CASE(conn_cut),
 	KUNIT_CASE(conn_lingers_blocked),
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),

@@ -131,4 +131,39 @@ TEST_F(fair, uploads_share)
 	EXPECT_LT(has[1], 2 * has[0]);
 }
 
+/*
+ * The time of SO_LINGER is that of close(), and no more: what send() has accepted goes
+ * out, which takes some times as long on this line.
+ */
+TEST_F(fair, linger_ends_close_alone)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS, before;
+	const struct linger lin = { 1, 1 };
+	const int size = 131072;
+	uint8_t buf[4096] = { 0 };
+	int fd, meter, n;
+	uint64_t sent = 0;
+
+	meter = atw_peer("meter 30");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	ASSERT_EQ(0, atw_peer_on(fd, "count 30"));
+	while ((n = send(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		sent += n;
+	ASSERT_EQ(EAGAIN, errno);
+	ASSERT_EQ(0, close(fd));
+	while (atw_meter(meter) != before + sent) {
+		ASSERT_LT(atw_now_ms(), limit) {
+			TH_LOG("%llu of %llu bytes came",
+			       (unsigned long long)(atw_meter(meter) - before),
+			       (unsigned long long)sent);
+		}
+	}
+	EXPECT_EQ(0, atw_stat(ATW_DEVICE, "cut"));
+}
+
 TEST_HARNESS_MAIN
