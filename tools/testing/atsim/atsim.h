@@ -146,6 +146,8 @@ struct profile {
 	int has_socket2;
 	int has_flow;
 	int ping_word;		/* "+PING:TIMEOUT" in place of a number */
+	int send_max;		/* longer payloads are swallowed; 0: no limit */
+	int uart_told;		/* the rate that AT+UARTCFG? tells; 0: the true one */
 };
 
 int profile_load(struct profile *p, const char *name);

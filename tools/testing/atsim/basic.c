@@ -82,7 +82,8 @@ static int cmd_uart(struct atsim *sim, struct at_args *args)
 	long baud, databits, stopbits, parity;
 
 	if (args->op == OP_QUERY) {
-		at_printf(sim, "\r\n+UARTCFG:%u,%u,%u,%u", now->baud,
+		at_printf(sim, "\r\n+UARTCFG:%u,%u,%u,%u",
+			  (unsigned int)sim->profile.uart_told ?: now->baud,
 			  now->databits, now->stopbits, now->parity);
 		return ERR_OK;
 	}

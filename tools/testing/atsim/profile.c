@@ -140,6 +140,8 @@ static const struct trait {
 	TRAIT("socket2", has_socket2, 1),
 	TRAIT("flow-control", has_flow, 1),
 	TRAIT("ping-word", ping_word, 1),
+	TRAIT("send-max", send_max, 65535),
+	TRAIT("uart-told", uart_told, 2000000000),
 };
 
 static int *trait_field(struct profile *p, const struct trait *t)

@@ -184,8 +184,9 @@ static void sent(struct sock *s, int code)
 static void send_payload(struct atsim *sim, uint8_t *data, size_t len)
 {
 	struct sock *s = sock_find(sim, sim->send_id);
+	size_t max = sim->profile.send_max;
 
-	if (fault_hit(sim, FAULT_SILENT_SEND)) {
+	if (fault_hit(sim, FAULT_SILENT_SEND) || (max && len > max)) {
 		at_finish(sim, AT_DONE);
 		return;
 	}

@@ -1153,6 +1153,24 @@ def test_fault_busy_and_silent():
         peer.expect(b"onetri")
 
 
+def test_send_max():
+    """longer payloads are swallowed, as by firmware in the field"""
+    with Sim("--quirk", "send-max=1024") as sim:
+        peer = sim.client(1)
+        sim.write(1, b"x" * 1024)
+        sim.cmd("AT+SOCKETSEND=1,1025", b">")
+        sim.send(b"y" * 1025)
+        sim.quiet(200)
+        sim.write(1, b"z")
+        peer.expect(b"x" * 1024 + b"z")
+
+
+def test_uart_told():
+    """a module that lies about its rate"""
+    with Sim("--quirk", "uart-told=1") as sim:
+        sim.cmd("AT+UARTCFG?", "\r\n+UARTCFG:1,8,1,0\r\nOK\r\n")
+
+
 def test_fault_boot_transparent():
     """the module comes up in transparent mode, with a stale socket"""
     with Sim("--fault", "boot-transparent", raw=True, join=False) as sim:
