@@ -30,6 +30,8 @@
 #define ATW_UNKNOWN_TRIES	3
 /* The UART took nothing for this long: nobody reads at the other end. */
 #define ATW_WRITE_STALL		(5 * HZ)
+/* Nothing interrupts that: who takes the device away waits for it. */
+#define ATW_DRAIN_TIMEOUT	(HZ / 4)
 /* An answer that is still to come after the connection was lost: the module
  * returns from its send at once then.
  */
@@ -720,7 +722,7 @@ int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len)
 	int err = atw_channel_write(ch, buf, len);
 
 	if (!err && ch->transport->ops->drain)
-		ch->transport->ops->drain(ch->transport, HZ);
+		ch->transport->ops->drain(ch->transport, ATW_DRAIN_TIMEOUT);
 	return err;
 }
 

@@ -55,6 +55,13 @@
 /* No other work for so long, and the mode is worth its price. */
 #define ATW_TT_SETTLE		(HZ / 5)
 #define ATW_TT_RETRY		(5 * HZ)
+/* What is on its way to the module leaves in this part of a second. */
+#define ATW_TT_PER_SECOND	4
+/* Who takes the device away waits for this and the guard behind it, and cannot be
+ * interrupted. It is shorter than some want before "+++", and much longer than any
+ * was seen to need.
+ */
+#define ATW_TT_STOP_GUARD	(HZ / 2)
 /* A print comes in one piece: after a silence what began like one is none. */
 #define ATW_TT_PIECE		(msecs_to_jiffies(40) + 1)
 /* Closing connections that are seen off before the mode is entered. */
@@ -467,6 +474,16 @@ static bool atw_tt_is_fit(struct atw_conns *cs)
 }
 
 /*
+ * What may be written at once. As long as it is on its way the mode cannot be left.
+ */
+static u32 atw_tt_room(const struct atw_conns *cs)
+{
+	u32 room = ATW_TT_BUDGET - cs->tt.unproved;
+
+	return cs->baud ? min(room, cs->baud / 10 / ATW_TT_PER_SECOND) : room;
+}
+
+/*
  * Take what waits to be sent, if all of it can go in transparent mode: a copy to
  * @buf. Returns false if it must go the other way.
  */
@@ -479,7 +496,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	bool may;
 
 	spin_lock(&c->lock);
-	may = c->tx_queued <= ATW_TT_BUDGET - tt->unproved;
+	may = c->tx_queued <= atw_tt_room(cs);
 	off = c->tx_off;
 	skb_queue_walk(&c->txq, skb) {
 		if (!may)
@@ -851,9 +868,9 @@ void atw_tt_stop(struct atw_conns *cs)
 	if (!atw_tt_inside(cs) || cs->tt.phase == ATW_TT_LEAVING)
 		return;
 	if (silence > 0)
-		schedule_timeout_uninterruptible(silence);
+		schedule_timeout_idle(min_t(long, silence, ATW_TT_STOP_GUARD));
 	atw_channel_farewell(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
-	schedule_timeout_uninterruptible(ATW_TT_GUARD);
+	schedule_timeout_idle(ATW_TT_GUARD);
 }
 
 /**

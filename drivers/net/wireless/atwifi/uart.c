@@ -21,6 +21,9 @@
 #define ATW_VERIFY_ROUNDS	4
 /* Each takes a second. */
 #define ATW_TAKE_BACK_TRIES	8
+/* A module that tells of another rate than these does not tell. */
+#define ATW_BAUD_MIN		1200
+#define ATW_BAUD_MAX		5000000
 /* The setting of AT+UARTFLOWCONTROL for RTS and CTS. */
 #define ATW_FLOW_BOTH		3
 
@@ -341,6 +344,8 @@ int atw_uart_raise(struct atw_module *m)
 	err = atw_uart_ask(m, "+UARTCFG", ATW_CMD_TIMEOUT, &has);
 	if (err)
 		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+	if (has < ATW_BAUD_MIN || has > ATW_BAUD_MAX)
+		has = 0;
 	if (!old)
 		m->baud = has;
 	if (has)
