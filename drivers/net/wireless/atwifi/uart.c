@@ -30,7 +30,7 @@
 /* Rates that modules are found at, the most usual ones first. */
 static const unsigned int atw_rates[] = {
 	115200, 921600, 460800, 230400, 57600, 9600, 38400, 19200,
-	1000000, 1500000, 2000000,
+	1000000, 1500000, 2000000, 3000000, 4000000,
 };
 
 static unsigned int atw_uart_rate(struct atw_module *m)

@@ -759,7 +759,9 @@ static bool file_says(const char *device, const char *file, const char *want)
 /* The module runs at another rate than the line: found, and raised. */
 TEST_F(line, wrong_rate)
 {
-	static const char *const rate[] = { "115200", "9600", "460800", "921600" };
+	static const char *const rate[] = {
+		"115200", "9600", "460800", "921600", "3000000", "4000000",
+	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rate); i++) {
