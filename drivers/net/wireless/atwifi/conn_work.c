@@ -4,6 +4,7 @@
  * them is next, opening and deleting, fetching, and comparing what the module has
  * with what it should have.
  */
+#include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
@@ -553,6 +554,10 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		if (soon && atw_conns_postpone(cs, c))
 			return;
 	}
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_BIND && !c->lasting)
+		dev_warn_ratelimited(cs->ch->dev,
+				     "the module does not serve port %u: it is in use there, or the firmware has no servers in station mode, as that of BW16\n",
+				     c->port);
 	if (err == -EREMOTEIO) {
 		err = atw_error_to_errno(cmd.code);
 		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&

@@ -13,6 +13,7 @@
 #define ATW_ERR_SOCKET_CREATE	96
 #define ATW_ERR_SOCKET_CONNECT	97
 #define ATW_ERR_SOCKET_SEND	101
+#define ATW_ERR_SOCKET_BIND	104
 #define ATW_ERR_CONID_USED	110
 
 int atw_error_to_errno(u32 code);
