@@ -656,7 +656,21 @@ void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 	cs->chunk_good = 0;
 	cs->chunk_max = baud ? clamp_t(u32, max, ATW_CHUNK_MIN, ATW_CHUNK_MAX) :
 			       ATW_CHUNK_MAX;
+	if (cs->chunk_small)
+		cs->chunk_max = ATW_CHUNK_MIN;
 	cs->chunk_limit = cs->chunk_max;
+}
+
+/**
+ * atw_conns_new_firmware() - what was learned of the firmware is not of this one
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_new_firmware(struct atw_conns *cs)
+{
+	cs->chunk_proved = 0;
+	cs->chunk_small = false;
 }
 
 /**

@@ -264,6 +264,8 @@ struct atw_conns {
 	u32			chunk_max;
 	u32			chunk_limit;	/* what chunk_max may become */
 	unsigned int		chunk_good;	/* sends of that size since */
+	u32			chunk_proved;	/* the firmware has taken one */
+	bool			chunk_small;	/* it swallows larger ones */
 	unsigned long		send_after;	/* the module has no memory */
 	bool			no_sendline;	/* the firmware cannot */
 	unsigned int		lines_refused;	/* in a row, of those */
@@ -355,5 +357,6 @@ void atw_conns_set_link(struct atw_conns *cs, bool up);
 void atw_conns_ca_changed(struct atw_conns *cs);
 void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
+void atw_conns_new_firmware(struct atw_conns *cs);
 
 #endif

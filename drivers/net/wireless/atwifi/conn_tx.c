@@ -3,6 +3,7 @@
  * What is sent: one AT+SOCKETSEND or AT+SOCKETSENDLINE at a time, by the channel's
  * thread, of a size that the module has memory for.
  */
+#include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
 
@@ -150,6 +151,24 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	return ++c->refused < ATW_NOMEM_TRIES;
 }
 
+/*
+ * All bytes of a send were written, and no answer came. If it was the first of its
+ * size that may be the reason: some firmware loses what is longer than it splits by
+ * itself. There is no more to be had than to learn of it once.
+ */
+static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
+{
+	if (n <= max_t(u32, cs->chunk_proved, ATW_CHUNK_MIN))
+		return;
+	cs->chunk_small = true;
+	cs->chunk = ATW_CHUNK_MIN;
+	cs->chunk_max = ATW_CHUNK_MIN;
+	cs->chunk_limit = ATW_CHUNK_MIN;
+	dev_warn(cs->ch->dev,
+		 "no answer to the first send of %u bytes, from now on %u are sent at a time\n",
+		 n, ATW_CHUNK_MIN);
+}
+
 /* A send of full size was a success: try for more. */
 static void atw_conns_grow(struct atw_conns *cs)
 {
@@ -223,6 +242,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready
 		c->refused = 0;
 		if (!cmd.payload)
 			cs->lines_refused = 0;
+		cs->chunk_proved = max(cs->chunk_proved, n);
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
@@ -231,6 +251,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready
 			cs->chunk_max = cs->chunk;
 			cs->chunk_good = 0;
 		}
+		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
+			atw_conns_swallowed(cs, n);
 		if (id > ATW_ID_MAX)
 			cs->narrow = true;
 		if (atw_conn_is_server(c) && err != -ENODEV) {

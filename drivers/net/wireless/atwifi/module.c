@@ -84,8 +84,10 @@ static int atw_module_identify(struct atw_module *m)
 		.row = atw_module_version_row,
 		.priv = m,
 	};
+	char before[ATW_VERSION_MAX];
 	int err;
 
+	strscpy(before, m->firmware, sizeof(before));
 	m->firmware[0] = '\0';
 	m->at_version[0] = '\0';
 	atw_line_start(&cmd.line, "AT+GMR");
@@ -99,6 +101,8 @@ static int atw_module_identify(struct atw_module *m)
 	else
 		m->profile = ATW_PROFILE_MIDDLEWARE;
 	atw_conns_set_profile(&m->conns, m->profile);
+	if (strcmp(before, m->firmware))
+		atw_conns_new_firmware(&m->conns);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 

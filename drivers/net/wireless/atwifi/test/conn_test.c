@@ -52,6 +52,8 @@ struct fake {
 	/* how it misbehaves */
 	u32			refuse_len;	/* error 33 for longer sends */
 	u32			swallow_id;	/* takes its bytes, says nothing */
+	u32			swallow_len;	/* the same with longer sends */
+	bool			swallows;	/* this one */
 	const char		*connect_answer;
 	long			connect_takes;	/* jiffies */
 	const char		*rows;		/* of AT+SOCKET? */
@@ -139,6 +141,8 @@ static void fake_command(struct fake *f, const char *line)
 			return;
 		}
 		f->payload_left = len;
+		f->swallows = f->swallow_id == id ||
+			      (f->swallow_len && len > f->swallow_len);
 		fake_say(f, ">");
 	} else if (sscanf(line, "AT+SOCKETSENDLINE=%u,%u", &id, &len) == 2) {
 		fake_note(f, V_SEND, id, len);
@@ -188,7 +192,7 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 			return len;
 		if (f->after_payload)
 			fake_say(f, f->after_payload);
-		if (f->swallow_id != f->send_id)
+		if (!f->swallows)
 			fake_say(f, "\r\nOK\r\n");
 		return len;
 	}
@@ -1082,6 +1086,66 @@ static void conn_swallowed(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* A stream that the module has taken so many bytes of; the longest of the sends. */
+static u32 upload(struct kunit *test, unsigned int bytes)
+{
+	struct fake *f = test->priv;
+	u32 longest = 0;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	for (; bytes; bytes -= 4000)
+		queue(test, &f->owner[0], 4000);
+	open_gate(f, true);
+	eventually(test, !atw_conn_unsent(f->owner[0].c) ||
+		   READ_ONCE(f->owner[0].closed));
+	for (i = 0; i < f->nnotes; i++)
+		if (f->notes[i].verb == V_SEND)
+			longest = max(longest, f->notes[i].len);
+	return longest;
+}
+
+static void forget(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	close_all(test, 1);
+	open_gate(f, false);
+	atw_conn_put(f->owner[0].c);
+	memset(&f->owner[0], 0, sizeof(f->owner[0]));
+}
+
+/* Firmware that swallows long sends costs one connection, and then no other. */
+static void conn_swallows_long(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->swallow_len = 1024;
+	KUNIT_EXPECT_LT(test, 1024U, upload(test, 40000));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+	forget(test);
+	KUNIT_EXPECT_EQ(test, 1024U, upload(test, 40000));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	forget(test);
+	/* It is that firmware still when it was looked for again. */
+	atw_conns_set_rate(&f->conns, 921600);
+	KUNIT_EXPECT_EQ(test, 1024U, upload(test, 40000));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	forget(test);
+	/* Another one may be better. What it has taken once it takes. */
+	f->swallow_len = 0;
+	atw_conns_new_firmware(&f->conns);
+	atw_conns_set_rate(&f->conns, 921600);
+	KUNIT_EXPECT_EQ(test, 4096U, upload(test, 80000));
+	f->swallow_id = f->owner[0].c->id;
+	queue(test, &f->owner[0], 3000);
+	eventually(test, READ_ONCE(f->owner[0].closed));
+	forget(test);
+	f->swallow_id = 0;
+	KUNIT_EXPECT_EQ(test, 4096U, upload(test, 80000));
+	forget(test);
+}
+
 /* It says that the connection is lost, but nothing of the send. */
 static void conn_swallowed_lost(struct kunit *test)
 {
@@ -1671,6 +1735,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
+	KUNIT_CASE(conn_swallows_long),
 	KUNIT_CASE(conn_reconcile),
 	KUNIT_CASE(conn_unsure),
 	KUNIT_CASE(conn_unsure_restarted),

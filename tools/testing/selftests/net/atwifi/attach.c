@@ -780,6 +780,36 @@ TEST_F(line, wrong_rate)
 	}
 }
 
+static bool restart(struct sim *sim, const char *device)
+{
+	setenv("ATW_SIM_CONTROL", sim->control, 1);
+	return atw_reset_module(device);
+}
+
+/* Firmware that swallows what is longer than 1024 bytes: one upload fails, no other. */
+TEST_F(line, long_sends_swallowed)
+{
+	int fd, i;
+	char byte;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--quirk", "send-max=1024"));
+	/* At lower rates no more are sent at a time. */
+	ASSERT_EQ(0, attach(self->sim[0].tty, B921600, &self->tty[0], self->device[0], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	fd = peer_by(self->device[0], "hold");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_upload(fd, 20000, 51));
+	ASSERT_ERRNO(ECONNRESET, recv(fd, &byte, 1, 0));
+	close(fd);
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(transfer(self->device[0], 20000));
+	}
+	/* Also after it has started again. */
+	ASSERT_TRUE(restart(&self->sim[0], self->device[0]));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	ASSERT_TRUE(transfer(self->device[0], 20000));
+}
+
 /*
  * A module that says it runs at one bit per second, or at more than there is: no wait
  * grows out of that, in its transparent mode nor when the device is taken away.
@@ -824,12 +854,6 @@ static bool logged(int fd, const char *one, const char *two)
 			return true;
 	}
 	return false;
-}
-
-static bool restart(struct sim *sim, const char *device)
-{
-	setenv("ATW_SIM_CONTROL", sim->control, 1);
-	return atw_reset_module(device);
 }
 
 /* The wire does not bear the rate that is asked for: both stay at the old one. */
