@@ -495,7 +495,7 @@ put:
  * Wait until the connect that runs has ended: 0, -EINPROGRESS, a signal, or
  * -EPIPE: another thread has ended it, and what there is now is not ours.
  */
-static int atw_wait_connect(struct sock *sk, long timeo)
+static int atw_wait_connect(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
@@ -504,15 +504,15 @@ static int atw_wait_connect(struct sock *sk, long timeo)
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	while (atw_state(sk) == TCP_SYN_SENT) {
-		if (!timeo) {
+		if (!*timeo) {
 			err = -EINPROGRESS;
 			break;
 		}
 		if (signal_pending(current)) {
-			err = sock_intr_errno(timeo);
+			err = sock_intr_errno(*timeo);
 			break;
 		}
-		sk_wait_event(sk, &timeo, atw_state(sk) != TCP_SYN_SENT ||
+		sk_wait_event(sk, timeo, atw_state(sk) != TCP_SYN_SENT ||
 			      atw_is_detached(as, detached), &wait);
 		if (atw_is_detached(as, detached)) {
 			err = -EPIPE;
@@ -639,7 +639,7 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 	}
 
 	timeo = sock_sndtimeo(sk, flags & O_NONBLOCK);
-	err = atw_wait_connect(sk, timeo);
+	err = atw_wait_connect(sk, &timeo);
 	if (err == -EINPROGRESS && !began)
 		err = -EALREADY;
 	if (err)
@@ -664,13 +664,14 @@ out:
 static int atw_serve(struct atw_sock *as)
 {
 	struct sockaddr_atw any = { .satw_family = as->sk.sk_family };
+	long timeo = MAX_SCHEDULE_TIMEOUT;
 	struct sock *sk = &as->sk;
 	int err;
 
 	err = atw_open(as, &any);
 	if (err)
 		return err;
-	err = atw_wait_connect(sk, MAX_SCHEDULE_TIMEOUT);
+	err = atw_wait_connect(sk, &timeo);
 	/* What is attached now is another thread's. */
 	if (err == -EPIPE)
 		return err;
@@ -1024,9 +1025,8 @@ static bool atw_tx_has_room(const struct sock *sk)
 }
 
 /* Wait for room in sk_sndbuf. lock_sock() is held, and let go meanwhile. */
-static int atw_tx_wait(struct sock *sk, u32 detached, int flags)
+static int atw_tx_wait(struct sock *sk, u32 detached, long *timeo)
 {
-	long timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
 	int err;
@@ -1037,15 +1037,15 @@ static int atw_tx_wait(struct sock *sk, u32 detached, int flags)
 		if (err || atw_tx_has_room(sk))
 			break;
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-		if (!timeo) {
+		if (!*timeo) {
 			err = -EAGAIN;
 			break;
 		}
 		if (signal_pending(current)) {
-			err = sock_intr_errno(timeo);
+			err = sock_intr_errno(*timeo);
 			break;
 		}
-		sk_wait_event(sk, &timeo, atw_tx_has_room(sk) ||
+		sk_wait_event(sk, timeo, atw_tx_has_room(sk) ||
 			      READ_ONCE(sk->sk_err) ||
 			      (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
@@ -1078,12 +1078,13 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, struct msghdr *msg,
  * @detached, as soon as there is room. lock_sock() is held, and let go
  * meanwhile.
  */
-static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len)
+static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
+		  long *timeo)
 {
 	struct sk_buff *skb;
 	int err;
 
-	err = atw_tx_wait(sk, detached, msg->msg_flags);
+	err = atw_tx_wait(sk, detached, timeo);
 	if (err)
 		return err;
 
@@ -1110,17 +1111,18 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	size_t copied = 0;
 	u32 detached;
 	int err = 0;
+	long timeo;
 
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 
 	lock_sock(sk);
+	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	detached = as->detached;
 	if (msg->msg_namelen) {
 		err = as->conn ? -EISCONN : -EOPNOTSUPP;
 	} else if (atw_state(sk) == TCP_SYN_SENT) {
-		err = atw_wait_connect(sk, sock_sndtimeo(sk, flags &
-							 MSG_DONTWAIT));
+		err = atw_wait_connect(sk, &timeo);
 		if (err == -EINPROGRESS)
 			err = -EAGAIN;
 	}
@@ -1130,7 +1132,7 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	while (!err && copied < size) {
 		size_t n = min_t(size_t, size - copied, ATW_TX_CHUNK);
 
-		err = atw_tx(sk, detached, msg, n);
+		err = atw_tx(sk, detached, msg, n, &timeo);
 		if (!err)
 			copied += n;
 	}
@@ -1215,6 +1217,7 @@ static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
 {
 	struct sock *sk = sock->sk;
 	u32 detached;
+	long timeo;
 	int err;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -1227,8 +1230,9 @@ static int atw_dgram_sendmsg(struct socket *sock, struct msghdr *msg,
 	err = atw_dgram_open(sk, msg);
 	detached = atw_sk(sk)->detached;
 	/* It need not be open yet: what is queued goes out when it is. */
+	timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
 	if (!err)
-		err = atw_tx(sk, detached, msg, size);
+		err = atw_tx(sk, detached, msg, size, &timeo);
 	release_sock(sk);
 	return err ? err : (int)size;
 }

@@ -132,6 +132,30 @@ TEST_F(fair, uploads_share)
 }
 
 /*
+ * The time of SO_SNDTIMEO is that of the whole call: this line carries in it a small
+ * part of what is to be sent, though some of it again and again.
+ */
+TEST_F(fair, send_times_out)
+{
+	const struct timeval second = { .tv_sec = 1 };
+	static uint8_t buf[1 << 20];
+	const int size = 16384;
+	ssize_t n;
+	int fd;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, drop_at_close(fd));
+	ASSERT_EQ(0, atw_peer_on(fd, "count 31"));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second)));
+	n = send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
+	ASSERT_LT(0, n);
+	EXPECT_GT((ssize_t)sizeof(buf), n);
+	close(fd);
+}
+
+/*
  * The time of SO_LINGER is that of close(), and no more: what send() has accepted goes
  * out, which takes some times as long on this line.
  */
