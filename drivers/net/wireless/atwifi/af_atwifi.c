@@ -950,14 +950,20 @@ static int atw_shutdown(struct socket *sock, int how)
 		/* As TCP: it accepts no more, and may listen() again. */
 		if (how != SHUT_WR)
 			atw_drop_conn(as, true);
+	} else if (atw_is_stream(sk) && atw_state(sk) == TCP_SYN_SENT) {
+		/* As TCP, too. */
+		atw_drop_conn(as, true);
 	} else {
 		/*
 		 * how + 1 is the mask. The module cannot half-close: the
-		 * remote is not told, what is queued still goes out.
+		 * remote is told when both halves are shut, and what is queued
+		 * has gone out.
 		 */
 		spin_lock(&as->lock);
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1));
 		spin_unlock(&as->lock);
+		if (sk->sk_shutdown == SHUTDOWN_MASK)
+			atw_conn_drain(as->conn, ATW_LINGER);
 		sk->sk_state_change(sk);
 	}
 	release_sock(sk);

@@ -302,6 +302,26 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 }
 
 /**
+ * atw_conn_drain() - the owner neither sends nor wants anything any more
+ * @c: the connection
+ * @linger: as for atw_conn_close()
+ *
+ * It ends by itself when what is queued is sent, of which the owner is told. Its
+ * reference stays its own.
+ *
+ * Context: any.
+ */
+void atw_conn_drain(struct atw_conn *c, unsigned long linger)
+{
+	spin_lock(&c->lock);
+	c->close_by = jiffies + linger;
+	c->wish = max(c->wish, ATW_WISH_DRAIN);
+	if (c->conns)
+		atw_channel_kick(c->conns->ch);
+	spin_unlock(&c->lock);
+}
+
+/**
  * atw_conn_close() - the owner is done with the connection
  * @c: the connection
  * @abort: throw queued bytes away

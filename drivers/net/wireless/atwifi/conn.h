@@ -334,6 +334,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 bool atw_conn_acceptable(struct atw_conn *server);
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
+void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 void atw_conn_put(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);

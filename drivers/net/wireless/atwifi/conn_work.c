@@ -629,8 +629,10 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
 			atw_conn_end(c, 0, 0);
-		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c))
+		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c)) {
+			atw_conn_end(c, -ECONNABORTED, 0);
 			c->state = ATW_CONN_DEAD;
+		}
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;
 		if (c->state == ATW_CONN_DEAD) {

@@ -466,8 +466,8 @@ static bool atw_tt_is_fit(struct atw_conns *cs)
 	bool fit;
 
 	spin_lock(&c->lock);
-	fit = c->state == ATW_CONN_OPEN && c->transparent && c->owner &&
-	      !c->err && !c->remote_closed && !c->fetch && !c->renew &&
+	fit = c->state == ATW_CONN_OPEN && c->transparent &&
+	      c->wish == ATW_WISH_STAY && !c->err && !c->remote_closed && !c->fetch && !c->renew &&
 	      !c->unsure && c->announced <= 0 && skb_queue_empty(&c->held);
 	spin_unlock(&c->lock);
 	return fit;

@@ -426,6 +426,35 @@ TEST(shutdown_both)
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
 	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
 	EXPECT_EQ(POLLHUP, atw_wait(fd, 0, 0));
+	/* Nobody will use it again: the module may. */
+	if (atw_has_sim()) {
+		EXPECT_TRUE(atw_sim_has(0, LONG_MS));
+	}
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
+	close(fd);
+}
+
+/* Before that all that was written goes out. */
+TEST(shutdown_both_after_upload)
+{
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
+	int bulk, meter;
+
+	meter = atw_peer("meter 5");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	bulk = atw_peer("count 5");
+	ASSERT_LE(0, bulk);
+	ASSERT_EQ(0, shutdown(bulk, SHUT_RD));
+	ASSERT_EQ(0, atw_upload(bulk, 40000, 19));
+	ASSERT_EQ(0, shutdown(bulk, SHUT_RDWR));
+	while (atw_meter(meter) != before + 40000) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	if (atw_has_sim()) {
+		EXPECT_TRUE(atw_sim_has(1, LONG_MS));
+	}
 }
 
 /* What was written before the shutdown still goes out. */
