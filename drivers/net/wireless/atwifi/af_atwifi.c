@@ -94,6 +94,8 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @connecting: a connect() began it and has not yet told of its success
  * @keepintvl: see ATW_KEEPINTVL
  * @unverified: see ATW_TLS_UNVERIFIED
+ * @sending: the message of which a part is queued, NULL: none; what other threads
+ *	send comes after the rest of it. Written under lock_sock()
  * @rx_bytes: unread bytes of a stream; the receive queue's lock
  * @device: see ATW_BINDTODEVICE
  * @used: name of the device that the connection was opened on
@@ -114,6 +116,7 @@ struct atw_sock {
 	bool			connecting;
 	u32			keepintvl;
 	bool			unverified;
+	const struct msghdr	*sending;
 	u32			rx_bytes;
 	char			device[IFNAMSIZ];
 	char			used[IFNAMSIZ];
@@ -1030,8 +1033,20 @@ static bool atw_tx_has_room(const struct sock *sk)
 	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
 }
 
-/* Wait for room in sk_sndbuf. lock_sock() is held, and let go meanwhile. */
-static int atw_tx_wait(struct sock *sk, u32 detached, long *timeo)
+/* May the call that sends @msg go on? One that has begun has the turn until it ends. */
+static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg)
+{
+	const struct msghdr *turn = READ_ONCE(atw_sk(sk)->sending);
+
+	return (!turn || turn == msg) && atw_tx_has_room(sk);
+}
+
+/*
+ * Wait for room in sk_sndbuf, and for those that began before. lock_sock() is held,
+ * and let go meanwhile.
+ */
+static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
+		       long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
@@ -1040,7 +1055,7 @@ static int atw_tx_wait(struct sock *sk, u32 detached, long *timeo)
 	add_wait_queue(sk_sleep(sk), &wait);
 	for (;;) {
 		err = atw_tx_check(sk, detached);
-		if (err || atw_tx_has_room(sk))
+		if (err || atw_tx_may(sk, msg))
 			break;
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 		if (!*timeo) {
@@ -1051,7 +1066,7 @@ static int atw_tx_wait(struct sock *sk, u32 detached, long *timeo)
 			err = sock_intr_errno(*timeo);
 			break;
 		}
-		sk_wait_event(sk, timeo, atw_tx_has_room(sk) ||
+		sk_wait_event(sk, timeo, atw_tx_may(sk, msg) ||
 			      READ_ONCE(sk->sk_err) ||
 			      (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
@@ -1090,7 +1105,7 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	struct sk_buff *skb;
 	int err;
 
-	err = atw_tx_wait(sk, detached, timeo);
+	err = atw_tx_wait(sk, detached, msg, timeo);
 	if (err)
 		return err;
 
@@ -1141,6 +1156,12 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		err = atw_tx(sk, detached, msg, n, &timeo);
 		if (!err)
 			copied += n;
+		if (!err && copied < size)
+			WRITE_ONCE(as->sending, msg);
+	}
+	if (as->sending == msg) {
+		WRITE_ONCE(as->sending, NULL);
+		sk->sk_state_change(sk);
 	}
 
 	if (copied) {

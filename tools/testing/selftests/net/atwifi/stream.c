@@ -845,6 +845,51 @@ TEST(close_sends_the_rest)
 	}
 }
 
+struct piece {
+	int fd;
+	char byte;
+};
+
+static void *send_piece(void *arg)
+{
+	const struct piece *p = arg;
+	static const size_t size = 60000;
+	char *buf = malloc(size);
+
+	memset(buf, p->byte, size);
+	if (send(p->fd, buf, size, MSG_NOSIGNAL) != (ssize_t)size)
+		perror("send");
+	free(buf);
+	return NULL;
+}
+
+/* What two threads send at a time comes one after the other, however long it is. */
+TEST(sends_are_whole)
+{
+	struct piece piece[2] = { { .byte = 'a' }, { .byte = 'b' } };
+	const int size = 16384;
+	static char got[120000];
+	pthread_t thread[2];
+	int fd, i, turns = 0;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, atw_peer_on(fd, "echo"));
+	ASSERT_EQ(0, atw_room(fd));
+	for (i = 0; i < 2; i++) {
+		piece[i].fd = fd;
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, send_piece, &piece[i]));
+	}
+	ASSERT_EQ((ssize_t)sizeof(got), atw_recv_all(fd, got, sizeof(got)));
+	for (i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	for (i = 1; i < (int)sizeof(got); i++)
+		turns += got[i] != got[i - 1];
+	EXPECT_EQ(1, turns);
+	close(fd);
+}
+
 /* SO_LINGER of no time: what was not sent is thrown away. */
 TEST(linger_none)
 {
