@@ -540,8 +540,12 @@ static struct atw_tcp *atw_tcp_alloc(struct atw_netdev *nd,
 static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 			struct sk_buff *skb)
 {
-	struct atw_tcp *t = atw_tcp_alloc(nd, key, GFP_ATOMIC);
+	struct atw_tcp *t;
 
+	/* A damaged one may name a port that nobody wanted. */
+	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, ip_hdrlen(skb), IPPROTO_TCP))
+		goto drop;
+	t = atw_tcp_alloc(nd, key, GFP_ATOMIC);
 	if (!t)
 		goto drop;
 	t->peer = atw_tcp_peer(skb);

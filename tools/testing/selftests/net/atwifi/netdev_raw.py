@@ -1,0 +1,259 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The network device and who sends frames that no stack would have made: a machine
+behind a bridge, a scanner, a program with a raw socket.
+"""
+
+import errno
+import random
+import socket
+import struct
+import sys
+import threading
+
+from atwnet import HOST, PEER, main, peer, udp
+from guest import DEV, becomes, check, counter, echoes, same, sysfs, test
+
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+def checksum(data):
+    """The Internet's."""
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return struct.pack("!H", ~total & 0xffff)
+
+
+def ip(proto, payload, src=None, dst=HOST, options=b"", fragment=0, total=None, version=4,
+       ihl=None, good=True):
+    ihl = 5 + len(options) // 4 if ihl is None else ihl
+    total = 20 + len(options) + len(payload) if total is None else total
+    head = bytearray(struct.pack(
+        "!BBHHHBBH4s4s", version << 4 | ihl, 0, total & 0xffff, 1, fragment, 64, proto, 0,
+        socket.inet_aton(src or sysfs("address")), socket.inet_aton(dst)) + options)
+    head[10:12] = checksum(bytes(head))
+    head[10] ^= not good
+    return bytes(head) + payload
+
+
+def with_sum(at, segment, proto, src, dst):
+    """A segment with its checksum, over the pseudo-header too."""
+    pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack(
+        "!BBH", 0, proto, len(segment))
+    segment = bytearray(segment)
+    segment[at:at + 2] = checksum(pseudo + bytes(segment))
+    return bytes(segment)
+
+
+def tcp(sport, dport, flags, seq=0, ack=0, payload=b"", options=b"", doff=None, src=None,
+        dst=HOST):
+    doff = 5 + len(options) // 4 if doff is None else doff
+    return with_sum(16, struct.pack("!HHIIBBHHH", sport, dport, seq, ack, doff << 4, flags,
+                                    65535, 0, 0) + options + payload,
+                    6, src or sysfs("address"), dst)
+
+
+def udp_header(sport, dport, size):
+    return struct.pack("!HHHH", sport, dport, 8 + size, 0)
+
+
+def frame(packet, kind=b"\x08\x00"):
+    mac = bytes.fromhex(sysfs("mac").replace(":", ""))
+    return mac + mac + kind + packet
+
+
+class Raw(socket.socket):
+    """Frames as they are. With a place where a checksum is to go: VNET."""
+
+    def __init__(self, vnet=False):
+        super().__init__(socket.AF_PACKET, socket.SOCK_RAW)
+        self.setsockopt(SOL_PACKET, PACKET_VNET_HDR, int(vnet))
+        self.bind((DEV, 0))
+
+    def partial(self, data, start, offset, gso=(0, 0, 0)):
+        """False: the kernel itself does not believe it."""
+        kind, header, size = gso
+        try:
+            self.send(struct.pack("=BBHHHH", 1, kind, header, size, start, offset) + data)
+        except OSError as e:
+            # ENOMEM: it does not know how to cut such a frame.
+            check(e.errno in (errno.EINVAL, errno.ENOMEM), "at %d + %d: %s" % (start, offset, e))
+            return False
+        return True
+
+
+@test
+def where_a_checksum_goes():
+    """Not before the header that it is of: least of all into what was checked."""
+    with udp() as s, Raw(True) as raw:
+        port = s.getsockname()[1]
+        for start in range(34):
+            for offset in (0, 2, 6, 16):
+                data = b"%d %d" % (start, offset)
+                taken = raw.partial(frame(ip(17, udp_header(port, PEER, len(data)) + data)),
+                                    start, offset)
+                s.send(b"next")
+                # In the Ethernet header it means nothing; in the IP header it does.
+                if taken and start < 14:
+                    same(data, s.recv(100), "before the IP header")
+                same(b"next", s.recv(100), "checksum at %d + %d" % (start, offset))
+
+
+@test
+def wrong_headers():
+    """What the next router would drop goes nowhere."""
+    with udp() as s, Raw() as raw:
+        port = s.getsockname()[1]
+        payload = udp_header(port, PEER, 3) + b"bad"
+        for packet in (ip(17, payload, good=False), ip(17, payload, version=6),
+                       ip(17, payload, ihl=4), ip(17, payload, ihl=9), ip(17, payload, total=25),
+                       ip(17, payload, total=500), ip(17, udp_header(port, PEER, 2000) + b"bad"),
+                       ip(17, payload)[:30]):
+            raw.send(frame(packet))
+            s.send(b"next")
+            same(b"next", s.recv(100), "after " + packet.hex())
+        raw.send(frame(ip(17, payload) + b"padding"))
+        same(b"bad", s.recv(100), "a good one")
+        opened = int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))
+        damaged = bytearray(tcp(40000, PEER, SYN))
+        damaged[3] ^= 1
+        raw.send(frame(ip(6, bytes(damaged))))
+        s.send(b"next")
+        same(b"next", s.recv(100), "after a damaged SYN")
+        same(0, counter("flows_tcp"), "flows of a damaged SYN")
+        same(opened, (int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))),
+             "connections of a damaged SYN")
+
+
+class Noise:
+    """Frames of all kinds, whole and broken, the same for a seed."""
+
+    IP_OPTIONS = (b"", b"", b"", b"\x01\x01\x01\x00", b"\x83\x07\x04\x01\x02\x03\x04\x00",
+                  b"\x44\x08\x05\x00\x00\x00\x00\x00", b"\x07\x27\x04" + bytes(37))
+    TCP_OPTIONS = (b"", b"", b"\x02\x04\x05\xb4", b"\x02\x04\x00\x01",
+                   b"\x13\x12" + b"U" * 16 + b"\x01\x01", b"\x1e\x0c\x00\x81" + b"\x11" * 8,
+                   b"\x22\x0a" + b"w" * 8 + b"\x01\x01", b"\x05\x0a" + b"\xff" * 8 + b"\x01\x01",
+                   b"\xff\xff\xff\xff", b"\x13\x00\x00\x00", b"\x01\x01\x01\x13",
+                   b"\x08\x0a" + b"\x01" * 8 + b"\x01\x01")
+
+    def __init__(self, seed, honest):
+        self.random = random.Random(seed)
+        self.honest = honest
+        self.here, self.gateway = sysfs("address"), sysfs("gateway")
+
+    def tcp(self, src, dst):
+        r = self.random
+        segment = bytearray(tcp(
+            r.randrange(40000, 40020), r.choice((PEER, PEER, 9)),
+            r.choice((SYN, SYN, ACK, ACK | 8, RST, RST | ACK, FIN | ACK, 0, 63, SYN | ACK)),
+            r.getrandbits(32), r.getrandbits(32), r.randbytes(r.choice((0, 0, 1, 100, 1000))),
+            r.choice(self.TCP_OPTIONS), r.choice((None, None, None, 4, 15, 0)), src, dst))
+        if r.random() < 0.2:
+            # The connection of somebody else: none of it may be believed.
+            struct.pack_into("!HH", segment, 0, self.honest, PEER)
+        return 6, bytes(segment)
+
+    def udp(self, *unused):
+        r = self.random
+        data = self.dhcp() if r.random() < 0.3 else r.randbytes(r.choice((0, 1, 99, 1024, 1025)))
+        head = udp_header(r.randrange(50000, 50005), r.choice((PEER, PEER, 53, 67, 9)), len(data))
+        if r.random() < 0.3:
+            head = head[:4] + struct.pack("!HH", r.choice((0, 7, 8, 9, 65535)), r.choice((0, 1)))
+        return 17, head + data
+
+    def dhcp(self):
+        r = self.random
+        return (struct.pack("!BBBBIHH", r.choice((1, 1, 2)), 1, 6, 0, 1, 0, r.choice((0, 0x8000))) +
+                bytes(16) + bytes.fromhex(sysfs("mac").replace(":", "")) + bytes(202) +
+                b"\x63\x82\x53\x63" + bytes([53, 1, r.choice((1, 3, 8, 4))]) +
+                b"".join(bytes([r.choice((0, 50, 54, 61, 255, 82)), r.choice((0, 4, 64, 255))]) +
+                         r.randbytes(r.choice((0, 4, 64))) for _ in range(r.randrange(5))))
+
+    def icmp(self, *unused):
+        r = self.random
+        inner = struct.pack("!BBHHHBBH4s4s", r.choice((0x45, 0x46, 0x65)), 0, 40, 0, 0, 64, 6, 0,
+                            socket.inet_aton(HOST), socket.inet_aton(self.here))
+        inner += struct.pack("!HHI", PEER, r.choice((self.honest, 40001)), r.getrandbits(32))
+        head = bytearray(struct.pack("!BBH", r.choice((3, 3, 3, 8, 11, 5, 4, 0, 13)),
+                                     r.choice((0, 1, 3, 4, 13)), 0) + r.randbytes(4) +
+                         inner[:r.choice((28, 28, 20, 8, 0))] + r.randbytes(r.choice((0, 500))))
+        head[2:4] = checksum(bytes(head))
+        return 1, bytes(head)
+
+    def other(self, *unused):
+        r = self.random
+        return r.choice((0, 2, 41, 47, 50, 132, 255)), r.randbytes(r.randrange(80))
+
+    def next(self):
+        r = self.random
+        src = r.choice((self.here, self.here, "10.9.9.%d" % r.randrange(3), "0.0.0.0",
+                        "224.0.0.1", "127.0.0.1"))
+        dst = r.choice((HOST, HOST, HOST, self.gateway, "255.255.255.255", "224.0.0.251"))
+        proto, payload = r.choice((self.tcp, self.tcp, self.udp, self.udp, self.icmp, self.other))(
+            src, dst)
+        data = bytearray(frame(
+            ip(proto, payload, src, dst, r.choice(self.IP_OPTIONS),
+               r.choice((0, 0, 0, 0x4000, 0x2000, 0x2001, 5))),
+            r.choice((b"\x08\x00",) * 12 + (b"\x86\xdd", b"\x08\x06", b"\x81\x00", b"\x88\xa8"))))
+        damage = r.random()
+        if damage < 0.1:
+            del data[r.randrange(14, len(data)):]
+        elif damage < 0.2:
+            for _ in range(r.randrange(1, 5)):
+                data[r.randrange(len(data))] = r.randrange(256)
+        elif damage < 0.3:
+            data += r.randbytes(r.randrange(60))
+        return bytes(data)
+
+    def partial(self, data):
+        """Where a checksum should go, and how the frame should be cut."""
+        r = self.random
+        gso = r.choice(((0, 0, 0), (0, 0, 0), (1, 54, 8), (1, 54, 536), (0x81, 54, 100),
+                        (3, 42, 100), (5, 42, 100), (1, 200, 1)))
+        return r.choice((0, 1, 13, 14, 33, 34, 34, 54, len(data) - 2)), r.choice((0, 6, 16, 60)), gso
+
+
+@test
+def noise():
+    """Frames of all kinds harm nobody: an honest connection goes on among them."""
+    stop = threading.Event()
+    with peer("echo") as s, Raw() as raw, Raw(True) as partial:
+        made = Noise(1, s.getsockname()[1])
+        said = []
+
+        def talk():
+            while not stop.is_set():
+                try:
+                    echoes(s, b"%d" % len(said))
+                except Exception as e:	# whatever it is, the test is to fail
+                    said.append(e)
+                    return
+                said.append(None)
+
+        honest = threading.Thread(target=talk)
+        honest.start()
+        try:
+            for _ in range(4000):
+                data = made.next()
+                if made.random.random() < 0.4:
+                    partial.partial(data, *made.partial(data))
+                else:
+                    raw.send(data)
+            many = len(said)
+            becomes(lambda: len(said) > many or not honest.is_alive(), "no echo any more")
+        finally:
+            stop.set()
+            honest.join()
+        check(not said[-1], "after %d echoes: %r" % (len(said), said[-1]))
+        echoes(s, b"the last")
+    becomes(lambda: not counter("flows_tcp"), "flows are left")
+    with peer("echo") as s:
+        echoes(s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
