@@ -26,7 +26,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
     "load": "netdev_load",
-    "netdev": "netdev netdev_dhcp netdev_raw netdev_gone",
+    "netdev": "netdev netdev_dhcp netdev_raw netdev_own netdev_gone",
     "faults": "faults peers family fair chopped torn",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes",
     "attach": "attach expose",

@@ -15,8 +15,9 @@
  * netfilter and taps have seen them when they left.
  *
  * Down: a hook at LOCAL_OUT takes what these sockets send, and the device
- * receives it. The sockets are known by a mark, which all that they send
- * inherits, together with the flow, so that a user's equal mark does no harm.
+ * receives it. The sockets of a device are known by a mark, which all that they
+ * send inherits, what is sent for them without a socket too, together with the
+ * flow, so that a user's equal mark does no harm.
  *
  * A flow is driven by its work, its relay's calls and accepted sockets, under
  * a mutex; the transmit path shares the held SYN and the state with them.
@@ -41,7 +42,8 @@
 #include "netdev.h"
 #include "packet.h"
 
-#define ATW_PROXY_MARK		0x61745750
+/* With the number of the device added: networks of two may be the same. */
+#define ATW_PROXY_MARK		0x61740000
 #define ATW_PROXY_BACKLOG	1024
 /* What the socket of the kernel may hold for a program that reads slowly. */
 #define ATW_PROXY_SNDBUF	(256 * 1024)
@@ -144,6 +146,12 @@ static void atw_tcp_set_state(struct atw_tcp *t, enum atw_tcp_state state)
 	t->state = state;
 	spin_unlock_bh(&t->lock);
 	t->since = jiffies;
+}
+
+/* Of the sockets behind this device, and no other one. */
+static u32 atw_tcp_mark(const struct atw_netdev *nd)
+{
+	return ATW_PROXY_MARK + nd->dev->ifindex;
 }
 
 /* The socket behind the device that has the flow's addresses, or NULL. */
@@ -717,7 +725,7 @@ static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
 	const struct tcphdr *th;
 	struct tcphdr buf;
 
-	if (likely(skb->mark != ATW_PROXY_MARK) ||
+	if (likely(skb->mark != atw_tcp_mark(nd)) ||
 	    iph->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
 	th = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
@@ -759,7 +767,7 @@ static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
 	WRITE_ONCE(sk->sk_sndbuf, ATW_PROXY_SNDBUF);
 	WRITE_ONCE(sk->sk_rcvbuf, ATW_PROXY_RCVBUF);
-	WRITE_ONCE(sk->sk_mark, ATW_PROXY_MARK);
+	WRITE_ONCE(sk->sk_mark, atw_tcp_mark(nd));
 	atw_sock_set_transparent(sk);
 	release_sock(sk);
 	*res = sock;

@@ -11,6 +11,7 @@ import re
 import select
 import socket
 import struct
+import subprocess
 
 from guest import DEV, LIMIT, Skipped, becomes, carrier, check, counter, run, run_tests
 
@@ -120,6 +121,16 @@ def quiet():
     """Nothing is left of streams, neither here nor in the module."""
     becomes(lambda: not counter("flows_tcp"), "flows are left")
     becomes(lambda: sim_stat("sockets") <= counter("flows_udp"), "the module has sockets left")
+
+
+@contextlib.contextmanager
+def local_peer():
+    """The peer, on this guest's own loopback."""
+    with subprocess.Popen([os.environ["ATW_PEER"], "-a", "127.0.0.1", "-p", str(PEER)],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        yield
+        server.terminate()
 
 
 @contextlib.contextmanager

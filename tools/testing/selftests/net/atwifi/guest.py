@@ -70,17 +70,19 @@ def becomes(condition, words, limit=LIMIT):
         time.sleep(0.05)
 
 
-def counter(name):
-    return int(re.search(r" %s: (\d+)" % name, run("ethtool -S " + DEV)).group(1))
+def counter(name, dev=DEV):
+    found = re.search(r" %s: (\d+)" % name, run("ethtool -S " + dev))
+    check(found, "no counter " + name)
+    return int(found.group(1))
 
 
-def sysfs(name):
-    with open("/sys/class/atwifi/%s/%s" % (DEV, name), encoding="ascii") as f:
+def sysfs(name, dev=DEV):
+    with open("/sys/class/atwifi/%s/%s" % (dev, name), encoding="ascii") as f:
         return f.read().strip()
 
 
-def carrier():
-    with open("/sys/class/net/%s/carrier" % DEV, encoding="ascii") as f:
+def carrier(dev=DEV):
+    with open("/sys/class/net/%s/carrier" % dev, encoding="ascii") as f:
         return f.read().strip() == "1"
 
 
@@ -120,9 +122,11 @@ class Module:
     """
     An emulated module on a pty, and the device that it is. Its loopback is
     192.0.2.0/24 to the driver; OPTIONS are the emulator's, BEFORE is what runs it.
+    DEV is the name that is free.
     """
 
-    def __init__(self, where, options=(), before=()):
+    def __init__(self, where, options=(), before=(), dev=DEV):
+        self.dev = dev
         self.pty = where + "/pty"
         self.argv = [*before, os.environ["ATW_SIM"], "--pty", self.pty, "--baud", "0",
                      "--map", "192.0.2.0/24=127.0.0.0", *options]
@@ -145,15 +149,15 @@ class Module:
         mode[4] = mode[5] = termios.B921600
         termios.tcsetattr(self.tty, termios.TCSANOW, mode)
         fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
-        becomes(lambda: os.path.exists("/sys/class/net/" + DEV), "no network device")
+        becomes(lambda: os.path.exists("/sys/class/net/" + self.dev), "no network device")
 
     def configure(self):
         """Gives the device its static address, again."""
-        becomes(lambda: sysfs("state") == "joined", "the module does not join")
-        run("ip link set %s up; ip addr flush dev %s" % (DEV, DEV))
-        becomes(carrier, "no carrier")
-        run("ip addr add %s/24 dev %s; ip route replace default via %s" % (
-            sysfs("address"), DEV, sysfs("gateway")))
+        becomes(lambda: sysfs("state", self.dev) == "joined", "the module does not join")
+        run("ip link set %s up; ip addr flush dev %s" % (self.dev, self.dev))
+        becomes(lambda: carrier(self.dev), "no carrier")
+        run("ip addr add %s/24 dev %s; ip route replace default via %s dev %s" % (
+            sysfs("address", self.dev), self.dev, sysfs("gateway", self.dev), self.dev))
 
     def detach(self):
         if self.tty is not None:

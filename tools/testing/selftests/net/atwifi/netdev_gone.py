@@ -5,14 +5,12 @@ The network device that comes and goes, in a guest that attaches an emulated mod
 of its own.
 """
 
-import contextlib
 import errno
 import os
 import socket
-import subprocess
 import sys
 
-from atwnet import HOST, PEER, TMP, lan, main, peer, udp
+from atwnet import HOST, PEER, TMP, lan, local_peer, main, peer, udp
 from guest import DEV, Failed, Module, becomes, check, echoes, receive, run, same, sysfs, test
 
 
@@ -25,16 +23,6 @@ class Here(Module):
     def attach(self):
         super().attach()
         self.configure()
-
-
-@contextlib.contextmanager
-def local_peer():
-    """The peer, on this guest's own loopback."""
-    with subprocess.Popen([os.environ["ATW_PEER"], "-a", "127.0.0.1", "-p", str(PEER)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        server.stdout.readline()
-        yield
-        server.terminate()
 
 
 def ended(s):
