@@ -252,18 +252,18 @@ static void atw_tcp_reject(struct atw_tcp *t, int err)
 	if (t->syn && !atw_tcp_given_up(t)) {
 		switch (err) {
 		case -ECONNREFUSED:
-			nd->counters.tcp_refused++;
+			atomic64_inc(&nd->counters.tcp_refused);
 			answer = atw_packet_reset(t->syn);
 			break;
 		case -ENETDOWN:
 		case -ENODEV:
 		case -ECANCELED:
-			nd->counters.tcp_unreachable++;
+			atomic64_inc(&nd->counters.tcp_unreachable);
 			answer = atw_packet_icmp_error(t->syn,
 						       ICMP_NET_UNREACH, 0);
 			break;
 		default:
-			nd->counters.tcp_unreachable++;
+			atomic64_inc(&nd->counters.tcp_unreachable);
 			answer = atw_packet_icmp_error(t->syn,
 						       ICMP_HOST_UNREACH, 0);
 			break;
@@ -314,7 +314,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 	}
 	switch (err) {
 	case 0:
-		nd->counters.tcp_flows++;
+		atomic64_inc(&nd->counters.tcp_flows);
 		atw_flow_done_waiting(&t->flow);
 		if (READ_ONCE(t->ending))
 			atw_relay_abort(r);
@@ -323,7 +323,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 		break;
 	case -ENOBUFS:
 		if (t->state != ATW_TCP_WAITING)
-			nd->counters.waits++;
+			atomic64_inc(&nd->counters.waits);
 		/* It may try several times; it began to wait at the first. */
 		spin_lock_bh(&t->lock);
 		t->state = ATW_TCP_WAITING;
@@ -333,7 +333,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 		break;
 	case -ETIMEDOUT:
 		/* Nor would there be an answer on a network. */
-		nd->counters.tcp_timed_out++;
+		atomic64_inc(&nd->counters.tcp_timed_out);
 		atw_flow_done_waiting(&t->flow);
 		atw_tcp_set_state(t, ATW_TCP_SILENT);
 		atw_tcp_tick(t, ATW_TCP_TICK);
@@ -357,9 +357,9 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 
 	mutex_lock(&t->mutex);
 	if (r->aborted)
-		nd->counters.tcp_aborts++;
+		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
-		nd->counters.tcp_resets++;
+		atomic64_inc(&nd->counters.tcp_resets);
 	WRITE_ONCE(t->relay, NULL);
 	atw_relay_put(r);
 	/* A socket that is still to be accepted must be reset first. */
@@ -913,7 +913,7 @@ static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
 	}
 	/* Our reference is the relay's. */
 	WRITE_ONCE(t->relay, r);
-	nd->counters.tcp_incoming++;
+	atomic64_inc(&nd->counters.tcp_incoming);
 	atw_relay_start(r, t, sock);
 unlock:
 	mutex_unlock(&t->mutex);

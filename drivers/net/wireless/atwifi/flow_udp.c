@@ -108,10 +108,10 @@ static bool atw_udp_rx(struct atw_conn *c, struct sk_buff *skb)
 	struct atw_netdev *nd = u->flow.nd;
 
 	if (skb->len >= ATW_DGRAM_MAX) {
-		nd->counters.udp_maybe_cut++;
+		atomic64_inc(&nd->counters.udp_maybe_cut);
 		kfree_skb(skb);
 	} else if (skb_queue_len_lockless(&u->down) >= ATW_UDP_DOWN_MAX) {
-		nd->counters.udp_dropped++;
+		atomic64_inc(&nd->counters.udp_dropped);
 		kfree_skb(skb);
 	} else {
 		skb_queue_tail(&u->down, skb);
@@ -176,7 +176,7 @@ static void atw_udp_drop(struct atw_udp *u, int err)
 						       0);
 			atw_netdev_answer(nd, answer);
 		}
-		nd->counters.udp_dropped++;
+		atomic64_inc(&nd->counters.udp_dropped);
 		kfree_skb(skb);
 	}
 	atw_flow_del(&u->flow);
@@ -227,7 +227,7 @@ static void atw_udp_up(struct atw_udp *u)
 		/* An empty one is none to the module. */
 		if (!skb->len || skb_linearize(skb) ||
 		    atw_conn_send(u->conn, skb)) {
-			u->flow.nd->counters.udp_dropped++;
+			atomic64_inc(&u->flow.nd->counters.udp_dropped);
 			kfree_skb(skb);
 		}
 	}
@@ -241,7 +241,7 @@ static void atw_udp_wait(struct atw_udp *u)
 	if (!u->waits) {
 		u->waits = true;
 		u->since = jiffies;
-		nd->counters.waits++;
+		atomic64_inc(&nd->counters.waits);
 	}
 	atw_flow_wait(&u->flow);
 }
@@ -371,7 +371,7 @@ static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
 		atw_flow_put(&u->flow);
 		return NULL;
 	}
-	nd->counters.udp_flows++;
+	atomic64_inc(&nd->counters.udp_flows);
 	return u;
 }
 
@@ -422,7 +422,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 
 	len = atw_udp_len(skb);
 	if (len > ATW_DGRAM_MAX) {
-		nd->counters.udp_too_long++;
+		atomic64_inc(&nd->counters.udp_too_long);
 		answer = atw_packet_icmp_error(skb, ICMP_FRAG_NEEDED,
 					       ATW_UDP_MTU);
 		atw_netdev_answer(nd, answer);
@@ -442,7 +442,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 		goto drop_counted;
 	if (skb_queue_len_lockless(&u->up) >= ATW_UDP_UP_MAX ||
 	    !atw_budget_take(&nd->tx_budget, skb->truesize)) {
-		nd->counters.udp_dropped++;
+		atomic64_inc(&nd->counters.udp_dropped);
 		kfree_skb(skb);
 	} else {
 		/* Its sender is charged until it is sent. */
@@ -453,7 +453,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	atw_flow_put(&u->flow);
 	return;
 drop_counted:
-	nd->counters.udp_dropped++;
+	atomic64_inc(&nd->counters.udp_dropped);
 drop:
 	kfree_skb(skb);
 }

@@ -150,7 +150,7 @@ static bool atw_netdev_dhcp(struct atw_netdev *nd, struct sk_buff *skb)
 	if (atw_dhcp_answer(&lease, nd->dev->dev_addr,
 			    skb->data + off + sizeof(*uh), len - sizeof(*uh),
 			    reply)) {
-		nd->counters.dhcp_replies++;
+		atomic64_inc(&nd->counters.dhcp_replies);
 		atw_netdev_answer(nd,
 				  atw_packet_udp(htonl(atw_dhcp_server(&lease)),
 						 htons(ATW_DHCP_SERVER_PORT),
@@ -187,7 +187,7 @@ static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 		return err;
 	rcu_read_lock();
 	if (!READ_ONCE(nd->dying)) {
-		nd->counters.pings++;
+		atomic64_inc(&nd->counters.pings);
 		atw_netdev_answer(nd, atw_packet_icmp_echo_reply(ping->skb));
 	}
 	rcu_read_unlock();
@@ -516,8 +516,8 @@ static void atw_netdev_get_stats(struct net_device *dev,
 	*data++ = READ_ONCE(cs->overflows);
 	*data++ = READ_ONCE(cs->damaged);
 	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
-		data[i] = *(const u64 *)((const u8 *)&nd->counters +
-					 atw_netdev_stats[i].offset);
+		data[i] = atomic64_read((const void *)&nd->counters +
+					atw_netdev_stats[i].offset);
 }
 
 static const struct ethtool_ops atw_netdev_ethtool_ops = {
@@ -653,7 +653,7 @@ bool atw_netdev_starved(struct atw_netdev *nd)
 	if (!atw_flows_evict(&nd->flows, ATW_EVICT_IDLE))
 		return false;
 	nd->evicted = jiffies;
-	nd->counters.evictions++;
+	atomic64_inc(&nd->counters.evictions);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_NETDEV_H
 #define _ATWIFI_NETDEV_H
 
+#include <linux/atomic.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
@@ -36,25 +37,24 @@ struct atw_proxy {
 /**
  * struct atw_netdev_counters - what ethtool -S shows
  *
- * Written from several contexts without a lock: a count that gets lost when two
- * meet does not matter.
+ * Written from several contexts without a lock.
  */
 struct atw_netdev_counters {
-	u64	tcp_flows;
-	u64	tcp_incoming;
-	u64	tcp_refused;
-	u64	tcp_unreachable;
-	u64	tcp_timed_out;
-	u64	tcp_resets;
-	u64	tcp_aborts;
-	u64	udp_flows;
-	u64	udp_too_long;
-	u64	udp_maybe_cut;
-	u64	udp_dropped;
-	u64	evictions;
-	u64	waits;
-	u64	dhcp_replies;
-	u64	pings;
+	atomic64_t	tcp_flows;
+	atomic64_t	tcp_incoming;
+	atomic64_t	tcp_refused;
+	atomic64_t	tcp_unreachable;
+	atomic64_t	tcp_timed_out;
+	atomic64_t	tcp_resets;
+	atomic64_t	tcp_aborts;
+	atomic64_t	udp_flows;
+	atomic64_t	udp_too_long;
+	atomic64_t	udp_maybe_cut;
+	atomic64_t	udp_dropped;
+	atomic64_t	evictions;
+	atomic64_t	waits;
+	atomic64_t	dhcp_replies;
+	atomic64_t	pings;
 };
 
 /**
