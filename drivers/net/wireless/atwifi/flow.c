@@ -4,8 +4,9 @@
  *
  * A module has few sockets, often five. A flow that finds them all in use waits
  * in a queue; whenever one may have become free the first in the queue tries
- * again. Flows that are of little use meanwhile are ended for it, the one that
- * was idle for the longest time first.
+ * again. Flows that are of little use meanwhile are ended for it: those of UDP
+ * whose questions were answered, then half-closed ones of TCP, then those whose
+ * answer is overdue; among these the one that was idle for the longest time first.
  */
 #include <linux/in.h>
 #include <linux/jhash.h>
@@ -254,7 +255,7 @@ void atw_flows_retry(struct atw_flows *flows)
 
 /* The flow of a kind that is needed the least, with a reference. */
 static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
-					unsigned long idle)
+					bool asking, unsigned long idle)
 {
 	struct atw_flow *flow, *best = NULL;
 	unsigned long was;
@@ -265,7 +266,7 @@ static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
 		hlist_for_each_entry(flow, &flows->bucket[i], node) {
 			if (flow->key.proto != proto)
 				continue;
-			was = flow->ops->spare(flow);
+			was = flow->ops->spare(flow, asking);
 			if (was > idle) {
 				idle = was;
 				best = flow;
@@ -279,7 +280,7 @@ static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
 }
 
 /**
- * atw_flows_evict() - end the flow that is needed the least, UDP first
+ * atw_flows_evict() - end the flow that is needed the least
  * @flows: the table
  * @idle: jiffies for which it must have been idle
  *
@@ -290,8 +291,9 @@ bool atw_flows_evict(struct atw_flows *flows, unsigned long idle)
 {
 	struct atw_flow *flow;
 
-	flow = atw_flows_spare(flows, IPPROTO_UDP, idle) ?:
-	       atw_flows_spare(flows, IPPROTO_TCP, idle);
+	flow = atw_flows_spare(flows, IPPROTO_UDP, false, idle) ?:
+	       atw_flows_spare(flows, IPPROTO_TCP, false, idle) ?:
+	       atw_flows_spare(flows, IPPROTO_UDP, true, idle);
 	if (!flow)
 		return false;
 	flow->ops->end(flow);

@@ -39,13 +39,14 @@ struct atw_flow_key {
  * @end: end soon; the flow leaves the table by itself. May be under the table's
  *	lock
  * @spare: could it be given up for another one? Returns for how long it was
- *	idle in jiffies, 0: it is needed. Under the table's lock
+ *	idle in jiffies, 0: it is needed. @asking: the answer is for flows that
+ *	wait for an answer, else for all others. Under the table's lock
  * @release: free what the flow holds, the last reference is gone
  */
 struct atw_flow_ops {
 	void (*retry)(struct atw_flow *flow);
 	void (*end)(struct atw_flow *flow);
-	unsigned long (*spare)(struct atw_flow *flow);
+	unsigned long (*spare)(struct atw_flow *flow, bool asking);
 	void (*release)(struct atw_flow *flow);
 };
 

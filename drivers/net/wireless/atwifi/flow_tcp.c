@@ -489,12 +489,12 @@ static void atw_tcp_end(struct atw_flow *flow)
 	atw_tcp_wake(t);
 }
 
-static unsigned long atw_tcp_spare(struct atw_flow *flow)
+static unsigned long atw_tcp_spare(struct atw_flow *flow, bool asking)
 {
 	/* With softirqs off its memory stays, though it may end meanwhile. */
 	struct atw_relay *r = READ_ONCE(to_atw_tcp(flow)->relay);
 
-	return r ? atw_relay_spare(r) : 0;
+	return r && !asking ? atw_relay_spare(r) : 0;
 }
 
 static void atw_tcp_release(struct atw_flow *flow)

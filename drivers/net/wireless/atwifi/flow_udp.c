@@ -34,9 +34,24 @@
 /* A resolver asks from a new port each time. */
 #define ATW_UDP_IDLE_DNS	(5 * HZ)
 #define ATW_DNS_PORT		53
+/* For the first answer: no resolver waits for longer before it asks again. */
+#define ATW_UDP_PATIENCE	(5 * HZ)
 /* For a socket of the module. */
 #define ATW_UDP_WAIT		(10 * HZ)
 #define ATW_UDP_RETRY		(HZ / 2)
+
+/**
+ * enum atw_udp_talk - whose turn it is
+ * @ATW_UDP_ANSWERED: nobody waits for anything
+ * @ATW_UDP_SENDING: the module is to send what the program has sent
+ * @ATW_UDP_ASKED: it has, and the remote has not answered yet
+ */
+enum atw_udp_talk {
+	ATW_UDP_ANSWERED,
+	ATW_UDP_SENDING,
+	ATW_UDP_ASKED,
+};
+
 /**
  * struct atw_udp - a flow of UDP
  * @flow: what all kinds have
@@ -48,6 +63,8 @@
  * @waits: for a socket of the module
  * @since: when it began to wait
  * @used: when the last datagram passed
+ * @talk: whose turn it is
+ * @asked: when it became ATW_UDP_ASKED
  * @err: outcome of the connect
  * @opened: @err is valid, by release and acquire: the work may be running already
  * @closed: so is this
@@ -63,6 +80,8 @@ struct atw_udp {
 	bool			waits;
 	unsigned long		since;
 	unsigned long		used;
+	unsigned long		asked;
+	enum atw_udp_talk	talk;
 	int			err;
 	bool			opened;
 	bool			closed;
@@ -206,6 +225,7 @@ static void atw_udp_down(struct atw_udp *u)
 
 	while ((skb = skb_dequeue(&u->down))) {
 		WRITE_ONCE(u->used, jiffies);
+		WRITE_ONCE(u->talk, ATW_UDP_ANSWERED);
 		atw_netdev_answer(u->flow.nd,
 				  atw_packet_udp(key->raddr, key->rport,
 						 key->laddr, key->lport,
@@ -219,6 +239,11 @@ static void atw_udp_up(struct atw_udp *u)
 {
 	struct sk_buff *skb;
 
+	/* Who asks again after a long time is as patient as at first. */
+	if (!skb_queue_empty(&u->up) &&
+	    (u->talk == ATW_UDP_ANSWERED ||
+	     jiffies - u->used >= ATW_UDP_PATIENCE))
+		WRITE_ONCE(u->talk, ATW_UDP_SENDING);
 	while (atw_conn_unsent(u->conn) <= ATW_DGRAM_MAX &&
 	       (skb = atw_udp_dequeue(u))) {
 		WRITE_ONCE(u->used, jiffies);
@@ -230,6 +255,11 @@ static void atw_udp_up(struct atw_udp *u)
 			atomic64_inc(&u->flow.nd->counters.udp_dropped);
 			kfree_skb(skb);
 		}
+	}
+	if (u->talk == ATW_UDP_SENDING && !atw_conn_unsent(u->conn)) {
+		WRITE_ONCE(u->asked, jiffies);
+		/* For the acquire of atw_udp_spare(). */
+		smp_store_release(&u->talk, ATW_UDP_ASKED);
 	}
 }
 
@@ -260,6 +290,8 @@ static void atw_udp_step(struct atw_udp *u)
 	if (u->gone)
 		return;
 	if (READ_ONCE(u->ending)) {
+		if (u->talk != ATW_UDP_ANSWERED)
+			atomic64_inc(&u->flow.nd->counters.udp_unanswered);
 		atw_udp_drop(u, 0);
 		return;
 	}
@@ -322,15 +354,28 @@ static void atw_udp_end(struct atw_flow *flow)
 	atw_udp_wake(u);
 }
 
-static unsigned long atw_udp_spare(struct atw_flow *flow)
+static unsigned long atw_udp_spare(struct atw_flow *flow, bool asking)
 {
 	struct atw_udp *u = to_atw_udp(flow);
-
 	unsigned long used = READ_ONCE(u->used);
 	long idle = jiffies - used;	/* which may be renewed meanwhile */
 
 	if (!READ_ONCE(u->opened) || !skb_queue_empty_lockless(&u->up))
 		return 0;
+	/* Then @asked can be seen. */
+	switch (smp_load_acquire(&u->talk)) {
+	case ATW_UDP_ANSWERED:
+		if (asking)
+			return 0;
+		break;
+	case ATW_UDP_SENDING:
+		return 0;
+	case ATW_UDP_ASKED:
+		/* Patience ends: there is no answer to who only tells. */
+		if (!asking || jiffies - READ_ONCE(u->asked) < ATW_UDP_PATIENCE)
+			return 0;
+		break;
+	}
 	return max(idle, 0L);
 }
 

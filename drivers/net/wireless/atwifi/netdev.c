@@ -435,6 +435,7 @@ static const struct {
 	ATW_STAT(udp_too_long),
 	ATW_STAT(udp_maybe_cut),
 	ATW_STAT(udp_dropped),
+	ATW_STAT(udp_unanswered),
 	ATW_STAT(evictions),
 	ATW_STAT(waits),
 	ATW_STAT(dhcp_replies),

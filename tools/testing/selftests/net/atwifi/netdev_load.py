@@ -85,6 +85,14 @@ def slow_writer():
     check(most < 300000, "%d bytes were accepted too early" % most)
 
 
+def fresh():
+    """Flows of UDP of the tests before are ended."""
+    quiet()
+    sim("reset")
+    becomes(lambda: not counter("flows_udp"), "flows are left")
+    becomes(carrier, "no carrier")
+
+
 @test
 def idle_datagrams_make_room():
     quiet()
@@ -104,11 +112,47 @@ def idle_datagrams_make_room():
 
 
 @test
+def questions_keep_their_sockets():
+    """Who waits for an answer is ended after who has got one."""
+    fresh()
+    before = {name: counter(name) for name in ("evictions", "udp_unanswered")}
+    asking = [udp() for _ in range(4)]
+    for s in asking:
+        s.send(b"!hold")
+    with udp() as answered:
+        answered.send(b"x")
+        same(b"x", answered.recv(10), "echo")
+        with peer("echo") as stream:
+            echoes(stream)
+            same({**before, "evictions": before["evictions"] + 1},
+                 {name: counter(name) for name in before}, "counters")
+            # Whose sockets those are the module does not tell, but their answers come.
+            asking[0].send(b"!release")
+            for s in asking:
+                same(b"!hold", s.recv(10), "answer")
+    for s in asking:
+        s.close()
+
+
+@test
+def questions_without_an_answer():
+    """Nobody waits for them for ever, and it is counted."""
+    fresh()
+    before = counter("udp_unanswered")
+    many = [udp() for _ in range(5)]
+    for s in many:
+        s.send(b"!quiet")
+    with peer("echo") as stream:
+        echoes(stream)
+        check(counter("udp_unanswered") > before, "it is not counted")
+    for s in many:
+        s.close()
+
+
+@test
 def idle_datagrams_end():
     """A question to a name server soon, others not."""
-    sim("reset")		# which ends those of the tests before
-    becomes(lambda: not counter("flows_udp"), "flows are left")
-    becomes(carrier, "no carrier")
+    fresh()
     with udp() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as question:
         s.send(b"x")
         same(b"x", s.recv(10), "echo")
@@ -186,10 +230,7 @@ def churn():
 
 def forget():
     """Ends what only time would end: flows of UDP, and what conntrack remembers."""
-    quiet()
-    sim("reset")
-    becomes(lambda: not counter("flows_udp"), "flows are left")
-    becomes(carrier, "no carrier")
+    fresh()
     run("conntrack -F 2>/dev/null")
 
 

@@ -25,6 +25,7 @@
 
 #define GREETING	"the peer speaks first\n"
 #define KEYS		64
+#define HELD		16
 /* No connection of a test is idle for so long: who is, is given up. */
 #define IDLE_SECONDS	120
 
@@ -74,6 +75,8 @@ static const char usage_text[] =
 "\n"
 "A datagram is returned, except\n"
 "  !send COUNT SIZE SEED     COUNT datagrams of SIZE bytes, seeds SEED, SEED + 1, ...\n"
+"  !hold                     returned when somebody sends\n"
+"  !release                  which is not returned\n"
 "  !quiet...                 no answer\n";
 
 static _Atomic uint64_t counters[KEYS];
@@ -570,6 +573,8 @@ static void take_client(int listener, bool greet)
 
 static void datagram(int fd)
 {
+	static struct sockaddr_in held[HELD];
+	static unsigned int nr_held;
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	static char buf[65536];
@@ -582,6 +587,16 @@ static void datagram(int fd)
 	buf[n] = '\0';
 	if (!strncmp(buf, "!quiet", 6))
 		return;
+	if (!strcmp(buf, "!hold") && nr_held < HELD) {
+		held[nr_held++] = from;
+		return;
+	}
+	if (!strcmp(buf, "!release")) {
+		while (nr_held)
+			sendto(fd, "!hold", 5, 0, (struct sockaddr *)&held[--nr_held],
+			       sizeof(*held));
+		return;
+	}
 	if (sscanf(buf, "!send %u %u %u", &count, &size, &seed) != 3) {
 		sendto(fd, buf, n, 0, (struct sockaddr *)&from, len);
 		return;
