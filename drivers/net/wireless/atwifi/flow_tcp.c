@@ -356,7 +356,8 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 	struct atw_netdev *nd = t->flow.nd;
 
 	mutex_lock(&t->mutex);
-	if (r->aborted)
+	/* Without a socket there is nobody else who could have ended it. */
+	if (r->aborted || (err == -ECANCELED && !t->attached))
 		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
 		atomic64_inc(&nd->counters.tcp_resets);
@@ -451,6 +452,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 			return;
 		if (age < ATW_TCP_HANDSHAKE)
 			break;
+		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
 		WRITE_ONCE(t->ending, true);
 		if (t->relay)
 			atw_relay_abort(t->relay);
@@ -574,6 +576,17 @@ static bool atw_tcp_is_syn(const struct tcphdr *th)
 	return th->syn && !th->ack && !th->rst && !th->fin;
 }
 
+/* There was a reset before the socket was accepted: TCP tells nobody of that. */
+static void atw_tcp_check_unaccepted(struct atw_tcp *t)
+{
+	struct sock *sk = atw_tcp_lookup(&t->flow);
+
+	if (sk)
+		sock_gen_put(sk);
+	else
+		atw_tcp_end(&t->flow);
+}
+
 /*
  * A segment of a flow whose SYN is with TCP. It is for the flow's socket alone:
  * TCP, asked to find one, would offer it to the listeners of others. Until the
@@ -584,17 +597,21 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 			    struct sk_buff *skb, const struct tcphdr *th)
 {
 	struct sock *sk = atw_tcp_lookup(&t->flow);
+	bool attached = READ_ONCE(t->attached);
+	bool rst = th->rst;
 
 	if (sk && sk->sk_state == TCP_TIME_WAIT && atw_tcp_is_syn(th)) {
 		/* The next one from that port, before this one has ended. */
 		sock_gen_put(sk);
 	} else if (sk) {
 		atw_tcp_deliver(nd, skb, IPPROTO_TCP, sk, sock_edemux);
+		if (rst && !attached)
+			atw_tcp_check_unaccepted(t);
 		return;
-	} else if (READ_ONCE(t->attached)) {
-		if (!th->rst && !atw_tcp_is_syn(th))
+	} else if (attached) {
+		if (!rst && !atw_tcp_is_syn(th))
 			atw_netdev_answer(nd, atw_packet_reset(skb));
-	} else if (th->rst) {
+	} else if (rst) {
 		atw_tcp_end(&t->flow);
 	} else {
 		sk = rcu_dereference(nd->proxy.sk);

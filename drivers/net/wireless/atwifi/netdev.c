@@ -431,6 +431,7 @@ static const struct {
 	ATW_STAT(tcp_timed_out),
 	ATW_STAT(tcp_resets),
 	ATW_STAT(tcp_aborts),
+	ATW_STAT(tcp_unfinished),
 	ATW_STAT(udp_flows),
 	ATW_STAT(udp_too_long),
 	ATW_STAT(udp_maybe_cut),

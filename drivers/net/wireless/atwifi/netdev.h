@@ -47,6 +47,7 @@ struct atw_netdev_counters {
 	atomic64_t	tcp_timed_out;
 	atomic64_t	tcp_resets;
 	atomic64_t	tcp_aborts;
+	atomic64_t	tcp_unfinished;
 	atomic64_t	udp_flows;
 	atomic64_t	udp_too_long;
 	atomic64_t	udp_maybe_cut;

@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 
-from atwnet import HOST, PEER, main, peer, udp
+from atwnet import HOST, PEER, main, peer, quiet, udp
 from guest import DEV, becomes, check, counter, echoes, same, sysfs, test
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -251,6 +251,33 @@ def noise():
         check(not said[-1], "after %d echoes: %r" % (len(said), said[-1]))
         echoes(s, b"the last")
     becomes(lambda: not counter("flows_tcp"), "flows are left")
+    with peer("echo") as s:
+        echoes(s)
+
+
+def send_syn(port):
+    with Raw() as raw:
+        raw.send(frame(ip(6, tcp(port, PEER, SYN))))
+
+
+@test
+def half_open():
+    """Who asks whether a port is open, and no more: that was no connection that failed."""
+    quiet()
+    names = ("tcp_aborts", "tcp_resets", "tcp_unfinished", "tcp_flows")
+    before = [counter(name) for name in names]
+    # This machine answers the SYN/ACK with a reset: it has no such socket.
+    for i in range(7):
+        send_syn(41000 + i)
+        becomes(lambda n=i: counter("tcp_flows") > before[3] + n, "the remote was not asked")
+        becomes(lambda: not counter("flows_tcp"), "a flow stays")
+    # More than there are sockets.
+    for i in range(12):
+        send_syn(42000 + i)
+    becomes(lambda: counter("tcp_flows") == before[3] + 19, "not all were asked")
+    quiet()
+    same([before[0] + 19, before[1], before[2], before[3] + 19],
+         [counter(name) for name in names], "counters")
     with peer("echo") as s:
         echoes(s)
 
