@@ -6,7 +6,8 @@
  * connection of the module that is opened for the first of them and closed when
  * none has passed for a while. Datagrams keep their boundaries. One that the
  * module could not send whole is refused with the error that a router would
- * send; one that it may have cut is dropped: the program cannot tell.
+ * send; one that it may have cut is dropped: the program cannot tell, but of name
+ * servers' answers, which can say it themselves.
  *
  * All is done by the flow's work, and what others tell it is in two queues and a
  * few flags, so that there is no lock but those of the queues. Queueing the work
@@ -121,12 +122,27 @@ static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
 	atw_udp_wake(u);
 }
 
+/* It is as long as what was cut. Something may still be made of it. */
+static bool atw_udp_mend(const struct atw_udp *u, struct sk_buff *skb)
+{
+	size_t len;
+
+	if (u->flow.key.rport != htons(ATW_DNS_PORT))
+		return false;
+	len = atw_packet_dns_cut(skb->data, skb->len);
+	if (!len)
+		return false;
+	skb_trim(skb, len);
+	atomic64_inc(&u->flow.nd->counters.dns_truncated);
+	return true;
+}
+
 static bool atw_udp_rx(struct atw_conn *c, struct sk_buff *skb)
 {
 	struct atw_udp *u = c->owner;
 	struct atw_netdev *nd = u->flow.nd;
 
-	if (skb->len >= ATW_DGRAM_MAX) {
+	if (skb->len >= ATW_DGRAM_MAX && !atw_udp_mend(u, skb)) {
 		atomic64_inc(&nd->counters.udp_maybe_cut);
 		kfree_skb(skb);
 	} else if (skb_queue_len_lockless(&u->down) >= ATW_UDP_DOWN_MAX) {

@@ -435,6 +435,7 @@ static const struct {
 	ATW_STAT(udp_flows),
 	ATW_STAT(udp_too_long),
 	ATW_STAT(udp_maybe_cut),
+	ATW_STAT(dns_truncated),
 	ATW_STAT(udp_dropped),
 	ATW_STAT(udp_unanswered),
 	ATW_STAT(evictions),

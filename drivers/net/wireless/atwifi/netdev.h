@@ -51,6 +51,7 @@ struct atw_netdev_counters {
 	atomic64_t	udp_flows;
 	atomic64_t	udp_too_long;
 	atomic64_t	udp_maybe_cut;
+	atomic64_t	dns_truncated;
 	atomic64_t	udp_dropped;
 	atomic64_t	udp_unanswered;
 	atomic64_t	evictions;

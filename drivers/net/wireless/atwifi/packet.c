@@ -19,6 +19,12 @@
 /* What an error quotes of a packet: RFC 1812 asks for 576 bytes in all. */
 #define ATW_QUOTE_MAX	(576 - 2 * sizeof(struct iphdr) - sizeof(struct icmphdr))
 
+#define ATW_DNS_HEADER		12
+#define ATW_DNS_QR		0x80
+#define ATW_DNS_TC		0x02
+#define ATW_DNS_LABEL_MAX	63
+#define ATW_DNS_NAME_MAX	255
+
 /* A packet with its IP header; @len bytes follow, for the caller to fill. */
 static struct sk_buff *atw_packet(u8 proto, __be32 saddr, __be32 daddr,
 				  size_t len)
@@ -183,4 +189,39 @@ struct sk_buff *atw_packet_udp(__be32 saddr, __be16 sport, __be32 daddr,
 	if (!uh->check)
 		uh->check = CSUM_MANGLED_0;
 	return skb;
+}
+
+/**
+ * atw_packet_dns_cut() - make an answer that was cut one that says so
+ * @buf: what came from a name server, not to be trusted
+ * @len: its length in bytes
+ *
+ * Who reads that asks again by TCP (RFC 2181, section 9).
+ *
+ * Return: the length of what is left of it, header and question; 0: it is no
+ * answer.
+ */
+size_t atw_packet_dns_cut(u8 *buf, size_t len)
+{
+	size_t at = ATW_DNS_HEADER;
+
+	if (len < at || !(buf[2] & ATW_DNS_QR) || buf[4] || buf[5] != 1)
+		return 0;
+	/* The first name of all has nothing that it could refer to. */
+	while (at < len && buf[at]) {
+		if (buf[at] > ATW_DNS_LABEL_MAX)
+			return 0;
+		at += 1 + buf[at];
+	}
+	at++;
+	if (at > ATW_DNS_HEADER + ATW_DNS_NAME_MAX)
+		return 0;
+	/* Type and class. */
+	at += 4;
+	if (at > len)
+		return 0;
+	buf[2] |= ATW_DNS_TC;
+	/* There are no records any more. */
+	memset(buf + 6, 0, 6);
+	return at;
 }

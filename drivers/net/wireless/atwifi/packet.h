@@ -14,5 +14,6 @@ struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
 struct sk_buff *atw_packet_reset(const struct sk_buff *skb);
 struct sk_buff *atw_packet_udp(__be32 saddr, __be16 sport, __be32 daddr,
 			       __be16 dport, const void *data, size_t len);
+size_t atw_packet_dns_cut(u8 *buf, size_t len);
 
 #endif

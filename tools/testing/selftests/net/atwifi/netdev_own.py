@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 The network devices of modules that this guest emulates: two in one network
-namespace.
+namespace, and a name server at its port.
 """
 
 import contextlib
 import os
 import socket
+import socketserver
+import struct
 import sys
+import threading
 
 from atwnet import HOST, PEER, TMP, local_peer, main, pattern
-from guest import DEV, Module, becomes, check, counter, receive, same, sysfs, test
+from guest import DEV, Module, becomes, check, counter, receive, run, same, sysfs, test
 
 
 @contextlib.contextmanager
@@ -61,6 +64,75 @@ def two_of_the_same_address():
             for dev in (DEV, "atw1"):
                 same([before[dev][0] + 1] + before[dev][1:],
                      [counter(name, dev) for name in names], "counters of " + dev)
+
+
+# A name server: what it is asked for, of that many bytes.
+
+
+def answer(query, size):
+    end = query.index(b"\0", 12) + 5
+    head = query[:2] + b"\x85\x80" + struct.pack("!HHHH", 1, 1, 0, 0) + query[12:end]
+    left = size - len(head) - 12
+    text = b"".join(bytes([n]) + b"v" * n for n in [255] * (left // 256) + [left % 256 - 1])
+    return head + b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + struct.pack("!H", len(text)) + text
+
+
+def asked_for(query):
+    return int(query[13:13 + query[12]])
+
+
+class ByUdp(socketserver.BaseRequestHandler):
+    def handle(self):
+        query, s = self.request
+        s.sendto(answer(query, asked_for(query)), self.client_address)
+
+
+class ByTcp(socketserver.StreamRequestHandler):
+    def handle(self):
+        size = self.rfile.read(2)
+        query = self.rfile.read(int.from_bytes(size, "big"))
+        reply = answer(query, asked_for(query))
+        self.wfile.write(len(reply).to_bytes(2, "big") + reply)
+
+
+@contextlib.contextmanager
+def name_server():
+    with socketserver.UDPServer(("127.0.0.1", 53), ByUdp) as udp, \
+         socketserver.TCPServer(("127.0.0.1", 53), ByTcp) as tcp:
+        servers = (udp, tcp)
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            for server in servers:
+                server.shutdown()
+
+
+@test
+def long_answers_of_name_servers():
+    """One that may have been cut says so, and the client asks by TCP."""
+    with name_server(), module():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(120)
+            s.connect((HOST, 53))
+            for size in (600, 1023, 1024, 1025, 1100, 1232, 1400, 4000):
+                name = b"%d" % size
+                query = struct.pack("!HHHHHH", size, 0x100, 1, 0, 0, 0) + \
+                    bytes([len(name)]) + name + b"\4test\0\0\x10\0\1"
+                want = answer(query, size)
+                same(size, len(want), "length of the server's answer")
+                if size >= 1024:
+                    want = query[:2] + b"\x87\x80" + b"\0\1" + bytes(6) + query[12:]
+                before = counter("dns_truncated"), counter("udp_maybe_cut")
+                s.send(query)
+                same(want, s.recv(5000), "answer of %d bytes" % size)
+                same((before[0] + (size >= 1024), before[1]),
+                     (counter("dns_truncated"), counter("udp_maybe_cut")), "counters")
+        for size in (600, 1024, 1232):
+            out = run("dig +tries=1 +time=60 +bufsize=1232 %d.test TXT @%s" % (size, HOST))
+            check("ANSWER: 1" in out, out)
+            same(size >= 1024, "(TCP)" in out or "retrying in TCP" in out, "asked by TCP: " + out)
 
 
 if __name__ == "__main__":
