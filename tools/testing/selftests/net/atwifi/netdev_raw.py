@@ -7,13 +7,14 @@ behind a bridge, a scanner, a program with a raw socket.
 
 import errno
 import random
+import select
 import socket
 import struct
 import sys
 import threading
 
 from atwnet import HOST, PEER, main, peer, quiet, udp
-from guest import DEV, becomes, check, counter, echoes, same, sysfs, test
+from guest import DEV, LIMIT, becomes, check, counter, echoes, same, sysfs, test
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -255,9 +256,9 @@ def noise():
         echoes(s)
 
 
-def send_syn(port):
+def send_syn(port, options=b""):
     with Raw() as raw:
-        raw.send(frame(ip(6, tcp(port, PEER, SYN))))
+        raw.send(frame(ip(6, tcp(port, PEER, SYN, options=options))))
 
 
 @test
@@ -280,6 +281,33 @@ def half_open():
          [counter(name) for name in names], "counters")
     with peer("echo") as s:
         echoes(s)
+
+
+@test
+def signed():
+    """TCP with MD5 or AO is refused before anybody is bothered."""
+    quiet()
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as icmp:
+        for i, option in enumerate((b"\x13\x12" + bytes(16) + b"\x01\x01",
+                                    b"\x01\x01\x13\x12" + bytes(16),
+                                    b"\x02\x04\x05\xb4\x1d\x10" + bytes(14) + b"\x01\x01")):
+            before = sysfs("statistics/opened"), sysfs("statistics/failed")
+            send_syn(43000 + i, option)
+            while True:
+                check(select.select([icmp], [], [], LIMIT)[0], "nothing is answered")
+                packet = icmp.recv(2000)
+                if struct.unpack_from("!HH", packet, 48) == (43000 + i, PEER):
+                    break
+            same((3, 2), tuple(packet[20:22]), "protocol unreachable")
+            same(before, (sysfs("statistics/opened"), sysfs("statistics/failed")), "connections")
+            same(0, counter("flows_tcp"), "flows")
+    # What is no such option does not matter.
+    aborts = counter("tcp_aborts")
+    for i, option in enumerate((b"\x00\x13\x12\x00", b"\x02\x00\x13\x12", b"\x02\x13\x00\x00",
+                                b"\x01\x01\x01\x02", b"\x02\x01\x13\x02")):
+        send_syn(43100 + i, option)
+        becomes(lambda n=i: counter("tcp_aborts") == aborts + n + 1, "no connection")
+    quiet()
 
 
 if __name__ == "__main__":
