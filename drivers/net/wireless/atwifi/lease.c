@@ -2,7 +2,9 @@
 /*
  * What the module knows of the network that it joined.
  */
+#include <linux/etherdevice.h>
 #include <linux/jiffies.h>
+#include <linux/string.h>
 
 #include "lease.h"
 #include "module.h"
@@ -10,9 +12,14 @@
 static bool atw_lease_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_lease *lease = cmd->priv;
+	int i;
 
 	if (!atw_parse_dns(text, lease->dns))
 		return false;
+	/* A resolver of this machine is not the network's to choose. */
+	for (i = 0; i < ATW_DNS_MAX; i++)
+		if (!atw_addr_is_host(lease->dns[i]))
+			lease->dns[i] = 0;
 	/* The ones that there are come first. */
 	if (!lease->dns[0]) {
 		lease->dns[0] = lease->dns[1];
@@ -29,15 +36,26 @@ static bool atw_lease_dhcp_row(struct atw_cmd *cmd, const char *text,
 	return atw_parse_dhcp(text, &lease->mask);
 }
 
-static void atw_lease_row(struct atw_module *m, struct atw_lease *lease,
-			  const char *line,
+static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_module *m = cmd->priv;
+	u8 mac[ETH_ALEN] __aligned(2);
+
+	if (!atw_parse_sta_mac(text, mac))
+		return false;
+	if (is_valid_ether_addr(mac))
+		memcpy(m->mac, mac, sizeof(m->mac));
+	return true;
+}
+
+static void atw_lease_row(struct atw_module *m, void *priv, const char *line,
 			  bool (*row)(struct atw_cmd *cmd, const char *text,
 				      size_t len))
 {
 	struct atw_cmd cmd = {
 		.timeout = ATW_CMD_TIMEOUT,
 		.row = row,
-		.priv = lease,
+		.priv = priv,
 	};
 	int err;
 
@@ -46,6 +64,33 @@ static void atw_lease_row(struct atw_module *m, struct atw_lease *lease,
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* Not all firmware can be asked. */
 	atw_conns_command_failed(&m->conns, err);
+}
+
+/**
+ * atw_lease_check() - forget what cannot be true
+ * @st: what the module says of its link
+ *
+ * Routes and neighbours are made of it.
+ */
+void atw_lease_check(struct atw_wifi_status *st)
+{
+	if (!atw_addr_is_host(st->addr))
+		st->addr = 0;
+	if (!atw_addr_is_host(st->gateway) || st->gateway == st->addr)
+		st->gateway = 0;
+	if (!is_valid_ether_addr(st->mac))
+		st->has_mac = false;
+}
+
+/**
+ * atw_lease_query_mac() - ask for the hardware address
+ * @m: the module, joined or not
+ *
+ * Context: the channel's thread.
+ */
+void atw_lease_query_mac(struct atw_module *m)
+{
+	atw_lease_row(m, m, "AT+CIPSTAMAC_DEF?", atw_lease_mac_row);
 }
 
 /**
@@ -60,6 +105,10 @@ void atw_lease_query(struct atw_module *m)
 
 	atw_lease_row(m, &lease, "AT+WDNS?", atw_lease_dns_row);
 	atw_lease_row(m, &lease, "AT+WSDHCP?", atw_lease_dhcp_row);
+	/* No host has the first or the last address of a network. */
+	if (~lease.mask > 1 && (!(m->addr & ~lease.mask) ||
+				!(~m->addr & ~lease.mask)))
+		lease.mask = 0;
 	WRITE_ONCE(m->mask, lease.mask);
 	WRITE_ONCE(m->dns[0], lease.dns[0]);
 	WRITE_ONCE(m->dns[1], lease.dns[1]);

@@ -7,6 +7,14 @@
 
 struct atw_module;
 
+/* Can a host have that address? Not loopback, multicast, broadcast, "this network". */
+static inline bool atw_addr_is_host(u32 addr)
+{
+	u8 first = addr >> 24;
+
+	return first && first != 127 && first >> 4 != 14 && addr != 0xffffffff;
+}
+
 /**
  * struct atw_lease - how the network is to be used, addresses in host order
  * @addr: the module's own, 0: it has none
@@ -21,6 +29,8 @@ struct atw_lease {
 	u32	dns[ATW_DNS_MAX];
 };
 
+void atw_lease_check(struct atw_wifi_status *st);
 void atw_lease_query(struct atw_module *m);
+void atw_lease_query_mac(struct atw_module *m);
 
 #endif

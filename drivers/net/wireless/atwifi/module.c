@@ -8,6 +8,7 @@
  * it runs in the channel's thread; boot never waits for it.
  */
 #include <linux/device.h>
+#include <linux/etherdevice.h>
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
@@ -134,6 +135,7 @@ static int atw_module_query_link(struct atw_module *m)
 	 * connect will tell.
 	 */
 	up = err == -EOPNOTSUPP || (!err && st.status == 3);
+	atw_lease_check(&st);
 	/* An event that came meanwhile is newer than the answer. */
 	if (READ_ONCE(m->link_event))
 		return 0;
@@ -211,6 +213,9 @@ static int atw_module_setup(struct atw_module *m)
 	}
 	if (err)
 		return err;
+	/* The network device gets it when it is made, joined or not. */
+	if (!is_valid_ether_addr(m->mac))
+		atw_lease_query_mac(m);
 	if (!was_found)
 		dev_info(m->dev, "module found, firmware %s, %u baud\n",
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);

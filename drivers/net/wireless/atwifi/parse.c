@@ -312,6 +312,30 @@ bool atw_parse_dhcp(const char *line, u32 *mask)
 }
 
 /**
+ * atw_parse_sta_mac() - read the answer to AT+CIPSTAMAC_DEF?
+ * @line: the line; some firmware forgets its first character
+ * @mac: the hardware address; undefined if it is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_sta_mac(const char *line, u8 mac[6])
+{
+	int i, hi, lo;
+
+	atw_skip(&line, "+");
+	if (!atw_skip(&line, "CIPSTAMAC_DEF:"))
+		return false;
+	for (i = 0; i < 6; i++) {
+		hi = atw_hex(*line++);
+		lo = hi < 0 ? hi : atw_hex(*line++);
+		if (lo < 0)
+			return false;
+		mac[i] = hi << 4 | lo;
+	}
+	return !*line;
+}
+
+/**
  * atw_parse_autott() - read the answer to AT+SOCKETAUTOTT?
  * @line: the line
  * @tt: what it says, without @tt->known; undefined if it is another line

@@ -204,6 +204,7 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
+bool atw_parse_sta_mac(const char *line, u8 mac[6]);
 bool atw_parse_autott(const char *line, struct atw_autott *tt);
 bool atw_parse_addr(const char *s, u32 *addr);
 bool atw_parse_uint(const char **s, u32 max, u32 *val);

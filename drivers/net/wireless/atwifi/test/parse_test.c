@@ -871,6 +871,31 @@ static void parse_dns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, addr[1], 0U);
 }
 
+static void parse_sta_mac(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"", "+", "CIPSTAMAC_DEF", "+CIPSTAMAC_DEF:", "+CIPSTAMAC_DEF:84f3ebdd9e6",
+		"+CIPSTAMAC_DEF:84f3ebdd9e633", "+CIPSTAMAC_DEF:84f3ebdd9eg3",
+		"+CIPSTAMAC_DEF:84:f3:ebdd9e", "++CIPSTAMAC_DEF:84f3ebdd9e63",
+		"+CIPSTAMAC:84f3ebdd9e63",
+	};
+	static const char *const good[] = {
+		"+CIPSTAMAC_DEF:84f3ebdd9e63", "CIPSTAMAC_DEF:84F3EBDD9E63",
+	};
+	static const u8 want[6] = { 0x84, 0xf3, 0xeb, 0xdd, 0x9e, 0x63 };
+	u8 mac[6];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_sta_mac(bad[i], mac),
+				       "'%s'", bad[i]);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		memset(mac, 0, sizeof(mac));
+		KUNIT_EXPECT_TRUE(test, atw_parse_sta_mac(good[i], mac));
+		KUNIT_EXPECT_EQ(test, memcmp(mac, want, sizeof(mac)), 0);
+	}
+}
+
 static void parse_dhcp(struct kunit *test)
 {
 	static const struct {
@@ -955,6 +980,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_wifi),
 	KUNIT_CASE(parse_dns),
 	KUNIT_CASE(parse_dhcp),
+	KUNIT_CASE(parse_sta_mac),
 	KUNIT_CASE(parse_autott),
 	{}
 };

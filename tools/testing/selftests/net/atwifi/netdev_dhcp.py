@@ -54,6 +54,43 @@ def another_lease():
         run("ip addr flush dev " + DEV)
 
 
+def found(address, gateway):
+    """The module starts anew, in a network that has this lease for it."""
+    before = int(sysfs("statistics/bringups"))
+    sim("lease %s,255.255.255.0,%s" % (address, gateway))
+    sim("reset")
+    becomes(lambda: int(sysfs("statistics/bringups")) > before and sysfs("state") == "joined",
+            "the module does not join")
+    return sysfs("address"), sysfs("gateway")
+
+
+@test
+def lease_of_no_host():
+    """What no host can have is not handed on."""
+    bad = ("127.0.0.1", "0.0.0.7", "224.0.0.1", "239.255.255.250", "255.255.255.255")
+    try:
+        for address in bad:
+            same(("", "192.168.3.1"), found(address, "192.168.3.1"), "address and gateway")
+            replies = counter("dhcp_replies")
+            out = run("udhcpc -i %s -n -q -f -t 2 -T 1 -s /bin/true 2>&1 || :" % DEV)
+            check("no lease" in out, out)
+            same(replies, counter("dhcp_replies"), "answers to who asks for an address")
+        # The name server of an emulated network is its gateway.
+        with open(TMP + "/told.sh", "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\n[ $1 != bound ] || echo \"$ip,$router,$dns\" >%s/told\n" % TMP)
+        os.chmod(TMP + "/told.sh", 0o755)
+        for gateway in (*bad, "192.168.3.9"):
+            same(("192.168.3.9", ""), found("192.168.3.9", gateway), "address and gateway")
+            becomes(carrier, "no carrier")
+            run("udhcpc -i %s -n -q -f -t 20 -T 3 -s %s/told.sh" % (DEV, TMP))
+            with open(TMP + "/told", encoding="ascii") as f:
+                same("192.168.3.9,," + (gateway if gateway not in bad else "") + "\n", f.read(),
+                     "address, gateway and name server")
+    finally:
+        found("192.168.3.142", "192.168.3.1")
+        run("ip addr flush dev " + DEV)
+
+
 @contextlib.contextmanager
 def another_network(address, noticed):
     """The module loses its network, which somebody notices, and finds another one."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 The network devices of modules that this guest emulates: two in one network
-namespace, and a name server at its port.
+namespace, modules that lie, and a name server at its port.
 """
 
 import contextlib
@@ -133,6 +133,24 @@ def long_answers_of_name_servers():
             out = run("dig +tries=1 +time=60 +bufsize=1232 %d.test TXT @%s" % (size, HOST))
             check("ANSWER: 1" in out, out)
             same(size >= 1024, "(TCP)" in out or "retrying in TCP" in out, "asked by TCP: " + out)
+
+
+@test
+def hardware_address():
+    """It is the module's, if that is one, though the module has not joined."""
+    def address():
+        with open("/sys/class/net/%s/address" % DEV, encoding="ascii") as f:
+            return f.read().strip()
+
+    # As long as it has not joined this may be all that tells.
+    with module("--no-autojoin", "--without", "AT+WJAP", "--mac", "7c:b9:4c:12:34:56", join=False):
+        same("7c:b9:4c:12:34:56", address(), "address of the device")
+        same("7c:b9:4c:12:34:56", sysfs("mac"), "as the module tells it")
+    for lie in ("01:00:5e:00:00:01", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"):
+        with module("--mac", lie):
+            same(0, int(address()[:2], 16) & 1, "first byte of " + address())
+            check(lie != address(), "it is believed: " + lie)
+            same("00:00:00:00:00:00", sysfs("mac"), "what is told of " + lie)
 
 
 if __name__ == "__main__":
