@@ -18,4 +18,12 @@ static inline void atw_net_set_immutable(struct net_device *dev)
 #endif
 }
 
+/* No IPv6 of its own, whatever its MTU is; before 6.2 a small one is all there is. */
+static inline void atw_net_no_addrconf(struct net_device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	dev->priv_flags |= IFF_NO_ADDRCONF;
+#endif
+}
+
 #endif

@@ -29,8 +29,6 @@
 /* Datagrams that wait for the module, and for the device's receive path. */
 #define ATW_UDP_UP_MAX		32
 #define ATW_UDP_DOWN_MAX	64
-#define ATW_UDP_MTU		(ATW_DGRAM_MAX + sizeof(struct iphdr) + \
-				 sizeof(struct udphdr))
 #define ATW_UDP_IDLE		(60 * HZ)
 /* A resolver asks from a new port each time. */
 #define ATW_UDP_IDLE_DNS	(5 * HZ)
@@ -485,7 +483,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	if (len > ATW_DGRAM_MAX) {
 		atomic64_inc(&nd->counters.udp_too_long);
 		answer = atw_packet_icmp_error(skb, ICMP_FRAG_NEEDED,
-					       ATW_UDP_MTU);
+					       ATW_NETDEV_MTU);
 		atw_netdev_answer(nd, answer);
 		goto drop;
 	}

@@ -539,7 +539,8 @@ static void atw_netdev_setup(struct net_device *dev)
 	dev->ethtool_ops = &atw_netdev_ethtool_ops;
 	dev->flags |= IFF_NOARP;
 	dev->flags &= ~IFF_MULTICAST;
-	dev->priv_flags |= IFF_NO_QUEUE;
+	/* Frames of others, and answers to them, would not find their way. */
+	dev->priv_flags |= IFF_NO_QUEUE | IFF_DONT_BRIDGE;
 	/* What is sent is changed. */
 	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
 	netif_keep_dst(dev);
@@ -547,7 +548,10 @@ static void atw_netdev_setup(struct net_device *dev)
 			NETIF_F_HIGHDMA | NETIF_F_ALL_TSO;
 	dev->hw_features = dev->features;
 	dev->hw_enc_features = dev->features;
+	/* Less than IPv6 needs, which the module has not. */
+	dev->mtu = ATW_NETDEV_MTU;
 	dev->max_mtu = ETH_MAX_MTU;
+	atw_net_no_addrconf(dev);
 	atw_net_set_immutable(dev);
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 }

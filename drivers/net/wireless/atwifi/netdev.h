@@ -4,9 +4,11 @@
 #define _ATWIFI_NETDEV_H
 
 #include <linux/atomic.h>
+#include <linux/ip.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
 
 #include "budget.h"
@@ -15,6 +17,10 @@
 
 struct atw_dev;
 struct rtable;
+
+/* The longest packet that the module can carry as it is: TCP is cut by itself. */
+#define ATW_NETDEV_MTU		(ATW_DGRAM_MAX + sizeof(struct iphdr) + \
+				 sizeof(struct udphdr))
 
 /**
  * struct atw_proxy - the sockets behind the device, see flow_tcp.c

@@ -44,6 +44,16 @@ def looks_like_a_nic():
     # What the module knows of is shown here as well.
     for name in ("resets", "overflows", "damaged"):
         same(int(sysfs("statistics/" + name)), counter(name), name)
+    # Not one packet of IPv6, and no frames of others. Clients flush addresses.
+    run("ip link set %s down; ip link set %s up" % (DEV, DEV))
+    becomes(carrier, "no carrier")
+    same("", run("ip -6 addr show dev " + DEV), "addresses of IPv6")
+    run("ip link add bridge type bridge")
+    try:
+        out = run("ip link set %s master bridge 2>&1 || echo refused" % DEV)
+        check("refused" in out, "part of a bridge: " + out)
+    finally:
+        run("ip link del bridge")
     run("ip netns add other")
     try:
         out = run("ip link set %s netns other 2>&1 || echo refused" % DEV)
@@ -286,7 +296,8 @@ def datagrams():
         before = counter("udp_maybe_cut")
         s.send(b"!send 1 1500 9")
         becomes(lambda: counter("udp_maybe_cut") == before + 1, "not dropped")
-        # Too long: the program is told.
+        # Too long: the program is told, and by the first.
+        before = counter("udp_too_long")
         for size in (1025, 1400, 4000):
             s.setsockopt(socket.IPPROTO_IP, 10, 2)	# IP_MTU_DISCOVER, IP_PMTUDISC_DO
             try:
@@ -296,6 +307,7 @@ def datagrams():
             except OSError as e:
                 got = errno.errorcode.get(e.errno)
             same("EMSGSIZE", got, "datagram of %d bytes" % size)
+        same(before, counter("udp_too_long"), "those that came to the device")
         s.send(b"still there")
         same(b"still there", s.recv(100), "after that")
 

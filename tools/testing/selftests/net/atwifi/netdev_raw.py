@@ -14,7 +14,7 @@ import sys
 import threading
 
 from atwnet import HOST, PEER, main, peer, quiet, udp
-from guest import DEV, LIMIT, becomes, check, counter, echoes, same, sysfs, test
+from guest import DEV, LIMIT, becomes, check, counter, echoes, run, same, sysfs, test
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -222,6 +222,7 @@ class Noise:
 def noise():
     """Frames of all kinds harm nobody: an honest connection goes on among them."""
     stop = threading.Event()
+    run("ip link set %s mtu 1500" % DEV)
     with peer("echo") as s, Raw() as raw, Raw(True) as partial:
         made = Noise(1, s.getsockname()[1])
         said = []
@@ -251,6 +252,7 @@ def noise():
             honest.join()
         check(not said[-1], "after %d echoes: %r" % (len(said), said[-1]))
         echoes(s, b"the last")
+    run("ip link set %s mtu 1052" % DEV)
     becomes(lambda: not counter("flows_tcp"), "flows are left")
     with peer("echo") as s:
         echoes(s)
