@@ -37,7 +37,12 @@
 /* For the acknowledgment of the last FIN. */
 #define ATW_RELAY_LAST		(10 * HZ)
 #define ATW_RELAY_TICK		HZ
-/* A program's machine that is gone must not keep a socket of the module. */
+/* A program's machine that is gone must not keep a socket of the module. One that
+ * acknowledges is there, also if the program does not read: TCP_USER_TIMEOUT would
+ * not tell the two apart. A closed window is probed every two minutes at least.
+ */
+#define ATW_RELAY_GONE		(135 * HZ)
+#define ATW_RELAY_LOOK		(15 * HZ)
 #define ATW_RELAY_KEEPIDLE	120
 #define ATW_RELAY_KEEPINTVL	15
 #define ATW_RELAY_KEEPCNT	4
@@ -53,10 +58,10 @@ static void atw_relay_wake(struct atw_relay *r)
 }
 
 /* Look again after a while, unless that is sooner anyway. */
-static void atw_relay_tick(struct atw_relay *r)
+static void atw_relay_tick(struct atw_relay *r, unsigned long delay)
 {
 	refcount_inc(&r->ref);
-	if (!queue_delayed_work(atw_relay_wq, &r->work, ATW_RELAY_TICK))
+	if (!queue_delayed_work(atw_relay_wq, &r->work, delay))
 		atw_relay_put(r);
 }
 
@@ -171,6 +176,7 @@ static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
 	tcp_sock_set_keepcnt(sk, ATW_RELAY_KEEPCNT);
 	tcp_sock_set_nodelay(sk);
 
+	r->there = jiffies;
 	write_lock_bh(&sk->sk_callback_lock);
 	r->data_ready = sk->sk_data_ready;
 	r->write_space = sk->sk_write_space;
@@ -217,8 +223,10 @@ static void atw_relay_release_conn(struct atw_relay *r, bool abort)
 }
 
 /* Of one that ends with an error: was it the program's side? */
-static bool atw_relay_is_aborted(const struct atw_relay *r)
+static bool atw_relay_is_aborted(const struct atw_relay *r, int err)
 {
+	if (err == -EHOSTDOWN)
+		return true;
 	/* TCP closes by itself after a reset, or when nobody answers. */
 	if (!r->sock || READ_ONCE(r->sock->sk->sk_state) != TCP_CLOSE)
 		return false;
@@ -231,7 +239,7 @@ static void atw_relay_over(struct atw_relay *r, int err)
 {
 	bool told = r->told;
 
-	r->aborted = err && atw_relay_is_aborted(r);
+	r->aborted = err && atw_relay_is_aborted(r, err);
 	atw_relay_release_conn(r, err);
 	atw_relay_release_sock(r);
 	r->told = true;
@@ -300,7 +308,7 @@ static int atw_relay_up(struct atw_relay *r)
 		len = clamp_t(size_t, len, 1, ATW_RELAY_CHUNK);
 		skb = alloc_skb(len, GFP_KERNEL);
 		if (!skb) {
-			atw_relay_tick(r);
+			atw_relay_tick(r, ATW_RELAY_TICK);
 			return 0;
 		}
 		iov.iov_base = skb->data;
@@ -414,11 +422,29 @@ static int atw_relay_finish(struct atw_relay *r)
 	       time_after(jiffies, r->heard + ATW_RELAY_LAST);
 }
 
+/* Since when does the program's machine not acknowledge what it was sent? 0: it does. */
+static unsigned long atw_relay_unanswered(struct atw_relay *r)
+{
+	struct sock *sk = r->sock->sk;
+	u32 unacked, answered;
+
+	lock_sock(sk);
+	unacked = tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
+	answered = tcp_sk(sk)->rcv_tstamp;
+	release_sock(sk);
+	if (!unacked || answered != r->answered) {
+		r->answered = answered;
+		r->there = jiffies;
+	}
+	return unacked ? max(jiffies - r->there, 1UL) : 0;
+}
+
 static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
 	/* Then @close_err can be seen. */
 	bool closed = smp_load_acquire(&r->closed);
+	unsigned long unanswered;
 	int err, drained;
 
 	/* It tells when it is connected, or cannot be. */
@@ -444,15 +470,20 @@ static void atw_relay_move(struct atw_relay *r)
 		WRITE_ONCE(r->closed, true);
 		err = atw_relay_finish(r);
 	}
+	unanswered = atw_relay_unanswered(r);
 	if (!err && READ_ONCE(sk->sk_state) == TCP_CLOSE) {
 		/* Both FINs are acknowledged; or it was reset or timed out. */
 		err = r->fin_out ? sock_error(sk) : -ECONNRESET;
 		atw_relay_over(r, err);
 	} else if (err) {
 		atw_relay_over(r, min(err, 0));
+	} else if (unanswered > ATW_RELAY_GONE) {
+		atw_relay_over(r, -EHOSTDOWN);
 	} else if (r->fin_in || closed) {
 		/* What is acknowledged is not always told. */
-		atw_relay_tick(r);
+		atw_relay_tick(r, ATW_RELAY_TICK);
+	} else if (unanswered) {
+		atw_relay_tick(r, ATW_RELAY_LOOK);
 	}
 }
 

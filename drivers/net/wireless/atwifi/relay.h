@@ -56,6 +56,8 @@ struct atw_relay_ops {
  * @unsent: the program's FIN has come, but not all before it is with the module
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
+ * @there: when @answered was seen to change, or nothing waited to be acknowledged
+ * @answered: when the program's machine acknowledged something, as TCP says it
  */
 struct atw_relay {
 	refcount_t			ref;
@@ -86,6 +88,8 @@ struct atw_relay {
 	bool				lost;
 	bool				unsent;
 	unsigned long			heard;
+	unsigned long			there;
+	u32				answered;
 
 	void				(*data_ready)(struct sock *sk);
 	void				(*write_space)(struct sock *sk);

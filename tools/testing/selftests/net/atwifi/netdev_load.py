@@ -5,6 +5,7 @@ The network device when there is much to do, or too much: memory and the module'
 sockets are bounded, nobody starves, nothing is left behind.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -17,8 +18,11 @@ import sys
 import threading
 import time
 
-from atwnet import HOST, PEER, QUICK, connect_errno, main, pattern, peer, quiet, sim, sim_stat, udp
-from guest import LIMIT, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test
+from atwnet import (
+    HOST, PEER, QUICK, connect_errno, lan, main, pattern, peer, quiet, sim, sim_stat, udp)
+from guest import (
+    LIMIT, Skipped, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test)
+
 
 @test
 def slow_reader():
@@ -341,6 +345,49 @@ def sockets_are_shared():
     for s in many:
         echoes(s)
         s.close()
+
+
+READER = """
+import socket
+s = socket.create_connection((%r, %d))
+s.sendall(b"source %s\\n")
+while len(s.recv(%d%s)):
+    print(flush=True)
+    %s
+"""
+
+
+@contextlib.contextmanager
+def on_the_lan(code):
+    """A program on the machine behind this one, which has received something."""
+    with subprocess.Popen(["ip", "netns", "exec", "lan", sys.executable, "-c", code],
+                          stdout=subprocess.PIPE) as process:
+        try:
+            check(select.select([process.stdout], [], [], LIMIT)[0], "no stream on the LAN")
+            yield
+        finally:
+            process.kill()
+
+
+@test
+def who_is_there():
+    """A machine that vanishes leaves its sockets in time; who does not read is there."""
+    if QUICK:
+        raise Skipped("it takes three minutes")
+    quiet()
+    size = 400000
+    aborts = counter("tcp_aborts")
+    # Slowly: what waits for who has vanished is not to be too much.
+    reads = READER % (HOST, PEER, "5000000 14 1000 200", 4096, "", "pass")
+    waits = READER % (HOST, PEER, "400000 15", 1, ", socket.MSG_PEEK",
+                      "__import__('time').sleep(900)")
+    with peer("source %d 13" % size, rcvbuf=16384) as here, lan(), \
+         on_the_lan(reads), on_the_lan(waits):
+        run("ip -n lan link set eth0 down")
+        # What the manual says. Left to itself TCP tries for a quarter of an hour.
+        becomes(lambda: counter("flows_tcp") == 1, "the sockets are kept", 180)
+        same(aborts + 2, counter("tcp_aborts"), "connections that the program's side ended")
+        check(receive(here, size) == pattern(13, size), "the bytes differ")
 
 
 @test
