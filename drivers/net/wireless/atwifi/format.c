@@ -38,11 +38,12 @@ static void atw_line_put(struct atw_line *l, const char *s, size_t len)
 	l->buf[l->len] = '\0';
 }
 
-/* Begin the next parameter. */
+/* Begin the next parameter. What is in the one before, if anything, says nothing. */
 static void atw_line_next(struct atw_line *l)
 {
-	if (l->len && l->buf[l->len - 1] != '=')
+	if (l->comma)
 		atw_line_put(l, ",", 1);
+	l->comma = true;
 }
 
 /**
@@ -56,6 +57,7 @@ void atw_line_start(struct atw_line *l, const char *cmd)
 	l->len = 0;
 	l->err = 0;
 	atw_line_put(l, cmd, strlen(cmd));
+	l->comma = l->len && l->buf[l->len - 1] != '=';
 }
 
 /**

@@ -29,11 +29,13 @@ enum atw_profile {
 
 /**
  * struct atw_line - a command line being built
+ * @comma: one comes before the next parameter
  * @err: first error, sticky: 0, -EINVAL, -ENAMETOOLONG
  */
 struct atw_line {
 	char		buf[ATW_CMD_MAX + 1];
 	unsigned int	len;
+	bool		comma;
 	int		err;
 };
 

@@ -88,6 +88,42 @@ static void format_strings(struct kunit *test)
 	}
 }
 
+/* Neither an empty parameter nor what one ends with takes a comma away. */
+static void format_commas(struct kunit *test)
+{
+	static const enum atw_profile profiles[] = { M, C, B };
+	static const struct {
+		const char *first;
+		const char *want[ARRAY_SIZE(profiles)];
+	} cases[] = {
+		{ "", { "AT+X=\"\",\"pw\",7\r\n", "AT+X=,pw,7\r\n",
+			"AT+X=\"\",\"pw\",7\r\n" } },
+		{ "a=", { "AT+X=\"a=\",\"pw\",7\r\n", "AT+X=a=,pw,7\r\n",
+			  "AT+X=\"a=\",\"pw\",7\r\n" } },
+		{ "=", { "AT+X=\"=\",\"pw\",7\r\n", "AT+X==,pw,7\r\n",
+			 "AT+X=\"=\",\"pw\",7\r\n" } },
+	};
+	struct atw_line l;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (j = 0; j < ARRAY_SIZE(profiles); j++) {
+			atw_line_start(&l, "AT+X=");
+			atw_line_str(&l, profiles[j], cases[i].first);
+			atw_line_str(&l, profiles[j], "pw");
+			atw_line_uint(&l, 7);
+			KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+			KUNIT_EXPECT_STREQ(test, l.buf, cases[i].want[j]);
+		}
+	}
+	/* Parameters may follow what has some already. */
+	atw_line_start(&l, "AT+X=1");
+	atw_line_str(&l, C, "");
+	atw_line_uint(&l, 2);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT+X=1,,2\r\n");
+}
+
 static void format_lengths(struct kunit *test)
 {
 	char s[ATW_CMD_MAX + 2];
@@ -196,6 +232,7 @@ static void format_data(struct kunit *test)
 static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_socket),
 	KUNIT_CASE(format_strings),
+	KUNIT_CASE(format_commas),
 	KUNIT_CASE(format_lengths),
 	KUNIT_CASE(format_hosts),
 	KUNIT_CASE(format_data),
