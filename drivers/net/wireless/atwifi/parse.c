@@ -488,7 +488,10 @@ static bool atw_is_foreign_event(const char *s)
 	/* "<topic>,<len>,<data>" */
 	if (atw_skip(&s, "MQTT_SUB,")) {
 		s = strchr(s, ',');
-		return s++ && atw_parse_uint(&s, ATW_LINE_MAX, &len) &&
+		if (!s)
+			return false;
+		s++;
+		return atw_parse_uint(&s, ATW_LINE_MAX, &len) &&
 		       *s++ == ',' && strlen(s) == len;
 	}
 	/* "<type>,<data>": where that ends nobody tells. */

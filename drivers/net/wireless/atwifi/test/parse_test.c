@@ -303,7 +303,9 @@ static const struct sample samples[] = {
 	{ "subscription", "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,z\r\n", "NOTE " },
 	{ "subscription cut", "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,\r\n"
 	  "\r\n+EVENT:MQTT_SUB,a/b,5,x,y,z!\r\n"
-	  "\r\n+EVENT:MQTT_SUB,a/b\r\n", "DAMAGE DAMAGE DAMAGE " },
+	  "\r\n+EVENT:MQTT_SUB,a/b\r\n\r\n+EVENT:MQTT_SUB,x\r\n"
+	  "\r\n+EVENT:MQTT_SUB,\r\n",
+	  "DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE " },
 	{ "cloud", "\r\n+EVENT:CloudDown,2,on\r\n", "NOTE " },
 	{ "cloud, bytes", "\r\n+EVENT:CloudDown,2,o\x01\r\n", "DAMAGE " },
 	{ "busy cut, another's end behind it",
