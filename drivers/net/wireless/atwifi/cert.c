@@ -184,12 +184,12 @@ int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 	atw_line_uint(&cmd.line, which);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(ch, &cmd);
-	/* Some firmware has an error for what is not there. */
-	if (err == -EREMOTEIO)
+	/* Some firmware has an error for what is not there, some says no more than OK. */
+	if (err == -EREMOTEIO || (!err && !cmd.data_id))
 		return 0;
 	if (err)
 		return err;
-	if (cmd.data_id && cmd.data_id != which)
+	if (cmd.data_id != which)
 		return -EIO;
 	if (cmd.data_len > size)
 		return -EMSGSIZE;

@@ -431,11 +431,10 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 	cs->ca_known = n > 0 || n == -EMSGSIZE;
 	if (cs->ca_known)
 		return 0;
-	if (n < 0 && n != -EOPNOTSUPP) {
-		atw_conns_command_failed(cs, n);
-		return n;
-	}
-	return -EKEYREJECTED;
+	/* It has answered, and nothing that proves that there is one. */
+	if (!n || n == -EOPNOTSUPP || n == -EIO)
+		return -EKEYREJECTED;
+	return n;
 }
 
 /* Does the module not like the line? */

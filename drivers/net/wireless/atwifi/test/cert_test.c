@@ -116,12 +116,18 @@ struct cert_desk {
 	struct atw_module	m;
 	struct atw_transport	t;
 	unsigned int		writes;
+	const char		*answer;	/* NULL: the port fails */
 };
 
 static ssize_t cert_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
-	container_of(t, struct cert_desk, t)->writes++;
-	return -ENXIO;
+	struct cert_desk *d = container_of(t, struct cert_desk, t);
+
+	d->writes++;
+	if (!d->answer)
+		return -ENXIO;
+	atw_channel_receive(&d->m.ch, (const u8 *)d->answer, strlen(d->answer));
+	return len;
 }
 
 static const struct atw_transport_ops cert_transport_ops = {
@@ -140,9 +146,14 @@ static long cert_next_work(void *ctx)
 	return HZ;
 }
 
+static void cert_event(void *ctx, const struct atw_event *ev)
+{
+}
+
 static const struct atw_channel_ops cert_channel_ops = {
 	.work = cert_work,
 	.next_work = cert_next_work,
+	.event = cert_event,
 };
 
 /* What cannot be read back is not written either, and the module is looked after. */
@@ -174,10 +185,56 @@ static void cert_no_answer(struct kunit *test)
 	atw_channel_stop(&d->m.ch);
 }
 
+/* All the ways in which a module says that it has none, and that it has one. */
+static void cert_answers(struct kunit *test)
+{
+	static const struct {
+		const char *answer;
+		int result;
+	} cases[] = {
+		{ "\r\nOK\r\n", 0 },
+		{ "\r\nERROR\r\n", 0 },
+		{ "\r\nAT+SSLCRET:4\r\n+ERROR\r\n", 0 },
+		{ "\r\n+SSLCRET:1,0\r\n\r\nOK\r\n", 0 },
+		{ "\r\n+SSLCRET:1,0,\r\n\r\nOK\r\n", 0 },
+		{ "Unknown cmd:AT+SSLCRET\r\n", -EOPNOTSUPP },
+		{ "\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n", 3 },
+		{ "\r\n+SSLCRET:1,3,abc\r\n\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n", 3 },
+		{ "\r\n+SSLCRET:2,3,abc\r\n\r\nOK\r\n", -EIO },
+		{ "\r\n+SSLCRET:1,9,123456789\r\n\r\nOK\r\n", -EMSGSIZE },
+	};
+	struct cert_desk *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	unsigned int i;
+	u8 buf[8];
+
+	KUNIT_ASSERT_NOT_NULL(test, d);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->init_name = "atwifi_test";
+	d->t.ops = &cert_transport_ops;
+	atw_module_init(&d->m, dev, NULL);
+	KUNIT_ASSERT_EQ(test, 0, atw_channel_start(&d->m.ch, &cert_channel_ops,
+						   &d->m, &d->t, dev));
+	atw_channel_go(&d->m.ch);
+	atw_calls_refuse(&d->m.calls, 0);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		d->answer = cases[i].answer;
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].result,
+				    atw_cert_fetch(&d->m, ATW_CERT_CA, buf,
+						   sizeof(buf), 60 * HZ),
+				    "%s", cases[i].answer);
+		/* It has answered: there is nothing to start over for. */
+		KUNIT_EXPECT_FALSE_MSG(test, d->m.conns.need_reset, "%s",
+				       cases[i].answer);
+	}
+	atw_channel_stop(&d->m.ch);
+}
+
 static struct kunit_case cert_cases[] = {
 	KUNIT_CASE(cert_forms),
 	KUNIT_CASE(cert_limits),
 	KUNIT_CASE(cert_no_answer),
+	KUNIT_CASE(cert_answers),
 	{ }
 };
 
