@@ -56,6 +56,7 @@ static const struct out_field stats_fields[] = {
 	{ ATWIFI_A_DEV_STATS_OVERFLOWS, OUT_U64, .key = "overflows" },
 	{ ATWIFI_A_DEV_STATS_DAMAGED, OUT_U64, .key = "damaged" },
 	{ ATWIFI_A_DEV_STATS_CUT, OUT_U64, .key = "cut" },
+	{ ATWIFI_A_DEV_STATS_UNEXPLAINED, OUT_U64, .key = "unexplained" },
 	{ ATWIFI_A_DEV_STATS_PASSIVE, OUT_U64, .key = "passive" },
 	{ ATWIFI_A_DEV_STATS_TRANSPARENT, OUT_U64, .key = "transparent" },
 	{ ATWIFI_A_DEV_STATS_BRINGUPS, OUT_U64, .key = "bringups" },

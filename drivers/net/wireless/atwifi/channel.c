@@ -63,19 +63,29 @@ static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->mark));
 }
 
-/* Complete the running command; an answer that nobody awaits is dropped. */
+/*
+ * Complete the running command. An answer that nobody awaits is dropped; it may be
+ * what is left of a payload that was not what it looked like.
+ */
 static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev)
 {
+	static const struct atw_event doubt = { .type = ATW_EV_DOUBTFUL };
+	bool asked = false;
+
 	spin_lock(&ch->lock);
 	if (ch->cmd && ch->final == ATW_EV_NONE &&
 	    atw_channel_is_answer(ch->cmd, ev)) {
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
+		WRITE_ONCE(ch->parser.expect_final, false);
 		WRITE_ONCE(ch->final, ev->type);
 		wake_up(&ch->wait);
+		asked = true;
 	}
 	spin_unlock(&ch->lock);
+	if (!asked)
+		ch->ops->event(ch->ctx, &doubt);
 }
 
 /* A line of the running command's answer, perhaps. */
@@ -88,6 +98,18 @@ static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
 		ch->cmd->row(ch->cmd, ev->text, ev->text_len);
 	spin_unlock(&ch->lock);
 	return known;
+}
+
+/* Is a line the echo of the running command? Others may begin with "AT" as well. */
+static bool atw_channel_is_echo(struct atw_channel *ch, const struct atw_event *ev)
+{
+	bool echo;
+
+	spin_lock(&ch->lock);
+	echo = ch->cmd && ev->text_len + 2 == ch->cmd->line.len &&
+	       !memcmp(ev->text, ch->cmd->line.buf, ev->text_len);
+	spin_unlock(&ch->lock);
+	return echo;
 }
 
 /* A certificate: its bytes go to a place of our own, as commands end early. */
@@ -111,6 +133,7 @@ static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
 
 static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
 {
+	static const struct atw_event strange = { .type = ATW_EV_STRANGE };
 	static const struct atw_event damage = { .type = ATW_EV_DAMAGE };
 
 	lockdep_assert_held(&ch->rx_lock);
@@ -144,6 +167,14 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		/* What is left of a print is a line as well. */
 		if (!atw_channel_row(ch, ev))
 			ch->ops->event(ch->ctx, &damage);
+		break;
+	case ATW_EV_STRANGE:
+		if (!ev->text || !atw_channel_row(ch, ev))
+			ch->ops->event(ch->ctx, &strange);
+		break;
+	case ATW_EV_ECHO:
+		ch->ops->event(ch->ctx, atw_channel_is_echo(ch, ev) ? ev :
+								     &strange);
 		break;
 	case ATW_EV_PAYLOAD:
 		trace_atw_payload(ch->dev, false, ev->id, ev->len);
@@ -184,6 +215,7 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
 		/* The prompt came within another print: what is whose? */
 		atw_parser_init(&ch->parser);
+		ch->parser.tears = true;
 		ch->ops->raw(ch->ctx, NULL, 0);
 	}
 	return used;
@@ -540,11 +572,13 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	ch->cmd = cmd;
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
+	WRITE_ONCE(ch->parser.expect_final, true);
 
 	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 	err = atw_channel_once(ch, cmd);
 
 	WRITE_ONCE(ch->parser.expect_prompt, false);
+	WRITE_ONCE(ch->parser.expect_final, false);
 	spin_lock(&ch->lock);
 	ch->cmd = NULL;
 	final = ch->final;
@@ -692,6 +726,26 @@ int atw_channel_mark(struct atw_channel *ch, long timeout)
 }
 
 /**
+ * atw_channel_settle() - wait until nothing comes any more that was said before
+ * @ch: the channel
+ *
+ * What comes after this was not in the module's hands before it: no remote can have
+ * chosen what ends it, neither the answer to a question that nobody can guess, nor,
+ * from a module that does not name what it does not know, silence.
+ *
+ * Context: as atw_channel_exec().
+ * Return: 0; -ETIMEDOUT, it kept talking; or as atw_channel_exec().
+ */
+int atw_channel_settle(struct atw_channel *ch)
+{
+	int err = atw_channel_mark(ch, 2 * HZ);
+
+	if (err == -ETIMEDOUT)
+		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+	return err;
+}
+
+/**
  * atw_channel_run() - run a command that has no parameters worth building
  * @ch: the channel
  * @line: the command without CR LF, one that may be run twice
@@ -815,8 +869,12 @@ int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
  */
 void atw_channel_restart(struct atw_channel *ch)
 {
+	bool tears;
+
 	mutex_lock(&ch->rx_lock);
+	tears = ch->parser.tears;
 	atw_parser_init(&ch->parser);
+	ch->parser.tears = tears;
 	ch->is_raw = false;
 	WRITE_ONCE(ch->reset, false);
 	mutex_unlock(&ch->rx_lock);

@@ -40,7 +40,7 @@ void atw_conn_put(struct atw_conn *c)
 	__skb_queue_purge(&c->txq);
 	__skb_queue_purge(&c->early);
 	__skb_queue_purge(&c->held);
-	kfree_skb(c->unsure);
+	__skb_queue_purge(&c->unsure);
 	if (c->server)
 		atw_conn_put(c->server);
 	kfree(c);
@@ -110,10 +110,14 @@ void atw_conn_kick(struct atw_conn *c)
 /* What may not be its remote's alone is nobody's. */
 void atw_conn_drop_unsure(struct atw_conn *c)
 {
+	struct sk_buff *skb;
+
 	lockdep_assert_held(&c->lock);
 
-	kfree_skb(c->unsure);
-	c->unsure = NULL;
+	while ((skb = __skb_dequeue(&c->unsure))) {
+		c->early_size -= skb->truesize;
+		kfree_skb(skb);
+	}
 }
 
 /*
@@ -193,6 +197,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	__skb_queue_head_init(&c->txq);
 	__skb_queue_head_init(&c->early);
 	__skb_queue_head_init(&c->held);
+	__skb_queue_head_init(&c->unsure);
 	c->type = type;
 	return c;
 }

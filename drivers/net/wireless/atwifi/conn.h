@@ -111,9 +111,9 @@ enum atw_conn_wish { ATW_WISH_STAY, ATW_WISH_DRAIN, ATW_WISH_GO };
  * @auto_deleted: the module said so
  * @transparent: it is to have transparent mode; written by the channel's thread
  * @held: what came while @announced older bytes were still to be fetched,
- *	@early_size of memory together with @early; see struct atw_held_cb
- * @unsure: the last payload, until it is certain that the module has not restarted
- *	within it; see struct atw_unsure_cb
+ *	@early_size of memory together with @unsure and @early; see struct atw_held_cb
+ * @unsure: a payload of which it is not certain that it is its remote's, and those
+ *	that came after it; see struct atw_unsure_cb
  * @early: what a seed received before it was accepted, @early_size of memory
  */
 struct atw_conn {
@@ -151,7 +151,7 @@ struct atw_conn {
 	int				hoard;		/* as atw_conns.hoard */
 	unsigned int			empties;	/* in spite of that */
 	struct sk_buff_head		held;		/* came after those */
-	struct sk_buff			*unsure;
+	struct sk_buff_head		unsure;
 	unsigned long			close_by;
 	bool				paused;
 	unsigned long			not_before;
@@ -306,6 +306,8 @@ struct atw_conns {
 	unsigned long		strange_at;	/* when to look at them again */
 	bool			restarted;	/* it was told to */
 	bool			ask_link;
+	bool			compare;	/* what was said, with its table */
+	unsigned long		next_compare;
 	bool			spoiled;
 	unsigned int		baud;		/* 0: not known */
 	struct atw_tt		tt;
@@ -319,6 +321,7 @@ struct atw_conns {
 	u64			opened, failed, resets, overflows, damaged;
 	u64			passive, rx_bytes, tx_bytes;
 	u64			accepted, refused, cut;
+	u64			unexplained;
 };
 
 struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
@@ -354,6 +357,7 @@ int atw_conns_for_each(struct atw_conns *cs,
 		       int (*fn)(const struct atw_conn_info *info, void *arg),
 		       void *arg);
 void atw_conns_command_failed(struct atw_conns *cs, int err);
+void atw_conns_end_doubtful(struct atw_conns *cs);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
 void atw_conns_ca_changed(struct atw_conns *cs);
 void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);

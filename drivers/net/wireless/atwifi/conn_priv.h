@@ -39,10 +39,12 @@
  * struct atw_unsure_cb - in skb->cb of a payload that may not be its remote's alone
  * @query: atw_conns.query when it came: what a later one tells is of a module that
  *	had printed all of it
+ * @doubt: why it may not, bits of enum atw_doubt; 0: it only came after such a one
  * @answer: it was fetched
  */
 struct atw_unsure_cb {
 	unsigned int	query;
+	unsigned int	doubt;
 	bool		answer;
 };
 
@@ -118,7 +120,11 @@ void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 void atw_conn_send_over(struct atw_conn *c, int err);
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb, bool answer);
-void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
+		      unsigned int doubt, unsigned int query);
+bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
+		      unsigned int query);
+void atw_conns_explain(struct atw_conns *cs);
 void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
 struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id);
 struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id);

@@ -35,6 +35,12 @@ void atw_conns_damage(struct atw_conns *cs)
 	atw_channel_kick(cs->ch);
 }
 
+/* May the module speak of a number that is nobody's, or has that lost a digit? */
+static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
+{
+	return cs->no_conid || atw_id_is_code_word(id) || atw_conns_past(cs, id);
+}
+
 /**
  * atw_conns_payload() - where the bytes of a payload go
  * @cs: the connections
@@ -57,11 +63,13 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		atw_conn_put(cs->rx_conn);
 	cs->rx_conn = NULL;
 
-	/* What nobody asked for is not what it says. */
+	/* What nobody asked for is nobody's: who was asked for has got nothing, and
+	 * ends by that.
+	 */
 	if (cs->ch->answer && id != READ_ONCE(cs->reading)) {
 		if (c)
 			atw_conn_put(c);
-		atw_conns_damage(cs);
+		atw_conns_explain(cs);
 		return NULL;
 	}
 	if (cs->ch->answer)
@@ -73,7 +81,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	if (!c) {
 		if (cs->no_conid)
 			WRITE_ONCE(cs->orphan_id, id);
-		else if (!atw_id_is_code_word(id) && !atw_conns_past(cs, id))
+		else if (!atw_conns_knows_of(cs, id))
 			atw_conns_damage(cs);
 		return NULL;
 	}
@@ -240,27 +248,63 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	return NULL;
 }
 
+/* When a query began that is newer than what came with the number @query. */
+static bool atw_query_is_newer(unsigned int begun, unsigned int query)
+{
+	return (int)(begun - query) > 0;
+}
+
 /**
- * atw_conn_believe() - the module still had a connection after its last payload
+ * atw_conn_doubted() - is there something to be said of what came before a query?
+ * @c: the connection, whose lock is held
+ * @doubt: bits of enum atw_doubt
+ * @query: the query
+ *
+ * Return: true if one of its payloads from before that is in such a doubt.
+ */
+bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
+		      unsigned int query)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&c->lock);
+
+	skb_queue_walk(&c->unsure, skb)
+		if (ATW_UNSURE_CB(skb)->doubt & doubt &&
+		    atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
+			return true;
+	return false;
+}
+
+/**
+ * atw_conn_believe() - payloads are their remote's, as far as that goes
  * @cs: the connections
  * @c: the connection, whose lock is held
+ * @doubt: what is doubted of them no more, bits of enum atw_doubt
+ * @query: of those that came before this query
  *
- * What was doubted of that payload is its remote's own: a module that restarts has
- * nothing to say of what it had before.
+ * What is in no doubt then, and comes after nothing that is, is handed over.
  *
  * Context: the receive path, or another that holds its lock.
  */
-void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c)
+void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
+		      unsigned int doubt, unsigned int query)
 {
-	struct sk_buff *skb = c->unsure;
+	struct sk_buff *skb;
+	bool answer;
 
 	lockdep_assert_held(&cs->ch->rx_lock);
 	lockdep_assert_held(&c->lock);
 
-	if (!skb)
-		return;
-	c->unsure = NULL;
-	kfree_skb(atw_conn_deliver(cs, c, skb, ATW_UNSURE_CB(skb)->answer));
+	skb_queue_walk(&c->unsure, skb)
+		if (atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
+			ATW_UNSURE_CB(skb)->doubt &= ~doubt;
+	while ((skb = skb_peek(&c->unsure)) && !ATW_UNSURE_CB(skb)->doubt) {
+		__skb_unlink(skb, &c->unsure);
+		c->early_size -= skb->truesize;
+		answer = ATW_UNSURE_CB(skb)->answer;
+		kfree_skb(atw_conn_deliver(cs, c, skb, answer));
+	}
 }
 
 /**
@@ -270,54 +314,115 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c)
  * @skb: the bytes
  * @answer: they were asked for
  *
+ * That the module got more for it tells that it had not restarted.
+ *
  * Context: the receive path.
  * Return: NULL, or @skb: nobody wants it.
  */
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb, bool answer)
 {
-	atw_conn_believe(cs, c);
+	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
 	return atw_conn_deliver(cs, c, skb, answer);
 }
 
-/* Part of a payload may be the banner of a module that has restarted: ask it. */
+/*
+ * A payload that may not be its remote's alone, or that comes after such a one: it is
+ * handed over when the module was asked.
+ */
 static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
-			   struct sk_buff *skb)
+			   struct sk_buff *skb, unsigned int doubt)
 {
-	atw_conn_believe(cs, c);
 	ATW_UNSURE_CB(skb)->query = READ_ONCE(cs->query);
+	ATW_UNSURE_CB(skb)->doubt = doubt;
 	ATW_UNSURE_CB(skb)->answer = cs->rx_answer;
-	c->unsure = skb;
+	if (!atw_conn_early(c, &c->unsure, skb)) {
+		cs->overflows++;
+		kfree_skb(skb);
+		atw_conn_end(c, -ECONNRESET, 0);
+		return;
+	}
 	WRITE_ONCE(cs->reconcile, true);
 }
 
-/* A payload is complete, or damaged: then what follows may be its remote's words. */
-static void atw_conns_payload_end(struct atw_conns *cs, bool good, bool doubt)
+/* What is told of the payload that was being received. */
+enum atw_told { ATW_TOLD_GOOD, ATW_TOLD_DOUBTFUL, ATW_TOLD_BAD };
+
+static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
+				  unsigned int doubt)
 {
 	struct atw_conn *c = cs->rx_conn;
 	struct sk_buff *skb = cs->rx_skb;
 
 	cs->rx_conn = NULL;
 	cs->rx_skb = NULL;
-	if (!good)
+	/* What follows may be its remote's words. */
+	if (told == ATW_TOLD_BAD)
 		atw_conns_damage(cs);
 	if (!c)
 		return;
 
 	spin_lock(&c->lock);
-	if (good && atw_tt_stale(cs, c)) {
+	if (told == ATW_TOLD_DOUBTFUL ||
+	    (told == ATW_TOLD_GOOD && atw_tt_stale(cs, c))) {
 		cs->damaged++;
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
-	} else if (good && skb && doubt) {
-		atw_conn_doubt(cs, c, skb);
-		skb = NULL;
-	} else if (good && skb) {
-		skb = atw_conn_received(cs, c, skb, cs->rx_answer);
+	} else if (told == ATW_TOLD_GOOD && skb) {
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
+		if (doubt || !skb_queue_empty(&c->unsure)) {
+			atw_conn_doubt(cs, c, skb, doubt);
+			skb = NULL;
+		} else {
+			skb = atw_conn_deliver(cs, c, skb, cs->rx_answer);
+		}
 	}
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
 	atw_conn_put(c);
+	atw_channel_kick(cs->ch);
+}
+
+/**
+ * atw_conns_end_doubtful() - what looked like other prints probably was that
+ * @cs: the connections
+ *
+ * An answer stayed away, or one came that nobody asked for.
+ *
+ * Context: any.
+ */
+void atw_conns_end_doubtful(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1)) {
+			cs->damaged++;
+			if (atw_conn_is_stream(c))
+				atw_conn_end(c, -ECONNRESET, 0);
+			else
+				atw_conn_drop_unsure(c);
+		}
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_explain() - the module said what nobody understands
+ * @cs: the connections
+ *
+ * It was a whole line, so nobody's bytes can be in it. What it has is compared with
+ * what it should have, once a second at most: it may say such things all the time.
+ *
+ * Context: the receive path.
+ */
+void atw_conns_explain(struct atw_conns *cs)
+{
+	cs->unexplained++;
+	WRITE_ONCE(cs->compare, true);
 	atw_channel_kick(cs->ch);
 }
 
@@ -356,7 +461,8 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (c->announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
 		c->fetch = true;
 	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending ||
-	    c->unsure || (c->id && READ_ONCE(cs->reading) == c->id))
+	    !skb_queue_empty(&c->unsure) ||
+	    (c->id && READ_ONCE(cs->reading) == c->id))
 		return;
 	if (!READ_ONCE(cs->link_up))
 		atw_conn_end(c, -ENETDOWN, 0);
@@ -378,16 +484,21 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 
 	switch (ev->type) {
 	case ATW_EV_PAYLOAD_END:
-		atw_conns_payload_end(cs, true, ev->doubt);
+		atw_conns_payload_end(cs, ATW_TOLD_GOOD, ev->doubt);
 		return;
 	case ATW_EV_PAYLOAD_BAD:
-		atw_conns_payload_end(cs, false, false);
+		atw_conns_payload_end(cs, ATW_TOLD_BAD, 0);
 		return;
 	case ATW_EV_EMPTY:
-		if (ev->id != READ_ONCE(cs->reading))
-			atw_conns_damage(cs);
-		WRITE_ONCE(cs->read_empty, true);
+		/* There are no bytes in that, whoever it was for. */
+		if (ev->id == READ_ONCE(cs->reading))
+			WRITE_ONCE(cs->read_empty, true);
+		else
+			atw_conns_explain(cs);
 		break;
+	case ATW_EV_STRANGE:
+		atw_conns_explain(cs);
+		return;
 	case ATW_EV_DAMAGE:
 		atw_conns_damage(cs);
 		return;
@@ -398,17 +509,34 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		break;
 	}
 
+	if (ev->type == ATW_EV_DOUBTFUL && !ev->id) {
+		atw_conns_end_doubtful(cs);
+		return;
+	}
+	if (ev->type == ATW_EV_DOUBTFUL && cs->rx_conn) {
+		atw_conns_payload_end(cs, ATW_TOLD_DOUBTFUL, 0);
+		return;
+	}
 	c = atw_conns_get(cs, ev->id);
 	if (!c && ev->type == ATW_EV_PENDING)
 		c = atw_conns_guess_seed(cs, ev->id);
 	if (!c) {
+		/* A header that lost its comma makes an announcement of digits. */
+		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))
+			atw_conns_damage(cs);
 		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
 			atw_conns_add_foreign(cs, ev->id);
 		return;
 	}
 	spin_lock(&c->lock);
-	atw_conn_believe(cs, c);
+	/* A module that has restarted has nothing to say of what it had before. */
+	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
 	switch (ev->type) {
+	case ATW_EV_DOUBTFUL:
+		cs->damaged++;
+		if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
+		break;
 	case ATW_EV_DISCONNECT:
 		atw_conn_remote_end(cs, c);
 		break;

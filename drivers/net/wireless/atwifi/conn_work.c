@@ -38,6 +38,9 @@
  */
 void atw_conns_command_failed(struct atw_conns *cs, int err)
 {
+	/* A payload that looks as if it had swallowed an answer may have done so. */
+	if (err == -ETIMEDOUT)
+		atw_conns_end_doubtful(cs);
 	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
 		cs->need_sync = true;
 	else if (err && err != -EREMOTEIO && err != -EOPNOTSUPP &&
@@ -212,20 +215,25 @@ static bool atw_row_is_live(const struct atw_conn *c,
 
 /*
  * The module has told what it has, before which it had printed the payload that is
- * in doubt. A restarted one has nothing.
+ * in doubt. A restarted one has nothing. @marked: all that it had printed before has
+ * come, and was damage if the payload was not what it looked like.
  */
-static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there)
+static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there,
+			     bool marked)
 {
+	/* The mark was one before the query. */
+	unsigned int mark = cs->query - 1;
+
 	lockdep_assert_held(&c->lock);
 
-	if (!c->unsure)
+	if (skb_queue_empty(&c->unsure))
 		return;
-	if (ATW_UNSURE_CB(c->unsure)->query == cs->query) {
-		/* It came while the module was being asked. */
-		WRITE_ONCE(cs->reconcile, true);
-		return;
-	}
-	if (!there) {
+	if (there)
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
+	if (marked)
+		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
+	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
+	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
 		cs->damaged++;
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
@@ -233,9 +241,39 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 			atw_conn_drop_unsure(c);
 		return;
 	}
-	atw_conn_believe(cs, c);
-	if (c->remote_closed)
+	if (!skb_queue_empty(&c->unsure))
+		/* It came while the module was being asked. */
+		WRITE_ONCE(cs->reconcile, true);
+	else if (c->remote_closed)
 		atw_conn_remote_end(cs, c);
+}
+
+/* Is there a payload that may hold what is none of it? */
+static bool atw_conns_is_in_doubt(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+	bool doubt = false;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		doubt |= atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query);
+		spin_unlock(&c->lock);
+	}
+	return doubt;
+}
+
+/* See to it that of what came until now nothing is still to come. */
+static bool atw_conns_mark(struct atw_conns *cs)
+{
+	bool doubt;
+
+	spin_lock(&cs->lock);
+	cs->query++;
+	doubt = atw_conns_is_in_doubt(cs);
+	spin_unlock(&cs->lock);
+	return !doubt || !atw_channel_settle(cs->ch);
 }
 
 /* Compare what the module has with what we think it has. */
@@ -244,9 +282,10 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 	const struct atw_rows *rows = &cs->rows;
 	const struct atw_sock_row *row;
 	struct atw_conn *c;
+	bool told, marked;
 	unsigned int i;
-	bool told;
 
+	marked = atw_conns_mark(cs);
 	told = !atw_conns_query(cs) && !rows->more;
 
 	mutex_lock(&cs->ch->rx_lock);
@@ -257,7 +296,7 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 		for (i = 0; told && i < rows->n && !row; i++)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
-		atw_conns_settle(cs, c, row);
+		atw_conns_settle(cs, c, row, marked);
 		if (told && c->state == ATW_CONN_OPEN &&
 		    c->query != cs->query) {
 			if (!row || !atw_row_is_live(c, row))
@@ -847,6 +886,12 @@ bool atw_conns_work(struct atw_conns *cs)
 	}
 	if (cs->nstrange && time_after(jiffies, cs->strange_at)) {
 		cs->strange_at = jiffies + HZ;
+		WRITE_ONCE(cs->reconcile, true);
+	}
+	if (READ_ONCE(cs->compare) && time_after_eq(jiffies, cs->next_compare)) {
+		WRITE_ONCE(cs->compare, false);
+		cs->next_compare = jiffies + HZ;
+		WRITE_ONCE(cs->ask_link, true);
 		WRITE_ONCE(cs->reconcile, true);
 	}
 	/* What a remote sends may ask for it again and again: others have a turn. */

@@ -164,6 +164,7 @@ ATW_COUNTER(resets, conns.resets);
 ATW_COUNTER(overflows, conns.overflows);
 ATW_COUNTER(damaged, conns.damaged);
 ATW_COUNTER(cut, conns.cut);
+ATW_COUNTER(unexplained, conns.unexplained);
 ATW_COUNTER(passive, conns.passive);
 ATW_COUNTER(transparent, conns.tt.entries);
 ATW_COUNTER(bringups, bringups);
@@ -183,6 +184,7 @@ static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_overflows.attr,
 	&dev_attr_damaged.attr,
 	&dev_attr_cut.attr,
+	&dev_attr_unexplained.attr,
 	&dev_attr_passive.attr,
 	&dev_attr_transparent.attr,
 	&dev_attr_bringups.attr,

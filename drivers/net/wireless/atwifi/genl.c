@@ -184,6 +184,7 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 		{ ATWIFI_A_DEV_STATS_REFUSED,	&m->conns.refused },
 		{ ATWIFI_A_DEV_STATS_TRANSPARENT, &m->conns.tt.entries },
 		{ ATWIFI_A_DEV_STATS_CUT,	&m->conns.cut },
+		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, &m->conns.unexplained },
 	};
 	struct nlattr *nest;
 	size_t i;

@@ -78,6 +78,24 @@ static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
 	return true;
 }
 
+/*
+ * Does the firmware print between the parts of a payload? The classic one did until
+ * its Combo P2.23.1; in the rewrite each print takes the lock by itself. Of others it
+ * is not known until it was seen.
+ */
+static bool atw_module_tears(const struct atw_module *m)
+{
+	const char *minor = strstr(m->at_version, "_P2.");
+	u32 n;
+
+	if (m->profile != ATW_PROFILE_CLASSIC)
+		return m->profile == ATW_PROFILE_MIDDLEWARE;
+	if (!minor)
+		return false;
+	minor += strlen("_P2.");
+	return atw_parse_uint(&minor, U32_MAX, &n) && n < 23;
+}
+
 static int atw_module_identify(struct atw_module *m)
 {
 	struct atw_cmd cmd = {
@@ -104,6 +122,8 @@ static int atw_module_identify(struct atw_module *m)
 	atw_conns_set_profile(&m->conns, m->profile);
 	if (strcmp(before, m->firmware))
 		atw_conns_new_firmware(&m->conns);
+	if (atw_module_tears(m))
+		WRITE_ONCE(m->ch.parser.tears, true);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -281,23 +301,13 @@ static void atw_module_bring_up(struct atw_module *m)
 	m->told = true;
 }
 
-/* It has answered AT, but that may have been the answer to something else. */
-static int atw_module_settled(struct atw_module *m)
-{
-	int err = atw_channel_mark(&m->ch, 2 * HZ);
-
-	/* It knows no complaint like that: then nothing must come for a while. */
-	if (err == -ETIMEDOUT)
-		err = atw_channel_idle(&m->ch, HZ / 10, 2 * HZ);
-	return err;
-}
-
 /* An answer stayed away: is anybody there, and what is left? */
 static void atw_module_sync(struct atw_module *m, int tries)
 {
 	int err = -ETIMEDOUT;
 
 	WRITE_ONCE(m->conns.need_sync, false);
+	atw_conns_end_doubtful(&m->conns);
 	/* If it waits for bytes of a payload they are never to come. */
 	if (m->ch.owed) {
 		m->conns.need_reset = true;
@@ -310,8 +320,9 @@ static void atw_module_sync(struct atw_module *m, int tries)
 	}
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP)
 		err = 0;
+	/* It has answered AT, but that may have been the answer to something else. */
 	if (!err)
-		err = atw_module_settled(m);
+		err = atw_channel_settle(&m->ch);
 	if (err)
 		m->conns.need_reset = true;
 	else
@@ -409,6 +420,12 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		WRITE_ONCE(m->restart, true);
 		m->next_probe = jiffies;
 		atw_channel_kick(&m->ch);
+		break;
+	case ATW_EV_STRANGE:
+		/* While it is looked for it may be anything. */
+		if (m->state == ATW_MODULE_PROBING)
+			break;
+		atw_conns_event(&m->conns, ev);
 		break;
 	case ATW_EV_WIFI_DISCONNECT:
 		atw_conns_set_link(&m->conns, false);

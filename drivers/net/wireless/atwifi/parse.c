@@ -6,9 +6,20 @@
  * prints: its header, the bytes, and a closing CR LF. Firmware that does not
  * keep the three together may print another task's line between them. What
  * comes before the closing heals by itself, since nearly every print begins
- * with CR LF. What comes before the payload shifts it: there are then several
- * readings of the same bytes, told apart by where the closing CR LF is. Only
- * where exactly one reading is consistent it is taken, else it is reported bad.
+ * with CR LF. What comes before the payload shifts it.
+ *
+ * A remote chooses what is in its payload, so that nothing in there proves that
+ * it is not the payload. Three things follow. A payload that is closed where it
+ * should be is taken for what its header said; where it looks like the print of
+ * another task it is told to be in doubt, and it is the caller's to ask before it
+ * is used. A payload that is not closed there is repaired only where the firmware
+ * is known to tear, and only for the answer that is awaited at that moment: that
+ * is printed far more often than all else, and there is one of it. Any other one
+ * is bad.
+ *
+ * A line of a form that is not known may be a new one, or what is left of another
+ * after bytes were lost. It is damage only where it may be what is left of a
+ * payload: that alone costs others than the one who is spoken of.
  *
  * All decisions are made byte by byte, so they cannot depend on how the bytes
  * were cut into chunks.
@@ -35,8 +46,10 @@ enum {
 	ATW_KIND_LOST,		/* a connection's that was swallowed by another */
 };
 
-/* Readings of one payload: untorn, and torn by 1, 2, ... prints. */
-#define ATW_READINGS_MAX	8
+/* Between two prints there are a closing and a leading CR LF, and where prints tear
+ * each other those of two or three.
+ */
+#define ATW_BLANKS_MAX		8
 
 static size_t atw_min(size_t a, size_t b)
 {
@@ -46,6 +59,12 @@ static size_t atw_min(size_t a, size_t b)
 static bool atw_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
+}
+
+static bool atw_is_alnum(char c)
+{
+	return atw_is_digit(c) || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z');
 }
 
 static bool atw_begins(const char *s, const char *lit)
@@ -390,12 +409,51 @@ static bool atw_parse_id(const char *s, u32 *id)
 }
 
 /* What was read of it already is as good as anything. */
-static enum atw_event_type atw_damage(struct atw_event *ev)
+static enum atw_event_type atw_nobody(struct atw_event *ev,
+				      enum atw_event_type type)
 {
 	ev->id = 0;
 	ev->id2 = 0;
 	ev->len = 0;
-	return ATW_EV_DAMAGE;
+	return type;
+}
+
+static enum atw_event_type atw_damage(struct atw_event *ev)
+{
+	return atw_nobody(ev, ATW_EV_DAMAGE);
+}
+
+static enum atw_event_type atw_strange(struct atw_event *ev)
+{
+	return atw_nobody(ev, ATW_EV_STRANGE);
+}
+
+/* Nothing but characters that are printed as such. */
+static bool atw_is_text(const char *s)
+{
+	while (*s >= ' ' && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+/* How much of a word has another one at its begin and at its end? */
+static size_t atw_shares(const char *s, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+	size_t head, tail;
+
+	for (head = 0; head < len && head < n && s[head] == word[head]; head++)
+		;
+	for (tail = 0; tail < len && tail < n &&
+	     s[len - 1 - tail] == word[n - 1 - tail]; tail++)
+		;
+	return head + tail;
+}
+
+/* May a word be what is left of another one, of which bytes in a row were lost? */
+static bool atw_is_left_of(const char *s, size_t len, const char *word)
+{
+	return len <= strlen(word) && atw_shares(s, len, word) >= len;
 }
 
 static const struct {
@@ -406,29 +464,32 @@ static const struct {
 	{ "Dissconnect,",	ATW_EV_DISCONNECT },
 	{ "Reconnect,",		ATW_EV_RECONNECT },
 	{ "AutoDel,",		ATW_EV_AUTODEL },
+	{ "Seed,",		ATW_EV_SEED },
 };
 
-/* What follows "+EVENT:Socket". */
+/* What follows "+EVENT:Socket", if it is known; ATW_EV_NONE if not. */
 static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 {
 	size_t i;
 
+	enum atw_event_type type;
+	bool good;
+
 	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
 		if (!atw_skip(&s, atw_socket_events[i].name))
 			continue;
-		return atw_parse_id(s, &ev->id) ? atw_socket_events[i].type :
-						  atw_damage(ev);
+		type = atw_socket_events[i].type;
+		good = type == ATW_EV_SEED ?
+		       atw_parse_pair(s, &ev->id, &ev->id2) && ev->id :
+		       atw_parse_id(s, &ev->id);
+		return good ? type : ATW_EV_NONE;
 	}
-	if (atw_skip(&s, "Down,")) {
-		if (!atw_parse_pair(s, &ev->id, &ev->len))
-			return atw_damage(ev);
-		return ev->id && ev->len && ev->len <= ATW_PAYLOAD_MAX ?
-		       ATW_EV_PENDING : atw_damage(ev);
-	}
-	if (atw_skip(&s, "Seed,"))
-		return atw_parse_pair(s, &ev->id, &ev->id2) && ev->id ?
-		       ATW_EV_SEED : atw_damage(ev);
-	return atw_damage(ev);
+	if (!atw_skip(&s, "Down,"))
+		return ATW_EV_NONE;
+	if (!atw_parse_pair(s, &ev->id, &ev->len) || !ev->id ||
+	    ev->len > ATW_PAYLOAD_MAX)
+		return atw_damage(ev);
+	return ev->len ? ATW_EV_PENDING : atw_strange(ev);
 }
 
 static const struct {
@@ -443,8 +504,8 @@ static const struct {
 	{ "SCAN DONE",		ATW_EV_NOTE },
 };
 
-/* What follows "+EVENT:WIFI_". */
-static enum atw_event_type atw_wifi_event(const char *s, struct atw_event *ev)
+/* What follows "+EVENT:WIFI_", if it is known; ATW_EV_NONE if not. */
+static enum atw_event_type atw_wifi_event(const char *s)
 {
 	size_t i;
 
@@ -454,18 +515,10 @@ static enum atw_event_type atw_wifi_event(const char *s, struct atw_event *ev)
 	/* Its own clients, by their MAC. */
 	if (!atw_skip(&s, "APCLIENTCONNECTED:") &&
 	    !atw_skip(&s, "APCLIENTDISCONNECT:"))
-		return atw_damage(ev);
+		return ATW_EV_NONE;
 	for (i = 0; atw_hex(s[i]) >= 0; i++)
 		;
-	return i == 12 && !s[i] ? ATW_EV_NOTE : atw_damage(ev);
-}
-
-/* Nothing but characters that are printed as such. */
-static bool atw_is_text(const char *s)
-{
-	while (*s >= ' ' && *s < 0x7f)
-		s++;
-	return !*s;
+	return i == 12 && !s[i] ? ATW_EV_NOTE : ATW_EV_NONE;
 }
 
 /* Events of what the driver has no use for. */
@@ -474,7 +527,7 @@ static const char *const atw_foreign_events[] = {
 	"MQTT_CONNECT", "MQTT_DISCONNECT", "MQTT_MALLOC_ERROR",
 };
 
-/* What follows "+EVENT:" of one that is not ours: is it whole? */
+/* What follows "+EVENT:" of one that is not ours: is it known, and whole? */
 static bool atw_is_foreign_event(const char *s)
 {
 	size_t i;
@@ -498,14 +551,57 @@ static bool atw_is_foreign_event(const char *s)
 	return atw_skip(&s, "CloudDown,") && strchr(s, ',');
 }
 
+/* What follows "+EVENT:" of an event that is not known: is it a whole line? */
+static bool atw_is_whole_event(const char *s)
+{
+	bool upper = false, lower = false, line = false;
+	const char *args;
+	size_t n, i;
+	u32 num;
+
+	for (n = 0; s[n] && s[n] != ',' && s[n] != ':'; n++) {
+		if (s[n] >= 'a' && s[n] <= 'z')
+			lower = true;
+		else if (s[n] == '_' || s[n] == ' ')
+			line = true;
+		else if (s[n] >= 'A' && s[n] <= 'Z')
+			upper = true;
+		else
+			return false;
+	}
+	/* A name is "LIKE_THIS" or "LikeThis". */
+	if (!upper || (lower && line) || !atw_is_text(s + n))
+		return false;
+	/* Of those that announce bytes no letter may be missing, or be too many. */
+	if (atw_is_left_of(s, n, "SocketDown") || atw_is_left_of(s, n, "MQTT_SUB"))
+		return false;
+	args = s + n;
+	if (strstr(args, "Down,"))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++)
+		if (atw_begins(s, "Socket") &&
+		    atw_begins(s + strlen("Socket"), atw_socket_events[i].name))
+			return true;
+	return atw_shares(s, n, "SocketDown") < 4 || !atw_skip(&args, ",") ||
+	       !atw_parse_uint(&args, U32_MAX, &num) || !atw_skip(&args, ",") ||
+	       !atw_parse_uint(&args, U32_MAX, &num) || *args != ',';
+}
+
 /* What follows "+EVENT:". */
 static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 {
-	if (atw_skip(&s, "Socket"))
-		return atw_socket_event(s, ev);
-	if (atw_skip(&s, "WIFI_") || atw_skip(&s, "WIFI "))
-		return atw_wifi_event(s, ev);
-	return atw_is_foreign_event(s) ? ATW_EV_NOTE : atw_damage(ev);
+	enum atw_event_type type = ATW_EV_NONE;
+	const char *rest = s;
+
+	if (atw_skip(&rest, "Socket"))
+		type = atw_socket_event(rest, ev);
+	else if (atw_skip(&rest, "WIFI_") || atw_skip(&rest, "WIFI "))
+		type = atw_wifi_event(rest);
+	else if (atw_is_foreign_event(s))
+		type = ATW_EV_NOTE;
+	if (type != ATW_EV_NONE)
+		return type;
+	return atw_is_whole_event(s) ? atw_strange(ev) : atw_damage(ev);
 }
 
 /* What follows the '+' of "+NAME:" or "+NAME :"; NULL if it is not such. */
@@ -570,6 +666,72 @@ static bool atw_is_banner(const char *s)
 	return false;
 }
 
+/*
+ * "+NAME:..." in capitals: an answer that nobody awaits any more, or a new one. Not
+ * what is left of a line that announced bytes.
+ */
+static bool atw_is_named(const char *s)
+{
+	static const char *const counted[] = {
+		"EVENT", "SOCKETREAD", "DATA", "BLUFIDATA", "SSLCRET",
+	};
+	const char *rest = *s == '+' ? atw_skip_name(s + 1) : NULL;
+	size_t i, len;
+
+	if (!rest || !atw_is_text(rest))
+		return false;
+	len = rest - s - 2;
+	for (i = 0; i < ARRAY_SIZE(counted); i++)
+		if (atw_is_left_of(s + 1, len, counted[i]))
+			return false;
+	return true;
+}
+
+/* "<n> ...,<MAC>" or "<n>,...,<MAC>" with n up to 99: of a scan's list. */
+static bool atw_is_scan_row(const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+	size_t len = strlen(s);
+	u8 mac[6];
+
+	return digits && digits <= 2 && (s[digits] == ' ' || s[digits] == ',') &&
+	       len > digits + 18 && s[len - 18] == ',' && atw_is_text(s) &&
+	       atw_parse_mac(s + len - 17, s + len, mac);
+}
+
+/* "[word]..." or "word[word]...", as the vendors' systems begin what they log. */
+static bool atw_is_log(const char *s)
+{
+	size_t n = 0;
+
+	if (!atw_is_text(s))
+		return false;
+	while (atw_is_alnum(*s) || *s == '_')
+		s++;
+	if (*s++ != '[')
+		return false;
+	while (atw_is_alnum(s[n]) || (s[n] && strchr(" _-.:", s[n])))
+		n++;
+	return n && s[n] == ']';
+}
+
+/* Is it a whole line, and no announcement can have become that? */
+static bool atw_is_strange(const char *s)
+{
+	/* One of these is left of it wherever a few bytes are lost, or come in. */
+	static const char *const left[] = {
+		"+EVEN", "VENT:", "Down,", "SOCKETR", "READ,", "READ:",
+	};
+	struct atw_sock_row row;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(left); i++)
+		if (strstr(s, left[i]))
+			return false;
+	return atw_is_named(s) || atw_parse_sock_row(s, &row) ||
+	       atw_is_scan_row(s) || atw_is_log(s) || !s[strspn(s, "> ")];
+}
+
 /* What a whole line means, without a look at the parser's state. */
 static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 {
@@ -596,12 +758,12 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	if (atw_skip(&s, "+Seed:")) {
 		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
 			return ATW_EV_SEED;
-		return atw_damage(ev);
+		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
 	}
 	if (atw_skip(&s, "connect success ConID=")) {
 		if (atw_parse_id(s, &ev->id))
 			return ATW_EV_CONNECTED;
-		return atw_damage(ev);
+		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
 	}
 	if (atw_begins(s, "Unknown cmd:"))
 		return ATW_EV_UNKNOWN;
@@ -614,8 +776,10 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	    atw_is_value_line(s) || atw_is_banner(s))
 		return ATW_EV_INFO;
 	if (atw_begins(s, "AT"))
-		return ATW_EV_ECHO;
-	return ATW_EV_LINE;
+		/* No command has a ':' behind its name, but some answers begin so. */
+		return atw_begins(s, "AT+") && atw_skip_name(s + 3) ?
+		       ATW_EV_INFO : ATW_EV_ECHO;
+	return atw_is_strange(s) ? ATW_EV_STRANGE : ATW_EV_LINE;
 }
 
 /* Remember the number of an error line until the line that says ERROR. */
@@ -638,18 +802,37 @@ static void atw_note_error(struct atw_parser *p)
 	p->err_code = code;
 }
 
+/* An empty line: more of them in a row than the module prints are a payload's. */
+static void atw_blank_line(struct atw_parser *p, struct atw_event *ev)
+{
+	p->blank = true;
+	if (p->blanks <= ATW_BLANKS_MAX && ++p->blanks > ATW_BLANKS_MAX)
+		ev->type = atw_damage(ev);
+}
+
+/* A print that is known to begin with a CR LF, and lacks it: see atw_line_step(). */
+static bool atw_lacks_crlf(const struct atw_parser *p,
+			   const struct atw_event *ev)
+{
+	const char *name, *end;
+	u32 code;
+
+	return p->suspect && (ev->type == ATW_EV_OK ||
+			      ev->type == ATW_EV_ERROR ||
+			      ev->type == ATW_EV_BUSY ||
+			      atw_is_error_line(p->line, &name, &end, &code));
+}
+
 /* The line is over: what did it say? */
 static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 {
 	unsigned int len = p->line_len;
 	bool lost = p->overlong;
 	bool drop = p->drop;
-	bool suspect = p->suspect;
 
 	p->line_len = 0;
 	p->overlong = false;
 	p->drop = false;
-	p->suspect = false;
 	if (drop || lost)
 		p->blank = false;
 	if (drop)
@@ -661,11 +844,16 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	while (len && p->line[len - 1] == '\r')
 		len--;
 	if (!len) {
-		p->blank = true;
+		p->suspect = false;
+		atw_blank_line(p, ev);
 		return;
 	}
-	p->blank = false;
 	p->line[len] = '\0';
+	/* What follows a prompt of "> ". */
+	if (strspn(p->line, " ") == len)
+		return;
+	p->blank = false;
+	p->blanks = 0;
 	ev->text = p->line;
 	ev->text_len = len;
 	if (memchr(p->line, '\0', len)) {
@@ -674,10 +862,8 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	}
 
 	ev->type = atw_classify(p->line, ev);
-	/* Another print that lacks its first CR LF: see atw_line_step(). */
-	p->damage = suspect && (ev->type == ATW_EV_OK ||
-				ev->type == ATW_EV_ERROR ||
-				ev->type == ATW_EV_BUSY);
+	p->doubtful = atw_lacks_crlf(p, ev);
+	p->suspect = false;
 	switch (ev->type) {
 	case ATW_EV_ERROR:
 		ev->code = p->err_code;
@@ -741,15 +927,23 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 		s = comma;
 	}
 	if (!atw_parse_uint(&s, ATW_PAYLOAD_MAX, &len) || *s != ',' || s[1] ||
-	    (kind != ATW_KIND_OTHER && !id) || (kind <= ATW_KIND_READ && !len)) {
+	    (kind != ATW_KIND_OTHER && !id)) {
 		ev->type = atw_damage(ev);
 		p->line_len = 0;
 		p->drop = true;
 		return;
 	}
+	if (kind <= ATW_KIND_READ && !len) {
+		/* What follows is the end of the line. */
+		ev->id = id;
+		ev->type = kind == ATW_KIND_READ ? ATW_EV_EMPTY : atw_strange(ev);
+		p->line_len = 0;
+		return;
+	}
 
 	p->lead = p->blank;
 	p->blank = false;
+	p->blanks = 0;
 	p->suspect = false;
 	atw_count(p, kind, id, len);
 	if (kind != ATW_KIND_OTHER) {
@@ -814,9 +1008,10 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 			 * This print lacks its first CR LF, and the payload
 			 * before it ended with a LF: two bytes were lost, what
 			 * closed it was taken for its end, and the CR LF of
-			 * this print for what closes it.
+			 * this print for what closes it. Nothing else is.
 			 */
-			ev->type = atw_damage(ev);
+			ev->type = ATW_EV_DOUBTFUL;
+			ev->id = p->id;
 			p->suspect = false;
 			return i;
 		}
@@ -830,106 +1025,158 @@ static u8 atw_at(const struct atw_parser *p, u32 i)
 	return i < p->len ? p->sink[i] : p->hold[i - p->len];
 }
 
-/*
- * The starts of prints that may tear a payload; @bare: also without a CR LF
- * before it, @second: also without one if it follows the value of an answer.
- */
+/* Is there a CR LF at byte @i? */
+static bool atw_closes(const struct atw_parser *p, u32 i)
+{
+	return i + 2 <= p->len + p->hold_len &&
+	       p->hold[i - p->len] == '\r' && p->hold[i - p->len + 1] == '\n';
+}
+
+/* How what other tasks print begins; @answer: only while one is awaited. */
 static const struct {
 	const char *lit;
-	bool bare;
-	bool second;
+	bool answer;
 } atw_prints[] = {
-	{ "OK",				false,	true },
-	{ "+OK",			false,	true },
-	{ "ERROR",			false,	true },
-	{ "+ERROR",			false,	true },
-	{ "+EVENT:WIFI",		true,	true },
-	{ "+EVENT:Socket",		false,	false },
-	{ "+EVENT:BLE_",		false,	false },
-	{ "+EVENT:MQTT_",		false,	false },
-	{ "[Busy]Cmd running",		false,	false },
-	{ "connect success ConID=",	true,	true },
-	{ "AT+",			false,	false },
-	{ "+",				false,	false },
+	{ "\r\n+EVENT:",		false },
+	{ "+EVENT:",			false },
+	{ "\r\nOK\r\n",		true },
+	{ "\r\nERROR\r\n",		true },
+	{ "\r\n+",			true },
+	{ "\r\nAT+",			true },
+	{ "\r\n[Busy]",		true },
+	{ "connect success ConID=",	true },
+	{ "\r\nconnect success ConID=", true },
+	{ "+SOCKETREAD",		true },
 };
 
-static bool atw_print_begins(const char *s, size_t len, bool crlf, bool second)
+/* Are these the bytes from @i on, as far as there are any? */
+static bool atw_may_be(const struct atw_parser *p, u32 i, const char *lit)
 {
+	u32 end = p->len + p->hold_len;
+
+	for (; *lit && i < end; lit++, i++)
+		if (atw_at(p, i) != (u8)*lit)
+			return false;
+	return true;
+}
+
+/*
+ * Does the payload look as if another task's print had torn it from its header? If
+ * one did, what closed it is the remote's choice.
+ */
+static bool atw_payload_looks_torn(const struct atw_parser *p)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(atw_prints); i++)
+		if ((!atw_prints[i].answer || p->expect_final) &&
+		    atw_may_be(p, 0, atw_prints[i].lit))
+			return true;
+	return false;
+}
+
+/*
+ * Does it end with the answer that is awaited, but for the end of its line? So it
+ * does when as many bytes at the end of the payload were lost as that answer has.
+ */
+static bool atw_payload_has_answer(const struct atw_parser *p)
+{
+	static const char *const finals[] = { "OK", "ERROR" };
 	size_t i, n;
 
-	for (i = 0; i < ARRAY_SIZE(atw_prints); i++) {
-		if (!crlf && !atw_prints[i].bare &&
-		    !(second && atw_prints[i].second))
-			continue;
-		n = strlen(atw_prints[i].lit);
-		if (!memcmp(s, atw_prints[i].lit, atw_min(n, len)))
+	for (i = 0; p->expect_final && i < ARRAY_SIZE(finals); i++) {
+		n = strlen(finals[i]);
+		if (p->len > n && !memcmp(p->sink + p->len - n, finals[i], n))
 			return true;
 	}
 	return false;
 }
 
-/* Is a whole line one that is printed by itself, and not cut from others? */
-static bool atw_print_known(const char *line, bool *value)
+/* Skip what is awaited; *more: bytes are missing that could make it so. */
+static bool atw_skip_more(const char **s, const char *lit, bool *more)
 {
-	struct atw_event ev;
+	size_t n = strlen(*s);
 
-	*value = false;
-	switch (atw_classify(line, &ev)) {
-	case ATW_EV_OK:
-	case ATW_EV_ERROR:
-	case ATW_EV_BUSY:
-	case ATW_EV_CONNECTED:
-	case ATW_EV_SEED:
-	case ATW_EV_DISCONNECT:
-	case ATW_EV_RECONNECT:
-	case ATW_EV_AUTODEL:
-	case ATW_EV_WIFI_CONNECT:
-	case ATW_EV_WIFI_GOT_IP:
-	case ATW_EV_WIFI_DISCONNECT:
-	case ATW_EV_PENDING:
-	case ATW_EV_NOTE:
-		return true;
-	case ATW_EV_INFO:
-		*value = true;
-		return true;
-	default:
+	if (n < strlen(lit) && !memcmp(*s, lit, n))
+		*more = true;
+	return atw_skip(s, lit);
+}
+
+/* The same for a number, and what is behind it. */
+static bool atw_skip_number(const char **s, const char *lit, bool *more)
+{
+	u32 n;
+
+	if (!**s)
+		*more = true;
+	return atw_parse_uint(s, U32_MAX, &n) && atw_skip_more(s, lit, more);
+}
+
+/* The same for "+NAME:". */
+static bool atw_skip_name_more(const char **s, bool *more)
+{
+	const char *rest;
+
+	if (!atw_skip_more(s, "+", more))
 		return false;
-	}
+	if (!(*s)[strspn(*s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")])
+		*more = true;
+	rest = atw_skip_name(*s);
+	if (rest)
+		*s = rest;
+	return rest;
+}
+
+/* Skip "\r\nOK\r\n", "\r\n+NAME:<code>\r\nERROR\r\n" and the like. */
+static bool atw_skip_final(const char **s, bool *more)
+{
+	if (!atw_skip_more(s, "\r\n", more))
+		return false;
+	if (atw_skip_more(s, "OK\r\n", more) ||
+	    atw_skip_more(s, "ERROR\r\n", more) ||
+	    atw_skip_more(s, "+ERROR\r\n", more))
+		return true;
+	atw_skip_more(s, "AT", more);
+	return atw_skip_name_more(s, more) &&
+	       atw_skip_number(s, "\r\n", more) &&
+	       (atw_skip_more(s, "OK\r\n", more) ||
+		atw_skip_more(s, "ERROR\r\n", more) ||
+		atw_skip_more(s, "+ERROR\r\n", more));
 }
 
 /*
- * Does a print begin at byte @from? Returns its length, 0 if there is none, -1
- * if more bytes must tell.
+ * Is the print that begins at byte @from the answer that is awaited, and is the
+ * payload closed where it should be without that? Returns the length of the answer,
+ * 0 if it is not so, -1 if more bytes must tell.
  */
-static int atw_print_at(const struct atw_parser *p, u32 from, bool *value)
+static int atw_torn_by(const struct atw_parser *p, u32 from)
 {
-	u32 end = atw_min(p->len + p->hold_len, ATW_TEAR_MAX);
-	char line[ATW_TEAR_MAX + 1];
-	bool second = *value;
-	bool crlf = false;
-	u32 i = from, n = 0;
+	u32 end = atw_min(p->len + p->hold_len, from + ATW_TEAR_MAX);
+	char text[ATW_TEAR_MAX + 1];
+	const char *s = text;
+	bool more = false;
+	u32 n = 0;
+	bool is;
 
-	*value = false;
-	if (i < end && atw_at(p, i) == '>' && p->expect_prompt)
-		return 1;
-	if (i < end && atw_at(p, i) == '\r') {
-		if (++i < end && atw_at(p, i) != '\n')
-			return 0;
-		if (i++ < end)
-			crlf = true;
+	while (from + n < end && atw_at(p, from + n)) {
+		text[n] = atw_at(p, from + n);
+		n++;
 	}
-	for (; i < end && atw_at(p, i) >= ' ' && atw_at(p, i) < 0x7f; i++)
-		line[n++] = atw_at(p, i);
-	line[n] = '\0';
-	if (n && !atw_print_begins(line, n, crlf, second))
-		return 0;
-	if (i >= end)
-		return end == ATW_TEAR_MAX ? 0 : -1;
-	if (atw_at(p, i) != '\r' || !atw_print_known(line, value))
-		return 0;
-	if (++i >= end)
-		return end == ATW_TEAR_MAX ? 0 : -1;
-	return atw_at(p, i) == '\n' ? i + 1 - from : 0;
+	text[n] = '\0';
+	/* Before it has said '>' the module has no other answer. */
+	if (p->expect_prompt)
+		is = atw_skip_more(&s, ">", &more);
+	else
+		is = p->expect_final &&
+		     ((atw_skip_more(&s, "connect success ConID=", &more) &&
+		       atw_skip_number(&s, "\r\n", &more)) ||
+		      (s == text && atw_skip_final(&s, &more)));
+	if (!is)
+		return more && n < ATW_TEAR_MAX && from + n == end ? -1 : 0;
+	n = s - text;
+	if (p->hold_len < n + 2)
+		return -1;
+	return atw_closes(p, p->len + n) ? n : 0;
 }
 
 /* "<id>,<len>," at byte @i: the byte behind it, 0 if it is not such. */
@@ -1033,16 +1280,13 @@ static void atw_payload_bad(struct atw_parser *p, struct atw_event *ev)
 }
 
 /* Bytes to be parsed again, before what is left of earlier ones. */
-static void atw_replay(struct atw_parser *p, const u8 *a, unsigned int na,
-		       const u8 *b, unsigned int nb)
+static void atw_replay(struct atw_parser *p, const u8 *bytes, unsigned int n)
 {
 	unsigned int left = p->replay_len - p->replay_pos;
 
-	memmove(p->replay + na + nb, p->replay + p->replay_pos, left);
-	memcpy(p->replay, a, na);
-	if (nb)
-		memcpy(p->replay + na, b, nb);
-	p->replay_len = na + nb + left;
+	memmove(p->replay + n, p->replay + p->replay_pos, left);
+	memcpy(p->replay, bytes, n);
+	p->replay_len = n + left;
 	p->replay_pos = 0;
 }
 
@@ -1075,7 +1319,7 @@ static bool atw_payload_has_boot(const struct atw_parser *p)
 	return false;
 }
 
-/* The payload is right if @torn bytes before it are another print's. */
+/* The payload is over, and @torn bytes before it are another print's. */
 static void atw_payload_good(struct atw_parser *p, u32 torn,
 			     struct atw_event *ev)
 {
@@ -1095,75 +1339,69 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 					      ATW_EV_PAYLOAD_END;
 	ev->id = p->id;
 	ev->len = p->len;
-	if (p->kind == ATW_KIND_CERT)
+	if (p->kind == ATW_KIND_CERT || !p->sink)
 		return;
 
-	if (!torn) {
-		ev->doubt = p->sink && atw_payload_has_boot(p);
-		p->suspect = p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
-			     p->sink[p->len - 1] == '\n';
-		atw_replay(p, p->hold + 2, p->hold_len - 2, NULL, 0);
-		return;
+	if (torn) {
+		/* The module had these bytes before it had that to say. */
+		for (i = 0; i < torn; i++)
+			print[i] = atw_at(p, i);
+		for (i = 0; i < p->len; i++)
+			p->sink[i] = atw_at(p, torn + i);
+		atw_replay(p, print, torn);
 	}
-
-	for (i = 0; i < torn; i++)
-		print[i] = atw_at(p, i);
-	if (torn < p->len) {
-		memmove(p->sink, p->sink + torn, p->len - torn);
-		memcpy(p->sink + p->len - torn, p->hold, torn);
-	} else {
-		memcpy(p->sink, p->hold + (torn - p->len), p->len);
-	}
-	/* A print that tore it does not tell that the module had it after that. */
 	if (atw_payload_has_boot(p))
-		ev->type = ATW_EV_PAYLOAD_BAD;
-	/* The module had these bytes before it had that to say. */
-	atw_replay(p, print, torn, p->hold + torn + 2,
-		   p->hold_len - torn - 2);
-}
-
-/* Is there a CR LF at byte @i? */
-static bool atw_closes(const struct atw_parser *p, u32 i)
-{
-	return i + 2 <= p->len + p->hold_len &&
-	       p->hold[i - p->len] == '\r' && p->hold[i - p->len + 1] == '\n';
+		ev->doubt |= ATW_DOUBT_BOOT;
+	if (atw_payload_looks_torn(p) || atw_payload_has_answer(p))
+		ev->doubt |= ATW_DOUBT_FRAME;
 }
 
 /*
- * Decide which reading of the payload is right. Returns false if more bytes
- * are needed; not if @last, then there are no more.
+ * Another print came between the payload and what closes it, which is then an empty
+ * line. @which: it may have come before the payload as well, and who knows which of
+ * the two it was? Nor can it be known of one that ends as if two bytes of it were
+ * lost, so that this is what closes it. In all cases the frame is the same.
  */
+static void atw_payload_late(struct atw_parser *p, bool which,
+			     struct atw_event *ev)
+{
+	bool closed = p->len >= 2 && p->sink[p->len - 2] == '\r' &&
+		      p->sink[p->len - 1] == '\n';
+
+	atw_payload_good(p, 0, ev);
+	atw_replay(p, p->hold, p->hold_len);
+	if (which || closed)
+		ev->type = ATW_EV_DOUBTFUL;
+}
+
+/* Decide on the payload. Returns false if more bytes are needed; not if @last. */
 static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 {
-	u32 torn = 0, right = 0, readings = 0, found = 0;
-	bool value = false;
-	int n;
+	int before = 0, after = 0;
 
-	for (;;) {
-		/* An answer's value is no print without what ends it. */
-		if (!value) {
-			if (!last && p->hold_len < torn + 2)
-				return false;
-			if (atw_closes(p, p->len + torn)) {
-				found++;
-				right = torn;
-			}
-		}
-		if (!p->sink || p->kind > ATW_KIND_READ)
-			break;
-		if (++readings == ATW_READINGS_MAX)
-			break;
-		n = atw_print_at(p, torn, &value);
-		if (n < 0 && !last)
-			return false;
-		if (n <= 0)
-			break;
-		torn += n;
+	if (atw_closes(p, p->len)) {
+		atw_payload_good(p, 0, ev);
+		p->suspect = p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
+			     p->sink[p->len - 1] == '\n';
+		return true;
 	}
-	if (found == 1)
-		atw_payload_good(p, right, ev);
-	else
+	if (p->sink && p->kind <= ATW_KIND_READ) {
+		before = atw_torn_by(p, 0);
+		after = atw_torn_by(p, p->len);
+	}
+	if (!last && (before < 0 || after < 0))
+		return false;
+	if (before <= 0 && after <= 0) {
 		atw_payload_bad(p, ev);
+	} else if (!p->tears) {
+		/* From now on it is known. */
+		p->tears = true;
+		atw_payload_bad(p, ev);
+	} else if (after > 0) {
+		atw_payload_late(p, before == after, ev);
+	} else {
+		atw_payload_good(p, before, ev);
+	}
 	return true;
 }
 
@@ -1221,9 +1459,10 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 
 	memset(ev, 0, sizeof(*ev));
 	while (ev->type == ATW_EV_NONE) {
-		if (p->damage) {
-			p->damage = false;
-			ev->type = atw_damage(ev);
+		if (p->doubtful) {
+			p->doubtful = false;
+			ev->type = ATW_EV_DOUBTFUL;
+			ev->id = p->id;
 		} else if (p->replay_pos < p->replay_len) {
 			/* One by one: a step may put bytes before the rest. */
 			u8 c = p->replay[p->replay_pos++];
@@ -1242,7 +1481,8 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
  * atw_parser_sink() - give the payload a place
  * @p: the parser, which has just reported ATW_EV_PAYLOAD
  * @sink: place for the bytes of that event, or NULL to skip them; must stay
- *	until ATW_EV_PAYLOAD_END, ATW_EV_PAYLOAD_BAD or a new start
+ *	until ATW_EV_PAYLOAD_END, ATW_EV_PAYLOAD_BAD, ATW_EV_DOUBTFUL or a new
+ *	start
  */
 void atw_parser_sink(struct atw_parser *p, u8 *sink)
 {
@@ -1254,8 +1494,8 @@ void atw_parser_sink(struct atw_parser *p, u8 *sink)
  * @p: the parser
  * @ev: the event, if there is one
  *
- * Between two readings of a payload the bytes that follow decide. If none
- * follow, this decides with what is there.
+ * Where a payload was perhaps torn the bytes that follow decide. If none follow,
+ * this decides with what is there.
  *
  * Return: true if there is an event; atw_parse() is then to be called until
  *	there are no more

@@ -14,8 +14,8 @@
 #define ATW_PAYLOAD_MAX		8192
 /* Servers in the answer to AT+WDNS?. */
 #define ATW_DNS_MAX		2
-/* Longest print that may tear a payload from its header and be taken out. */
-#define ATW_TEAR_MAX		128
+/* Longest answer that may tear a payload from its header and be taken out. */
+#define ATW_TEAR_MAX		64
 
 /**
  * enum atw_event_type - what the module said
@@ -27,7 +27,8 @@
  * @ATW_EV_BUSY: the command was dropped, nothing was executed
  * @ATW_EV_PROMPT: '>' while it was awaited
  * @ATW_EV_READY: the module has started again
- * @ATW_EV_ECHO: a line that begins with "AT" and is no error line: echo is on
+ * @ATW_EV_ECHO: a line that begins with "AT" and is no answer, in text: the echo of
+ *	a command, if there was such a one
  * @ATW_EV_CONNECTED: "connect success ConID=", id
  * @ATW_EV_INFO: a known line that a query may want, in text
  * @ATW_EV_LINE: a line that no known form explains, in text: damage, unless it
@@ -43,13 +44,18 @@
  *	AT+SOCKETREAD=id
  * @ATW_EV_PAYLOAD: len bytes for id follow: the caller may give them a place
  *	with atw_parser_sink() before it goes on; without, they are skipped
- * @ATW_EV_PAYLOAD_END: all bytes are in the sink, checked
+ * @ATW_EV_PAYLOAD_END: all bytes are in the sink, checked, with what doubt is left
  * @ATW_EV_PAYLOAD_BAD: id's payload is damaged, its bytes must not be used; for
  *	all others it is as ATW_EV_DAMAGE
+ * @ATW_EV_DOUBTFUL: the framing is intact, but not what was or would be told of
+ *	id's last payload: it concerns nobody else. The channel has it without an id
+ *	for an answer that nobody awaits: it concerns all payloads that are in doubt
  * @ATW_EV_CERT: len bytes of certificate id follow: as ATW_EV_PAYLOAD
  * @ATW_EV_CERT_END: all of them are in the sink
  * @ATW_EV_EMPTY: "+SOCKETREAD,id,0"
  * @ATW_EV_NOTE: a known line without a meaning to the driver
+ * @ATW_EV_STRANGE: a line that is whole by its looks, of a form that is not known or
+ *	at a moment at which nobody asked for it, in text: no payload can hide in it
  * @ATW_EV_DAMAGE: bytes that cannot be explained: the header of anybody's
  *	payload may have been among them
  */
@@ -76,11 +82,24 @@ enum atw_event_type {
 	ATW_EV_PAYLOAD,
 	ATW_EV_PAYLOAD_END,
 	ATW_EV_PAYLOAD_BAD,
+	ATW_EV_DOUBTFUL,
 	ATW_EV_CERT,
 	ATW_EV_CERT_END,
 	ATW_EV_EMPTY,
 	ATW_EV_NOTE,
+	ATW_EV_STRANGE,
 	ATW_EV_DAMAGE,
+};
+
+/**
+ * enum atw_doubt - why a payload may not be what its remote sent
+ * @ATW_DOUBT_BOOT: the rest of it may be the banner of a module that has restarted
+ * @ATW_DOUBT_FRAME: it looks like other prints, and may have been taken for its
+ *	frame what is not
+ */
+enum atw_doubt {
+	ATW_DOUBT_BOOT	= 1,
+	ATW_DOUBT_FRAME	= 2,
 };
 
 /**
@@ -91,8 +110,7 @@ enum atw_event_type {
  * @len: bytes of a payload
  * @code: the module's error number
  * @answer: of a payload: it is the answer to a read
- * @doubt: of a payload's end: the rest of it may be the banner of a module that
- *	has restarted
+ * @doubt: of a payload's end: bits of enum atw_doubt
  * @text: NUL-terminated text inside the parser, good until the next call
  * @text_len: its length in bytes
  */
@@ -103,7 +121,7 @@ struct atw_event {
 	u32			len;
 	u32			code;
 	bool			answer;
-	bool			doubt;
+	unsigned int		doubt;
 	const char		*text;
 	size_t			text_len;
 };
@@ -112,16 +130,21 @@ enum atw_parse_state {
 	ATW_PS_LINE,		/* collecting a line */
 	ATW_PS_PAYLOAD,		/* counting bytes of a payload */
 	ATW_PS_CLOSE,		/* the two closing bytes of it */
-	ATW_PS_TEAR,		/* two readings are possible: collect more */
+	ATW_PS_TEAR,		/* it was perhaps torn: collect more */
 };
 
 /**
  * struct atw_parser - the parser's whole state
  * @expect_prompt: the caller awaits '>' (set by the caller, any time)
+ * @expect_final: it awaits the end of a command (likewise)
+ * @tears: the firmware is known, or was seen, to print between the parts of a
+ *	payload (likewise, and set by the parser)
  * Everything else is private to parse.c.
  */
 struct atw_parser {
 	bool			expect_prompt;
+	bool			expect_final;
+	bool			tears;
 
 	enum atw_parse_state	state;
 	char			line[ATW_LINE_MAX + 1];
@@ -130,6 +153,7 @@ struct atw_parser {
 
 	bool			drop;		/* same, told already */
 	bool			blank;		/* an empty line came before it */
+	u8			blanks;		/* so many in a row */
 
 	u32			err_code;	/* of the error line just seen */
 	char			err_name[24];
@@ -148,7 +172,7 @@ struct atw_parser {
 	unsigned int		replay_len;
 	unsigned int		replay_pos;
 
-	bool			damage;		/* to be told next */
+	bool			doubtful;	/* of the last, to be told next */
 };
 
 /**

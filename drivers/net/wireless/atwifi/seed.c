@@ -95,12 +95,26 @@ bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
 	return false;
 }
 
+/* Is it about to be deleted, as nothing of ours? */
+static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = 0; i < cs->nforeign; i++)
+		if (cs->foreign[i] == id)
+			return true;
+	return false;
+}
+
 /**
  * atw_conns_past() - may the module still speak of this number?
  * @cs: the connections
  * @id: the number
  *
- * Not when it is one damaged byte away from a connection's that lives.
+ * Not when it is one damaged byte away from a connection's that lives, unless it is
+ * one that was announced and is about to be deleted.
  *
  * Return: true if so.
  */
@@ -115,6 +129,7 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 			time_before(jiffies, cs->past[i].until);
 	past = past && !atw_conns_near_named(cs, id) &&
 	       !atw_conns_near_seed(cs, id);
+	past |= atw_conns_is_foreign(cs, id) || cs->deleting == id;
 	spin_unlock(&cs->lock);
 	return past;
 }
@@ -314,19 +329,6 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	}
 	spin_unlock(&server->lock);
 	return ok;
-}
-
-/* Is it about to be deleted, as nothing of ours? */
-static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&cs->lock);
-
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
-			return true;
-	return false;
 }
 
 /*

@@ -468,7 +468,7 @@ static bool atw_tt_is_fit(struct atw_conns *cs)
 	spin_lock(&c->lock);
 	fit = c->state == ATW_CONN_OPEN && c->transparent &&
 	      c->wish == ATW_WISH_STAY && !c->err && !c->remote_closed && !c->fetch && !c->renew &&
-	      !c->unsure && c->announced <= 0 && skb_queue_empty(&c->held);
+	      skb_queue_empty(&c->unsure) && c->announced <= 0 && skb_queue_empty(&c->held);
 	spin_unlock(&c->lock);
 	return fit;
 }

@@ -315,7 +315,7 @@ static void channel_stray_line(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, f->ids[0]);
 }
 
-/* Nor is it a row when the answer is over, or when nobody asked. */
+/* Nor is it a row when the answer is over, or when nobody asked: it may be late. */
 static void channel_late_row(struct kunit *test)
 {
 	static const struct script script[] = {
@@ -326,7 +326,39 @@ static void channel_late_row(struct kunit *test)
 	fake_finish(test, f);
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
-	KUNIT_EXPECT_EQ(test, ATW_EV_DAMAGE, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
+}
+
+/* Lines that begin with "AT", and which of them is what was written. */
+static void channel_echo(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+SOCKET?", "AT+SOCKET\r\nATTENTION\r\nAT+PING:TIMEOUT\r\n"
+		  "AT+SOCKET?\r\n\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_table);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 3U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[1]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_ECHO, f->events[2]);
+}
+
+/* An answer that nobody awaits is told, but not to a command. */
+static void channel_unasked(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT", "\r\nOK\r\n\r\nERROR\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_at);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_DOUBTFUL, f->events[0]);
+	KUNIT_EXPECT_EQ(test, 0U, f->ids[0]);
 }
 
 /* The prompt, and the payload from then on. */
@@ -545,6 +577,8 @@ static void silence_ends(struct kunit *test, const char *begun,
 
 	thread_sleeps(test, f, TASK_IDLE);
 	mutex_lock(&f->ch.rx_lock);
+	f->ch.parser.tears = true;
+	f->ch.parser.expect_final = true;
 	do {
 		used += atw_parse(&f->ch.parser, (const u8 *)begun + used,
 				  len - used, &ev);
@@ -584,8 +618,8 @@ static void channel_unstick_too_late(struct kunit *test)
 
 static void channel_tear_too_late(struct kunit *test)
 {
-	/* The four bytes, or an answer that was printed before them. */
-	silence_ends(test, "\r\n+EVENT:SocketDown,100,4,\r\nOK\r\n",
+	/* More than the four bytes: an answer that was printed before them. */
+	silence_ends(test, "\r\n+EVENT:SocketDown,100,4,\r\nERROR\r\n",
 		     ATW_PS_TEAR, run_nothing);
 }
 
@@ -594,6 +628,8 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_query),
 	KUNIT_CASE(channel_stray_line),
 	KUNIT_CASE(channel_late_row),
+	KUNIT_CASE(channel_echo),
+	KUNIT_CASE(channel_unasked),
 	KUNIT_CASE(channel_send),
 	KUNIT_CASE(channel_send_ends_early),
 	KUNIT_CASE(channel_send_ends_unsent),

@@ -68,6 +68,8 @@ struct fake {
 	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
 	bool			purge;		/* the thread's next work */
 	int			purged;
+	const char		*before_mark;	/* once, before the module complains */
+	unsigned int		marks;
 };
 
 static void fake_say(struct fake *f, const char *s)
@@ -172,6 +174,15 @@ static void fake_command(struct fake *f, const char *line)
 			fake_say(f, row);
 		}
 		fake_say(f, "\r\nOK\r\n");
+	} else if (!strncmp(line, "AT+ATW", 6)) {
+		char text[48];
+
+		if (f->before_mark)
+			fake_say(f, f->before_mark);
+		f->before_mark = NULL;
+		f->marks++;
+		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
+		fake_say(f, text);
 	} else if (!strncmp(line, "AT+SOCKET=", 10)) {
 		fake_connect(f, line);
 	} else {
@@ -1294,6 +1305,264 @@ static void conn_unsure_flood(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* A payload that looks like another print, between which and its header one came. */
+static const char words[] = "\r\n+EVENT:SocketDown,%u,9,\r\n+EVENT:\r\n";
+
+static void fake_have_two(struct fake *f, char *rows, size_t size)
+{
+	snprintf(rows, size,
+		 "%u,4,3,192.0.2.1,80,-1,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		 f->owner[0].c->id, f->owner[1].c->id);
+	f->rows = rows;
+}
+
+/* It is its remote's when nothing is left of what came before, and costs nobody. */
+static void conn_doubt(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64], late[64];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	say_for(f, words, &o[0]);
+	/* Neither what comes after it tells anything of it, nor its end. */
+	say_for(f, "\r\n+EVENT:SocketDown,%u,1,x\r\n", &o[0]);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,1,y\r\n", &o[1]);
+	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
+	KUNIT_EXPECT_EQ(test, 1U, o[1].got_len);
+	/* What comes after the question waits for the next. */
+	snprintf(late, sizeof(late), words, o[0].c->id);
+	f->before_mark = late;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].got_len) == 19);
+	KUNIT_EXPECT_STREQ(test, "\r\n+EVENT:x\r\n+EVENT:", o[0].got);
+	KUNIT_EXPECT_EQ(test, 2U, f->marks);
+	open_gate(f, false);
+
+	say_for(f, words, &o[0]);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[0]);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].closed));
+	KUNIT_EXPECT_EQ(test, 28U, o[0].got_len);
+	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0U, o[0].c->early_size);
+	close_all(test, 2);
+}
+
+/* What is left of the payload that was torn tells of it: no byte was handed over. */
+static void conn_doubt_damage(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_have(f, &o[0], rows, sizeof(rows));
+	say_for(f, words, &o[0]);
+	f->before_mark = "AAAAAAAAA\r\n";
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
+	close_all(test, 1);
+}
+
+/* So does an answer that nobody asked for, but of that connection alone. */
+static void conn_doubt_unasked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_say(f, "\r\nOK\r\n");
+	say_for(f, words, &o[0]);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	fake_say(f, "\r\nOK\r\n");
+	KUNIT_EXPECT_TRUE(test, o[0].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_FALSE(test, f->conns.need_sync);
+	close_all(test, 2);
+}
+
+/* Six bytes of a payload were lost before the answer to another's send. */
+static void conn_doubt_swallowed(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64], text[128];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	/* Its end is told as well, so that it need not be waited for so long. */
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketDisconnect,%u\r\n"
+		 "\r\n+EVENT:SocketDown,%u,26,abcdefghijqrstuvwxyz\r\n\r\nOK\r\n",
+		 o[0].c->id, o[1].c->id);
+	f->swallow_id = o[0].c->id;
+	f->after_payload = text;
+	queue(test, &o[0], 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
+	close_all(test, 2);
+}
+
+/* The same bytes of a remote, and the answer comes. */
+static void conn_doubt_answered(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64], text[80];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,12,200\r\n\r\n\r\nOK.\r\n"
+		 "\r\n+EVENT:SocketDown,%u,8,ab\r\n\r\nOK\r\n", o[1].c->id,
+		 o[1].c->id);
+	f->after_payload = text;
+	queue(test, &o[0], 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].got_len) == 20);
+	sent(test, &o[0]);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	close_all(test, 2);
+}
+
+/* What was handed over already was too much, but of one connection alone. */
+static void conn_doubtful(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,9,thinker\r\n"
+		"\r\n+SOCKET:97\r\nERROR\r\n", &o[0]);
+	KUNIT_EXPECT_TRUE(test, o[0].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_FALSE(test, f->conns.need_sync);
+
+	/* Which of the two is the prompt? */
+	f->ch.parser.tears = true;
+	f->ch.parser.expect_prompt = true;
+	say_for(f, "\r\n+EVENT:SocketDown,%u,3,>ab>\r\n", &o[1]);
+	KUNIT_EXPECT_TRUE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
+	KUNIT_EXPECT_EQ(test, 2ULL, f->conns.damaged);
+	close_all(test, 2);
+}
+
+/*
+ * What has another form than all that is known, or comes when nobody asked: it is
+ * noted, the module is asked what it has, and nobody pays for it.
+ */
+static void conn_unexplained(struct kunit *test)
+{
+	static const char *const said[] = {
+		"\r\n+EVENT:SomethingNew,1,2\r\n",
+		"\r\n+EVENT:WIFI_DISCONNECT,8\r\n",
+		"\r\n+EVENT:SocketSeed,3,2,192.0.2.1\r\n",
+		"[    123456][INFO  : main.c: 12] heap 1234\r\n",
+		"+SOCKETREAD,7,0\r\n", "+SOCKETREAD,7,0,\r\n",
+		"+SOCKETREAD,7,3,abc\r\n", "+SOCKETREAD:4\r\n",
+		"+PING:TIMEOUT\r\n", "AT+PING:TIMEOUT\r\n", "+WJAP:3,a,b\r\n",
+		"1,4,3,192.0.2.1,80,-1,0\r\n", ">\r\n", "> \r\n",
+		"\r\nOK\r\n", "\r\nERROR\r\n", "Unknown cmd:AT+X\r\n",
+		"\r\n[Busy]Cmd running\r\n", "connect success ConID=9\r\n",
+		"\r\nAT+SOCKET:97\r\n+ERROR\r\n", "\r\n+SSLCRET:1,3,abc\r\n",
+		"\r\n+WDNS:1.2.3.4,5.6.7.8\r\n", "\r\n+EVENT:MQTT_CONNECT\r\n",
+		"\r\n+EVENT:SocketAutoDel,7\r\n", "\r\n+EVENT:SocketDisconnect,7\r\n",
+		"ATTENTION\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64];
+	unsigned int i, twice;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	for (i = 0; i < ARRAY_SIZE(said); i++) {
+		for (twice = 0; twice < 2; twice++)
+			fake_say(f, said[i]);
+		say_for(f, "\r\n+EVENT:SocketDown,%u,1,x\r\n", &o[0]);
+		KUNIT_EXPECT_FALSE_MSG(test, o[0].closed || o[1].closed, "%s",
+				       said[i]);
+		KUNIT_EXPECT_EQ_MSG(test, i + 1, o[0].got_len, "%s", said[i]);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, f->conns.damaged, "%s", said[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, f->conns.need_sync, "%s", said[i]);
+	}
+	KUNIT_EXPECT_LT(test, 20ULL, f->conns.unexplained);
+	f->conns.next_compare = jiffies;
+	open_gate(f, true);
+	eventually(test, !READ_ONCE(f->conns.compare) &&
+		   !READ_ONCE(f->conns.reconcile));
+	/* Once for all of it. */
+	close_all(test, 2);
+	for (i = 0, twice = 0; i < f->nnotes; i++)
+		twice += f->notes[i].verb == V_LIST;
+	KUNIT_EXPECT_EQ(test, 1U, twice);
+}
+
+/* An announcement for a number that is none: the header of a payload of digits. */
+static void conn_lost_comma(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u1,8\r\n", &o[0]);
+	KUNIT_EXPECT_TRUE(test, o[0].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	close_all(test, 2);
+}
+
+/* Who is not let in may have sent something already. */
+static void conn_refused_speaks(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o;
+	char text[64];
+	u32 id;
+
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	/* One lost digit makes it of the other one. */
+	id = o->c->id / 10;
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id,
+		 server->c->id);
+	fake_say(f, text);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,3,abc\r\n", id);
+	fake_say(f, text);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->nnotes));
+	KUNIT_EXPECT_EQ(test, (int)V_DEL, (int)f->notes[0].verb);
+	KUNIT_EXPECT_EQ(test, id, f->notes[0].id);
+	open_gate(f, false);
+	/* From then on the number is the other one's again, damaged. */
+	eventually(test, !READ_ONCE(f->conns.deleting));
+	fake_say(f, text);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	close_all(test, 2);
+}
+
 /* The same with what was fetched; it is not announced any more then. */
 static void conn_unsure_fetched(struct kunit *test)
 {
@@ -1741,6 +2010,15 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unsure_restarted),
 	KUNIT_CASE(conn_unsure_fetched),
 	KUNIT_CASE(conn_unsure_flood),
+	KUNIT_CASE(conn_doubt),
+	KUNIT_CASE(conn_doubt_damage),
+	KUNIT_CASE(conn_doubt_unasked),
+	KUNIT_CASE(conn_doubt_swallowed),
+	KUNIT_CASE(conn_doubt_answered),
+	KUNIT_CASE(conn_doubtful),
+	KUNIT_CASE(conn_unexplained),
+	KUNIT_CASE(conn_lost_comma),
+	KUNIT_CASE(conn_refused_speaks),
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
