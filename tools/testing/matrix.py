@@ -28,7 +28,7 @@ GROUPS = {
     "load": "netdev_load",
     "netdev": "netdev netdev_dhcp netdev_raw netdev_own netdev_gone",
     "faults": "faults peers family fair chopped torn",
-    "sockets": "stream dgram names errors multi server tls passive short vsock sizes",
+    "sockets": "stream dgram names errors multi server tls passive short vsock sizes words",
     "attach": "attach expose",
     "ctl": "ctl old",
     "transparent": "transparent paced paced_transparent",
@@ -38,8 +38,8 @@ ROWS = {
     "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
               "netdev expose"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
-    "classic": (MAIN, "classic", "stream dgram names server tls passive transparent ctl expose"),
-    "bw20": (MAIN, "bw20", "stream dgram names server tls passive transparent ctl expose"),
+    "classic": (MAIN, "classic", "stream dgram names server tls passive transparent ctl expose words"),
+    "bw20": (MAIN, "bw20", "stream dgram names server tls passive transparent ctl expose words"),
     "6.12": ("6.12", "middleware", "attach dgram names errors netdev_dhcp"),
     "7.3": ("7.3", "middleware", "attach dgram names errors netdev_dhcp"),
 }
