@@ -33,15 +33,16 @@ GROUPS = {
     "ctl": "ctl old",
     "transparent": "transparent paced paced_transparent",
 }
+# What looks otherwise with another firmware, or with another kernel.
+BY_FIRMWARE = "stream dgram names server tls passive transparent words ctl expose"
+BY_KERNEL = "attach dgram names errors netdev_dhcp"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
               "netdev expose"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
-    "classic": (MAIN, "classic", "stream dgram names server tls passive transparent ctl expose words"),
-    "bw20": (MAIN, "bw20", "stream dgram names server tls passive transparent ctl expose words"),
-    "6.12": ("6.12", "middleware", "attach dgram names errors netdev_dhcp"),
-    "7.3": ("7.3", "middleware", "attach dgram names errors netdev_dhcp"),
+    **{firmware: (MAIN, firmware, BY_FIRMWARE) for firmware in ("classic", "bw20")},
+    **{kernel: (kernel, "middleware", BY_KERNEL) for kernel in ("6.12", "7.3")},
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large multi sizes transparent chopped torn netdev_load "
