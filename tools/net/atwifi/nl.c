@@ -218,6 +218,8 @@ int ctl_run(struct nl_msg *msg, const char *about, ctl_fn *fn, void *arg)
 		ret = nl_recvmsgs(sock, cb);
 		if (ret < 0 && !run.done)
 			errx(1, "%s: no answer from the kernel: %s", about, nl_geterror(ret));
+		if (ret == -NLE_DUMP_INTR)
+			warnx("%s: something came or went meanwhile: it may be missing", about);
 	}
 	nl_cb_put(cb);
 	return run.err;

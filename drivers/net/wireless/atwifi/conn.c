@@ -453,6 +453,7 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
 	cs->n++;
+	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
 /**
@@ -487,6 +488,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	c->state = ATW_CONN_DEAD;
 	atw_conn_purge_tx(c);
 	atw_conn_disown(c);
+	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
 /**

@@ -244,6 +244,7 @@ struct atw_conns {
 	spinlock_t		lock;
 	struct list_head	list;
 	unsigned int		n;		/* on it */
+	u32			seq;		/* another one when it changes */
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next_id;
 	struct atw_channel	*ch;

@@ -11,6 +11,7 @@
 #include <linux/err.h>
 #include <linux/idr.h>
 #include <linux/inet.h>
+#include <linux/jhash.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -25,6 +26,7 @@
 /* Protects the list; innermost. */
 static DEFINE_SPINLOCK(atw_dev_lock);
 static LIST_HEAD(atw_dev_list);
+static u32 atw_dev_list_seq;
 static DEFINE_IDA(atw_dev_ida);
 
 static struct atw_dev *to_atw_dev(struct device *dev)
@@ -313,6 +315,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 
 	spin_lock(&atw_dev_lock);
 	list_add_tail(&adev->node, &atw_dev_list);
+	atw_dev_list_seq++;
 	spin_unlock(&atw_dev_lock);
 	/* That the module was found is told after this. */
 	atw_genl_dev_event(adev, ATWIFI_EVENT_ATTACHED);
@@ -341,6 +344,7 @@ void atw_dev_unregister(struct atw_dev *adev)
 	/* No new users: who has looked it up meanwhile holds a reference. */
 	spin_lock(&atw_dev_lock);
 	list_del_init(&adev->node);
+	atw_dev_list_seq++;
 	spin_unlock(&atw_dev_lock);
 	atw_genl_dev_event(adev, ATWIFI_EVENT_DETACHED);
 
@@ -386,6 +390,28 @@ struct atw_dev *atw_dev_find(struct net *net, const char *name)
 	spin_unlock(&atw_dev_lock);
 
 	return found;
+}
+
+/**
+ * atw_dev_seq - what changes when something comes or goes
+ * @net: in that network namespace
+ * @of: in what a device has, or NULL: the devices alone
+ *
+ * Return: a number that is another one then, and never 0.
+ */
+u32 atw_dev_seq(struct net *net, u32 (*of)(struct atw_dev *adev))
+{
+	struct atw_dev *adev;
+	u32 seq;
+
+	spin_lock(&atw_dev_lock);
+	seq = atw_dev_list_seq;
+	list_for_each_entry(adev, &atw_dev_list, node)
+		if (of && net_eq(adev->net, net))
+			seq = jhash_1word(of(adev), seq);
+	spin_unlock(&atw_dev_lock);
+
+	return seq ?: 1;
 }
 
 /**

@@ -255,6 +255,7 @@ static void atw_expose_unlist(struct atw_exposes *exps, struct atw_expose *e)
 
 	list_del_init(&e->node);
 	exps->n--;
+	WRITE_ONCE(exps->seq, exps->seq + 1);
 }
 
 /*
@@ -303,6 +304,7 @@ static int atw_expose_list(struct atw_exposes *exps, struct atw_expose *e)
 		refcount_inc(&e->ref);
 		list_add_tail(&e->node, &exps->list);
 		exps->n++;
+		WRITE_ONCE(exps->seq, exps->seq + 1);
 		atw_expose_wake(e);
 	}
 	mutex_unlock(&exps->lock);

@@ -17,12 +17,14 @@ struct atw_dev;
  * @lock: protects the list; outside all other locks of the driver
  * @list: in the order in which they were added
  * @n: how many
+ * @seq: is another one when one comes or goes; read anywhere
  * @dead: no new ones, the device goes away
  */
 struct atw_exposes {
 	struct mutex		lock;
 	struct list_head	list;
 	unsigned int		n;
+	u32			seq;
 	bool			dead;
 };
 

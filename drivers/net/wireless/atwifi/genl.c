@@ -280,6 +280,19 @@ put:
 	return err;
 }
 
+/* An entry of a dump. It says so if others came or went since the dump began. */
+static void *atw_genl_entry(struct sk_buff *skb, struct netlink_callback *cb,
+			    u8 cmd)
+{
+	void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				cb->nlh->nlmsg_seq, &atw_genl_family,
+				NLM_F_MULTI, cmd);
+
+	if (hdr)
+		genl_dump_check_consistent(cb, hdr);
+	return hdr;
+}
+
 static int atw_genl_dev_get_dumpit(struct sk_buff *skb,
 				   struct netlink_callback *cb)
 {
@@ -288,10 +301,9 @@ static int atw_genl_dev_get_dumpit(struct sk_buff *skb,
 	struct atw_dev *adev;
 	void *hdr;
 
+	cb->seq = atw_dev_seq(net, NULL);
 	while ((adev = atw_dev_next(net, index))) {
-		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
-				  cb->nlh->nlmsg_seq, &atw_genl_family,
-				  NLM_F_MULTI, ATWIFI_CMD_DEV_GET);
+		hdr = atw_genl_entry(skb, cb, ATWIFI_CMD_DEV_GET);
 		if (!hdr || atw_genl_put_dev(skb, adev)) {
 			if (hdr)
 				genlmsg_cancel(skb, hdr);
@@ -375,9 +387,7 @@ static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 
 	if (d->n++ < d->cb->args[1])
 		return 0;
-	hdr = genlmsg_put(d->skb, NETLINK_CB(d->cb->skb).portid,
-			  d->cb->nlh->nlmsg_seq, &atw_genl_family, NLM_F_MULTI,
-			  ATWIFI_CMD_SOCKET_GET);
+	hdr = atw_genl_entry(d->skb, d->cb, ATWIFI_CMD_SOCKET_GET);
 	if (!hdr)
 		return -EMSGSIZE;
 	if (atw_genl_put_conn(d->skb, d->adev, info) ||
@@ -391,6 +401,11 @@ static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 	return 0;
 }
 
+static u32 atw_genl_socket_seq(struct atw_dev *adev)
+{
+	return READ_ONCE(adev->module.conns.seq);
+}
+
 /* args[0]: devices that are done; args[1]: connections of the next one that are */
 static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 				      struct netlink_callback *cb)
@@ -399,6 +414,7 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 	struct atw_genl_dump d = { .skb = skb, .cb = cb };
 	int err = 0;
 
+	cb->seq = atw_dev_seq(net, atw_genl_socket_seq);
 	while (!err && (d.adev = atw_dev_next(net, (int)cb->args[0] - 1))) {
 		d.n = 0;
 		err = atw_conns_for_each(&d.adev->module.conns,
@@ -925,6 +941,11 @@ static int atw_genl_put_expose(struct sk_buff *skb, struct atw_dev *adev,
 	return 0;
 }
 
+static u32 atw_genl_expose_seq(struct atw_dev *adev)
+{
+	return READ_ONCE(adev->exposes.seq);
+}
+
 /* args[0]: devices that are done; args[1]: ports of the next one that are */
 static int atw_genl_expose_get_dumpit(struct sk_buff *skb,
 				      struct netlink_callback *cb)
@@ -935,11 +956,10 @@ static int atw_genl_expose_get_dumpit(struct sk_buff *skb,
 	bool full = false;
 	void *hdr;
 
+	cb->seq = atw_dev_seq(net, atw_genl_expose_seq);
 	while (!full && (adev = atw_dev_next(net, (int)cb->args[0] - 1))) {
 		while (atw_expose_get(adev, cb->args[1], &info)) {
-			hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
-					  cb->nlh->nlmsg_seq, &atw_genl_family,
-					  NLM_F_MULTI, ATWIFI_CMD_EXPOSE_GET);
+			hdr = atw_genl_entry(skb, cb, ATWIFI_CMD_EXPOSE_GET);
 			full = !hdr || atw_genl_put_expose(skb, adev, &info);
 			if (full) {
 				if (hdr)

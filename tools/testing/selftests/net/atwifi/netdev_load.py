@@ -19,9 +19,11 @@ import threading
 import time
 
 from atwnet import (
-    HOST, PEER, QUICK, connect_errno, lan, main, pattern, peer, quiet, sim, sim_stat, udp)
+    HOLE, HOST, PEER, QUICK, atwctl, connect_errno, lan, main, pattern, peer, quiet, sim, sim_stat,
+    udp)
+from atwnet import held as connecting
 from guest import (
-    LIMIT, Skipped, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test)
+    LIMIT, Failed, Skipped, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test)
 
 
 @test
@@ -238,14 +240,21 @@ def forget():
     run("conntrack -F 2>/dev/null")
 
 
-def atw(line):
-    """As peer(), by a socket of AF_ATWIFI, whose addresses Python does not know."""
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def atw_socket(host=HOST):
+    """A socket of AF_ATWIFI, and an address, which Python does not know."""
     with open("/sys/module/atwifi/parameters/family", encoding="ascii") as f:
         family = int(f.read())
-    s = socket.socket(family, socket.SOCK_STREAM)
-    address = struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(HOST))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.connect(s.fileno(), address, len(address)):
+    return (socket.socket(family, socket.SOCK_STREAM),
+            struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(host)))
+
+
+def atw(line):
+    """As peer(), by such a socket."""
+    s, address = atw_socket()
+    if LIBC.connect(s.fileno(), address, len(address)):
         raise OSError(ctypes.get_errno(), "connect")
     s.settimeout(LIMIT)
     s.sendall(line.encode() + b"\n")
@@ -314,6 +323,76 @@ def few_bytes_pass_many():
             same(b"ok %d\n" % size, receive(s, 11), "sink")
             # One for all that is queued, 100 kB and more, would be far from fair.
             check(turns >= 12, "%s: only %d turns" % (other.__name__, turns))
+
+
+# The kernel makes the parts of a list as long as what was asked for, and one ahead.
+PART = 8192
+
+
+def genl_message(family, kind, flags, command, attributes=b""):
+    return struct.pack("=IHHII", 20 + len(attributes), kind or family, flags, 1, 0) + \
+        struct.pack("=BBH", command, 1, 0) + attributes
+
+
+def genl_family(s):
+    """The number of the driver's family."""
+    name = b"atwifi\0"
+    # CTRL_CMD_GETFAMILY with CTRL_ATTR_FAMILY_NAME, of nlctrl
+    s.send(genl_message(0x10, 0, 1, 3, struct.pack("=HH", 4 + len(name), 2) + name + b"\0"))
+    answer = s.recv(PART)
+    at = 20
+    while at < len(answer):
+        size, kind = struct.unpack_from("=HH", answer, at)
+        if kind == 1:
+            return struct.unpack_from("=H", answer, at + 4)[0]
+        at += size + 3 & ~3
+    raise Failed("no family")
+
+
+def flags_of(part):
+    """The flags of the messages in a part of a dump, and whether it is the last."""
+    at, flags, last = 0, 0, False
+    while at < len(part):
+        size, kind, more = struct.unpack_from("=IHH", part, at)
+        flags |= more
+        last |= kind == 3
+        at += size + 3 & ~3
+    return flags, last
+
+
+@test
+def list_that_changes():
+    """A list of sockets that is not all of one moment says so."""
+    quiet()
+    interrupted = 0x10
+    many = []
+
+    def connects():
+        s, address = atw_socket(HOLE)
+        s.setblocking(False)
+        LIBC.connect(s.fileno(), address, len(address))
+        many.append(s)
+
+    try:
+        # One of them keeps the module busy, the others wait for it.
+        with connecting(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as s:
+            for _ in range(400):
+                connects()
+            becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
+            family = genl_family(s)
+            for changes in (False, True):
+                s.send(genl_message(family, 0, 0x301, 3))
+                flags, last = flags_of(s.recv(PART))
+                check(not last, "it is all in one part")
+                if changes:
+                    connects()
+                while not last:
+                    more, last = flags_of(s.recv(PART))
+                    flags |= more
+                same(changes, bool(flags & interrupted), "said to have changed")
+    finally:
+        for s in many:
+            s.close()
 
 
 @test
