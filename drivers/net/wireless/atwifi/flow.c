@@ -253,9 +253,12 @@ void atw_flows_retry(struct atw_flows *flows)
 	}
 }
 
-/* The flow of a kind that is needed the least, with a reference. */
+/* The flow of a kind that is needed the least, with a reference. @soon: set if one
+ * will be spare by itself.
+ */
 static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
-					bool asking, unsigned long idle)
+					bool asking, unsigned long idle,
+					bool *soon)
 {
 	struct atw_flow *flow, *best = NULL;
 	unsigned long was;
@@ -267,7 +270,9 @@ static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
 			if (flow->key.proto != proto)
 				continue;
 			was = flow->ops->spare(flow, asking);
-			if (was > idle) {
+			if (was == ATW_FLOW_SOON) {
+				*soon = true;
+			} else if (was > idle) {
 				idle = was;
 				best = flow;
 			}
@@ -285,20 +290,21 @@ static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
  * @idle: jiffies for which it must have been idle
  *
  * Context: process context or softirq.
- * Return: false if all are needed.
+ * Return: 0; -EAGAIN, one will be spare soon; -EBUSY, all are needed.
  */
-bool atw_flows_evict(struct atw_flows *flows, unsigned long idle)
+int atw_flows_evict(struct atw_flows *flows, unsigned long idle)
 {
 	struct atw_flow *flow;
+	bool soon = false;
 
-	flow = atw_flows_spare(flows, IPPROTO_UDP, false, idle) ?:
-	       atw_flows_spare(flows, IPPROTO_TCP, false, idle) ?:
-	       atw_flows_spare(flows, IPPROTO_UDP, true, idle);
+	flow = atw_flows_spare(flows, IPPROTO_UDP, false, idle, &soon) ?:
+	       atw_flows_spare(flows, IPPROTO_TCP, false, idle, &soon) ?:
+	       atw_flows_spare(flows, IPPROTO_UDP, true, idle, &soon);
 	if (!flow)
-		return false;
+		return soon ? -EAGAIN : -EBUSY;
 	flow->ops->end(flow);
 	atw_flow_put(flow);
-	return true;
+	return 0;
 }
 
 /**

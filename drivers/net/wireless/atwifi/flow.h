@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_FLOW_H
 #define _ATWIFI_FLOW_H
 
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
@@ -30,6 +31,9 @@ struct atw_flow_key {
 	u32	proto;
 };
 
+/* It is needed, but that comes to an end by itself. */
+#define ATW_FLOW_SOON	ULONG_MAX
+
 /**
  * struct atw_flow_ops - what kinds of flows differ in
  *
@@ -39,8 +43,9 @@ struct atw_flow_key {
  * @end: end soon; the flow leaves the table by itself. May be under the table's
  *	lock
  * @spare: could it be given up for another one? Returns for how long it was
- *	idle in jiffies, 0: it is needed. @asking: the answer is for flows that
- *	wait for an answer, else for all others. Under the table's lock
+ *	idle in jiffies, 0: it is needed, or ATW_FLOW_SOON. @asking: the answer is
+ *	for flows that wait for an answer, else for all others. Under the table's
+ *	lock
  * @release: free what the flow holds, the last reference is gone
  */
 struct atw_flow_ops {
@@ -106,7 +111,7 @@ void atw_flow_put(struct atw_flow *flow);
 void atw_flow_wait(struct atw_flow *flow);
 bool atw_flow_first(struct atw_flow *flow);
 void atw_flow_done_waiting(struct atw_flow *flow);
-bool atw_flows_evict(struct atw_flows *flows, unsigned long idle);
+int atw_flows_evict(struct atw_flows *flows, unsigned long idle);
 unsigned int atw_flows_count(struct atw_flows *flows, u32 proto);
 void atw_flows_retry(struct atw_flows *flows);
 

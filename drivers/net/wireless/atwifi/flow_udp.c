@@ -385,9 +385,11 @@ static unsigned long atw_udp_spare(struct atw_flow *flow, bool asking)
 	case ATW_UDP_SENDING:
 		return 0;
 	case ATW_UDP_ASKED:
-		/* Patience ends: there is no answer to who only tells. */
-		if (!asking || jiffies - READ_ONCE(u->asked) < ATW_UDP_PATIENCE)
+		if (!asking)
 			return 0;
+		/* Patience ends: there is no answer to who only tells. */
+		if (jiffies - READ_ONCE(u->asked) < ATW_UDP_PATIENCE)
+			return ATW_FLOW_SOON;
 		break;
 	}
 	return max(idle, 0L);

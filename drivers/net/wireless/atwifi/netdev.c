@@ -655,10 +655,13 @@ void atw_netdev_changed(struct atw_netdev *nd)
  */
 bool atw_netdev_starved(struct atw_netdev *nd)
 {
+	int err;
+
 	if (jiffies - nd->evicted < ATW_EVICT_PAUSE)
 		return true;
-	if (!atw_flows_evict(&nd->flows, ATW_EVICT_IDLE))
-		return false;
+	err = atw_flows_evict(&nd->flows, ATW_EVICT_IDLE);
+	if (err)
+		return err == -EAGAIN;
 	nd->evicted = jiffies;
 	atomic64_inc(&nd->counters.evictions);
 	return true;

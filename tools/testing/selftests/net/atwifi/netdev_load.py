@@ -142,17 +142,19 @@ def questions_keep_their_sockets():
 
 @test
 def questions_without_an_answer():
-    """Nobody waits for them for ever, and it is counted."""
-    fresh()
-    before = counter("udp_unanswered")
-    many = [udp() for _ in range(5)]
-    for s in many:
-        s.send(b"!quiet")
-    with peer("echo") as stream:
-        echoes(stream)
-        check(counter("udp_unanswered") > before, "it is not counted")
-    for s in many:
-        s.close()
+    """Nobody waits for them for ever, AF_ATWIFI neither, and it is counted."""
+    for connect in (peer, atw):
+        fresh()
+        before = counter("udp_unanswered")
+        many = [udp() for _ in range(5)]
+        for s in many:
+            s.send(b"!quiet")
+        becomes(lambda: sim_stat("sockets") == 5, "not all are asked")
+        with connect("echo") as stream:
+            echoes(stream)
+            check(counter("udp_unanswered") > before, "it is not counted")
+        for s in many:
+            s.close()
 
 
 @test
