@@ -108,6 +108,10 @@ kunit:
 selftests:
 	@$(TESTING)/check $(shell $(TESTING)/check --list selftests)
 
+## fuzz		feed what of the driver is pure with anything, SECONDS (600) for each part
+fuzz:
+	+$(MAKE) -C $(TESTING)/fuzz fuzz
+
 ## lint		coding style, static analysis, schemas, documents
 lint:
 	@$(TESTING)/check lint
@@ -127,4 +131,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: tools tools-install demo check check-all kunit selftests lint bench clean help
+.PHONY: tools tools-install demo check check-all kunit selftests fuzz lint bench clean help

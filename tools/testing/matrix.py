@@ -108,6 +108,8 @@ def parts(everything):
                    needs=setups(kernel))
     yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3"), nice=10,
                waits="analyzers")
+    yield Part("fuzz", ["make", "-sC", "tools/testing/fuzz", "check"], needs=("packages",),
+               waits="15 s for each fuzzer")
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
     yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
     if everything:

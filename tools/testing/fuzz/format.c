@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Command lines: what each family of firmware reads of a line are the parameters that
+ * it was built of, and nothing else. And whole lines of the module, and commands of an
+ * administrator's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "format.h"
+#include "parse.h"
+#include "raw.h"
+
+#define PARAMS	8
+
+/* The next parameter as a family reads it. Returns where the one after it begins. */
+static const char *read_param(enum atw_profile profile, const char *s, char *out)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	if (profile == ATW_PROFILE_BW20 && *s == '"') {
+		quoted = true;
+		s++;
+	}
+	while (*s && *s != '\r' && (quoted || *s != ',')) {
+		if (quoted && *s == '"') {
+			quoted = false;
+			s++;
+			continue;
+		}
+		if (*s == '\\' && (profile == ATW_PROFILE_CLASSIC || s[1] == '"' ||
+				   (profile == ATW_PROFILE_MIDDLEWARE && s[1] == ',')))
+			s++;
+		out[n++] = *s++;
+	}
+	out[n] = '\0';
+	if (profile == ATW_PROFILE_MIDDLEWARE && n >= 2 && out[0] == '"' &&
+	    out[n - 1] == '"') {
+		memmove(out, out + 1, n - 2);
+		out[n - 2] = '\0';
+	}
+	return *s == ',' ? s + 1 : NULL;
+}
+
+static void strings(const char *s, u8 how)
+{
+	char first[ATW_CMD_MAX + 2], second[ATW_CMD_MAX + 2], got[ATW_CMD_MAX + 2];
+	enum atw_profile profile = how % 3;
+	size_t half = strlen(s) / 2;
+	struct atw_line l;
+	const char *rest;
+
+	snprintf(first, sizeof(first), "%.*s", (int)half, s);
+	snprintf(second, sizeof(second), "%s", s + half);
+	atw_line_start(&l, "AT+X=");
+	atw_line_str(&l, profile, first);
+	atw_line_str(&l, profile, second);
+	atw_line_uint(&l, 4000000000u);
+	if (atw_line_end(&l))
+		return;
+	if (l.len > ATW_CMD_MAX || strlen(l.buf) != l.len ||
+	    strcmp(l.buf + l.len - 2, "\r\n") || strpbrk(l.buf, "\r\n") != l.buf + l.len - 2)
+		DIE("the line is %s", l.buf);
+	rest = read_param(profile, l.buf + 5, got);
+	if (!rest || strcmp(got, first))
+		DIE("family %d reads '%s', not '%s', in %s", profile, got, first, l.buf);
+	rest = read_param(profile, rest, got);
+	if (!rest || strcmp(got, second))
+		DIE("family %d reads '%s', not '%s', in %s", profile, got, second, l.buf);
+	if (strcmp(rest, "4000000000\r\n"))
+		DIE("family %d reads %s", profile, rest);
+}
+
+static void hosts(const char *s)
+{
+	struct atw_line l;
+
+	atw_line_start(&l, "AT+SOCKET=4");
+	atw_line_host(&l, s, 0x01020304);
+	if (!atw_line_end(&l) && (strpbrk(l.buf + 12, ",\"\\ ?") ||
+				  strlen(l.buf) != l.len))
+		DIE("a host in %s", l.buf);
+	atw_line_start(&l, "AT+SOCKETSENDLINE=101");
+	atw_line_data(&l, s, strlen(s));
+	if (!atw_line_end(&l) && strpbrk(l.buf + 22, ",\"\\?"))
+		DIE("data in %s", l.buf);
+}
+
+static void lines(const char *s)
+{
+	struct atw_wifi_status st;
+	struct atw_sock_row row;
+	struct atw_autott tt;
+	u32 dns[ATW_DNS_MAX], mask = 0, addr;
+	char quad[20];
+
+	if (atw_parse_sock_row(s, &row) && !row.id)
+		DIE("a row of nobody: %s", s);
+	atw_parse_wifi_status(s, &st);
+	atw_parse_dns(s, dns);
+	if (atw_parse_dhcp(s, &mask) && ~mask & (~mask + 1))
+		DIE("a mask %x: %s", mask, s);
+	if (atw_parse_autott(s, &tt) && strpbrk(tt.host, " \r\n"))
+		DIE("a host: %s", s);
+	if (atw_parse_addr(s, &addr)) {
+		snprintf(quad, sizeof(quad), "%u.%u.%u.%u", addr >> 24,
+			 addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+		if (strcmp(s, quad))
+			DIE("%s is no %s", s, quad);
+	}
+	atw_raw_is_row("AT+WSCAN", s);
+	atw_raw_is_row("AT+SOCKET?", s);
+	atw_raw_is_row("AT+GMR", s);
+	atw_raw_is_row("AT+CIPSTAMAC_DEF?", s);
+}
+
+static void commands(const u8 *data, size_t size)
+{
+	static const char *const never[] = {
+		"AT+SOCKETSEND", "AT+SOCKETTT", "AT+RST", "AT+RESTORE", "ATE",
+		"AT+SSLCRET", "AT+SOCKETDEL", "AT+SOCKETREAD", "AT+SOCKETRECVCFG",
+		"AT+UARTCFG=", "AT+SLEEP", "AT+SOCKET=", "AT+SOCKETAUTOTT=",
+		"AT+WJAP?", "AT+WAP?", "AT+WAUTOCONN?",
+	};
+	const char *why = NULL;
+	size_t i;
+
+	if (atw_raw_check((const char *)data, size, &why)) {
+		if (!why)
+			DIE("refused without a reason");
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(never); i++)
+		if (size >= strlen(never[i]) &&
+		    !memcmp(data, never[i], strlen(never[i])))
+			DIE("%s is let pass", never[i]);
+	for (i = 0; i < size; i++)
+		if (data[i] < ' ' || data[i] == 0x7f)
+			DIE("byte %x is let pass", data[i]);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	char *s;
+
+	if (!size)
+		return 0;
+	s = malloc(size);
+	memcpy(s, data + 1, size - 1);
+	s[size - 1] = '\0';
+	strings(s, data[0]);
+	hosts(s);
+	lines(s);
+	commands(data + 1, size - 1);
+	free(s);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the fuzzers share: choices made by the fuzzer's bytes, and what is wrong. */
+#ifndef ATW_FUZZ_H
+#define ATW_FUZZ_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <linux/types.h>
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+static const u8 *choice_data;
+static size_t choice_left;
+static u64 choice_state;
+
+static inline void choices_from(const u8 *data, size_t size)
+{
+	choice_data = data;
+	choice_left = size;
+	choice_state = size;
+}
+
+/* Below @n. When the fuzzer's bytes are used up they go on by themselves. */
+static inline u32 choose(u32 n)
+{
+	u32 v = 0;
+
+	if (choice_left) {
+		v = *choice_data++;
+		choice_left--;
+		if (n > 256 && choice_left) {
+			v = v << 8 | *choice_data++;
+			choice_left--;
+		}
+		return v % n;
+	}
+	choice_state = choice_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (choice_state >> 33) % n;
+}
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define DIE(...) do {					\
+	fprintf(stderr, "wrong: " __VA_ARGS__);		\
+	fputc('\n', stderr);				\
+	abort();					\
+} while (0)
+
+#endif
