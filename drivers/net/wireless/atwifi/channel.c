@@ -36,6 +36,8 @@
  * returns from its send at once then.
  */
 #define ATW_HURRY_TIMEOUT	HZ
+/* A command that has more time than this may keep the module for long. */
+#define ATW_SOON		(10 * HZ)
 /* Silence after which a payload that could be torn is taken as it stands. */
 #define ATW_TEAR_SILENCE	(HZ / 16 + 1)
 /* In the middle of a payload the module is never silent for so long. */
@@ -79,6 +81,7 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
 		WRITE_ONCE(ch->parser.expect_final, false);
+		WRITE_ONCE(ch->parser.expect_soon, false);
 		WRITE_ONCE(ch->final, ev->type);
 		wake_up(&ch->wait);
 		asked = true;
@@ -573,12 +576,14 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
 	WRITE_ONCE(ch->parser.expect_final, true);
+	WRITE_ONCE(ch->parser.expect_soon, cmd->timeout <= ATW_SOON);
 
 	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 	err = atw_channel_once(ch, cmd);
 
 	WRITE_ONCE(ch->parser.expect_prompt, false);
 	WRITE_ONCE(ch->parser.expect_final, false);
+	WRITE_ONCE(ch->parser.expect_soon, false);
 	spin_lock(&ch->lock);
 	ch->cmd = NULL;
 	final = ch->final;

@@ -38,8 +38,10 @@
  */
 void atw_conns_command_failed(struct atw_conns *cs, int err)
 {
-	/* A payload that looks as if it had swallowed an answer may have done so. */
-	if (err == -ETIMEDOUT)
+	/* A payload that looks as if it had swallowed an answer, or the prompt, may
+	 * have done so.
+	 */
+	if (err == -ETIMEDOUT || err == -EPROTO)
 		atw_conns_end_doubtful(cs);
 	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
 		cs->need_sync = true;

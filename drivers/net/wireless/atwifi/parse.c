@@ -555,7 +555,7 @@ static bool atw_is_foreign_event(const char *s)
 static bool atw_is_whole_event(const char *s)
 {
 	bool upper = false, lower = false, line = false;
-	const char *args;
+	const char *args, *name;
 	size_t n, i;
 	u32 num;
 
@@ -578,10 +578,14 @@ static bool atw_is_whole_event(const char *s)
 	args = s + n;
 	if (strstr(args, "Down,"))
 		return false;
-	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++)
+	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
+		name = atw_socket_events[i].name;
 		if (atw_begins(s, "Socket") &&
-		    atw_begins(s + strlen("Socket"), atw_socket_events[i].name))
+		    !strncmp(s + strlen("Socket"), name, strlen(name) - 1))
 			return true;
+	}
+	if (atw_shares(s, n, "SocketDown") >= strlen("SocketD"))
+		return false;
 	return atw_shares(s, n, "SocketDown") < 4 || !atw_skip(&args, ",") ||
 	       !atw_parse_uint(&args, U32_MAX, &num) || !atw_skip(&args, ",") ||
 	       !atw_parse_uint(&args, U32_MAX, &num) || *args != ',';
@@ -1032,7 +1036,7 @@ static bool atw_closes(const struct atw_parser *p, u32 i)
 	       p->hold[i - p->len] == '\r' && p->hold[i - p->len + 1] == '\n';
 }
 
-/* How what other tasks print begins; @answer: only while one is awaited. */
+/* How what other tasks print begins; @answer: only while one is awaited soon. */
 static const struct {
 	const char *lit;
 	bool answer;
@@ -1069,7 +1073,7 @@ static bool atw_payload_looks_torn(const struct atw_parser *p)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(atw_prints); i++)
-		if ((!atw_prints[i].answer || p->expect_final) &&
+		if ((!atw_prints[i].answer || p->expect_soon) &&
 		    atw_may_be(p, 0, atw_prints[i].lit))
 			return true;
 	return false;
@@ -1078,13 +1082,16 @@ static bool atw_payload_looks_torn(const struct atw_parser *p)
 /*
  * Does it end with the answer that is awaited, but for the end of its line? So it
  * does when as many bytes at the end of the payload were lost as that answer has.
+ * Where it may take long, as that to a connect does, others are not to wait for it.
  */
 static bool atw_payload_has_answer(const struct atw_parser *p)
 {
 	static const char *const finals[] = { "OK", "ERROR" };
 	size_t i, n;
 
-	for (i = 0; p->expect_final && i < ARRAY_SIZE(finals); i++) {
+	if (p->expect_prompt && p->len && p->sink[p->len - 1] == '>')
+		return true;
+	for (i = 0; p->expect_soon && i < ARRAY_SIZE(finals); i++) {
 		n = strlen(finals[i]);
 		if (p->len > n && !memcmp(p->sink + p->len - n, finals[i], n))
 			return true;

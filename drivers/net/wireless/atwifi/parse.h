@@ -137,6 +137,7 @@ enum atw_parse_state {
  * struct atw_parser - the parser's whole state
  * @expect_prompt: the caller awaits '>' (set by the caller, any time)
  * @expect_final: it awaits the end of a command (likewise)
+ * @expect_soon: and soon, so that what is in doubt until then may wait (likewise)
  * @tears: the firmware is known, or was seen, to print between the parts of a
  *	payload (likewise, and set by the parser)
  * Everything else is private to parse.c.
@@ -144,6 +145,7 @@ enum atw_parse_state {
 struct atw_parser {
 	bool			expect_prompt;
 	bool			expect_final;
+	bool			expect_soon;
 	bool			tears;
 
 	enum atw_parse_state	state;

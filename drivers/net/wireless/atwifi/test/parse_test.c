@@ -15,6 +15,7 @@
 #define IDLE		4
 #define FINAL		8	/* the end of a command is awaited */
 #define TEARS		16	/* the firmware is known to tear */
+#define LATE		32	/* FINAL, but after a long time perhaps */
 
 struct run {
 	struct atw_parser	p;
@@ -61,9 +62,11 @@ static void run_event(struct run *r, const struct atw_event *ev)
 	switch (ev->type) {
 	case ATW_EV_OK:
 		r->p.expect_final = false;
+		r->p.expect_soon = false;
 		break;
 	case ATW_EV_ERROR:
 		r->p.expect_final = false;
+		r->p.expect_soon = false;
 		run_log(r, ":%u,%s", ev->code, ev->text);
 		break;
 	case ATW_EV_INFO:
@@ -132,7 +135,8 @@ static void run_start(struct run *r, int flags)
 	atw_parser_init(&r->p);
 	r->text = flags & TEXT;
 	r->p.expect_prompt = flags & PROMPT;
-	r->p.expect_final = flags & FINAL;
+	r->p.expect_final = flags & (FINAL | LATE);
+	r->p.expect_soon = flags & FINAL;
 	r->p.tears = flags & TEARS;
 	r->log_len = 0;
 	r->log[0] = '\0';
@@ -338,9 +342,10 @@ static const struct sample samples[] = {
 	  "\r\n+EVENT:Sock5,hello\r\n\r\n+EVENT:SockSocketDown,1,5,hello\r\n"
 	  "\r\n+EVENT:SocketT:SocketDown,1,5,hello\r\n"
 	  "\r\n+EVNT:SocketDown,1,5,hello\r\n\r\nVENT:SocketDown,1,5,a\r\n"
-	  "\r\n+EVENT:SocketDown,1\r\n\r\n+EVENT:SocketDown\r\n",
+	  "\r\n+EVENT:SocketDown,1\r\n\r\n+EVENT:SocketDown\r\n"
+	  "\r\n+EVENT:SocketDownhello\r\n\r\n+EVENT:SocketDhello\r\n",
 	  "DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE DAMAGE "
-	  "LINE LINE DAMAGE DAMAGE " },
+	  "LINE LINE DAMAGE DAMAGE DAMAGE DAMAGE " },
 	{ "log", "[    123456][INFO  : main.c: 12] heap 1234\r\n"
 	  "[WF][SM] roam\r\nRTL8721D[Driver]: rssi -50\r\n",
 	  "STRANGE STRANGE STRANGE " },
@@ -409,6 +414,10 @@ static const struct sample samples[] = {
 	  "\r\n+EVENT:SocketDown,1,9,\r\nOK\r\nabc\r\n",
 	  "PAYLOAD:1,9 END:1=..OK..abc! OK PAYLOAD:1,9 END:1=..OK..abc ",
 	  FINAL },
+	{ "its own words, while a connect runs",
+	  "\r\n+EVENT:SocketDown,1,9,\r\nOK\r\nabc\r\n"
+	  "\r\n+EVENT:SocketDown,1,6,200 OK\r\n",
+	  "PAYLOAD:1,9 END:1=..OK..abc PAYLOAD:1,6 END:1=200 OK ", LATE },
 	{ "its own event", "\r\n+EVENT:SocketDown,1,17,\r\n+EVENT:SocketDo\r\n"
 	  "\r\n+EVENT:SocketDown,1,11,+EVENT:WIFI\r\n",
 	  "PAYLOAD:1,17 END:1=..+EVENT:SocketDo! PAYLOAD:1,11 END:1=+EVENT:WIFI! " },
@@ -418,13 +427,16 @@ static const struct sample samples[] = {
 	{ "the same with an error's",
 	  "\r\n+EVENT:SocketDown,1,33,abcd\r\n\r\nAT+SOCKETSEND:101\r\n+ERROR\r\n",
 	  "PAYLOAD:1,33 END:1=abcd....AT+SOCKETSEND:101..+ERROR! ", FINAL },
+	{ "three bytes lost, then the prompt and the answer",
+	  "\r\n+EVENT:SocketDown,1,9,aithin\r\n>\r\nOK\r\n",
+	  "PAYLOAD:1,9 END:1=aithin..>! OK ", PROMPT | FINAL },
 	{ "what looks like a prompt", "\r\n+EVENT:SocketDown,1,4,>> a\r\n"
 	  "\r\n+EVENT:SocketDown,1,1,>\r\n\r\n+EVENT:SocketDown,1,3,>>>\r\n>",
-	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=> PAYLOAD:1,3 END:1=>>> PROMPT ",
+	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=>! PAYLOAD:1,3 END:1=>>>! PROMPT ",
 	  PROMPT },
 	{ "the same where it tears", "\r\n+EVENT:SocketDown,1,4,>> a\r\n"
 	  "\r\n+EVENT:SocketDown,1,1,>\r\n\r\n+EVENT:SocketDown,1,3,>>>\r\n>",
-	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=> PAYLOAD:1,3 END:1=>>> PROMPT ",
+	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=>! PAYLOAD:1,3 END:1=>>>! PROMPT ",
 	  PROMPT | TEARS },
 	{ "more empty lines than there are", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 	  "\r\nOK\r\n", "DAMAGE OK " },
