@@ -7,7 +7,7 @@
  * - With no fault all of it arrives, and nothing is taken for damage, whatever it is.
  * - Where the answer that is awaited tears a payload, of firmware that is known to do
  *   so, no other connection gets a wrong byte, or ends in order before its time; nor
- *   does the connection itself whose remote does not use the module's words.
+ *   does the connection itself where its remote sends no line ends.
  * - Where some bytes in a row are lost no connection does, as far as the manual does
  *   not say otherwise: payloads without line ends, up to eight bytes, and not just
  *   as many as an answer has.
@@ -267,9 +267,13 @@ static void lose(void)
 	if (t.len <= n)
 		return;
 	at = choose(t.len - n);
-	/* A part of "\r\nOK\r\n" may end a payload that lacks as many bytes. */
+	/* A part of "\r\nOK\r\n" may end a payload that lacks as many bytes, a
+	 * prompt one that lacks three.
+	 */
 	if (n > 5 && memchr(t.wire + at, '\n', n))
 		n = 5;
+	if (n == 3 && (memchr(t.wire + at, '\n', n) || memchr(t.wire + at, '\r', n)))
+		n = 2;
 	t.fault_at = at;
 	t.fault_len = n;
 	memmove(t.wire + at, t.wire + at + n, t.len - at - n);
@@ -461,8 +465,8 @@ static void judge(void)
 			FAIL("%u fails without a fault", s->id);
 		s->wrong |= s->wrong_held;
 		s->got += s->held;
-		/* Its remote tears its own payload, with words that fit. */
-		if (t.fault == FAULT_TORN && s->torn && t.style >= STYLE_WORDS)
+		/* What its remote sends closes its own payload where that is torn. */
+		if (t.fault == FAULT_TORN && s->torn && t.style != STYLE_PLAIN)
 			continue;
 		if (s->wrong || (!s->ended && s->got < s->len))
 			FAIL("%u has %zu of %zu bytes%s, fault %d, style %d", s->id,

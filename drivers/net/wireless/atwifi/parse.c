@@ -1089,7 +1089,9 @@ static bool atw_payload_has_answer(const struct atw_parser *p)
 	static const char *const finals[] = { "OK", "ERROR" };
 	size_t i, n;
 
-	if (p->expect_prompt && p->len && p->sink[p->len - 1] == '>')
+	/* With what closed the payload, as there are many that end with a '>'. */
+	if (p->expect_prompt && p->len >= 3 &&
+	    !memcmp(p->sink + p->len - 3, "\r\n>", 3))
 		return true;
 	for (i = 0; p->expect_soon && i < ARRAY_SIZE(finals); i++) {
 		n = strlen(finals[i]);

@@ -432,11 +432,11 @@ static const struct sample samples[] = {
 	  "PAYLOAD:1,9 END:1=aithin..>! OK ", PROMPT | FINAL },
 	{ "what looks like a prompt", "\r\n+EVENT:SocketDown,1,4,>> a\r\n"
 	  "\r\n+EVENT:SocketDown,1,1,>\r\n\r\n+EVENT:SocketDown,1,3,>>>\r\n>",
-	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=>! PAYLOAD:1,3 END:1=>>>! PROMPT ",
+	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=> PAYLOAD:1,3 END:1=>>> PROMPT ",
 	  PROMPT },
 	{ "the same where it tears", "\r\n+EVENT:SocketDown,1,4,>> a\r\n"
 	  "\r\n+EVENT:SocketDown,1,1,>\r\n\r\n+EVENT:SocketDown,1,3,>>>\r\n>",
-	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=>! PAYLOAD:1,3 END:1=>>>! PROMPT ",
+	  "PAYLOAD:1,4 END:1=>> a PAYLOAD:1,1 END:1=> PAYLOAD:1,3 END:1=>>> PROMPT ",
 	  PROMPT | TEARS },
 	{ "more empty lines than there are", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 	  "\r\nOK\r\n", "DAMAGE OK " },
