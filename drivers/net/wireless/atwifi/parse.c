@@ -470,10 +470,10 @@ static const struct {
 /* What follows "+EVENT:Socket", if it is known; ATW_EV_NONE if not. */
 static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 {
-	size_t i;
-
 	enum atw_event_type type;
+	const char *rest;
 	bool good;
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
 		if (!atw_skip(&s, atw_socket_events[i].name))
@@ -486,6 +486,10 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 	}
 	if (!atw_skip(&s, "Down,"))
 		return ATW_EV_NONE;
+	/* With anything behind it, that is a length which has lost a digit. */
+	rest = s;
+	if (atw_parse_uint(&rest, U32_MAX, &ev->id) && ev->id && !strcmp(rest, ",0,"))
+		return atw_strange(ev);
 	if (!atw_parse_pair(s, &ev->id, &ev->len) || !ev->id ||
 	    ev->len > ATW_PAYLOAD_MAX)
 		return atw_damage(ev);
@@ -854,7 +858,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	}
 	p->line[len] = '\0';
 	/* What follows a prompt of "> ". */
-	if (strspn(p->line, " ") == len)
+	if (!strcmp(p->line, " "))
 		return;
 	p->blank = false;
 	p->blanks = 0;
@@ -937,10 +941,12 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 		p->drop = true;
 		return;
 	}
-	if (kind <= ATW_KIND_READ && !len) {
+	if (kind == ATW_KIND_DOWN && !len)
+		return;		/* a whole line, see atw_socket_event() */
+	if (kind == ATW_KIND_READ && !len) {
 		/* What follows is the end of the line. */
 		ev->id = id;
-		ev->type = kind == ATW_KIND_READ ? ATW_EV_EMPTY : atw_strange(ev);
+		ev->type = ATW_EV_EMPTY;
 		p->line_len = 0;
 		return;
 	}

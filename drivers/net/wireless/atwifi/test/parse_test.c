@@ -390,7 +390,7 @@ static const struct sample samples[] = {
 	  "DAMAGE OK " },
 	{ "id largest", "+EVENT:SocketDown,4294967295,3,abc\r\nOK\r\n",
 	  "PAYLOAD:4294967295,3 END:4294967295=abc OK " },
-	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "STRANGE LINE OK " },
+	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "nothing came", "\r\n+EVENT:SocketDown,5,0,\r\n"
 	  "\r\n+EVENT:SocketDown,5,0\r\n", "STRANGE STRANGE " },
 	{ "read nothing, another comma", "+SOCKETREAD,1,0,\r\nOK\r\n"
