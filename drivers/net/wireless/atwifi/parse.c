@@ -825,6 +825,8 @@ static bool atw_lacks_crlf(const struct atw_parser *p,
 	const char *name, *end;
 	u32 code;
 
+	if (p->suspect == ATW_SUSPECT_TORN)
+		return ev->type == ATW_EV_ERROR && !p->err_name[0];
 	return p->suspect && (ev->type == ATW_EV_OK ||
 			      ev->type == ATW_EV_ERROR ||
 			      ev->type == ATW_EV_BUSY ||
@@ -852,7 +854,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	while (len && p->line[len - 1] == '\r')
 		len--;
 	if (!len) {
-		p->suspect = false;
+		p->suspect = ATW_SUSPECT_NOTHING;
 		atw_blank_line(p, ev);
 		return;
 	}
@@ -871,7 +873,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 
 	ev->type = atw_classify(p->line, ev);
 	p->doubtful = atw_lacks_crlf(p, ev);
-	p->suspect = false;
+	p->suspect = ATW_SUSPECT_NOTHING;
 	switch (ev->type) {
 	case ATW_EV_ERROR:
 		ev->code = p->err_code;
@@ -954,7 +956,7 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 	p->lead = p->blank;
 	p->blank = false;
 	p->blanks = 0;
-	p->suspect = false;
+	p->suspect = ATW_SUSPECT_NOTHING;
 	atw_count(p, kind, id, len);
 	if (kind != ATW_KIND_OTHER) {
 		ev->type = kind == ATW_KIND_CERT ? ATW_EV_CERT : ATW_EV_PAYLOAD;
@@ -988,11 +990,11 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 		}
 		if (!p->line_len) {
 			if (c == '\r') {
-				p->suspect = false;
+				p->suspect = ATW_SUSPECT_NOTHING;
 				continue;
 			}
 			if (c == '>' && p->expect_prompt) {
-				p->suspect = false;
+				p->suspect = ATW_SUSPECT_NOTHING;
 				p->blank = false;
 				ev->type = ATW_EV_PROMPT;
 				return i;
@@ -1012,7 +1014,7 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 			    p->state != ATW_PS_LINE || p->drop)
 				return i;
 		}
-		if (c == ':' && p->suspect && p->line_len == 7 &&
+		if (c == ':' && p->suspect == ATW_SUSPECT_LOST && p->line_len == 7 &&
 		    !memcmp(p->line, "+EVENT:", 7)) {
 			/*
 			 * This print lacks its first CR LF, and the payload
@@ -1022,7 +1024,7 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 			 */
 			ev->type = ATW_EV_DOUBTFUL;
 			ev->id = p->id;
-			p->suspect = false;
+			p->suspect = ATW_SUSPECT_NOTHING;
 			return i;
 		}
 	}
@@ -1389,6 +1391,24 @@ static void atw_payload_late(struct atw_parser *p, bool which,
 		ev->type = ATW_EV_DOUBTFUL;
 }
 
+/*
+ * Is the payload the first line of an error, with what precedes it? One that tore a
+ * payload as long as itself is closed by its own end.
+ */
+static bool atw_payload_is_error(const struct atw_parser *p)
+{
+	char line[sizeof(p->err_name) + 16];
+	const char *name, *end;
+	u32 code;
+
+	if (p->len < 2 || p->len - 2 >= sizeof(line) ||
+	    memcmp(p->sink, "\r\n", 2))
+		return false;
+	memcpy(line, p->sink + 2, p->len - 2);
+	line[p->len - 2] = '\0';
+	return atw_is_error_line(line, &name, &end, &code);
+}
+
 /* Decide on the payload. Returns false if more bytes are needed; not if @last. */
 static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 {
@@ -1396,8 +1416,12 @@ static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 
 	if (atw_closes(p, p->len)) {
 		atw_payload_good(p, 0, ev);
-		p->suspect = p->kind == ATW_KIND_DOWN && p->lead && p->sink &&
-			     p->sink[p->len - 1] == '\n';
+		if (p->kind == ATW_KIND_DOWN && p->lead && p->sink) {
+			if (p->sink[p->len - 1] == '\n')
+				p->suspect = ATW_SUSPECT_LOST;
+			else if (p->tears && atw_payload_is_error(p))
+				p->suspect = ATW_SUSPECT_TORN;
+		}
 		return true;
 	}
 	if (p->sink && p->kind <= ATW_KIND_READ) {
@@ -1559,7 +1583,7 @@ void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
 	p->overlong = false;
 	p->drop = true;
 	p->blank = false;
-	p->suspect = false;
+	p->suspect = ATW_SUSPECT_NOTHING;
 	p->err_code = 0;
 	p->err_name[0] = '\0';
 	p->hold_len = 0;

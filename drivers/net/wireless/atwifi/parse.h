@@ -133,6 +133,13 @@ enum atw_parse_state {
 	ATW_PS_TEAR,		/* it was perhaps torn: collect more */
 };
 
+/* Of a payload that was just closed: what a print without its CR LF may mean. */
+enum atw_parse_suspect {
+	ATW_SUSPECT_NOTHING,
+	ATW_SUSPECT_TORN,	/* it was the first half of a print */
+	ATW_SUSPECT_LOST,	/* it had two bytes more, and ends with the closing */
+};
+
 /**
  * struct atw_parser - the parser's whole state
  * @expect_prompt: the caller awaits '>' (set by the caller, any time)
@@ -165,7 +172,7 @@ struct atw_parser {
 	u32			len;
 	u32			got;
 	bool			lead;		/* its header began with CR LF */
-	bool			suspect;	/* its closing is in doubt */
+	enum atw_parse_suspect	suspect;	/* by what comes next */
 	u8			*sink;
 
 	u8			hold[ATW_TEAR_MAX + 4];

@@ -564,6 +564,26 @@ static void parse_torn(struct kunit *test)
 	}
 }
 
+/* The first line of an error that tore a payload as long as itself closes it. */
+static void parse_torn_as_long(struct kunit *test)
+{
+	static const char torn[] = "\r\n+EVENT:SocketDown,118,14,\r\n+SOCKETDEL:4\r\nERROR\r\n"
+				   "ai-thinker,bw2\r\n";
+	static const char sent[] = "\r\n+EVENT:SocketDown,118,14,\r\n+SOCKETDEL:4\r\n"
+				   "\r\n+SOCKETDEL:4\r\nERROR\r\n";
+	struct run *r = run_new(test);
+
+	run_start(r, FINAL | TEARS);
+	run_feed(r, torn, strlen(torn));
+	run_end(r, 0);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "DOUBTFUL:118"));
+	/* A remote has sent that, and then it was said. */
+	run_start(r, FINAL | TEARS);
+	run_feed(r, sent, strlen(sent));
+	run_end(r, 0);
+	KUNIT_EXPECT_NULL(test, strstr(r->log, "DOUBTFUL"));
+}
+
 /* What nobody awaits is not taken out: a remote may have sent it. */
 static void parse_torn_unasked(struct kunit *test)
 {
@@ -1199,6 +1219,7 @@ static void parse_autott(struct kunit *test)
 static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_samples),
 	KUNIT_CASE(parse_torn),
+	KUNIT_CASE(parse_torn_as_long),
 	KUNIT_CASE(parse_torn_unasked),
 	KUNIT_CASE(parse_torn_late),
 	KUNIT_CASE(parse_torn_chosen),
