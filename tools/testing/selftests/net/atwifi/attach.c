@@ -1286,7 +1286,7 @@ enum ended {
 	BY_RESET,		/* of the remote, which the module takes for an end */
 	REFUSED,
 	NEVER,			/* opened */
-	SHUT,			/* by the program; the module has it */
+	SHUT,			/* by the program, both ways */
 	OPEN,
 	CONNECTING,		/* the first of them; the others wait for their turn */
 	ENDS
@@ -1296,7 +1296,7 @@ enum ended {
 static const int ended_errno[ENDS] = {
 	[DAMAGED] = ECONNRESET, [LINK_LOST] = ENETDOWN, [RESTARTED] = ECONNRESET,
 	[RESTARTED_DGRAM] = ECONNRESET, [REFUSED] = ENOTCONN, [NEVER] = ENOTCONN,
-	[SHUT] = ENODEV, [OPEN] = ENODEV, [CONNECTING] = ENODEV,
+	[OPEN] = ENODEV, [CONNECTING] = ENODEV,
 };
 
 #define UNREAD_BYTES	100
