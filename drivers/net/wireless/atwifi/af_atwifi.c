@@ -1116,8 +1116,12 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		return PTR_ERR(skb);
 
 	err = atw_tx_check(sk, detached);
-	if (!err)
+	if (!err) {
 		err = atw_conn_send(atw_sk(sk)->conn, skb);
+		/* It has ended since then, and the socket was told: that counts. */
+		if (err)
+			err = atw_tx_check(sk, detached) ?: err;
+	}
 	if (err)
 		kfree_skb(skb);
 	return err;
