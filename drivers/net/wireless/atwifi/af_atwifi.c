@@ -52,6 +52,7 @@
 #include "format.h"
 #include "module.h"
 #include "port.h"
+#include "timing.h"
 
 /* Bytes of one buffer to send: with its overhead it fills a page. */
 #define ATW_TX_CHUNK	min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
@@ -65,9 +66,6 @@
 
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
-
-/* How long datagrams may take to leave after close(). */
-#define ATW_LINGER		(60UL * HZ)
 
 static ushort family = AF_ATWIFI;
 module_param(family, ushort, 0444);
@@ -402,7 +400,7 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 	if (!conn)
 		return;
 
-	atw_conn_close(conn, abort, ATW_LINGER);
+	atw_conn_close(conn, abort, atw_timing.linger);
 	WRITE_ONCE(as->detached, as->detached + 1);
 	spin_lock(&as->lock);
 	as->conn = NULL;
@@ -966,7 +964,7 @@ static int atw_shutdown(struct socket *sock, int how)
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1));
 		spin_unlock(&as->lock);
 		if (sk->sk_shutdown == SHUTDOWN_MASK)
-			atw_conn_drain(as->conn, ATW_LINGER);
+			atw_conn_drain(as->conn, atw_timing.linger);
 		sk->sk_state_change(sk);
 	}
 	release_sock(sk);

@@ -14,8 +14,7 @@
 #include "cert.h"
 #include "error.h"
 #include "module.h"
-
-#define ATW_CERT_TIMEOUT	(10 * HZ)
+#include "timing.h"
 
 static const char *const atw_cert_labels[] = { "CERTIFICATE", NULL };
 static const char *const atw_key_labels[] = {
@@ -172,7 +171,7 @@ int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 		  size_t size)
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_CERT_TIMEOUT,
+		.timeout = atw_timing.cert,
 		.data = buf,
 		.data_size = size,
 	};
@@ -231,7 +230,7 @@ static int atw_cert_is_stored(struct atw_module *m, enum atw_cert which,
 static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 			  const u8 *pem, size_t len)
 {
-	struct atw_cmd cmd = { .timeout = ATW_CERT_TIMEOUT };
+	struct atw_cmd cmd = { .timeout = atw_timing.cert };
 	struct sk_buff *skb;
 	int err;
 

@@ -15,34 +15,21 @@
 #include <linux/sched.h>
 
 #include "channel.h"
+#include "timing.h"
 #include "trace.h"
 
-/* The prompt comes within the module's 2 ms poll; a driver in the field waits
- * 5 s for it, and what is later than that never came.
- */
-#define ATW_PROMPT_TIMEOUT	(5 * HZ)
-/* Nothing was executed when the module says busy; it was seen to last 6 s. */
-#define ATW_BUSY_LIMIT		(10 * HZ)
 #define ATW_BUSY_PAUSE		(HZ / 10)
 /* What the module says that it does not know is asked so often, until it says the
  * same twice: a line that was damaged on the way is not known either.
  */
 #define ATW_UNKNOWN_TRIES	3
-/* The UART took nothing for this long: nobody reads at the other end. */
-#define ATW_WRITE_STALL		(5 * HZ)
 /* Nothing interrupts that: who takes the device away waits for it. */
 #define ATW_DRAIN_TIMEOUT	(HZ / 4)
-/* An answer that is still to come after the connection was lost: the module
- * returns from its send at once then.
- */
-#define ATW_HURRY_TIMEOUT	HZ
-/* A command that has more time than this may keep the module for long. */
-#define ATW_SOON		(10 * HZ)
 /* Silence after which a payload that could be torn is taken as it stands. */
 #define ATW_TEAR_SILENCE	(HZ / 16 + 1)
-/* In the middle of a payload the module is never silent for so long. */
-#define ATW_PAYLOAD_SILENCE	(2 * HZ)
-/* Nor so long where it is asked: an answer to AT is waited for longer. */
+/* Nor so long in the middle of a payload where it is asked: an answer to AT is waited
+ * for longer.
+ */
 #define ATW_ANSWER_SILENCE	(HZ / 5)
 
 static bool atw_channel_gone(struct atw_channel *ch)
@@ -368,7 +355,7 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
  */
 bool atw_channel_stalled(const struct atw_channel *ch)
 {
-	return atw_channel_broke_off(ch, ATW_PAYLOAD_SILENCE);
+	return atw_channel_broke_off(ch, atw_timing.payload_silence);
 }
 
 /**
@@ -413,7 +400,7 @@ static bool atw_channel_ended(const struct atw_channel *ch)
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 {
 	struct atw_transport *t = ch->transport;
-	unsigned long stall = jiffies + ATW_WRITE_STALL;
+	unsigned long stall = jiffies + atw_timing.write_stall;
 	ssize_t n;
 
 	while (len) {
@@ -431,7 +418,7 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 			buf += n;
 			len -= n;
 			ch->tx_bytes += n;
-			stall = jiffies + ATW_WRITE_STALL;
+			stall = jiffies + atw_timing.write_stall;
 			continue;
 		}
 		if (time_after(jiffies, stall))
@@ -470,7 +457,7 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	while (!atw_channel_answered(ch, prompt)) {
 		if (!hurry && lost && READ_ONCE(*lost)) {
 			hurry = true;
-			hurried = jiffies + ATW_HURRY_TIMEOUT;
+			hurried = jiffies + atw_timing.hurry;
 		}
 		end = atw_channel_limit(ch, start, timeout, patience);
 		if (hurry && time_after(end, hurried))
@@ -524,7 +511,7 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 		return err;
 	if (cmd->payload) {
 		ch->owed = cmd->payload_len;
-		err = atw_channel_await(ch, true, ATW_PROMPT_TIMEOUT, 0);
+		err = atw_channel_await(ch, true, atw_timing.prompt, 0);
 		if (err)
 			return err;
 		if (!READ_ONCE(ch->prompt)) {
@@ -576,7 +563,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
 	WRITE_ONCE(ch->parser.expect_final, true);
-	WRITE_ONCE(ch->parser.expect_soon, cmd->timeout <= ATW_SOON);
+	WRITE_ONCE(ch->parser.expect_soon, cmd->timeout <= atw_timing.soon);
 
 	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 	err = atw_channel_once(ch, cmd);
@@ -616,7 +603,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 /* Does the module answer properly to what every one knows? */
 static int atw_channel_check(struct atw_channel *ch)
 {
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	int err;
 
 	atw_line_start(&cmd.line, "AT");
@@ -647,7 +634,7 @@ static int atw_channel_check(struct atw_channel *ch)
  */
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 {
-	unsigned long busy_end = jiffies + ATW_BUSY_LIMIT;
+	unsigned long busy_end = jiffies + atw_timing.busy;
 	unsigned int unknown = 0;
 	char said[ATW_SAID_MAX];
 	int err;

@@ -10,9 +10,6 @@
 #include "format.h"
 #include "parse.h"
 
-/* For a command that waits for nobody else: it is answered at once, or not at all. */
-#define ATW_CMD_TIMEOUT		(5 * HZ)
-
 /* "AT+ATW", two random numbers and a NUL */
 #define ATW_NONCE_LEN		23
 

@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 
 #include "conn_priv.h"
+#include "timing.h"
 
 #define ATW_CHUNK_MAX		4096
 /* Bytes of one send may keep the UART for this part of a second. */
@@ -478,7 +479,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	if (cs->profile == ATW_PROFILE_BW20 && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
 		cs->zombie_hoard += hoard;
-		cs->zombie_until = jiffies + ATW_DELETE_LINGER;
+		cs->zombie_until = jiffies + atw_timing.delete_linger;
 	} else {
 		atomic_sub(hoard, &cs->hoard);
 	}
@@ -713,8 +714,8 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	cs->next_id = ATW_ID_MIN;
 	cs->next_open = jiffies;
 	cs->open_after = jiffies;
-	cs->deleted = jiffies - ATW_DELETE_LINGER;
-	cs->mode_since = jiffies - ATW_MODE_SETTLE;
+	cs->deleted = jiffies - atw_timing.delete_linger;
+	cs->mode_since = jiffies - atw_timing.mode_settle;
 	cs->next_look = jiffies;
 	cs->send_after = jiffies;
 	atw_conns_set_rate(cs, 0);

@@ -20,12 +20,6 @@
 
 /* The least of a send that shares the module with others. */
 #define ATW_CHUNK_MIN		1024
-/* Some firmware deletes in the background, for seconds; until it is done the
- * socket counts against its few.
- */
-#define ATW_DELETE_LINGER	(4 * HZ)
-/* What was about to be printed in one receive mode comes in spite of the other. */
-#define ATW_MODE_SETTLE		HZ
 /*
  * In passive mode the module keeps what it receives in its heap, and drops without a
  * word what does not fit. How large that is it does not tell; these are taken to be

@@ -9,6 +9,7 @@
 
 #include "conn_priv.h"
 #include "id.h"
+#include "timing.h"
 
 /* Memory of one piece besides its bytes. */
 #define ATW_PACKET_COST		64
@@ -112,7 +113,7 @@ static bool atw_conns_may_keep(const struct atw_conns *cs)
 {
 	unsigned long since = READ_ONCE(cs->mode_since);
 
-	return READ_ONCE(cs->want_passive) || jiffies - since < ATW_MODE_SETTLE;
+	return READ_ONCE(cs->want_passive) || jiffies - since < atw_timing.mode_settle;
 }
 
 /**

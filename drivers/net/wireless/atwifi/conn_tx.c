@@ -10,6 +10,7 @@
 #include "conn_priv.h"
 #include "error.h"
 #include "format.h"
+#include "timing.h"
 #include "trace.h"
 
 /* Refused for want of memory, no less than this is tried ... */
@@ -21,12 +22,6 @@
 #define ATW_LINES_REFUSED	4
 /* After so many sends of full size a larger one is tried. */
 #define ATW_CHUNK_GOOD		64
-/* A driver in the field waits 10 s for the end of a send. */
-#define ATW_SEND_TIMEOUT	(10 * HZ)
-/* It blocks the module while the remote does not read. What the module says of other
- * connections shows that it lives, so that much longer nothing is lost.
- */
-#define ATW_SEND_PATIENCE	(30 * HZ)
 
 static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c,
 			  unsigned int ready)
@@ -193,8 +188,8 @@ static void atw_conns_grow(struct atw_conns *cs)
 void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready)
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_SEND_TIMEOUT,
-		.patience = ATW_SEND_PATIENCE,
+		.timeout = atw_timing.send,
+		.patience = atw_timing.send_patience,
 		.lost = &c->remote_closed,
 	};
 	char data[ATW_LINE_DATA_MAX];

@@ -12,18 +12,13 @@
 #include "conn_priv.h"
 #include "error.h"
 #include "format.h"
+#include "timing.h"
 
 /* Small messages that may overtake a bulk transfer before it has its turn. */
 #define ATW_FRESH_RUN		8
-/* A connect blocks the module; it gives up by itself, seen after up to 75 s. */
-#define ATW_CONNECT_TIMEOUT	(120 * HZ)
-/* From here on the module's "connect failed" was a silence of the peer. */
-#define ATW_CONNECT_LATE	(4 * HZ)
 #define ATW_OPEN_RETRY		(HZ / 5)
 /* Payload goes first, but a connect need not wait for its end. */
 #define ATW_OPEN_PATIENCE	(HZ / 2)
-/* Between two tries to open a server again. */
-#define ATW_REOPEN_PAUSE	(2 * HZ)
 /* A number that the module has given to something unknown is not tried for ever. */
 #define ATW_OPEN_TRIES		3
 /* So many deletions in a row without a success: more than can be queued. */
@@ -61,7 +56,7 @@ void atw_conns_command_failed(struct atw_conns *cs, int err)
  */
 int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 {
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	int err;
 
 	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
@@ -118,7 +113,7 @@ static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
 int atw_conns_query(struct atw_conns *cs)
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = atw_conns_row,
 		.priv = &cs->rows,
 	};
@@ -366,7 +361,7 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
  */
 static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 {
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT };
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	int err;
 	u32 id;
 
@@ -429,7 +424,7 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 			     struct atw_cmd *cmd)
 {
 	memset(cmd, 0, sizeof(*cmd));
-	cmd->timeout = ATW_CONNECT_TIMEOUT;
+	cmd->timeout = atw_timing.connect;
 	atw_line_start(&cmd->line, "AT+SOCKET=");
 	atw_line_uint(&cmd->line, c->type);
 	if (!atw_conn_is_server(c))
@@ -551,7 +546,7 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	c->id = atw_conns_new_id(cs);
 	if (!c->id) {
 		if (c->lasting)
-			atw_conn_pause(c, ATW_REOPEN_PAUSE);
+			atw_conn_pause(c, atw_timing.reopen);
 		else
 			atw_conn_end(c, -ENOBUFS, 0);
 		spin_unlock(&c->lock);
@@ -588,7 +583,7 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	else if (!err && (cmd.id || cs->no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
-		soon = jiffies - cs->deleted < ATW_DELETE_LINGER;
+		soon = jiffies - cs->deleted < atw_timing.delete_linger;
 		if (cs->starved && cs->starved(cs))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
@@ -601,7 +596,7 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (err == -EREMOTEIO) {
 		err = atw_error_to_errno(cmd.code);
 		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&
-		    time_after(jiffies, start + ATW_CONNECT_LATE))
+		    time_after(jiffies, start + atw_timing.connect_late))
 			err = -ETIMEDOUT;
 	} else if (err) {
 		atw_conns_command_failed(cs, err);
@@ -615,7 +610,7 @@ done:
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);
 		c->state = ATW_CONN_WAITING;
-		atw_conn_pause(c, ATW_REOPEN_PAUSE);
+		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
 		cs->failed++;
 		atw_conn_end(c, err, cmd.code);
@@ -783,7 +778,7 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
 	bool passive = READ_ONCE(cs->want_passive);
 	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
 						    "AT+SOCKETRECVCFG=1",
-				  ATW_CMD_TIMEOUT);
+				  atw_timing.cmd);
 
 	if (cs->active && (err || passive))
 		WRITE_ONCE(cs->mode_since, jiffies);

@@ -21,9 +21,8 @@
 #include "dev.h"
 #include "expose.h"
 #include "netdev.h"
+#include "timing.h"
 
-/* Until a server that could not be opened is tried again. */
-#define ATW_EXPOSE_RETRY	(2 * HZ)
 #define ATW_EXPOSE_BACKLOG	16
 
 /**
@@ -91,7 +90,7 @@ static void atw_expose_opened(struct atw_conn *c, int err, u32 code)
 	WRITE_ONCE(e->failed, err);
 	atw_expose_tell(e, err);
 	if (err)
-		mod_delayed_work(atw_relay_wq, &e->work, ATW_EXPOSE_RETRY);
+		mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
 }
 
 static bool atw_expose_rx(struct atw_conn *c, struct sk_buff *skb)
@@ -141,7 +140,7 @@ static void atw_expose_open(struct atw_expose *e)
 	}
 	atw_expose_tell(e, PTR_ERR(c));
 	if (PTR_ERR(c) == -ENOMEM)
-		mod_delayed_work(atw_relay_wq, &e->work, ATW_EXPOSE_RETRY);
+		mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
 }
 
 static void atw_expose_close(struct atw_expose *e)
@@ -189,7 +188,7 @@ static void atw_expose_accept(struct atw_expose *e)
 		WRITE_ONCE(e->err, err);
 		if (err == -ENOMEM) {
 			mod_delayed_work(atw_relay_wq, &e->work,
-					 ATW_EXPOSE_RETRY);
+					 atw_timing.expose_retry);
 			return;
 		}
 		if (err)

@@ -41,6 +41,7 @@
 #include "dev.h"
 #include "netdev.h"
 #include "packet.h"
+#include "timing.h"
 
 /* With the number of the device added: networks of two may be the same. */
 #define ATW_PROXY_MARK		0x61740000
@@ -50,15 +51,8 @@
 /* And of what a program sends faster than the UART: half of it is a window. */
 #define ATW_PROXY_RCVBUF	(128 * 1024)
 #define ATW_TCP_TICK		HZ
-/* A remote does not answer, or its turn does not come: for so long a kernel repeats
- * its SYN at most.
- */
-#define ATW_TCP_SILENCE		(130 * HZ)
-/* For a socket of the module; and how often the first one asks again. */
-#define ATW_TCP_WAIT		(60 * HZ)
+/* How often the first one that waits for a socket of the module asks again. */
 #define ATW_TCP_RETRY		(HZ / 2)
-/* From the SYN to the accepted socket: the program's kernel acknowledges. */
-#define ATW_TCP_HANDSHAKE	(10 * HZ)
 /* A program that is to be connected to is not far: 1, 2 and 4 s. */
 #define ATW_TCP_SYNS		2
 /* RFC 5925; the kernel has a name for it from 6.7 on. */
@@ -432,7 +426,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 		atw_tcp_connect(t);
 		return;
 	case ATW_TCP_CONNECTING:
-		if (age <= ATW_TCP_SILENCE)
+		if (age <= atw_timing.tcp_silence)
 			break;
 		WRITE_ONCE(t->ending, true);
 		atw_relay_abort(t->relay);
@@ -440,19 +434,19 @@ static void atw_tcp_step(struct atw_tcp *t)
 	case ATW_TCP_WAITING:
 		if (t->relay)
 			break;
-		if (age > ATW_TCP_WAIT)
+		if (age > atw_timing.tcp_wait)
 			atw_tcp_reject(t, -EHOSTUNREACH);
 		else if (atw_flow_first(&t->flow))
 			atw_tcp_connect(t);
 		break;
 	case ATW_TCP_SILENT:
-		if (age > ATW_TCP_SILENCE)
+		if (age > atw_timing.tcp_silence)
 			atw_tcp_drop(t);
 		break;
 	case ATW_TCP_UP:
 		if (t->attached)
 			return;
-		if (age < ATW_TCP_HANDSHAKE)
+		if (age < atw_timing.tcp_handshake)
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
 		WRITE_ONCE(t->ending, true);

@@ -25,18 +25,12 @@
 #include "dev.h"
 #include "netdev.h"
 #include "packet.h"
+#include "timing.h"
 
 /* Datagrams that wait for the module, and for the device's receive path. */
 #define ATW_UDP_UP_MAX		32
 #define ATW_UDP_DOWN_MAX	64
-#define ATW_UDP_IDLE		(60 * HZ)
-/* A resolver asks from a new port each time. */
-#define ATW_UDP_IDLE_DNS	(5 * HZ)
 #define ATW_DNS_PORT		53
-/* For the first answer: no resolver waits for longer before it asks again. */
-#define ATW_UDP_PATIENCE	(5 * HZ)
-/* For a socket of the module. */
-#define ATW_UDP_WAIT		(10 * HZ)
 #define ATW_UDP_RETRY		(HZ / 2)
 
 /**
@@ -256,7 +250,7 @@ static void atw_udp_up(struct atw_udp *u)
 	/* Who asks again after a long time is as patient as at first. */
 	if (!skb_queue_empty(&u->up) &&
 	    (u->talk == ATW_UDP_ANSWERED ||
-	     jiffies - u->used >= ATW_UDP_PATIENCE))
+	     jiffies - u->used >= atw_timing.udp_patience))
 		WRITE_ONCE(u->talk, ATW_UDP_SENDING);
 	while (atw_conn_unsent(u->conn) <= ATW_DGRAM_MAX &&
 	       (skb = atw_udp_dequeue(u))) {
@@ -292,8 +286,8 @@ static void atw_udp_wait(struct atw_udp *u)
 
 static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 {
-	return u->flow.key.rport == htons(ATW_DNS_PORT) ? ATW_UDP_IDLE_DNS :
-							   ATW_UDP_IDLE;
+	return u->flow.key.rport == htons(ATW_DNS_PORT) ? atw_timing.udp_idle_dns :
+							   atw_timing.udp_idle;
 }
 
 static void atw_udp_step(struct atw_udp *u)
@@ -309,7 +303,7 @@ static void atw_udp_step(struct atw_udp *u)
 		atw_udp_drop(u, 0);
 		return;
 	}
-	if (!u->conn && u->waits && jiffies - u->since > ATW_UDP_WAIT) {
+	if (!u->conn && u->waits && jiffies - u->since > atw_timing.udp_wait) {
 		atw_udp_drop(u, -EHOSTUNREACH);
 		return;
 	}
@@ -388,7 +382,7 @@ static unsigned long atw_udp_spare(struct atw_flow *flow, bool asking)
 		if (!asking)
 			return 0;
 		/* Patience ends: there is no answer to who only tells. */
-		if (jiffies - READ_ONCE(u->asked) < ATW_UDP_PATIENCE)
+		if (jiffies - READ_ONCE(u->asked) < atw_timing.udp_patience)
 			return ATW_FLOW_SOON;
 		break;
 	}

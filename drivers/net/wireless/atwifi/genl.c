@@ -37,14 +37,7 @@
 #include "genl.h"
 #include "query.h"
 #include "raw.h"
-
-/*
- * A name takes up to 20 s, and so does what the module may be doing before. A
- * caller that waits in vain learns whether its command was begun.
- */
-#define ATW_GENL_TIMEOUT	(40 * HZ)
-/* Joining a network takes 30 s. */
-#define ATW_GENL_RAW_TIMEOUT	(60 * HZ)
+#include "timing.h"
 
 #define ATW_GENL_EVENTS		0
 
@@ -460,7 +453,7 @@ static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
 		return -ENOMEM;
 	q = (struct atw_query_recv_mode *)call->arg;
 	q->passive = nla_get_u32(mode) == ATWIFI_RECV_MODE_PASSIVE;
-	err = atw_genl_ask(info, ATWIFI_A_DEV_NAME, call, ATW_GENL_TIMEOUT);
+	err = atw_genl_ask(info, ATWIFI_A_DEV_NAME, call, atw_timing.genl);
 	atw_call_put(call);
 	return err;
 }
@@ -514,7 +507,7 @@ static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
 		err = atw_genl_dns_servers(info, q);
 	if (!err)
 		err = atw_genl_ask(info, ATWIFI_A_DNS_DEV, call,
-				   ATW_GENL_TIMEOUT);
+				   atw_timing.genl);
 	if (err || q->set)
 		goto put;
 
@@ -569,7 +562,7 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
 	if (!err)
 		err = atw_genl_ask(info, ATWIFI_A_RESOLVE_DEV, call,
-				   ATW_GENL_TIMEOUT);
+				   atw_timing.genl);
 	if (err)
 		goto put;
 
@@ -644,7 +637,7 @@ static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
 		err = atw_genl_autott_wish(info, q);
 	if (!err)
 		err = atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, call,
-				   ATW_GENL_TIMEOUT);
+				   atw_timing.genl);
 	if (err || q->set)
 		goto put;
 
@@ -700,7 +693,7 @@ static int atw_genl_cert_get_doit(struct sk_buff *req, struct genl_info *info)
 	if (!pem)
 		goto put;
 	n = atw_cert_fetch(&adev->module, which, pem, ATW_CERT_MAX,
-			   ATW_GENL_TIMEOUT);
+			   atw_timing.genl);
 	if (n < 0) {
 		atw_genl_say(info, atw_genl_reason(n));
 		goto put;
@@ -744,7 +737,7 @@ static int atw_genl_cert_set_doit(struct sk_buff *req, struct genl_info *info)
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
 	err = atw_cert_store(&adev->module, which, nla_data(data),
-			     nla_len(data), ATW_GENL_TIMEOUT);
+			     nla_len(data), atw_timing.genl);
 	if (err == -EIO)
 		atw_genl_say(info, "the module has not stored what it was given");
 	else if (err)
@@ -799,7 +792,7 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 		return -ENOMEM;
 	q = (struct atw_query_raw *)call->arg;
 	strscpy(q->line, nla_data(line), sizeof(q->line));
-	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, ATW_GENL_RAW_TIMEOUT);
+	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, atw_timing.genl_raw);
 	if (err)
 		goto put;
 
@@ -897,7 +890,7 @@ static int atw_genl_expose_add_doit(struct sk_buff *req, struct genl_info *info)
 	adev = atw_genl_dev(info, ATWIFI_A_EXPOSE_DEV);
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
-	err = atw_expose_add(adev, port, to, local_port, ATW_GENL_TIMEOUT);
+	err = atw_expose_add(adev, port, to, local_port, atw_timing.genl);
 	if (err)
 		atw_genl_say(info, atw_genl_expose_reason(err));
 	atw_dev_put(adev);

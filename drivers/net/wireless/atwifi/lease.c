@@ -8,6 +8,7 @@
 
 #include "lease.h"
 #include "module.h"
+#include "timing.h"
 
 static bool atw_lease_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
@@ -53,7 +54,7 @@ static void atw_lease_row(struct atw_module *m, void *priv, const char *line,
 				      size_t len))
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = row,
 		.priv = priv,
 	};

@@ -6,6 +6,7 @@
 #include "dev.h"
 #include "genl.h"
 #include "relay.h"
+#include "timing.h"
 
 /*
  * A socket or a tty with the line discipline holds the module, even one that
@@ -16,6 +17,8 @@
 static int __init atw_init(void)
 {
 	int err;
+
+	atw_timing_init();
 
 	err = atw_dev_init();
 	if (err)

@@ -12,18 +12,8 @@
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
+#include "timing.h"
 #include "uart.h"
-
-/* The module may be blocked in a send for long; then it answers after it. */
-#define ATW_SYNC_TRIES		20
-/* Nothing blocks it that is only asked. */
-#define ATW_SYNC_TRIES_ASKED	3
-/* Who calls may have to wait for a connect that runs. */
-#define ATW_CALL_TIMEOUT	(150 * HZ)
-#define ATW_LINK_POLL_DOWN	(2 * HZ)
-#define ATW_LINK_POLL_UP	(30 * HZ)
-#define ATW_RETRY_MIN		(2 * HZ)
-#define ATW_RETRY_MAX		(60 * HZ)
 
 const char *atw_module_state_name(const struct atw_module *m)
 {
@@ -99,7 +89,7 @@ static bool atw_module_tears(const struct atw_module *m)
 static int atw_module_identify(struct atw_module *m)
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = atw_module_version_row,
 		.priv = m,
 	};
@@ -138,7 +128,7 @@ static int atw_module_query_link(struct atw_module *m)
 {
 	struct atw_wifi_status st = { 0 };
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = atw_module_link_row,
 		.priv = &st,
 	};
@@ -187,7 +177,7 @@ static int atw_module_query_link(struct atw_module *m)
 		WRITE_ONCE(m->addr, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
-	m->next_link = jiffies + (up ? ATW_LINK_POLL_UP : ATW_LINK_POLL_DOWN);
+	m->next_link = jiffies + (up ? atw_timing.link_up : atw_timing.link_down);
 	m->ops->changed(m);
 	return 0;
 }
@@ -204,13 +194,13 @@ static int atw_module_setup(struct atw_module *m)
 	 * on, the next command tells.
 	 */
 	WRITE_ONCE(m->restart, false);
-	err = atw_channel_run(&m->ch, "ATE0", ATW_CMD_TIMEOUT);
+	err = atw_channel_run(&m->ch, "ATE0", atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
 	m->echo_off = !err;
 	if (m->conns.spoiled) {
 		m->conns.spoiled = false;
-		atw_channel_run(&m->ch, "AT+RST", ATW_CMD_TIMEOUT);
+		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
 		return -ECONNRESET;
 	}
 	err = atw_module_identify(m);
@@ -228,7 +218,7 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_conns_purge(&m->conns);
 	if (err == -EBUSY) {
 		dev_warn(m->dev, "old sockets cannot be deleted, restarting the module\n");
-		atw_channel_run(&m->ch, "AT+RST", ATW_CMD_TIMEOUT);
+		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
 		return -ECONNRESET;
 	}
 	if (err)
@@ -267,7 +257,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->echo_off = false;
 		atw_channel_restart(&m->ch);
 		/* A module that is starting is left to its banner. */
-		err = atw_channel_idle(&m->ch, HZ / 10, ATW_BOOT_TIMEOUT);
+		err = atw_channel_idle(&m->ch, HZ / 10, atw_timing.boot);
 		if (err == -ENODEV)
 			return;
 		err = atw_module_setup(m);
@@ -288,8 +278,8 @@ static void atw_module_bring_up(struct atw_module *m)
 
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
 	WRITE_ONCE(m->restart, true);
-	pause = min_t(unsigned long, ATW_RETRY_MAX,
-		      ATW_RETRY_MIN << min(m->failures, 5U));
+	pause = min_t(unsigned long, atw_timing.retry_max,
+		      atw_timing.retry_min << min(m->failures, 5U));
 	m->failures++;
 	m->next_probe = jiffies + pause;
 	if (!m->told) {
@@ -302,8 +292,9 @@ static void atw_module_bring_up(struct atw_module *m)
 }
 
 /* An answer stayed away: is anybody there, and what is left? */
-static void atw_module_sync(struct atw_module *m, int tries)
+static void atw_module_sync(struct atw_module *m, unsigned long patience)
 {
+	int tries = patience / HZ;
 	int err = -ETIMEDOUT;
 
 	WRITE_ONCE(m->conns.need_sync, false);
@@ -369,14 +360,14 @@ static bool atw_module_work(void *ctx)
 		return true;
 	}
 	if (READ_ONCE(m->conns.need_sync)) {
-		atw_module_sync(m, ATW_SYNC_TRIES);
+		atw_module_sync(m, atw_timing.sync);
 		return true;
 	}
 	if (atw_module_link_is_due(m)) {
 		WRITE_ONCE(m->conns.ask_link, false);
-		m->next_link = jiffies + ATW_LINK_POLL_DOWN;
+		m->next_link = jiffies + atw_timing.link_down;
 		if (atw_module_query_link(m) == -ETIMEDOUT)
-			atw_module_sync(m, ATW_SYNC_TRIES_ASKED);
+			atw_module_sync(m, atw_timing.sync_asked);
 		return true;
 	}
 	/* A call does not wait for an upload, nor an upload for many calls. */
@@ -397,7 +388,7 @@ static long atw_module_next_work(void *ctx)
 	else
 		left = min((long)(m->next_link - jiffies) + 1,
 			   atw_conns_next_work(&m->conns));
-	return clamp_t(long, left, 1, ATW_RETRY_MAX);
+	return clamp_t(long, left, 1, atw_timing.retry_max);
 }
 
 static void atw_module_event(void *ctx, const struct atw_event *ev)
@@ -642,7 +633,7 @@ int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on
 	t->module = m;
 	t->conn = c;
 	t->on = on;
-	err = atw_module_call(m, call, ATW_CALL_TIMEOUT);
+	err = atw_module_call(m, call, atw_timing.call);
 	atw_call_put(call);
 	return err;
 }
@@ -669,7 +660,7 @@ int atw_module_set_recv_mode(struct atw_module *m, bool passive)
 	if (!call)
 		return -ENOMEM;
 	*(bool *)call->arg = passive;
-	err = atw_module_call(m, call, ATW_CALL_TIMEOUT);
+	err = atw_module_call(m, call, atw_timing.call);
 	atw_call_put(call);
 	return err;
 }

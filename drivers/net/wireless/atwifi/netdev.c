@@ -29,6 +29,7 @@
 #include "netdev.h"
 #include "packet.h"
 #include "query.h"
+#include "timing.h"
 
 /* Packets that wait for the NAPI, of each direction. */
 #define ATW_RXQ_MAX	1024
@@ -41,8 +42,6 @@
 /* Flows that were idle for so long may be ended for others; one at a time. */
 #define ATW_EVICT_IDLE	(HZ / 4)
 #define ATW_EVICT_PAUSE	(HZ / 5)
-/* A carrier that is gone for less may go unnoticed: one change a second is told. */
-#define ATW_BOUNCE	(HZ * 3 / 2)
 
 /**
  * atw_netdev_receive() - a packet for programs
@@ -625,7 +624,7 @@ static void atw_netdev_work(struct work_struct *work)
 	} else if (netif_carrier_ok(nd->dev) && addr != nd->addr) {
 		/* Who has asked for the address must ask again. */
 		netif_carrier_off(nd->dev);
-		queue_delayed_work(atw_relay_wq, &nd->work, ATW_BOUNCE);
+		queue_delayed_work(atw_relay_wq, &nd->work, atw_timing.bounce);
 	} else {
 		netif_carrier_on(nd->dev);
 	}

@@ -10,13 +10,7 @@
 #include "error.h"
 #include "query.h"
 #include "raw.h"
-
-/* A driver in the field waits that long for a name. */
-#define ATW_RESOLVE_TIMEOUT	(20 * HZ)
-/* A driver in the field saw it fail after 12 s. */
-#define ATW_PING_TIMEOUT	(20 * HZ)
-/* The module takes 30 s to join a network, or not. */
-#define ATW_RAW_TIMEOUT		(45 * HZ)
+#include "timing.h"
 
 static int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd,
 			  struct atw_query *q)
@@ -46,7 +40,7 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	struct atw_query_dns *q = arg;
 	u32 has[ATW_DNS_MAX] = { 0 };
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = atw_query_dns_row,
 		.priv = has,
 	};
@@ -64,7 +58,7 @@ int atw_query_dns(struct atw_module *m, void *arg)
 		return 0;
 
 	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = ATW_CMD_TIMEOUT;
+	cmd.timeout = atw_timing.cmd;
 	atw_line_start(&cmd.line, "AT+WDNS=");
 	for (i = 0; i < ATW_DNS_MAX && q->server[i]; i++)
 		atw_line_host(&cmd.line, "", q->server[i]);
@@ -82,7 +76,7 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 {
 	struct atw_query_resolve *q = arg;
 	struct atw_cmd cmd = {
-		.timeout = ATW_RESOLVE_TIMEOUT,
+		.timeout = atw_timing.resolve,
 		.row = atw_query_resolve_row,
 		.priv = &q->addr,
 	};
@@ -116,7 +110,7 @@ int atw_query_autott(struct atw_module *m, void *arg)
 	struct atw_query_autott *q = arg;
 	struct atw_autott has = { 0 };
 	struct atw_cmd cmd = {
-		.timeout = ATW_CMD_TIMEOUT,
+		.timeout = atw_timing.cmd,
 		.row = atw_query_autott_row,
 		.priv = &has,
 	};
@@ -140,7 +134,7 @@ int atw_query_autott(struct atw_module *m, void *arg)
 		return 0;
 
 	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = ATW_CMD_TIMEOUT;
+	cmd.timeout = atw_timing.cmd;
 	atw_line_start(&cmd.line, "AT+SOCKETAUTOTT=");
 	atw_line_uint(&cmd.line, q->type);
 	if (q->host[0])
@@ -169,7 +163,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 {
 	struct atw_query_raw *q = arg;
 	struct atw_cmd cmd = {
-		.timeout = ATW_RAW_TIMEOUT,
+		.timeout = atw_timing.raw,
 		.row = atw_query_raw_row,
 		.priv = q,
 	};
@@ -200,7 +194,7 @@ static bool atw_query_ping_row(struct atw_cmd *cmd, const char *text, size_t len
 int atw_query_ping(struct atw_module *m, u32 addr)
 {
 	struct atw_cmd cmd = {
-		.timeout = ATW_PING_TIMEOUT,
+		.timeout = atw_timing.ping,
 		.row = atw_query_ping_row,
 	};
 

@@ -24,6 +24,7 @@
 
 #include "compat_sock.h"
 #include "relay.h"
+#include "timing.h"
 
 /* What waits for a program that reads too slowly. */
 #define ATW_RELAY_RX_MAX	(1024 * 1024)
@@ -32,17 +33,12 @@
 /* While something is on its way a few bytes wait for more to go with them. */
 #define ATW_RELAY_TX_FEW	512
 #define ATW_RELAY_CHUNK		min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
-/* For the remote's last words after what came before the program's FIN has gone. */
-#define ATW_RELAY_LINGER	(60 * HZ)
-/* For the acknowledgment of the last FIN. */
-#define ATW_RELAY_LAST		(10 * HZ)
-#define ATW_RELAY_TICK		HZ
-/* A program's machine that is gone must not keep a socket of the module. One that
- * acknowledges is there, also if the program does not read: TCP_USER_TIMEOUT would
- * not tell the two apart. A closed window is probed every two minutes at least.
+/* How often a relay that has nothing else to do looks at its two ends. A program's
+ * machine that is gone must not keep a socket of the module. One that acknowledges
+ * is there, also if the program does not read: TCP_USER_TIMEOUT would not tell the
+ * two apart.
  */
-#define ATW_RELAY_GONE		(135 * HZ)
-#define ATW_RELAY_LOOK		(15 * HZ)
+#define ATW_RELAY_TICK		HZ
 #define ATW_RELAY_KEEPIDLE	120
 #define ATW_RELAY_KEEPINTVL	15
 #define ATW_RELAY_KEEPCNT	4
@@ -388,7 +384,7 @@ static int atw_relay_linger(struct atw_relay *r)
 	if (atw_relay_unwanted(r))
 		return 1;
 	/* It may have more to say: that would be no end in order. */
-	return time_after(jiffies, r->heard + ATW_RELAY_LINGER) ? -ETIMEDOUT : 0;
+	return time_after(jiffies, r->heard + atw_timing.relay_linger) ? -ETIMEDOUT : 0;
 }
 
 /*
@@ -419,7 +415,7 @@ static int atw_relay_finish(struct atw_relay *r)
 	}
 	/* Nothing is lost if only the last FIN is not acknowledged. */
 	return fin_in && unacked <= 1 &&
-	       time_after(jiffies, r->heard + ATW_RELAY_LAST);
+	       time_after(jiffies, r->heard + atw_timing.relay_last);
 }
 
 /* Since when does the program's machine not acknowledge what it was sent? 0: it does. */
@@ -477,13 +473,13 @@ static void atw_relay_move(struct atw_relay *r)
 		atw_relay_over(r, err);
 	} else if (err) {
 		atw_relay_over(r, min(err, 0));
-	} else if (unanswered > ATW_RELAY_GONE) {
+	} else if (unanswered > atw_timing.relay_gone) {
 		atw_relay_over(r, -EHOSTDOWN);
 	} else if (r->fin_in || closed) {
 		/* What is acknowledged is not always told. */
 		atw_relay_tick(r, ATW_RELAY_TICK);
 	} else if (unanswered) {
-		atw_relay_tick(r, ATW_RELAY_LOOK);
+		atw_relay_tick(r, atw_timing.relay_look);
 	}
 }
 

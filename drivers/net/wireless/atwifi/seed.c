@@ -23,22 +23,18 @@
 #include <linux/slab.h>
 
 #include "conn_priv.h"
+#include "timing.h"
 #include "trace.h"
 
 /* Memory of what cannot be handed over yet: as a socket's. */
 #define ATW_EARLY_MAX		(1024 * 1024)
-/* For so long the module may speak of a seed that is gone. */
-#define ATW_PAST		(4 * HZ)
 /* Some firmware resets all clients of a server after a seed of it was deleted.
  * A driver in the field deletes the server then, waits until it is not listed
  * any more, and for 3 s, and looks every 750 ms.
  */
-#define ATW_RENEW_PAUSE		(3 * HZ)
 #define ATW_RENEW_POLL		(HZ * 3 / 4)
 /* From here on a module that counts in one byte is restarted when it is idle. */
 #define ATW_HIGH_ID		200
-/* A stranger that is still one after this is deleted. */
-#define ATW_STRANGE		(2 * HZ)
 
 /**
  * atw_conns_add_past() - remember the number of a seed that is gone
@@ -52,7 +48,7 @@ void atw_conns_add_past(struct atw_conns *cs, u32 id)
 	lockdep_assert_held(&cs->lock);
 
 	cs->past[cs->next_past].id = id;
-	cs->past[cs->next_past].until = jiffies + ATW_PAST;
+	cs->past[cs->next_past].until = jiffies + atw_timing.past;
 	cs->next_past = (cs->next_past + 1) % ARRAY_SIZE(cs->past);
 }
 
@@ -726,7 +722,7 @@ void atw_conns_find_strangers(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	memcpy(cs->strange, strange, n * sizeof(strange[0]));
 	cs->nstrange = n;
-	cs->strange_at = jiffies + ATW_STRANGE;
+	cs->strange_at = jiffies + atw_timing.strange;
 	spin_unlock(&cs->lock);
 }
 
@@ -797,7 +793,7 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 		server->old_id = id;
 		atw_conns_unname(cs, server);
 		server->state = ATW_CONN_WAITING;
-		atw_conn_pause(server, ATW_RENEW_PAUSE);
+		atw_conn_pause(server, atw_timing.renew);
 	}
 	spin_unlock(&server->lock);
 	spin_unlock(&cs->lock);

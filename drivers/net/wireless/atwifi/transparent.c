@@ -34,27 +34,17 @@
 
 #include "conn_priv.h"
 #include "error.h"
+#include "timing.h"
 #include "trace.h"
 
-/* The module wants more than 20 ms of silence before "+++" ... */
+/* The module wants more than 20 ms of silence before "+++" where its source is known. */
 #define ATW_TT_GUARD		(msecs_to_jiffies(50) + 1)
-/* ... where its source is known. Others are given what is used in the field. */
-#define ATW_TT_GUARD_LONG	(msecs_to_jiffies(1200) + 1)
-/* It answers after another 20 ms; a second was seen. */
-#define ATW_TT_OK_TIMEOUT	(3 * HZ)
-/* With bytes before it that its remote may not take. */
-#define ATW_TT_DRAIN_TIMEOUT	(10 * HZ)
-/* A lost connection is connected again after three seconds. */
-#define ATW_TT_TRUST		(HZ * 28 / 10)
-/* How often it is looked for ... */
-#define ATW_TT_LOOK		HZ
-/* ... and how soon after that bytes may go, for "+++" has to wait for them. */
+/* How soon after a look bytes may go, for "+++" has to wait for them. */
 #define ATW_TT_FRESH		(HZ * 4 / 10)
 /* By then the module has given to its network what it got. */
 #define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
 /* No other work for so long, and the mode is worth its price. */
 #define ATW_TT_SETTLE		(HZ / 5)
-#define ATW_TT_RETRY		(5 * HZ)
 /* What is on its way to the module leaves in this part of a second. */
 #define ATW_TT_PER_SECOND	4
 /* Who takes the device away waits for this and the guard behind it, and cannot be
@@ -70,7 +60,7 @@
 static unsigned long atw_tt_guard(const struct atw_conns *cs)
 {
 	return cs->profile == ATW_PROFILE_MIDDLEWARE ? ATW_TT_GUARD :
-						       ATW_TT_GUARD_LONG;
+						       atw_timing.tt_guard;
 }
 
 /* Its bytes can no longer be told from others, or may be missing. */
@@ -101,7 +91,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 
 	return c == tt->conn && tt->unchecked &&
 	       (tt->ended || tt->doubt ||
-		time_after(jiffies, READ_ONCE(tt->proof) + ATW_TT_TRUST));
+		time_after(jiffies, READ_ONCE(tt->proof) + atw_timing.tt_trust));
 }
 
 /* Data for the connection; takes @skb. */
@@ -367,7 +357,7 @@ static long atw_tt_silence(const struct atw_conns *cs)
 
 static int atw_tt_escape(struct atw_conns *cs)
 {
-	long timeout = ATW_TT_OK_TIMEOUT, silence = atw_tt_silence(cs);
+	long timeout = atw_timing.tt_ok, silence = atw_tt_silence(cs);
 	struct atw_tt *tt = &cs->tt;
 	struct atw_line line;
 	unsigned long quiet;
@@ -383,7 +373,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	mutex_lock(&cs->ch->rx_lock);
 	/* Its remote may keep it from looking at what it got. */
 	if (tt->phase == ATW_TT_IN && tt->unproved)
-		timeout = ATW_TT_DRAIN_TIMEOUT;
+		timeout = atw_timing.tt_drain;
 	tt->phase = ATW_TT_LEAVING;
 	tt->scan.leaving = true;
 	tt->mark = tt->hold_len;
@@ -413,7 +403,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	trace_atw_command(cs->ch->dev, line.buf, line.len);
 	err = atw_channel_raw(cs->ch, line.buf, line.len);
 	if (!err)
-		err = atw_channel_wait(cs->ch, &tt->left, ATW_CMD_TIMEOUT);
+		err = atw_channel_wait(cs->ch, &tt->left, atw_timing.cmd);
 	return err;
 }
 
@@ -552,7 +542,7 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
 	c->sending = false;
-	if (err || time_after(tt->sent, tt->proof + ATW_TT_TRUST)) {
+	if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
 		cs->resets++;
 		atw_conn_end(c, err == -ENODEV ? err : -ECONNRESET, 0);
 	} else {
@@ -650,14 +640,14 @@ bool atw_tt_work(struct atw_conns *cs)
 	atw_tt_flush(cs);
 	if (READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_is_alone(cs) &&
 	    atw_tt_is_fit(cs) &&
-	    time_before(jiffies, tt->proof + ATW_TT_LOOK)) {
+	    time_before(jiffies, tt->proof + atw_timing.tt_look)) {
 		if (atw_tt_send(cs, &sent))
 			return sent;
 		atw_tt_leave(cs);
 		return true;
 	}
 	/* Only to look: what else there is to do is done in between. */
-	look = time_after_eq(jiffies, tt->proof + ATW_TT_LOOK);
+	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
 	atw_tt_leave(cs);
 	if (look)
 		tt->enter_after = jiffies;
@@ -672,7 +662,7 @@ static int atw_tt_hush(struct atw_conns *cs)
 	if (cs->tt.told)
 		return 0;
 	err = atw_channel_run(cs->ch, "AT+SYSMSG=1,00000000,0",
-			      ATW_CMD_TIMEOUT);
+			      atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
 		atw_conns_command_failed(cs, err);
 		return err;
@@ -684,7 +674,7 @@ static int atw_tt_hush(struct atw_conns *cs)
 
 static int atw_tt_do_enter(struct atw_conns *cs)
 {
-	struct atw_cmd cmd = { .timeout = ATW_CMD_TIMEOUT, .raw = true };
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd, .raw = true };
 	struct atw_tt *tt = &cs->tt;
 	int err;
 
@@ -752,7 +742,7 @@ bool atw_tt_enter(struct atw_conns *cs)
 		return false;
 	err = atw_tt_do_enter(cs);
 	if (err)
-		tt->enter_after = jiffies + ATW_TT_RETRY;
+		tt->enter_after = jiffies + atw_timing.tt_retry;
 	return true;
 }
 
@@ -778,7 +768,7 @@ long atw_tt_next_work(struct atw_conns *cs)
 		left = (long)(READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE -
 			      jiffies);
 	else
-		left = (long)(tt->proof + ATW_TT_LOOK - jiffies);
+		left = (long)(tt->proof + atw_timing.tt_look - jiffies);
 	return clamp_t(long, left, 1, HZ);
 }
 
@@ -837,7 +827,7 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 		tt->conn = c;
 		tt->lost = false;
 		tt->unproved = 0;
-		tt->proof = jiffies - ATW_TT_TRUST;
+		tt->proof = jiffies - atw_timing.tt_trust;
 		tt->unchecked = false;
 		tt->doubt = false;
 		mutex_unlock(&cs->ch->rx_lock);

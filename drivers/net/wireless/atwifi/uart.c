@@ -11,12 +11,11 @@
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
+#include "timing.h"
 #include "uart.h"
 
 /* An answer to AT takes the module's 2 ms poll and the bytes' own time. */
 #define ATW_AT_TIMEOUT		(HZ * 3 / 10)
-/* The guard of "+++": the vendor asks for 1 s; 1.2 s is used in the field. */
-#define ATW_ESCAPE_GUARD	(HZ * 12 / 10)
 /* Of AT+UARTCFG? and its answer at a new rate: 200 bytes and more. */
 #define ATW_VERIFY_ROUNDS	4
 /* Each takes a second. */
@@ -65,7 +64,7 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 		if (err == -ECONNRESET) {
 			/* It is just starting: once more, when it is done. */
 			atw_channel_restart(&m->ch);
-			err = atw_channel_idle(&m->ch, HZ / 4, ATW_BOOT_TIMEOUT);
+			err = atw_channel_idle(&m->ch, HZ / 4, atw_timing.boot);
 			if (err == -ENODEV)
 				return err;
 			err = -ETIMEDOUT;
@@ -94,11 +93,11 @@ static int atw_uart_escape(struct atw_module *m, u32 filler)
 
 	for (n = 0; n < sizeof(crlf); n++)
 		crlf[n] = n & 1 ? '\n' : '\r';
-	err = atw_channel_sleep(&m->ch, ATW_ESCAPE_GUARD);
+	err = atw_channel_sleep(&m->ch, atw_timing.escape_guard);
 	if (!err)
 		err = atw_channel_raw(&m->ch, "+++", 3);
 	if (!err)
-		err = atw_channel_sleep(&m->ch, ATW_ESCAPE_GUARD);
+		err = atw_channel_sleep(&m->ch, atw_timing.escape_guard);
 	if (!err)
 		err = atw_channel_raw(&m->ch, "\r\n", 2);
 	if (!err)
@@ -135,7 +134,7 @@ static int atw_uart_reset(struct atw_module *m)
 	err = atw_channel_sleep(&m->ch, HZ / 10);
 	if (err)
 		return err;
-	atw_channel_idle(&m->ch, HZ, ATW_BOOT_TIMEOUT);
+	atw_channel_idle(&m->ch, HZ, atw_timing.boot);
 	atw_channel_restart(&m->ch);
 	return 0;
 }
@@ -341,7 +340,7 @@ int atw_uart_raise(struct atw_module *m)
 	if (old)
 		m->baud = old;
 	m->wire_baud = m->baud;
-	err = atw_uart_ask(m, "+UARTCFG", ATW_CMD_TIMEOUT, &has);
+	err = atw_uart_ask(m, "+UARTCFG", atw_timing.cmd, &has);
 	if (err)
 		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 	if (has < ATW_BAUD_MIN || has > ATW_BAUD_MAX)
@@ -364,7 +363,7 @@ int atw_uart_raise(struct atw_module *m)
 	}
 	if (err)
 		return err;
-	err = atw_uart_tell_rate(m, want, ATW_CMD_TIMEOUT);
+	err = atw_uart_tell_rate(m, want, atw_timing.cmd);
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
 		m->bad_baud = want;
 		dev_info(m->dev, "the module refuses %u baud, staying at %u\n",
@@ -409,10 +408,10 @@ int atw_uart_flow(struct atw_module *m)
 
 	if (!t->rtscts || m->no_flow)
 		return 0;
-	err = atw_uart_ask(m, "+UARTFLOWCONTROL", ATW_CMD_TIMEOUT, &has);
+	err = atw_uart_ask(m, "+UARTFLOWCONTROL", atw_timing.cmd, &has);
 	if (!err && has != ATW_FLOW_BOTH)
 		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=3",
-				      ATW_CMD_TIMEOUT);
+				      atw_timing.cmd);
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
 		m->no_flow = true;
 		dev_warn(m->dev, "the module's firmware has no flow control, RTS and CTS are not used\n");
@@ -431,6 +430,6 @@ int atw_uart_flow(struct atw_module *m)
 	err = atw_uart_answers(m, 3);
 	if (!err)
 		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=0",
-				      ATW_CMD_TIMEOUT);
+				      atw_timing.cmd);
 	return err == -ETIMEDOUT ? atw_uart_answers(m, 3) : err;
 }
