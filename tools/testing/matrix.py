@@ -10,6 +10,8 @@ What is tested where. The rule:
   module does by itself.
 - The board carries what needs it: serdev, wiring, several processors, another byte
   order of events; and each front end once, with busybox's programs.
+- In UML the driver waits a quarter as long for others as it does for a user (its
+  parameter "hurry"); on the board, and in one row of "check --all", as long.
 - "check --all" adds every program on every kernel with every family, and the large ones.
 
 A program stands in the first row that can show what it tests.
@@ -48,10 +50,12 @@ ROWS = {
     **{kernel: (kernel, "middleware", BY_KERNEL) for kernel in ("6.12", "7.3")},
 }
 ALL_ROWS = {
-    "large": (MAIN, "middleware", "--large multi sizes transparent chopped torn netdev_load "
-              "netdev_gone attach"),
+    "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
+              "netdev_load netdev_gone attach"),
     "board": ("board", "middleware", ""),
-    **{"%s-%s-%s" % (name, kernel, firmware): (kernel, firmware, programs)
+    **{"%s-%s-%s" % (name, kernel, firmware):
+       (kernel, firmware, ("--patient " if (kernel, firmware) == (MAIN, "middleware") else "") +
+        programs)
        for kernel in KERNELS for firmware in ("middleware", "classic", "bw20")
        for name, programs in GROUPS.items()},
 }
@@ -107,7 +111,8 @@ def parts(everything):
                needs=setups("board", *KERNELS), nice=10, waits="compilers")
     yield Part("vm", ["pytest-3", "-n", "2", VM], needs=setups(MAIN, "board"))
     for kernel in KERNELS:
-        yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit"],
+        yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
+                                       *([] if everything else ["--param", "hurry=4"])],
                    needs=setups(kernel))
     yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3"), nice=10,
                waits="analyzers")
