@@ -447,6 +447,8 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		.port = server ? as->port.number : ntohs(peer->satw_port),
 		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
 		.unverified = as->unverified,
+		.share = atw_share_index(READ_ONCE(sk->sk_uid), 0,
+					 !atw_is_stream(sk)),
 	};
 	struct atw_conn *conn;
 	struct atw_dev *adev;
@@ -477,8 +479,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 	atw_set_state(sk, TCP_SYN_SENT);
 	spin_unlock(&as->lock);
 
-	conn = atw_conn_open_spec(&adev->module.conns, &spec, &atw_sk_conn_ops,
-				  as);
+	conn = atw_conn_open(&adev->module.conns, &spec, &atw_sk_conn_ops, as);
 	spin_lock(&as->lock);
 	if (IS_ERR(conn)) {
 		err = PTR_ERR(conn);

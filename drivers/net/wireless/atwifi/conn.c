@@ -200,26 +200,28 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	__skb_queue_head_init(&c->held);
 	__skb_queue_head_init(&c->unsure);
 	c->type = type;
+	if (atw_conn_is_seed(c))
+		c->share = ATW_SHARE_REMOTE;
 	return c;
 }
 
 /**
- * atw_conn_open_spec() - ask for a connection or a server
+ * atw_conn_open() - ask for a connection or a server
  * @cs: the device's connections
  * @spec: which
  * @ops: what to tell the owner
  * @owner: for @ops
  *
- * The outcome is told by @ops->opened, later.
+ * The outcome is told by @ops->opened, perhaps before this returns.
  *
  * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
  * to the device.
  * Return: the connection with a reference for the owner, or an error pointer:
- * -ENOMEM; -ENODEV, the device is going away; -ENOBUFS, too many wait for it.
+ * -ENOMEM; -ENODEV, the device is going away; -ENOBUFS, its user has too many.
  */
-struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
-				    const struct atw_conn_spec *spec,
-				    const struct atw_conn_ops *ops, void *owner)
+struct atw_conn *atw_conn_open(struct atw_conns *cs,
+			       const struct atw_conn_spec *spec,
+			       const struct atw_conn_ops *ops, void *owner)
 {
 	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL_ACCOUNT);
 	int err;
@@ -232,50 +234,23 @@ struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
 	c->port = spec->port;
 	c->keepalive = spec->keepalive;
 	c->unverified = spec->unverified;
+	c->share = spec->share;
 	c->backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
 	c->state = ATW_CONN_WAITING;
 	strscpy(c->name, spec->name, sizeof(c->name));
 
 	spin_lock(&cs->lock);
-	if (cs->gone || cs->n >= ATW_CONNS_MAX) {
+	if (cs->gone || atw_conns_are_full(cs, c->share)) {
 		err = cs->gone ? -ENODEV : -ENOBUFS;
 		spin_unlock(&cs->lock);
 		kfree(c);
 		return ERR_PTR(err);
 	}
 	atw_conns_link(cs, c);
+	atw_conns_recall_silence(cs, c);
 	spin_unlock(&cs->lock);
 	atw_channel_kick(cs->ch);
 	return c;
-}
-
-/**
- * atw_conn_open() - ask for a connection
- * @cs: the device's connections
- * @type: what kind
- * @name: host name, already checked by atw_check_host(), or ""
- * @addr: IPv4 address in host order, where there is no name
- * @port: the remote's port in host order
- * @keepalive: seconds between probes, 0: none
- * @ops: what to tell the owner
- * @owner: for @ops
- *
- * Context and return: as atw_conn_open_spec().
- */
-struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
-			       const char *name, u32 addr, u16 port,
-			       u32 keepalive, const struct atw_conn_ops *ops,
-			       void *owner)
-{
-	const struct atw_conn_spec spec = {
-		.type = type,
-		.name = name,
-		.addr = addr,
-		.port = port,
-		.keepalive = keepalive,
-	};
-
-	return atw_conn_open_spec(cs, &spec, ops, owner);
 }
 
 /**
@@ -454,6 +429,7 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
 	cs->n++;
+	cs->share[c->share].n++;
 	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
@@ -485,6 +461,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	}
 	list_del_init(&c->node);
 	cs->n--;
+	cs->share[c->share].n--;
 	c->conns = NULL;
 	c->state = ATW_CONN_DEAD;
 	atw_conn_purge_tx(c);
@@ -594,6 +571,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	memset(cs->past, 0, sizeof(cs->past));
 	cs->ca_known = false;
 	cs->no_sendline = false;
+	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	list_for_each_entry_safe(c, next, &dead, node) {
 		list_del_init(&c->node);
@@ -648,8 +626,12 @@ void atw_conns_gone(struct atw_conns *cs)
  */
 void atw_conns_set_link(struct atw_conns *cs, bool up)
 {
+	spin_lock(&cs->lock);
+	if (!up || !cs->link_up)
+		atw_conns_forget_silence(cs);
 	/* Before anything is ended: what comes after that is not opened. */
 	WRITE_ONCE(cs->link_up, up);
+	spin_unlock(&cs->lock);
 	if (!up)
 		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
 	atw_channel_kick(cs->ch);
@@ -711,6 +693,7 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	spin_lock_init(&cs->lock);
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
+	cs->clock = ktime_get;
 	cs->next_id = ATW_ID_MIN;
 	cs->next_open = jiffies;
 	cs->open_after = jiffies;

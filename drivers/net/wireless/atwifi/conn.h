@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_CONN_H
 #define _ATWIFI_CONN_H
 
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
@@ -13,6 +14,7 @@
 
 #include "channel.h"
 #include "id.h"
+#include "share.h"
 #include "transparent.h"
 
 struct atw_conn;
@@ -56,6 +58,7 @@ struct atw_conn_ops {
  * @keepalive: seconds between probes, 0: none
  * @backlog: of a server: connections that wait to be accepted, at most
  * @unverified: of a TLS client: it need not be known who the remote is
+ * @share: whose it is, see atw_share_index()
  */
 struct atw_conn_spec {
 	enum atw_sock_type	type;
@@ -65,6 +68,7 @@ struct atw_conn_spec {
 	u32			keepalive;
 	unsigned int		backlog;
 	bool			unverified;
+	u8			share;
 };
 
 enum atw_conn_state {
@@ -128,6 +132,7 @@ struct atw_conn {
 	u32				addr;
 	u32				keepalive;	/* seconds, 0: off */
 	bool				unverified;
+	u8				share;		/* of atw_conns.share */
 	char				name[ATW_NAME_MAX];
 
 	spinlock_t			lock;
@@ -210,12 +215,35 @@ struct atw_conn_info {
 };
 
 /**
+ * struct atw_silence - a remote that did not answer
+ * @until: it is not asked again before, see atw_conns_now(); 0: nothing is in here
+ * @err: -errno for whoever wants to connect to it
+ * @code: the module's number
+ */
+struct atw_silence {
+	enum atw_sock_type	type;
+	u32			addr;
+	u16			port;
+	char			name[ATW_NAME_MAX];
+	u64			until;
+	int			err;
+	u32			code;
+};
+
+/* Each has cost the module some seconds, and is remembered for less than a minute. */
+#define ATW_SILENCES	16
+
+/**
  * struct atw_conns - the connections of one device
  * @lock: protects the list, the table and what follows up to @rx_conn; nests
  *	inside the channel's rx_lock, outside atw_conn.lock
  * @list: all of them, in the order in which they are served; each holds a
  *	reference
  * @by_id: those with an id up to ATW_ID_MAX, without a reference of their own
+ * @clock: constant; ktime_get(), but for tests
+ * @share: what each user has had of the module
+ * @sent: what the user who has sent last had sent before
+ * @silence: remotes that did not answer
  * @look: there are seeds of which more is to be known
  * @seeds_told: the firmware announces its seeds
  * @no_peers: the firmware does not tell who they are
@@ -247,6 +275,11 @@ struct atw_conns {
 	u32			seq;		/* another one when it changes */
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next_id;
+	ktime_t			(*clock)(void);
+	struct atw_share	share[ATW_SHARES];
+	u64			sent;
+	struct atw_silence	silence[ATW_SILENCES];
+	unsigned int		next_silence;
 	struct atw_channel	*ch;
 	enum atw_profile	profile;
 	void			(*broken)(struct atw_conns *cs,
@@ -325,14 +358,9 @@ struct atw_conns {
 	u64			unexplained;
 };
 
-struct atw_conn *atw_conn_open(struct atw_conns *cs, enum atw_sock_type type,
-			       const char *name, u32 addr, u16 port,
-			       u32 keepalive, const struct atw_conn_ops *ops,
-			       void *owner);
-struct atw_conn *atw_conn_open_spec(struct atw_conns *cs,
-				    const struct atw_conn_spec *spec,
-				    const struct atw_conn_ops *ops,
-				    void *owner);
+struct atw_conn *atw_conn_open(struct atw_conns *cs,
+			       const struct atw_conn_spec *spec,
+			       const struct atw_conn_ops *ops, void *owner);
 struct atw_conn *atw_conn_accept(struct atw_conn *server,
 				 const struct atw_conn_ops *ops, void *owner);
 bool atw_conn_acceptable(struct atw_conn *server);

@@ -11,7 +11,7 @@
 #define ATW_BACKLOG_MAX		16U
 
 /* Those of a device, with what programs have closed and the module has yet to hear
- * of: they cost memory until then. Twice what the network device has.
+ * of: they cost memory until then. See atw_conns_are_full().
  */
 #define ATW_CONNS_MAX		2048
 
@@ -134,6 +134,10 @@ void atw_conns_damage(struct atw_conns *cs);
 int atw_conns_query(struct atw_conns *cs);
 bool atw_conns_closing(struct atw_conns *cs);
 int atw_conns_delete_id(struct atw_conns *cs, u32 id);
+void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int err,
+			   u32 code);
+void atw_conns_recall_silence(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_forget_silence(struct atw_conns *cs);
 
 void atw_conn_drop_seeds(struct atw_conn *server);
 void atw_conn_disown(struct atw_conn *c);

@@ -531,9 +531,9 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 
 static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
-	unsigned long start = jiffies;
+	u64 start = atw_conns_now(cs);
+	bool soon, late = false;
 	struct atw_cmd cmd;
-	bool soon;
 	int err;
 
 	spin_lock(&cs->lock);
@@ -595,8 +595,9 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 				     c->port);
 	if (err == -EREMOTEIO) {
 		err = atw_error_to_errno(cmd.code);
-		if (cmd.code == ATW_ERR_SOCKET_CONNECT &&
-		    time_after(jiffies, start + atw_timing.connect_late))
+		late = atw_conns_now(cs) - start >
+		       jiffies_to_nsecs(atw_timing.connect_late);
+		if (late && cmd.code == ATW_ERR_SOCKET_CONNECT)
 			err = -ETIMEDOUT;
 	} else if (err) {
 		atw_conns_command_failed(cs, err);
@@ -604,6 +605,8 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 
 done:
 	spin_lock(&cs->lock);
+	if (late && !atw_conn_is_server(c))
+		atw_conns_add_silence(cs, c, err, cmd.code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
 	if (err && c->lasting && c->owner && !c->err) {
@@ -639,20 +642,89 @@ done:
 enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
 		ATW_TASK_SEND, ATW_TASK_RENEW, ATW_TASK_OPEN };
 
+/**
+ * struct atw_sends - connections that have something to send
+ * @n: all of them
+ * @share: of the user who has had the least, which is the next
+ * @fresh: the first of that user that was idle before
+ * @bulk: the first of the others of that user
+ */
+struct atw_sends {
+	unsigned int		n;
+	struct atw_share	*share;
+	struct atw_conn		*fresh;
+	struct atw_conn		*bulk;
+};
+
+static void atw_sends_add(struct atw_conns *cs, struct atw_sends *sends,
+			  struct atw_conn *c)
+{
+	struct atw_share *share = atw_conns_sender(cs, c);
+
+	sends->n++;
+	if (!sends->share || share->sent < sends->share->sent) {
+		sends->share = share;
+		sends->fresh = NULL;
+		sends->bulk = NULL;
+	}
+	if (share != sends->share)
+		return;
+	if (c->fresh && !sends->fresh)
+		sends->fresh = c;
+	if (!c->fresh && !sends->bulk)
+		sends->bulk = c;
+}
+
+/* Of the user's: small messages before bulk, as long as they are not too many. */
+static struct atw_conn *atw_sends_next(struct atw_conns *cs,
+				       const struct atw_sends *sends)
+{
+	if (sends->fresh && (!sends->bulk || cs->fresh_run < ATW_FRESH_RUN)) {
+		cs->fresh_run++;
+		return sends->fresh;
+	}
+	cs->fresh_run = 0;
+	return sends->bulk;
+}
+
+/* Of two that want to connect, the one whose user has let others wait the least. */
+static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
+				       struct atw_conn *b)
+{
+	return a && cs->share[a->share].owes <= cs->share[b->share].owes ? a : b;
+}
+
+/* May it connect now? */
+static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool sends)
+{
+	unsigned long look;
+	u64 hold;
+
+	if (!cs->link_up || time_before(jiffies, cs->open_after) ||
+	    (sends && time_before(jiffies, cs->next_open)))
+		return false;
+	hold = atw_conns_hold_open(cs, c);
+	if (!hold)
+		return true;
+	look = jiffies + nsecs_to_jiffies(hold) + 1;
+	if (time_before(look, cs->next_look))
+		cs->next_look = look;
+	return false;
+}
+
 /*
  * What to do next: forget and delete first, then bytes that wait in the
- * module, then sends: connections that were idle before those that keep the
- * UART busy, each in turn; then one connect, at once when there is nothing to
- * send and after some patience when there is. Returns with a reference.
+ * module, then one connect, at once when there is nothing to send and after some
+ * patience when there is; then sends, those of the user who has had the least. Returns
+ * with a reference.
  */
 static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 				       enum atw_task *task, unsigned int *ready)
 {
-	struct atw_conn *c, *fresh = NULL, *bulk = NULL, *open = NULL;
-	struct atw_conn *best = NULL, *fetch = NULL;
+	struct atw_conn *c, *best = NULL, *fetch = NULL, *open = NULL;
+	struct atw_sends sends = { 0 };
 
 	*task = ATW_TASK_NONE;
-	*ready = 0;
 	spin_lock(&cs->lock);
 	cs->next_look = jiffies + HZ;
 	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
@@ -682,52 +754,40 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			*task = ATW_TASK_DELETE;
 		} else if (c->fetch && c->state == ATW_CONN_OPEN && !fetch) {
 			fetch = c;
-			*ready += !!c->tx_queued;
-			if (c->tx_queued && !bulk)
-				bulk = c;
+			if (c->tx_queued)
+				atw_sends_add(cs, &sends, c);
 		} else if (c->state == ATW_CONN_OPEN && c->tx_queued) {
-			(*ready)++;
-			if (c->fresh && !fresh)
-				fresh = c;
-			if (!c->fresh && !bulk)
-				bulk = c;
+			atw_sends_add(cs, &sends, c);
 		} else if (c->state == ATW_CONN_OPEN && c->renew) {
 			best = c;
 			*task = ATW_TASK_RENEW;
-		} else if (c->state == ATW_CONN_WAITING && !open) {
-			open = c;
+		} else if (c->state == ATW_CONN_WAITING) {
+			open = atw_opens_next(cs, open, c);
 		}
 		spin_unlock(&c->lock);
 		if (best)
 			break;
 	}
 	/* At once, but not for ever: others want to send. */
-	if (!best && fetch && !(cs->fetched && *ready)) {
+	if (!best && fetch && !(cs->fetched && sends.n)) {
 		best = fetch;
 		*task = ATW_TASK_FETCH;
 		list_move_tail(&best->node, &cs->list);
 	}
 	cs->fetched = best && *task == ATW_TASK_FETCH;
-	if (!best && open && cs->link_up &&
-	    time_after_eq(jiffies, cs->open_after) &&
-	    (!*ready || time_after_eq(jiffies, cs->next_open))) {
+	if (!best && open && atw_conns_may_open(cs, open, sends.n)) {
 		best = open;
 		*task = ATW_TASK_OPEN;
 	}
-	if (!best && *ready && time_before(jiffies, cs->send_after)) {
+	if (!best && sends.n && time_before(jiffies, cs->send_after)) {
 		if (time_before(cs->send_after, cs->next_look))
 			cs->next_look = cs->send_after;
-	} else if (!best && *ready) {
-		if (fresh && (!bulk || cs->fresh_run < ATW_FRESH_RUN)) {
-			best = fresh;
-			cs->fresh_run++;
-		} else {
-			best = bulk;
-			cs->fresh_run = 0;
-		}
+	} else if (!best && sends.n) {
+		best = atw_sends_next(cs, &sends);
 		*task = ATW_TASK_SEND;
 		list_move_tail(&best->node, &cs->list);
 	}
+	*ready = sends.n;
 	if (best)
 		refcount_inc(&best->ref);
 	spin_unlock(&cs->lock);
@@ -846,11 +906,12 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
  */
 bool atw_conns_work(struct atw_conns *cs)
 {
-	unsigned long start;
+	unsigned long start = jiffies;
 	unsigned int ready;
 	enum atw_task task;
 	struct atw_conn *c;
 	u32 id = 0;
+	u64 now;
 
 	if (atw_tt_work(cs))
 		return true;
@@ -901,6 +962,7 @@ bool atw_conns_work(struct atw_conns *cs)
 	cs->reconciled = false;
 
 	c = atw_conns_pick(cs, &task, &ready);
+	now = atw_conns_now(cs);
 	if (!c)
 		return READ_ONCE(cs->reconcile) || atw_conns_recount(cs);
 	switch (task) {
@@ -920,6 +982,9 @@ bool atw_conns_work(struct atw_conns *cs)
 		break;
 	case ATW_TASK_SEND:
 		atw_conns_send(cs, c, ready);
+		spin_lock(&cs->lock);
+		atw_conns_charge_send(cs, c, now);
+		spin_unlock(&cs->lock);
 		break;
 	case ATW_TASK_RENEW:
 		atw_conns_renew(cs, c);
@@ -927,8 +992,10 @@ bool atw_conns_work(struct atw_conns *cs)
 	case ATW_TASK_OPEN:
 		if (atw_conns_still_there(cs, c))
 			break;
-		start = jiffies;
 		atw_conns_open(cs, c);
+		spin_lock(&cs->lock);
+		atw_conns_charge_open(cs, c, now);
+		spin_unlock(&cs->lock);
 		atw_conns_give_time(cs, jiffies - start);
 		cs->next_open = jiffies + ATW_OPEN_PATIENCE;
 		break;

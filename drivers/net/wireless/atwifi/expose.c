@@ -132,8 +132,8 @@ static void atw_expose_open(struct atw_expose *e)
 	};
 	struct atw_conn *c;
 
-	c = atw_conn_open_spec(&e->adev->module.conns, &spec,
-			       &atw_expose_conn_ops, e);
+	c = atw_conn_open(&e->adev->module.conns, &spec, &atw_expose_conn_ops,
+			  e);
 	if (!IS_ERR(c)) {
 		e->server = c;
 		return;

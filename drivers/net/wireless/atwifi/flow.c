@@ -3,16 +3,17 @@
  * The table of flows, and the queue of those that wait for a socket.
  *
  * A module has few sockets, often five. A flow that finds them all in use waits
- * in a queue; whenever one may have become free the first in the queue tries
- * again. Flows that are of little use meanwhile are ended for it: those of UDP
- * whose questions were answered, then half-closed ones of TCP, then those whose
- * answer is overdue; among these the one that was idle for the longest time first.
+ * in a queue; whenever one may have become free one of them tries again, the first of
+ * the user who has the fewest. Flows that are of little use meanwhile are ended for it:
+ * those of UDP whose questions were answered, then half-closed ones of TCP, then those
+ * whose answer is overdue; among these the one that was idle for the longest time first.
  */
 #include <linux/in.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
+#include <net/inet_sock.h>
 
 #include "flow.h"
 #include "netdev.h"
@@ -84,20 +85,38 @@ struct atw_flow *atw_flow_get(struct atw_flows *flows,
 }
 
 /**
+ * atw_flow_share() - which user's a new flow is
+ * @key: its key
+ * @sk: the socket that its packet comes from, or NULL: another machine's
+ *
+ * Context: any.
+ * Return: a number for atw_flow_init().
+ */
+u8 atw_flow_share(const struct atw_flow_key *key, struct sock *sk)
+{
+	sk = sk_to_full_sk(sk);
+	return atw_share_index(sk && sk_fullsock(sk) ? READ_ONCE(sk->sk_uid) :
+						       INVALID_UID,
+			       key->laddr, key->proto == IPPROTO_UDP);
+}
+
+/**
  * atw_flow_init() - the part that all kinds of flows have
  * @flow: zeroed memory; the caller has a reference then
  * @nd: the device
  * @key: whose
+ * @share: and which user's, see atw_flow_share()
  * @ops: its kind
  */
 void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
-		   const struct atw_flow_key *key,
+		   const struct atw_flow_key *key, u8 share,
 		   const struct atw_flow_ops *ops)
 {
 	INIT_HLIST_NODE(&flow->node);
 	INIT_LIST_HEAD(&flow->waiting);
 	flow->nd = nd;
 	flow->key = *key;
+	flow->share = share;
 	flow->ops = ops;
 	refcount_set(&flow->ref, 1);
 	spin_lock_bh(&nd->flows.lock);
@@ -121,7 +140,8 @@ int atw_flow_add(struct atw_flow *flow)
 	spin_lock_bh(&flows->lock);
 	if (flows->dead) {
 		err = -ENODEV;
-	} else if (flows->n >= ATW_FLOWS_MAX) {
+	} else if (flows->n + flows->share[flow->share].n >= ATW_FLOWS_MAX) {
+		/* Nobody has more than are still free: there is room for others. */
 		err = -ENOBUFS;
 	} else if (atw_flow_find(flows, &flow->key)) {
 		err = -EEXIST;
@@ -130,6 +150,8 @@ int atw_flow_add(struct atw_flow *flow)
 		hlist_add_head_rcu(&flow->node,
 				   atw_flow_bucket(flows, &flow->key));
 		flows->n++;
+		flows->share[flow->share].n++;
+		flows->share[flow->share].served++;
 	}
 	spin_unlock_bh(&flows->lock);
 	return err;
@@ -153,8 +175,11 @@ bool atw_flow_del(struct atw_flow *flow)
 	was = !hlist_unhashed(&flow->node);
 	if (was) {
 		hlist_del_init_rcu(&flow->node);
+		if (list_empty(&flow->waiting))
+			flows->share[flow->share].served--;
 		list_del_init(&flow->waiting);
 		flows->n--;
+		flows->share[flow->share].n--;
 	}
 	spin_unlock_bh(&flows->lock);
 	if (was)
@@ -192,8 +217,10 @@ void atw_flow_wait(struct atw_flow *flow)
 	struct atw_flows *flows = &flow->nd->flows;
 
 	spin_lock_bh(&flows->lock);
-	if (list_empty(&flow->waiting) && !hlist_unhashed(&flow->node))
+	if (list_empty(&flow->waiting) && !hlist_unhashed(&flow->node)) {
 		list_add_tail(&flow->waiting, &flows->waiting);
+		flows->share[flow->share].served--;
+	}
 	spin_unlock_bh(&flows->lock);
 }
 
@@ -208,8 +235,29 @@ void atw_flow_done_waiting(struct atw_flow *flow)
 	struct atw_flows *flows = &flow->nd->flows;
 
 	spin_lock_bh(&flows->lock);
-	list_del_init(&flow->waiting);
+	if (!list_empty(&flow->waiting)) {
+		list_del_init(&flow->waiting);
+		flows->share[flow->share].served++;
+	}
 	spin_unlock_bh(&flows->lock);
+}
+
+/* The one that is next, or NULL. */
+static struct atw_flow *atw_flows_first(struct atw_flows *flows)
+{
+	struct atw_flow *flow, *first = NULL;
+	unsigned int served, least = UINT_MAX;
+
+	lockdep_assert_held(&flows->lock);
+
+	list_for_each_entry(flow, &flows->waiting, waiting) {
+		served = flows->share[flow->share].served;
+		if (served < least) {
+			least = served;
+			first = flow;
+		}
+	}
+	return first;
 }
 
 /**
@@ -217,7 +265,7 @@ void atw_flow_done_waiting(struct atw_flow *flow)
  * @flow: the flow
  *
  * Context: process context or softirq.
- * Return: whether it is the first that waits, or does not wait.
+ * Return: whether it is the first of those that wait, or nobody waits.
  */
 bool atw_flow_first(struct atw_flow *flow)
 {
@@ -225,8 +273,7 @@ bool atw_flow_first(struct atw_flow *flow)
 	bool first;
 
 	spin_lock_bh(&flows->lock);
-	first = list_empty(&flow->waiting) ||
-		list_is_first(&flow->waiting, &flows->waiting);
+	first = list_empty(&flows->waiting) || atw_flows_first(flows) == flow;
 	spin_unlock_bh(&flows->lock);
 	return first;
 }
@@ -242,8 +289,7 @@ void atw_flows_retry(struct atw_flows *flows)
 	struct atw_flow *flow;
 
 	spin_lock_bh(&flows->lock);
-	flow = list_first_entry_or_null(&flows->waiting, struct atw_flow,
-					waiting);
+	flow = atw_flows_first(flows);
 	if (flow)
 		refcount_inc(&flow->ref);
 	spin_unlock_bh(&flows->lock);

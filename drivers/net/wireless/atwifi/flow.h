@@ -11,6 +11,8 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
+#include "share.h"
+
 struct atw_flow;
 struct atw_netdev;
 
@@ -59,7 +61,7 @@ struct atw_flow_ops {
  * struct atw_flow - one flow
  * @node: in the table, which holds a reference; atw_flows.lock, read under RCU
  * @waiting: for a socket of the module; atw_flows.lock
- * @key, @ops, @nd: constant
+ * @key, @ops, @nd, @share: constant; the last is whose it is, see atw_share_index()
  * @ref: freed after a grace period when it is 0
  */
 struct atw_flow {
@@ -68,6 +70,7 @@ struct atw_flow {
 	struct atw_flow_key		key;
 	const struct atw_flow_ops	*ops;
 	struct atw_netdev		*nd;
+	u8				share;
 	refcount_t			ref;
 	struct rcu_head			rcu;
 };
@@ -82,6 +85,7 @@ struct atw_flow {
  *	they came
  * @empty: woken when the last flow is gone
  * @n: flows in the table
+ * @share: the same for each user, and how many of his have a socket, or try to get one
  * @objects: flows that exist, in the table or not
  * @seed: of the hash; constant
  * @dead: no new ones
@@ -92,6 +96,10 @@ struct atw_flows {
 	struct list_head	waiting;
 	wait_queue_head_t	empty;
 	unsigned int		n;
+	struct {
+		u16		n;
+		u16		served;
+	}			share[ATW_SHARES];
 	unsigned int		objects;
 	u32			seed;
 	bool			dead;
@@ -103,8 +111,9 @@ bool atw_flow_known(struct atw_flows *flows, const struct atw_flow_key *key);
 struct atw_flow *atw_flow_get(struct atw_flows *flows,
 			      const struct atw_flow_key *key);
 void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
-		   const struct atw_flow_key *key,
+		   const struct atw_flow_key *key, u8 share,
 		   const struct atw_flow_ops *ops);
+u8 atw_flow_share(const struct atw_flow_key *key, struct sock *sk);
 int atw_flow_add(struct atw_flow *flow);
 bool atw_flow_del(struct atw_flow *flow);
 void atw_flow_put(struct atw_flow *flow);

@@ -298,6 +298,21 @@ static void atw_tcp_connected(struct atw_tcp *t)
 	atw_tcp_tick(t, ATW_TCP_TICK);
 }
 
+/* The module has no socket left: wait for one. */
+static void atw_tcp_wait(struct atw_tcp *t)
+{
+	lockdep_assert_held(&t->mutex);
+
+	if (t->state != ATW_TCP_WAITING)
+		atomic64_inc(&t->flow.nd->counters.waits);
+	/* It may try several times; it began to wait at the first. */
+	spin_lock_bh(&t->lock);
+	t->state = ATW_TCP_WAITING;
+	spin_unlock_bh(&t->lock);
+	atw_flow_wait(&t->flow);
+	atw_tcp_tick(t, ATW_TCP_RETRY);
+}
+
 static void atw_tcp_opened(struct atw_relay *r, int err)
 {
 	struct atw_tcp *t = r->owner;
@@ -318,14 +333,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 			atw_tcp_connected(t);
 		break;
 	case -ENOBUFS:
-		if (t->state != ATW_TCP_WAITING)
-			atomic64_inc(&nd->counters.waits);
-		/* It may try several times; it began to wait at the first. */
-		spin_lock_bh(&t->lock);
-		t->state = ATW_TCP_WAITING;
-		spin_unlock_bh(&t->lock);
-		atw_flow_wait(&t->flow);
-		atw_tcp_tick(t, ATW_TCP_RETRY);
+		atw_tcp_wait(t);
 		break;
 	case -ETIMEDOUT:
 		/* Nor would there be an answer on a network. */
@@ -386,8 +394,8 @@ static void atw_tcp_connect(struct atw_tcp *t)
 	/* The relay's, until it has told the outcome or the end. */
 	refcount_inc(&t->flow.ref);
 	r = atw_relay_open(&t->flow.nd->adev->module.conns, ntohl(key->raddr),
-			   ntohs(key->rport), t->peer, &t->flow.nd->rx_budget,
-			   &atw_tcp_relay_ops, t);
+			   ntohs(key->rport), t->flow.share, t->peer,
+			   &t->flow.nd->rx_budget, &atw_tcp_relay_ops, t);
 	if (IS_ERR(r)) {
 		atw_flow_put(&t->flow);
 		atw_tcp_reject(t, PTR_ERR(r));
@@ -423,7 +431,10 @@ static void atw_tcp_step(struct atw_tcp *t)
 	}
 	switch (t->state) {
 	case ATW_TCP_NEW:
-		atw_tcp_connect(t);
+		if (!atw_flow_first(&t->flow))
+			atw_tcp_wait(t);
+		if (atw_flow_first(&t->flow))
+			atw_tcp_connect(t);
 		return;
 	case ATW_TCP_CONNECTING:
 		if (age <= atw_timing.tcp_silence)
@@ -528,13 +539,14 @@ static struct sock *atw_tcp_peer(struct sk_buff *skb)
 }
 
 static struct atw_tcp *atw_tcp_alloc(struct atw_netdev *nd,
-				     const struct atw_flow_key *key, gfp_t gfp)
+				     const struct atw_flow_key *key, u8 share,
+				     gfp_t gfp)
 {
 	struct atw_tcp *t = kzalloc(sizeof(*t), gfp | __GFP_NOWARN);
 
 	if (!t)
 		return NULL;
-	atw_flow_init(&t->flow, nd, key, &atw_tcp_flow_ops);
+	atw_flow_init(&t->flow, nd, key, share, &atw_tcp_flow_ops);
 	INIT_DELAYED_WORK(&t->work, atw_tcp_run);
 	mutex_init(&t->mutex);
 	spin_lock_init(&t->lock);
@@ -551,7 +563,7 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	/* A damaged one may name a port that nobody wanted. */
 	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, ip_hdrlen(skb), IPPROTO_TCP))
 		goto drop;
-	t = atw_tcp_alloc(nd, key, GFP_ATOMIC);
+	t = atw_tcp_alloc(nd, key, atw_flow_share(key, skb->sk), GFP_ATOMIC);
 	if (!t)
 		goto drop;
 	t->peer = atw_tcp_peer(skb);
@@ -941,7 +953,7 @@ static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
 		.sin_addr.s_addr = key->laddr,
 		.sin_port = key->lport,
 	};
-	struct atw_tcp *t = atw_tcp_alloc(nd, key, GFP_KERNEL);
+	struct atw_tcp *t = atw_tcp_alloc(nd, key, ATW_SHARE_REMOTE, GFP_KERNEL);
 	int err;
 
 	if (!t)

@@ -212,13 +212,18 @@ static void atw_udp_drop(struct atw_udp *u, int err)
 
 static int atw_udp_connect(struct atw_udp *u)
 {
-	const struct atw_flow_key *key = &u->flow.key;
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_UDP_CLIENT,
+		.name = "",
+		.addr = ntohl(u->flow.key.raddr),
+		.port = ntohs(u->flow.key.rport),
+		.share = u->flow.share,
+	};
 	struct atw_conn *c;
 
 	u->opened = false;
 	u->closed = false;
-	c = atw_conn_open(&u->flow.nd->adev->module.conns, ATW_TYPE_UDP_CLIENT,
-			  "", ntohl(key->raddr), ntohs(key->rport), 0,
+	c = atw_conn_open(&u->flow.nd->adev->module.conns, &spec,
 			  &atw_udp_conn_ops, u);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
@@ -303,6 +308,8 @@ static void atw_udp_step(struct atw_udp *u)
 		atw_udp_drop(u, 0);
 		return;
 	}
+	if (!u->conn && !u->waits && !atw_flow_first(&u->flow))
+		atw_udp_wait(u);
 	if (!u->conn && u->waits && jiffies - u->since > atw_timing.udp_wait) {
 		atw_udp_drop(u, -EHOSTUNREACH);
 		return;
@@ -410,14 +417,16 @@ static const struct atw_flow_ops atw_udp_flow_ops = {
 /* The transmit path */
 
 static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
-				   const struct atw_flow_key *key)
+				   const struct atw_flow_key *key,
+				   const struct sk_buff *skb)
 {
 	struct atw_udp *u;
 
 	u = kzalloc(sizeof(*u), GFP_ATOMIC | __GFP_NOWARN);
 	if (!u)
 		return NULL;
-	atw_flow_init(&u->flow, nd, key, &atw_udp_flow_ops);
+	atw_flow_init(&u->flow, nd, key, atw_flow_share(key, skb->sk),
+		      &atw_udp_flow_ops);
 	INIT_DELAYED_WORK(&u->work, atw_udp_run);
 	skb_queue_head_init(&u->up);
 	skb_queue_head_init(&u->down);
@@ -492,7 +501,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	key.lport = uh->source;
 	key.rport = uh->dest;
 	flow = atw_flow_get(&nd->flows, &key);
-	u = flow ? to_atw_udp(flow) : atw_udp_new(nd, &key);
+	u = flow ? to_atw_udp(flow) : atw_udp_new(nd, &key, skb);
 	if (!u)
 		goto drop_counted;
 	if (skb_queue_len_lockless(&u->up) >= ATW_UDP_UP_MAX ||

@@ -539,6 +539,7 @@ static struct atw_relay *atw_relay_alloc(struct atw_budget *budget,
  * @cs: the device's connections
  * @addr: the remote's IPv4 address in host order
  * @port: the remote's port in host order
+ * @share: whose it is, see atw_share_index()
  * @peer: the other end of the socket that will be attached, if it is on this
  *	machine and known, else NULL; a reference is taken over
  * @budget: bounds what waits for programs; stays until the owner's last call
@@ -550,9 +551,17 @@ static struct atw_relay *atw_relay_alloc(struct atw_budget *budget,
  * atw_conn_open(); @peer is released then.
  */
 struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
-				 struct sock *peer, struct atw_budget *budget,
+				 u8 share, struct sock *peer,
+				 struct atw_budget *budget,
 				 const struct atw_relay_ops *ops, void *owner)
 {
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = addr,
+		.port = port,
+		.share = share,
+	};
 	struct atw_relay *r = atw_relay_alloc(budget, ops);
 	struct atw_conn *c;
 
@@ -564,8 +573,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 	r->peer = peer;
 	r->owner = owner;
 
-	c = atw_conn_open(cs, ATW_TYPE_TCP_CLIENT, "", addr, port, 0,
-			  &atw_relay_conn_ops, r);
+	c = atw_conn_open(cs, &spec, &atw_relay_conn_ops, r);
 	if (IS_ERR(c)) {
 		atw_relay_put(r);
 		return ERR_CAST(c);

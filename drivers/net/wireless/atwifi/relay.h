@@ -97,7 +97,8 @@ struct atw_relay {
 };
 
 struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
-				 struct sock *peer, struct atw_budget *budget,
+				 u8 share, struct sock *peer,
+				 struct atw_budget *budget,
 				 const struct atw_relay_ops *ops, void *owner);
 void atw_relay_attach(struct atw_relay *r, struct socket *sock);
 struct atw_relay *atw_relay_accept(struct atw_conn *server,

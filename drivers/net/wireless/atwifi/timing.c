@@ -34,6 +34,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	/* A connect blocks the module; it gives up by itself, seen after up to 75 s. */
 	.connect = 120 * HZ,
 	.connect_late = 4 * HZ,
+	.silence = 45 * HZ,
 	/* A driver in the field waits 10 s for the end of a send. */
 	.send = 10 * HZ,
 	/* It blocks the module while the remote does not read. What the module says of

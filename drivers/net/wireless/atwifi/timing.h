@@ -20,6 +20,7 @@
  * @write_stall: for a UART that takes nothing
  * @connect: for the answer to a connect
  * @connect_late: a connect that fails later than this met a silent peer
+ * @silence: a remote that did not answer is not asked again for so long
  * @send: for the end of a send
  * @send_patience: for the same, while the module shows that it lives
  * @mode_settle: for payload that was about to be printed in the other receive mode
@@ -78,6 +79,7 @@ struct atw_timing {
 
 	unsigned long connect;
 	unsigned long connect_late;
+	unsigned long silence;
 	unsigned long send;
 	unsigned long send_patience;
 	unsigned long mode_settle;

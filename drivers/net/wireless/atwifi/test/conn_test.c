@@ -11,6 +11,7 @@
 #include <linux/skbuff.h>
 
 #include "../conn_priv.h"
+#include "../timing.h"
 
 #define NOTES		256
 #define CONNS		24
@@ -37,6 +38,14 @@ struct owner {
 	unsigned int		got_len;
 };
 
+/* A time that passes only while the fake module does something, for tests that ask for it. */
+static ktime_t fake_time;
+
+static ktime_t fake_clock(void)
+{
+	return fake_time;
+}
+
 struct fake {
 	struct atw_transport	t;
 	struct atw_channel	ch;
@@ -56,6 +65,7 @@ struct fake {
 	bool			swallows;	/* this one */
 	const char		*connect_answer;
 	long			connect_takes;	/* jiffies */
+	unsigned int		connect_ms;	/* by the fake clock, once */
 	const char		*rows;		/* of AT+SOCKET? */
 	const char		*before_rows;	/* once */
 	const char		*before_del;	/* once */
@@ -98,6 +108,8 @@ static void fake_connect(struct fake *f, const char *line)
 	if (sscanf(keepalive, ",%u,", &seconds) != 1)
 		seconds = 0;
 	fake_note(f, V_OPEN, n, seconds);
+	fake_time = ktime_add_ms(fake_time, f->connect_ms);
+	f->connect_ms = 0;
 	if (f->connect_takes)
 		schedule_timeout_uninterruptible(f->connect_takes);
 	if (f->connect_answer) {
@@ -143,6 +155,7 @@ static void fake_command(struct fake *f, const char *line)
 			return;
 		}
 		f->payload_left = len;
+		fake_time = ktime_add_us(fake_time, len);
 		f->swallows = f->swallow_id == id ||
 			      (f->swallow_len && len > f->swallow_len);
 		fake_say(f, ">");
@@ -360,16 +373,28 @@ static void open_gate(struct fake *f, bool open)
 	atw_channel_kick(&f->ch);
 }
 
-static struct owner *fake_open(struct kunit *test, unsigned int i,
-			       enum atw_sock_type type)
+static struct owner *fake_open_spec(struct kunit *test, unsigned int i,
+				    const struct atw_conn_spec *spec)
 {
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[i];
 
-	o->c = atw_conn_open(&f->conns, type, "", 0xc0000201, 80, 0,
-			     &owner_ops, o);
+	o->c = atw_conn_open(&f->conns, spec, &owner_ops, o);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(o->c));
 	return o;
+}
+
+static struct owner *fake_open(struct kunit *test, unsigned int i,
+			       enum atw_sock_type type)
+{
+	const struct atw_conn_spec spec = {
+		.type = type,
+		.name = "",
+		.addr = 0xc0000201,
+		.port = 80,
+	};
+
+	return fake_open_spec(test, i, &spec);
 }
 
 /* Open so many and close the gate again; the notes begin after that. */
@@ -718,25 +743,49 @@ static void conn_stale_payload(struct kunit *test)
 	close_all(test, 1);
 }
 
-/* Closed before they were open: they wait for the thread, but not without number. */
-static void conn_too_many(struct kunit *test)
+static unsigned int open_all(struct kunit *test, u8 share)
 {
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 1,
+		.port = 1,
+		.share = share,
+	};
 	struct fake *f = test->priv;
-	unsigned int i;
 	struct atw_conn *c;
+	unsigned int n;
 
-	for (i = 0; i < 10000; i++) {
-		c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 1, 1, 0,
-				  &owner_ops, f->owner);
+	for (n = 0; n < ATW_CONNS_MAX; n++) {
+		c = atw_conn_open(&f->conns, &spec, &owner_ops, f->owner);
 		if (IS_ERR(c))
 			break;
 		atw_conn_close(c, true, 0);
 		atw_conn_put(c);
 	}
 	KUNIT_EXPECT_EQ(test, -ENOBUFS, PTR_ERR_OR_ZERO(c));
+	return n;
+}
+
+/*
+ * Closed before they were open: they wait for the thread, but not without number.
+ * Whoever comes has room for as many as all others have left.
+ */
+static void conn_too_many(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 2U, open_all(test, 10));
+	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 4U, open_all(test, 11));
+	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 8U, open_all(test, 12));
+	KUNIT_EXPECT_EQ(test, 0U, open_all(test, 10));
 	open_gate(f, true);
 	eventually(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 2U, open_all(test, 10));
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
 	open_gate(f, false);
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	close_all(test, 1);
@@ -1630,6 +1679,224 @@ static void conn_long_ago(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* How often the module was asked for something. */
+static unsigned int fake_count(const struct fake *f, enum cmd_kind verb)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < f->nnotes; i++)
+		n += f->notes[i].verb == verb;
+	return n;
+}
+
+/*
+ * A remote that does not answer costs the module one connect, and not one for each that
+ * wants to go there; other ports of it, and those who come later, try.
+ */
+static void conn_silent(struct kunit *test)
+{
+	struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 0xc0000201,
+		.port = 80,
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	f->connect_ms = 5000;
+	for (i = 0; i < 3; i++)
+		fake_open_spec(test, i, &spec);
+	open_gate(f, true);
+	for (i = 0; i < 3; i++)
+		eventually(test, READ_ONCE(o[i].opened));
+	/* Who comes now is told at once. */
+	fake_open_spec(test, 3, &spec);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_TRUE(test, o[i].opened);
+		KUNIT_EXPECT_EQ(test, -ETIMEDOUT, o[i].open_err);
+		KUNIT_EXPECT_EQ(test, 97U, o[i].code);
+	}
+	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_OPEN));
+
+	WRITE_ONCE(f->connect_answer, NULL);
+	spec.port = 81;
+	fake_open_spec(test, 4, &spec);
+	spec.port = 80;
+	spec.name = "a";
+	fake_open_spec(test, 5, &spec);
+	spec.name = "";
+	eventually(test, READ_ONCE(o[4].opened) && READ_ONCE(o[5].opened));
+	KUNIT_EXPECT_EQ(test, 0, o[4].open_err);
+	KUNIT_EXPECT_EQ(test, 0, o[5].open_err);
+	fake_time += jiffies_to_nsecs(atw_timing.silence);
+	fake_open_spec(test, 6, &spec);
+	eventually(test, READ_ONCE(o[6].opened));
+	KUNIT_EXPECT_EQ(test, 0, o[6].open_err);
+	close_all(test, 7);
+}
+
+/* A name that nobody resolves is likewise asked for once; with another network anew. */
+static void conn_silent_name(struct kunit *test)
+{
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_UDP_CLIENT,
+		.name = "example.com",
+		.port = 80,
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:98\r\nERROR\r\n";
+	f->connect_ms = 5000;
+	fake_open_spec(test, 0, &spec);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened));
+	KUNIT_EXPECT_EQ(test, -EHOSTUNREACH, o[0].open_err);
+	fake_open_spec(test, 1, &spec);
+	KUNIT_EXPECT_TRUE(test, o[1].opened);
+	KUNIT_EXPECT_EQ(test, -EHOSTUNREACH, o[1].open_err);
+	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_OPEN));
+
+	WRITE_ONCE(f->connect_answer, NULL);
+	atw_conns_set_link(&f->conns, false);
+	atw_conns_set_link(&f->conns, true);
+	fake_open_spec(test, 2, &spec);
+	eventually(test, READ_ONCE(o[2].opened));
+	KUNIT_EXPECT_EQ(test, 0, o[2].open_err);
+	close_all(test, 3);
+}
+
+/* What is refused at once cost nobody anything. */
+static void conn_refused_soon(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	f->connect_ms = 3900;
+	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	f->connect_ms = 3900;
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	KUNIT_EXPECT_EQ(test, 2U, fake_count(f, V_OPEN));
+	close_all(test, 2);
+}
+
+static struct owner *fake_open_as(struct kunit *test, unsigned int i, u8 share)
+{
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 0xc0000201,
+		.port = 80 + i,
+		.share = share,
+	};
+
+	return fake_open_spec(test, i, &spec);
+}
+
+/*
+ * Who made the module wait comes after those who did not, however many of his connects
+ * came before; and not while they use it, for as long as he made them wait.
+ */
+static void conn_users_connect(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	f->connect_ms = 5000;
+	for (i = 0; i < 3; i++)
+		fake_open_as(test, i, 10);
+	fake_open_as(test, 3, 11);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[3].opened));
+	queue(test, &o[3], 100);
+	sent(test, &o[3]);
+	KUNIT_EXPECT_EQ(test, 3U, READ_ONCE(f->nnotes));
+	KUNIT_EXPECT_EQ(test, o[0].c->id, f->notes[0].id);
+	KUNIT_EXPECT_EQ(test, o[3].c->id, f->notes[1].id);
+	KUNIT_EXPECT_EQ(test, V_SEND, f->notes[2].verb);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o[1].opened));
+
+	/* Nobody else wants it any more. */
+	fake_time = ktime_add_ms(fake_time, 2000);
+	eventually(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
+	close_all(test, 4);
+}
+
+/* Nobody gets more of the module by having more connections. */
+static void conn_users_send(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u32 bytes[2] = { 0 };
+	unsigned int i, k;
+
+	f->conns.clock = fake_clock;
+	for (i = 0; i < 4; i++)
+		fake_open_as(test, i, i < 3 ? 10 : 11);
+	open_gate(f, true);
+	for (i = 0; i < 4; i++)
+		eventually(test, READ_ONCE(f->owner[i].opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	for (i = 0; i < 8; i++)
+		for (k = 0; k < 4; k++)
+			queue(test, &f->owner[k], 4000);
+	open_gate(f, true);
+	for (i = 0; i < 4; i++)
+		sent(test, &f->owner[i]);
+	for (i = 0; i < f->nnotes; i++) {
+		const struct note *n = &f->notes[i];
+
+		bytes[n->id == f->owner[3].c->id] += n->len;
+		if (bytes[1] < 32000)
+			KUNIT_EXPECT_LE(test, abs((int)bytes[0] - (int)bytes[1]),
+					8192);
+	}
+	KUNIT_EXPECT_EQ(test, 3U * 32000, bytes[0]);
+	KUNIT_EXPECT_EQ(test, 32000U, bytes[1]);
+	close_all(test, 4);
+}
+
+static void conn_share_index(struct kunit *test)
+{
+	const kuid_t user = KUIDT_INIT(1000);
+	u8 root = atw_share_index(GLOBAL_ROOT_UID, 0, false);
+	u8 dgrams = atw_share_index(GLOBAL_ROOT_UID, 0, true);
+	bool other_addr = false, other_kind = false;
+	unsigned int i;
+	u8 share;
+
+	KUNIT_EXPECT_NE(test, root, dgrams);
+	for (i = 1; i < 1000; i++) {
+		share = atw_share_index(KUIDT_INIT(i), htonl(i), i & 1);
+		KUNIT_EXPECT_LT(test, share, ATW_SHARES);
+		KUNIT_EXPECT_NE(test, share, root);
+		KUNIT_EXPECT_NE(test, share, dgrams);
+		KUNIT_EXPECT_NE(test, share, ATW_SHARE_REMOTE);
+		KUNIT_EXPECT_EQ(test, atw_share_index(user, 0, false),
+				atw_share_index(user, htonl(i), false));
+		other_addr |= atw_share_index(INVALID_UID, htonl(i), false) !=
+			      atw_share_index(INVALID_UID, 0, false);
+		other_kind |= atw_share_index(KUIDT_INIT(i), 0, false) !=
+			      atw_share_index(KUIDT_INIT(i), 0, true);
+	}
+	KUNIT_EXPECT_TRUE(test, other_addr);
+	KUNIT_EXPECT_TRUE(test, other_kind);
+}
+
 static void conn_refused(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -1649,15 +1916,20 @@ static void conn_refused(struct kunit *test)
 static void conn_keepalive(struct kunit *test)
 {
 	static const u32 seconds[] = { 1, 60, 7200, 0 };
+	struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 0xc0000201,
+		.port = 80,
+	};
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(seconds); i++, o++) {
 		f->nnotes = 0;
-		o->c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 0xc0000201,
-				     80, seconds[i], &owner_ops, o);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(o->c));
+		spec.keepalive = seconds[i];
+		fake_open_spec(test, i, &spec);
 		open_gate(f, true);
 		eventually(test, READ_ONCE(o->opened));
 		open_gate(f, false);
@@ -1850,6 +2122,12 @@ static void conn_number_taken(struct kunit *test)
 /* The module is unplugged: all are told, and nothing can be had after it. */
 static void conn_gone(struct kunit *test)
 {
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 1,
+		.port = 1,
+	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 	struct atw_conn *c;
@@ -1867,8 +2145,7 @@ static void conn_gone(struct kunit *test)
 	skb_put_u8(skb, 'x');
 	KUNIT_EXPECT_EQ(test, -ENODEV, atw_conn_send(o->c, skb));
 	kfree_skb(skb);
-	c = atw_conn_open(&f->conns, ATW_TYPE_TCP_CLIENT, "", 1, 1, 0,
-			  &owner_ops, o);
+	c = atw_conn_open(&f->conns, &spec, &owner_ops, o);
 	KUNIT_EXPECT_EQ(test, -ENODEV, PTR_ERR_OR_ZERO(c));
 }
 
@@ -2022,6 +2299,12 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
+	KUNIT_CASE(conn_refused_soon),
+	KUNIT_CASE(conn_silent),
+	KUNIT_CASE(conn_silent_name),
+	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_users_send),
+	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_delete_misheard),
 	KUNIT_CASE(conn_delete_unknown),

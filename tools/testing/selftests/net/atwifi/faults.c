@@ -10,10 +10,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -575,6 +578,68 @@ TEST_F(faults, download_beside_connect)
 	EXPECT_EQ(0, err);
 	/* And the module still tries. */
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
+}
+
+#define NOBODY	65534
+
+/* Of nobody: as many connects as he may have, to where nobody answers; how many. */
+static int hoard_connects(void)
+{
+	const struct rlimit many = { 4096, 4096 };
+	const gid_t group = NOBODY;
+	int n, fd;
+
+	if (setrlimit(RLIMIT_NOFILE, &many) || setgroups(1, &group) ||
+	    setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+		return -1;
+	for (n = 0; n < 4000; n++) {
+		fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+		if (fd < 0 || !atw_connect_hole(fd) || errno != EINPROGRESS)
+			break;
+	}
+	return fd >= 0 && errno == ENOBUFS ? n : -1;
+}
+
+/*
+ * However many connects a user has begun, others have to wait for the one that runs, and
+ * find room.
+ */
+TEST_F(faults, users_take_turns)
+{
+	int told[2], fd, n = -1, err = -1;
+	socklen_t len = sizeof(err);
+	pid_t pid;
+
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_EQ(0, pipe(told));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		n = hoard_connects();
+		if (write(told[1], &n, sizeof(n)) == sizeof(n))
+			pause();
+		_exit(1);
+	}
+	ASSERT_LT(0, atw_wait(told[0], POLLIN, LONG_MS));
+	ASSERT_EQ(sizeof(n), read(told[0], &n, sizeof(n)));
+	EXPECT_LT(500, n);
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
+	/* The one that runs ends; the next that nobody answers does not. */
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	EXPECT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_MS));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	EXPECT_EQ(0, err);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	close(fd);
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
+	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
+	EXPECT_TRUE(none_left());
 }
 
 TEST_F(faults, reset_in_connect)

@@ -186,9 +186,12 @@ int atw_connect_host(int fd, int port)
 }
 
 /* To who never answers: the module is busy with that for seconds. */
+/* To where nobody answers, and each time where the driver has not asked before. */
 int atw_connect_hole(int fd)
 {
-	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), 80);
+	static unsigned int count;
+	unsigned int port = 1024 + (getpid() * 32 + count++) % 60000;
+	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOLE", "198.51.100.1"), port);
 
 	return atw_connect(fd, &addr);
 }

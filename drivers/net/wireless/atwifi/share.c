@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Users, and what each has had of the module.
+ *
+ * The module does one thing at a time. What its users share is therefore its time, and
+ * not a number of connections or of bytes: one connect to a remote that is silent takes
+ * as long as a thousand sends.
+ *
+ * A user is whoever made the socket, or the machine whose packets are forwarded; a
+ * user's datagrams are another one. The superuser has a share to himself, and so has all
+ * that remotes begin. The others are put into the rest by a hash: two that fall together
+ * share one, which does no harm but to their part.
+ */
+#include <linux/jhash.h>
+#include <linux/once.h>
+
+#include "conn_priv.h"
+#include "share.h"
+
+/* A connect that takes less than this is not slow. */
+#define ATW_OPEN_QUICK	NSEC_PER_SEC
+/* Who has had the module within this time is likely to want it again. */
+#define ATW_SHARE_IDLE	NSEC_PER_SEC
+
+enum {
+	ATW_SHARE_ROOT,
+	ATW_SHARE_ROOT_DGRAM,
+	ATW_SHARE_OTHERS = ATW_SHARE_REMOTE + 1,
+};
+
+/**
+ * atw_share_index() - whose share a connection is to have
+ * @uid: who made the socket, INVALID_UID if that is not known
+ * @addr: the address that the packets come from then
+ * @dgram: for datagrams
+ *
+ * Context: any.
+ * Return: the share's number.
+ */
+u8 atw_share_index(kuid_t uid, __be32 addr, bool dgram)
+{
+	static u32 seed __read_mostly;
+
+	if (uid_eq(uid, GLOBAL_ROOT_UID))
+		return dgram ? ATW_SHARE_ROOT_DGRAM : ATW_SHARE_ROOT;
+	get_random_once(&seed, sizeof(seed));
+	return ATW_SHARE_OTHERS +
+	       jhash_3words(__kuid_val(uid), uid_valid(uid) ? 0 : (__force u32)addr,
+			    dgram, seed) % (ATW_SHARES - ATW_SHARE_OTHERS);
+}
+
+/**
+ * atw_conns_now() - the time by which shares are counted
+ * @cs: the connections
+ *
+ * Return: in ns; it never wraps.
+ */
+u64 atw_conns_now(const struct atw_conns *cs)
+{
+	return ktime_to_ns(cs->clock());
+}
+
+/**
+ * atw_conns_are_full() - has a user no right to another connection?
+ * @cs: the connections
+ * @share: the user's share
+ *
+ * Nobody has more of them than are still free, so that there is always room for whoever
+ * comes next.
+ *
+ * Context: @cs->lock is held.
+ */
+bool atw_conns_are_full(const struct atw_conns *cs, u8 share)
+{
+	lockdep_assert_held(&cs->lock);
+
+	return cs->n + cs->share[share].n >= ATW_CONNS_MAX;
+}
+
+/**
+ * atw_conns_sender() - the share of a connection that has something to send
+ * @cs: the connections
+ * @c: the connection
+ *
+ * The time in which it had nothing to send is no credit.
+ *
+ * Context: @cs->lock is held.
+ */
+struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c)
+{
+	struct atw_share *share = &cs->share[c->share];
+
+	lockdep_assert_held(&cs->lock);
+
+	share->sent = max(share->sent, cs->sent);
+	return share;
+}
+
+/**
+ * atw_conns_hold_open() - must a connect wait because others want the module?
+ * @cs: the connections
+ * @c: the one of those that wait for which others had to wait the least
+ *
+ * Who made the module wait for a remote lets others have it for as long, if they had it
+ * a moment ago.
+ *
+ * Context: @cs->lock is held.
+ * Return: how long yet, in ns; 0: it may begin.
+ */
+u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	u64 now = atw_conns_now(cs), until = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (now >= cs->share[c->share].owes)
+		return 0;
+	for (i = 0; i < ATW_SHARES; i++)
+		if (i != c->share && cs->share[i].used)
+			until = max(until, cs->share[i].used + ATW_SHARE_IDLE);
+	until = min(until, cs->share[c->share].owes);
+	return until > now ? until - now : 0;
+}
+
+/**
+ * atw_conns_charge_send() - a user had the module for a send
+ * @cs: the connections
+ * @c: the connection
+ * @since: when that began
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 since)
+{
+	struct atw_share *share = &cs->share[c->share];
+	u64 now = atw_conns_now(cs);
+
+	lockdep_assert_held(&cs->lock);
+
+	cs->sent = share->sent;
+	share->sent += now - since;
+	share->used = now;
+}
+
+/**
+ * atw_conns_charge_open() - a user had the module for a connect
+ * @cs: the connections
+ * @c: the connection
+ * @since: when that began
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since)
+{
+	struct atw_share *share = &cs->share[c->share];
+	u64 now = atw_conns_now(cs);
+
+	lockdep_assert_held(&cs->lock);
+
+	share->used = now;
+	share->owes = now - since > ATW_OPEN_QUICK ? now + (now - since) : now;
+}

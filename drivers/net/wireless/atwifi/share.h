@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Who gets the module next: users by the time of it that each has had. */
+#ifndef _ATWIFI_SHARE_H
+#define _ATWIFI_SHARE_H
+
+#include <linux/types.h>
+#include <linux/uidgid.h>
+
+struct atw_conn;
+struct atw_conns;
+
+#define ATW_SHARES	64
+
+/* What remotes begin: connections that a server of the module has accepted. */
+#define ATW_SHARE_REMOTE	2
+
+/**
+ * struct atw_share - what a user, or several whose numbers fall together, has had
+ * @n: connections that there are
+ * @sent: ns that sends of it took, counted from where those of others were when it
+ *	began to send
+ * @used: when it had the module last
+ * @owes: until then connects of others go first; a slow one has made all wait
+ */
+struct atw_share {
+	unsigned int	n;
+	u64		sent;
+	u64		used;
+	u64		owes;
+};
+
+u8 atw_share_index(kuid_t uid, __be32 addr, bool dgram);
+u64 atw_conns_now(const struct atw_conns *cs);
+bool atw_conns_are_full(const struct atw_conns *cs, u8 share);
+struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c);
+u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c);
+void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 since);
+void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since);
+
+#endif
