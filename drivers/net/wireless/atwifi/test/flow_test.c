@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The table of flows: who is next for a socket of the module, and who has room. */
+#include <kunit/test.h>
+#include <linux/in.h>
+#include <linux/slab.h>
+
+#include "../netdev.h"
+
+#define FLOWS	1024
+#define ALICE	10
+#define BOB	11
+
+struct table {
+	struct atw_netdev	nd;
+	struct atw_flow		flow[FLOWS];
+	struct atw_flow		*tried;
+};
+
+static struct table *table_of(struct atw_flow *flow)
+{
+	return container_of(flow->nd, struct table, nd);
+}
+
+static void fake_retry(struct atw_flow *flow)
+{
+	table_of(flow)->tried = flow;
+}
+
+static void fake_release(struct atw_flow *flow)
+{
+}
+
+static const struct atw_flow_ops fake_ops = {
+	.retry		= fake_retry,
+	.release	= fake_release,
+};
+
+static struct table *fake_table(struct kunit *test)
+{
+	struct table *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	atw_flows_init(&t->nd.flows);
+	return t;
+}
+
+static int add(struct table *t, unsigned int i, u8 share)
+{
+	const struct atw_flow_key key = { .laddr = htonl(i), .proto = IPPROTO_UDP };
+
+	atw_flow_init(&t->flow[i], &t->nd, &key, share, &fake_ops);
+	return atw_flow_add(&t->flow[i]);
+}
+
+/* Who has come first is next, but not where his flows have more sockets than others'. */
+static void flow_users_wait(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	for (i = 0; i < 60; i++)
+		KUNIT_ASSERT_EQ(test, 0, add(t, i, ALICE));
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[59]));
+	for (i = 5; i < 60; i++)
+		atw_flow_wait(&flow[i]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+	/* One that comes does not go before those who wait, but for another user. */
+	KUNIT_ASSERT_EQ(test, 0, add(t, 60, BOB));
+	KUNIT_EXPECT_FALSE(test, atw_flow_first(&flow[60]));
+	atw_flow_wait(&flow[60]);
+	atw_flow_wait(&flow[60]);
+	KUNIT_EXPECT_FALSE(test, atw_flow_first(&flow[5]));
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[60]));
+	atw_flows_retry(&t->nd.flows);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[60], t->tried);
+	atw_flow_done_waiting(&flow[60]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+
+	/* He has one, and she has five: she is next when she has none, or he has as many. */
+	KUNIT_ASSERT_EQ(test, 0, add(t, 61, BOB));
+	atw_flow_wait(&flow[61]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[61]));
+	for (i = 0; i < 4; i++)
+		atw_flow_del(&flow[i]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+	/* What waits and goes has no socket to give. */
+	atw_flow_del(&flow[5]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[6]));
+	atw_flow_del(&flow[60]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[61]));
+	for (i = 0; i < 62; i++)
+		atw_flow_del(&flow[i]);
+	KUNIT_EXPECT_EQ(test, 0U, t->nd.flows.n);
+	for (i = 0; i < ATW_SHARES; i++) {
+		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].n);
+		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
+	}
+}
+
+/* Nobody fills the table. */
+static void flow_users_have_room(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	unsigned int i, n;
+
+	for (n = 0; n < FLOWS && !add(t, n, ALICE); n++)
+		;
+	KUNIT_EXPECT_EQ(test, FLOWS / 2U, n);
+	for (i = n; i < FLOWS && !add(t, i, BOB); i++)
+		;
+	KUNIT_EXPECT_EQ(test, FLOWS / 4U, i - n);
+	for (i = 0; i < FLOWS; i++)
+		if (t->flow[i].nd)
+			atw_flow_del(&t->flow[i]);
+	KUNIT_EXPECT_EQ(test, 0U, t->nd.flows.n);
+}
+
+static struct kunit_case flow_cases[] = {
+	KUNIT_CASE(flow_users_wait),
+	KUNIT_CASE(flow_users_have_room),
+	{ }
+};
+
+static struct kunit_suite flow_suite = {
+	.name = "atwifi_flow",
+	.test_cases = flow_cases,
+};
+
+kunit_test_suites(&flow_suite);
