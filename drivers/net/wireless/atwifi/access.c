@@ -16,28 +16,9 @@
 #include <linux/sysctl.h>
 #include <linux/uidgid.h>
 #include <net/net_namespace.h>
-#include <net/netns/generic.h>
 
 #include "access.h"
 #include "compat_sock.h"
-
-/**
- * struct atw_access - whom a network namespace allows sockets
- * @lock: protects @low and @high; innermost
- * @low: the first group
- * @high: the last one; below @low: none
- * @table: what sysctl shows, constant; empty entry at its end for older kernels
- * @header: its registration, constant
- */
-struct atw_access {
-	spinlock_t		lock;
-	kgid_t			low;
-	kgid_t			high;
-	struct ctl_table	table[2];
-	struct ctl_table_header	*header;
-};
-
-static unsigned int atw_access_id;
 
 static const int atw_gid_min;
 /* As in net.ipv4.ping_group_range: both are ints. */
@@ -109,22 +90,27 @@ static bool atw_access_has_group(struct atw_access *a)
 
 /**
  * atw_access_allowed() - may the current task have a socket of the family?
+ * @a: whom the network namespace allows
  * @net: the network namespace
  *
  * Context: process context.
  */
-bool atw_access_allowed(struct net *net)
+bool atw_access_allowed(struct atw_access *a, struct net *net)
 {
-	return atw_access_has_group(net_generic(net, atw_access_id)) ||
+	return atw_access_has_group(a) ||
 	       ns_capable(net->user_ns, CAP_NET_RAW);
 }
 
-static int __net_init atw_access_net_init(struct net *net)
+/**
+ * atw_access_init() - allow nobody, and show net.atwifi.socket_group_range
+ * @a: zeroed memory
+ * @net: the network namespace
+ *
+ * Return: 0 or -ENOMEM
+ */
+int atw_access_init(struct atw_access *a, struct net *net)
 {
-	struct atw_access *a = net_generic(net, atw_access_id);
-
 	spin_lock_init(&a->lock);
-	/* Nobody. */
 	a->low = KGIDT_INIT(1);
 	a->high = KGIDT_INIT(0);
 	a->table[0] = (struct ctl_table) {
@@ -138,34 +124,11 @@ static int __net_init atw_access_net_init(struct net *net)
 	return a->header ? 0 : -ENOMEM;
 }
 
-static void __net_exit atw_access_net_exit(struct net *net)
+/**
+ * atw_access_exit() - the network namespace goes
+ * @a: whom it allowed
+ */
+void atw_access_exit(struct atw_access *a)
 {
-	struct atw_access *a = net_generic(net, atw_access_id);
-
 	unregister_net_sysctl_table(a->header);
-}
-
-static struct pernet_operations atw_access_ops = {
-	.init	= atw_access_net_init,
-	.exit	= atw_access_net_exit,
-	.id	= &atw_access_id,
-	.size	= sizeof(struct atw_access),
-};
-
-/**
- * atw_access_init() - register net.atwifi.socket_group_range
- *
- * Return: 0 or -errno
- */
-int atw_access_init(void)
-{
-	return register_pernet_subsys(&atw_access_ops);
-}
-
-/**
- * atw_access_exit() - unregister it
- */
-void atw_access_exit(void)
-{
-	unregister_pernet_subsys(&atw_access_ops);
 }

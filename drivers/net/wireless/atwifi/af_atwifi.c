@@ -133,12 +133,14 @@ struct atw_rx_cb {
  * @socks: all of them
  * @stream_ports: of those that are streams
  * @dgram_ports: of the others
+ * @access: who may have some
  */
 struct atw_net {
 	struct mutex		lock;
 	struct hlist_head	socks;
 	struct atw_ports	stream_ports;
 	struct atw_ports	dgram_ports;
+	struct atw_access	access;
 };
 
 static unsigned int atw_net_id;
@@ -1856,7 +1858,7 @@ static int atw_create(struct net *net, struct socket *sock, int protocol,
 		return -ESOCKTNOSUPPORT;
 	}
 
-	if (!kern && !atw_access_allowed(net))
+	if (!kern && !atw_access_allowed(&atw_net(net)->access, net))
 		return -EACCES;
 
 	sk = atw_sk_alloc(net, sock, sock->type, protocol, kern);
@@ -1989,20 +1991,26 @@ static const struct seq_operations atw_seq_ops = {
 static int __net_init atw_net_init(struct net *net)
 {
 	struct atw_net *an = atw_net(net);
+	int err;
 
 	mutex_init(&an->lock);
 	INIT_HLIST_HEAD(&an->socks);
 	atw_ports_init(&an->stream_ports);
 	atw_ports_init(&an->dgram_ports);
-	if (!proc_create_net("atwifi", 0444, net->proc_net, &atw_seq_ops,
-			     sizeof(struct seq_net_private)))
-		return -ENOMEM;
-	return 0;
+	err = atw_access_init(&an->access, net);
+	if (err)
+		return err;
+	if (proc_create_net("atwifi", 0444, net->proc_net, &atw_seq_ops,
+			    sizeof(struct seq_net_private)))
+		return 0;
+	atw_access_exit(&an->access);
+	return -ENOMEM;
 }
 
 static void __net_exit atw_net_exit(struct net *net)
 {
 	remove_proc_entry("atwifi", net->proc_net);
+	atw_access_exit(&atw_net(net)->access);
 }
 
 static struct pernet_operations atw_net_ops = {

@@ -2,7 +2,6 @@
 /* Wi-Fi modules that speak the Ai-Thinker combo AT command set. */
 #include <linux/module.h>
 
-#include "access.h"
 #include "dev.h"
 #include "genl.h"
 #include "relay.h"
@@ -37,13 +36,9 @@ static int __init atw_init(void)
 	if (err)
 		goto err_genl;
 
-	err = atw_access_init();
-	if (err)
-		goto err_serdev;
-
 	err = atw_af_init();
 	if (err)
-		goto err_access;
+		goto err_serdev;
 
 	err = atw_ldisc_init();
 	if (err)
@@ -53,8 +48,6 @@ static int __init atw_init(void)
 
 err_af:
 	atw_af_exit();
-err_access:
-	atw_access_exit();
 err_serdev:
 	atw_serdev_exit();
 err_genl:
@@ -71,7 +64,6 @@ static void __exit atw_exit(void)
 {
 	atw_ldisc_exit();
 	atw_af_exit();
-	atw_access_exit();
 	atw_serdev_exit();
 	atw_genl_exit();
 	atw_relay_exit();
