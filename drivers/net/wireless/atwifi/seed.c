@@ -104,6 +104,14 @@ static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
 	return false;
 }
 
+/* Is what has this number about to be deleted, or being deleted? */
+static bool atw_conns_is_going(struct atw_conns *cs, u32 id)
+{
+	lockdep_assert_held(&cs->lock);
+
+	return cs->deleting == id || atw_conns_is_foreign(cs, id);
+}
+
 /**
  * atw_conns_past() - may the module still speak of this number?
  * @cs: the connections
@@ -125,7 +133,7 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 			time_before(jiffies, cs->past[i].until);
 	past = past && !atw_conns_near_named(cs, id) &&
 	       !atw_conns_near_seed(cs, id);
-	past |= atw_conns_is_foreign(cs, id) || cs->deleting == id;
+	past |= atw_conns_is_going(cs, id);
 	spin_unlock(&cs->lock);
 	return past;
 }
@@ -487,8 +495,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	spin_lock(&cs->lock);
 	lost = !c || atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
 	if (lost || !atw_conns_has_listener(cs, NULL) ||
-	    atw_conns_find(cs, id) || atw_conns_is_foreign(cs, id) ||
-	    cs->deleting == id)
+	    atw_conns_find(cs, id) || atw_conns_is_going(cs, id))
 		goto no_seed;
 	refused = !atw_conns_add_seed(cs, NULL, c, id);
 	if (refused)
