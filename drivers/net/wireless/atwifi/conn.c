@@ -455,7 +455,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	if (cs->profile == ATW_PROFILE_BW20 && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
 		cs->zombie_hoard += hoard;
-		cs->zombie_until = jiffies + atw_timing.delete_linger;
+		cs->zombie_since = jiffies;
 	} else {
 		atomic_sub(hoard, &cs->hoard);
 	}

@@ -318,7 +318,7 @@ struct atw_conns {
 	bool			read_data;	/* and there was something */
 	atomic_t		hoard;		/* memory of what it keeps */
 	u32			zombie_hoard;	/* of it, of deleted ones ... */
-	unsigned long		zombie_until;	/* ... that linger */
+	unsigned long		zombie_since;	/* ... that linger */
 	unsigned int		fresh_run;
 	u32			foreign[16];	/* ids in the module, not ours */
 	unsigned int		nforeign;
@@ -332,7 +332,7 @@ struct atw_conns {
 	struct atw_rows		rows;
 	struct {
 		u32		id;
-		unsigned long	until;
+		unsigned long	since;
 	}			past[16];
 	unsigned int		next_past;
 	u32			strange[16];

@@ -153,7 +153,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	c->empties = 0;
 	c->fetch = true;
 	c->hoard += len + ATW_PACKET_COST;
-	if (cs->zombie_hoard && time_after(jiffies, cs->zombie_until))
+	if (cs->zombie_hoard && jiffies - cs->zombie_since > atw_timing.delete_linger)
 		atomic_sub(xchg(&cs->zombie_hoard, 0), &cs->hoard);
 	/* As long as its memory is not full it drops nothing. */
 	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoard) >

@@ -732,6 +732,8 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		cs->send_after = jiffies;
 	if (time_after(jiffies, cs->open_after))
 		cs->open_after = jiffies;
+	if (time_after(jiffies, cs->next_open))
+		cs->next_open = jiffies;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
@@ -946,6 +948,8 @@ bool atw_conns_work(struct atw_conns *cs)
 		cs->strange_at = jiffies + HZ;
 		WRITE_ONCE(cs->reconcile, true);
 	}
+	if (time_after(jiffies, cs->next_compare))
+		cs->next_compare = jiffies;
 	if (READ_ONCE(cs->compare) && time_after_eq(jiffies, cs->next_compare)) {
 		WRITE_ONCE(cs->compare, false);
 		cs->next_compare = jiffies + HZ;

@@ -384,7 +384,7 @@ static int atw_relay_linger(struct atw_relay *r)
 	if (atw_relay_unwanted(r))
 		return 1;
 	/* It may have more to say: that would be no end in order. */
-	return time_after(jiffies, r->heard + atw_timing.relay_linger) ? -ETIMEDOUT : 0;
+	return jiffies - r->heard > atw_timing.relay_linger ? -ETIMEDOUT : 0;
 }
 
 /*
@@ -415,7 +415,7 @@ static int atw_relay_finish(struct atw_relay *r)
 	}
 	/* Nothing is lost if only the last FIN is not acknowledged. */
 	return fin_in && unacked <= 1 &&
-	       time_after(jiffies, r->heard + atw_timing.relay_last);
+	       jiffies - r->heard > atw_timing.relay_last;
 }
 
 /* Since when does the program's machine not acknowledge what it was sent? 0: it does. */

@@ -48,7 +48,7 @@ void atw_conns_add_past(struct atw_conns *cs, u32 id)
 	lockdep_assert_held(&cs->lock);
 
 	cs->past[cs->next_past].id = id;
-	cs->past[cs->next_past].until = jiffies + atw_timing.past;
+	cs->past[cs->next_past].since = jiffies;
 	cs->next_past = (cs->next_past + 1) % ARRAY_SIZE(cs->past);
 }
 
@@ -130,7 +130,7 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 	spin_lock(&cs->lock);
 	for (i = 0; i < ARRAY_SIZE(cs->past); i++)
 		past |= cs->past[i].id == id &&
-			time_before(jiffies, cs->past[i].until);
+			jiffies - cs->past[i].since < atw_timing.past;
 	past = past && !atw_conns_near_named(cs, id) &&
 	       !atw_conns_near_seed(cs, id);
 	past |= atw_conns_is_going(cs, id);

@@ -828,6 +828,7 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 		tt->lost = false;
 		tt->unproved = 0;
 		tt->proof = jiffies - atw_timing.tt_trust;
+		tt->enter_after = jiffies;
 		tt->unchecked = false;
 		tt->doubt = false;
 		mutex_unlock(&cs->ch->rx_lock);

@@ -1665,11 +1665,24 @@ static void conn_long_ago(struct kunit *test)
 
 	f->conns.send_after = jiffies - 3600 * HZ;
 	f->conns.open_after = f->conns.send_after;
+	f->conns.next_open = f->conns.send_after;
+	f->conns.next_compare = f->conns.send_after;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
 					    f->conns.send_after + 60 * HZ));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
 					    f->conns.open_after + 60 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
+					    f->conns.next_open + 60 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
+					    f->conns.next_compare + 60 * HZ));
+
+	/* Of a seed that is gone the module speaks for some seconds at most. */
+	f->conns.past[0].id = 3;
+	f->conns.past[0].since = jiffies;
+	KUNIT_EXPECT_TRUE(test, atw_conns_past(&f->conns, 3));
+	f->conns.past[0].since = jiffies - (ULONG_MAX / 2 + 2);
+	KUNIT_EXPECT_FALSE(test, atw_conns_past(&f->conns, 3));
 
 	/* A module that has forgotten its mode: what it dropped is not known. */
 	f->conns.active = true;
