@@ -63,6 +63,8 @@
  * nothing.
  */
 #define ATW_RCVBUF	(1024 * 1024)
+/* Nor does it help to ask for less: a stream that is full is reset. */
+#define ATW_RCVBUF_MIN	(256 * 1024)
 
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
@@ -231,6 +233,12 @@ static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
 }
 
+/* Memory that unread bytes of a stream may take. */
+static int atw_rcvbuf(const struct sock *sk)
+{
+	return max(READ_ONCE(sk->sk_rcvbuf), ATW_RCVBUF_MIN);
+}
+
 static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 {
 	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
@@ -266,7 +274,7 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
 	} else if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
-		   READ_ONCE(sk->sk_rcvbuf)) {
+		   atw_rcvbuf(sk)) {
 		spin_unlock_irqrestore(&queue->lock, flags);
 		/* The caller frees it and resets the connection. */
 		atomic_inc(&sk->sk_drops);
@@ -1525,9 +1533,8 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 
 	if (atw_is_stream(sk)) {
-		/* What cannot be reached before sk_rcvbuf is full never ends. */
-		target = min(sock_rcvlowat(sk, 0, INT_MAX),
-			     READ_ONCE(sk->sk_rcvbuf) / 4);
+		/* What cannot be reached before it is full never ends. */
+		target = min(sock_rcvlowat(sk, 0, INT_MAX), atw_rcvbuf(sk) / 4);
 		if (READ_ONCE(as->rx_bytes) >= (u32)max(target, 1))
 			mask |= EPOLLIN | EPOLLRDNORM;
 	} else if (!skb_queue_empty_lockless(&sk->sk_receive_queue)) {

@@ -10,7 +10,9 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <linux/sockios.h>
 
 #include "kselftest_harness.h"
 #include "pattern.h"
@@ -385,6 +387,26 @@ TEST_F(multi, reader_too_slow)
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(atw_echo_works(fd, 8, 500));
+}
+
+/* As little as a program may ask for, it has time to read: there is no slower for a remote. */
+TEST_F(multi, small_buffer)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	int fd, small = 4096, n = 0, err;
+	const int bytes = 100000;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
+	ASSERT_EQ(0, atw_peer_on(fd, "source %d 6", bytes));
+	while (!ioctl(fd, SIOCINQ, &n) && n < bytes) {
+		ASSERT_EQ(0, POLLERR & atw_wait(fd, 0, 0));
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(5);
+	}
+	EXPECT_EQ(bytes, atw_download(fd, bytes, 6, &err));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
