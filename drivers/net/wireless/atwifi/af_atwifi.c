@@ -248,6 +248,7 @@ static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 		return true;
 	}
 
+	__net_timestamp(skb);
 	skb_set_owner_r(skb, sk);
 	sock_skb_set_dropcount(sk, skb);
 	skb_queue_tail(&sk->sk_receive_queue, skb);
@@ -474,8 +475,9 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 	if (atw_is_stream(sk) && sock_flag(sk, SOCK_KEEPOPEN))
 		spec.keepalive = as->keepintvl;
 
-	/* What is left of a connection before is not of this one. */
-	atw_purge_rx(sk);
+	/* What is left of another remote is not of this one; nor bytes of a stream. */
+	if (atw_is_stream(sk) || memcmp(&as->peer, peer, sizeof(*peer)))
+		atw_purge_rx(sk);
 	spin_lock(&as->lock);
 	as->peer = *peer;
 	as->local_addr = htonl(READ_ONCE(adev->module.addr));
@@ -1777,6 +1779,7 @@ static struct proto_ops atw_stream_ops __ro_after_init = {
 	.getname	= atw_getname,
 	.poll		= atw_poll,
 	.ioctl		= atw_ioctl,
+	.gettstamp	= sock_gettstamp,
 	.listen		= atw_listen,
 	.shutdown	= atw_shutdown,
 	.setsockopt	= atw_setsockopt,
@@ -1796,6 +1799,7 @@ static struct proto_ops atw_dgram_ops __ro_after_init = {
 	.getname	= atw_getname,
 	.poll		= atw_poll,
 	.ioctl		= atw_ioctl,
+	.gettstamp	= sock_gettstamp,
 	.listen		= sock_no_listen,
 	.shutdown	= atw_shutdown,
 	.setsockopt	= atw_setsockopt,

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <linux/sockios.h>
 
 #include "kselftest_harness.h"
@@ -47,16 +48,6 @@ static bool ask(int fd, int count, int size, unsigned int seed)
 	int n = snprintf(text, sizeof(text), "!send %d %d %u", count, size, seed);
 
 	return send(fd, text, n, 0) == n && atw_wait(fd, POLLIN, LONG_MS) == POLLIN;
-}
-
-static bool wait_queued(int fd, int at_least)
-{
-	uint64_t limit = atw_now_ms() + LONG_MS;
-	int n = 0;
-
-	while (!ioctl(fd, SIOCINQ, &n) && n < at_least && atw_now_ms() < limit)
-		atw_pause_ms(1);
-	return n >= at_least;
 }
 
 TEST_F(dgram, echo)
@@ -230,6 +221,46 @@ TEST_F(dgram, peek_and_queue)
 		ASSERT_EQ(-1, pattern_check(buf, 300, 60 + i, 0));
 	}
 	ASSERT_ERRNO(EAGAIN, recv(self->fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+static long long microseconds(const struct timeval *t)
+{
+	return t->tv_sec * 1000000LL + t->tv_usec;
+}
+
+/* When it came, not when it was read. */
+TEST_F(dgram, timestamps)
+{
+	char room[CMSG_SPACE(sizeof(struct timeval))];
+	struct iovec iov = { .iov_base = room, .iov_len = 1 };
+	struct timeval before, after, stamp, last;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	const int on = 1;
+	uint8_t byte;
+
+	iov.iov_base = &byte;
+	ASSERT_EQ(0, atw_connect(self->fd, &self->peer));
+	ASSERT_ERRNO(ENOENT, ioctl(self->fd, SIOCGSTAMP, &last));
+	ASSERT_TRUE(ask(self->fd, 1, 1, 60));
+	ASSERT_EQ(1, recv(self->fd, &byte, 1, 0));
+	ASSERT_EQ(0, ioctl(self->fd, SIOCGSTAMP, &last));
+	EXPECT_LT(0, last.tv_sec);
+
+	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on)));
+	ASSERT_EQ(0, gettimeofday(&before, NULL));
+	ASSERT_TRUE(ask(self->fd, 1, 1, 60));
+	ASSERT_EQ(0, gettimeofday(&after, NULL));
+	msg.msg_control = room;
+	msg.msg_controllen = sizeof(room);
+	ASSERT_EQ(1, recvmsg(self->fd, &msg, 0));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	ASSERT_EQ(SOL_SOCKET, cmsg->cmsg_level);
+	ASSERT_EQ(SCM_TIMESTAMP, cmsg->cmsg_type);
+	memcpy(&stamp, CMSG_DATA(cmsg), sizeof(stamp));
+	EXPECT_LE(microseconds(&before), microseconds(&stamp));
+	EXPECT_LE(microseconds(&stamp), microseconds(&after));
 }
 
 TEST_F(dgram, receive_timeout)

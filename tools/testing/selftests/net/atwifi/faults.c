@@ -15,10 +15,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <linux/sockios.h>
 
 #include "kselftest_harness.h"
 #include "pattern.h"
@@ -352,6 +354,35 @@ TEST_F(faults, reset_dgram)
 	ASSERT_EQ(0, atw_sim("reset"));
 	ASSERT_ERRNO(ECONNRESET, recv(fd, &byte, 1, 0));
 	EXPECT_TRUE(works_again());
+}
+
+/* What had come is the program's, also when it speaks to the same remote again. */
+TEST_F(faults, reset_dgram_unread)
+{
+	static const char ask[] = "!send 1 100 70";
+	char buf[200];
+	int fd, n = 0;
+
+	fd = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(sizeof(ask) - 1, send(fd, ask, sizeof(ask) - 1, 0));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	ASSERT_ERRNO(ECONNRESET, recv(fd, buf, sizeof(buf), 0));
+	ASSERT_EQ(5, send(fd, "hello", 5, 0));
+	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(-1, pattern_check((uint8_t *)buf, 100, 70, 0));
+	ASSERT_EQ(5, recv(fd, buf, sizeof(buf), 0));
+	/* With another one, what is left is nobody's. */
+	ASSERT_EQ(sizeof(ask) - 1, send(fd, ask, sizeof(ask) - 1, 0));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
+	ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+	EXPECT_EQ(0, n);
+	close(fd);
 }
 
 /* One after the other, also while the driver is still busy with the last. */
