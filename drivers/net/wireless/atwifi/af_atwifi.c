@@ -674,16 +674,34 @@ out:
 
 /* Servers */
 
-/* Have the module serve, and wait until it does. lock_sock() is held. */
-static int atw_serve(struct atw_sock *as)
+/* May a system call on it that has no flags of its own wait? */
+static bool atw_may_block(const struct socket *sock)
+{
+	return !sock->file || !(sock->file->f_flags & O_NONBLOCK);
+}
+
+/* Does it serve, or is it about to? */
+static bool atw_is_serving(const struct atw_sock *as)
+{
+	int state = atw_state(&as->sk);
+
+	return READ_ONCE(as->port.number) &&
+	       (state == TCP_LISTEN || state == TCP_SYN_SENT);
+}
+
+/*
+ * Have the module serve at the port, if it is not asked to already, and wait until it
+ * does. A socket that must not block is told later if it cannot. lock_sock() is held.
+ */
+static int atw_serve(struct atw_sock *as, bool block)
 {
 	struct sockaddr_atw any = { .satw_family = as->sk.sk_family };
 	long timeo = MAX_SCHEDULE_TIMEOUT;
 	struct sock *sk = &as->sk;
 	int err;
 
-	err = atw_open(as, &any);
-	if (err)
+	err = as->conn ? 0 : atw_open(as, &any);
+	if (err || !block)
 		return err;
 	err = atw_wait_connect(sk, &timeo);
 	/* What is attached now is another thread's. */
@@ -745,7 +763,7 @@ static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 				    ntohs(in->satw_port));
 	/* A stream serves from listen() on, datagrams come at once. */
 	if (!err && !atw_is_stream(sk)) {
-		err = atw_serve(as);
+		err = atw_serve(as, atw_may_block(sock));
 		/* A connection is another thread's, and the port is for it. */
 		if (err && !as->conn)
 			atw_drop_port(as);
@@ -763,11 +781,14 @@ static int atw_listen(struct socket *sock, int backlog)
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_max_ack_backlog, max(backlog, 0));
-	if (atw_state(sk) == TCP_LISTEN) {
+	if (atw_is_serving(as))
 		atw_conn_set_backlog(as->conn, max(backlog, 0));
+	if (atw_state(sk) == TCP_LISTEN)
 		goto out;
-	}
-	if (as->conn) {
+	/* The server has come to its end. */
+	if (as->port.number && atw_state(sk) == TCP_CLOSE)
+		atw_drop_conn(as, true);
+	if (as->conn && !atw_is_serving(as)) {
 		err = -EINVAL;
 		goto out;
 	}
@@ -776,7 +797,7 @@ static int atw_listen(struct socket *sock, int backlog)
 		chose = !err;
 	}
 	if (!err)
-		err = atw_serve(as);
+		err = atw_serve(as, atw_may_block(sock));
 	/* If there is a connection another thread serves at the port. */
 	if (err && chose && !as->conn)
 		atw_drop_port(as);
@@ -856,7 +877,7 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 			err = -EINVAL;
 			break;
 		}
-		if (atw_state(sk) != TCP_LISTEN) {
+		if (!atw_is_serving(as)) {
 			err = sock_error(sk);
 			err = err ?: -EINVAL;
 			break;
@@ -873,7 +894,7 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 			break;
 		}
 		sk_wait_event(sk, &timeo, atw_conn_acceptable(server) ||
-			      atw_state(sk) != TCP_LISTEN ||
+			      !atw_is_serving(as) ||
 			      atw_is_detached(as, detached), &wait);
 	}
 	remove_wait_queue(sk_sleep(sk), &wait);

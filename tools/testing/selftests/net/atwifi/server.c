@@ -809,6 +809,55 @@ TEST(port_taken)
 	ASSERT_EQ(0, close(fd));
 }
 
+/*
+ * A socket that must not block does not wait for a module that is busy, and can be used
+ * as if it served: what cannot be done is told later.
+ */
+TEST(listen_nonblocking)
+{
+	int busy, fd, dgram, taken;
+	char byte;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, busy);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_bind(fd, 0));
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, listen(fd, 2));
+	ASSERT_ERRNO(EAGAIN, accept(fd, NULL, NULL));
+	EXPECT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 0));
+	taken = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, taken);
+	ASSERT_EQ(0, atw_bind(taken, atw_peer_port()));
+	ASSERT_EQ(0, listen(taken, 1));
+	dgram = atw_socket(SOCK_DGRAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, dgram);
+	ASSERT_EQ(0, atw_bind(dgram, 0));
+	ASSERT_ERRNO(EAGAIN, recv(dgram, &byte, 1, 0));
+	ASSERT_ERRNO(EALREADY, atw_connect_hole(busy));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+
+	EXPECT_NE(0, POLLERR & atw_wait(taken, POLLIN, LONG_MS));
+	ASSERT_ERRNO(EADDRINUSE, accept(taken, NULL, NULL));
+	ASSERT_ERRNO(EINVAL, accept(taken, NULL, NULL));
+	/* It is tried again. */
+	ASSERT_EQ(0, listen(taken, 1));
+	EXPECT_NE(0, POLLERR & atw_wait(taken, POLLIN, LONG_MS));
+	close(taken);
+	close(busy);
+	ASSERT_TRUE(atw_sim_has(2, LONG_MS));
+	ASSERT_EQ(0, atw_dial(atw_port(fd), "echo"));
+	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
+	ASSERT_LE(0, accept(fd, NULL, NULL));
+}
+
 TEST(listen_without_bind)
 {
 	int fd = atw_socket(SOCK_STREAM);
