@@ -24,10 +24,6 @@
 #include "conn_priv.h"
 #include "timing.h"
 
-#define ATW_CHUNK_MAX		4096
-/* Bytes of one send may keep the UART for this part of a second. */
-#define ATW_CHUNK_PER_SECOND	20
-
 /**
  * atw_conn_put() - give a reference back
  * @c: the connection
@@ -659,15 +655,10 @@ void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile)
  */
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 {
-	u32 max = baud / 10 / ATW_CHUNK_PER_SECOND;
-
 	cs->baud = baud;
 	cs->chunk = ATW_CHUNK_MIN;
 	cs->chunk_good = 0;
-	cs->chunk_max = baud ? clamp_t(u32, max, ATW_CHUNK_MIN, ATW_CHUNK_MAX) :
-			       ATW_CHUNK_MAX;
-	if (cs->chunk_small)
-		cs->chunk_max = ATW_CHUNK_MIN;
+	cs->chunk_max = cs->chunk_small ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;
 	cs->chunk_limit = cs->chunk_max;
 }
 

@@ -150,6 +150,7 @@ struct atw_conn {
 	bool				sending;	/* a command has them */
 	unsigned int			refused;	/* in a row, of one kind */
 	bool				fresh;		/* was idle before */
+	unsigned long			chat_until;	/* the thread's, see ATW_CHAT */
 	bool				fetch;		/* passive data waits */
 	bool				fetched_last;	/* after the end */
 	s64				announced;	/* bytes, not fetched */

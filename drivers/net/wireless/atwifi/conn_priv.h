@@ -18,8 +18,27 @@
 /* Seeds that were not announced, until the module was asked for their servers. */
 #define ATW_GUESSES_MAX		64
 
-/* The least of a send that shares the module with others. */
+/* Every firmware takes so much in one send; and how much is tried at most. */
 #define ATW_CHUNK_MIN		1024
+#define ATW_CHUNK_MAX		16384
+
+/* Who has sent a small message is taken to be about to send another for so long. */
+#define ATW_CHAT		(5 * HZ)
+
+/**
+ * enum atw_crowd - who else has a connection of the module, for the one that sends
+ * @ATW_CROWD_NONE: nobody
+ * @ATW_CROWD_BULK: only such as have something to send, too
+ * @ATW_CROWD_QUIET: also such as have nothing to send just now
+ * @ATW_CROWD_CHAT: also such as have sent small messages lately
+ */
+enum atw_crowd {
+	ATW_CROWD_NONE,
+	ATW_CROWD_BULK,
+	ATW_CROWD_QUIET,
+	ATW_CROWD_CHAT,
+};
+
 /*
  * In passive mode the module keeps what it receives in its heap, and drops without a
  * word what does not fit. How large that is it does not tell; these are taken to be
@@ -75,6 +94,12 @@ static inline bool atw_conn_is_stream(const struct atw_conn *c)
 	return c->type != ATW_TYPE_UDP_CLIENT && !atw_conn_is_server(c);
 }
 
+/* Has it sent a small message lately? Then it is likely to send another. */
+static inline bool atw_conn_chats(const struct atw_conn *c)
+{
+	return time_before(jiffies, c->chat_until);
+}
+
 /* Is there somebody for what it receives, or will there be? */
 static inline bool atw_conn_wanted(const struct atw_conn *c)
 {
@@ -128,7 +153,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
 u32 atw_conns_new_id(struct atw_conns *cs);
 void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
 void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
-		    unsigned int ready);
+		    enum atw_crowd crowd);
 void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
 void atw_conns_damage(struct atw_conns *cs);
 int atw_conns_query(struct atw_conns *cs);

@@ -13,6 +13,12 @@
 #include "timing.h"
 #include "trace.h"
 
+/* A turn has at least so many bytes, however slow the wire is. */
+#define ATW_TURN_MIN		256
+/* What a wire whose rate is not known is taken for. */
+#define ATW_TURN_BAUD		921600
+/* A message is small up to here, if nothing waits behind it. */
+#define ATW_MESSAGE_MAX		256
 /* Refused for want of memory, no less than this is tried ... */
 #define ATW_CHUNK_SMALL		128
 /* ... but the same again, for two seconds. */
@@ -23,19 +29,29 @@
 /* After so many sends of full size a larger one is tried. */
 #define ATW_CHUNK_GOOD		64
 
-static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c,
-			  unsigned int ready)
+/*
+ * Into so many turns a second of the wire is divided. A turn costs the one that has it
+ * some 5 ms beside its bytes, for the prompt, the answers and the module's polls, and
+ * others the time that it takes: who is alone has long ones, and who shares the module
+ * with somebody at a keyboard short ones.
+ */
+static const u8 atw_turns[] = {
+	[ATW_CROWD_NONE] = 5,
+	[ATW_CROWD_BULK] = 10,
+	[ATW_CROWD_QUIET] = 20,
+	[ATW_CROWD_CHAT] = 50,
+};
+
+static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
-	u32 turn;
+	u32 rate = (cs->baud ?: ATW_TURN_BAUD) / 10;
+	u32 turn = max_t(u32, rate / atw_turns[crowd], ATW_TURN_MIN);
 
 	lockdep_assert_held(&c->lock);
 
 	if (!atw_conn_is_stream(c))
 		return skb_peek(&c->txq)->len;
-	/* Who waits for its turn should not wait for a long one. */
-	turn = max_t(u32, cs->chunk / max(ready, 1U), min_t(u32, cs->chunk,
-							    ATW_CHUNK_MIN));
-	return min(c->tx_queued, turn);
+	return min3(c->tx_queued, turn, cs->chunk);
 }
 
 /* Take @n bytes off the queue; what is empty by that is to be freed unlocked. */
@@ -167,25 +183,25 @@ static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 /* A send of full size was a success: try for more. */
 static void atw_conns_grow(struct atw_conns *cs)
 {
-	cs->chunk = min(cs->chunk + ATW_CHUNK_MIN / 2, cs->chunk_max);
+	cs->chunk = min(2 * cs->chunk, cs->chunk_max);
 	if (cs->chunk < cs->chunk_max || cs->chunk_max >= cs->chunk_limit)
 		return;
 	/* What it once had no memory for it may have now. */
 	if (++cs->chunk_good < ATW_CHUNK_GOOD)
 		return;
 	cs->chunk_good = 0;
-	cs->chunk_max = min(cs->chunk_max + ATW_CHUNK_MIN / 2, cs->chunk_limit);
+	cs->chunk_max = min(2 * cs->chunk_max, cs->chunk_limit);
 }
 
 /**
  * atw_conns_send() - send the next piece of what a connection has queued
  * @cs: the connections
  * @c: the connection
- * @ready: how many have something to send
+ * @crowd: who else there is
  *
  * Context: the channel's thread.
  */
-void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready)
+void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.send,
@@ -206,7 +222,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready
 		spin_unlock(&c->lock);
 		return;
 	}
-	n = atw_conns_turn(cs, c, ready);
+	n = atw_conns_turn(cs, c, crowd);
 	full = n >= cs->chunk && c->tx_queued > cs->chunk;
 	id = c->id;
 	if (atw_conns_line_data(cs, c, n, data)) {
@@ -224,6 +240,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, unsigned int ready
 	}
 	atw_line_end(&cmd.line);
 	c->sending = true;
+	if (c->fresh && c->tx_queued <= ATW_MESSAGE_MAX)
+		c->chat_until = jiffies + ATW_CHAT;
 	c->fresh = false;
 	spin_unlock(&c->lock);
 

@@ -648,9 +648,13 @@ enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
  * @share: of the user who has had the least, which is the next
  * @fresh: the first of that user that was idle before
  * @bulk: the first of the others of that user
+ * @quiet: streams that have nothing to send
+ * @chats: streams that have sent a small message lately
  */
 struct atw_sends {
 	unsigned int		n;
+	unsigned int		quiet;
+	unsigned int		chats;
 	struct atw_share	*share;
 	struct atw_conn		*fresh;
 	struct atw_conn		*bulk;
@@ -687,6 +691,17 @@ static struct atw_conn *atw_sends_next(struct atw_conns *cs,
 	return sends->bulk;
 }
 
+/* Who else there is for the one that is next. */
+static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends,
+				      const struct atw_conn *c)
+{
+	if (sends->chats > atw_conn_chats(c))
+		return ATW_CROWD_CHAT;
+	if (sends->quiet)
+		return ATW_CROWD_QUIET;
+	return sends->n > 1 ? ATW_CROWD_BULK : ATW_CROWD_NONE;
+}
+
 /* Of two that want to connect, the one whose user has let others wait the least. */
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 				       struct atw_conn *b)
@@ -719,7 +734,7 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
  * with a reference.
  */
 static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
-				       enum atw_task *task, unsigned int *ready)
+				       enum atw_task *task, enum atw_crowd *crowd)
 {
 	struct atw_conn *c, *best = NULL, *fetch = NULL, *open = NULL;
 	struct atw_sends sends = { 0 };
@@ -744,6 +759,12 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		}
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;
+		if (c->state == ATW_CONN_OPEN && atw_conn_is_stream(c)) {
+			sends.quiet += !c->tx_queued;
+			if (!atw_conn_chats(c))
+				c->chat_until = jiffies;
+			sends.chats += atw_conn_chats(c);
+		}
 		if (c->state == ATW_CONN_DEAD) {
 			best = c;
 			*task = ATW_TASK_REAP;
@@ -786,10 +807,10 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			cs->next_look = cs->send_after;
 	} else if (!best && sends.n) {
 		best = atw_sends_next(cs, &sends);
+		*crowd = atw_sends_crowd(&sends, best);
 		*task = ATW_TASK_SEND;
 		list_move_tail(&best->node, &cs->list);
 	}
-	*ready = sends.n;
 	if (best)
 		refcount_inc(&best->ref);
 	spin_unlock(&cs->lock);
@@ -909,7 +930,7 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 bool atw_conns_work(struct atw_conns *cs)
 {
 	unsigned long start = jiffies;
-	unsigned int ready;
+	enum atw_crowd crowd;
 	enum atw_task task;
 	struct atw_conn *c;
 	u32 id = 0;
@@ -965,7 +986,7 @@ bool atw_conns_work(struct atw_conns *cs)
 	}
 	cs->reconciled = false;
 
-	c = atw_conns_pick(cs, &task, &ready);
+	c = atw_conns_pick(cs, &task, &crowd);
 	now = atw_conns_now(cs);
 	if (!c)
 		return READ_ONCE(cs->reconcile) || atw_conns_recount(cs);
@@ -985,7 +1006,7 @@ bool atw_conns_work(struct atw_conns *cs)
 		atw_conns_fetch(cs, c);
 		break;
 	case ATW_TASK_SEND:
-		atw_conns_send(cs, c, ready);
+		atw_conns_send(cs, c, crowd);
 		spin_lock(&cs->lock);
 		atw_conns_charge_send(cs, c, now);
 		spin_unlock(&cs->lock);

@@ -516,11 +516,67 @@ static void conn_fair(struct kunit *test)
 		bytes[k] += n->len;
 		if (bytes[1] < 32000)
 			KUNIT_EXPECT_LE(test, abs((int)bytes[0] - (int)bytes[1]),
-					8192);
+					9216);
 	}
 	KUNIT_EXPECT_EQ(test, 32U * 4000, bytes[0]);
 	KUNIT_EXPECT_EQ(test, 8U * 4000, bytes[1]);
 	close_all(test, 2);
+}
+
+/* The largest send of an upload of 100 kB, with what is queued already beside it. */
+static u32 largest_send(struct kunit *test, struct owner *o)
+{
+	struct fake *f = test->priv;
+	u32 largest = 0;
+	unsigned int i;
+
+	for (i = 0; i < 25; i++)
+		queue(test, o, 4000);
+	open_gate(f, true);
+	sent(test, o);
+	open_gate(f, false);
+	for (i = 0; i < f->nnotes; i++)
+		if (f->notes[i].verb == V_SEND && f->notes[i].id == o->c->id)
+			largest = max(largest, f->notes[i].len);
+	f->nnotes = 0;
+	return largest;
+}
+
+/* How long a turn is follows the rate, and who else is there. */
+static void conn_turns(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	atw_conns_set_rate(&f->conns, 460800);
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_EQ(test, 460800U / 50, largest_send(test, &f->owner[0]));
+
+	/* Somebody who only may say something. */
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[1].opened));
+	KUNIT_EXPECT_EQ(test, 460800U / 200, largest_send(test, &f->owner[0]));
+
+	/* Somebody who does. */
+	queue(test, &f->owner[1], 10);
+	open_gate(f, true);
+	sent(test, &f->owner[1]);
+	KUNIT_EXPECT_EQ(test, 460800U / 500, largest_send(test, &f->owner[0]));
+
+	/* It is one's own messages that one does not wait for. */
+	KUNIT_EXPECT_EQ(test, 460800U / 200, largest_send(test, &f->owner[1]));
+	close_all(test, 2);
+}
+
+/* The firmware and its memory are a bound, too, however fast the wire is. */
+static void conn_turns_bound(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	atw_conns_set_rate(&f->conns, 3000000);
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, largest_send(test, &f->owner[0]));
+	close_all(test, 1);
 }
 
 /* A small message is the next that is sent, whatever was queued before it. */
@@ -1196,13 +1252,13 @@ static void conn_swallows_long(struct kunit *test)
 	f->swallow_len = 0;
 	atw_conns_new_firmware(&f->conns);
 	atw_conns_set_rate(&f->conns, 921600);
-	KUNIT_EXPECT_EQ(test, 4096U, upload(test, 80000));
+	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, upload(test, 80000));
 	f->swallow_id = f->owner[0].c->id;
 	queue(test, &f->owner[0], 3000);
 	eventually(test, READ_ONCE(f->owner[0].closed));
 	forget(test);
 	f->swallow_id = 0;
-	KUNIT_EXPECT_EQ(test, 4096U, upload(test, 80000));
+	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, upload(test, 80000));
 	forget(test);
 }
 
@@ -2266,6 +2322,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_ids),
 	KUNIT_CASE(conn_id_reuse),
 	KUNIT_CASE(conn_fair),
+	KUNIT_CASE(conn_turns),
+	KUNIT_CASE(conn_turns_bound),
 	KUNIT_CASE(conn_small_first),
 	KUNIT_CASE(conn_coalesce),
 	KUNIT_CASE(conn_datagrams),
