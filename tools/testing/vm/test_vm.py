@@ -443,7 +443,7 @@ def test_foreign_emulator_joins(guest):
     path = os.path.join(where, "sock")
     subprocess.run(["make", "-sC", ATSIM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    check=True)
-    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--unix", path],
+    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--profile", "p23", "--unix", path],
                           stdin=subprocess.DEVNULL) as sim:
         try:
             wait_for("the emulator's socket", lambda: os.path.exists(path))

@@ -849,7 +849,8 @@ TEST_F(ctl, other_devices)
 		SKIP(return, "no emulator to start");
 	listener = monitor(file);
 	ASSERT_LT(0, listener);
-	sim = begin("exec %s --pty " PTY " >/dev/null", getenv("ATW_SIM"));
+	sim = begin("exec %s --profile middleware --pty " PTY " >/dev/null",
+		    getenv("ATW_SIM"));
 	ASSERT_TRUE(becomes("test -e " PTY));
 
 	host = begin("exec " ATTACH);
@@ -1038,7 +1039,8 @@ TEST_F_TIMEOUT(ctl, waits_for_one, 120)
 
 	if (!*atw_env("ATW_SIM", "") || !atw_has_sim())
 		SKIP(return, "no emulator to start, or to control");
-	sim = begin("exec %s --pty " PTY " >/dev/null", getenv("ATW_SIM"));
+	sim = begin("exec %s --profile middleware --pty " PTY " >/dev/null",
+		    getenv("ATW_SIM"));
 	ASSERT_TRUE(becomes("test -e " PTY));
 	host = begin("exec " ATTACH);
 	EXPECT_TRUE(becomes("$A list | grep -q '^atw1 .*joined'"));

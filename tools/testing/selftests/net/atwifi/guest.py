@@ -129,7 +129,7 @@ class Module:
         self.dev = dev
         self.pty = where + "/pty"
         self.argv = [*before, os.environ["ATW_SIM"], "--pty", self.pty, "--baud", "0",
-                     "--map", "192.0.2.0/24=127.0.0.0", *options]
+                     "--profile", "middleware", "--map", "192.0.2.0/24=127.0.0.0", *options]
         self.tty = None
         self.start()
         self.attach()
