@@ -102,6 +102,13 @@ enum join_order {
 	JOIN_OK_CONNECT_IP,
 };
 
+/* What the module says when it has started. */
+enum banner {
+	BANNER_READY,		/* a line for each fact, and "ready" */
+	BANNER_NO_BLE,		/* the same of a module without Bluetooth */
+	BANNER_ONE_LINE,	/* its versions on one, and no "ready" */
+};
+
 /* How a server says that it has accepted somebody. */
 enum seed_told {
 	SEED_UNTOLD,		/* not at all: its data tells */
@@ -111,12 +118,14 @@ enum seed_told {
 
 struct profile {
 	const char *name;
+	const char *about;	/* for --help */
 	const char *arch;
 	const char *at_version;
 	const char *sdk_version;
 	const char *sdk_banner;
 	const char *fw_version;
 	const char *compile_time;
+	int banner;
 	int tokeniser;
 	int line_limit;		/* longest line, its CR LF included */
 	int param_limit;
@@ -128,6 +137,7 @@ struct profile {
 	int busy;		/* a line during a command is refused */
 	int send_silent;	/* a failed send prints nothing */
 	int send_narrow;	/* 8-bit ConID and 16-bit length */
+	int no_servers;		/* none in station mode: error 104 */
 	int dissconnect;	/* spelling of the URC */
 	int read_colon;		/* "+SOCKETREAD:" */
 	int seed_told;
@@ -152,6 +162,7 @@ struct profile {
 
 int profile_load(struct profile *p, const char *name);
 int profile_quirk(struct profile *p, const char *spec);
+void profile_list(FILE *f);
 void profile_help(FILE *f);
 
 /* ---- fault.c ---- */
@@ -175,6 +186,7 @@ enum fault_id {
 	FAULT_BREAK_OFF,
 	FAULT_SLOW_WIRE,
 	FAULT_NO_CTS,
+	FAULT_SLOW_NET,
 	FAULT_MAX,
 };
 
@@ -514,6 +526,7 @@ void sock_connect_timeout(struct atsim *sim, unsigned int ms);
 int sock_bind(struct sock *s);
 int sock_enlist(struct sock *s, uint32_t id);
 void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn);
+void sock_hurry(struct atsim *sim);
 void sock_delete(struct sock *s);
 void sock_drop_all(struct atsim *sim);
 void sock_link_lost(struct atsim *sim);
@@ -596,6 +609,7 @@ void wifi_start(struct atsim *sim);
 void wifi_stop(struct atsim *sim);
 void wifi_link(struct atsim *sim, bool up);
 bool wifi_has_ip(const struct atsim *sim);
+bool wifi_is_station(const struct atsim *sim);
 struct in_addr wifi_ip(const struct atsim *sim);
 struct in_addr wifi_gateway(const struct atsim *sim);
 void wifi_urc(struct atsim *sim, const char *name);

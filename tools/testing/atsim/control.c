@@ -97,6 +97,7 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 		strcpy(err, "no IP,MASK,GATEWAY");
 	} else if (!strcmp(line, "clear")) {
 		fault_clear(sim);
+		sock_hurry(sim);
 	} else if (!strcmp(line, "stats")) {
 		print_stats(sim, out);
 		return;

@@ -58,6 +58,8 @@ static const struct {
 		"at more than 115200 baud what crosses the wire is garbled" },
 	[FAULT_NO_CTS] = { "no-cts", KIND_STATE, 1,
 		"nobody gives the host CTS: it is not wired" },
+	[FAULT_SLOW_NET] = { "slow-net", KIND_EVENT, 0.05,
+		"the network takes what is sent ms= (100) late; nothing else is done" },
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -373,7 +375,7 @@ static void arm(struct atsim *sim, unsigned int id, struct fault *f)
  */
 int fault_parse(struct atsim *sim, const char *spec, char *err, size_t size)
 {
-	struct fault f = { .rate = -1, .dir = DIR_IN | DIR_OUT, .ms = 5000 };
+	struct fault f = { .rate = -1, .dir = DIR_IN | DIR_OUT };
 	char buf[256];
 	char *save, *word;
 	unsigned int id;
@@ -393,6 +395,7 @@ int fault_parse(struct atsim *sim, const char *spec, char *err, size_t size)
 		return -1;
 	}
 	f.max = id == FAULT_CHUNK ? 512 : 16;
+	f.ms = id == FAULT_SLOW_NET ? 100 : 5000;
 	while ((word = strtok_r(NULL, ",", &save))) {
 		if (parse_option(&f, word)) {
 			snprintf(err, size, "fault %s: bad option: %s",

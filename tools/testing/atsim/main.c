@@ -16,6 +16,9 @@
 
 #include "atsim.h"
 
+/* What is shipped, and what other host programs understand. */
+#define DEFAULT_PROFILE		"p23"
+
 /**
  * timer_set() - (re)start a one-shot timer
  * @ev: the timer
@@ -53,6 +56,17 @@ void sim_log(struct atsim *sim, const char *fmt, ...)
 	fflush(sim->log);
 }
 
+/* As the vendor shows it of BW16: what its loader says, and one line. */
+static void banner_one_line(struct atsim *sim)
+{
+	const struct profile *p = &sim->profile;
+	uint64_t mark;
+
+	uart_printf(sim, &mark, "#calibration_ok:[2:19:11] \r\n\r\n");
+	uart_printf(sim, &sim->at.mark, "at version:%s sdk version:%s firmware version:%s(%s)\r\n",
+		    p->at_version, p->sdk_banner, p->fw_version, p->compile_time);
+}
+
 static void banner(struct atsim *sim)
 {
 	static const char hashes[] =
@@ -61,11 +75,16 @@ static void banner(struct atsim *sim)
 	const uint8_t *m = sim->mac;
 	uint64_t mark;
 
+	if (p->banner == BANNER_ONE_LINE) {
+		banner_one_line(sim);
+		return;
+	}
 	uart_printf(sim, &mark, "\r\n%s\r\n\r\n", hashes);
 	uart_printf(sim, &mark, "arch:%s,NULL\r\n", p->arch);
 	uart_printf(sim, &mark, "company:Ai-Thinker|B&T\r\n");
-	uart_printf(sim, &mark, "ble_mac:%02x%02x%02x%02x%02x%02x\r\n", m[0],
-		    m[1], m[2], m[3], m[4], (m[5] + 1) & 0xff);
+	if (p->banner == BANNER_READY)
+		uart_printf(sim, &mark, "ble_mac:%02x%02x%02x%02x%02x%02x\r\n",
+			    m[0], m[1], m[2], m[3], m[4], (m[5] + 1) & 0xff);
 	uart_printf(sim, &mark, "wifi_mac:%02x%02x%02x%02x%02x%02x\r\n", m[0],
 		    m[1], m[2], m[3], m[4], m[5]);
 	uart_printf(sim, &mark, "sdk_version:%s\r\n", p->sdk_banner);
@@ -167,7 +186,7 @@ static void usage(FILE *f)
 "  --baud N             pace both directions like a wire at N bit/s (0: not)\n"
 "  --uart-rate N        the module's rate before AT+UARTCFG (115200 or --baud)\n"
 "The module:\n"
-"  --profile NAME       middleware (default), p23, classic or bw20\n"
+"  --profile NAME       the family of its firmware (" DEFAULT_PROFILE "); see below\n"
 "  --quirk TRAIT=N      change one trait of it; --quirk help lists them\n"
 "  --without COMMAND    a firmware that lacks COMMAND (\"AT+WDNS\")\n"
 "  --max-sockets N      sockets at once (5)\n"
@@ -203,7 +222,9 @@ static void usage(FILE *f)
 "  -v, --verbose        the same on standard error\n"
 "  -h, --help, --version\n"
 "\n"
-"Faults are:\n");
+"Families are:\n");
+	profile_list(f);
+	fputs("\nFaults are:\n", f);
 	fault_help(f);
 }
 
@@ -502,7 +523,7 @@ static void defaults(struct atsim *sim)
 	static const uint8_t mac[6] = { 0x7c, 0xb9, 0x4c, 0x1d, 0xc6, 0x31 };
 
 	TAILQ_INIT(&sim->socks);
-	profile_load(&sim->profile, "middleware");
+	profile_load(&sim->profile, DEFAULT_PROFILE);
 	memcpy(sim->mac, mac, sizeof(mac));
 	sim_lease(sim, "192.168.3.142,255.255.255.0,192.168.3.1");
 	sim->net.listen = htonl(INADDR_LOOPBACK);

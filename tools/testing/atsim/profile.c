@@ -8,10 +8,12 @@
 
 #include "atsim.h"
 
+/* A family is one entry here, and one in the manual page; help and tests read these. */
 static const struct profile profiles[] = {
 	{
-		/* the vendor's open SDK: every byte of it is known */
+		/* every byte of it is known */
 		.name = "middleware",
+		.about = "the vendor's open SDK",
 		.arch = "BL602",
 		.at_version = "1.0.0",
 		.sdk_version = "release_bl_iot_sdk_1.6.40",
@@ -34,8 +36,8 @@ static const struct profile profiles[] = {
 		.domain_cr = 1,
 		.tt_announce = 1,
 	}, {
-		/* a shipped release of the same family */
 		.name = "p23",
+		.about = "a shipped release of that, for Ai-WB2",
 		.arch = "BL602",
 		.at_version = "release/V4.18_P23.2.1",
 		.sdk_version = "release_bl_iot_sdk_1.6.40",
@@ -54,13 +56,40 @@ static const struct profile profiles[] = {
 		.seed_autodel = 1,
 		.seed_peer = 1,
 		.del_autodel = 1,
-		.domain_cr = 1,
+		.tt_announce = 1,
+		.has_stainfo = 1,
+		.has_wdisconnect = 1,
+		.has_sysmsg = 1,
+	}, {
+		/* its other traits are taken to be those of p23 */
+		.name = "m61",
+		.about = "the same on Ai-M61 and Ai-M62",
+		.arch = "BL616",
+		.at_version = "1.0.0",
+		.sdk_version = "release/DEBUG",
+		.sdk_banner = "release/DEBUG",
+		.fw_version = "release/V4.18_P0.0.1",
+		.compile_time = "May 30 2023 10:28:28",
+		.banner = BANNER_NO_BLE,
+		.tt_guard = 20,
+		.tokeniser = TOK_S,
+		.line_limit = 255,
+		.param_limit = 127,
+		.join_order = JOIN_CONNECT_OK_IP,
+		.drop_foreign = 1,
+		.send_silent = 1,
+		.send_narrow = 1,
+		.seed_told = SEED_EVENT,
+		.seed_autodel = 1,
+		.seed_peer = 1,
+		.del_autodel = 1,
 		.tt_announce = 1,
 		.has_stainfo = 1,
 		.has_wdisconnect = 1,
 		.has_sysmsg = 1,
 	}, {
 		.name = "classic",
+		.about = "the closed firmware of Ai-WB2",
 		.arch = "BL602",
 		.at_version = "release/V4.18_P2.19.1",
 		.sdk_version = "release_bl_iot_sdk_1.6.36",
@@ -74,13 +103,36 @@ static const struct profile profiles[] = {
 		.join_order = JOIN_CONNECT_OK_IP,
 		.unknown_whole = 1,
 		.busy = 1,
-		.dissconnect = 1,
 		.seed_told = SEED_EVENT,
 		.seed_autodel = 1,
 		.tt_urc = 1,
 		.has_wdisconnect = 1,
 	}, {
+		.name = "bw16",
+		.about = "the closed firmware of BW16",
+		.arch = "RTL8720DN",
+		.at_version = "release/V4.18_P2.29.2",
+		.sdk_version = "amebad_v6.2C",
+		.sdk_banner = "amebad_v6.2C",
+		.fw_version = "release/V4.18_P5.6.4",
+		.compile_time = "May 30 2023-10:28:28",
+		.banner = BANNER_ONE_LINE,
+		.tt_guard = 20,
+		.tokeniser = TOK_G,
+		.line_limit = 256,
+		.param_limit = 256,
+		.join_order = JOIN_CONNECT_IP_OK,
+		.unknown_whole = 1,
+		.busy = 1,
+		.no_servers = 1,
+		.seed_told = SEED_EVENT,
+		.seed_autodel = 1,
+		.tt_urc = 1,
+		.has_wdisconnect = 1,
+		.has_flow = 1,
+	}, {
 		.name = "bw20",
+		.about = "the firmware of BW20",
 		.arch = "BW20",
 		.at_version = "release/V4.18_P1.0.22",
 		.sdk_version = "amebaD-6.2c",
@@ -111,6 +163,7 @@ static const struct trait {
 	size_t offset;
 	int max;
 } traits[] = {
+	TRAIT("banner", banner, BANNER_ONE_LINE),
 	TRAIT("tokeniser", tokeniser, TOK_K),
 	TRAIT("line-limit", line_limit, LINE_SIZE - 1),
 	TRAIT("param-limit", param_limit, LINE_SIZE - 1),
@@ -122,6 +175,7 @@ static const struct trait {
 	TRAIT("busy", busy, 1),
 	TRAIT("send-silent", send_silent, 1),
 	TRAIT("send-narrow", send_narrow, 1),
+	TRAIT("no-servers", no_servers, 1),
 	TRAIT("dissconnect", dissconnect, 1),
 	TRAIT("read-colon", read_colon, 1),
 	TRAIT("seed-told", seed_told, SEED_SHORT),
@@ -194,6 +248,19 @@ int profile_quirk(struct profile *p, const char *spec)
 		return 0;
 	}
 	return -1;
+}
+
+/**
+ * profile_list() - print what families there are
+ * @f: where to
+ */
+void profile_list(FILE *f)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++)
+		fprintf(f, "  %-17s %s, %s\n", profiles[i].name, profiles[i].about,
+			profiles[i].fw_version);
 }
 
 /**

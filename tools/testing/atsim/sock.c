@@ -572,12 +572,40 @@ static void send_more(struct sock *s)
 	send_done(s, ERR_OK);
 }
 
+/* The network has no time: what it is given waits. Who loses its peer meanwhile has
+ * another use for the timer, and tells the sender.
+ */
+static bool send_is_late(struct sock *s)
+{
+	if (!fault_hit(s->sim, FAULT_SLOW_NET))
+		return false;
+	after(s, s->sim->fault[FAULT_SLOW_NET].ms * 1000ULL, send_more);
+	return true;
+}
+
+/**
+ * sock_hurry() - the network has time again
+ * @sim: the emulator
+ *
+ * What waits in it goes at once.
+ */
+void sock_hurry(struct atsim *sim)
+{
+	struct sock *s;
+
+	TAILQ_FOREACH(s, &sim->socks, entry) {
+		if (s->out && s->timer_fn == send_more &&
+		    evtimer_pending(s->timer, NULL))
+			after(s, 0, send_more);
+	}
+}
+
 /**
  * sock_send() - hand data to the network
  * @s: the socket
  * @data: what
  * @len: how much
- * @fn: called when all is taken, which waits for a slow peer
+ * @fn: called when all is taken, which waits for a slow peer or network
  */
 void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn)
 {
@@ -619,7 +647,8 @@ void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn)
 	s->out_off = 0;
 	s->send_fn = fn;
 	s->refs++;
-	send_more(s);
+	if (!send_is_late(s))
+		send_more(s);
 	sock_put(s);
 }
 
@@ -910,6 +939,8 @@ int sock_bind(struct sock *s)
 	int on = 1;
 	int code;
 
+	if (sim->profile.no_servers && wifi_is_station(sim))
+		return ERR_SOCK_BIND;
 	if (sock_is_tls(s)) {
 		code = tls_setup(s);
 		if (code)

@@ -69,6 +69,17 @@ bool wifi_has_ip(const struct atsim *sim)
 }
 
 /**
+ * wifi_is_station() - is it a station and nothing else?
+ * @sim: the emulator
+ *
+ * Return: true when it is no access point.
+ */
+bool wifi_is_station(const struct atsim *sim)
+{
+	return sim->wifi.mode == MODE_STA;
+}
+
+/**
  * wifi_ip() - the station's address
  * @sim: the emulator
  *

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run an emulator and talk to it."""
+import functools
 import os
 import re
 import shutil
@@ -14,8 +15,22 @@ SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "6"))    # valgrind needs more
 WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
 
 
+# The family whose every byte is known; a test of another one says so.
+PROFILE = "middleware"
+
+
 class Failure(Exception):
     """A test has failed."""
+
+
+@functools.cache
+def families():
+    """The traits of each family, as "--quirk help" has them."""
+    out = subprocess.run([BINARY, "--quirk", "help"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, text=True, check=True).stdout
+    head, *rows = (line.split() for line in out.splitlines())
+    return {name: {row[0]: int(row[n]) for row in rows}
+            for n, name in enumerate(head) if n}
 
 
 def poll(condition, what, timeout=5):
@@ -171,6 +186,9 @@ class Sim(Wire):
         self.path = self.dir + "/uart"
         self.control = self.dir + "/control"
         self.args = [str(a) for a in args]
+        if "--profile" not in self.args:
+            self.args = ["--profile", PROFILE, *self.args]
+        self.family = families()[self.args[self.args.index("--profile") + 1]]
         self.err = open(self.dir + "/stderr", "w+b")
         self.proc = subprocess.Popen(
             WRAP + [BINARY, "--unix", self.path, "--control", self.control] +
@@ -189,11 +207,16 @@ class Sim(Wire):
         super().__init__(self.connect())
         if raw:
             return
-        self.until(b"ready\r\n\r\n" + b"#" * 48 + b"\r\n")
+        self.banner()
         if join and "--no-autojoin" not in self.args:
             self.until(b"+EVENT:WIFI_GOT_IP\r\n")
         if not echo:
             self.cmd("ATE0", b"ATE0\r\n\r\nOK\r\n")
+
+    def banner(self):
+        """The end of what the module says when it has started."""
+        self.until(b"(May 30 2023-10:28:28)\r\n" if self.family["banner"] == 2 else
+                   b"ready\r\n\r\n" + b"#" * 48 + b"\r\n")
 
     def connect(self):
         sock = socket.socket(socket.AF_UNIX)
@@ -216,13 +239,10 @@ class Sim(Wire):
     def fails(self, line, code, timeout=5):
         """A command that is answered with an error."""
         name = re.match(r"AT[^=?]*", line).group(0)
-        if self.plain_errors():
+        if not self.family["error-at"]:
             self.cmd(line, f"\r\n{name[2:]}:{code}\r\nERROR\r\n", timeout)
         else:
             self.cmd(line, f"\r\n{name}:{code}\r\n+ERROR\r\n", timeout)
-
-    def plain_errors(self):
-        return any(p in self.args for p in ("classic", "p23", "bw20"))
 
     def ctl(self, line, want="ok"):
         with socket.socket(socket.AF_UNIX) as s:
