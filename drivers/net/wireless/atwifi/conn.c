@@ -672,6 +672,7 @@ void atw_conns_new_firmware(struct atw_conns *cs)
 {
 	cs->chunk_proved = 0;
 	cs->chunk_small = false;
+	cs->serves = false;
 }
 
 /**

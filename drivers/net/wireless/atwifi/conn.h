@@ -249,6 +249,8 @@ struct atw_silence {
  * @seeds_told: the firmware announces its seeds
  * @no_peers: the firmware does not tell who they are
  * @narrow: it keeps the id of a send in one byte
+ * @may_not_serve: it may be firmware that has no servers
+ * @serves: it has opened one
  * @high_id: the highest number that it has given by itself
  * @deleting: the id that is being deleted at this moment, 0: none
  * @query: counts the queries of the module's table; what it says is newer than
@@ -327,6 +329,8 @@ struct atw_conns {
 	bool			seeds_told;
 	bool			no_peers;
 	bool			narrow;
+	bool			may_not_serve;
+	bool			serves;
 	u32			high_id;
 	u32			deleting;
 	unsigned int		query;

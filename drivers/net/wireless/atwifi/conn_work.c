@@ -529,6 +529,23 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 	return again;
 }
 
+/*
+ * Error 104 says that a port is in use there. Firmware that has no servers says it of
+ * every port: nothing in the module can have this one, if it has opened no server.
+ */
+static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
+{
+	bool never = cs->may_not_serve && !cs->serves;
+	const char *why = never ? "its firmware has no servers in station mode" :
+				  "it is in use there";
+
+	/* One that was there before is tried again, which is no news. */
+	if (!c->lasting)
+		dev_warn_ratelimited(cs->ch->dev, "the module does not serve port %u: %s\n",
+				     c->port, why);
+	return never ? -EOPNOTSUPP : -EADDRINUSE;
+}
+
 static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
 	u64 start = atw_conns_now(cs);
@@ -589,12 +606,9 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		if (soon && atw_conns_postpone(cs, c))
 			return;
 	}
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_BIND && !c->lasting)
-		dev_warn_ratelimited(cs->ch->dev,
-				     "the module does not serve port %u: it is in use there, or the firmware has no servers in station mode, as that of BW16\n",
-				     c->port);
 	if (err == -EREMOTEIO) {
-		err = atw_error_to_errno(cmd.code);
+		err = cmd.code == ATW_ERR_SOCKET_BIND ? atw_conns_bind_errno(cs, c) :
+							atw_error_to_errno(cmd.code);
 		late = atw_conns_now(cs) - start >
 		       jiffies_to_nsecs(atw_timing.connect_late);
 		if (late && cmd.code == ATW_ERR_SOCKET_CONNECT)
@@ -632,6 +646,7 @@ done:
 		if (c->owner && !c->lasting)
 			c->ops->opened(c, 0, 0);
 		c->lasting = atw_conn_is_server(c);
+		cs->serves |= c->lasting;
 		if (c->remote_closed)
 			atw_conn_remote_end(cs, c);
 	}

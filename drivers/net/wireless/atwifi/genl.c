@@ -845,6 +845,8 @@ static const char *atw_genl_expose_reason(int err)
 		return "that port is exposed already";
 	case -EADDRINUSE:
 		return "that port of the module is in use";
+	case -EOPNOTSUPP:
+		return "the module's firmware has no servers in station mode";
 	case -ENOSPC:
 		return "no more ports can be exposed";
 	case -ENOBUFS:

@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
+#include "firmware.h"
 #include "timing.h"
 #include "uart.h"
 
@@ -60,30 +61,14 @@ static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
 
 	if (!strncmp(text, "at version:", 11))
 		atw_module_set_text(m->at_version, text + 11);
+	else if (!strncmp(text, "sdk version:", 12))
+		atw_module_set_text(m->sdk_version, text + 12);
 	else if (!strncmp(text, "firmware version:", 17))
 		atw_module_set_text(m->firmware, text + 17);
 	/* It is asked when there are no connections: whatever else some firmware
 	 * says of itself, it is no piece of a payload.
 	 */
 	return true;
-}
-
-/*
- * Does the firmware print between the parts of a payload? The classic one did until
- * its Combo P2.23.1; in the rewrite each print takes the lock by itself. Of others it
- * is not known until it was seen.
- */
-static bool atw_module_tears(const struct atw_module *m)
-{
-	const char *minor = strstr(m->at_version, "_P2.");
-	u32 n;
-
-	if (m->profile != ATW_PROFILE_CLASSIC)
-		return m->profile == ATW_PROFILE_MIDDLEWARE;
-	if (!minor)
-		return false;
-	minor += strlen("_P2.");
-	return atw_parse_uint(&minor, U32_MAX, &n) && n < 23;
 }
 
 static int atw_module_identify(struct atw_module *m)
@@ -99,20 +84,16 @@ static int atw_module_identify(struct atw_module *m)
 	strscpy(before, m->firmware, sizeof(before));
 	m->firmware[0] = '\0';
 	m->at_version[0] = '\0';
+	m->sdk_version[0] = '\0';
 	atw_line_start(&cmd.line, "AT+GMR");
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
-	if (strstr(m->firmware, "V4.18_P1.0."))
-		m->profile = ATW_PROFILE_BW20;
-	else if (!strncmp(m->at_version, "release/", 8) &&
-		 !strstr(m->firmware, "P23."))
-		m->profile = ATW_PROFILE_CLASSIC;
-	else
-		m->profile = ATW_PROFILE_MIDDLEWARE;
+	m->profile = atw_firmware_profile(m->at_version, m->firmware);
 	atw_conns_set_profile(&m->conns, m->profile);
+	m->conns.may_not_serve = atw_firmware_may_not_serve(m->profile, m->sdk_version);
 	if (strcmp(before, m->firmware))
 		atw_conns_new_firmware(&m->conns);
-	if (atw_module_tears(m))
+	if (atw_firmware_tears(m->profile, m->at_version))
 		WRITE_ONCE(m->ch.parser.tears, true);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }

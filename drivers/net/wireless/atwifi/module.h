@@ -74,6 +74,7 @@ struct atw_module {
 	bool			no_flow;	/* RTS and CTS likewise */
 	char			firmware[ATW_VERSION_MAX];
 	char			at_version[ATW_VERSION_MAX];
+	char			sdk_version[ATW_VERSION_MAX];
 
 	bool			restart;	/* bring it up (again) */
 	bool			link_event;	/* ask for the link's state */

@@ -2188,6 +2188,42 @@ static void conn_number_taken(struct kunit *test)
 	}
 }
 
+/* 104 of firmware that may have no servers: it has, when it has opened one. */
+static void conn_no_servers(struct kunit *test)
+{
+	static const struct {
+		bool	may_not_serve, refuses;
+		int	err;
+	} steps[] = {
+		{ false, true, -EADDRINUSE },
+		{ true, true, -EOPNOTSUPP },
+		{ true, false, 0 },
+		{ true, true, -EADDRINUSE },
+	};
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		f->conns.may_not_serve = steps[i].may_not_serve;
+		f->connect_answer = steps[i].refuses ? "\r\n+SOCKET:104\r\nERROR\r\n" :
+						       NULL;
+		fake_open(test, 0, ATW_TYPE_TCP_SERVER);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(f->owner[0].opened));
+		KUNIT_EXPECT_EQ(test, steps[i].err, f->owner[0].open_err);
+		KUNIT_EXPECT_EQ(test, steps[i].refuses ? 104U : 0U, f->owner[0].code);
+		forget(test);
+	}
+	/* What another one does is not known. */
+	atw_conns_new_firmware(&f->conns);
+	f->connect_answer = "\r\n+SOCKET:104\r\nERROR\r\n";
+	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[0].opened));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, f->owner[0].open_err);
+	close_all(test, 1);
+}
+
 /* The module is unplugged: all are told, and nothing can be had after it. */
 static void conn_gone(struct kunit *test)
 {
@@ -2383,6 +2419,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_send_misheard),
 	KUNIT_CASE(conn_number_taken),
+	KUNIT_CASE(conn_no_servers),
 	KUNIT_CASE(conn_gone),
 	KUNIT_CASE(conn_forgets),
 	KUNIT_CASE(conn_forgets_others),
