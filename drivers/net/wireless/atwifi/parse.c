@@ -662,7 +662,13 @@ static const char *const atw_banner[] = {
 	"at version:", "sdk version:", "firmware version:", "aliGenie_data",
 };
 
-static bool atw_is_banner(const char *s)
+/**
+ * atw_parse_is_banner() - is a line of those that a module says when it starts?
+ * @s: the line
+ *
+ * Some of them are also the answer to AT+GMR.
+ */
+bool atw_parse_is_banner(const char *s)
 {
 	size_t i;
 
@@ -781,7 +787,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	if (!strcmp(s, "ready"))
 		return ATW_EV_READY;
 	if (atw_is_error_line(s, &name, &name_end, &code) ||
-	    atw_is_value_line(s) || atw_is_banner(s))
+	    atw_is_value_line(s) || atw_parse_is_banner(s))
 		return ATW_EV_INFO;
 	if (atw_begins(s, "AT"))
 		/* No command has a ':' behind its name, but some answers begin so. */

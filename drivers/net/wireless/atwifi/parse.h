@@ -241,5 +241,6 @@ bool atw_parse_sta_mac(const char *line, u8 mac[6]);
 bool atw_parse_autott(const char *line, struct atw_autott *tt);
 bool atw_parse_addr(const char *s, u32 *addr);
 bool atw_parse_uint(const char **s, u32 max, u32 *val);
+bool atw_parse_is_banner(const char *line);
 
 #endif

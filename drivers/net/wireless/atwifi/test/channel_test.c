@@ -329,6 +329,24 @@ static void channel_late_row(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
 }
 
+/* What a module says when it starts is told, unless its versions were asked for. */
+static void channel_banner(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+SOCKET?", "\r\n+WRSSI:-50\r\n#calibration_ok:[2:19:11] \r\n\r\n"
+		  "at version:release/V4.18_P2.29.2 sdk version:amebad_v6.2C "
+		  "firmware version:release/V4.18_P5.6.4(May 30 2023-10:28:28)\r\n"
+		  "\r\nOK\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_table);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_ASSERT_EQ(test, 2U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[1]);
+}
+
 /* Lines that begin with "AT", and which of them is what was written. */
 static void channel_echo(struct kunit *test)
 {
@@ -628,6 +646,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_query),
 	KUNIT_CASE(channel_stray_line),
 	KUNIT_CASE(channel_late_row),
+	KUNIT_CASE(channel_banner),
 	KUNIT_CASE(channel_echo),
 	KUNIT_CASE(channel_unasked),
 	KUNIT_CASE(channel_send),

@@ -931,9 +931,9 @@ static const char *const boots[] = {
 	"firmware_version:V4.18_P1.4.4-e15d67b\r\n"
 	"compile_time:Nov 25 2022 11:22:39\r\n\r\nready\r\n\r\n"
 	"################################################\r\n",
-	"#calibration_ok:[2:19:11] \r\nat version:V4.18_P2.1.0\r\n"
-	"sdk version:amebaD-6.2c\r\n"
-	"firmware version:V2.1.0(May 30 2023-10:28:28)\r\n",
+	"#calibration_ok:[2:19:11] \r\n\r\nat version:release/V4.18_P2.29.2 "
+	"sdk version:amebad_v6.2C "
+	"firmware version:release/V4.18_P5.6.4(May 30 2023-10:28:28)\r\n",
 	"\r\nready\r\n",
 };
 
