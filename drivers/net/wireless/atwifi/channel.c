@@ -573,6 +573,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	WRITE_ONCE(ch->parser.expect_prompt, false);
 	WRITE_ONCE(ch->parser.expect_final, false);
 	WRITE_ONCE(ch->parser.expect_soon, false);
+	WRITE_ONCE(ch->parser.name, false);
 	spin_lock(&ch->lock);
 	ch->cmd = NULL;
 	final = ch->final;

@@ -98,34 +98,111 @@ static int atw_module_identify(struct atw_module *m)
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
+/**
+ * struct atw_link_query - the answer to AT+WJAP?
+ * @m: the module
+ * @st: what it says, if it is @whole
+ * @lines: let the name that is in it be of several lines
+ * @cut: its first line is not whole
+ * @whole: it is
+ */
+struct atw_link_query {
+	struct atw_module	*m;
+	struct atw_wifi_status	st;
+	bool			lines;
+	bool			cut;
+	bool			whole;
+};
+
 static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 				size_t len)
 {
-	return atw_parse_wifi_status(text, cmd->priv);
+	struct atw_link_query *q = cmd->priv;
+	struct atw_parser *p = &q->m->ch.parser;
+	struct atw_wifi_status st;
+
+	if (p->name) {
+		q->whole = atw_parse_wifi_end(text, &q->st);
+		WRITE_ONCE(p->name, !q->whole);
+		return true;
+	}
+	if (!atw_parse_wifi_begin(text, &q->st.status))
+		return false;
+	q->whole = atw_parse_wifi_status(text, &st);
+	if (q->whole)
+		q->st = st;
+	q->cut = !q->whole;
+	WRITE_ONCE(p->name, q->cut && q->lines);
+	return true;
+}
+
+static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query *q,
+				    bool lines)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_module_link_row,
+		.priv = q,
+	};
+	int err;
+
+	memset(q, 0, sizeof(*q));
+	q->m = m;
+	q->lines = lines;
+	atw_line_start(&cmd.line, "AT+WJAP?");
+	atw_line_end(&cmd.line);
+	err = atw_channel_confirm(&m->ch, &cmd);
+	/* What followed the first line was taken for what it looks like, or for a name. */
+	if (q->cut && err == -ETIMEDOUT)
+		atw_channel_rx_error(&m->ch);
+	return err;
+}
+
+/*
+ * The answer holds the name of the network as it is. One with ends of lines in it may
+ * look like any word of the module: like the end of the answer, or a restart. So where
+ * the first line is not whole, the others are not believed until the last one has come.
+ * That is asked anew: some bytes may just have been lost.
+ */
+static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
+{
+	int err;
+
+	err = atw_module_ask_link_once(m, q, m->name_of_lines);
+	if (q->cut && !q->lines) {
+		m->name_of_lines = true;
+		if (err != -ENODEV && err != -ECONNRESET)
+			err = atw_module_ask_link_once(m, q, true);
+	}
+	if (!q->lines || err == -ENODEV || err == -ECONNRESET)
+		return err;
+	/* Where it has not joined, it may not have told a name. */
+	m->name_of_lines = q->cut || q->st.status != ATW_WIFI_JOINED;
+	if (q->cut && !m->name_told) {
+		dev_warn(m->dev, "the network's name has ends of lines in it%s: rename it\n",
+			 q->whole ? "" : ", what the module says of it is not understood");
+		m->name_told = true;
+	}
+	return q->cut && !q->whole ? 0 : err;
 }
 
 /* Ask for the state of the Wi-Fi link and tell who must know. */
 static int atw_module_query_link(struct atw_module *m)
 {
-	struct atw_wifi_status st = { 0 };
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_module_link_row,
-		.priv = &st,
-	};
+	struct atw_link_query q;
+	struct atw_wifi_status st;
 	bool up, moved;
 	int err;
 
 	WRITE_ONCE(m->link_event, false);
-	atw_line_start(&cmd.line, "AT+WJAP?");
-	atw_line_end(&cmd.line);
-	err = atw_channel_confirm(&m->ch, &cmd);
+	err = atw_module_ask_link(m, &q);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
+	st = q.st;
 	/* Firmware that cannot be asked is taken to be joined: the first
 	 * connect will tell.
 	 */
-	up = err == -EOPNOTSUPP || (!err && st.status == 3);
+	up = err == -EOPNOTSUPP || (!err && q.whole && st.status == ATW_WIFI_JOINED);
 	atw_lease_check(&st);
 	/* An event that came meanwhile is newer than the answer. */
 	if (READ_ONCE(m->link_event))
@@ -158,7 +235,8 @@ static int atw_module_query_link(struct atw_module *m)
 		WRITE_ONCE(m->addr, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
-	m->next_link = jiffies + (up ? atw_timing.link_up : atw_timing.link_down);
+	m->next_link = jiffies + (up || (q.cut && !q.whole) ? atw_timing.link_up :
+							      atw_timing.link_down);
 	m->ops->changed(m);
 	return 0;
 }
@@ -253,6 +331,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->bringups++;
 		m->failures = 0;
 		m->told = false;
+		m->restless = false;
 		atw_calls_refuse(&m->calls, 0);
 		return;
 	}
@@ -262,11 +341,16 @@ static void atw_module_bring_up(struct atw_module *m)
 	pause = min_t(unsigned long, atw_timing.retry_max,
 		      atw_timing.retry_min << min(m->failures, 5U));
 	m->failures++;
+	WRITE_ONCE(m->restless, err == -ECONNRESET);
 	m->next_probe = jiffies + pause;
 	if (!m->told) {
-		dev_warn(m->dev,
-			 "no answer from the module at any usual rate (%d): check power, wiring and that nothing else uses the port; trying again\n",
-			 err);
+		if (err == -ECONNRESET)
+			dev_warn(m->dev,
+				 "the module restarts again and again: check its supply; trying again\n");
+		else
+			dev_warn(m->dev,
+				 "no answer from the module at any usual rate (%d): check power, wiring and that nothing else uses the port; trying again\n",
+				 err);
 		atw_module_tell(m, ATWIFI_EVENT_LOST);
 	}
 	m->told = true;
@@ -390,7 +474,9 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		}
 		WRITE_ONCE(m->ch.reset, true);
 		WRITE_ONCE(m->restart, true);
-		m->next_probe = jiffies;
+		/* One that does nothing else is looked at more and more rarely. */
+		if (!READ_ONCE(m->restless))
+			m->next_probe = jiffies;
 		atw_channel_kick(&m->ch);
 		break;
 	case ATW_EV_STRANGE:

@@ -76,12 +76,15 @@ struct atw_module {
 	char			at_version[ATW_VERSION_MAX];
 	char			sdk_version[ATW_VERSION_MAX];
 
+	bool			name_of_lines;	/* its network's, see module.c */
+	bool			name_told;
 	bool			restart;	/* bring it up (again) */
 	bool			link_event;	/* ask for the link's state */
 	unsigned long		next_probe;
 	unsigned long		next_link;
 	unsigned int		failures;
 	bool			told;
+	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;
 
 	u64			bringups;

@@ -221,9 +221,10 @@ static bool atw_parse_mac(const char *s, const char *end, u8 *mac)
 
 /*
  * Read "...,<own MAC>,<channel>,<IP>,<gateway>" from its end, because names and
- * passwords before it may hold commas.
+ * passwords before it may hold commas. @before: set to where the dots end.
  */
-static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st)
+static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st,
+				const char **before)
 {
 	const char *end = line + strlen(line);
 	const char *field[4], *stop[4];
@@ -240,6 +241,7 @@ static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st)
 		stop[i] = end;
 		end = s - 1;
 	}
+	*before = end;
 	/* A field that is not known yet is empty. */
 	if (field[0] != stop[0]) {
 		if (!atw_parse_mac(field[0], stop[0], st->mac))
@@ -265,23 +267,70 @@ static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st)
  */
 bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st)
 {
-	const char *comma;
+	const char *comma, *before;
 	u8 bssid[6];
 
 	memset(st, 0, sizeof(*st));
 	if (atw_skip(&line, "+WJAP:")) {
 		if (!atw_parse_uint(&line, 255, &st->status))
 			return false;
-		return !*line || (*line == ',' && atw_parse_wifi_tail(line, st));
+		return !*line || (*line == ',' &&
+				  atw_parse_wifi_tail(line, st, &before));
 	}
 	if (atw_skip(&line, "+STAINFO:"))
 		return atw_parse_uint(&line, 255, &st->status) && !*line;
 
 	comma = strchr(line, ',');
 	if (!comma || !atw_parse_mac(line, comma, bssid) ||
-	    !atw_parse_wifi_tail(comma, st))
+	    !atw_parse_wifi_tail(comma, st, &before))
 		return false;
-	st->status = st->addr ? 3 : 2;
+	st->status = st->addr ? ATW_WIFI_JOINED : 2;
+	return true;
+}
+
+/**
+ * atw_parse_wifi_begin() - read the begin of the answer to AT+WJAP?
+ * @line: the line
+ * @status: as in struct atw_wifi_status; not touched if it is another line
+ *
+ * Return: true if it is such a line, whether there is all of it or not
+ */
+bool atw_parse_wifi_begin(const char *line, u32 *status)
+{
+	u32 n;
+
+	if (!atw_skip(&line, "+WJAP:") || !atw_parse_uint(&line, 255, &n) ||
+	    (*line && *line != ','))
+		return false;
+	*status = n;
+	return true;
+}
+
+/**
+ * atw_parse_wifi_end() - read the last line of an answer with a name of several lines
+ * @line: a line that follows the first one
+ * @st: its status is known; out: the rest; not touched if it is another line
+ *
+ * A name has up to 32 bytes. None is so long that it could look like the end of an
+ * answer that holds an address: two MACs and the address with what is between.
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st)
+{
+	struct atw_wifi_status end = { .status = st->status };
+	const char *before, *s;
+	u8 bssid[6];
+
+	if (!atw_parse_wifi_tail(line, &end, &before) || !end.has_mac)
+		return false;
+	if (st->status == ATW_WIFI_JOINED) {
+		for (s = before; s > line && s[-1] != ','; s--)
+			;
+		if (s - line < 18 || !atw_parse_mac(s - 18, s - 1, bssid) || !end.addr)
+			return false;
+	}
+	*st = end;
 	return true;
 }
 
@@ -861,7 +910,8 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 		len--;
 	if (!len) {
 		p->suspect = ATW_SUSPECT_NOTHING;
-		atw_blank_line(p, ev);
+		if (!p->name)
+			atw_blank_line(p, ev);
 		return;
 	}
 	p->line[len] = '\0';
@@ -877,6 +927,10 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 		return;
 	}
 
+	if (p->name) {
+		ev->type = ATW_EV_LINE;
+		return;
+	}
 	ev->type = atw_classify(p->line, ev);
 	p->doubtful = atw_lacks_crlf(p, ev);
 	p->suspect = ATW_SUSPECT_NOTHING;
@@ -1014,7 +1068,7 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 			return i;
 		}
 		p->line[p->line_len++] = c;
-		if (c == ',' && p->line[0] == '+') {
+		if (c == ',' && p->line[0] == '+' && !p->name) {
 			atw_header(p, ev);
 			if (ev->type != ATW_EV_NONE ||
 			    p->state != ATW_PS_LINE || p->drop)

@@ -147,6 +147,8 @@ enum atw_parse_suspect {
  * @expect_soon: and soon, so that what is in doubt until then may wait (likewise)
  * @tears: the firmware is known, or was seen, to print between the parts of a
  *	payload (likewise, and set by the parser)
+ * @name: what comes is the rest of somebody's name, with ends of lines in it: all
+ *	lines are ATW_EV_LINE (likewise)
  * Everything else is private to parse.c.
  */
 struct atw_parser {
@@ -154,6 +156,7 @@ struct atw_parser {
 	bool			expect_final;
 	bool			expect_soon;
 	bool			tears;
+	bool			name;
 
 	enum atw_parse_state	state;
 	char			line[ATW_LINE_MAX + 1];
@@ -207,12 +210,15 @@ struct atw_sock_row {
  * struct atw_wifi_status - the answer to AT+WJAP? without its secrets
  */
 struct atw_wifi_status {
-	u32	status;		/* 3: address obtained */
+	u32	status;		/* see ATW_WIFI_JOINED */
 	u32	addr;		/* IPv4, host order */
 	u32	gateway;
 	u8	mac[6];
 	bool	has_mac;
 };
+
+/* With an address. */
+#define ATW_WIFI_JOINED	3
 
 /**
  * struct atw_autott - the answer to AT+SOCKETAUTOTT?
@@ -235,12 +241,14 @@ bool atw_parse_pending(const struct atw_parser *p);
 
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
+bool atw_parse_wifi_begin(const char *line, u32 *status);
+bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st);
+bool atw_parse_is_banner(const char *line);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
 bool atw_parse_sta_mac(const char *line, u8 mac[6]);
 bool atw_parse_autott(const char *line, struct atw_autott *tt);
 bool atw_parse_addr(const char *s, u32 *addr);
 bool atw_parse_uint(const char **s, u32 max, u32 *val);
-bool atw_parse_is_banner(const char *line);
 
 #endif

@@ -1099,6 +1099,62 @@ static void parse_wifi(struct kunit *test)
 				       "'%s'", bad[i]);
 }
 
+/* A network's name with ends of lines in it, by which it looks like other words. */
+static void parse_wifi_name(struct kunit *test)
+{
+	static const char rest[] =
+		",pw,14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,10.0.0.9,10.0.0.1";
+	static const char *const names[] = {
+		"\r\nOK\r\n", "x\r\nready\r\n", "\r\nERROR\r\n\n\n\n\n\n\n\n\n\n",
+		"\n+EVENT:SocketDown,100,50,", "\n+EVENT:SocketDisconnect,100\n",
+		"\nUnknown cmd:x\n", "\n+WJAP:0\n", "\n,,7c:b9:4c:1d:c6:39,,1.2.3.4,\n",
+		"\n7c:b9:4c:1d:c6:39,,1.1.1.1,\n", "\n0,7c:b9:4c:1d:c6:39,9,1.1.1.1,",
+	};
+	struct run *r = run_new(test);
+	struct atw_wifi_status st = { 0 };
+	char text[160], *line, *at;
+	bool good;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		scnprintf(text, sizeof(text), "3,%s%s\r\n", names[i], rest);
+		run_start(r, TEXT | FINAL | PROMPT);
+		r->p.name = true;
+		run_feed(r, text, strlen(text));
+		/* Lines, and nothing else. */
+		for (line = r->log; *line; line = at + strlen(") ")) {
+			KUNIT_ASSERT_EQ_MSG(test, 0, strncmp(line, "LINE(", 5), "%s", line);
+			at = strstr(line, ") ");
+			KUNIT_ASSERT_NOT_NULL(test, at);
+			*at = '\0';
+			memset(&st, 0, sizeof(st));
+			st.status = 3;
+			good = atw_parse_wifi_end(line + 5, &st);
+			KUNIT_EXPECT_EQ_MSG(test, good, !at[2], "%s", line);
+		}
+		KUNIT_EXPECT_EQ(test, st.status, 3U);
+		KUNIT_EXPECT_EQ(test, st.addr, 0x0a000009U);
+		KUNIT_EXPECT_EQ(test, st.gateway, 0x0a000001U);
+	}
+	r->p.name = false;
+	run_feed(r, "\r\nOK\r\n", 6);
+	KUNIT_EXPECT_STREQ(test, at + 2, "OK ");
+
+	/* Not joined, there is less to be seen. */
+	st.status = 1;
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", &st));
+	KUNIT_EXPECT_EQ(test, st.status, 1U);
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", &st));
+
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_begin("+WJAP:2", &st.status));
+	KUNIT_EXPECT_EQ(test, st.status, 2U);
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_begin("+WJAP:3,", &st.status));
+	KUNIT_EXPECT_EQ(test, st.status, 3U);
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_begin("+WJAP:x,", &st.status));
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_begin("+WJAP:1x", &st.status));
+	KUNIT_EXPECT_EQ(test, st.status, 3U);
+}
+
 static void parse_dns(struct kunit *test)
 {
 	static const char *const bad[] = {
@@ -1233,6 +1289,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_numbers),
 	KUNIT_CASE(parse_rows),
 	KUNIT_CASE(parse_wifi),
+	KUNIT_CASE(parse_wifi_name),
 	KUNIT_CASE(parse_dns),
 	KUNIT_CASE(parse_dhcp),
 	KUNIT_CASE(parse_sta_mac),
