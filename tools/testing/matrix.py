@@ -47,6 +47,8 @@ ROWS = {
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),
     "bw20": (MAIN, "bw20", BY_FIRMWARE + "expose"),
+    # The order of a join, and a banner without its "ready".
+    "bw16": (MAIN, "bw16", "stream"),
     **{kernel: (kernel, "middleware", BY_KERNEL) for kernel in ("6.12", "7.3")},
 }
 ALL_ROWS = {

@@ -330,7 +330,8 @@ FIXTURE_VARIANT(module)
 	const char *profile;
 };
 
-FIXTURE_VARIANT_ADD(module, classic) { "classic" };
+/* As classic, and starts without a "ready". */
+FIXTURE_VARIANT_ADD(module, bw16) { "bw16" };
 FIXTURE_VARIANT_ADD(module, middleware) { "middleware" };
 FIXTURE_VARIANT_ADD(module, bw20) { "bw20" };
 
@@ -920,16 +921,14 @@ static int set_crtscts(const char *tty, int *fd)
 /* RTS and CTS: first the module's, then ours; neither where it or a wire has none. */
 TEST_F(line, flow_control)
 {
-	static const char *const option[][2] = {
-		{ "--quirk", "flow-control=1" },
-		{ "--quirk", "flow-control=0" },
-		{ "--quirk=flow-control=1", "--fault=no-cts" },
+	static const char *const option[] = {
+		"--quirk=flow-control=1", "--quirk=flow-control=0", "--fault=no-cts",
 	};
 	struct termios tio;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(option); i++) {
-		ASSERT_EQ(0, sim_start(&self->sim[0], "bw20", option[i][0], option[i][1]));
+		ASSERT_EQ(0, sim_start(&self->sim[0], "bw16", option[i], NULL));
 		ASSERT_EQ(0, set_crtscts(self->sim[0].tty, &self->tty[0]));
 		ASSERT_TRUE(atw_state_becomes("atw0", "joined", UP_MS));
 		ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
@@ -948,6 +947,130 @@ TEST_F(line, flow_control)
 		self->tty[0] = -1;
 		sim_end(&self->sim[0]);
 	}
+}
+
+/* A BW16 says 104 when it has no servers, and when a port is in use. */
+TEST_F(line, no_servers)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	const char *device = self->device[0];
+	int fd, dgram, taken, code;
+	socklen_t len = sizeof(code);
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	ASSERT_EQ(0, sim_start(&self->sim[0], "bw16", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_bind(fd, 8100));
+	ASSERT_ERRNO(EOPNOTSUPP, listen(fd, 1));
+	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
+	EXPECT_EQ(104, code);
+	EXPECT_TRUE(logged(log, "port 8100", "has no servers in station mode"));
+	dgram = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, dgram);
+	ASSERT_ERRNO(EOPNOTSUPP, atw_bind(dgram, 8101));
+	close(dgram);
+	ASSERT_TRUE(transfer(device, 5000));
+	/* Once it has had one a port may be in use. */
+	ASSERT_EQ(0, sim_tell(&self->sim[0], "quirk no-servers=0"));
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, sim_tell(&self->sim[0], "quirk no-servers=1"));
+	taken = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, taken);
+	ASSERT_EQ(0, atw_bind(taken, 8102));
+	ASSERT_ERRNO(EADDRINUSE, listen(taken, 1));
+	EXPECT_TRUE(logged(log, "port 8102", "is in use there"));
+	close(taken);
+	close(fd);
+	close(log);
+}
+
+/*
+ * Networks whose names have ends of lines in them, by which they look like the module's
+ * words: its state is found out in spite of that, once and for good.
+ */
+TEST_F(line, names_of_lines)
+{
+	static const struct {
+		const char *profile, *ap;
+	} net[] = {
+		{ "middleware", "--ap=\\x0d\\x0aOK\\x0d\\x0a:12345678" },
+		{ "classic", "--ap=x\\x0d\\x0aready\\x0d\\x0a:12345678" },
+		{ "bw20", "--ap=x\\x0d\\x0aready\\x0d\\x0a:12345678" },
+		{ "bw16", "--ap=\\x0aERROR\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a:12345678" },
+		{ "middleware", "--ap=\\x0aUnknown cmd\\:\\x0a:12345678" },
+		{ "middleware", "--ap=\\x0a+EVENT\\:SocketDown,102,99,:12345678" },
+	};
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	const char *device = self->device[0];
+	uint64_t limit;
+	char byte;
+	size_t i;
+	int fd;
+
+	ASSERT_LE(0, log);
+	for (i = 0; i < ARRAY_SIZE(net); i++) {
+		ASSERT_LE(0, lseek(log, 0, SEEK_END));
+		ASSERT_EQ(0, sim_start(&self->sim[0], net[i].profile, net[i].ap, NULL));
+		ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0],
+				    16));
+		ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS)) {
+			TH_LOG("%s", net[i].ap);
+		}
+		EXPECT_TRUE(file_says(device, "address", "192.168.3.142\n")) {
+			TH_LOG("%s", net[i].ap);
+		}
+		EXPECT_TRUE(file_says(device, "gateway", "192.168.3.1\n"));
+		EXPECT_TRUE(logged(log, device, "has ends of lines in it"));
+		/* No stream pays for it when it is asked again. */
+		fd = peer_in_time(device, "echo");
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(atw_echo_works(fd, 1, 500));
+		ASSERT_EQ(0, sim_tell(&self->sim[0], "lease 192.168.3.7,255.255.255.0,192.168.3.1"));
+		ASSERT_EQ(0, sim_tell(&self->sim[0], "link down"));
+		ASSERT_ERRNO(ENETDOWN, recv(fd, &byte, 1, 0));
+		close(fd);
+		ASSERT_EQ(0, sim_tell(&self->sim[0], "link up"));
+		limit = atw_now_ms() + LONG_MS;
+		while (!file_says(device, "address", "192.168.3.7\n")) {
+			ASSERT_LT(atw_now_ms(), limit);
+			atw_pause_ms(20);
+		}
+		/* By a "ready" that was believed, the first time. */
+		EXPECT_GE(1, atw_stat(device, "reboots"));
+		EXPECT_FALSE(logged(log, device, "has ends of lines in it"));
+		ASSERT_TRUE(transfers_in_time(device, 2000));
+		ASSERT_GT(DETACH_MS, (unsigned int)detach(self->tty[0]));
+		close(self->tty[0]);
+		self->tty[0] = -1;
+		sim_end(&self->sim[0]);
+	}
+	close(log);
+}
+
+/* One that restarts whenever it is found is told once, and found when it does no more. */
+TEST_F(line, restarts_again_and_again)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	uint64_t limit = atw_now_ms() + LONG_MS;
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault=reset,dir=in,every=60",
+			       "--boot-ms=50"));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	while (!logged(log, "atw0", "restarts again and again")) {
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(50);
+	}
+	ASSERT_EQ(0, sim_tell(&self->sim[0], "clear"));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	EXPECT_FALSE(logged(log, "atw0", "restarts again and again"));
+	EXPECT_TRUE(transfer(self->device[0], 5000));
+	close(log);
 }
 
 TEST_F(line, boots_into_transparent_mode)
