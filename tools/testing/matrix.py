@@ -42,7 +42,7 @@ BY_KERNEL = "attach dgram names errors netdev_raw"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
-              "netdev expose"),
+              "netdev expose power"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),

@@ -162,6 +162,7 @@ static void atw_call_end(struct atw_call *call, int err)
 bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle)
 {
 	struct atw_call *call, *next = NULL;
+	int err;
 
 	spin_lock_bh(&q->lock);
 	list_for_each_entry(call, &q->list, node) {
@@ -174,7 +175,10 @@ bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle)
 	spin_unlock_bh(&q->lock);
 	if (!next)
 		return false;
-	atw_call_end(next, next->fn(m, next->arg));
+	err = next->fn(m, next->arg);
+	if (err == -ENODEV)
+		err = READ_ONCE(q->refuse) ?: err;
+	atw_call_end(next, err);
 	return true;
 }
 
@@ -183,14 +187,17 @@ bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle)
  * @q: the queue
  * @err: -errno for them; 0: take calls from now on
  *
- * Context: process context; not while another runs atw_calls_run().
+ * One that runs goes on, and ends with @err where it would with -ENODEV: the channel is
+ * being stopped under it.
+ *
+ * Context: process context.
  */
 void atw_calls_refuse(struct atw_calls *q, int err)
 {
 	struct atw_call *call;
 
 	spin_lock_bh(&q->lock);
-	q->refuse = err;
+	WRITE_ONCE(q->refuse, err);
 	while (err && !list_empty(&q->list)) {
 		call = list_first_entry(&q->list, struct atw_call, node);
 		atw_calls_del(q, call);

@@ -860,7 +860,7 @@ int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
  * @ch: the channel
  *
  * For the begin of a bring-up: no connection is live then.
- * Context: the channel's thread.
+ * Context: the channel's thread, or another while that is paused.
  */
 void atw_channel_restart(struct atw_channel *ch)
 {
@@ -881,6 +881,12 @@ static int atw_channel_thread(void *data)
 	long timeout;
 
 	while (!kthread_should_stop()) {
+		if (kthread_should_park()) {
+			if (ch->ops->last)
+				ch->ops->last(ch->ctx);
+			kthread_parkme();
+			continue;
+		}
 		WRITE_ONCE(ch->kicked, false);
 		/* Pairs with the wake-up: what was queued before a kick that
 		 * is taken back here is seen by the work below.
@@ -895,7 +901,7 @@ static int atw_channel_thread(void *data)
 		if (READ_ONCE(ch->parser.state) == ATW_PS_TEAR)
 			timeout = min_t(long, timeout, ATW_TEAR_SILENCE);
 		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->kicked) ||
-					kthread_should_stop(), timeout);
+					atw_channel_gone(ch), timeout);
 	}
 	if (ch->ops->last)
 		ch->ops->last(ch->ctx);
@@ -946,6 +952,15 @@ void atw_channel_go(struct atw_channel *ch)
 	wake_up_process(ch->thread);
 }
 
+/* Both sides end what they do, and begin nothing, as long as it is dead. */
+static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
+{
+	mutex_lock(&ch->rx_lock);
+	WRITE_ONCE(ch->dead, dead);
+	mutex_unlock(&ch->rx_lock);
+	wake_up(&ch->wait);
+}
+
 /**
  * atw_channel_stop() - end the thread and the receive path's calls
  * @ch: the channel
@@ -957,9 +972,35 @@ void atw_channel_go(struct atw_channel *ch)
  */
 void atw_channel_stop(struct atw_channel *ch)
 {
-	mutex_lock(&ch->rx_lock);
-	WRITE_ONCE(ch->dead, true);
-	mutex_unlock(&ch->rx_lock);
-	wake_up(&ch->wait);
+	atw_channel_set_dead(ch, true);
 	kthread_stop(ch->thread);
+}
+
+/**
+ * atw_channel_pause() - as atw_channel_stop(), until atw_channel_resume()
+ * @ch: the channel, after atw_channel_start()
+ *
+ * The thread is not running when this returns: its user's data is the caller's.
+ *
+ * Context: as atw_channel_stop().
+ */
+void atw_channel_pause(struct atw_channel *ch)
+{
+	atw_channel_set_dead(ch, true);
+	kthread_park(ch->thread);
+}
+
+/**
+ * atw_channel_resume() - go on after atw_channel_pause()
+ * @ch: the channel
+ *
+ * What the module was saying when it was paused is forgotten.
+ *
+ * Context: process context.
+ */
+void atw_channel_resume(struct atw_channel *ch)
+{
+	atw_channel_restart(ch);
+	atw_channel_set_dead(ch, false);
+	kthread_unpark(ch->thread);
 }

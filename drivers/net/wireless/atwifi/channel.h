@@ -120,7 +120,8 @@ struct atw_cmd {
  *	run commands
  * @payload: a payload of @len bytes for @id begins: its place, or NULL;
  *	atw_channel.answer tells whether it answers AT+SOCKETREAD
- * @last: the thread ends; it may still write by atw_channel_farewell()
+ * @last: the thread ends or is about to pause; it may still write by
+ *	atw_channel_farewell()
  * @raw: bytes after the prompt of a raw command, until the user says that they are
  *	the module's words again by atw_channel_cooked(); NULL: bytes were lost
  */
@@ -184,6 +185,8 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 		      void *ctx, struct atw_transport *t, struct device *dev);
 void atw_channel_go(struct atw_channel *ch);
 void atw_channel_stop(struct atw_channel *ch);
+void atw_channel_pause(struct atw_channel *ch);
+void atw_channel_resume(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);
 void atw_channel_kick(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);

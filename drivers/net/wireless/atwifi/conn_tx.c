@@ -268,14 +268,14 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			atw_conns_swallowed(cs, n);
 		if (id > ATW_ID_MAX)
 			cs->narrow = true;
-		if (atw_conn_is_server(c) && err != -ENODEV) {
+		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
 			c->refused = 0;
-		} else {
+		} else if (err != -ENODEV) {
+			/* Whoever stops the channel says why it ends then. */
 			cs->resets++;
-			atw_conn_end(c, err == -ENODEV ? err : -ECONNRESET,
-				     cmd.code);
+			atw_conn_end(c, -ECONNRESET, cmd.code);
 		}
 	}
 	if (c->remote_closed)

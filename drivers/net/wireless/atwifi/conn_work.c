@@ -387,7 +387,7 @@ static void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 		atw_conn_fetched(cs, c);
 	else if (err == -EREMOTEIO && c->remote_closed && c->announced <= 0)
 		atw_conn_release_held(cs, c);	/* it is gone already */
-	else
+	else if (err != -ENODEV)
 		atw_conn_end(c, -ECONNRESET, cmd.code);
 	if (!c->fetch && c->remote_closed)
 		atw_conn_remote_end(cs, c);
@@ -594,6 +594,9 @@ static void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	}
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED &&
 	    atw_conns_number_taken(cs, c))
+		return;
+	/* Whoever stops the channel says what becomes of it. */
+	if (err == -ENODEV && atw_conns_postpone(cs, c))
 		return;
 	if (!err && cmd.id == c->id)
 		cs->conid_known = true;

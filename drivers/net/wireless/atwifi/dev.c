@@ -13,9 +13,11 @@
 #include <linux/inet.h>
 #include <linux/jhash.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/suspend.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
@@ -27,6 +29,9 @@
 static DEFINE_SPINLOCK(atw_dev_lock);
 static LIST_HEAD(atw_dev_list);
 static u32 atw_dev_list_seq;
+/* Held while the list is changed, and while those on it fall asleep or wake up. */
+static DEFINE_MUTEX(atw_dev_pm_lock);
+static bool atw_dev_asleep;
 static DEFINE_IDA(atw_dev_ida);
 
 static struct atw_dev *to_atw_dev(struct device *dev)
@@ -220,10 +225,80 @@ static atw_class_ns_t atw_dev_namespace(atw_class_dev_t dev)
 	return atw_class_ns(container_of(dev, struct atw_dev, dev)->net);
 }
 
+/*
+ * Before programs are frozen, since one that waits for a module that does not answer
+ * could not be; and for both transports alike, while their UARTs work.
+ */
+static void atw_dev_sleep(struct atw_dev *adev)
+{
+	lockdep_assert_held(&atw_dev_pm_lock);
+
+	if (adev->asleep)
+		return;
+	adev->asleep = true;
+	atw_module_sleep(&adev->module);
+	atw_netdev_settle(adev->netdev);
+}
+
+static void atw_dev_wake(struct atw_dev *adev)
+{
+	lockdep_assert_held(&atw_dev_pm_lock);
+
+	if (!adev->asleep)
+		return;
+	adev->asleep = false;
+	atw_module_wake(&adev->module);
+}
+
+static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,
+			     void *unused)
+{
+	struct atw_dev *adev;
+
+	mutex_lock(&atw_dev_pm_lock);
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		atw_dev_asleep = true;
+		list_for_each_entry(adev, &atw_dev_list, node)
+			atw_dev_sleep(adev);
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		atw_dev_asleep = false;
+		list_for_each_entry(adev, &atw_dev_list, node)
+			atw_dev_wake(adev);
+		break;
+	default:
+		break;
+	}
+	mutex_unlock(&atw_dev_pm_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block atw_dev_pm_nb = {
+	.notifier_call = atw_dev_pm_notify,
+};
+
+/* The machine is switched off, or another kernel is about to run on it. */
+static int atw_dev_shutdown(struct device *dev)
+{
+	struct atw_dev *adev = to_atw_dev(dev);
+
+	mutex_lock(&atw_dev_pm_lock);
+	if (!list_empty(&adev->node))
+		atw_dev_sleep(adev);
+	mutex_unlock(&atw_dev_pm_lock);
+	return 0;
+}
+
 static struct class atw_dev_class = {
 	.name		= "atwifi",
 	.dev_groups	= atw_dev_groups,
 	.dev_release	= atw_dev_release,
+	.shutdown_pre	= atw_dev_shutdown,
 	.ns_type	= &net_ns_type_operations,
 	.namespace	= atw_dev_namespace,
 };
@@ -313,13 +388,18 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	if (err)
 		goto err_netdev;
 
+	mutex_lock(&atw_dev_pm_lock);
 	spin_lock(&atw_dev_lock);
 	list_add_tail(&adev->node, &atw_dev_list);
 	atw_dev_list_seq++;
 	spin_unlock(&atw_dev_lock);
 	/* That the module was found is told after this. */
 	atw_genl_dev_event(adev, ATWIFI_EVENT_ATTACHED);
-	atw_module_go(&adev->module);
+	if (atw_dev_asleep)
+		atw_dev_sleep(adev);
+	else
+		atw_module_go(&adev->module);
+	mutex_unlock(&atw_dev_pm_lock);
 
 	return adev;
 
@@ -342,10 +422,12 @@ err_put:
 void atw_dev_unregister(struct atw_dev *adev)
 {
 	/* No new users: who has looked it up meanwhile holds a reference. */
+	mutex_lock(&atw_dev_pm_lock);
 	spin_lock(&atw_dev_lock);
 	list_del_init(&adev->node);
 	atw_dev_list_seq++;
 	spin_unlock(&atw_dev_lock);
+	mutex_unlock(&atw_dev_pm_lock);
 	atw_genl_dev_event(adev, ATWIFI_EVENT_DETACHED);
 
 	atw_exposes_stop(adev);
@@ -485,11 +567,20 @@ void atw_dev_write_wakeup(struct atw_dev *adev)
 
 int __init atw_dev_init(void)
 {
-	return class_register(&atw_dev_class);
+	int err;
+
+	err = class_register(&atw_dev_class);
+	if (err)
+		return err;
+	err = register_pm_notifier(&atw_dev_pm_nb);
+	if (err)
+		class_unregister(&atw_dev_class);
+	return err;
 }
 
 void atw_dev_exit(void)
 {
+	unregister_pm_notifier(&atw_dev_pm_nb);
 	class_unregister(&atw_dev_class);
 	ida_destroy(&atw_dev_ida);
 }

@@ -21,6 +21,7 @@ struct atw_netdev;
  * @netdev: its network device, which may not be registered yet
  * @exposes: ports of the module behind which there are programs
  * @late: requests of genl.c that wait for the module
+ * @asleep: it was let go of; dev.c's, under its lock
  */
 struct atw_dev {
 	struct device		dev;
@@ -31,6 +32,7 @@ struct atw_dev {
 	struct atw_netdev	*netdev;
 	struct atw_exposes	exposes;
 	atomic_t		late;
+	bool			asleep;
 };
 
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,

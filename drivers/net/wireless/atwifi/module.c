@@ -293,21 +293,26 @@ static int atw_module_setup(struct atw_module *m)
 	return atw_module_query_link(m);
 }
 
-static void atw_module_bring_up(struct atw_module *m)
+/* Nothing is to be expected of it: only what lasts is left, until it is brought up. */
+static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 {
-	unsigned long pause;
-	int tries, err;
-
 	if (m->state == ATW_MODULE_JOINED)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
-	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
+	WRITE_ONCE(m->state, state);
 	WRITE_ONCE(m->addr, 0);
 	m->echo_off = false;
 	m->ops->changed(m);
 	atw_calls_refuse(&m->calls, -ENETDOWN);
 	WRITE_ONCE(m->conns.link_up, false);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
+}
 
+static void atw_module_bring_up(struct atw_module *m)
+{
+	unsigned long pause;
+	int tries, err;
+
+	atw_module_lose(m, ATW_MODULE_PROBING);
 	for (tries = 0; tries < 3; tries++) {
 		WRITE_ONCE(m->restart, false);
 		m->conns.need_reset = false;
@@ -589,6 +594,38 @@ void atw_module_stop(struct atw_module *m)
 	atw_channel_stop(&m->ch);
 	atw_calls_refuse(&m->calls, -ENODEV);
 	atw_conns_gone(&m->conns);
+}
+
+/**
+ * atw_module_sleep() - let go of the module, until atw_module_wake()
+ * @m: the module, after atw_module_start()
+ *
+ * Whoever waits for it gets an error, and nothing is read from its line or written to
+ * it. It is told nothing, but is not left in transparent mode: what lasts may serve to
+ * wake the machine.
+ *
+ * Context: process context; waits for the thread, as atw_module_stop() does.
+ */
+void atw_module_sleep(struct atw_module *m)
+{
+	/* A call that runs is to end with that. */
+	atw_calls_refuse(&m->calls, -ENETDOWN);
+	atw_channel_pause(&m->ch);
+	atw_module_lose(m, ATW_MODULE_ASLEEP);
+}
+
+/**
+ * atw_module_wake() - look for the module again after atw_module_sleep()
+ * @m: the module
+ *
+ * Context: process context; does not wait for the module.
+ */
+void atw_module_wake(struct atw_module *m)
+{
+	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
+	WRITE_ONCE(m->restart, true);
+	m->next_probe = jiffies;
+	atw_channel_resume(&m->ch);
 }
 
 /**

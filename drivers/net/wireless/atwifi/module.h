@@ -14,6 +14,7 @@ enum atw_module_state {
 	ATW_MODULE_PROBING,	/* does not answer, or not yet */
 	ATW_MODULE_DOWN,	/* answers, not joined */
 	ATW_MODULE_JOINED,
+	ATW_MODULE_ASLEEP,	/* the machine is, or about to be, or off */
 };
 
 /* What is kept of a version, with its NUL. */
@@ -29,7 +30,8 @@ struct atw_module;
  * @event: something has happened
  * @broken: an open connection was ended with an error, by which its owner knows
  *	that bytes may be missing
- * @changed: its state or its lease may be another one; the channel's thread
+ * @changed: its state or its lease may be another one; the channel's thread, or
+ *	while that is paused
  */
 struct atw_module_ops {
 	void (*event)(struct atw_module *m, enum atwifi_event event);
@@ -46,8 +48,8 @@ enum {
  * struct atw_module - the module of a device
  * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
- *	channel's thread alone, read anywhere with READ_ONCE() (strings: as they
- *	are, which is printable)
+ *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
+ *	(strings: as they are, which is printable)
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -96,6 +98,8 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 int atw_module_start(struct atw_module *m, struct atw_transport *t);
 void atw_module_go(struct atw_module *m);
 void atw_module_stop(struct atw_module *m);
+void atw_module_sleep(struct atw_module *m);
+void atw_module_wake(struct atw_module *m);
 int atw_module_queue(struct atw_module *m, struct atw_call *call);
 int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);

@@ -349,7 +349,8 @@ static netdev_tx_t atw_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct atw_netdev *nd = netdev_priv(dev);
 
-	if (skb_queue_len_lockless(&nd->txq) >= ATW_TXQ_MAX) {
+	if (!netif_device_present(dev) ||
+	    skb_queue_len_lockless(&nd->txq) >= ATW_TXQ_MAX) {
 		dev_core_stats_tx_dropped_inc(dev);
 		kfree_skb(skb);
 		return NETDEV_TX_OK;
@@ -595,6 +596,19 @@ static int atw_netdev_register(struct atw_netdev *nd)
 	return err;
 }
 
+/*
+ * The machine falls asleep. A device without a queue cannot be told to stop, that would
+ * be taken for a mistake: it drops what is sent.
+ */
+static void atw_netdev_detach(struct net_device *dev)
+{
+	netif_carrier_off(dev);
+	netif_tx_lock_bh(dev);
+	netif_device_detach(dev);
+	netif_tx_start_all_queues(dev);
+	netif_tx_unlock_bh(dev);
+}
+
 /* Register the device when the module was found, and follow its link. */
 static void atw_netdev_work(struct work_struct *work)
 {
@@ -607,6 +621,11 @@ static void atw_netdev_work(struct work_struct *work)
 
 	if (READ_ONCE(nd->dying))
 		return;
+	if (READ_ONCE(m->state) == ATW_MODULE_ASLEEP) {
+		if (nd->registered)
+			atw_netdev_detach(nd->dev);
+		return;
+	}
 	if (!nd->registered) {
 		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
 			return;
@@ -619,6 +638,7 @@ static void atw_netdev_work(struct work_struct *work)
 		}
 		nd->registered = true;
 	}
+	netif_device_attach(nd->dev);
 	if (!up) {
 		netif_carrier_off(nd->dev);
 	} else if (netif_carrier_ok(nd->dev) && addr != nd->addr) {
@@ -641,6 +661,17 @@ void atw_netdev_changed(struct atw_netdev *nd)
 {
 	/* A bounce that is going on ends with what is known then. */
 	queue_delayed_work(atw_relay_wq, &nd->work, 0);
+}
+
+/**
+ * atw_netdev_settle() - wait until what has changed is done
+ * @nd: the device
+ *
+ * Context: process context; may take the RTNL.
+ */
+void atw_netdev_settle(struct atw_netdev *nd)
+{
+	flush_delayed_work(&nd->work);
 }
 
 /**

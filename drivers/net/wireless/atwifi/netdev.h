@@ -119,6 +119,7 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev);
 void atw_netdev_destroy(struct atw_netdev *nd);
 void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
+void atw_netdev_settle(struct atw_netdev *nd);
 bool atw_netdev_starved(struct atw_netdev *nd);
 void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
 void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);

@@ -542,9 +542,11 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
 	c->sending = false;
-	if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
+	if (err == -ENODEV) {
+		/* Whoever stops the channel says why it ends. */
+	} else if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
 		cs->resets++;
-		atw_conn_end(c, err == -ENODEV ? err : -ECONNRESET, 0);
+		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		atw_conn_sent(cs, c, n, &done);
 	}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module as a whole against one made of a write function, which answers each command
+ * before write() returns: what it is told when, and what its users are.
+ */
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/skbuff.h>
+
+#include "../conn_priv.h"
+#include "../module.h"
+
+#define LIMIT	(60 * HZ)
+
+/* An owner of a connection, and what it was told. */
+struct owner {
+	struct atw_conn	*c;
+	bool		opened, closed;
+	int		open_err, close_err;
+};
+
+/*
+ * struct fake - a module and what it is connected to
+ * @mutes: it says nothing to a command that begins so
+ * @muted: it was told one of these
+ * @full: its UART takes nothing
+ * @refused: it was offered something meanwhile
+ * @rows: what it says that it has
+ * @said: the commands that it was told, one a line
+ */
+struct fake {
+	struct atw_transport	t;
+	struct atw_module	m;
+	const char		*mutes;
+	bool			muted;
+	bool			full;
+	bool			refused;
+	const char		*rows;
+	char			rx[256];
+	unsigned int		rx_len;
+	u32			payload_left;
+	char			said[8192];
+	unsigned int		said_len;
+	struct owner		owner[2];
+};
+
+static void fake_say(struct fake *f, const char *s)
+{
+	atw_channel_receive(&f->m.ch, (const u8 *)s, strlen(s));
+}
+
+static void fake_answer(struct fake *f, const char *line)
+{
+	const char *id = strrchr(line, ',');
+	char text[64];
+
+	if (!strcmp(line, "AT+GMR")) {
+		fake_say(f, "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n");
+	} else if (!strcmp(line, "AT+WJAP?")) {
+		fake_say(f,
+			 "\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1");
+	} else if (!strcmp(line, "AT+SOCKET?")) {
+		fake_say(f, READ_ONCE(f->rows));
+	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
+		snprintf(text, sizeof(text), "connect success ConID=%s\r\n", id + 1);
+		fake_say(f, text);
+	} else if (!strncmp(line, "AT+SOCKETSEND=", 14) && id) {
+		if (!kstrtou32(id + 1, 10, &f->payload_left))
+			fake_say(f, ">");
+		return;
+	} else if (!strncmp(line, "AT+ATW", 6)) {
+		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
+		fake_say(f, text);
+		return;
+	}
+	fake_say(f, "\r\nOK\r\n");
+}
+
+static void fake_line(struct fake *f, const char *line)
+{
+	unsigned int len = f->said_len;
+	const char *mutes = READ_ONCE(f->mutes);
+
+	len += scnprintf(f->said + len, sizeof(f->said) - len, "%s\n", line);
+	smp_store_release(&f->said_len, len);
+	if (mutes && !strncmp(line, mutes, strlen(mutes)))
+		WRITE_ONCE(f->muted, true);
+	else
+		fake_answer(f, line);
+}
+
+static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+	size_t i;
+
+	if (READ_ONCE(f->full)) {
+		WRITE_ONCE(f->refused, true);
+		return 0;
+	}
+	if (f->payload_left) {
+		len = min_t(size_t, len, f->payload_left);
+		f->payload_left -= len;
+		if (!f->payload_left)
+			fake_say(f, "\r\nOK\r\n");
+		return len;
+	}
+	for (i = 0; i < len; i++) {
+		if (f->rx_len == sizeof(f->rx) - 1)
+			return -EIO;
+		f->rx[f->rx_len++] = buf[i];
+		if (buf[i] != '\n' || f->rx_len < 2)
+			continue;
+		f->rx[f->rx_len - 2] = '\0';
+		f->rx_len = 0;
+		if (f->rx[0])
+			fake_line(f, f->rx);
+		return i + 1;
+	}
+	return len;
+}
+
+static const struct atw_transport_ops fake_transport_ops = {
+	.write = fake_write,
+};
+
+static void fake_event(struct atw_module *m, enum atwifi_event event)
+{
+}
+
+static void fake_broken(struct atw_module *m, const struct atw_conn_info *info)
+{
+}
+
+static void fake_changed(struct atw_module *m)
+{
+}
+
+static const struct atw_module_ops fake_module_ops = {
+	.event = fake_event,
+	.broken = fake_broken,
+	.changed = fake_changed,
+};
+
+static void owner_opened(struct atw_conn *c, int err, u32 code)
+{
+	struct owner *o = c->owner;
+
+	o->open_err = err;
+	WRITE_ONCE(o->opened, true);
+}
+
+static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
+{
+	kfree_skb(skb);
+	return true;
+}
+
+static void owner_closed(struct atw_conn *c, int err, u32 code)
+{
+	struct owner *o = c->owner;
+
+	o->close_err = err;
+	WRITE_ONCE(o->closed, true);
+}
+
+static void owner_tx_done(struct atw_conn *c)
+{
+}
+
+static const struct atw_conn_ops owner_ops = {
+	.opened = owner_opened,
+	.rx = owner_rx,
+	.closed = owner_closed,
+	.tx_done = owner_tx_done,
+};
+
+/* Waits for what must come. */
+#define eventually(test, condition) do {					\
+	unsigned long end = jiffies + LIMIT;				\
+									\
+	while (!(condition) && time_before(jiffies, end))		\
+		schedule_timeout_uninterruptible(1);			\
+	KUNIT_ASSERT_TRUE(test, condition);				\
+} while (0)
+
+/* How often it was told a command that begins so, since then. */
+static unsigned int told(struct fake *f, unsigned int since, const char *begin)
+{
+	unsigned int end = smp_load_acquire(&f->said_len), n = 0;
+	const char *p = f->said + since;
+
+	while (p < f->said + end) {
+		n += !strncmp(p, begin, strlen(begin));
+		p = strchr(p, '\n') + 1;
+	}
+	return n;
+}
+
+static bool joined(struct fake *f)
+{
+	return READ_ONCE(f->m.state) == ATW_MODULE_JOINED;
+}
+
+static void asks(struct fake *f, struct owner *o, enum atw_sock_type type)
+{
+	const struct atw_conn_spec spec = {
+		.type = type,
+		.name = "",
+		.addr = type == ATW_TYPE_TCP_CLIENT ? 0xc0000203 : 0,
+		.port = 80,
+		.backlog = 1,
+	};
+
+	o->c = atw_conn_open(&f->m.conns, &spec, &owner_ops, o);
+}
+
+static void opened(struct kunit *test, struct owner *o, enum atw_sock_type type)
+{
+	struct fake *f = test->priv;
+
+	asks(f, o, type);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(o->c));
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_ASSERT_EQ(test, 0, o->open_err);
+}
+
+static int module_test_init(struct kunit *test)
+{
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	int err;
+
+	if (!f || !dev)
+		return -ENOMEM;
+	dev->init_name = "atwifi_test";
+	f->t.ops = &fake_transport_ops;
+	f->rows = "";
+	atw_module_init(&f->m, dev, &fake_module_ops);
+	err = atw_module_start(&f->m, &f->t);
+	if (err)
+		return err;
+	test->priv = f;
+	atw_module_go(&f->m);
+	eventually(test, joined(f));
+	return 0;
+}
+
+static void module_test_exit(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	if (!f)
+		return;
+	atw_module_stop(&f->m);
+	for (o = f->owner; o < f->owner + ARRAY_SIZE(f->owner); o++) {
+		if (IS_ERR_OR_NULL(o->c))
+			continue;
+		atw_conn_close(o->c, true, 0);
+		atw_conn_put(o->c);
+	}
+}
+
+/* What lasts is there when it wakes up, and nothing else; asleep it is left alone. */
+static void module_sleeps(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	struct atw_call *call;
+	unsigned int before;
+	u64 reboots;
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	KUNIT_ASSERT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+
+	atw_module_sleep(&f->m);
+	KUNIT_EXPECT_EQ(test, ATW_MODULE_ASLEEP, f->m.state);
+	KUNIT_EXPECT_TRUE(test, stream->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	call = atw_call_new(0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_module_queue(&f->m, call));
+	atw_call_put(call);
+
+	before = f->said_len;
+	reboots = f->m.reboots;
+	fake_say(f, "\r\nready\r\n\r\n+EVENT:SocketDown,100,5,");
+	atw_channel_kick(&f->m.ch);
+	KUNIT_EXPECT_EQ(test, before, f->said_len);
+
+	atw_module_wake(&f->m);
+	eventually(test, told(f, before, "AT+SOCKET=3,80"));
+	KUNIT_EXPECT_TRUE(test, joined(f));
+	KUNIT_EXPECT_EQ(test, reboots, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKET=4"));
+	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
+static int call_run(struct atw_module *m, void *arg)
+{
+	return atw_channel_run(&m->ch, "AT+WRSSI?", LIMIT);
+}
+
+/* A module that does not answer holds nobody up; who waited for it hears why. */
+static void module_sleeps_unanswered(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0];
+	struct atw_call *call;
+
+	WRITE_ONCE(f->mutes, "AT+WRSSI?");
+	call = atw_call_new(0, call_run);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	KUNIT_ASSERT_EQ(test, 0, atw_module_queue(&f->m, call));
+	eventually(test, READ_ONCE(f->muted));
+	asks(f, stream, ATW_TYPE_TCP_CLIENT);
+	atw_module_sleep(&f->m);
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_calls_wait(&f->m.calls, call, LIMIT));
+	atw_call_put(call);
+	KUNIT_EXPECT_TRUE(test, stream->opened);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->open_err);
+}
+
+/* The same in the middle of a connect, and it goes away before it wakes up. */
+static void module_sleeps_connecting(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *late = &f->owner[1];
+
+	WRITE_ONCE(f->mutes, "AT+SOCKET=4");
+	asks(f, stream, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(f->muted));
+	atw_module_sleep(&f->m);
+	KUNIT_EXPECT_TRUE(test, stream->opened);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->open_err);
+	asks(f, late, ATW_TYPE_TCP_CLIENT);
+	atw_module_stop(&f->m);
+	KUNIT_EXPECT_TRUE(test, late->opened);
+	KUNIT_EXPECT_EQ(test, -ENODEV, late->open_err);
+	test->priv = NULL;
+	atw_conn_put(stream->c);
+	atw_conn_put(late->c);
+}
+
+/* A UART that takes nothing, in the middle of a datagram of a server that lasts. */
+static void module_sleeps_full(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = &f->owner[0];
+	struct sk_buff *skb;
+	unsigned int before;
+
+	opened(test, server, ATW_TYPE_UDP_SERVER);
+	skb = alloc_skb(100, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_put_zero(skb, 100);
+	WRITE_ONCE(f->full, true);
+	KUNIT_ASSERT_EQ(test, 0, atw_conn_send(server->c, skb));
+	eventually(test, READ_ONCE(f->refused));
+	before = f->said_len;
+	atw_module_sleep(&f->m);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	WRITE_ONCE(f->full, false);
+	atw_module_wake(&f->m);
+	eventually(test, told(f, before, "AT+SOCKET=1,80"));
+	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
+static struct kunit_case module_test_cases[] = {
+	KUNIT_CASE(module_sleeps),
+	KUNIT_CASE(module_sleeps_unanswered),
+	KUNIT_CASE(module_sleeps_connecting),
+	KUNIT_CASE(module_sleeps_full),
+	{}
+};
+
+static struct kunit_suite module_test_suite = {
+	.name = "atwifi_module",
+	.init = module_test_init,
+	.exit = module_test_exit,
+	.test_cases = module_test_cases,
+};
+
+kunit_test_suites(&module_test_suite);
