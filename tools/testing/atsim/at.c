@@ -517,7 +517,7 @@ void at_start(struct atsim *sim)
 	struct at *at = &sim->at;
 
 	at->state = AT_LINE;
-	at->echo = true;
+	at->echo = !sim->profile.mute_boot;
 	at->line_len = 0;
 	at->pipelined = 0;
 	at->sleeping = true;

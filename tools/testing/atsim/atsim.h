@@ -107,6 +107,7 @@ enum banner {
 	BANNER_READY,		/* a line for each fact, and "ready" */
 	BANNER_NO_BLE,		/* the same of a module without Bluetooth */
 	BANNER_ONE_LINE,	/* its versions on one, and no "ready" */
+	BANNER_NONE,
 };
 
 /* How a server says that it has accepted somebody. */
@@ -125,7 +126,6 @@ struct profile {
 	const char *sdk_banner;
 	const char *fw_version;
 	const char *compile_time;
-	int banner;
 	int tokeniser;
 	int line_limit;		/* longest line, its CR LF included */
 	int param_limit;
@@ -155,6 +155,8 @@ struct profile {
 	int has_sysmsg;
 	int has_socket2;
 	int has_flow;
+	int banner;
+	int mute_boot;		/* no echo after a start, until ATE1 */
 	int ping_word;		/* "+PING:TIMEOUT" in place of a number */
 	int send_max;		/* longer payloads are swallowed; 0: no limit */
 	int uart_told;		/* the rate that AT+UARTCFG? tells; 0: the true one */

@@ -75,10 +75,10 @@ static void banner(struct atsim *sim)
 	const uint8_t *m = sim->mac;
 	uint64_t mark;
 
-	if (p->banner == BANNER_ONE_LINE) {
+	if (p->banner == BANNER_ONE_LINE)
 		banner_one_line(sim);
+	if (p->banner >= BANNER_ONE_LINE)
 		return;
-	}
 	uart_printf(sim, &mark, "\r\n%s\r\n\r\n", hashes);
 	uart_printf(sim, &mark, "arch:%s,NULL\r\n", p->arch);
 	uart_printf(sim, &mark, "company:Ai-Thinker|B&T\r\n");

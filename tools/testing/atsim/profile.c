@@ -163,7 +163,6 @@ static const struct trait {
 	size_t offset;
 	int max;
 } traits[] = {
-	TRAIT("banner", banner, BANNER_ONE_LINE),
 	TRAIT("tokeniser", tokeniser, TOK_K),
 	TRAIT("line-limit", line_limit, LINE_SIZE - 1),
 	TRAIT("param-limit", param_limit, LINE_SIZE - 1),
@@ -193,6 +192,8 @@ static const struct trait {
 	TRAIT("sysmsg", has_sysmsg, 1),
 	TRAIT("socket2", has_socket2, 1),
 	TRAIT("flow-control", has_flow, 1),
+	TRAIT("banner", banner, BANNER_NONE),
+	TRAIT("mute-boot", mute_boot, 1),
 	TRAIT("ping-word", ping_word, 1),
 	TRAIT("send-max", send_max, 65535),
 	TRAIT("uart-told", uart_told, 2000000000),

@@ -151,9 +151,11 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		spin_unlock(&ch->lock);
 		break;
 	case ATW_EV_INFO:
-		/* What it says when it starts, though nobody has asked for it. */
-		if (!atw_channel_row(ch, ev) && atw_parse_is_banner(ev->text))
-			ch->ops->event(ch->ctx, &strange);
+		atw_channel_row(ch, ev);
+		break;
+	case ATW_EV_BANNER:
+		if (!atw_channel_row(ch, ev))
+			ch->ops->event(ch->ctx, ev);
 		break;
 	case ATW_EV_LINE:
 		/* What is left of a print is a line as well. */

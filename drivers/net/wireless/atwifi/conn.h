@@ -235,6 +235,14 @@ struct atw_silence {
 #define ATW_SILENCES	16
 
 /**
+ * enum atw_boot - may the module have started again, without a word or an echo of it?
+ * @ATW_BOOT_NO: nothing says so
+ * @ATW_BOOT_MAYBE: if it has lost all that it had
+ * @ATW_BOOT_SAID: if it has nothing
+ */
+enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
+
+/**
  * struct atw_conns - the connections of one device
  * @lock: protects the list, the table and what follows up to @rx_conn; nests
  *	inside the channel's rx_lock, outside atw_conn.lock
@@ -263,6 +271,9 @@ struct atw_silence {
  * @ask_link: what becomes of a connection depends on whether there is a network
  * @spoiled: a remote may have got what was not for it: the module is to restart
  *	before it can end that connection in order
+ * @boot: what it has said of a start, and @boot_at when; set by the receive path
+ * @boot_asked: the same, of the question that is to tell; the thread's alone
+ * @rebooted: it has started again: it is to be brought up
  * @tt: transparent mode, see there
  * @broken: constant; tells of an open connection that ends with an error, with
  *	its lock held; may be NULL
@@ -347,6 +358,10 @@ struct atw_conns {
 	bool			ask_link;
 	bool			compare;	/* what was said, with its table */
 	unsigned long		next_compare;
+	enum atw_boot		boot;
+	unsigned long		boot_at;
+	enum atw_boot		boot_asked;
+	bool			rebooted;
 	bool			spoiled;
 	unsigned int		baud;		/* 0: not known */
 	struct atw_tt		tt;
@@ -392,6 +407,7 @@ int atw_conns_for_each(struct atw_conns *cs,
 		       void *arg);
 void atw_conns_command_failed(struct atw_conns *cs, int err);
 void atw_conns_end_doubtful(struct atw_conns *cs);
+void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
 void atw_conns_ca_changed(struct atw_conns *cs);
 void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);

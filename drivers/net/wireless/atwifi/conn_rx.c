@@ -428,6 +428,24 @@ void atw_conns_explain(struct atw_conns *cs)
 }
 
 /**
+ * atw_conns_boot() - the module says what it says at its start
+ * @cs: the connections
+ * @boot: what follows from that
+ *
+ * It is asked what it has, a moment later: most say that they are ready, too. A line
+ * of a banner may be a remote's, where bytes were lost: nothing is ended for that
+ * alone.
+ *
+ * Context: the receive path.
+ */
+void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
+{
+	WRITE_ONCE(cs->boot_at, jiffies);
+	WRITE_ONCE(cs->boot, max(READ_ONCE(cs->boot), boot));
+	atw_channel_kick(cs->ch);
+}
+
+/**
  * atw_conn_remote_end() - the peer of a connection is gone
  * @cs: the connections
  * @c: the connection

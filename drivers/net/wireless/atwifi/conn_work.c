@@ -23,6 +23,8 @@
 #define ATW_OPEN_TRIES		3
 /* So many deletions in a row without a success: more than can be queued. */
 #define ATW_UNDELETED_MAX	32
+/* A banner is over after so long. */
+#define ATW_BANNER_TIME		HZ
 
 /**
  * atw_conns_command_failed() - what a command's end means for the module
@@ -278,10 +280,11 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->rows;
 	const struct atw_sock_row *row;
+	bool told, marked, had = false;
 	struct atw_conn *c;
-	bool told, marked;
 	unsigned int i;
 
+	cs->boot_asked = max(cs->boot_asked, xchg(&cs->boot, ATW_BOOT_NO));
 	marked = atw_conns_mark(cs);
 	told = !atw_conns_query(cs) && !rows->more;
 
@@ -296,6 +299,7 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 		atw_conns_settle(cs, c, row, marked);
 		if (told && c->state == ATW_CONN_OPEN &&
 		    c->query != cs->query) {
+			had = true;
 			if (!row || !atw_row_is_live(c, row))
 				atw_conns_missing(cs, c);
 			c->auto_deleted = false;
@@ -304,8 +308,19 @@ static void atw_conns_reconcile(struct atw_conns *cs)
 	}
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);
-	if (told)
-		atw_conns_find_strangers(cs);
+	if (!told)
+		return;
+	cs->rebooted |= !rows->n && (cs->boot_asked == ATW_BOOT_SAID ||
+				     (cs->boot_asked && had));
+	cs->boot_asked = ATW_BOOT_NO;
+	atw_conns_find_strangers(cs);
+}
+
+/* Is there something about a start of the module that is to be looked into now? */
+static bool atw_conns_boot_is_due(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->boot) &&
+	       time_after_eq(jiffies, READ_ONCE(cs->boot_at) + ATW_BANNER_TIME);
 }
 
 /* Delete one connection in the module and forget it. */
@@ -989,6 +1004,8 @@ bool atw_conns_work(struct atw_conns *cs)
 	}
 	if (time_after(jiffies, cs->next_compare))
 		cs->next_compare = jiffies;
+	if (atw_conns_boot_is_due(cs))
+		WRITE_ONCE(cs->compare, true);
 	if (READ_ONCE(cs->compare) && time_after_eq(jiffies, cs->next_compare)) {
 		WRITE_ONCE(cs->compare, false);
 		cs->next_compare = jiffies + HZ;
@@ -1062,7 +1079,7 @@ long atw_conns_next_work(struct atw_conns *cs)
 	bool any;
 
 	spin_lock(&cs->lock);
-	any = !list_empty(&cs->list);
+	any = !list_empty(&cs->list) || READ_ONCE(cs->boot);
 	spin_unlock(&cs->lock);
 	if (!any)
 		return 60 * HZ;

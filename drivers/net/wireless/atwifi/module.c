@@ -235,6 +235,9 @@ static int atw_module_query_link(struct atw_module *m)
 		WRITE_ONCE(m->addr, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
+	/* Not every restart is told. */
+	if (up && READ_ONCE(m->conns.n))
+		WRITE_ONCE(m->conns.reconcile, true);
 	m->next_link = jiffies + (up || (q.cut && !q.whole) ? atw_timing.link_up :
 							      atw_timing.link_down);
 	m->ops->changed(m);
@@ -318,6 +321,9 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->conns.need_reset = false;
 		m->conns.need_sync = false;
 		m->conns.reconcile = false;
+		m->conns.rebooted = false;
+		WRITE_ONCE(m->conns.boot, ATW_BOOT_NO);
+		m->conns.boot_asked = ATW_BOOT_NO;
 		m->echo_off = false;
 		atw_channel_restart(&m->ch);
 		/* A module that is starting is left to its banner. */
@@ -403,10 +409,26 @@ static bool atw_module_has_work(const struct atw_module *m)
 	       READ_ONCE(m->calls.n);
 }
 
+/* It has started again by itself: bring it up. */
+static void atw_module_rebooted(struct atw_module *m)
+{
+	if (m->state != ATW_MODULE_PROBING) {
+		m->reboots++;
+		dev_warn_ratelimited(m->dev, "the module has restarted\n");
+		atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
+	}
+	WRITE_ONCE(m->restart, true);
+	/* One that does nothing else is looked at more and more rarely. */
+	if (!READ_ONCE(m->restless))
+		m->next_probe = jiffies;
+}
+
 static bool atw_module_work(void *ctx)
 {
 	struct atw_module *m = ctx;
 
+	if (m->conns.rebooted)
+		atw_module_rebooted(m);
 	if (READ_ONCE(m->conns.need_reset) && !m->restart) {
 		dev_warn(m->dev, "the module does not answer as it should, starting over\n");
 		WRITE_ONCE(m->restart, true);
@@ -472,17 +494,14 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 			break;
 		fallthrough;
 	case ATW_EV_READY:
-		if (m->state != ATW_MODULE_PROBING) {
-			m->reboots++;
-			dev_warn_ratelimited(m->dev, "the module has restarted\n");
-			atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
-		}
 		WRITE_ONCE(m->ch.reset, true);
-		WRITE_ONCE(m->restart, true);
-		/* One that does nothing else is looked at more and more rarely. */
-		if (!READ_ONCE(m->restless))
-			m->next_probe = jiffies;
+		atw_module_rebooted(m);
 		atw_channel_kick(&m->ch);
+		break;
+	case ATW_EV_BANNER:
+		/* It may go on to say that it is ready, or not. */
+		if (m->state != ATW_MODULE_PROBING)
+			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
 		break;
 	case ATW_EV_STRANGE:
 		/* While it is looked for it may be anything. */
@@ -495,6 +514,9 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		fallthrough;
 	case ATW_EV_WIFI_CONNECT:
 	case ATW_EV_WIFI_GOT_IP:
+		/* Twice without an end in between. */
+		if (READ_ONCE(m->conns.link_up))
+			atw_conns_boot(&m->conns, ATW_BOOT_MAYBE);
 		WRITE_ONCE(m->link_event, true);
 		atw_channel_kick(&m->ch);
 		break;

@@ -707,17 +707,12 @@ static bool atw_is_error_line(const char *s, const char **name,
 
 static const char *const atw_banner[] = {
 	"arch:", "company:", "ble_mac:", "wifi_mac:", "sdk_version:",
-	"firmware_version:", "compile_time:", "#calibration_ok", "##boot",
-	"at version:", "sdk version:", "firmware version:", "aliGenie_data",
+	"firmware_version:", "compile_time:", "#calibration_ok",
+	"at version:", "sdk version:", "firmware version:",
 };
 
-/**
- * atw_parse_is_banner() - is a line of those that a module says when it starts?
- * @s: the line
- *
- * Some of them are also the answer to AT+GMR.
- */
-bool atw_parse_is_banner(const char *s)
+/* A line of the banner of one of the families. */
+static bool atw_is_banner(const char *s)
 {
 	size_t i;
 
@@ -727,6 +722,13 @@ bool atw_parse_is_banner(const char *s)
 		if (atw_begins(s, atw_banner[i]))
 			return atw_is_text(s);
 	return false;
+}
+
+/* What the vendor's clouds have it print. */
+static bool atw_is_cloud(const char *s)
+{
+	return (atw_begins(s, "##boot") || atw_begins(s, "aliGenie_data")) &&
+	       atw_is_text(s);
 }
 
 /*
@@ -835,8 +837,10 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return ATW_EV_BUSY;
 	if (!strcmp(s, "ready"))
 		return ATW_EV_READY;
+	if (atw_is_banner(s))
+		return ATW_EV_BANNER;
 	if (atw_is_error_line(s, &name, &name_end, &code) ||
-	    atw_is_value_line(s) || atw_parse_is_banner(s))
+	    atw_is_value_line(s) || atw_is_cloud(s))
 		return ATW_EV_INFO;
 	if (atw_begins(s, "AT"))
 		/* No command has a ':' behind its name, but some answers begin so. */

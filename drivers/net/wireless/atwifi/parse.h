@@ -27,6 +27,8 @@
  * @ATW_EV_BUSY: the command was dropped, nothing was executed
  * @ATW_EV_PROMPT: '>' while it was awaited
  * @ATW_EV_READY: the module has started again
+ * @ATW_EV_BANNER: a line of what it prints at its start, in text, which some tell of
+ *	their versions when they are asked, too
  * @ATW_EV_ECHO: a line that begins with "AT" and is no answer, in text: the echo of
  *	a command, if there was such a one
  * @ATW_EV_CONNECTED: "connect success ConID=", id
@@ -67,6 +69,7 @@ enum atw_event_type {
 	ATW_EV_BUSY,
 	ATW_EV_PROMPT,
 	ATW_EV_READY,
+	ATW_EV_BANNER,
 	ATW_EV_ECHO,
 	ATW_EV_CONNECTED,
 	ATW_EV_INFO,
@@ -243,7 +246,6 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
 bool atw_parse_wifi_begin(const char *line, u32 *status);
 bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st);
-bool atw_parse_is_banner(const char *line);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
 bool atw_parse_sta_mac(const char *line, u8 mac[6]);

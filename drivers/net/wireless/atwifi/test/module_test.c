@@ -83,6 +83,7 @@ static void fake_line(struct fake *f, const char *line)
 	const char *mutes = READ_ONCE(f->mutes);
 
 	len += scnprintf(f->said + len, sizeof(f->said) - len, "%s\n", line);
+	/* Pairs with the acquire in told(). */
 	smp_store_release(&f->said_len, len);
 	if (mutes && !strncmp(line, mutes, strlen(mutes)))
 		WRITE_ONCE(f->muted, true);
@@ -188,6 +189,7 @@ static const struct atw_conn_ops owner_ops = {
 /* How often it was told a command that begins so, since then. */
 static unsigned int told(struct fake *f, unsigned int since, const char *begin)
 {
+	/* Pairs with the release in fake_line(). */
 	unsigned int end = smp_load_acquire(&f->said_len), n = 0;
 	const char *p = f->said + since;
 
@@ -372,11 +374,147 @@ static void module_sleeps_full(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
+/* From now on the module lists these. */
+static void lists(struct kunit *test, struct owner *stream, struct owner *server)
+{
+	char *rows = kunit_kzalloc(test, 64, GFP_KERNEL);
+	struct fake *f = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, rows);
+	snprintf(rows, 64, "%u,4,3,192.0.2.3,80,-1,0\r\n%u,3,3,,-1,80,0\r\n",
+		 stream->c->id, server->c->id);
+	WRITE_ONCE(f->rows, rows);
+}
+
+/* What the families print at their start, those that say that they are ready without it. */
+static const char *const banners[] = {
+	/* Ai-WB2, its last line lost */
+	"\r\n################################################\r\n\r\n"
+	"arch:BL602,NULL\r\ncompany:Ai-Thinker|B&T\r\nble_mac:7cb94c1dd632\r\n"
+	"wifi_mac:7cb94c1dd631\r\nsdk_version:release/release_bl_iot_sdk_1.6.36\r\n"
+	"firmware_version:V4.18_P1.4.4-e15d67b\r\ncompile_time:Nov 25 2022 11:22:39\r\n\r\n",
+	/* Ai-M61, Ai-M62 */
+	"arch:BL616,NULL\r\nsdk_version:release/DEBUG\r\n"
+	"firmware_version:release/V4.18_P0.0.1\r\n",
+	/* BW16 */
+	"#calibration_ok:[2:19:11] \r\nat version:V4.18_P2.1.0\r\n"
+	"sdk version:amebaD-6.2c\r\nfirmware version:V2.1.0(May 30 2023-10:28:28)\r\n",
+};
+
+/* A module that starts anew, and never says so in a word. */
+static void module_banners(struct kunit *test)
+{
+	struct owner *stream, *server;
+	struct fake *f = test->priv;
+	unsigned int before;
+	size_t i;
+
+	server = &f->owner[1];
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	for (i = 0; i < ARRAY_SIZE(banners); i++) {
+		stream = &f->owner[0];
+		opened(test, stream, ATW_TYPE_TCP_CLIENT);
+		before = f->said_len;
+		fake_say(f, banners[i]);
+		eventually(test, READ_ONCE(stream->closed));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+		eventually(test, f->m.reboots == i + 1 && joined(f) &&
+			   told(f, before, "AT+SOCKET=3,80"));
+		KUNIT_EXPECT_EQ(test, 1U, told(f, before, "ATE0"));
+		KUNIT_EXPECT_FALSE(test, server->closed);
+		atw_conn_close(stream->c, true, 0);
+		atw_conn_put(stream->c);
+		memset(stream, 0, sizeof(*stream));
+	}
+
+	/* One that prints such things for fun loses nothing. */
+	stream = &f->owner[0];
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	lists(test, stream, server);
+	before = f->said_len;
+	fake_say(f, banners[2]);
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, !READ_ONCE(f->m.conns.boot) && told(f, before, "AT+SOCKET?"));
+	/* What that has brought about is done. */
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+	KUNIT_EXPECT_EQ(test, i, (size_t)f->m.reboots);
+	KUNIT_EXPECT_TRUE(test, joined(f));
+}
+
+/* The words of a banner are a remote's, and bytes of what announced them are lost. */
+static void module_banner_of_remote(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	unsigned int before;
+	char text[96];
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, stream, server);
+	before = f->said_len;
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketDown,%u,8,a\r\nready\r\n\r\n", stream->c->id);
+	fake_say(f, text);
+	eventually(test, told(f, before, "AT+SOCKET?"));
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+
+	before = f->said_len;
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketDown,%u,5,a\r\narch:BL602,NULL\r\n\r\n", stream->c->id);
+	fake_say(f, text);
+	eventually(test, READ_ONCE(stream->closed));
+	eventually(test, told(f, before, "AT+SOCKET?") > 1);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	KUNIT_EXPECT_TRUE(test, joined(f));
+}
+
+/* It joins while it has joined: it has started anew if it has lost all that it had. */
+static void module_joins_twice(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0];
+	unsigned int before = f->said_len;
+
+	/* There is nothing to be lost. */
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+SOCKET?"));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(stream->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	eventually(test, f->m.reboots == 1 && joined(f));
+}
+
+/* Without any word at all: it is asked from time to time. */
+static void module_asked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0];
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	WRITE_ONCE(f->m.next_link, jiffies);
+	atw_channel_kick(&f->m.ch);
+	eventually(test, READ_ONCE(stream->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+}
+
 static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_sleeps),
 	KUNIT_CASE(module_sleeps_unanswered),
 	KUNIT_CASE(module_sleeps_connecting),
 	KUNIT_CASE(module_sleeps_full),
+	KUNIT_CASE(module_banners),
+	KUNIT_CASE(module_banner_of_remote),
+	KUNIT_CASE(module_joins_twice),
+	KUNIT_CASE(module_asked),
 	{}
 };
 

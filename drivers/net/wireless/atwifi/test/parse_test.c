@@ -31,6 +31,7 @@ static const char *const names[] = {
 	[ATW_EV_UNKNOWN] = "UNKNOWN", [ATW_EV_BUSY] = "BUSY",
 	[ATW_EV_PROMPT] = "PROMPT", [ATW_EV_READY] = "READY",
 	[ATW_EV_ECHO] = "ECHO", [ATW_EV_CONNECTED] = "CONNECTED",
+	[ATW_EV_BANNER] = "BANNER",
 	[ATW_EV_INFO] = "INFO", [ATW_EV_LINE] = "LINE", [ATW_EV_SEED] = "SEED",
 	[ATW_EV_DISCONNECT] = "DISCONNECT", [ATW_EV_RECONNECT] = "RECONNECT",
 	[ATW_EV_AUTODEL] = "AUTODEL", [ATW_EV_WIFI_CONNECT] = "WIFI_CONNECT",
@@ -69,6 +70,7 @@ static void run_event(struct run *r, const struct atw_event *ev)
 		r->p.expect_soon = false;
 		run_log(r, ":%u,%s", ev->code, ev->text);
 		break;
+	case ATW_EV_BANNER:
 	case ATW_EV_INFO:
 	case ATW_EV_STRANGE:
 	case ATW_EV_LINE:
@@ -224,14 +226,24 @@ static const struct sample samples[] = {
 	  "firmware_version:V4.18_P1.4.4-e15d67b\r\n"
 	  "compile_time:Nov 25 2022 11:22:39\r\n\r\nready\r\n\r\n"
 	  "################################################\r\n",
-	  "INFO INFO INFO INFO INFO INFO INFO INFO READY INFO " },
+	  "BANNER BANNER BANNER BANNER BANNER BANNER BANNER BANNER READY BANNER " },
+	{ "boot of another chip",
+	  "arch:BL616,NULL\r\nsdk_version:release/DEBUG\r\n"
+	  "firmware_version:release/V4.18_P0.0.1\r\n",
+	  "BANNER BANNER BANNER " },
+	{ "boot without a word that it is ready",
+	  "#calibration_ok:[2:19:11] \r\nat version:V4.18_P2.1.0\r\n"
+	  "sdk version:amebaD-6.2c\r\n"
+	  "firmware version:V2.1.0(May 30 2023-10:28:28)\r\n",
+	  "BANNER BANNER BANNER BANNER " },
+	{ "a cloud's boot", "##boot\r\naliGenie_data\r\n", "INFO INFO " },
 	{ "version",
 	  "at version:release/V4.18_P2.19.1\r\n"
 	  "sdk version:release_bl_iot_sdk_1.6.36\r\n"
 	  "firmware version:V4.18_P1.4.4-e15d67b\r\n\r\nOK\r\n",
-	  "INFO(at version:release/V4.18_P2.19.1) "
-	  "INFO(sdk version:release_bl_iot_sdk_1.6.36) "
-	  "INFO(firmware version:V4.18_P1.4.4-e15d67b) OK ", TEXT },
+	  "BANNER(at version:release/V4.18_P2.19.1) "
+	  "BANNER(sdk version:release_bl_iot_sdk_1.6.36) "
+	  "BANNER(firmware version:V4.18_P1.4.4-e15d67b) OK ", TEXT },
 	{ "join", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n"
 	  "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_CONNECT OK WIFI_GOT_IP " },
 	{ "leave", "\r\n+EVENT:WIFI DISCONNECT\r\n"
@@ -268,12 +280,12 @@ static const struct sample samples[] = {
 	  "ready\r\n\r\n################################################\r\n"
 	  "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
 	  "connect success ConID=1\r\n\r\nOK\r\n>",
-	  "READY INFO WIFI_CONNECT WIFI_GOT_IP CONNECTED:1 OK " },
+	  "READY BANNER WIFI_CONNECT WIFI_GOT_IP CONNECTED:1 OK " },
 	{ "transparent at boot, no peer",
 	  "ready\r\n\r\n################################################\r\n"
 	  "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
 	  "\r\n+SOCKET:97\r\nERROR\r\n",
-	  "READY INFO WIFI_CONNECT WIFI_GOT_IP INFO ERROR:97,SOCKET " },
+	  "READY BANNER WIFI_CONNECT WIFI_GOT_IP INFO ERROR:97,SOCKET " },
 	{ "send 0", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
 	  "INFO ERROR:4,SOCKETSEND " },
 	{ "passive", "\r\n+EVENT:SocketDown,1,9\r\n", "PENDING:1,9 " },
@@ -715,7 +727,7 @@ static void parse_line_bounds(struct kunit *test)
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "arch:", 5);
 	memcpy(line + ATW_LINE_MAX, "\r\nOK\r\n", 6);
-	expect(test, r, 0, line, ATW_LINE_MAX + 6, "INFO OK ");
+	expect(test, r, 0, line, ATW_LINE_MAX + 6, "BANNER OK ");
 
 	line[ATW_LINE_MAX] = 'x';
 	memcpy(line + ATW_LINE_MAX + 1, "\r\nOK\r\n", 6);

@@ -51,6 +51,8 @@ FIXTURE_TEARDOWN(faults)
 	EXPECT_EQ(0, atw_sim("clear"));
 	EXPECT_EQ(0, atw_sim("silent off"));
 	EXPECT_EQ(0, atw_sim("link up"));
+	EXPECT_EQ(0, atw_sim("quirk banner=0"));
+	EXPECT_EQ(0, atw_sim("quirk mute-boot=0"));
 	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	EXPECT_EQ(0, atw_hold(HOLD_USUAL));
 }
@@ -338,6 +340,48 @@ TEST_F(faults, close_misheard)
 		ASSERT_EQ(1, atw_sim_stat("lost"));
 	}
 	EXPECT_TRUE(works_again());
+}
+
+/*
+ * A module that starts again without the word that it is ready and without an echo of
+ * what it is told, with the banner of other chips or none. Nobody sends anything.
+ */
+TEST_F(faults, reset_unsaid)
+{
+	static const char *const banner[] = { "quirk banner=2", "quirk banner=3" };
+	int fd, server, port, err;
+	unsigned int i;
+	long reboots;
+	char byte;
+
+	ASSERT_EQ(0, atw_sim("quirk mute-boot=1"));
+	server = atw_server(SOCK_STREAM, 4, &port);
+	ASSERT_LE(0, server);
+	for (i = 0; i < ARRAY_SIZE(banner); i++) {
+		ASSERT_EQ(0, atw_sim(banner[i]));
+		reboots = atw_stat(ATW_DEVICE, "reboots");
+		fd = atw_peer("echo");
+		ASSERT_LE(0, fd);
+		ASSERT_TRUE(atw_echo_works(fd, i, 300));
+		ASSERT_EQ(0, atw_sim("reset"));
+		ASSERT_EQ(-1, recv(fd, &byte, 1, 0));
+		err = errno;
+		/* It tells at least that it joins anew. */
+		EXPECT_TRUE(one_of(err, (int[]){ ECONNRESET, ENETDOWN, 0 })) {
+			TH_LOG("%s", atw_errno_name(err));
+		}
+		close(fd);
+		EXPECT_TRUE(works_again());
+		ASSERT_TRUE(atw_sim_has(1, LONG_MS));
+		fd = atw_client(server, port, "echo");
+		ASSERT_LE(0, fd);
+		EXPECT_TRUE(atw_echo_works(fd, i, 300));
+		close(fd);
+		if (!i) {
+			EXPECT_LT(reboots, atw_stat(ATW_DEVICE, "reboots"));
+		}
+	}
+	close(server);
 }
 
 TEST_F(faults, reset_dgram)

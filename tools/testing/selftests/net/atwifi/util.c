@@ -632,10 +632,10 @@ int atw_hold(int ms)
 	return atw_sim(command);
 }
 
-/* How often the driver may have asked for the state of the link, which is every 30 s. */
+/* What the driver may have asked by itself: for the link, and what there is, every 30 s. */
 long atw_link_polls(uint64_t since)
 {
-	return (atw_now_ms() - since) / 30000 + 1;
+	return ((atw_now_ms() - since) / 30000 + 1) * 2;
 }
 
 /* Write to a file of the kernel's; 0 or the errno. */
