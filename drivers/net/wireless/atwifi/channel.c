@@ -25,6 +25,8 @@
 #define ATW_UNKNOWN_TRIES	3
 /* Nothing interrupts that: who takes the device away waits for it. */
 #define ATW_DRAIN_TIMEOUT	(HZ / 4)
+/* Of the module's flash, which is guaranteed for some 100,000. */
+#define ATW_STORES_PER_HOUR	100
 /* Silence after which a payload that could be torn is taken as it stands. */
 #define ATW_TEAR_SILENCE	(HZ / 16 + 1)
 /* Nor so long in the middle of a payload where it is asked: an answer to AT is waited
@@ -689,6 +691,32 @@ int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd)
 }
 
 /**
+ * atw_channel_may_store() - may a command be run that writes to the module's flash?
+ * @ch: the channel
+ *
+ * Neither a module that restarts for ever nor a program of the administrator's is to
+ * wear it out.
+ *
+ * Context: the channel's thread.
+ * Return: true if so; it is counted. false: there were too many in this hour.
+ */
+bool atw_channel_may_store(struct atw_channel *ch)
+{
+	if (jiffies - ch->stored_since >= atw_timing.store) {
+		ch->stored_since = jiffies;
+		ch->stored = 0;
+	}
+	if (ch->stored > ATW_STORES_PER_HOUR)
+		return false;
+	if (ch->stored++ < ATW_STORES_PER_HOUR)
+		return true;
+	dev_warn(ch->dev,
+		 "%u writes to the module's flash within an hour, no more until it is over\n",
+		 ATW_STORES_PER_HOUR);
+	return false;
+}
+
+/**
  * atw_channel_nonce() - a command that no module knows and nobody can guess
  * @buf: for its text
  *
@@ -935,6 +963,7 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 	spin_lock_init(&ch->lock);
 	atw_parser_init(&ch->parser);
 	ch->rx_last = jiffies;
+	ch->stored_since = jiffies;
 
 	thread = kthread_create(atw_channel_thread, ch, "%s", dev_name(dev));
 	if (IS_ERR(thread))

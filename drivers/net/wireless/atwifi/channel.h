@@ -146,6 +146,7 @@ struct atw_channel_ops {
  * @said: the module's last complaint about a command that it does not know
  * @reset: the module has started again; no command runs until it is cleared
  * @owed: payload bytes that the module may still be waiting for
+ * @stored: writes to the module's flash since @stored_since; the thread's alone
  */
 struct atw_channel {
 	const struct atw_channel_ops	*ops;
@@ -175,6 +176,9 @@ struct atw_channel {
 	bool				writable;
 	u32				owed;
 
+	unsigned long			stored_since;
+	unsigned int			stored;
+
 	u64				tx_bytes;
 	u64				commands;
 	u64				timeouts;
@@ -197,6 +201,7 @@ void atw_channel_write_wakeup(struct atw_channel *ch);
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
+bool atw_channel_may_store(struct atw_channel *ch);
 int atw_channel_mark(struct atw_channel *ch, long timeout);
 int atw_channel_settle(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);

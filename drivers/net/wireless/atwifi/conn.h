@@ -397,6 +397,7 @@ bool atw_conns_work(struct atw_conns *cs);
 long atw_conns_next_work(struct atw_conns *cs);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
+void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_fail_all(struct atw_conns *cs, int err);
 void atw_conns_gone(struct atw_conns *cs);
 int atw_conns_set_active(struct atw_conns *cs);

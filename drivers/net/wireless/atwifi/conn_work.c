@@ -892,10 +892,12 @@ bool atw_conns_closing(struct atw_conns *cs)
 static int atw_conns_tell_mode(struct atw_conns *cs)
 {
 	bool passive = READ_ONCE(cs->want_passive);
-	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
-						    "AT+SOCKETRECVCFG=1",
-				  atw_timing.cmd);
+	int err = -EAGAIN;
 
+	if (atw_channel_may_store(cs->ch))
+		err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
+							"AT+SOCKETRECVCFG=1",
+				      atw_timing.cmd);
 	if (cs->active && (err || passive))
 		WRITE_ONCE(cs->mode_since, jiffies);
 	if (!cs->active && !err && !passive)
@@ -909,17 +911,18 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
  * @cs: the connections
  *
  * There is no query for the mode. In passive mode the module drops what it has
- * no memory for without a word, so the mode must be certain.
+ * no memory for without a word, so the mode should be certain. Where it is not, what
+ * is announced is fetched.
  *
  * Context: the channel's thread.
- * Return: 0, also where the firmware has no such mode; or as
- * atw_channel_exec().
+ * Return: 0, also where the firmware has no such mode, or its flash was written too
+ * often; or as atw_channel_exec().
  */
 int atw_conns_set_active(struct atw_conns *cs)
 {
 	int err = atw_conns_tell_mode(cs);
 
-	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+	return err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EAGAIN ? 0 : err;
 }
 
 /**
@@ -931,7 +934,8 @@ int atw_conns_set_active(struct atw_conns *cs)
  * what the module has yet is fetched before what it prints then.
  *
  * Context: the channel's thread.
- * Return: 0; -EOPNOTSUPP, the firmware has no modes; or as atw_channel_exec().
+ * Return: 0; -EOPNOTSUPP, the firmware has no modes; -EAGAIN, its flash was written too
+ * often; or as atw_channel_exec().
  */
 int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 {
@@ -945,9 +949,9 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EAGAIN) {
 		WRITE_ONCE(cs->want_passive, was);
-		return -EOPNOTSUPP;
+		return err == -EAGAIN ? err : -EOPNOTSUPP;
 	}
 	atw_conns_command_failed(cs, err);
 	return err;

@@ -91,6 +91,8 @@ static const char *atw_genl_reason(int err)
 		return "too many requests wait for the module";
 	case -EPROTO:
 		return "the module's answer makes no sense";
+	case -EAGAIN:
+		return "the module's flash was written too often in this hour";
 	default:
 		return NULL;
 	}
@@ -105,6 +107,8 @@ static int atw_genl_call(struct genl_info *info, struct atw_dev *adev,
 
 	if (err && completion_done(&call->done) && q->code)
 		atw_genl_say(info, atw_error_text(q->code));
+	else if (err && completion_done(&call->done) && q->why)
+		atw_genl_say(info, q->why);
 	else if (err)
 		atw_genl_say(info, atw_genl_reason(err));
 	return err;

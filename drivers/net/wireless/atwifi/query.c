@@ -56,6 +56,8 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	}
 	if (!memcmp(q->server, has, sizeof(has)))
 		return 0;
+	if (!atw_channel_may_store(&m->ch))
+		return -EAGAIN;
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
@@ -132,6 +134,8 @@ int atw_query_autott(struct atw_module *m, void *arg)
 	if (q->type == has.type && (!q->type || (q->port == has.port &&
 						 !strcmp(q->host, has.host))))
 		return 0;
+	if (!atw_channel_may_store(&m->ch))
+		return -EAGAIN;
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
@@ -159,6 +163,24 @@ static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return atw_raw_is_row(q->line, text);
 }
 
+static int atw_query_is_stream(const struct atw_conn_info *info, void *arg)
+{
+	return info->state <= ATW_CONN_OPEN && info->id &&
+	       info->type != ATW_TYPE_UDP_CLIENT &&
+	       info->type != ATW_TYPE_UDP_SERVER &&
+	       info->type != ATW_TYPE_TCP_SERVER &&
+	       info->type != ATW_TYPE_SSL_SERVER;
+}
+
+/*
+ * Does it print the names of networks as they are? A name has room for the header and the
+ * end of a payload, and for four bytes between them.
+ */
+static bool atw_query_is_scan(const char *line)
+{
+	return !strncmp(line, "AT+WSCAN", 8) && strncmp(line, "AT+WSCANOPT", 11);
+}
+
 int atw_query_raw(struct atw_module *m, void *arg)
 {
 	struct atw_query_raw *q = arg;
@@ -167,10 +189,18 @@ int atw_query_raw(struct atw_module *m, void *arg)
 		.row = atw_query_raw_row,
 		.priv = q,
 	};
+	bool scan = atw_query_is_scan(q->line);
 	int err;
 
+	if (scan && atw_conns_for_each(&m->conns, atw_query_is_stream, NULL)) {
+		q->query.why = "a network's name could write into a connection that is open";
+		return -EBUSY;
+	}
 	atw_line_start(&cmd.line, q->line);
 	err = atw_query_exec(m, &cmd, &q->query);
+	/* What was accepted meanwhile may have got words of a name. */
+	if (scan)
+		atw_conns_end_streams(&m->conns);
 	/* It may hold a password. */
 	memzero_explicit(&cmd.line, sizeof(cmd.line));
 	return err;

@@ -12,17 +12,19 @@
 /*
  * Each function below is for atw_call_new(); its argument is the structure of
  * the same name. Context: the channel's thread. Return: 0; -EOPNOTSUPP, this
- * firmware does not know the command; -EPROTO, its answer makes no sense; the
- * errno of the module's error number, with that in @query.code; or as
- * atw_module_exec().
+ * firmware does not know the command; -EPROTO, its answer makes no sense; -EAGAIN,
+ * its flash was written too often; -EBUSY, see @query.why; the errno of the module's
+ * error number, with that in @query.code; or as atw_module_exec().
  */
 
 /**
  * struct atw_query - the begin of all of them
  * @code: out: the module's number of a failure, 0 for none
+ * @why: out: what else is to be said of it, or NULL
  */
 struct atw_query {
-	u32	code;
+	u32		code;
+	const char	*why;
 };
 
 /**

@@ -57,6 +57,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	.cert = 10 * HZ,
 	/* The module takes 30 s to join a network, or not. */
 	.raw = 45 * HZ,
+	.store = 3600 * HZ,
 	/* Who calls may have to wait for a connect that runs. */
 	.call = 150 * HZ,
 	/* A name takes up to 20 s, and so does what the module may be doing before. A

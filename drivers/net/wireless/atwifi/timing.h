@@ -33,6 +33,7 @@
  * @ping: for the answer to an echo request
  * @cert: for the end of a certificate's way to the module
  * @raw: for the answer to a command of the administrator
+ * @store: in which the module's flash is written so many times at most
  * @call: for one's turn in the channel's queue, and the request itself
  * @genl: the same where a request comes by netlink
  * @genl_raw: the same for a command of the administrator
@@ -93,6 +94,7 @@ struct atw_timing {
 	unsigned long ping;
 	unsigned long cert;
 	unsigned long raw;
+	unsigned long store;
 	unsigned long call;
 	unsigned long genl;
 	unsigned long genl_raw;

@@ -354,6 +354,8 @@ int atw_uart_raise(struct atw_module *m)
 	    !m->ch.transport->ops->set_baud)
 		return 0;
 
+	if (!atw_channel_may_store(&m->ch))
+		return 0;
 	err = atw_uart_has_rate(m, want);
 	if (err == -EOPNOTSUPP) {
 		m->bad_baud = want;
@@ -409,6 +411,8 @@ int atw_uart_flow(struct atw_module *m)
 	if (!t->rtscts || m->no_flow)
 		return 0;
 	err = atw_uart_ask(m, "+UARTFLOWCONTROL", atw_timing.cmd, &has);
+	if (!err && has != ATW_FLOW_BOTH && !atw_channel_may_store(&m->ch))
+		return 0;
 	if (!err && has != ATW_FLOW_BOTH)
 		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=3",
 				      atw_timing.cmd);

@@ -343,8 +343,8 @@ static void channel_banner(struct kunit *test)
 	fake_finish(test, f);
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_ASSERT_EQ(test, 2U, f->nevents);
-	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
-	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[1]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_BANNER, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_BANNER, f->events[1]);
 }
 
 /* Lines that begin with "AT", and which of them is what was written. */

@@ -10,6 +10,8 @@
 
 #include "../conn_priv.h"
 #include "../module.h"
+#include "../query.h"
+#include "../timing.h"
 
 #define LIMIT	(60 * HZ)
 
@@ -506,6 +508,68 @@ static void module_asked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
 }
 
+static int runs(struct kunit *test, const char *line)
+{
+	struct atw_call *call = atw_call_new(sizeof(struct atw_query_raw), atw_query_raw);
+	struct fake *f = test->priv;
+	struct atw_query_raw *q;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	q = (struct atw_query_raw *)call->arg;
+	strscpy(q->line, line, sizeof(q->line));
+	err = atw_module_call(&f->m, call, LIMIT);
+	KUNIT_EXPECT_EQ(test, err == -EBUSY, !!q->query.why);
+	atw_call_put(call);
+	return err;
+}
+
+/* Networks' names are anybody's words: no scan while there are streams. */
+static void module_scan(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	KUNIT_EXPECT_EQ(test, -EBUSY, runs(test, "AT+WSCAN"));
+	KUNIT_EXPECT_EQ(test, -EBUSY, runs(test, "AT+WSCAN?"));
+	KUNIT_EXPECT_EQ(test, -EBUSY, runs(test, "AT+WSCAN=net"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WSCAN"));
+	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WSCANOPT?"));
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+
+	atw_conn_close(stream->c, true, 0);
+	eventually(test, READ_ONCE(stream->c->state) == ATW_CONN_DEAD);
+	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WSCAN"));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCAN\n"));
+	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
+/* The module's flash is not worn out, whoever is at fault. */
+static void module_flash(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i, before;
+	int err = 0;
+
+	for (i = 0; i < 200 && !err; i++)
+		err = atw_module_set_recv_mode(&f->m, i & 1);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, err);
+	KUNIT_EXPECT_EQ(test, 100U, told(f, 0, "AT+SOCKETRECVCFG"));
+	before = f->said_len;
+	/* It starts again, and says that it is in the wrong mode. */
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") && joined(f));
+	fake_say(f, "\r\n+EVENT:SocketDown,100,5\r\n");
+	eventually(test, told(f, before, "AT+SOCKETDEL=100"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKETRECVCFG"));
+
+	f->m.ch.stored_since = jiffies - atw_timing.store;
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
+}
+
 static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_sleeps),
 	KUNIT_CASE(module_sleeps_unanswered),
@@ -515,6 +579,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_banner_of_remote),
 	KUNIT_CASE(module_joins_twice),
 	KUNIT_CASE(module_asked),
+	KUNIT_CASE(module_scan),
+	KUNIT_CASE(module_flash),
 	{}
 };
 
