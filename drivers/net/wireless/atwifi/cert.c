@@ -234,8 +234,6 @@ static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 	struct sk_buff *skb;
 	int err;
 
-	if (!atw_channel_may_store(&m->ch))
-		return -EAGAIN;
 	skb = alloc_skb(len, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
@@ -295,8 +293,7 @@ static int atw_cert_store_call(struct atw_module *m, void *arg)
  *
  * Context: process context, not the channel's thread; a fatal signal ends it.
  * Return: 0, it is stored, and was read back except for the key; -EIO, the module
- * has not stored what it was given; -EAGAIN, its flash was written too often; or as
- * atw_module_call().
+ * has not stored what it was given; or as atw_module_call().
  */
 int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
 		   size_t len, long timeout)

@@ -694,8 +694,8 @@ int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd)
  * atw_channel_may_store() - may a command be run that writes to the module's flash?
  * @ch: the channel
  *
- * Neither a module that restarts for ever nor a program of the administrator's is to
- * wear it out.
+ * For what nobody asks for: a module that restarts for ever, or lies, is not to have its
+ * own worn out.
  *
  * Context: the channel's thread.
  * Return: true if so; it is counted. false: there were too many in this hour.

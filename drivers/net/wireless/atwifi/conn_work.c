@@ -892,12 +892,9 @@ bool atw_conns_closing(struct atw_conns *cs)
 static int atw_conns_tell_mode(struct atw_conns *cs)
 {
 	bool passive = READ_ONCE(cs->want_passive);
-	int err = -EAGAIN;
-
-	if (atw_channel_may_store(cs->ch))
-		err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
-							"AT+SOCKETRECVCFG=1",
-				      atw_timing.cmd);
+	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
+						    "AT+SOCKETRECVCFG=1",
+				  atw_timing.cmd);
 	if (cs->active && (err || passive))
 		WRITE_ONCE(cs->mode_since, jiffies);
 	if (!cs->active && !err && !passive)
@@ -920,9 +917,14 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
  */
 int atw_conns_set_active(struct atw_conns *cs)
 {
-	int err = atw_conns_tell_mode(cs);
+	int err;
 
-	return err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EAGAIN ? 0 : err;
+	if (!atw_channel_may_store(cs->ch)) {
+		cs->active = false;
+		return 0;
+	}
+	err = atw_conns_tell_mode(cs);
+	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
 /**
@@ -934,8 +936,7 @@ int atw_conns_set_active(struct atw_conns *cs)
  * what the module has yet is fetched before what it prints then.
  *
  * Context: the channel's thread.
- * Return: 0; -EOPNOTSUPP, the firmware has no modes; -EAGAIN, its flash was written too
- * often; or as atw_channel_exec().
+ * Return: 0; -EOPNOTSUPP, the firmware has no modes; or as atw_channel_exec().
  */
 int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 {
@@ -949,9 +950,9 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EAGAIN) {
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
 		WRITE_ONCE(cs->want_passive, was);
-		return err == -EAGAIN ? err : -EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	}
 	atw_conns_command_failed(cs, err);
 	return err;

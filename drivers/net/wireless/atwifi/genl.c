@@ -91,8 +91,6 @@ static const char *atw_genl_reason(int err)
 		return "too many requests wait for the module";
 	case -EPROTO:
 		return "the module's answer makes no sense";
-	case -EAGAIN:
-		return "the module's flash was written too often in this hour";
 	default:
 		return NULL;
 	}

@@ -56,8 +56,6 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	}
 	if (!memcmp(q->server, has, sizeof(has)))
 		return 0;
-	if (!atw_channel_may_store(&m->ch))
-		return -EAGAIN;
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
@@ -134,8 +132,6 @@ int atw_query_autott(struct atw_module *m, void *arg)
 	if (q->type == has.type && (!q->type || (q->port == has.port &&
 						 !strcmp(q->host, has.host))))
 		return 0;
-	if (!atw_channel_may_store(&m->ch))
-		return -EAGAIN;
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;

@@ -12,9 +12,9 @@
 /*
  * Each function below is for atw_call_new(); its argument is the structure of
  * the same name. Context: the channel's thread. Return: 0; -EOPNOTSUPP, this
- * firmware does not know the command; -EPROTO, its answer makes no sense; -EAGAIN,
- * its flash was written too often; -EBUSY, see @query.why; the errno of the module's
- * error number, with that in @query.code; or as atw_module_exec().
+ * firmware does not know the command; -EPROTO, its answer makes no sense; -EBUSY,
+ * see @query.why; the errno of the module's error number, with that in @query.code; or
+ * as atw_module_exec().
  */
 
 /**

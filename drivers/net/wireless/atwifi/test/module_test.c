@@ -550,23 +550,30 @@ static void module_scan(struct kunit *test)
 static void module_flash(struct kunit *test)
 {
 	struct fake *f = test->priv;
+	struct owner *dgram = &f->owner[0];
 	unsigned int i, before;
-	int err = 0;
+	char text[48];
 
-	for (i = 0; i < 200 && !err; i++)
-		err = atw_module_set_recv_mode(&f->m, i & 1);
-	KUNIT_EXPECT_EQ(test, -EAGAIN, err);
-	KUNIT_EXPECT_EQ(test, 100U, told(f, 0, "AT+SOCKETRECVCFG"));
+	opened(test, dgram, ATW_TYPE_UDP_CLIENT);
+	/* It says again and again that it is in the wrong mode. */
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,5\r\n", dgram->c->id);
+	for (i = 0; i < 200; i++) {
+		fake_say(f, text);
+		eventually(test, !READ_ONCE(f->m.conns.need_recvcfg));
+	}
+	/* What is asked for is done. */
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+SOCKETRECVCFG"));
+	/* It starts again. */
 	before = f->said_len;
-	/* It starts again, and says that it is in the wrong mode. */
 	fake_say(f, "\r\nready\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") && joined(f));
-	fake_say(f, "\r\n+EVENT:SocketDown,100,5\r\n");
-	eventually(test, told(f, before, "AT+SOCKETDEL=100"));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKETRECVCFG"));
 
 	f->m.ch.stored_since = jiffies - atw_timing.store;
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	before = f->said_len;
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") && joined(f));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
 }
 
