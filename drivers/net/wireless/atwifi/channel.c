@@ -910,10 +910,14 @@ static int atw_channel_thread(void *data)
 	struct atw_channel *ch = data;
 	long timeout;
 
-	while (!kthread_should_stop()) {
-		if (kthread_should_park()) {
+	for (;;) {
+		if (atw_channel_gone(ch)) {
 			if (ch->ops->last)
 				ch->ops->last(ch->ctx);
+			wait_event_idle(ch->wait, kthread_should_park() ||
+					kthread_should_stop());
+			if (kthread_should_stop())
+				return 0;
 			kthread_parkme();
 			continue;
 		}
@@ -933,9 +937,6 @@ static int atw_channel_thread(void *data)
 		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->kicked) ||
 					atw_channel_gone(ch), timeout);
 	}
-	if (ch->ops->last)
-		ch->ops->last(ch->ctx);
-	return 0;
 }
 
 /**
@@ -1005,6 +1006,17 @@ void atw_channel_stop(struct atw_channel *ch)
 {
 	atw_channel_set_dead(ch, true);
 	kthread_stop(ch->thread);
+}
+
+/**
+ * atw_channel_halt() - have both sides end what they do
+ * @ch: the channel, which is to be paused or stopped then
+ *
+ * Context: as atw_channel_stop(), but waits for nothing.
+ */
+void atw_channel_halt(struct atw_channel *ch)
+{
+	atw_channel_set_dead(ch, true);
 }
 
 /**

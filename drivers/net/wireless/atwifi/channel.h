@@ -189,6 +189,7 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 		      void *ctx, struct atw_transport *t, struct device *dev);
 void atw_channel_go(struct atw_channel *ch);
 void atw_channel_stop(struct atw_channel *ch);
+void atw_channel_halt(struct atw_channel *ch);
 void atw_channel_pause(struct atw_channel *ch);
 void atw_channel_resume(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);

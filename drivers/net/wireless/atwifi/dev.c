@@ -261,6 +261,9 @@ static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
 		atw_dev_asleep = true;
+		/* All at a time: it takes no longer than for one. */
+		list_for_each_entry(adev, &atw_dev_list, node)
+			atw_module_doze(&adev->module);
 		list_for_each_entry(adev, &atw_dev_list, node)
 			atw_dev_sleep(adev);
 		break;

@@ -619,6 +619,19 @@ void atw_module_stop(struct atw_module *m)
 }
 
 /**
+ * atw_module_doze() - begin to let go of the module, as atw_module_sleep()
+ * @m: the module, for which that is called then
+ *
+ * Context: process context; waits for nothing.
+ */
+void atw_module_doze(struct atw_module *m)
+{
+	/* A call that runs is to end with that. */
+	atw_calls_refuse(&m->calls, -ENETDOWN);
+	atw_channel_halt(&m->ch);
+}
+
+/**
  * atw_module_sleep() - let go of the module, until atw_module_wake()
  * @m: the module, after atw_module_start()
  *
@@ -630,8 +643,7 @@ void atw_module_stop(struct atw_module *m)
  */
 void atw_module_sleep(struct atw_module *m)
 {
-	/* A call that runs is to end with that. */
-	atw_calls_refuse(&m->calls, -ENETDOWN);
+	atw_module_doze(m);
 	atw_channel_pause(&m->ch);
 	atw_module_lose(m, ATW_MODULE_ASLEEP);
 }

@@ -98,6 +98,7 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 int atw_module_start(struct atw_module *m, struct atw_transport *t);
 void atw_module_go(struct atw_module *m);
 void atw_module_stop(struct atw_module *m);
+void atw_module_doze(struct atw_module *m);
 void atw_module_sleep(struct atw_module *m);
 void atw_module_wake(struct atw_module *m);
 int atw_module_queue(struct atw_module *m, struct atw_call *call);

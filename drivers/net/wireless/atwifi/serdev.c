@@ -286,6 +286,8 @@ static void atw_serdev_remove(struct serdev_device *serdev)
 
 	/* Ends what writes; bytes are received until the UART is closed. */
 	atw_dev_unregister(s->adev);
+	/* What a dead module does not let out is not waited for: it could be 30 s. */
+	serdev_device_write_flush(serdev);
 	serdev_device_close(serdev);
 	atw_dev_put(s->adev);
 	atw_serdev_power_off(s);
