@@ -160,12 +160,11 @@ static const struct atw_channel_ops cert_channel_ops = {
 	.event = cert_event,
 };
 
-/* What cannot be read back is not written either, and the module is looked after. */
-static void cert_no_answer(struct kunit *test)
+/* A module that takes calls; atw_channel_stop() ends it. */
+static struct cert_desk *cert_open(struct kunit *test)
 {
 	struct cert_desk *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
 	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
-	u8 buf[64];
 
 	KUNIT_ASSERT_NOT_NULL(test, d);
 	KUNIT_ASSERT_NOT_NULL(test, dev);
@@ -176,6 +175,15 @@ static void cert_no_answer(struct kunit *test)
 						   &d->m, &d->t, dev));
 	atw_channel_go(&d->m.ch);
 	atw_calls_refuse(&d->m.calls, 0);
+	return d;
+}
+
+/* What cannot be read back is not written either, and the module is looked after. */
+static void cert_no_answer(struct kunit *test)
+{
+	struct cert_desk *d = cert_open(test);
+	u8 buf[64];
+
 	KUNIT_EXPECT_EQ(test, -ENXIO,
 			atw_cert_store(&d->m, ATW_CERT_CA, (const u8 *)CERT,
 				       strlen(CERT), 60 * HZ));
@@ -207,20 +215,10 @@ static void cert_answers(struct kunit *test)
 		{ "\r\n+SSLCRET:2,3,abc\r\n\r\nOK\r\n", -EIO },
 		{ "\r\n+SSLCRET:1,9,123456789\r\n\r\nOK\r\n", -EMSGSIZE },
 	};
-	struct cert_desk *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
-	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct cert_desk *d = cert_open(test);
 	unsigned int i;
 	u8 buf[8];
 
-	KUNIT_ASSERT_NOT_NULL(test, d);
-	KUNIT_ASSERT_NOT_NULL(test, dev);
-	dev->init_name = "atwifi_test";
-	d->t.ops = &cert_transport_ops;
-	atw_module_init(&d->m, dev, NULL);
-	KUNIT_ASSERT_EQ(test, 0, atw_channel_start(&d->m.ch, &cert_channel_ops,
-						   &d->m, &d->t, dev));
-	atw_channel_go(&d->m.ch);
-	atw_calls_refuse(&d->m.calls, 0);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		d->answer = cases[i].answer;
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].result,
