@@ -768,25 +768,39 @@ static void *asker(void *arg)
 	return NULL;
 }
 
+/*
+ * The module connects to nobody, and does nothing else until atw_hold() says otherwise:
+ * the socket of that, -1 if it does not.
+ */
+static int hold_module(void)
+{
+	long commands = atw_stat(ATW_DEVICE, "commands");
+	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+
+	if (fd < 0 || atw_hold(HOLD_LONG))
+		return -1;
+	if (!atw_connect_hole(fd) || errno != EINPROGRESS) {
+		close(fd);
+		return -1;
+	}
+	while (atw_stat(ATW_DEVICE, "commands") == commands)
+		atw_pause_ms(10);
+	return fd;
+}
+
 /* Who asks while another request waits is not kept: the queue is an administrator's. */
 TEST_F(alone, asked_once)
 {
 	struct asker askers[2];
 	int fd, other, err, i, out[2];
-	long commands;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
-	other = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
-	ASSERT_LE(0, other);
 	/* The module has no time for either of them. */
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	commands = atw_stat(ATW_DEVICE, "commands");
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(other));
-	while (atw_stat(ATW_DEVICE, "commands") == commands)
-		atw_pause_ms(10);
+	other = hold_module();
+	ASSERT_LE(0, other);
 	ASSERT_EQ(0, pipe(out));
 	for (i = 0; i < 2; i++) {
 		askers[i] = (struct asker) { .fd = fd, .out = out[1] };
@@ -814,10 +828,8 @@ TEST_F(alone, ended_meanwhile)
 		SKIP(return, "no emulator");
 	fd = atw_peer("source 200 98 100 1000");
 	ASSERT_LE(0, fd);
-	other = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	other = hold_module();
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(other));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, releaser, &fd));
 	ret = set_tt(fd, 1);
 	err = errno;
