@@ -55,8 +55,6 @@
 #define ATW_TCP_RETRY		(HZ / 2)
 /* A program that is to be connected to is not far: 1, 2 and 4 s. */
 #define ATW_TCP_SYNS		2
-/* RFC 5925; the kernel has a name for it from 6.7 on. */
-#define ATW_TCPOPT_AO		29
 /* What the module has accepted; it has a few sockets in truth. */
 #define ATW_TCP_INCOMING_MAX	64
 /* The address of remotes that the module does not tell, RFC 7600: nobody's. */
@@ -579,31 +577,6 @@ drop:
 	kfree_skb(skb);
 }
 
-/*
- * Does it carry a signature? The remote would have to make one too, and nobody
- * can do that for it. @th: with its options.
- */
-static bool atw_tcp_is_signed(const struct tcphdr *th)
-{
-	const u8 *opt = (const u8 *)(th + 1);
-	int left = th->doff * 4 - sizeof(*th);
-
-	while (left > 0 && *opt != TCPOPT_EOL) {
-		if (*opt == TCPOPT_NOP) {
-			opt++;
-			left--;
-			continue;
-		}
-		if (left < 2 || opt[1] < 2)
-			return false;
-		if (*opt == TCPOPT_MD5SIG || *opt == ATW_TCPOPT_AO)
-			return true;
-		left -= opt[1];
-		opt += opt[1];
-	}
-	return false;
-}
-
 static void atw_tcp_refuse(struct atw_netdev *nd, struct sk_buff *syn)
 {
 	struct sk_buff *answer;
@@ -686,13 +659,9 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	struct atw_tcp *t;
 	bool up;
 
-	if (!pskb_may_pull(skb, ip_hdrlen(skb) + sizeof(*th)))
+	th = atw_packet_tcp(skb);
+	if (!th)
 		goto drop;
-	th = (const void *)ip_hdr(skb) + ip_hdrlen(skb);
-	if (th->doff < sizeof(*th) / 4 ||
-	    !pskb_may_pull(skb, ip_hdrlen(skb) + th->doff * 4))
-		goto drop;
-	th = (const void *)ip_hdr(skb) + ip_hdrlen(skb);
 	key.lport = th->source;
 	key.rport = th->dest;
 
@@ -700,7 +669,7 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	if (!flow) {
 		if (th->rst)
 			goto drop;
-		if (atw_tcp_is_syn(th) && atw_tcp_is_signed(th)) {
+		if (atw_tcp_is_syn(th) && atw_packet_is_signed(th)) {
 			atw_tcp_refuse(nd, skb);
 			goto drop;
 		}

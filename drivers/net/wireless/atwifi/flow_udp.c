@@ -16,7 +16,6 @@
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/jiffies.h>
-#include <linux/netfilter_ipv4.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -439,35 +438,6 @@ static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
 	return u;
 }
 
-/* Its length without headers, or -errno: it is no datagram. */
-static int atw_udp_len(struct sk_buff *skb)
-{
-	unsigned int off = ip_hdrlen(skb);
-	const struct udphdr *uh;
-	unsigned int len;
-
-	if (!pskb_may_pull(skb, off + sizeof(*uh)))
-		return -EINVAL;
-	uh = (const void *)ip_hdr(skb) + off;
-	len = ntohs(uh->len);
-	/* All that is a fragment of another one is too long for us anyway. */
-	if (ip_is_fragment(ip_hdr(skb)))
-		return ATW_DGRAM_MAX + 1;
-	if (len < sizeof(*uh) || len > skb->len - off)
-		return -EINVAL;
-	if (pskb_trim_rcsum(skb, off + len))
-		return -ENOMEM;
-	/* It may be that of a packet in this one, which was left to us. */
-	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
-		return -ENOMEM;
-	/* We are the last who can check it: it goes on without its header. */
-	uh = (const void *)ip_hdr(skb) + off;
-	if (uh->check && nf_ip_checksum(skb, NF_INET_LOCAL_IN, off,
-					IPPROTO_UDP))
-		return -EBADMSG;
-	return len - sizeof(*uh);
-}
-
 /**
  * atw_udp_xmit() - a datagram from a program, or a fragment of one
  * @nd: the device
@@ -484,7 +454,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	struct atw_udp *u;
 	int len;
 
-	len = atw_udp_len(skb);
+	len = atw_packet_udp_len(skb);
 	if (len > ATW_DGRAM_MAX) {
 		atomic64_inc(&nd->counters.udp_too_long);
 		answer = atw_packet_icmp_error(skb, ICMP_FRAG_NEEDED,

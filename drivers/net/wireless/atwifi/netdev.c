@@ -13,7 +13,6 @@
 #include <linux/ethtool.h>
 #include <linux/icmp.h>
 #include <linux/if_arp.h>
-#include <linux/if_vlan.h>
 #include <linux/inetdevice.h>
 #include <linux/iopoll.h>
 #include <linux/ip.h>
@@ -260,44 +259,13 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	return true;
 }
 
-/*
- * Take the Ethernet header off, and check the IP header as the next router would.
- * Whoever may send raw frames (a virtual machine on a bridge, AF_PACKET) says where
- * in them a checksum is to be put, too: not into what is checked here.
- */
-static bool atw_netdev_check(struct sk_buff *skb)
-{
-	const struct iphdr *iph;
-	unsigned int len, ihl;
-
-	if (!pskb_may_pull(skb, ETH_HLEN + sizeof(*iph)) ||
-	    eth_hdr(skb)->h_proto != htons(ETH_P_IP) ||
-	    skb_vlan_tag_present(skb))
-		return false;
-	skb_pull_rcsum(skb, ETH_HLEN);
-	skb_reset_network_header(skb);
-	iph = ip_hdr(skb);
-	if (iph->version != 4 || iph->ihl < 5 ||
-	    !pskb_may_pull(skb, iph->ihl * 4))
-		return false;
-	iph = ip_hdr(skb);
-	ihl = iph->ihl * 4;
-	len = ntohs(iph->tot_len);
-	if (len < ihl || skb->len < len || ip_fast_csum(iph, iph->ihl) ||
-	    pskb_trim_rcsum(skb, len))
-		return false;
-	skb_set_transport_header(skb, ihl);
-	return skb->ip_summed != CHECKSUM_PARTIAL ||
-	       skb_checksum_start_offset(skb) >= (int)ihl;
-}
-
 /* A packet with an Ethernet header, as it was transmitted. */
 static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 {
 	const struct iphdr *iph;
 
 	/* It may stay in a socket: that is no time to hold its sender's pages. */
-	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) || !atw_netdev_check(skb))
+	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) || !atw_packet_check(skb))
 		goto unknown;
 	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(skb))
 		goto unknown;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IPv4 packets that the network device makes up by itself: what a router or the
- * remote would have answered. They begin with their IP header, with room for an
- * Ethernet header before it.
+ * IPv4 packets. Those of programs are checked here: whoever may send raw frames (a
+ * virtual machine, AF_PACKET) chooses every byte of them. And there are those that
+ * the network device makes up by itself: what a router or the remote would have
+ * answered. They begin with their IP header, with room for an Ethernet header before
+ * it.
  */
 #include <linux/etherdevice.h>
 #include <linux/icmp.h>
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
+#include <linux/netfilter_ipv4.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/checksum.h>
@@ -24,6 +28,132 @@
 #define ATW_DNS_TC		0x02
 #define ATW_DNS_LABEL_MAX	63
 #define ATW_DNS_NAME_MAX	255
+
+/* RFC 5925; the kernel has a name for it from 6.7 on. */
+#define ATW_TCPOPT_AO		29
+
+/**
+ * atw_packet_check() - take the Ethernet header off, and check the IP header
+ * @skb: a frame as it was transmitted
+ *
+ * It is checked as the next router would. Whoever may send raw frames says where in
+ * them a checksum is to be put, too: not into what is checked here.
+ *
+ * Context: any.
+ * Return: true if it is an IPv4 packet: it is as long as its header says then, its
+ * network and transport headers are set, and the IP header can be read.
+ */
+bool atw_packet_check(struct sk_buff *skb)
+{
+	const struct iphdr *iph;
+	unsigned int len, ihl;
+
+	if (!pskb_may_pull(skb, ETH_HLEN + sizeof(*iph)) ||
+	    eth_hdr(skb)->h_proto != htons(ETH_P_IP) ||
+	    skb_vlan_tag_present(skb))
+		return false;
+	skb_pull_rcsum(skb, ETH_HLEN);
+	skb_reset_network_header(skb);
+	iph = ip_hdr(skb);
+	if (iph->version != 4 || iph->ihl < 5 ||
+	    !pskb_may_pull(skb, iph->ihl * 4))
+		return false;
+	iph = ip_hdr(skb);
+	ihl = iph->ihl * 4;
+	len = ntohs(iph->tot_len);
+	if (len < ihl || skb->len < len || ip_fast_csum(iph, iph->ihl) ||
+	    pskb_trim_rcsum(skb, len))
+		return false;
+	skb_set_transport_header(skb, ihl);
+	return skb->ip_summed != CHECKSUM_PARTIAL ||
+	       skb_checksum_start_offset(skb) >= (int)ihl;
+}
+
+/**
+ * atw_packet_tcp() - the TCP header of a packet
+ * @skb: begins with its IP header, which was checked
+ *
+ * Context: any.
+ * Return: the header, which can be read with its options; NULL: it is not all there.
+ */
+const struct tcphdr *atw_packet_tcp(struct sk_buff *skb)
+{
+	unsigned int off = ip_hdrlen(skb);
+	const struct tcphdr *th;
+
+	if (!pskb_may_pull(skb, off + sizeof(*th)))
+		return NULL;
+	th = (const void *)ip_hdr(skb) + off;
+	if (th->doff < sizeof(*th) / 4 || !pskb_may_pull(skb, off + th->doff * 4))
+		return NULL;
+	return (const void *)ip_hdr(skb) + off;
+}
+
+/**
+ * atw_packet_is_signed() - does a segment carry a signature?
+ * @th: its header, with its options
+ *
+ * The remote would have to make one too, and nobody can do that for it.
+ *
+ * Return: true if it does.
+ */
+bool atw_packet_is_signed(const struct tcphdr *th)
+{
+	const u8 *opt = (const u8 *)(th + 1);
+	int left = th->doff * 4 - sizeof(*th);
+
+	while (left > 0 && *opt != TCPOPT_EOL) {
+		if (*opt == TCPOPT_NOP) {
+			opt++;
+			left--;
+			continue;
+		}
+		if (left < 2 || opt[1] < 2)
+			return false;
+		if (*opt == TCPOPT_MD5SIG || *opt == ATW_TCPOPT_AO)
+			return true;
+		left -= opt[1];
+		opt += opt[1];
+	}
+	return false;
+}
+
+/**
+ * atw_packet_udp_len() - check a datagram
+ * @skb: begins with its IP header, which was checked; what is behind the datagram is
+ *	cut off
+ *
+ * Context: any.
+ * Return: its length without headers, which can be read; U16_MAX for a fragment of
+ * one; or -errno: it is none.
+ */
+int atw_packet_udp_len(struct sk_buff *skb)
+{
+	unsigned int off = ip_hdrlen(skb);
+	const struct udphdr *uh;
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, off + sizeof(*uh)))
+		return -EINVAL;
+	uh = (const void *)ip_hdr(skb) + off;
+	len = ntohs(uh->len);
+	/* All that is a fragment of another one is too long for us anyway. */
+	if (ip_is_fragment(ip_hdr(skb)))
+		return U16_MAX;
+	if (len < sizeof(*uh) || len > skb->len - off)
+		return -EINVAL;
+	if (pskb_trim_rcsum(skb, off + len))
+		return -ENOMEM;
+	/* It may be that of a packet in this one, which was left to us. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
+		return -ENOMEM;
+	/* We are the last who can check it: it goes on without its header. */
+	uh = (const void *)ip_hdr(skb) + off;
+	if (uh->check && nf_ip_checksum(skb, NF_INET_LOCAL_IN, off,
+					IPPROTO_UDP))
+		return -EBADMSG;
+	return len - sizeof(*uh);
+}
 
 /* A packet with its IP header; @len bytes follow, for the caller to fill. */
 static struct sk_buff *atw_packet(u8 proto, __be32 saddr, __be32 daddr,

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* IPv4 packets that the network device makes up by itself. */
+/* IPv4 packets: those of programs, and those that the network device makes up. */
 #ifndef _ATWIFI_PACKET_H
 #define _ATWIFI_PACKET_H
 
 #include <linux/skbuff.h>
 #include <linux/types.h>
 
-#include "flow.h"
+struct tcphdr;
 
+bool atw_packet_check(struct sk_buff *skb);
+const struct tcphdr *atw_packet_tcp(struct sk_buff *skb);
+bool atw_packet_is_signed(const struct tcphdr *th);
+int atw_packet_udp_len(struct sk_buff *skb);
 struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 				      u16 mtu);
 struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
