@@ -29,6 +29,8 @@ static void event(struct run *r, const struct atw_event *ev, u8 how)
 	};
 
 	note(r, what, sizeof(what));
+	if (r->p.name && ev->type != ATW_EV_LINE && ev->type != ATW_EV_DAMAGE)
+		DIE("event %d in a name", ev->type);
 	if (ev->text && strlen(ev->text) != ev->text_len &&
 	    ev->type != ATW_EV_DAMAGE)
 		DIE("the text of event %d has %zu bytes, not %zu", ev->type,
@@ -85,6 +87,7 @@ static u64 run(struct run *r, const u8 *data, size_t size, u8 how, u32 cut)
 	r->p.expect_final = how & 2;
 	r->p.expect_soon = how & 32;
 	r->p.tears = how & 4;
+	r->p.name = how & 64;
 	do {
 		/* In one piece, byte by byte, or anything between. */
 		end = size;

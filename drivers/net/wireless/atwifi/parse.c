@@ -1057,7 +1057,7 @@ static size_t atw_line_step(struct atw_parser *p, const u8 *buf, size_t len,
 				p->suspect = ATW_SUSPECT_NOTHING;
 				continue;
 			}
-			if (c == '>' && p->expect_prompt) {
+			if (c == '>' && p->expect_prompt && !p->name) {
 				p->suspect = ATW_SUSPECT_NOTHING;
 				p->blank = false;
 				ev->type = ATW_EV_PROMPT;
