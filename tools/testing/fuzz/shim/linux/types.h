@@ -17,6 +17,15 @@ typedef int64_t s64;
 typedef uint16_t __be16;
 typedef uint32_t __be32;
 
+/* Of the headers that are user space's as well. */
+typedef uint8_t __u8;
+typedef uint16_t __u16;
+typedef uint32_t __u32;
+typedef uint64_t __u64;
+typedef int32_t __s32;
+typedef uint16_t __sum16;
+typedef uint32_t __wsum;
+
 #define __packed	__attribute__((packed))
 
 #endif
