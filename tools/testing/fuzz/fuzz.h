@@ -10,6 +10,19 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
+/* How much of it was looked at; told at the end. */
+static u64 fuzz_bytes;
+
+static void fuzz_tell(void)
+{
+	fprintf(stderr, "stat::bytes: %llu\n", (unsigned long long)fuzz_bytes);
+}
+
+static __attribute__((constructor)) void fuzz_begin(void)
+{
+	atexit(fuzz_tell);
+}
+
 static const u8 *choice_data;
 static size_t choice_left;
 static u64 choice_state;
