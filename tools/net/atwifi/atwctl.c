@@ -76,6 +76,7 @@ static const struct out_field dev_fields[] = {
 	{ ATWIFI_A_DEV_GATEWAY, OUT_IPV4, .key = "gateway" },
 	{ ATWIFI_A_DEV_MAC, OUT_MAC, .key = "mac" },
 	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ ATWIFI_A_DEV_YIELD_AFTER, OUT_U32, .key = "yield_after" },
 	{ ATWIFI_A_DEV_STATS, OUT_NEST, .key = "stats", .nest = stats_fields },
 	{ }
 };
@@ -83,6 +84,12 @@ static const struct out_field dev_fields[] = {
 static const struct out_field mode_fields[] = {
 	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ }
+};
+
+static const struct out_field yield_fields[] = {
+	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_DEV_YIELD_AFTER, OUT_U32, .key = "yield_after" },
 	{ }
 };
 
@@ -414,6 +421,37 @@ static int cmd_recv_mode(int argc, char **argv)
 		out_json(obj, false);
 	} else {
 		puts(out_get(obj, "recv_mode", "-"));
+		json_object_put(obj);
+	}
+	return 0;
+}
+
+static int cmd_yield(int argc, char **argv)
+{
+	struct json_object *obj;
+	struct nl_msg *msg;
+	const char *after;
+	char *end;
+	long n;
+
+	if (argc) {
+		n = strtol(argv[0], &end, 10);
+		if (!strcmp(argv[0], "off"))
+			n = 0;
+		else if (*argv[0] < '0' || *argv[0] > '9' || *end || n < 1 || n > 3600)
+			errx(2, "'%s' is neither a time, 1 to 3600 seconds, nor off", argv[0]);
+		msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
+		ctl_put_u32(msg, ATWIFI_A_DEV_YIELD_AFTER, n);
+		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+	}
+	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, yield_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+	} else {
+		after = out_get(obj, "yield_after", "0");
+		puts(strcmp(after, "0") ? after : "off");
 		json_object_put(obj);
 	}
 	return 0;
@@ -787,6 +825,8 @@ static const struct command {
 	  "see or set its transparent mode after a start; none clears it" },
 	{ "recv-mode", cmd_recv_mode, 0, 1, "[active|passive]",
 	  "see or set what it does with what it receives" },
+	{ "yield", cmd_yield, 0, 1, "[SECONDS|off]",
+	  "see or set when its idle streams give way to others" },
 	{ "cert", cmd_cert, 1, 2, "ca|cert|key [FILE]",
 	  "see or store what it uses for TLS: PEM; -: from standard input" },
 	{ "at", cmd_at, 1, 1, "COMMAND",

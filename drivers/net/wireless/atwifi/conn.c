@@ -158,6 +158,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 			c->ops->opened(c, c->err, code);
 		break;
 	case ATW_CONN_OPEN:
+	case ATW_CONN_YIELDING:
 		c->state = ATW_CONN_CLOSING;
 		c->err = err;
 		if (err && err != -ENODEV)
@@ -295,6 +296,24 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
 	c->wish = max(c->wish, ATW_WISH_DRAIN);
 	if (c->conns)
 		atw_channel_kick(c->conns->ch);
+	spin_unlock(&c->lock);
+}
+
+/**
+ * atw_conn_yield() - another one needs its socket of the module more
+ * @c: the connection
+ *
+ * If nothing is on its way, in either direction, it is deleted in the module, and its
+ * owner is then told that it has ended in order. Bytes that come until the module has
+ * done that make it an end with an error. If something is on its way nothing happens.
+ *
+ * Context: any.
+ */
+void atw_conn_yield(struct atw_conn *c)
+{
+	spin_lock(&c->lock);
+	c->wish = max(c->wish, ATW_WISH_YIELD);
+	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 }
 
@@ -522,7 +541,7 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_hit(c, what)) {
-			if (c->state <= ATW_CONN_OPEN)
+			if (c->state <= ATW_CONN_YIELDING)
 				cs->resets += atw_conn_is_stream(c);
 			atw_conn_end(c, err, 0);
 		}

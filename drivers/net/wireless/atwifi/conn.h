@@ -75,6 +75,7 @@ enum atw_conn_state {
 	ATW_CONN_WAITING,	/* wants an id and a connect */
 	ATW_CONN_OPENING,	/* the connect is running */
 	ATW_CONN_OPEN,
+	ATW_CONN_YIELDING,	/* the same; in order, if nothing more comes */
 	ATW_CONN_CLOSING,	/* wants to be deleted in the module */
 	ATW_CONN_DEAD,		/* the module no longer knows it */
 };
@@ -82,10 +83,16 @@ enum atw_conn_state {
 /**
  * enum atw_conn_wish - what is to become of a connection
  * @ATW_WISH_STAY: somebody has it, or will
+ * @ATW_WISH_YIELD: it gives its socket away, if nothing is on its way
  * @ATW_WISH_DRAIN: it goes when what is queued is sent
  * @ATW_WISH_GO: it goes at once
  */
-enum atw_conn_wish { ATW_WISH_STAY, ATW_WISH_DRAIN, ATW_WISH_GO };
+enum atw_conn_wish {
+	ATW_WISH_STAY,
+	ATW_WISH_YIELD,
+	ATW_WISH_DRAIN,
+	ATW_WISH_GO,
+};
 
 /**
  * struct atw_conn - a connection, a server, or a seed: a connection that a
@@ -374,7 +381,7 @@ struct atw_conns {
 	/* counters, written under @lock or by the receive path alone */
 	u64			opened, failed, resets, overflows, damaged;
 	u64			passive, rx_bytes, tx_bytes;
-	u64			accepted, refused, cut;
+	u64			accepted, refused, cut, yielded;
 	u64			unexplained;
 };
 
@@ -387,6 +394,7 @@ bool atw_conn_acceptable(struct atw_conn *server);
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
 void atw_conn_drain(struct atw_conn *c, unsigned long linger);
+void atw_conn_yield(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 void atw_conn_put(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);

@@ -113,12 +113,22 @@ static inline bool atw_conn_wanted(const struct atw_conn *c)
  */
 static inline bool atw_conn_finished(const struct atw_conn *c)
 {
-	if (c->wish == ATW_WISH_STAY || c->sending)
+	if (c->wish <= ATW_WISH_YIELD || c->sending)
 		return false;
 	if (c->wish == ATW_WISH_GO || !c->tx_queued)
 		return true;
 	return (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c)) &&
 	       time_after(jiffies, c->close_by);
+}
+
+/* Is nothing on its way, in either direction? */
+static inline bool atw_conn_is_quiet(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	return !c->tx_queued && !c->sending && !c->fetch && c->announced <= 0 &&
+	       skb_queue_empty(&c->held) && skb_queue_empty(&c->unsure) &&
+	       !c->remote_closed && READ_ONCE(cs->rx_conn) != c;
 }
 
 /* There is nothing to do for it for so many jiffies. */

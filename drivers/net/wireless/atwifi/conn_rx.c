@@ -88,7 +88,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	}
 
 	spin_lock(&c->lock);
-	wanted = atw_conn_wanted(c) && !c->err && c->state <= ATW_CONN_OPEN;
+	wanted = atw_conn_wanted(c) && !c->err && c->state <= ATW_CONN_YIELDING;
 	spin_unlock(&c->lock);
 	if (wanted)
 		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
@@ -126,6 +126,19 @@ struct atw_held_cb {
 
 #define ATW_HELD_CB(skb)	((struct atw_held_cb *)(skb)->cb)
 
+/* Something comes for @c, which may be about to go since nothing did. */
+static void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->wish == ATW_WISH_YIELD)
+		c->wish = ATW_WISH_STAY;
+	if (c->state == ATW_CONN_YIELDING) {
+		cs->resets++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
 /* @len bytes wait in the module. */
 static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
@@ -133,6 +146,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 
 	lockdep_assert_held(&c->lock);
 
+	atw_conn_disturb(cs, c);
 	if (!READ_ONCE(cs->want_passive)) {
 		cs->passive++;
 		WRITE_ONCE(cs->need_recvcfg, true);
@@ -241,6 +255,7 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 {
 	lockdep_assert_held(&c->lock);
 
+	atw_conn_disturb(cs, c);
 	if (!atw_conn_wanted(c) || c->err || c->state > ATW_CONN_OPEN)
 		return skb;
 	cs->rx_bytes += skb->len;

@@ -328,6 +328,7 @@ static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
 	bool stuck = atw_conn_is_seed(c) && cs->profile == ATW_PROFILE_BW20;
 	u32 id = READ_ONCE(c->id);
+	bool quiet;
 	int err = 0;
 
 	if (id)
@@ -339,6 +340,12 @@ static void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
+	if (c->state == ATW_CONN_YIELDING) {
+		quiet = atw_conn_is_quiet(cs, c);
+		cs->yielded += quiet;
+		cs->resets += !quiet;
+		atw_conn_end(c, quiet ? 0 : -ECONNRESET, 0);
+	}
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */
 	cs->open_after = jiffies;
@@ -786,6 +793,11 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
 			atw_conn_end(c, 0, 0);
+		if (c->state == ATW_CONN_OPEN && c->wish == ATW_WISH_YIELD) {
+			c->wish = ATW_WISH_STAY;
+			if (atw_conn_is_quiet(cs, c) && atw_conn_is_stream(c))
+				c->state = ATW_CONN_YIELDING;
+		}
 		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c)) {
 			atw_conn_end(c, -ECONNABORTED, 0);
 			c->state = ATW_CONN_DEAD;
@@ -805,7 +817,8 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 					 c->state == ATW_CONN_WAITING)) {
 			if (time_before(c->not_before, cs->next_look))
 				cs->next_look = c->not_before;
-		} else if (c->state == ATW_CONN_CLOSING) {
+		} else if (c->state == ATW_CONN_CLOSING ||
+			   c->state == ATW_CONN_YIELDING) {
 			best = c;
 			*task = ATW_TASK_DELETE;
 		} else if (c->fetch && c->state == ATW_CONN_OPEN && !fetch) {

@@ -366,6 +366,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	atw_exposes_init(&adev->exposes);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
 	adev->module.conns.starved = atw_dev_starved;
+	adev->yield_after = ATW_YIELD_AFTER;
 	adev->net = get_net(net);
 	adev->dev.class = &atw_dev_class;
 	/* The core's own reference ends before that of who asks for its name. */

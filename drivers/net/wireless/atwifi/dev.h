@@ -13,6 +13,9 @@
 
 struct atw_netdev;
 
+/* What of a page has not been asked for by then is not asked for soon; in seconds. */
+#define ATW_YIELD_AFTER		2
+
 /**
  * struct atw_dev - a device "atwN"
  * @dev: reference-counted; the transport owns the first reference
@@ -22,6 +25,8 @@ struct atw_netdev;
  * @exposes: ports of the module behind which there are programs
  * @late: requests of genl.c that wait for the module
  * @asleep: it was let go of; dev.c's, under its lock
+ * @yield_after: streams of the network device that were idle for so many seconds may
+ *	be ended for others, 0: none is
  */
 struct atw_dev {
 	struct device		dev;
@@ -33,6 +38,7 @@ struct atw_dev {
 	struct atw_exposes	exposes;
 	atomic_t		late;
 	bool			asleep;
+	unsigned int		yield_after;
 };
 
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,

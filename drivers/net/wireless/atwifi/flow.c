@@ -4,9 +4,9 @@
  *
  * A module has few sockets, often five. A flow that finds them all in use waits
  * in a queue; whenever one may have become free one of them tries again, the first of
- * the user who has the fewest. Flows that are of little use meanwhile are ended for it:
- * those of UDP whose questions were answered, then half-closed ones of TCP, then those
- * whose answer is overdue; among these the one that was idle for the longest time first.
+ * the user who has the fewest. Flows that are of little use meanwhile are ended for it,
+ * in the order of enum atw_flow_worth; among equal ones the one that was idle for the
+ * longest time first.
  */
 #include <linux/in.h>
 #include <linux/jhash.h>
@@ -22,6 +22,15 @@
  * to limit (tcp_mem), what waits in the driver has budgets, see struct atw_netdev.
  */
 #define ATW_FLOWS_MAX	1024
+/* Flows that were idle for so long may be ended for others: those of datagrams, and
+ * half-closed ones.
+ */
+#define ATW_FLOW_UNUSED		(HZ / 4)
+/* Of streams it is set, for those that are known to be opened again when they are
+ * needed; others are given so many times as much, by what is known of them.
+ */
+#define ATW_FLOW_STAYS		5
+#define ATW_FLOW_LASTS		30
 
 static struct hlist_head *atw_flow_bucket(struct atw_flows *flows,
 					  const struct atw_flow_key *key)
@@ -299,57 +308,59 @@ void atw_flows_retry(struct atw_flows *flows)
 	}
 }
 
-/* The flow of a kind that is needed the least, with a reference. @soon: set if one
- * will be spare by itself.
- */
-static struct atw_flow *atw_flows_spare(struct atw_flows *flows, u32 proto,
-					bool asking, unsigned long idle,
-					bool *soon)
+/* For how long must a flow have been idle to be ended for others? */
+static unsigned long atw_flow_patience(enum atw_flow_worth worth, unsigned long stream_idle)
 {
-	struct atw_flow *flow, *best = NULL;
-	unsigned long was;
-	unsigned int i;
-
-	spin_lock_bh(&flows->lock);
-	for (i = 0; i < ATW_FLOW_BUCKETS; i++) {
-		hlist_for_each_entry(flow, &flows->bucket[i], node) {
-			if (flow->key.proto != proto)
-				continue;
-			was = flow->ops->spare(flow, asking);
-			if (was == ATW_FLOW_SOON) {
-				*soon = true;
-			} else if (was > idle) {
-				idle = was;
-				best = flow;
-			}
-		}
+	switch (worth) {
+	case ATW_FLOW_WEB:
+		return stream_idle;
+	case ATW_FLOW_IDLE:
+		return stream_idle * ATW_FLOW_STAYS;
+	case ATW_FLOW_LASTING:
+		return stream_idle * ATW_FLOW_LASTS;
+	default:
+		return ATW_FLOW_UNUSED;
 	}
-	if (best)
-		refcount_inc(&best->ref);
-	spin_unlock_bh(&flows->lock);
-	return best;
 }
 
 /**
  * atw_flows_evict() - end the flow that is needed the least
  * @flows: the table
- * @idle: jiffies for which it must have been idle
+ * @stream_idle: jiffies for which a stream must have been idle, 0: none is ended
  *
  * Context: process context or softirq.
  * Return: 0; -EAGAIN, one will be spare soon; -EBUSY, all are needed.
  */
-int atw_flows_evict(struct atw_flows *flows, unsigned long idle)
+int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle)
 {
-	struct atw_flow *flow;
+	enum atw_flow_worth worth, least = stream_idle ? ATW_FLOW_LASTING : ATW_FLOW_UNANSWERED;
+	struct atw_flow *flow, *best = NULL;
+	unsigned long idle, longest = 0;
 	bool soon = false;
+	unsigned int i;
 
-	flow = atw_flows_spare(flows, IPPROTO_UDP, false, idle, &soon) ?:
-	       atw_flows_spare(flows, IPPROTO_TCP, false, idle, &soon) ?:
-	       atw_flows_spare(flows, IPPROTO_UDP, true, idle, &soon);
-	if (!flow)
+	spin_lock_bh(&flows->lock);
+	for (i = 0; i < ATW_FLOW_BUCKETS; i++) {
+		hlist_for_each_entry(flow, &flows->bucket[i], node) {
+			idle = 0;
+			worth = flow->ops->worth(flow, &idle);
+			if (worth == ATW_FLOW_SOON)
+				soon = true;
+			if (worth > least || idle <= atw_flow_patience(worth, stream_idle) ||
+			    (best && worth == least && idle <= longest))
+				continue;
+			best = flow;
+			least = worth;
+			longest = idle;
+		}
+	}
+	if (best)
+		refcount_inc(&best->ref);
+	spin_unlock_bh(&flows->lock);
+	if (!best)
 		return soon ? -EAGAIN : -EBUSY;
-	flow->ops->end(flow);
-	atw_flow_put(flow);
+	best->ops->yield(best);
+	atw_flow_put(best);
 	return 0;
 }
 

@@ -33,8 +33,28 @@ struct atw_flow_key {
 	u32	proto;
 };
 
-/* It is needed, but that comes to an end by itself. */
-#define ATW_FLOW_SOON	ULONG_MAX
+/**
+ * enum atw_flow_worth - how much a flow is needed, from the least on
+ * @ATW_FLOW_ANSWERED: datagrams, and nobody waits for one
+ * @ATW_FLOW_HALF_CLOSED: a stream whose program has closed, or will send no more
+ * @ATW_FLOW_UNANSWERED: datagrams whose answer does not come
+ * @ATW_FLOW_WEB: an idle stream of a kind that is opened again when it is needed
+ * @ATW_FLOW_IDLE: an idle stream of no known kind
+ * @ATW_FLOW_LASTING: an idle stream that is expected to stay, or one side of which
+ *	waits for the other
+ * @ATW_FLOW_SOON: it is needed, but that comes to an end by itself
+ * @ATW_FLOW_NEEDED: it is not idle
+ */
+enum atw_flow_worth {
+	ATW_FLOW_ANSWERED,
+	ATW_FLOW_HALF_CLOSED,
+	ATW_FLOW_UNANSWERED,
+	ATW_FLOW_WEB,
+	ATW_FLOW_IDLE,
+	ATW_FLOW_LASTING,
+	ATW_FLOW_SOON,
+	ATW_FLOW_NEEDED,
+};
 
 /**
  * struct atw_flow_ops - what kinds of flows differ in
@@ -44,16 +64,16 @@ struct atw_flow_key {
  * @retry: a socket of the module may be free: try again
  * @end: end soon; the flow leaves the table by itself. May be under the table's
  *	lock
- * @spare: could it be given up for another one? Returns for how long it was
- *	idle in jiffies, 0: it is needed, or ATW_FLOW_SOON. @asking: the answer is
- *	for flows that wait for an answer, else for all others. Under the table's
- *	lock
+ * @yield: likewise, for another one, if it is still idle
+ * @worth: how much is it needed, and for how many jiffies was it idle? Under the
+ *	table's lock
  * @release: free what the flow holds, the last reference is gone
  */
 struct atw_flow_ops {
 	void (*retry)(struct atw_flow *flow);
 	void (*end)(struct atw_flow *flow);
-	unsigned long (*spare)(struct atw_flow *flow, bool asking);
+	void (*yield)(struct atw_flow *flow);
+	enum atw_flow_worth (*worth)(struct atw_flow *flow, unsigned long *idle);
 	void (*release)(struct atw_flow *flow);
 };
 
@@ -120,7 +140,7 @@ void atw_flow_put(struct atw_flow *flow);
 void atw_flow_wait(struct atw_flow *flow);
 bool atw_flow_first(struct atw_flow *flow);
 void atw_flow_done_waiting(struct atw_flow *flow);
-int atw_flows_evict(struct atw_flows *flows, unsigned long idle);
+int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle);
 unsigned int atw_flows_count(struct atw_flows *flows, u32 proto);
 void atw_flows_retry(struct atw_flows *flows);
 

@@ -94,6 +94,7 @@ enum atw_tcp_state {
  * @incoming: the remote has connected, not the program. Constant
  * @gone: not in the table any more
  * @ending: is to end soon; any context
+ * @yielding: likewise, if it is of little use
  */
 struct atw_tcp {
 	struct atw_flow		flow;
@@ -109,6 +110,7 @@ struct atw_tcp {
 	bool			incoming;
 	bool			gone;
 	bool			ending;
+	bool			yielding;
 };
 
 static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
@@ -345,11 +347,11 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 		break;
 	}
 	mutex_unlock(&t->mutex);
-	if (!err)
-		return;
+	/* The next one that waits may find something that can be ended for it. */
 	if (err != -ENOBUFS)
 		atw_flows_retry(&nd->flows);
-	atw_flow_put(&t->flow);
+	if (err)
+		atw_flow_put(&t->flow);
 }
 
 static void atw_tcp_ended(struct atw_relay *r, int err)
@@ -405,6 +407,20 @@ static void atw_tcp_connect(struct atw_tcp *t)
 	atw_tcp_tick(t, ATW_TCP_TICK);
 }
 
+/* Another one needs the socket of the module. */
+static void atw_tcp_step_yield(struct atw_tcp *t)
+{
+	lockdep_assert_held(&t->mutex);
+
+	if (!READ_ONCE(t->yielding))
+		return;
+	WRITE_ONCE(t->yielding, false);
+	if (t->relay && atw_relay_spare(t->relay))
+		atw_relay_abort(t->relay);
+	else if (t->relay)
+		atw_relay_yield(t->relay);
+}
+
 static void atw_tcp_step(struct atw_tcp *t)
 {
 	unsigned long age = jiffies - t->since;
@@ -453,8 +469,10 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_drop(t);
 		break;
 	case ATW_TCP_UP:
-		if (t->attached)
+		if (t->attached) {
+			atw_tcp_step_yield(t);
 			return;
+		}
 		if (age < atw_timing.tcp_handshake)
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
@@ -496,12 +514,57 @@ static void atw_tcp_end(struct atw_flow *flow)
 	atw_tcp_wake(t);
 }
 
-static unsigned long atw_tcp_spare(struct atw_flow *flow, bool asking)
+static void atw_tcp_yield(struct atw_flow *flow)
 {
-	/* With softirqs off its memory stays, though it may end meanwhile. */
-	struct atw_relay *r = READ_ONCE(to_atw_tcp(flow)->relay);
+	struct atw_tcp *t = to_atw_tcp(flow);
 
-	return r && !asking ? atw_relay_spare(r) : 0;
+	WRITE_ONCE(t->yielding, true);
+	atw_tcp_wake(t);
+}
+
+/* What does an idle stream to a service mean to its program? @port: of the service. */
+static enum atw_flow_worth atw_tcp_port_worth(__be16 port)
+{
+	switch (ntohs(port)) {
+	case 80:	/* HTTP */
+	case 443:
+	case 3128:
+	case 8000:
+	case 8080:
+	case 8443:
+		return ATW_FLOW_WEB;
+	case 22:	/* somebody sits there, or things are told as they happen */
+	case 23:
+	case 1883:
+	case 3389:
+	case 5222:
+	case 5900:
+	case 8883:
+		return ATW_FLOW_LASTING;
+	default:
+		return ATW_FLOW_IDLE;
+	}
+}
+
+static enum atw_flow_worth atw_tcp_worth(struct atw_flow *flow, unsigned long *idle)
+{
+	struct atw_tcp *t = to_atw_tcp(flow);
+	/* With softirqs off its memory stays, though it may end meanwhile. */
+	struct atw_relay *r = READ_ONCE(t->relay);
+	bool asked;
+
+	if (!r)
+		return ATW_FLOW_NEEDED;
+	*idle = atw_relay_spare(r);
+	if (*idle)
+		return ATW_FLOW_HALF_CLOSED;
+	*idle = atw_relay_idle(r, &asked);
+	if (!*idle)
+		return ATW_FLOW_NEEDED;
+	/* The server owes an answer. */
+	if (asked != t->incoming)
+		return ATW_FLOW_LASTING;
+	return atw_tcp_port_worth(t->incoming ? flow->key.lport : flow->key.rport);
 }
 
 static void atw_tcp_release(struct atw_flow *flow)
@@ -519,7 +582,8 @@ static void atw_tcp_release(struct atw_flow *flow)
 static const struct atw_flow_ops atw_tcp_flow_ops = {
 	.retry		= atw_tcp_retry,
 	.end		= atw_tcp_end,
-	.spare		= atw_tcp_spare,
+	.yield		= atw_tcp_yield,
+	.worth		= atw_tcp_worth,
 	.release	= atw_tcp_release,
 };
 

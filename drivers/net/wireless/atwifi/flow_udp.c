@@ -270,7 +270,7 @@ static void atw_udp_up(struct atw_udp *u)
 	}
 	if (u->talk == ATW_UDP_SENDING && !atw_conn_unsent(u->conn)) {
 		WRITE_ONCE(u->asked, jiffies);
-		/* For the acquire of atw_udp_spare(). */
+		/* For the acquire of atw_udp_worth(). */
 		smp_store_release(&u->talk, ATW_UDP_ASKED);
 	}
 }
@@ -323,8 +323,10 @@ static void atw_udp_step(struct atw_udp *u)
 			err = 0;
 		}
 	} else if (u->conn && u->opened) {
-		if (u->waits)
+		if (u->waits) {
 			atw_flow_done_waiting(&u->flow);
+			atw_flows_retry(&u->flow.nd->flows);
+		}
 		u->waits = false;
 		atw_udp_down(u);
 		/* Whatever the reason was, the next datagram opens it again. */
@@ -368,31 +370,26 @@ static void atw_udp_end(struct atw_flow *flow)
 	atw_udp_wake(u);
 }
 
-static unsigned long atw_udp_spare(struct atw_flow *flow, bool asking)
+static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *idle)
 {
 	struct atw_udp *u = to_atw_udp(flow);
 	unsigned long used = READ_ONCE(u->used);
-	long idle = jiffies - used;	/* which may be renewed meanwhile */
+	long unused = jiffies - used;	/* which may be renewed meanwhile */
 
+	*idle = max(unused, 0L);
 	if (!READ_ONCE(u->opened) || !skb_queue_empty_lockless(&u->up))
-		return 0;
+		return ATW_FLOW_NEEDED;
 	/* Then @asked can be seen. */
 	switch (smp_load_acquire(&u->talk)) {
 	case ATW_UDP_ANSWERED:
-		if (asking)
-			return 0;
-		break;
-	case ATW_UDP_SENDING:
-		return 0;
+		return ATW_FLOW_ANSWERED;
 	case ATW_UDP_ASKED:
-		if (!asking)
-			return 0;
 		/* Patience ends: there is no answer to who only tells. */
-		if (jiffies - READ_ONCE(u->asked) < atw_timing.udp_patience)
-			return ATW_FLOW_SOON;
-		break;
+		return jiffies - READ_ONCE(u->asked) < atw_timing.udp_patience ?
+		       ATW_FLOW_SOON : ATW_FLOW_UNANSWERED;
+	default:
+		return ATW_FLOW_NEEDED;
 	}
-	return max(idle, 0L);
 }
 
 static void atw_udp_release(struct atw_flow *flow)
@@ -409,7 +406,8 @@ static void atw_udp_release(struct atw_flow *flow)
 static const struct atw_flow_ops atw_udp_flow_ops = {
 	.retry		= atw_udp_retry,
 	.end		= atw_udp_end,
-	.spare		= atw_udp_spare,
+	.yield		= atw_udp_end,
+	.worth		= atw_udp_worth,
 	.release	= atw_udp_release,
 };
 

@@ -251,6 +251,7 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, READ_ONCE(m->addr)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
 			      READ_ONCE(m->gateway)) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_YIELD_AFTER, READ_ONCE(adev->yield_after)) ||
 	    atw_genl_put_module(skb, m))
 		return -EMSGSIZE;
 	return atw_genl_put_stats(skb, m);
@@ -324,6 +325,7 @@ static u32 atw_genl_conn_state(const struct atw_conn_info *info)
 		return ATWIFI_SOCKET_STATE_OPENING;
 	case ATW_CONN_OPEN:
 		return ATWIFI_SOCKET_STATE_OPEN;
+	case ATW_CONN_YIELDING:
 	case ATW_CONN_CLOSING:
 		return ATWIFI_SOCKET_STATE_CLOSING;
 	default:
@@ -439,24 +441,42 @@ static int atw_genl_ask(struct genl_info *info, int attr, struct atw_call *call,
 	return err;
 }
 
-static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, u32 mode)
 {
-	const struct nlattr *mode = info->attrs[ATWIFI_A_DEV_RECV_MODE];
 	struct atw_query_recv_mode *q;
 	struct atw_call *call;
 	int err;
 
-	if (!mode) {
-		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
-		return -EINVAL;
-	}
 	call = atw_call_new(sizeof(*q), atw_query_recv_mode);
 	if (!call)
 		return -ENOMEM;
 	q = (struct atw_query_recv_mode *)call->arg;
-	q->passive = nla_get_u32(mode) == ATWIFI_RECV_MODE_PASSIVE;
-	err = atw_genl_ask(info, ATWIFI_A_DEV_NAME, call, atw_timing.genl);
+	q->passive = mode == ATWIFI_RECV_MODE_PASSIVE;
+	err = atw_genl_call(info, adev, call, atw_timing.genl);
 	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *yield_after = info->attrs[ATWIFI_A_DEV_YIELD_AFTER];
+	const struct nlattr *mode = info->attrs[ATWIFI_A_DEV_RECV_MODE];
+	struct atw_dev *adev;
+	int err = 0;
+
+	if (!mode && !yield_after) {
+		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
+		return -EINVAL;
+	}
+	adev = atw_genl_dev(info, ATWIFI_A_DEV_NAME);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	/* First what can fail. */
+	if (mode)
+		err = atw_genl_set_recv_mode(info, adev, nla_get_u32(mode));
+	if (!err && yield_after)
+		WRITE_ONCE(adev->yield_after, nla_get_u32(yield_after));
+	atw_dev_put(adev);
 	return err;
 }
 
@@ -1070,9 +1090,10 @@ static const struct nla_policy atwifi_dev_get_nl_policy[ATWIFI_A_DEV_NAME + 1] =
 	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
 };
 
-static const struct nla_policy atwifi_dev_set_nl_policy[ATWIFI_A_DEV_RECV_MODE + 1] = {
+static const struct nla_policy atwifi_dev_set_nl_policy[ATWIFI_A_DEV_YIELD_AFTER + 1] = {
 	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_DEV_RECV_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[ATWIFI_A_DEV_YIELD_AFTER] = NLA_POLICY_MAX(NLA_U32, 3600),
 };
 
 static const struct nla_policy atwifi_dns_get_nl_policy[ATWIFI_A_DNS_DEV + 1] = {

@@ -38,8 +38,7 @@
 /* Echo requests that wait for the module, and their part of its time, inverse. */
 #define ATW_PINGS_MAX	4
 #define ATW_PING_PART	4
-/* Flows that were idle for so long may be ended for others; one at a time. */
-#define ATW_EVICT_IDLE	(HZ / 4)
+/* Flows are ended for others one at a time. */
 #define ATW_EVICT_PAUSE	(HZ / 5)
 
 /**
@@ -441,6 +440,7 @@ static const char atw_netdev_others[][ETH_GSTRING_LEN] = {
 	"resets",
 	"overflows",
 	"damaged",
+	"yielded",
 };
 
 static int atw_netdev_count_id(const struct atw_conn_info *info, void *arg)
@@ -486,6 +486,7 @@ static void atw_netdev_get_stats(struct net_device *dev,
 	*data++ = READ_ONCE(cs->resets);
 	*data++ = READ_ONCE(cs->overflows);
 	*data++ = READ_ONCE(cs->damaged);
+	*data++ = READ_ONCE(cs->yielded);
 	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
 		data[i] = atomic64_read((const void *)&nd->counters +
 					atw_netdev_stats[i].offset);
@@ -657,7 +658,7 @@ bool atw_netdev_starved(struct atw_netdev *nd)
 
 	if (jiffies - nd->evicted < ATW_EVICT_PAUSE)
 		return true;
-	err = atw_flows_evict(&nd->flows, ATW_EVICT_IDLE);
+	err = atw_flows_evict(&nd->flows, READ_ONCE(nd->adev->yield_after) * HZ);
 	if (err)
 		return err == -EAGAIN;
 	nd->evicted = jiffies;

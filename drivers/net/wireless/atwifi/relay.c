@@ -173,6 +173,7 @@ static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
 	tcp_sock_set_nodelay(sk);
 
 	r->there = jiffies;
+	WRITE_ONCE(r->moved, jiffies);
 	write_lock_bh(&sk->sk_callback_lock);
 	r->data_ready = sk->sk_data_ready;
 	r->write_space = sk->sk_write_space;
@@ -246,6 +247,13 @@ static void atw_relay_over(struct atw_relay *r, int err)
 		r->ops->opened(r, err);
 }
 
+/* A byte passes; @asked: of the program. */
+static void atw_relay_moved(struct atw_relay *r, bool asked)
+{
+	WRITE_ONCE(r->moved, jiffies);
+	WRITE_ONCE(r->asked, asked);
+}
+
 /*
  * Remote -> program. Returns 1 when all is written, 0 when the socket has no
  * room, of which it will tell, or -errno.
@@ -262,6 +270,7 @@ static int atw_relay_down(struct atw_relay *r)
 		struct kvec iov = { .iov_base = skb->data, .iov_len = skb->len };
 
 		r->heard = jiffies;
+		atw_relay_moved(r, false);
 		n = kernel_sendmsg(r->sock, &msg, &iov, 1, skb->len);
 		if (n < 0 || n < skb->len) {
 			if (n > 0)
@@ -319,6 +328,7 @@ static int atw_relay_up(struct atw_relay *r)
 			return n && n != -EAGAIN ? n : 0;
 		}
 		skb_put(skb, n);
+		atw_relay_moved(r, true);
 		if (atw_conn_send(r->conn, skb)) {
 			/* Why, is about to be told; it may be an end in order. */
 			kfree_skb(skb);
@@ -435,6 +445,25 @@ static unsigned long atw_relay_unanswered(struct atw_relay *r)
 	return unacked ? max(jiffies - r->there, 1UL) : 0;
 }
 
+/*
+ * Another one needs the socket of the module. Nothing of this one may be lost by that:
+ * what comes while it is being deleted makes its end an error.
+ */
+static void atw_relay_do_yield(struct atw_relay *r)
+{
+	struct sock *sk = r->sock->sk;
+	bool quiet;
+
+	lock_sock(sk);
+	quiet = sk->sk_state == TCP_ESTABLISHED && tcp_inq(sk) <= 0 &&
+		tcp_sk(sk)->write_seq == tcp_sk(sk)->snd_una;
+	release_sock(sk);
+	if (quiet && skb_queue_empty_lockless(&r->rxq) && !atw_conn_unsent(r->conn))
+		atw_conn_yield(r->conn);
+	else
+		WRITE_ONCE(r->moved, jiffies);
+}
+
 static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
@@ -455,6 +484,11 @@ static void atw_relay_move(struct atw_relay *r)
 	err = drained < 0 ? drained : 0;
 	if (!err && !closed)
 		err = atw_relay_up(r);
+	if (READ_ONCE(r->yield)) {
+		WRITE_ONCE(r->yield, false);
+		if (!err && !closed)
+			atw_relay_do_yield(r);
+	}
 	if (!err && closed && drained > 0)
 		err = atw_relay_finish(r);
 
@@ -653,6 +687,8 @@ void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port)
 void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
 {
 	r->owner = owner;
+	/* Whom the remote has connected to owes it nothing yet. */
+	r->asked = true;
 	atw_relay_hold_sock(r, sock);
 	WRITE_ONCE(r->sock, sock);
 	/* For the acquire of atw_relay_run(). */
@@ -685,6 +721,18 @@ void atw_relay_abort(struct atw_relay *r)
 }
 
 /**
+ * atw_relay_yield() - end in order, if nothing is on its way
+ * @r: the relay, whose connection another one needs
+ *
+ * Context: any; the end is told later.
+ */
+void atw_relay_yield(struct atw_relay *r)
+{
+	WRITE_ONCE(r->yield, true);
+	atw_relay_wake(r);
+}
+
+/**
  * atw_relay_spare() - could its connection be given up?
  * @r: the relay
  *
@@ -699,6 +747,24 @@ unsigned long atw_relay_spare(struct atw_relay *r)
 
 	return READ_ONCE(r->fin_in) && !READ_ONCE(r->unsent) &&
 	       !READ_ONCE(r->closed) ? max(idle, 0L) : 0;
+}
+
+/**
+ * atw_relay_idle() - for how long has no byte passed?
+ * @r: the relay
+ * @asked: set if the last one was the program's, else it was the remote's
+ *
+ * Context: as atw_relay_spare().
+ * Return: jiffies; 0: a byte has just passed, or it is about to end.
+ */
+unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
+{
+	unsigned long moved = READ_ONCE(r->moved);
+	long idle = jiffies - moved;	/* which may be renewed meanwhile */
+
+	*asked = READ_ONCE(r->asked);
+	return READ_ONCE(r->sock) && !READ_ONCE(r->fin_in) && !READ_ONCE(r->closed) &&
+	       !READ_ONCE(r->yield) ? max(idle, 0L) : 0;
 }
 
 int __init atw_relay_init(void)

@@ -43,7 +43,7 @@ struct atw_relay_ops {
  * @rxq: received and not yet written to the socket; its lock protects @rx_mem
  * @rx_mem: what @rxq occupies
  * @ready: @conn is set, work may begin
- * @opened, @open_err, @closed, @close_err, @abort: what the work is to see.
+ * @opened, @open_err, @closed, @close_err, @abort, @yield: what the work is to see.
  *	A word comes before the flag that tells of it, by release and acquire: the
  *	work may be running already
  * @told: @ops->opened was called. From here on the work's alone
@@ -56,6 +56,9 @@ struct atw_relay_ops {
  * @unsent: the program's FIN has come, but not all before it is with the module
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
+ * @moved: when the last byte passed, in either direction, or the connection was seen
+ *	not to be idle
+ * @asked: it was the program's
  * @there: when @answered was seen to change, or nothing waited to be acknowledged
  * @answered: when the program's machine acknowledged something, as TCP says it
  */
@@ -79,6 +82,7 @@ struct atw_relay {
 	bool				opened;
 	bool				closed;
 	bool				abort;
+	bool				yield;
 
 	bool				told;
 	bool				over;
@@ -88,6 +92,8 @@ struct atw_relay {
 	bool				lost;
 	bool				unsent;
 	unsigned long			heard;
+	unsigned long			moved;
+	bool				asked;
 	unsigned long			there;
 	u32				answered;
 
@@ -108,7 +114,9 @@ void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port);
 void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock);
 void atw_relay_refuse(struct atw_relay *r);
 void atw_relay_abort(struct atw_relay *r);
+void atw_relay_yield(struct atw_relay *r);
 unsigned long atw_relay_spare(struct atw_relay *r);
+unsigned long atw_relay_idle(struct atw_relay *r, bool *asked);
 void atw_relay_put(struct atw_relay *r);
 
 extern struct workqueue_struct *atw_relay_wq;

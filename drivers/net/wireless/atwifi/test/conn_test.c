@@ -884,6 +884,74 @@ static void conn_drains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.cut);
 }
 
+/* Who has nothing on its way is deleted first, and then told of an end in order. */
+static void conn_yields(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	atw_conn_yield(o->c);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, V_DEL, f->notes[0].verb);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.yielded);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.resets);
+}
+
+/* Who sends or receives before its turn comes is not idle. */
+static void conn_yields_no_more(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	atw_conn_yield(o[0].c);
+	queue(test, &o[0], 100);
+	atw_conn_yield(o[1].c);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &o[1]);
+	KUNIT_EXPECT_EQ(test, 5U, o[1].got_len);
+	open_gate(f, true);
+	sent(test, &o[0]);
+	queue(test, &o[1], 100);
+	sent(test, &o[1]);
+	KUNIT_EXPECT_EQ(test, 2U, f->nnotes);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+	close_all(test, 2);
+}
+
+/* What the remote sends until the module has deleted it is missed: no end in order. */
+static void conn_yields_too_late(struct kunit *test)
+{
+	static const char *const says[] = {
+		"\r\n+EVENT:SocketDown,%u,5,hello\r\n",
+		"\r\n+EVENT:SocketDown,%u,5\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char text[64];
+	unsigned int i;
+
+	opened(test, ARRAY_SIZE(says), ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	for (i = 0; i < ARRAY_SIZE(says); i++) {
+		snprintf(text, sizeof(text), says[i], o[i].c->id);
+		f->before_del = text;
+		atw_conn_yield(o[i].c);
+		eventually(test, READ_ONCE(o[i].closed));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o[i].close_err);
+		KUNIT_EXPECT_EQ(test, 0U, o[i].got_len);
+	}
+	eventually(test, list_empty_careful(&f->conns.list));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+}
+
 /* Where it cannot be there is nobody to be told: it is counted. */
 static void conn_cut(struct kunit *test)
 {
@@ -2374,6 +2442,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_too_many),
 	KUNIT_CASE(conn_lingers_unopened),
 	KUNIT_CASE(conn_drains),
+	KUNIT_CASE(conn_yields),
+	KUNIT_CASE(conn_yields_too_late),
+	KUNIT_CASE(conn_yields_no_more),
 	KUNIT_CASE(conn_cut),
 	KUNIT_CASE(conn_lingers_blocked),
 	KUNIT_CASE(conn_no_link),

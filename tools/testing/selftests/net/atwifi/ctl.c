@@ -412,6 +412,23 @@ TEST_F(ctl, recv_mode)
 	ASSERT_SAYS("active\n", NOBODY "$A recv-mode");
 }
 
+TEST_F(ctl, yield)
+{
+	ASSERT_SAYS("2\n", "$A yield");
+	ASSERT_SAYS("", "$A yield 3600");
+	ASSERT_SAYS("3600\n", "$A yield");
+	ASSERT_SAYS("", "$A yield off");
+	ASSERT_SAYS("off\n", NOBODY "$A yield");
+	ASSERT_JSON("yield", "d == {\"dev\": \"atw0\", \"yield_after\": 0}");
+	ASSERT_JSON("show", "d[\"yield_after\"] == 0");
+	ASSERT_FAILS(2, "'3601' is neither", "$A yield 3601");
+	ASSERT_FAILS(2, "'-1' is neither", "$A yield -- -1");
+	ASSERT_FAILS(2, "'soon' is neither", "$A yield soon");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A yield 2");
+	ASSERT_SAYS("", "$A yield 2");
+	ASSERT_SAYS("2\n", "$A yield");
+}
+
 TEST_F(ctl, cert)
 {
 	if (!*atw_env("ATW_TLS_DIR", ""))

@@ -475,6 +475,7 @@ def who_is_there():
 def no_socket_left():
     """All are in use and stay so: the program is told after a while."""
     quiet()
+    atwctl("yield off")
     streams = [peer("echo") for _ in range(5)]
     with udp() as s:
         # As of any router; without that no program hears of it.
@@ -488,6 +489,7 @@ def no_socket_left():
         same("EHOSTUNREACH", got, "a datagram")
     if not QUICK:
         same("EHOSTUNREACH", connect_errno(HOST, PEER, limit=2 * LIMIT), "connect")
+    atwctl("yield 2")
     for s in streams:
         echoes(s)
         s.close()

@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """
 The network devices of modules that this guest emulates: two in one network
-namespace, modules that lie, and a name server at its port.
+namespace, modules that lie, and servers at the ports that are theirs.
 """
 
 import contextlib
+import http.client
+import http.server
 import os
 import socket
 import socketserver
 import struct
 import sys
 import threading
+import time
 
-from atwnet import HOST, PEER, TMP, local_peer, main, pattern
-from guest import DEV, Module, becomes, check, counter, receive, run, same, sysfs, test
+from atwnet import HOST, PEER, TMP, atwctl, local_peer, main, pattern
+from guest import (
+    DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
 
 
 @contextlib.contextmanager
@@ -96,17 +100,19 @@ class ByTcp(socketserver.StreamRequestHandler):
 
 
 @contextlib.contextmanager
-def name_server():
-    with socketserver.UDPServer(("127.0.0.1", 53), ByUdp) as udp, \
-         socketserver.TCPServer(("127.0.0.1", 53), ByTcp) as tcp:
-        servers = (udp, tcp)
+def served(*servers):
+    with contextlib.ExitStack() as stack:
         for server in servers:
+            stack.enter_context(server)
+            server.daemon_threads = True
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield
-        finally:
-            for server in servers:
-                server.shutdown()
+            stack.callback(server.shutdown)
+        yield
+
+
+def name_server():
+    return served(socketserver.UDPServer(("127.0.0.1", 53), ByUdp),
+                  socketserver.TCPServer(("127.0.0.1", 53), ByTcp))
 
 
 @test
@@ -151,6 +157,140 @@ def hardware_address():
             same(0, int(address()[:2], 16) & 1, "first byte of " + address())
             check(lie != address(), "it is believed: " + lie)
             same("00:00:00:00:00:00", sysfs("mac"), "what is told of " + lie)
+
+
+# A page with objects on several hosts, and what a browser does about it.
+
+OBJECT = 5000
+
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """Keeps its connections for ever; /5 is pattern 5."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *unused):
+        pass
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(OBJECT))
+        self.end_headers()
+        self.wfile.write(pattern(int(self.path[1:]), OBJECT))
+
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class Keeper(threading.Thread):
+    """One of the connections that a browser keeps to a host: it gets, and is not closed."""
+
+    def __init__(self, host, wanted, got):
+        super().__init__(daemon=True)
+        self.wanted, self.got = wanted, got
+        self.again = 0
+        self.error = ""
+        self.http = http.client.HTTPConnection(host, 80, timeout=LIMIT)
+        self.start()
+
+    def fetch(self, n):
+        """As any client: a server may have ended what was idle, then it is asked again."""
+        for _ in range(20):
+            try:
+                self.http.request("GET", "/%d" % n)
+                return self.http.getresponse().read()
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                self.again += 1
+                self.http.close()
+        raise Failed("object %d cannot be had" % n)
+
+    def run(self):
+        try:
+            self.http.connect()
+            while True:
+                try:
+                    n = self.wanted.pop()
+                except IndexError:
+                    return
+                self.got[n] = self.fetch(n)
+        except (OSError, Failed, http.client.HTTPException) as e:
+            self.error = repr(e)
+
+
+@test
+def browser():
+    """Six connections to each of four hosts, which keep them; five sockets, one is ssh's."""
+    hosts = 4
+    web = [Server(("127.0.0.%d" % (i + 1), 80), Web) for i in range(hosts)]
+    with served(*web, Server(("127.0.0.9", 22), Echo)), module("--baud", "921600"), \
+         socket.create_connection(("192.0.2.9", 22), LIMIT) as ssh:
+        echoes(ssh)
+        start = time.monotonic()
+        got, keepers = {}, []
+        for i in range(hosts):
+            wanted = list(range(i * 10, i * 10 + 10))
+            keepers += [Keeper("192.0.2.%d" % (i + 1), wanted, got) for _ in range(6)]
+        for keeper in keepers:
+            keeper.join(LIMIT)
+            same("", keeper.error, "a connection")
+        took = time.monotonic() - start
+        echoes(ssh, b"still there")
+        print("# %.1f s, %.1f times as long as on the wire; %d were asked for again" % (
+            took, took / (len(got) * OBJECT / 92160), sum(k.again for k in keepers)))
+        same({n: pattern(n, OBJECT) for n in range(hosts * 10)}, got, "objects")
+        same(0, counter("tcp_resets"), "resets")
+        # Each of them had a socket at some time, and four were to be had.
+        yielded = counter("yielded")
+        check(yielded >= len(keepers) - 4, "only %d were ended in order" % yielded)
+        for keeper in keepers:
+            keeper.http.close()
+
+
+@test
+def who_waits_for_an_answer():
+    """It is not idle, however long that takes; nor is what has no time to be."""
+    release = threading.Event()
+
+    class Slow(socketserver.BaseRequestHandler):
+        def handle(self):
+            while data := self.request.recv(4096):
+                if data == b"?":
+                    release.wait(LIMIT)
+                self.request.sendall(data)
+
+    with served(*(Server(("127.0.0.1", port), Slow) for port in (80, 8080))), module():
+        asking = [socket.create_connection(("192.0.2.1", 80), LIMIT) for _ in range(4)]
+        for s in asking:
+            echoes(s, b"x")
+            s.sendall(b"?")
+        idle = socket.create_connection(("192.0.2.1", 80), LIMIT)
+        echoes(idle, b"x")
+        with socket.create_connection(("192.0.2.1", 8080), LIMIT) as s:
+            echoes(s, b"x")
+            same(1, counter("yielded"), "streams that were ended")
+            same(b"", idle.recv(1), "the idle one's end")
+            # For this one there is nothing left, and nobody gives way to it.
+            atwctl("yield off")
+            waits = counter("waits")
+            with socket.socket() as last:
+                last.setblocking(False)
+                last.connect_ex(("192.0.2.1", 80))
+                becomes(lambda: counter("waits") > waits, "it does not wait")
+            release.set()
+            for a in asking:
+                same(b"?", a.recv(1), "answer")
+                a.close()
+        same(1, counter("yielded"), "streams that were ended")
+        idle.close()
 
 
 if __name__ == "__main__":
