@@ -683,7 +683,7 @@ void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile)
  */
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 {
-	cs->baud = baud;
+	WRITE_ONCE(cs->baud, baud);
 	cs->chunk = ATW_CHUNK_MIN;
 	cs->chunk_good = 0;
 	cs->chunk_max = cs->chunk_small ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;

@@ -385,6 +385,12 @@ struct atw_conns {
 	u64			unexplained;
 };
 
+/* What the serial line takes in a second, 0: not known. */
+static inline u32 atw_conns_per_second(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->baud) / 10;
+}
+
 struct atw_conn *atw_conn_open(struct atw_conns *cs,
 			       const struct atw_conn_spec *spec,
 			       const struct atw_conn_ops *ops, void *owner);

@@ -48,8 +48,9 @@
 #define ATW_PROXY_BACKLOG	1024
 /* What the socket of the kernel may hold for a program that reads slowly. */
 #define ATW_PROXY_SNDBUF	(256 * 1024)
-/* And of what a program sends faster than the UART: half of it is a window. */
-#define ATW_PROXY_RCVBUF	(128 * 1024)
+/* And of what a program sends faster than the UART: two segments keep TCP going. */
+#define ATW_PROXY_RCVBUF_MIN	4096
+#define ATW_PROXY_RCVBUF_MAX	(128 * 1024)
 #define ATW_TCP_TICK		HZ
 /* How often the first one that waits for a socket of the module asks again. */
 #define ATW_TCP_RETRY		(HZ / 2)
@@ -270,6 +271,23 @@ static void atw_tcp_reject(struct atw_tcp *t, int err)
 	atw_tcp_drop(t);
 }
 
+/*
+ * What a program sends is acknowledged when it is here: with what waits for the module
+ * already it is what the serial line takes in a second, so that a program is not told for
+ * longer that something is with the remote which may yet be lost.
+ */
+static int atw_tcp_rcvbuf(const struct atw_netdev *nd)
+{
+	const struct atw_conns *cs = &nd->adev->module.conns;
+	u32 second = atw_conns_per_second(cs);
+
+	if (!second)
+		return ATW_PROXY_RCVBUF_MAX;
+	/* What TCP keeps of a stream needs little more than its bytes, where these are many. */
+	return clamp_t(u32, max(second, atw_relay_tx_max(cs)) - atw_relay_tx_max(cs),
+		       ATW_PROXY_RCVBUF_MIN, ATW_PROXY_RCVBUF_MAX);
+}
+
 /* The relay's calls */
 
 static void atw_tcp_connected(struct atw_tcp *t)
@@ -289,6 +307,9 @@ static void atw_tcp_connected(struct atw_tcp *t)
 	syn = t->syn;
 	t->syn = NULL;
 	spin_unlock(&t->lock);
+	/* The rate may be another one than when the listener was made. */
+	if (lsk)
+		WRITE_ONCE(lsk->sk_rcvbuf, atw_tcp_rcvbuf(nd));
 	if (syn && lsk)
 		atw_tcp_deliver(nd, syn, IPPROTO_TCP, lsk, sock_pfree);
 	else
@@ -863,7 +884,7 @@ static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
 	sock_set_flag(sk, SOCK_URGINLINE);
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
 	WRITE_ONCE(sk->sk_sndbuf, ATW_PROXY_SNDBUF);
-	WRITE_ONCE(sk->sk_rcvbuf, ATW_PROXY_RCVBUF);
+	WRITE_ONCE(sk->sk_rcvbuf, atw_tcp_rcvbuf(nd));
 	WRITE_ONCE(sk->sk_mark, atw_tcp_mark(nd));
 	atw_sock_set_transparent(sk);
 	release_sock(sk);
@@ -1077,7 +1098,7 @@ int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
 	u16 remote_port;
 	int err;
 
-	r = atw_relay_accept(server, &nd->rx_budget, &atw_tcp_relay_ops);
+	r = atw_relay_accept(&nd->adev->module.conns, server, &nd->rx_budget, &atw_tcp_relay_ops);
 	if (IS_ERR(r))
 		return PTR_ERR(r);
 	err = addr && rcu_access_pointer(nd->proxy.sk) ?

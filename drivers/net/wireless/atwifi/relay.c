@@ -29,6 +29,7 @@
 /* What waits for a program that reads too slowly. */
 #define ATW_RELAY_RX_MAX	(1024 * 1024)
 /* What waits for the module: it is fed without a pause by twice of a send. */
+#define ATW_RELAY_TX_MIN	2048
 #define ATW_RELAY_TX_MAX	8192
 /* While something is on its way a few bytes wait for more to go with them. */
 #define ATW_RELAY_TX_FEW	512
@@ -301,7 +302,7 @@ static int atw_relay_up(struct atw_relay *r)
 		struct kvec iov;
 
 		unsent = atw_conn_unsent(r->conn);
-		if (unsent >= ATW_RELAY_TX_MAX)
+		if (unsent >= r->tx_max)
 			return 0;
 		lock_sock(sk);
 		len = max(tcp_inq(sk), 0);
@@ -310,7 +311,7 @@ static int atw_relay_up(struct atw_relay *r)
 			return 0;
 
 		/* With none, it is the end that is read. */
-		len = clamp_t(size_t, len, 1, ATW_RELAY_CHUNK);
+		len = clamp_t(size_t, len, 1, min_t(size_t, ATW_RELAY_CHUNK, r->tx_max - unsent));
 		skb = alloc_skb(len, GFP_KERNEL);
 		if (!skb) {
 			atw_relay_tick(r, ATW_RELAY_TICK);
@@ -553,7 +554,21 @@ put:
 	atw_relay_put(r);
 }
 
-static struct atw_relay *atw_relay_alloc(struct atw_budget *budget,
+/**
+ * atw_relay_tx_max() - how much of a stream may wait for the module, as it is sent
+ * @cs: the connections
+ *
+ * Return: bytes, a quarter of what the serial line takes in a second, within bounds.
+ */
+u32 atw_relay_tx_max(const struct atw_conns *cs)
+{
+	u32 second = atw_conns_per_second(cs);
+
+	return second ? clamp_t(u32, second / 4, ATW_RELAY_TX_MIN, ATW_RELAY_TX_MAX) :
+			ATW_RELAY_TX_MAX;
+}
+
+static struct atw_relay *atw_relay_alloc(struct atw_conns *cs, struct atw_budget *budget,
 					 const struct atw_relay_ops *ops)
 {
 	struct atw_relay *r = kzalloc(sizeof(*r), GFP_KERNEL);
@@ -562,6 +577,7 @@ static struct atw_relay *atw_relay_alloc(struct atw_budget *budget,
 		return NULL;
 	refcount_set(&r->ref, 1);
 	r->budget = budget;
+	r->tx_max = atw_relay_tx_max(cs);
 	r->ops = ops;
 	skb_queue_head_init(&r->rxq);
 	INIT_DELAYED_WORK(&r->work, atw_relay_run);
@@ -596,7 +612,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		.port = port,
 		.share = share,
 	};
-	struct atw_relay *r = atw_relay_alloc(budget, ops);
+	struct atw_relay *r = atw_relay_alloc(cs, budget, ops);
 	struct atw_conn *c;
 
 	if (!r) {
@@ -636,6 +652,7 @@ void atw_relay_attach(struct atw_relay *r, struct socket *sock)
 
 /**
  * atw_relay_accept() - relay a connection that a server has accepted
+ * @cs: the device's connections
  * @server: the server
  * @budget: as for atw_relay_open(), or until atw_relay_refuse()
  * @ops: what to tell the owner; ->opened() is not called
@@ -646,11 +663,11 @@ void atw_relay_attach(struct atw_relay *r, struct socket *sock)
  * Return: the relay, for atw_relay_start() or atw_relay_refuse(); -EAGAIN, none
  * waits to be accepted; -ENOMEM, one may wait still.
  */
-struct atw_relay *atw_relay_accept(struct atw_conn *server,
+struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server,
 				   struct atw_budget *budget,
 				   const struct atw_relay_ops *ops)
 {
-	struct atw_relay *r = atw_relay_alloc(budget, ops);
+	struct atw_relay *r = atw_relay_alloc(cs, budget, ops);
 
 	if (!r)
 		return ERR_PTR(-ENOMEM);

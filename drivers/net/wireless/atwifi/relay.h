@@ -35,6 +35,7 @@ struct atw_relay_ops {
  * struct atw_relay - the relay
  * @ref: of the owner, and of the work while it is queued or runs
  * @ops, @owner, @budget: constant
+ * @tx_max: what may wait for the module, in bytes; constant
  * @peer: the program's own socket, if it is known; holds a reference. Only
  *	looked at: it tells a close() from a shutdown()
  * @conn: NULL once it was given up; the work's alone
@@ -67,6 +68,7 @@ struct atw_relay {
 	const struct atw_relay_ops	*ops;
 	void				*owner;
 	struct atw_budget		*budget;
+	u32				tx_max;
 	struct sock			*peer;
 	struct atw_conn			*conn;
 	struct socket			*sock;
@@ -107,9 +109,10 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 				 struct atw_budget *budget,
 				 const struct atw_relay_ops *ops, void *owner);
 void atw_relay_attach(struct atw_relay *r, struct socket *sock);
-struct atw_relay *atw_relay_accept(struct atw_conn *server,
+struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server,
 				   struct atw_budget *budget,
 				   const struct atw_relay_ops *ops);
+u32 atw_relay_tx_max(const struct atw_conns *cs);
 void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port);
 void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock);
 void atw_relay_refuse(struct atw_relay *r);

@@ -122,11 +122,11 @@ class Module:
     """
     An emulated module on a pty, and the device that it is. Its loopback is
     192.0.2.0/24 to the driver; OPTIONS are the emulator's, BEFORE is what runs it.
-    DEV is the name that is free.
+    DEV is the name that is free, RATE what the driver takes for the line's.
     """
 
-    def __init__(self, where, options=(), before=(), dev=DEV):
-        self.dev = dev
+    def __init__(self, where, options=(), before=(), dev=DEV, rate=termios.B921600):
+        self.dev, self.rate = dev, rate
         self.pty = where + "/pty"
         self.argv = [*before, os.environ["ATW_SIM"], "--pty", self.pty, "--baud", "0",
                      "--profile", "middleware", "--map", "192.0.2.0/24=127.0.0.0", *options]
@@ -144,9 +144,8 @@ class Module:
 
     def attach(self):
         self.tty = os.open(self.pty, os.O_RDWR | os.O_NOCTTY)
-        # What the driver takes for the rate that is wanted.
         mode = termios.tcgetattr(self.tty)
-        mode[4] = mode[5] = termios.B921600
+        mode[4] = mode[5] = self.rate
         termios.tcsetattr(self.tty, termios.TCSANOW, mode)
         fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
         becomes(lambda: os.path.exists("/sys/class/net/" + self.dev), "no network device")

@@ -13,6 +13,7 @@ import socket
 import socketserver
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -22,10 +23,10 @@ from guest import (
 
 
 @contextlib.contextmanager
-def module(*options, dev=DEV, join=True):
+def module(*options, dev=DEV, join=True, rate=termios.B921600):
     where = "%s/%s" % (TMP, dev)
     os.makedirs(where, exist_ok=True)
-    m = Module(where, options, dev=dev)
+    m = Module(where, options, dev=dev, rate=rate)
     try:
         if join:
             m.configure()
@@ -159,6 +160,35 @@ def hardware_address():
             same("00:00:00:00:00:00", sysfs("mac"), "what is told of " + lie)
 
 
+def acknowledged(s):
+    """What the program's TCP says of a stream: delivered, on its way, not yet sent."""
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return (struct.unpack_from("=Q", info, 120)[0], struct.unpack_from("=I", info, 24)[0],
+            struct.unpack_from("=I", info, 144)[0])
+
+
+@test
+def what_is_acknowledged():
+    """While the module holds still: about as much as its line takes in a second."""
+    for rate, second in ((termios.B115200, 11520), (termios.B921600, 92160)):
+        with served(Server(("127.0.0.1", 80), Echo)), \
+             module("--blackhole", "198.51.100.0/24", "--connect-timeout", "200000", rate=rate), \
+             socket.create_connection(("192.0.2.1", 80), LIMIT) as s, socket.socket() as hole:
+            echoes(s, b"x")
+            s.setblocking(False)
+            hole.setblocking(False)
+            hole.connect_ex(("198.51.100.1", 80))
+            becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    s.send(bytes(65536))
+            # Then the window is closed.
+            becomes(lambda: not acknowledged(s)[1] and acknowledged(s)[2], "there is no end")
+            told = acknowledged(s)[0]
+            print("# %d bytes of a line that takes %d in a second" % (told, second))
+            check(told <= second * 5 / 4, "%d bytes are said to be delivered" % told)
+
+
 # A page with objects on several hosts, and what a browser does about it.
 
 OBJECT = 5000
@@ -234,6 +264,7 @@ def browser():
     with served(*web, Server(("127.0.0.9", 22), Echo)), module("--baud", "921600"), \
          socket.create_connection(("192.0.2.9", 22), LIMIT) as ssh:
         echoes(ssh)
+        atwctl("yield 1")
         start = time.monotonic()
         got, keepers = {}, []
         for i in range(hosts):
