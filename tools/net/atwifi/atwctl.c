@@ -67,6 +67,8 @@ static const struct out_field stats_fields[] = {
 static const struct out_field dev_fields[] = {
 	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "name" },
 	{ ATWIFI_A_DEV_PORT, OUT_TEXT, .key = "port" },
+	{ ATWIFI_A_DEV_IFNAME, OUT_TEXT, .key = "ifname" },
+	{ ATWIFI_A_DEV_IFINDEX, OUT_U32, .key = "ifindex" },
 	{ ATWIFI_A_DEV_STATE, OUT_ENUM, .key = "state", .names = dev_states },
 	{ ATWIFI_A_DEV_FIRMWARE, OUT_TEXT, .key = "firmware" },
 	{ ATWIFI_A_DEV_AT_VERSION, OUT_TEXT, .key = "at_version" },

@@ -452,10 +452,11 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 	if (!atw_conn_is_server(c))
 		atw_line_host(&cmd->line, c->name, c->addr);
 	atw_line_uint(&cmd->line, c->port);
-	if (!cs->no_conid || c->keepalive)
+	/* Firmware that does not know the one does not know the other: it came later. */
+	if (!cs->no_conid) {
 		atw_line_uint(&cmd->line, c->keepalive);
-	if (!cs->no_conid)
 		atw_line_uint(&cmd->line, c->id);
+	}
 	atw_line_end(&cmd->line);
 	return atw_channel_exec(cs->ch, cmd);
 }

@@ -22,6 +22,7 @@ struct atw_netdev;
  * @node: in the list of devices, for the family's look-ups
  * @net: the network namespace that its sockets must be of
  * @netdev: its network device, which may not be registered yet
+ * @ifindex: of that, 0: it is not registered
  * @exposes: ports of the module behind which there are programs
  * @late: requests of genl.c that wait for the module
  * @asleep: it was let go of; dev.c's, under its lock
@@ -35,6 +36,7 @@ struct atw_dev {
 	struct net		*net;
 	struct atw_module	module;
 	struct atw_netdev	*netdev;
+	int			ifindex;
 	struct atw_exposes	exposes;
 	atomic_t		late;
 	bool			asleep;

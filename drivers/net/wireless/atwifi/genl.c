@@ -25,6 +25,7 @@
 #include <linux/inet.h>
 #include <linux/in.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
@@ -239,6 +240,25 @@ static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 			   ATWIFI_RECV_MODE_PASSIVE : ATWIFI_RECV_MODE_ACTIVE);
 }
 
+/* The network device, whatever it is called by now. */
+static int atw_genl_put_netdev(struct sk_buff *skb, const struct atw_dev *adev)
+{
+	int ifindex = READ_ONCE(adev->ifindex);
+	struct net_device *dev;
+	char name[IFNAMSIZ] = "";
+
+	rcu_read_lock();
+	dev = ifindex ? dev_get_by_index_rcu(adev->net, ifindex) : NULL;
+	/* It may be getting another one: it always ends within its array. */
+	if (dev)
+		strscpy(name, dev->name, sizeof(name));
+	rcu_read_unlock();
+	if (!dev)
+		return 0;
+	return nla_put_u32(skb, ATWIFI_A_DEV_IFINDEX, ifindex) ?:
+	       nla_put_string(skb, ATWIFI_A_DEV_IFNAME, name);
+}
+
 static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 {
 	const struct atw_module *m = &adev->module;
@@ -252,6 +272,7 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
 			      READ_ONCE(m->gateway)) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_YIELD_AFTER, READ_ONCE(adev->yield_after)) ||
+	    atw_genl_put_netdev(skb, adev) ||
 	    atw_genl_put_module(skb, m))
 		return -EMSGSIZE;
 	return atw_genl_put_stats(skb, m);

@@ -606,6 +606,7 @@ static void atw_netdev_work(struct work_struct *work)
 			return;
 		}
 		nd->registered = true;
+		WRITE_ONCE(nd->adev->ifindex, nd->dev->ifindex);
 	}
 	netif_device_attach(nd->dev);
 	if (!up) {
@@ -715,6 +716,7 @@ void atw_netdev_destroy(struct atw_netdev *nd)
 
 	WRITE_ONCE(nd->dying, true);
 	cancel_delayed_work_sync(&nd->work);
+	WRITE_ONCE(nd->adev->ifindex, 0);
 	if (nd->registered) {
 		atw_tcp_stop(nd);
 		atw_flows_end(&nd->flows);

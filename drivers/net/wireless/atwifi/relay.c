@@ -610,6 +610,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		.name = "",
 		.addr = addr,
 		.port = port,
+		.keepalive = ATW_RELAY_KEEPALIVE,
 		.share = share,
 	};
 	struct atw_relay *r = atw_relay_alloc(cs, budget, ops);

@@ -14,6 +14,13 @@
 
 struct atw_relay;
 
+/*
+ * Seconds between the module's probes of a remote: what a program asks of its own socket
+ * goes no further than to us. It begins when nothing was heard for 3 s, and gives up
+ * after the third.
+ */
+#define ATW_RELAY_KEEPALIVE	60
+
 /**
  * struct atw_relay_ops - what a relay tells its owner
  *

@@ -187,6 +187,8 @@ TEST_F(ctl, show)
 		    "and all(int(open(\"/sys/class/atwifi/atw0/statistics/\" + n).read()) == v "
 		    "for n, v in d[\"stats\"].items() "
 		    "if n not in (\"rx_bytes\", \"tx_bytes\", \"commands\"))");
+	ASSERT_JSON("show", "d[\"ifname\"] == \"atw0\" and d[\"ifindex\"] == "
+		    "int(open(\"/sys/class/net/atw0/ifindex\").read())");
 	ASSERT_FAILS(1, "no such device", "$A show atw7");
 	ASSERT_FAILS(1, ATW_DEVICE "x", "$A show " ATW_DEVICE "x");
 	/* Longer than a name can be. */

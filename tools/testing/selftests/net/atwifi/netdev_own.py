@@ -8,6 +8,7 @@ namespace, modules that lie, and servers at the ports that are theirs.
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import socket
 import socketserver
@@ -158,6 +159,30 @@ def hardware_address():
             same(0, int(address()[:2], 16) & 1, "first byte of " + address())
             check(lie != address(), "it is believed: " + lie)
             same("00:00:00:00:00:00", sysfs("mac"), "what is told of " + lie)
+
+
+@test
+def another_name():
+    """Whoever gives the network device one can find the module by it."""
+    with module():
+        index = socket.if_nametoindex(DEV)
+        run("ip link set %s down; ip link set %s name wifi7" % (DEV, DEV))
+        try:
+            shown = json.loads(atwctl("show " + DEV))
+            same((DEV, "wifi7", index), tuple(shown[k] for k in ("name", "ifname", "ifindex")),
+                 "names")
+        finally:
+            run("ip link set wifi7 name " + DEV)
+
+
+@test
+def module_keeps_alive():
+    """It looks after every remote, whatever the program has asked for."""
+    with served(Server(("127.0.0.1", 80), Echo)), module(), \
+         socket.create_connection(("192.0.2.1", 80), LIMIT) as s:
+        echoes(s)
+        timers = run("ss -Htno state established dst 127.0.0.1:80")
+        check("timer:(keepalive" in timers, "the module's timers: " + timers)
 
 
 def acknowledged(s):
