@@ -118,8 +118,15 @@ static void atw_dhcp_option_u32(struct atw_dhcp_reply *reply, u8 code, u32 val)
 	atw_dhcp_option(reply, code, &be, sizeof(be));
 }
 
-/* Where it is not told: what home networks have, if the gateway is in it. */
-static u32 atw_dhcp_mask(const struct atw_lease *lease)
+/**
+ * atw_dhcp_mask() - the netmask of the module's network
+ * @lease: the lease
+ *
+ * Where it is not told: what home networks have, if the gateway is in it.
+ *
+ * Return: the mask in host order.
+ */
+u32 atw_dhcp_mask(const struct atw_lease *lease)
 {
 	u32 mask = 0xffffff00;
 

@@ -38,6 +38,10 @@
 /* Echo requests that wait for the module, and their part of its time, inverse. */
 #define ATW_PINGS_MAX	4
 #define ATW_PING_PART	4
+/* What traceroute and its kind send: to these ports, and not further than this. */
+#define ATW_PROBE_PORT	33434
+#define ATW_PROBE_PORTS	101
+#define ATW_PROBE_TTL	30
 /* Flows are ended for others one at a time. */
 #define ATW_EVICT_PAUSE	(HZ / 5)
 
@@ -258,6 +262,44 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	return true;
 }
 
+static bool atw_netdev_is_probe(const struct sk_buff *skb)
+{
+	const struct udphdr *uh;
+	struct udphdr buf;
+
+	if (ip_hdr(skb)->protocol != IPPROTO_UDP || ip_hdr(skb)->ttl > ATW_PROBE_TTL)
+		return false;
+	uh = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
+	return uh && (u16)(ntohs(uh->dest) - ATW_PROBE_PORT) < ATW_PROBE_PORTS;
+}
+
+/*
+ * Is it not meant to go as far as the module would send it? The module has a TTL of its
+ * own. The first router answers what a router answers; what is to find the next ones is
+ * refused, since no word of theirs would come back, and each would take a socket.
+ */
+static bool atw_netdev_expires(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	u8 type = ICMP_DEST_UNREACH;
+	u8 code = ICMP_PKT_FILTERED;
+	struct atw_lease lease;
+
+	if (iph->ttl > ATW_PROBE_TTL || iph->protocol == IPPROTO_ICMP)
+		return false;
+	atw_netdev_lease(nd, &lease);
+	if (iph->ttl <= 1 && (ntohl(iph->daddr) ^ lease.addr) & atw_dhcp_mask(&lease)) {
+		type = ICMP_TIME_EXCEEDED;
+		code = ICMP_EXC_TTL;
+	} else if (!atw_netdev_is_probe(skb)) {
+		return false;
+	}
+	atomic64_inc(&nd->counters.probes);
+	atw_netdev_answer(nd, atw_packet_icmp_router(skb, htonl(atw_dhcp_server(&lease)),
+						     type, code));
+	return true;
+}
+
 /* A packet with an Ethernet header, as it was transmitted. */
 static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 {
@@ -266,7 +308,8 @@ static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 	/* It may stay in a socket: that is no time to hold its sender's pages. */
 	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) || !atw_packet_check(skb))
 		goto unknown;
-	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(skb))
+	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(skb) ||
+	    atw_netdev_expires(nd, skb))
 		goto unknown;
 	if (atw_netdev_ping(nd, skb))
 		return;
@@ -407,6 +450,7 @@ static const struct {
 	ATW_STAT(udp_unanswered),
 	ATW_STAT(evictions),
 	ATW_STAT(waits),
+	ATW_STAT(probes),
 	ATW_STAT(dhcp_replies),
 	ATW_STAT(pings),
 #undef ATW_STAT

@@ -62,6 +62,7 @@ struct atw_netdev_counters {
 	atomic64_t	udp_unanswered;
 	atomic64_t	evictions;
 	atomic64_t	waits;
+	atomic64_t	probes;
 	atomic64_t	dhcp_replies;
 	atomic64_t	pings;
 };

@@ -181,18 +181,8 @@ static struct sk_buff *atw_packet(u8 proto, __be32 saddr, __be32 daddr,
 	return skb;
 }
 
-/**
- * atw_packet_icmp_error() - destination unreachable, as the remote says it
- * @skb: the packet, checked; its IP header is at skb_network_header()
- * @code: ICMP_PORT_UNREACH and so on
- * @mtu: for ICMP_FRAG_NEEDED, bytes with the IP header; else 0
- *
- * Context: any.
- * Return: the packet for the sender of @skb; NULL: no memory, or an error must
- * not be answered.
- */
-struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
-				      u16 mtu)
+static struct sk_buff *atw_packet_icmp(const struct sk_buff *skb, __be32 saddr,
+				       u8 type, u8 code, u16 mtu)
 {
 	const struct iphdr *to = ip_hdr(skb);
 	struct icmphdr *icmph;
@@ -207,7 +197,7 @@ struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 		return NULL;
 	quote = min_t(size_t, skb->len - skb_network_offset(skb),
 		      ATW_QUOTE_MAX);
-	answer = atw_packet(IPPROTO_ICMP, to->daddr, to->saddr,
+	answer = atw_packet(IPPROTO_ICMP, saddr, to->saddr,
 			    sizeof(*icmph) + quote);
 	if (!answer)
 		return NULL;
@@ -216,11 +206,42 @@ struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 		kfree_skb(answer);
 		return NULL;
 	}
-	icmph->type = ICMP_DEST_UNREACH;
+	icmph->type = type;
 	icmph->code = code;
 	icmph->un.frag.mtu = htons(mtu);
 	icmph->checksum = ip_compute_csum(icmph, sizeof(*icmph) + quote);
 	return answer;
+}
+
+/**
+ * atw_packet_icmp_error() - destination unreachable, as the remote says it
+ * @skb: the packet, checked; its IP header is at skb_network_header()
+ * @code: ICMP_PORT_UNREACH and so on
+ * @mtu: for ICMP_FRAG_NEEDED, bytes with the IP header; else 0
+ *
+ * Context: any.
+ * Return: the packet for the sender of @skb; NULL: no memory, or an error must
+ * not be answered.
+ */
+struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
+				      u16 mtu)
+{
+	return atw_packet_icmp(skb, ip_hdr(skb)->daddr, ICMP_DEST_UNREACH, code, mtu);
+}
+
+/**
+ * atw_packet_icmp_router() - what a router says of a packet that it does not pass on
+ * @skb: as for atw_packet_icmp_error()
+ * @router: its address
+ * @type: ICMP_TIME_EXCEEDED or ICMP_DEST_UNREACH
+ * @code: for that
+ *
+ * Context and return: as atw_packet_icmp_error().
+ */
+struct sk_buff *atw_packet_icmp_router(const struct sk_buff *skb, __be32 router,
+				       u8 type, u8 code)
+{
+	return atw_packet_icmp(skb, router, type, code, 0);
 }
 
 /**

@@ -14,6 +14,8 @@ bool atw_packet_is_signed(const struct tcphdr *th);
 int atw_packet_udp_len(struct sk_buff *skb);
 struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 				      u16 mtu);
+struct sk_buff *atw_packet_icmp_router(const struct sk_buff *skb, __be32 router,
+				       u8 type, u8 code);
 struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
 struct sk_buff *atw_packet_reset(const struct sk_buff *skb);
 struct sk_buff *atw_packet_udp(__be32 saddr, __be16 sport, __be32 daddr,

@@ -6,10 +6,12 @@ namespace, modules that lie, and servers at the ports that are theirs.
 """
 
 import contextlib
+import errno
 import http.client
 import http.server
 import json
 import os
+import select
 import socket
 import socketserver
 import struct
@@ -212,6 +214,53 @@ def what_is_acknowledged():
             told = acknowledged(s)[0]
             print("# %d bytes of a line that takes %d in a second" % (told, second))
             check(told <= second * 5 / 4, "%d bytes are said to be delivered" % told)
+
+
+def icmp_of(s):
+    """Of the error that a datagram has met: its type and code, and who has sent it."""
+    poll = select.poll()
+    poll.register(s, 0)
+    check(poll.poll(LIMIT * 1000), "no answer")
+    _, extra, _, _ = s.recvmsg(1, 200, socket.MSG_ERRQUEUE)
+    data = extra[0][2]
+    return data[5], data[6], socket.inet_ntoa(data[20:24])
+
+
+@test
+def traceroute():
+    """What is not to come far is answered at once, and takes nothing of the module's."""
+    near = "192.168.3.77"
+    with module():
+        gateway, opened = sysfs("gateway"), sysfs("statistics/opened")
+        probes = [("192.0.2.1", i // 3 + 1, 33434 + i) for i in range(90)]
+        probes += [(near, 1, 33434), ("192.0.2.1", 30, 33534)]
+        sockets = []
+        for host, ttl, port in probes:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+            s.setsockopt(socket.IPPROTO_IP, 11, 1)	# IP_RECVERR
+            s.sendto(b"@" * 32, (host, port))
+            sockets.append(s)
+        for (host, ttl, port), s in zip(probes, sockets):
+            far = ttl == 1 and host != near
+            same((11, 0, gateway) if far else (3, 13, gateway), icmp_of(s),
+                 "%s, port %d, TTL %d" % (host, port, ttl))
+            s.close()
+        # Nor is anything else to go further than the first router.
+        with socket.socket() as s:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+            same(errno.EHOSTUNREACH, s.connect_ex(("192.0.2.1", 80)), "connect")
+        same(0, counter("udp_flows"), "flows")
+        same(opened, sysfs("statistics/opened"), "connections")
+        check(counter("probes") > len(probes), "they are not counted")
+        # Programs may use such ports, and short ways.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"@", ("192.0.2.1", 33434))
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 4)
+            s.sendto(b"@", ("192.0.2.1", 33535))
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+            s.sendto(b"@", (near, 7))
+        becomes(lambda: counter("udp_flows") == 3, "no flows")
 
 
 # A page with objects on several hosts, and what a browser does about it.
