@@ -10,7 +10,8 @@
  * Towards the module there is back-pressure: the socket is only read while the
  * connection has room, and the rest is the TCP window. From the module there is
  * none; what a program does not read waits here up to a limit, one for each and
- * one for all, past which the stream ends with an error.
+ * one for all, past which the stream ends with an error. The program gets what had come
+ * before it gets the error.
  *
  * The module has no half-close. When the program has sent its FIN, it may have
  * closed its socket or just be done with sending. In the first case the
@@ -40,6 +41,8 @@
  * two apart.
  */
 #define ATW_RELAY_TICK		HZ
+/* The same where somebody waits for an error. */
+#define ATW_RELAY_SOON		(HZ / 10)
 #define ATW_RELAY_KEEPIDLE	120
 #define ATW_RELAY_KEEPINTVL	15
 #define ATW_RELAY_KEEPCNT	4
@@ -125,6 +128,8 @@ static void atw_relay_closed(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->close_err = err;
+	/* From here on a program that does not read has a while. */
+	WRITE_ONCE(r->moved, jiffies);
 	/* For those of atw_relay_move() and atw_relay_run(). */
 	smp_store_release(&r->closed, true);
 	atw_relay_wake(r);
@@ -271,8 +276,9 @@ static int atw_relay_down(struct atw_relay *r)
 		struct kvec iov = { .iov_base = skb->data, .iov_len = skb->len };
 
 		r->heard = jiffies;
-		atw_relay_moved(r, false);
 		n = kernel_sendmsg(r->sock, &msg, &iov, 1, skb->len);
+		if (n > 0)
+			atw_relay_moved(r, false);
 		if (n < 0 || n < skb->len) {
 			if (n > 0)
 				__skb_pull(skb, n);
@@ -465,6 +471,28 @@ static void atw_relay_do_yield(struct atw_relay *r)
 		WRITE_ONCE(r->moved, jiffies);
 }
 
+/*
+ * The connection has failed. What had come before is intact: does the program have all of
+ * it, or does it take no more? @drained: from atw_relay_down().
+ */
+static bool atw_relay_has_all(struct atw_relay *r, int drained)
+{
+	struct sock *sk = r->sock->sk;
+	u32 unacked, una;
+	bool gone;
+
+	lock_sock(sk);
+	gone = (1 << sk->sk_state) & (TCPF_CLOSE | TCPF_SYN_SENT);
+	una = tcp_sk(sk)->snd_una;
+	unacked = tcp_sk(sk)->write_seq - una;
+	release_sock(sk);
+	if (una != r->una)
+		WRITE_ONCE(r->moved, jiffies);
+	r->una = una;
+	return gone || drained < 0 || (drained && !unacked) ||
+	       time_after(jiffies, r->moved + atw_timing.relay_linger);
+}
+
 static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
@@ -478,8 +506,10 @@ static void atw_relay_move(struct atw_relay *r)
 		return;
 	drained = atw_relay_down(r);
 	if (closed && r->close_err) {
-		/* What had come before was intact. */
-		atw_relay_over(r, r->close_err);
+		if (atw_relay_has_all(r, drained))
+			atw_relay_over(r, r->close_err);
+		else
+			atw_relay_tick(r, ATW_RELAY_SOON);
 		return;
 	}
 	err = drained < 0 ? drained : 0;

@@ -67,6 +67,7 @@ struct atw_relay_ops {
  * @moved: when the last byte passed, in either direction, or the connection was seen
  *	not to be idle
  * @asked: it was the program's
+ * @una: the first byte for the program that its machine had not acknowledged
  * @there: when @answered was seen to change, or nothing waited to be acknowledged
  * @answered: when the program's machine acknowledged something, as TCP says it
  */
@@ -105,6 +106,7 @@ struct atw_relay {
 	bool				asked;
 	unsigned long			there;
 	u32				answered;
+	u32				una;
 
 	void				(*data_ready)(struct sock *sk);
 	void				(*write_space)(struct sock *sk);

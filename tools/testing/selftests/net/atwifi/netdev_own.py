@@ -15,12 +15,13 @@ import select
 import socket
 import socketserver
 import struct
+import subprocess
 import sys
 import termios
 import threading
 import time
 
-from atwnet import HOST, PEER, TMP, atwctl, local_peer, main, pattern
+from atwnet import HOST, PEER, TMP, atwctl, local_peer, main, pattern, peer
 from guest import (
     DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
 
@@ -261,6 +262,45 @@ def traceroute():
             s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
             s.sendto(b"@", (near, 7))
         becomes(lambda: counter("udp_flows") == 3, "no flows")
+
+
+def sleeps(process):
+    """That of a program which waits for events: it has asked for them."""
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as f:
+        return f.read().split()[2] == "S"
+
+
+def reset_told(monitor):
+    """The next connection that was ended, as the driver tells it."""
+    for line in monitor.stdout:
+        event = json.loads(line)
+        if event["event"] == "socket-reset":
+            return event
+    raise Failed("the monitor has ended")
+
+
+@test
+def what_has_come():
+    """Who was too slow gets all that came before he was, and then the error."""
+    with local_peer(), module(), subprocess.Popen(
+            [os.environ["ATW_CTL"], "--json", "monitor"], stdout=subprocess.PIPE) as monitor:
+        try:
+            becomes(lambda: sleeps(monitor), "it does not listen")
+            with peer("source 20000000 12", rcvbuf=16384) as s:
+                came = reset_told(monitor)["rx_bytes"]
+                # Nothing is read before that, and the module has no part in it any more.
+                becomes(lambda: not counter("ids_in_use"), "the module still has it")
+                got = b""
+                with contextlib.suppress(ConnectionResetError):
+                    while True:
+                        piece = s.recv(65536)
+                        check(piece, "a stream that was cut ended in order")
+                        got += piece
+            check(got == pattern(12, len(got)), "the bytes differ")
+            # But the piece for which there was no room.
+            check(len(got) >= came - 1024, "%d bytes of %d" % (len(got), came))
+        finally:
+            monitor.terminate()
 
 
 # A page with objects on several hosts, and what a browser does about it.
