@@ -357,9 +357,14 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 		atw_tcp_wait(t);
 		break;
 	case -ETIMEDOUT:
+		atw_flow_done_waiting(&t->flow);
+		/* It was silent just now to somebody else, and was not asked again. */
+		if (jiffies - t->since < atw_timing.connect_late) {
+			atw_tcp_reject(t, -EHOSTUNREACH);
+			break;
+		}
 		/* Nor would there be an answer on a network. */
 		atomic64_inc(&nd->counters.tcp_timed_out);
-		atw_flow_done_waiting(&t->flow);
 		atw_tcp_set_state(t, ATW_TCP_SILENT);
 		atw_tcp_tick(t, ATW_TCP_TICK);
 		break;

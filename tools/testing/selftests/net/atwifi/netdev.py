@@ -174,6 +174,8 @@ def ping():
 def errors_of_connect():
     same("ECONNREFUSED", connect_errno(HOST, 9), "nobody listens")
     same("ETIMEDOUT", connect_errno(HOLE, 80, syncnt=1), "nobody answers")
+    # Who comes next is told at once, or when the module knows.
+    same("EHOSTUNREACH", connect_errno(HOLE, 80), "nobody has answered")
 
     # The link is lost while the module connects.
     with socket.socket() as s:
