@@ -42,7 +42,7 @@ BY_KERNEL = "attach dgram names errors netdev_raw"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
-              "netdev expose power"),
+              "netdev expose gone power"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),
@@ -53,7 +53,8 @@ ROWS = {
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
-              "netdev_load netdev_gone attach"),
+              "netdev_load netdev_gone"),
+    "cycles": (MAIN, "middleware", "--large attach"),
     "board": ("board", "middleware", ""),
     **{"%s-%s-%s" % (name, kernel, firmware):
        (kernel, firmware, ("--patient " if (kernel, firmware) == (MAIN, "middleware") else "") +

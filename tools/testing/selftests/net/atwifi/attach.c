@@ -24,6 +24,7 @@
 #include <linux/capability.h>
 
 #include "kselftest_harness.h"
+#include "ends.h"
 #include "pattern.h"
 #include "util.h"
 
@@ -1198,7 +1199,7 @@ static int attach_quietly(struct sim *sim, int *fd)
 }
 
 /* On and off, with sockets in every state; ATW_CYCLES times. */
-TEST_F_TIMEOUT(line, cycles, 600)
+TEST_F_TIMEOUT(line, cycles, 8 * 3600)
 {
 	int cycles = atoi(atw_env("ATW_CYCLES", "50"));
 	int i, j, fd[3], err = 0;
@@ -1395,38 +1396,6 @@ TEST_F(line, hangup_races)
 	}
 }
 
-/*
- * Whatever has become of a connection before the device goes, and in whatever way that
- * goes: what is left of the socket works, and knows nothing of the device.
- */
-enum ended {
-	DAMAGED,		/* bytes of the line were thrown away */
-	LINK_LOST,
-	RESTARTED,		/* the module */
-	RESTARTED_DGRAM,
-	BY_REMOTE,
-	UNREAD,			/* by the remote, with bytes that nobody has read */
-	BY_RESET,		/* of the remote, which the module takes for an end */
-	REFUSED,
-	NEVER,			/* opened */
-	SHUT,			/* by the program, both ways */
-	OPEN,
-	CONNECTING,		/* the first of them; the others wait for their turn */
-	ENDS
-};
-
-/* The errno that a reader gets once the device is gone; 0: the end of the stream. */
-static const int ended_errno[ENDS] = {
-	[DAMAGED] = ECONNRESET, [LINK_LOST] = ENETDOWN, [RESTARTED] = ECONNRESET,
-	[RESTARTED_DGRAM] = ECONNRESET, [REFUSED] = ENOTCONN, [NEVER] = ENOTCONN,
-	[OPEN] = ENODEV, [CONNECTING] = ENODEV,
-};
-
-#define UNREAD_BYTES	100
-
-/* What is done with the socket then: used, given another connection, just closed. */
-enum after { USED, ANEW, CLOSED, AFTERS };
-
 static const struct gone {
 	const char *name;
 	enum { DISCIPLINE, HANG_UP, UNPLUG } how;
@@ -1434,141 +1403,13 @@ static const struct gone {
 	{ "TIOCSETD", DISCIPLINE }, { "TIOCVHANGUP", HANG_UP }, { "unplugged", UNPLUG },
 };
 
-static int bound_socket(const char *device, int type)
-{
-	int fd = atw_socket(type);
-
-	if (fd >= 0 && !atw_timeouts(fd, LONG_MS) &&
-	    !setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, strlen(device) + 1))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* A socket on its way to that end, -1 if it does not get there. */
-static int begin_end(const char *device, enum ended how)
-{
-	int fd, type = SOCK_STREAM;
-	char buf[UNREAD_BYTES + 1];
-	bool good;
-
-	if (how == RESTARTED_DGRAM)
-		type = SOCK_DGRAM;
-	fd = bound_socket(device, how == CONNECTING ? type | SOCK_NONBLOCK : type);
-	if (fd < 0)
-		return -1;
-	switch (how) {
-	case NEVER:
-		return fd;
-	case REFUSED:
-		good = atw_connect_host(fd, 1) && errno == ECONNREFUSED;
-		break;
-	case CONNECTING:
-		good = atw_connect_hole(fd) && errno == EINPROGRESS;
-		break;
-	case RESTARTED_DGRAM:
-		good = !atw_connect_host(fd, atw_peer_port()) && send(fd, "x", 1, 0) == 1 &&
-		       recv(fd, buf, 1, 0) == 1;
-		break;
-	case BY_RESET:
-		good = !atw_peer_on(fd, "reset-after 1") && send(fd, "x", 1, MSG_NOSIGNAL) == 1 &&
-		       atw_wait(fd, POLLRDHUP, LONG_MS) > 0;
-		break;
-	case BY_REMOTE:
-		good = !atw_peer_on(fd, "source %d 9", UNREAD_BYTES) &&
-		       atw_recv_all(fd, buf, sizeof(buf)) == UNREAD_BYTES;
-		break;
-	case UNREAD:
-		good = !atw_peer_on(fd, "source %d 9", UNREAD_BYTES) &&
-		       atw_wait(fd, POLLRDHUP, LONG_MS) > 0;
-		break;
-	default:
-		good = !atw_peer_on(fd, "echo") && atw_echo_works(fd, how, 10);
-		break;
-	}
-	if (good && how == SHUT)
-		good = !shutdown(fd, SHUT_RDWR);
-	if (good)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* What the ends from @first to @last have in common has happened to all of them. */
-static bool all_ended(int fd[ENDS][AFTERS], enum ended first, enum ended last)
-{
-	unsigned int i, j;
-
-	for (i = first; i <= last; i++)
-		for (j = 0; j < AFTERS; j++)
-			if (!(atw_wait(fd[i][j], POLLIN, LONG_MS) & POLLERR))
-				return false;
-	return true;
-}
-
-/* A server of which a client came and went; -1 if there is none. */
-static int server_with_ghost(const char *device)
-{
-	long before = atw_sim_stat("sockets");
-	int fd, port;
-
-	fd = bound_socket(device, SOCK_STREAM);
-	if (fd >= 0 && !atw_bind(fd, 0) && !listen(fd, 4)) {
-		port = atw_port(fd);
-		if (!atw_dial(port, "source %d 9", UNREAD_BYTES) &&
-		    atw_wait(fd, POLLIN, LONG_MS) > 0 && atw_sim_has(before + 1, LONG_MS))
-			return fd;
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static bool use_ended(int fd, enum ended how)
-{
-	char buf[UNREAD_BYTES + 1];
-	int err = ended_errno[how], val;
-	socklen_t len = sizeof(val);
-	ssize_t n;
-
-	if (!atw_wait(fd, POLLIN | POLLOUT, 0))
-		return false;
-	if (how == UNREAD && atw_recv_all(fd, buf, sizeof(buf)) != UNREAD_BYTES)
-		return false;
-	n = recv(fd, buf, 1, how == RESTARTED_DGRAM ? MSG_DONTWAIT : 0);
-	if (err ? n != -1 || errno != err : n) {
-		fprintf(stderr, "# end %d: %zd, %s\n", how, n, atw_errno_name(n ? errno : 0));
-		return false;
-	}
-	if (ioctl(fd, TIOCOUTQ, &val) ||
-	    getsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &val, &len) || val)
-		return false;
-	val = 1;
-	/* What a datagram's socket had is nothing to it. */
-	return setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &val, sizeof(val)) == -1 &&
-	       send(fd, "x", 1, MSG_NOSIGNAL) == -1 && accept(fd, NULL, NULL) == -1 &&
-	       (!shutdown(fd, SHUT_RDWR) || errno == ENOTCONN);
-}
-
-static bool anew_fails(int fd)
-{
-	return !atw_disconnect(fd) && atw_connect_host(fd, atw_peer_port()) == -1 &&
-	       errno == ENODEV;
-}
-
-static bool anew_works(int fd)
-{
-	return !fcntl(fd, F_SETFL, 0) && !atw_connect_host(fd, atw_peer_port());
-}
-
+/* See ends.c; what is left of a board's device is in gone.c. */
 TEST_F(line, ended_then_gone)
 {
-	int fd[ENDS][AFTERS], server[CLOSED], unsent;
-	static const char text[4096];
 	struct sim *sim = self->sim;
 	char *device = self->device[0];
-	unsigned int i, j, g;
+	struct ends ends;
+	unsigned int g;
 
 	for (g = 0; g < ARRAY_SIZE(gone); g++) {
 		TH_LOG("%s", gone[g].name);
@@ -1577,48 +1418,7 @@ TEST_F(line, ended_then_gone)
 		setenv("ATW_SIM_CONTROL", sim->control, 1);
 		ASSERT_EQ(0, attach(sim->tty, B115200, &self->tty[0], device, 16));
 		ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS));
-
-		for (i = 0; i < ENDS; i++) {
-			for (j = 0; j < AFTERS; j++) {
-				fd[i][j] = begin_end(device, i);
-				ASSERT_LE(0, fd[i][j]) {
-					TH_LOG("end %u: %s", i, atw_errno_name(errno));
-				}
-			}
-			switch (i) {
-			case DAMAGED:
-				ASSERT_EQ(0, tcflush(self->tty[0], TCIFLUSH));
-				ASSERT_TRUE(all_ended(fd, i, i));
-				unsent = peer_in_time(device, "echo");
-				ASSERT_LE(0, unsent);
-				close(unsent);
-				break;
-			case LINK_LOST:
-				ASSERT_EQ(0, sim_tell(sim, "link down"));
-				ASSERT_TRUE(all_ended(fd, i, i));
-				ASSERT_TRUE(atw_state_becomes(device, "down", UP_MS));
-				ASSERT_EQ(0, sim_tell(sim, "link up"));
-				ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS));
-				break;
-			case RESTARTED_DGRAM:
-				ASSERT_TRUE(restart(sim, device));
-				ASSERT_TRUE(all_ended(fd, RESTARTED, i));
-				break;
-			case NEVER:
-				for (j = 0; j < CLOSED; j++) {
-					server[j] = server_with_ghost(device);
-					ASSERT_LE(0, server[j]);
-				}
-				break;
-			case OPEN:
-				unsent = begin_end(device, OPEN);
-				ASSERT_LE(0, unsent);
-				break;
-			}
-		}
-		/* The module connects: it takes nothing else. */
-		ASSERT_EQ(sizeof(text), atw_send_all(unsent, text, sizeof(text)));
-		ASSERT_EQ(0, close(unsent));
+		ASSERT_TRUE(ends_begin(&ends, device, self->tty[0]));
 
 		if (gone[g].how == UNPLUG) {
 			end(sim->pid, SIGKILL);
@@ -1629,23 +1429,7 @@ TEST_F(line, ended_then_gone)
 			ASSERT_LE(0, detach(self->tty[0]));
 		}
 		ASSERT_TRUE(devices_gone());
-
-		for (i = 0; i < ENDS; i++) {
-			EXPECT_TRUE(use_ended(fd[i][USED], i)) {
-				TH_LOG("end %u: %s", i, atw_errno_name(errno));
-			}
-			EXPECT_TRUE(anew_fails(fd[i][ANEW])) {
-				TH_LOG("end %u: %s", i, atw_errno_name(errno));
-			}
-			EXPECT_EQ(0, close(fd[i][USED]));
-			EXPECT_EQ(0, close(fd[i][CLOSED]));
-		}
-		ASSERT_ERRNO(ENODEV, accept(server[USED], NULL, NULL));
-		ASSERT_EQ(0, atw_disconnect(server[ANEW]));
-		ASSERT_ERRNO(ENODEV, listen(server[ANEW], 1));
-		for (j = 0; j < CLOSED; j++) {
-			EXPECT_EQ(0, close(server[j]));
-		}
+		EXPECT_TRUE(ends_are_told(&ends));
 
 		/* The next one is another device, of the same name. */
 		close(self->tty[0]);
@@ -1653,12 +1437,7 @@ TEST_F(line, ended_then_gone)
 		ASSERT_EQ(0, sim_start(sim, "middleware", "--max-sockets=16", NULL));
 		ASSERT_EQ(0, attach(sim->tty, B115200, &self->tty[0], device, 16));
 		ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS));
-		for (i = 0; i < ENDS; i++) {
-			EXPECT_TRUE(anew_works(fd[i][ANEW])) {
-				TH_LOG("end %u: %s", i, atw_errno_name(errno));
-			}
-			EXPECT_EQ(0, close(fd[i][ANEW]));
-		}
+		EXPECT_TRUE(ends_work_again(&ends));
 		ASSERT_LE(0, detach(self->tty[0]));
 		close(self->tty[0]);
 		self->tty[0] = -1;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A board's device goes away: its driver is taken off it, or is removed. What is left of
+ * sockets is as on a tty, see attach.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "ends.h"
+#include "util.h"
+
+#define DRIVER	"/sys/bus/serial/drivers/atwifi"
+#define MODULE	"/atwifi.ko"
+
+FIXTURE(gone)
+{
+	struct ends ends;
+};
+
+FIXTURE_SETUP(gone)
+{
+	if (access(DRIVER, F_OK) || access(MODULE, R_OK)) {
+		SKIP(return, "needs the virtual board");
+	}
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+}
+
+FIXTURE_TEARDOWN(gone)
+{
+	if (atw_has_sim()) {
+		EXPECT_EQ(0, atw_hold(HOLD_ENDS));
+		EXPECT_EQ(0, atw_hold(HOLD_USUAL));
+	}
+}
+
+static int delete_module(void)
+{
+	return syscall(SYS_delete_module, "atwifi", O_NONBLOCK);
+}
+
+static int insert_module(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), ret;
+
+	ret = fd < 0 ? -1 : syscall(SYS_finit_module, fd, "", 0);
+	close(fd);
+	return ret;
+}
+
+TEST_F(gone, unbound)
+{
+	ASSERT_TRUE(ends_begin(&self->ends, ATW_DEVICE, -1));
+	ASSERT_EQ(0, atw_write(DRIVER "/unbind", "serial0-0"));
+	ASSERT_NE(0, access("/sys/class/atwifi/" ATW_DEVICE, F_OK));
+	EXPECT_TRUE(ends_are_told(&self->ends));
+	ASSERT_EQ(0, atw_write(DRIVER "/bind", "serial0-0"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	EXPECT_TRUE(ends_work_again(&self->ends));
+}
+
+/*
+ * As long as a program has a socket the driver stays, and until what it sent before it
+ * closed one is sent, which the module takes nothing of while it connects.
+ */
+TEST_F(gone, removed)
+{
+	uint64_t limit;
+
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_TRUE(ends_begin(&self->ends, ATW_DEVICE, -1));
+	ASSERT_ERRNO(EAGAIN, delete_module());
+	ends_close(&self->ends);
+	ASSERT_ERRNO(EAGAIN, delete_module());
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	limit = atw_now_ms() + LONG_MS;
+	while (delete_module()) {
+		ASSERT_EQ(EAGAIN, errno);
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(10);
+	}
+	ASSERT_NE(0, access("/sys/class/atwifi/" ATW_DEVICE, F_OK));
+	ASSERT_EQ(0, insert_module());
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	ASSERT_LE(0, atw_peer("echo"));
+}
+
+TEST_HARNESS_MAIN
