@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -1443,6 +1444,158 @@ TEST_F(line, ended_then_gone)
 		self->tty[0] = -1;
 		sim_end(sim);
 	}
+}
+
+/*
+ * Memory that is not there: the kernel's fault injection has the Nth allocation of a thread
+ * fail, for each N until none is left to fail.
+ */
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
+static int fail_nth(pid_t tid, int n)
+{
+	char path[64], text[16];
+
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", tid);
+	snprintf(text, sizeof(text), "%d", n);
+	return atw_write(path, text);
+}
+
+/* Has it failed? None fails from here on. */
+static bool has_failed(pid_t tid)
+{
+	char path[64], *text;
+	bool failed;
+
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", tid);
+	text = atw_slurp(path);
+	failed = text && !atoi(text);
+	free(text);
+	return !fail_nth(tid, 0) && failed;
+}
+
+static bool can_fail(void)
+{
+	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
+	return !access(FAILSLAB, F_OK) && !fail_nth(gettid(), 0) &&
+	       !atw_write(FAILSLAB "ignore-gfp-wait", "N") && !atw_write(FAILSLAB "verbose", "0");
+}
+
+/* The errno of what a program does with a stream, 0: all is well. */
+static int use_stream(const struct sockaddr_atw *to)
+{
+	int fd = socket(to->satw_family, SOCK_STREAM, 0), err = 0;
+	char buf[8];
+
+	if (fd < 0)
+		return errno;
+	if (atw_connect(fd, to) || send(fd, "echo\nhello", 10, MSG_NOSIGNAL) < 0 ||
+	    recv(fd, buf, 5, MSG_WAITALL) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static int use_dgram(const struct sockaddr_atw *to)
+{
+	int fd = socket(to->satw_family, SOCK_DGRAM, 0), err = 0;
+	char buf[8];
+
+	if (fd < 0)
+		return errno;
+	if (atw_connect(fd, to) || send(fd, "hello", 5, 0) < 0 || recv(fd, buf, 5, 0) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static int use_server(const struct sockaddr_atw *to)
+{
+	const struct sockaddr_atw any = { .satw_family = to->satw_family };
+	int fd = socket(to->satw_family, SOCK_STREAM, 0), err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (bind(fd, (const struct sockaddr *)&any, sizeof(any)) || listen(fd, 1) ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) || (accept(fd, NULL, NULL) < 0 && errno != EAGAIN))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+/* One that says that there was no memory: of a socket also that there are no more. */
+static bool is_no_memory(int err)
+{
+	return err == ENOMEM || err == ENOBUFS || err == ENFILE;
+}
+
+TEST_F(line, no_memory)
+{
+	static int (*const use[])(const struct sockaddr_atw *) = {
+		use_stream, use_dgram, use_server,
+	};
+	struct sockaddr_atw to;
+	const pid_t tid = gettid();
+	unsigned int i;
+	bool failed;
+	int n, err;
+
+	if (!can_fail()) {
+		SKIP(return, "a kernel without failslab");
+	}
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--max-sockets=16", NULL));
+	self->tty[0] = open_tty(self->sim[0].tty, B115200);
+	ASSERT_LE(0, self->tty[0]);
+	for (n = 1; ; n++) {
+		ASSERT_EQ(0, fail_nth(tid, n));
+		err = set_ldisc(self->tty[0], N_ATWIFI) ? errno : 0;
+		failed = has_failed(tid);
+		if (err)
+			ASSERT_STREQ("ENOMEM", atw_errno_name(err));
+		if (!failed)
+			break;
+		if (!err)
+			ASSERT_EQ(0, set_ldisc(self->tty[0], N_TTY));
+		ASSERT_TRUE(devices_gone());
+	}
+	TH_LOG("attached when it had %d allocations", n - 1);
+	ASSERT_EQ(0, err);
+	ASSERT_LT(10, n);
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+
+	to = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
+	for (i = 0; i < ARRAY_SIZE(use); i++) {
+		for (n = 1; ; n++) {
+			ASSERT_EQ(0, fail_nth(tid, n));
+			err = use[i](&to);
+			if (!has_failed(tid))
+				break;
+			ASSERT_TRUE(!err || is_no_memory(err)) {
+				TH_LOG("%u, allocation %d: %s", i, n, atw_errno_name(err));
+			}
+		}
+		TH_LOG("%u: %d allocations", i, n - 1);
+		ASSERT_EQ(0, err);
+		ASSERT_LT(2, n);
+	}
+	ASSERT_TRUE(transfer(ATW_DEVICE, 1000));
+
+	/* The first is of the tty, which does not begin without it. */
+	for (n = 1; ; n++) {
+		ASSERT_EQ(0, fail_nth(tid, n));
+		err = set_ldisc(self->tty[0], N_TTY) ? errno : 0;
+		failed = has_failed(tid);
+		if (err) {
+			ASSERT_STREQ("ENOMEM", atw_errno_name(err));
+			ASSERT_NE(0, devices());
+			continue;
+		}
+		ASSERT_TRUE(devices_gone());
+		if (!failed)
+			break;
+		ASSERT_EQ(0, set_ldisc(self->tty[0], N_ATWIFI));
+	}
+	TH_LOG("detached when it had %d allocations", n - 1);
 }
 
 /* In use, by a line or by a socket, the driver stays. */
