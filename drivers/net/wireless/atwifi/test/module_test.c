@@ -42,7 +42,7 @@ struct fake {
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
-	char			said[8192];
+	char			said[32768];
 	unsigned int		said_len;
 	struct owner		owner[2];
 };
@@ -66,6 +66,9 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
 		snprintf(text, sizeof(text), "connect success ConID=%s\r\n", id + 1);
+		fake_say(f, text);
+	} else if (!strncmp(line, "AT+SOCKETREAD=", 14)) {
+		snprintf(text, sizeof(text), "+SOCKETREAD,%s,0", line + 14);
 		fake_say(f, text);
 	} else if (!strncmp(line, "AT+SOCKETSEND=", 14) && id) {
 		if (!kstrtou32(id + 1, 10, &f->payload_left))
