@@ -31,7 +31,7 @@
 #define ATW_RELAY_RX_MAX	(1024 * 1024)
 /* What waits for the module: it is fed without a pause by twice of a send. */
 #define ATW_RELAY_TX_MIN	2048
-#define ATW_RELAY_TX_MAX	8192
+#define ATW_RELAY_TX_MAX	32768
 /* While something is on its way a few bytes wait for more to go with them. */
 #define ATW_RELAY_TX_FEW	512
 #define ATW_RELAY_CHUNK		min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
@@ -588,13 +588,13 @@ put:
  * atw_relay_tx_max() - how much of a stream may wait for the module, as it is sent
  * @cs: the connections
  *
- * Return: bytes, a quarter of what the serial line takes in a second, within bounds.
+ * Return: bytes, two of the longest turns of a connection, within bounds.
  */
 u32 atw_relay_tx_max(const struct atw_conns *cs)
 {
 	u32 second = atw_conns_per_second(cs);
 
-	return second ? clamp_t(u32, second / 4, ATW_RELAY_TX_MIN, ATW_RELAY_TX_MAX) :
+	return second ? clamp_t(u32, second * 2 / 5, ATW_RELAY_TX_MIN, ATW_RELAY_TX_MAX) :
 			ATW_RELAY_TX_MAX;
 }
 
