@@ -330,6 +330,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		err = atw_channel_idle(&m->ch, HZ / 10, atw_timing.boot);
 		if (err == -ENODEV)
 			return;
+		atw_channel_restart(&m->ch);
 		err = atw_module_setup(m);
 		/* It started again under our hands: once more. */
 		if (err != -ECONNRESET)
@@ -499,9 +500,16 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		atw_channel_kick(&m->ch);
 		break;
 	case ATW_EV_BANNER:
-		/* It may go on to say that it is ready, or not. */
-		if (m->state != ATW_MODULE_PROBING)
+		/* It may go on to say that it is ready, or not. While it is looked for there
+		 * is nothing to be lost, and it will not answer what it was asked.
+		 */
+		if (m->state != ATW_MODULE_PROBING) {
 			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
+			break;
+		}
+		WRITE_ONCE(m->ch.reset, true);
+		atw_module_rebooted(m);
+		atw_channel_kick(&m->ch);
 		break;
 	case ATW_EV_STRANGE:
 		/* While it is looked for it may be anything. */

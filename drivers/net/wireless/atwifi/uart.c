@@ -67,6 +67,7 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 			err = atw_channel_idle(&m->ch, HZ / 4, atw_timing.boot);
 			if (err == -ENODEV)
 				return err;
+			atw_channel_restart(&m->ch);
 			err = -ETIMEDOUT;
 			continue;
 		}

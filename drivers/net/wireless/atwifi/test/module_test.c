@@ -406,6 +406,27 @@ static const char *const banners[] = {
 	"sdk version:amebaD-6.2c\r\nfirmware version:V2.1.0(May 30 2023-10:28:28)\r\n",
 };
 
+/* It starts once more while it is set up: an answer that cannot come is not waited for. */
+static void module_starts_meanwhile(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u64 timeouts, bringups;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(banners); i++) {
+		timeouts = f->m.ch.timeouts;
+		bringups = f->m.bringups;
+		WRITE_ONCE(f->muted, false);
+		WRITE_ONCE(f->mutes, "AT+UARTCFG?");
+		fake_say(f, "\r\nready\r\n");
+		eventually(test, READ_ONCE(f->muted));
+		WRITE_ONCE(f->mutes, NULL);
+		fake_say(f, banners[i]);
+		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
+		KUNIT_EXPECT_EQ_MSG(test, timeouts, f->m.ch.timeouts, "banner %zu", i);
+	}
+}
+
 /* A module that starts anew, and never says so in a word. */
 static void module_banners(struct kunit *test)
 {
@@ -585,6 +606,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_sleeps_unanswered),
 	KUNIT_CASE(module_sleeps_connecting),
 	KUNIT_CASE(module_sleeps_full),
+	KUNIT_CASE(module_starts_meanwhile),
 	KUNIT_CASE(module_banners),
 	KUNIT_CASE(module_banner_of_remote),
 	KUNIT_CASE(module_joins_twice),
