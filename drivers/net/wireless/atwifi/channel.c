@@ -156,8 +156,10 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		atw_channel_row(ch, ev);
 		break;
 	case ATW_EV_BANNER:
-		if (!atw_channel_row(ch, ev))
-			ch->ops->event(ch->ctx, ev);
+		if (atw_channel_row(ch, ev))
+			break;
+		WRITE_ONCE(ch->banner, true);
+		ch->ops->event(ch->ctx, ev);
 		break;
 	case ATW_EV_LINE:
 		/* What is left of a print is a line as well. */
@@ -461,7 +463,8 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	long left;
 
 	while (!atw_channel_answered(ch, prompt)) {
-		if (!hurry && lost && READ_ONCE(*lost)) {
+		/* One that has started again knows nothing of what it was told before. */
+		if (!hurry && ((lost && READ_ONCE(*lost)) || READ_ONCE(ch->banner))) {
 			hurry = true;
 			hurried = jiffies + atw_timing.hurry;
 		}
@@ -565,6 +568,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	spin_lock(&ch->lock);
 	WRITE_ONCE(ch->final, ATW_EV_NONE);
 	WRITE_ONCE(ch->prompt, false);
+	WRITE_ONCE(ch->banner, false);
 	ch->cmd = cmd;
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);

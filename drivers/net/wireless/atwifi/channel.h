@@ -171,6 +171,7 @@ struct atw_channel {
 	struct atw_cmd			*cmd;
 	enum atw_event_type		final;
 	bool				prompt;
+	bool				banner;		/* came while it ran */
 	char				said[ATW_SAID_MAX];
 	bool				reset;
 	bool				writable;

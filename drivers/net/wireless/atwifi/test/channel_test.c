@@ -509,6 +509,18 @@ static int run_long(struct fake *f)
 	return atw_channel_run(&f->ch, "AT", 600 * HZ);
 }
 
+/* A module that starts in the middle of a command has none to answer. */
+static void channel_banner_for_answer(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT", "#calibration_ok:[2:19:11] \r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_long);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+}
+
 static void channel_stop_in_flight(struct kunit *test)
 {
 	static const struct script script[] = { { "AT", NULL }, { } };
@@ -657,6 +669,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_unstick_too_late),
 	KUNIT_CASE(channel_tear_too_late),
+	KUNIT_CASE(channel_banner_for_answer),
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
 	{ }
