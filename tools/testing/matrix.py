@@ -27,22 +27,25 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
-    "load": "netdev_load",
+    "attach": "attach",
+    "ctl": "ctl",
     "netdev": "netdev netdev_raw",
     "configured": "netdev_dhcp netdev_own netdev_gone",
+    "expose": "expose",
+    "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
-    "sockets": "stream dgram names errors multi server tls passive short vsock sizes words",
-    "attach": "attach expose",
-    "ctl": "ctl old",
     "transparent": "transparent paced paced_transparent",
+    "old": "old",
+    "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
+               "power",
 }
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
 BY_KERNEL = "attach dgram names errors netdev_raw"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
-    "board": ("board", "middleware", "stream fair wiring_reset wiring_enable wiring_vcc "
-              "netdev expose gone power"),
+    "board": ("board", "middleware", "stream fair netdev expose"),
+    "wiring": ("board", "middleware", "wiring_reset wiring_enable wiring_vcc gone power"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),
