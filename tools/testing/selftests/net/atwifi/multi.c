@@ -142,22 +142,23 @@ static void *uploader(void *arg)
 /*
  * A remote that does not read for a while blocks the module, which takes no command
  * meanwhile. As long as it prints what others receive it is known to live: nobody's
- * connection ends.
+ * connection ends. That is between the ten seconds of a send and thirty.
  */
 TEST_F(multi, remote_pauses)
 {
 	long bringups = atw_stat(ATW_DEVICE, "bringups"), resets = atw_stat(ATW_DEVICE, "resets");
+	int pause = atw_patience_ms(22000), n = pause / 500 + 12;
 	int late, down, err;
 	pthread_t thread;
 	char line[32];
 	void *bad;
 
-	down = atw_peer("source 40 7 1 500");
+	down = atw_peer("source %d 7 1 500", n);
 	ASSERT_LE(0, down);
-	late = atw_peer("late 1000000 8 14000");
+	late = atw_peer("late 1000000 8 %d", pause);
 	ASSERT_LE(0, late);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, uploader, &late));
-	ASSERT_EQ(40, atw_download(down, 40, 7, &err)) {
+	ASSERT_EQ(n, atw_download(down, n, 7, &err)) {
 		TH_LOG("%s", atw_errno_name(err));
 	}
 	ASSERT_EQ(0, pthread_join(thread, &bad));

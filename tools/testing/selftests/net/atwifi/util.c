@@ -645,6 +645,14 @@ static int atw_hurry(void)
 	return hurry;
 }
 
+/* How long the driver waits for what a user has it wait for so long. */
+int atw_patience_ms(int ms)
+{
+	const int least = 4000, hurried = ms / atw_hurry();
+
+	return hurried > least ? hurried : ms < least ? ms : least;
+}
+
 /* What the driver may have asked by itself: for the link, and what there is, every 30 s. */
 long atw_link_polls(uint64_t since)
 {
