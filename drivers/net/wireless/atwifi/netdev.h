@@ -122,6 +122,8 @@ void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
 void atw_netdev_settle(struct atw_netdev *nd);
 bool atw_netdev_starved(struct atw_netdev *nd);
+
+/* netdev_rx.c */
 void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
 void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);
 
