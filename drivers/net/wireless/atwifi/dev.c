@@ -22,7 +22,7 @@
 
 #include "compat.h"
 #include "dev.h"
-#include "genl.h"
+#include "genl_event.h"
 #include "netdev.h"
 
 /* Protects the list; innermost. */

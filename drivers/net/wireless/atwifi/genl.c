@@ -36,17 +36,14 @@
 #include "error.h"
 #include "expose.h"
 #include "genl.h"
+#include "genl_event.h"
 #include "query.h"
 #include "raw.h"
 #include "timing.h"
 
-#define ATW_GENL_EVENTS		0
-
 static const struct genl_multicast_group atw_genl_groups[] = {
 	[ATW_GENL_EVENTS] = { .name = ATWIFI_MCGRP_EVENTS },
 };
-
-static struct genl_family atw_genl_family;
 
 /* A text for people; it must live as long as the module. */
 static void atw_genl_say(struct genl_info *info, const char *text)
@@ -139,20 +136,6 @@ static int atw_genl_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 	}
 	genlmsg_end(skb, hdr);
 	return genlmsg_reply(skb, info);
-}
-
-/* A version, of which the thread may be writing another one. */
-static int atw_genl_put_text(struct sk_buff *skb, int attr, const char *text)
-{
-	char copy[ATW_VERSION_MAX];
-
-	strscpy(copy, text, sizeof(copy));
-	return copy[0] ? nla_put_string(skb, attr, copy) : 0;
-}
-
-static int atw_genl_put_addr(struct sk_buff *skb, int attr, u32 addr)
-{
-	return addr ? nla_put_in_addr(skb, attr, cpu_to_be32(addr)) : 0;
 }
 
 /* Devices */
@@ -337,23 +320,6 @@ static int atw_genl_dev_get_dumpit(struct sk_buff *skb,
 
 /* Connections */
 
-static u32 atw_genl_conn_state(const struct atw_conn_info *info)
-{
-	switch (info->state) {
-	case ATW_CONN_WAITING:
-		return ATWIFI_SOCKET_STATE_WAITING;
-	case ATW_CONN_OPENING:
-		return ATWIFI_SOCKET_STATE_OPENING;
-	case ATW_CONN_OPEN:
-		return ATWIFI_SOCKET_STATE_OPEN;
-	case ATW_CONN_YIELDING:
-	case ATW_CONN_CLOSING:
-		return ATWIFI_SOCKET_STATE_CLOSING;
-	default:
-		return ATWIFI_SOCKET_STATE_DEAD;
-	}
-}
-
 /* Whose a connection is, as @ns sees it. */
 static int atw_genl_put_whose(struct sk_buff *skb,
 			      const struct atw_conn_info *info,
@@ -365,30 +331,6 @@ static int atw_genl_put_whose(struct sk_buff *skb,
 			   from_kuid_munged(ns, info->uid)) ?:
 	       nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_INODE, info->inode,
 				 ATWIFI_A_SOCKET_PAD);
-}
-
-static int atw_genl_put_conn(struct sk_buff *skb, struct atw_dev *adev,
-			     const struct atw_conn_info *info)
-{
-	if (nla_put_string(skb, ATWIFI_A_SOCKET_DEV, dev_name(&adev->dev)) ||
-	    (info->id && nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
-	    nla_put_u32(skb, ATWIFI_A_SOCKET_TYPE, info->type) ||
-	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_state(info)) ||
-	    (info->name[0] &&
-	     nla_put_string(skb, ATWIFI_A_SOCKET_HOST, info->name)) ||
-	    (!info->name[0] &&
-	     atw_genl_put_addr(skb, ATWIFI_A_SOCKET_ADDRESS, info->addr)) ||
-	    nla_put_u16(skb, ATWIFI_A_SOCKET_PORT, info->port) ||
-	    nla_put_u32(skb, ATWIFI_A_SOCKET_UNSENT, info->unsent) ||
-	    nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_RX_BYTES, info->rx_bytes,
-			      ATWIFI_A_SOCKET_PAD) ||
-	    nla_put_u64_64bit(skb, ATWIFI_A_SOCKET_TX_BYTES, info->tx_bytes,
-			      ATWIFI_A_SOCKET_PAD) ||
-	    (info->err && nla_put_u32(skb, ATWIFI_A_SOCKET_ERROR, -info->err)) ||
-	    (info->code && nla_put_u32(skb, ATWIFI_A_SOCKET_MODULE_ERROR,
-				       info->code)))
-		return -EMSGSIZE;
-	return 0;
 }
 
 struct atw_genl_dump {
@@ -1016,93 +958,6 @@ static int atw_genl_expose_get_dumpit(struct sk_buff *skb,
 	return skb->len;
 }
 
-/* Events */
-
-static struct sk_buff *atw_genl_event(struct atw_dev *adev, u8 cmd, void **hdr)
-{
-	struct sk_buff *skb;
-
-	if (!genl_has_listeners(&atw_genl_family, adev->net, ATW_GENL_EVENTS))
-		return NULL;
-	skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
-	if (!skb)
-		return NULL;
-	*hdr = genlmsg_put(skb, 0, 0, &atw_genl_family, 0, cmd);
-	if (!*hdr) {
-		nlmsg_free(skb);
-		return NULL;
-	}
-	return skb;
-}
-
-static void atw_genl_multicast(struct atw_dev *adev, struct sk_buff *skb,
-			       void *hdr, int err)
-{
-	if (err) {
-		nlmsg_free(skb);
-		return;
-	}
-	genlmsg_end(skb, hdr);
-	genlmsg_multicast_netns(&atw_genl_family, adev->net, skb, 0,
-				ATW_GENL_EVENTS, GFP_ATOMIC);
-}
-
-/**
- * atw_genl_dev_event() - tell who listens what has happened to a device
- * @adev: the device
- * @event: what
- *
- * Context: any.
- */
-void atw_genl_dev_event(struct atw_dev *adev, enum atwifi_event event)
-{
-	const struct atw_module *m = &adev->module;
-	struct sk_buff *skb;
-	void *hdr;
-	int err;
-
-	skb = atw_genl_event(adev, ATWIFI_CMD_DEV_EVENT, &hdr);
-	if (!skb)
-		return;
-	err = nla_put_string(skb, ATWIFI_A_EVENT_DEV, dev_name(&adev->dev)) ?:
-	      nla_put_u32(skb, ATWIFI_A_EVENT_EVENT, event);
-	switch (event) {
-	case ATWIFI_EVENT_FOUND:
-		err = err ?: atw_genl_put_text(skb, ATWIFI_A_EVENT_FIRMWARE,
-					       m->firmware);
-		break;
-	case ATWIFI_EVENT_LINK_UP:
-	case ATWIFI_EVENT_ADDRESS:
-		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_ADDRESS,
-					       READ_ONCE(m->addr));
-		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_GATEWAY,
-					       READ_ONCE(m->gateway));
-		break;
-	default:
-		break;
-	}
-	atw_genl_multicast(adev, skb, hdr, err);
-}
-
-/**
- * atw_genl_socket_event() - tell who listens that a connection has failed
- * @adev: the device
- * @info: the connection
- *
- * Context: any.
- */
-void atw_genl_socket_event(struct atw_dev *adev,
-			   const struct atw_conn_info *info)
-{
-	struct sk_buff *skb;
-	void *hdr;
-
-	skb = atw_genl_event(adev, ATWIFI_CMD_SOCKET_EVENT, &hdr);
-	if (skb)
-		atw_genl_multicast(adev, skb, hdr,
-				   atw_genl_put_conn(skb, adev, info));
-}
-
 /* The family */
 
 /* Made by tools/net/atwifi/regen from the specification: begin */
@@ -1447,7 +1302,7 @@ static const struct genl_ops atw_genl_ops[] = {
 	},
 };
 
-static struct genl_family atw_genl_family __ro_after_init = {
+struct genl_family atw_genl_family __ro_after_init = {
 	.name		= ATWIFI_FAMILY_NAME,
 	.version	= ATWIFI_FAMILY_VERSION,
 	.module		= THIS_MODULE,

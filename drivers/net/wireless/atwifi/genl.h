@@ -3,14 +3,13 @@
 #ifndef _ATWIFI_GENL_H
 #define _ATWIFI_GENL_H
 
-#include <linux/atwifi_genl.h>
+/* Its multicast groups. */
+#define ATW_GENL_EVENTS		0
 
-struct atw_conn_info;
-struct atw_dev;
+struct genl_family;
 
-void atw_genl_dev_event(struct atw_dev *adev, enum atwifi_event event);
-void atw_genl_socket_event(struct atw_dev *adev,
-			   const struct atw_conn_info *info);
+extern struct genl_family atw_genl_family;
+
 int atw_genl_init(void);
 void atw_genl_exit(void);
 
