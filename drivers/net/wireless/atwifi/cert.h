@@ -24,6 +24,8 @@ int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
 		   size_t len, long timeout);
 int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
 		   size_t size, long timeout);
+
+/* cert_at.c */
 int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 		  size_t size);
 

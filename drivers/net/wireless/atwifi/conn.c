@@ -203,54 +203,6 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 }
 
 /**
- * atw_conn_open() - ask for a connection or a server
- * @cs: the device's connections
- * @spec: which
- * @ops: what to tell the owner
- * @owner: for @ops
- *
- * The outcome is told by @ops->opened, perhaps before this returns.
- *
- * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
- * to the device.
- * Return: the connection with a reference for the owner, or an error pointer:
- * -ENOMEM; -ENODEV, the device is going away; -ENOBUFS, its user has too many.
- */
-struct atw_conn *atw_conn_open(struct atw_conns *cs,
-			       const struct atw_conn_spec *spec,
-			       const struct atw_conn_ops *ops, void *owner)
-{
-	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL_ACCOUNT);
-	int err;
-
-	if (!c)
-		return ERR_PTR(-ENOMEM);
-	c->ops = ops;
-	c->owner = owner;
-	c->addr = spec->addr;
-	c->port = spec->port;
-	c->keepalive = spec->keepalive;
-	c->unverified = spec->unverified;
-	c->share = spec->share;
-	c->backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
-	c->state = ATW_CONN_WAITING;
-	strscpy(c->name, spec->name, sizeof(c->name));
-
-	spin_lock(&cs->lock);
-	if (cs->gone || atw_conns_are_full(cs, c->share)) {
-		err = cs->gone ? -ENODEV : -ENOBUFS;
-		spin_unlock(&cs->lock);
-		kfree(c);
-		return ERR_PTR(err);
-	}
-	atw_conns_link(cs, c);
-	atw_conns_recall_silence(cs, c);
-	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
-	return c;
-}
-
-/**
  * atw_conn_send() - queue bytes, or one datagram
  * @c: the connection, which need not be open yet
  * @skb: the bytes; taken on success
@@ -318,6 +270,78 @@ void atw_conn_yield(struct atw_conn *c)
 }
 
 /**
+ * atw_conn_purge_early() - throw away what a seed received before it was accepted
+ * @c: the seed
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_purge_early(struct atw_conn *c)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&c->lock);
+
+	while ((skb = __skb_dequeue(&c->early))) {
+		c->early_size -= skb->truesize;
+		kfree_skb(skb);
+	}
+}
+
+/**
+ * atw_conn_disown() - a seed whose server is not known will never be accepted
+ * @c: the seed, or a connection of another kind, which this is nothing to
+ *
+ * Gives the server's reference back; the caller has another. An announcement that
+ * comes later is too late: bytes were thrown away.
+ *
+ * Context: atw_conns.lock and @c->lock are held.
+ */
+void atw_conn_disown(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->waits || c->server)
+		return;
+	c->waits = false;
+	c->ready = true;
+	atw_conn_purge_early(c);
+	refcount_dec(&c->ref);
+}
+
+/* A seed that nobody will accept: give the queue's reference back. */
+static void atw_conn_drop_seed(struct atw_conn *c)
+{
+	spin_lock(&c->lock);
+	c->waits = false;
+	c->ready = true;
+	atw_conn_purge_early(c);
+	spin_unlock(&c->lock);
+	atw_conn_close(c, true, 0);
+	atw_conn_put(c);
+}
+
+/**
+ * atw_conn_drop_seeds() - reset what waits to be accepted
+ * @server: a server, or another connection, which has none
+ *
+ * Context: any.
+ */
+void atw_conn_drop_seeds(struct atw_conn *server)
+{
+	struct atw_conn *c, *next;
+	LIST_HEAD(seeds);
+
+	spin_lock(&server->lock);
+	list_splice_init(&server->seeds, &seeds);
+	server->nseeds = 0;
+	spin_unlock(&server->lock);
+	list_for_each_entry_safe(c, next, &seeds, accept) {
+		list_del_init(&c->accept);
+		atw_conn_drop_seed(c);
+	}
+}
+
+/**
  * atw_conn_close() - the owner is done with the connection
  * @c: the connection
  * @abort: throw queued bytes away
@@ -360,73 +384,6 @@ u32 atw_conn_unsent(struct atw_conn *c)
 bool atw_conn_drained(struct atw_conn *c)
 {
 	return !READ_ONCE(c->tx_queued) || READ_ONCE(c->state) > ATW_CONN_OPEN;
-}
-
-/**
- * atw_conns_find() - look a number up
- * @cs: the connections
- * @id: the module's number
- *
- * Context: @cs->lock is held.
- * Return: the connection, or NULL.
- */
-struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
-{
-	struct atw_conn *c;
-
-	lockdep_assert_held(&cs->lock);
-
-	if (id <= ATW_ID_MAX)
-		return cs->by_id[id];
-	/* A seed's, of which there are a few. */
-	list_for_each_entry(c, &cs->list, node)
-		if (c->id == id)
-			return c;
-	return NULL;
-}
-
-/**
- * atw_conns_get() - look a number up
- * @cs: the connections
- * @id: the module's number
- *
- * Return: the connection with a reference, or NULL.
- */
-struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
-{
-	struct atw_conn *c;
-
-	spin_lock(&cs->lock);
-	c = atw_conns_find(cs, id);
-	if (c)
-		refcount_inc(&c->ref);
-	spin_unlock(&cs->lock);
-	return c;
-}
-
-static void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
-{
-	lockdep_assert_held(&cs->lock);
-
-	if (!c->id)
-		return;
-	if (c->id <= ATW_ID_MAX && cs->by_id[c->id] == c)
-		cs->by_id[c->id] = NULL;
-	if (atw_conn_is_seed(c))
-		atw_conns_add_past(cs, c->id);
-}
-
-/**
- * atw_conns_unname() - the module knows the number of a connection no longer
- * @cs: the connections
- * @c: the connection, which may get another
- *
- * Context: @cs->lock is held.
- */
-void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
-{
-	atw_conns_free_id(cs, c);
-	WRITE_ONCE(c->id, 0);
 }
 
 /**
@@ -484,34 +441,6 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
-/**
- * atw_conns_new_id() - an id for a new connection
- * @cs: the connections
- *
- * In turn, so that what the module still says of a deleted one does not meet its
- * successor.
- *
- * Context: @cs->lock is held.
- * Return: the id; 0, all are in use.
- */
-u32 atw_conns_new_id(struct atw_conns *cs)
-{
-	u32 id = cs->next_id;
-	u32 i;
-
-	lockdep_assert_held(&cs->lock);
-
-	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++) {
-		id = id < ATW_ID_MAX ? id + 1 : ATW_ID_MIN;
-		if (atw_id_is_code_word(id) && !cs->by_id[id] &&
-		    !atw_conns_near_seed(cs, id)) {
-			cs->next_id = id;
-			return id;
-		}
-	}
-	return 0;
-}
-
 static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
 {
 	lockdep_assert_held(&c->lock);
@@ -560,104 +489,20 @@ void atw_conns_end_streams(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_fail_all() - end and forget every connection
- * @cs: the connections, which the module no longer has
- * @err: -errno for their owners
- *
- * Context: the channel's thread.
- */
-void atw_conns_fail_all(struct atw_conns *cs, int err)
-{
-	struct atw_conn *c, *next;
-	LIST_HEAD(dead);
-
-	atw_conns_keep_servers(cs);
-	atw_conns_end(cs, err, ATW_END_ALL);
-	atw_tt_forget(cs);
-	spin_lock(&cs->lock);
-	list_for_each_entry_safe(c, next, &cs->list, node) {
-		spin_lock(&c->lock);
-		/* One that came since then waits for the module. */
-		if (c->state != ATW_CONN_WAITING) {
-			atw_conns_unlink(cs, c);
-			list_add(&c->node, &dead);
-		}
-		spin_unlock(&c->lock);
-	}
-	cs->purged = false;
-	cs->no_conid = false;
-	cs->conid_known = false;
-	cs->nforeign = 0;
-	cs->nstrange = 0;
-	cs->seeds_told = false;
-	cs->no_peers = false;
-	cs->high_id = 0;
-	memset(cs->past, 0, sizeof(cs->past));
-	cs->ca_known = false;
-	cs->no_sendline = false;
-	atw_conns_forget_silence(cs);
-	spin_unlock(&cs->lock);
-	list_for_each_entry_safe(c, next, &dead, node) {
-		list_del_init(&c->node);
-		atw_conn_put(c);
-	}
-}
-
-/**
- * atw_conns_gone() - the device goes away: end everything with -ENODEV
- * @cs: the connections; the channel is stopped
- *
- * Context: process context.
- */
-void atw_conns_gone(struct atw_conns *cs)
-{
-	struct atw_conn *c;
-
-	kfree_skb(cs->rx_skb);
-	cs->rx_skb = NULL;
-	if (cs->rx_conn)
-		atw_conn_put(cs->rx_conn);
-	cs->rx_conn = NULL;
-	atw_tt_exit(cs);
-
-	spin_lock(&cs->lock);
-	cs->gone = true;
-	while (!list_empty(&cs->list)) {
-		c = list_first_entry(&cs->list, struct atw_conn, node);
-		spin_lock(&c->lock);
-		c->sending = false;
-		atw_conn_end(c, -ENODEV, 0);
-		c->err = c->err ?: -ENODEV;
-		atw_conns_unlink(cs, c);
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
-		atw_conn_put(c);
-		spin_lock(&cs->lock);
-	}
-	spin_unlock(&cs->lock);
-}
-
-/**
- * atw_conns_set_link() - the Wi-Fi link came or went
+ * atw_conns_damage() - bytes were lost or damaged
  * @cs: the connections
- * @up: joined, with an address
  *
- * Without a link the module would connect lost streams again by itself, and
- * what was on the way is lost: they end here. So does what waits to be opened, each
- * time that this is told: it would wait for as long as there is no network.
- *
- * Context: any process context.
+ * Whose they were cannot be known: what has lost its frame may hold words that the
+ * module never said, to anybody. All streams end, and no answer that is still to
+ * come is taken for a later command's.
  */
-void atw_conns_set_link(struct atw_conns *cs, bool up)
+void atw_conns_damage(struct atw_conns *cs)
 {
-	spin_lock(&cs->lock);
-	if (!up || !cs->link_up)
-		atw_conns_forget_silence(cs);
-	/* Before anything is ended: what comes after that is not opened. */
-	WRITE_ONCE(cs->link_up, up);
-	spin_unlock(&cs->lock);
-	if (!up)
-		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
+	cs->damaged++;
+	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
+	/* A word about an end may have been lost as well. */
+	WRITE_ONCE(cs->reconcile, true);
+	WRITE_ONCE(cs->need_sync, true);
 	atw_channel_kick(cs->ch);
 }
 
@@ -722,27 +567,6 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	cs->next_look = jiffies;
 	cs->send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
-}
-
-/**
- * atw_conns_add_foreign() - have something deleted that the module has
- * @cs: the connections
- * @id: its number
- */
-void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
-{
-	unsigned int i;
-
-	spin_lock(&cs->lock);
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
-			break;
-	if (i == ARRAY_SIZE(cs->foreign))
-		cs->reconcile = true;	/* it is found again then */
-	else if (i == cs->nforeign)
-		cs->foreign[cs->nforeign++] = id;
-	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
 }
 
 /**

@@ -391,42 +391,60 @@ static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 	return READ_ONCE(cs->baud) / 10;
 }
 
-struct atw_conn *atw_conn_open(struct atw_conns *cs,
-			       const struct atw_conn_spec *spec,
-			       const struct atw_conn_ops *ops, void *owner);
-struct atw_conn *atw_conn_accept(struct atw_conn *server,
-				 const struct atw_conn_ops *ops, void *owner);
-bool atw_conn_acceptable(struct atw_conn *server);
-void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
+/* conn.c */
+void atw_conn_put(struct atw_conn *c);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
 void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
-void atw_conn_put(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
-
-void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch);
-bool atw_conns_work(struct atw_conns *cs);
-long atw_conns_next_work(struct atw_conns *cs);
-void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
-u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
 void atw_conns_end_streams(struct atw_conns *cs);
-void atw_conns_fail_all(struct atw_conns *cs, int err);
-void atw_conns_gone(struct atw_conns *cs);
-int atw_conns_set_active(struct atw_conns *cs);
-int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
-int atw_conns_purge(struct atw_conns *cs);
-int atw_conns_for_each(struct atw_conns *cs,
-		       int (*fn)(const struct atw_conn_info *info, void *arg),
-		       void *arg);
-void atw_conns_command_failed(struct atw_conns *cs, int err);
-void atw_conns_end_doubtful(struct atw_conns *cs);
-void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
-void atw_conns_set_link(struct atw_conns *cs, bool up);
-void atw_conns_ca_changed(struct atw_conns *cs);
 void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
 void atw_conns_new_firmware(struct atw_conns *cs);
+void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch);
+int atw_conns_for_each(struct atw_conns *cs,
+		       int (*fn)(const struct atw_conn_info *info, void *arg),
+		       void *arg);
+
+/* conn_cmd.c */
+void atw_conns_command_failed(struct atw_conns *cs, int err);
+
+/* conn_fetch.c */
+int atw_conns_set_active(struct atw_conns *cs);
+int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
+
+/* conn_lost.c */
+void atw_conns_fail_all(struct atw_conns *cs, int err);
+void atw_conns_gone(struct atw_conns *cs);
+void atw_conns_set_link(struct atw_conns *cs, bool up);
+
+/* conn_open.c */
+struct atw_conn *atw_conn_open(struct atw_conns *cs,
+			       const struct atw_conn_spec *spec,
+			       const struct atw_conn_ops *ops, void *owner);
+void atw_conns_ca_changed(struct atw_conns *cs);
+
+/* conn_rx.c */
+u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
+void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
+void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
+
+/* conn_sync.c */
+int atw_conns_purge(struct atw_conns *cs);
+
+/* conn_work.c */
+bool atw_conns_work(struct atw_conns *cs);
+long atw_conns_next_work(struct atw_conns *cs);
+
+/* doubt.c */
+void atw_conns_end_doubtful(struct atw_conns *cs);
+
+/* seed.c */
+void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
+bool atw_conn_acceptable(struct atw_conn *server);
+struct atw_conn *atw_conn_accept(struct atw_conn *server,
+				 const struct atw_conn_ops *ops, void *owner);
 
 #endif

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the rooms of the connection layer share: conn*.c, seed.c, transparent.c. */
+/*
+ * What the rooms of the connection layer share. They call downwards alone:
+ *
+ *	tt_set				gives transparent mode to a connection
+ *	conn_work			chooses what is done next
+ *	conn_open, conn_sync, conn_lost	open, compare, end all
+ *	transparent, conn_fetch		bytes by other ways
+ *	silence				remotes that did not answer
+ *	conn_tx				what is sent
+ *	conn_rx				what comes
+ *	seed				what servers accept
+ *	conn_cmd			commands that all of these have in common
+ *	doubt				payloads that may be something else
+ *	conn				a connection, and the table of them
+ *	conn_id, share			numbers, users
+ */
 #ifndef _ATWIFI_CONN_PRIV_H
 #define _ATWIFI_CONN_PRIV_H
 
@@ -138,61 +153,92 @@ static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 	c->not_before = jiffies + pause;
 }
 
+/* conn.c */
 struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp);
 void atw_conn_kick(struct atw_conn *c);
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
-void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);
 void atw_conn_drop_unsure(struct atw_conn *c);
+void atw_conn_purge_early(struct atw_conn *c);
+void atw_conn_disown(struct atw_conn *c);
+void atw_conn_drop_seeds(struct atw_conn *server);
+void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
+void atw_conns_damage(struct atw_conns *cs);
+
+/* conn_cmd.c */
+int atw_conns_delete_id(struct atw_conns *cs, u32 id);
+int atw_conns_query(struct atw_conns *cs);
+
+/* conn_fetch.c */
+void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c);
+
+/* conn_id.c */
+struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id);
+struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id);
+void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
+bool atw_conns_near_named(struct atw_conns *cs, u32 id);
+u32 atw_conns_new_id(struct atw_conns *cs);
+bool atw_conns_is_foreign(struct atw_conns *cs, u32 id);
+bool atw_conns_is_going(struct atw_conns *cs, u32 id);
+bool atw_conns_past(struct atw_conns *cs, u32 id);
+void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
+
+/* conn_open.c */
+void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_open(struct atw_conns *cs, struct atw_conn *c);
+
+/* conn_rx.c */
+void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
+		      unsigned int doubt, unsigned int query);
+struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
+				  struct sk_buff *skb, bool answer);
+bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
+void atw_conns_explain(struct atw_conns *cs);
+void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
+
+/* conn_sync.c */
+void atw_conns_reconcile(struct atw_conns *cs);
+
+/* conn_tx.c */
 void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 		   struct sk_buff_head *done);
 void atw_conn_send_over(struct atw_conn *c, int err);
-struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
-				  struct sk_buff *skb, bool answer);
-void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
-		      unsigned int doubt, unsigned int query);
-bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
-		      unsigned int query);
-void atw_conns_explain(struct atw_conns *cs);
-void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
-struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id);
-struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id);
-void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
-void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
-void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
-u32 atw_conns_new_id(struct atw_conns *cs);
-void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
 void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
 		    enum atw_crowd crowd);
-void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
-void atw_conns_damage(struct atw_conns *cs);
-int atw_conns_query(struct atw_conns *cs);
-bool atw_conns_closing(struct atw_conns *cs);
-int atw_conns_delete_id(struct atw_conns *cs, u32 id);
+
+/* doubt.c */
+bool atw_query_is_newer(unsigned int begun, unsigned int query);
+bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
+		      unsigned int query);
+
+/* seed.c */
+void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);
+struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
+const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id);
+bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
+		     const struct atw_sock_row *row);
+void atw_conns_look(struct atw_conns *cs);
+void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_renew(struct atw_conn *server);
+void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);
+bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server);
+bool atw_conns_recount(struct atw_conns *cs);
+
+/* silence.c */
 void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int err,
 			   u32 code);
 void atw_conns_recall_silence(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_forget_silence(struct atw_conns *cs);
 
-void atw_conn_drop_seeds(struct atw_conn *server);
-void atw_conn_disown(struct atw_conn *c);
-bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
-		    struct sk_buff *skb);
-void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
-void atw_conn_renew(struct atw_conn *server);
-void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);
-struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
-bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
-		     const struct atw_sock_row *row);
-void atw_conns_look(struct atw_conns *cs);
-void atw_conns_find_strangers(struct atw_conns *cs);
-void atw_conns_keep_servers(struct atw_conns *cs);
-void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);
-bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server);
-bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c);
-bool atw_conns_recount(struct atw_conns *cs);
-bool atw_conns_near_seed(struct atw_conns *cs, u32 id);
-void atw_conns_add_past(struct atw_conns *cs, u32 id);
-bool atw_conns_past(struct atw_conns *cs, u32 id);
+/* transparent.c */
+bool atw_tt_is_alone(struct atw_conns *cs);
+bool atw_tt_is_fit(struct atw_conns *cs);
+void atw_tt_remote_end(struct atw_conns *cs);
+void atw_tt_drop(struct atw_conns *cs);
+int atw_tt_do_enter(struct atw_conns *cs);
 
 #endif

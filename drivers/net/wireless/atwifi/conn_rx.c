@@ -13,28 +13,12 @@
 
 /* Memory of one piece besides its bytes. */
 #define ATW_PACKET_COST		64
+/* Memory of what cannot be handed over yet: as a socket's. */
+#define ATW_EARLY_MAX		(1024 * 1024)
 /* A lost seed that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.
  */
 #define ATW_AUTODEL_TIMEOUT	(HZ / 2)
-
-/**
- * atw_conns_damage() - bytes were lost or damaged
- * @cs: the connections
- *
- * Whose they were cannot be known: what has lost its frame may hold words that the
- * module never said, to anybody. All streams end, and no answer that is still to
- * come is taken for a later command's.
- */
-void atw_conns_damage(struct atw_conns *cs)
-{
-	cs->damaged++;
-	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
-	/* A word about an end may have been lost as well. */
-	WRITE_ONCE(cs->reconcile, true);
-	WRITE_ONCE(cs->need_sync, true);
-	atw_channel_kick(cs->ch);
-}
 
 /* May the module speak of a number that is nobody's, or has that lost a digit? */
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
@@ -191,6 +175,19 @@ static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len
 	atomic_sub(cost, &cs->hoard);
 }
 
+/* Bytes that cannot be handed over yet are put into @queue, unless there is no room. */
+static bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
+			   struct sk_buff *skb)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->early_size + skb->truesize > ATW_EARLY_MAX)
+		return false;
+	c->early_size += skb->truesize;
+	__skb_queue_tail(queue, skb);
+	return true;
+}
+
 static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 			       struct sk_buff *skb)
 {
@@ -264,34 +261,6 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	return NULL;
 }
 
-/* When a query began that is newer than what came with the number @query. */
-static bool atw_query_is_newer(unsigned int begun, unsigned int query)
-{
-	return (int)(begun - query) > 0;
-}
-
-/**
- * atw_conn_doubted() - is there something to be said of what came before a query?
- * @c: the connection, whose lock is held
- * @doubt: bits of enum atw_doubt
- * @query: the query
- *
- * Return: true if one of its payloads from before that is in such a doubt.
- */
-bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
-		      unsigned int query)
-{
-	struct sk_buff *skb;
-
-	lockdep_assert_held(&c->lock);
-
-	skb_queue_walk(&c->unsure, skb)
-		if (ATW_UNSURE_CB(skb)->doubt & doubt &&
-		    atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
-			return true;
-	return false;
-}
-
 /**
  * atw_conn_believe() - payloads are their remote's, as far as that goes
  * @cs: the connections
@@ -361,6 +330,22 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 	WRITE_ONCE(cs->reconcile, true);
 }
 
+/**
+ * atw_tt_stale() - might these bytes be of another connection than they seem?
+ * @cs: the connections
+ * @c: whose they are by their number
+ *
+ * Context: the receive path.
+ */
+bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_tt *tt = &cs->tt;
+
+	return c == tt->conn && tt->unchecked &&
+	       (tt->ended || tt->doubt ||
+		time_after(jiffies, READ_ONCE(tt->proof) + atw_timing.tt_trust));
+}
+
 /* What is told of the payload that was being received. */
 enum atw_told { ATW_TOLD_GOOD, ATW_TOLD_DOUBTFUL, ATW_TOLD_BAD };
 
@@ -397,33 +382,6 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 	kfree_skb(skb);
 	atw_conn_put(c);
 	atw_channel_kick(cs->ch);
-}
-
-/**
- * atw_conns_end_doubtful() - what looked like other prints probably was that
- * @cs: the connections
- *
- * An answer stayed away, or one came that nobody asked for.
- *
- * Context: any.
- */
-void atw_conns_end_doubtful(struct atw_conns *cs)
-{
-	struct atw_conn *c;
-
-	spin_lock(&cs->lock);
-	list_for_each_entry(c, &cs->list, node) {
-		spin_lock(&c->lock);
-		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1)) {
-			cs->damaged++;
-			if (atw_conn_is_stream(c))
-				atw_conn_end(c, -ECONNRESET, 0);
-			else
-				atw_conn_drop_unsure(c);
-		}
-		spin_unlock(&c->lock);
-	}
-	spin_unlock(&cs->lock);
 }
 
 /**

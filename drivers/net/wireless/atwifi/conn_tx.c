@@ -193,6 +193,30 @@ static void atw_conns_grow(struct atw_conns *cs)
 	cs->chunk_max = min(2 * cs->chunk_max, cs->chunk_limit);
 }
 
+/*
+ * Does a send go where it should? Some firmware keeps the number of a send in one byte.
+ * Where that would be the number of another connection the send must not be tried, and
+ * the connection is ended.
+ */
+static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
+{
+	u32 id = READ_ONCE(c->id);
+	bool may;
+
+	if (id <= ATW_ID_MAX)
+		return true;
+	spin_lock(&cs->lock);
+	may = !cs->narrow && !cs->by_id[id & 0xff];
+	spin_unlock(&cs->lock);
+	if (may)
+		return true;
+	spin_lock(&c->lock);
+	cs->resets++;
+	atw_conn_end(c, -ECONNRESET, 0);
+	spin_unlock(&c->lock);
+	return false;
+}
+
 /**
  * atw_conns_send() - send the next piece of what a connection has queued
  * @cs: the connections

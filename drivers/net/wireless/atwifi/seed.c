@@ -24,10 +24,7 @@
 
 #include "conn_priv.h"
 #include "timing.h"
-#include "trace.h"
 
-/* Memory of what cannot be handed over yet: as a socket's. */
-#define ATW_EARLY_MAX		(1024 * 1024)
 /* Some firmware resets all clients of a server after a seed of it was deleted.
  * A driver in the field deletes the server then, waits until it is not listed
  * any more, and for 3 s, and looks every 750 ms.
@@ -35,195 +32,6 @@
 #define ATW_RENEW_POLL		(HZ * 3 / 4)
 /* From here on a module that counts in one byte is restarted when it is idle. */
 #define ATW_HIGH_ID		200
-
-/**
- * atw_conns_add_past() - remember the number of a seed that is gone
- * @cs: the connections
- * @id: the number
- *
- * Context: @cs->lock is held.
- */
-void atw_conns_add_past(struct atw_conns *cs, u32 id)
-{
-	lockdep_assert_held(&cs->lock);
-
-	cs->past[cs->next_past].id = id;
-	cs->past[cs->next_past].since = jiffies;
-	cs->next_past = (cs->next_past + 1) % ARRAY_SIZE(cs->past);
-}
-
-/*
- * Is this number one damaged byte away from one that the driver gave to something
- * that receives bytes?
- */
-static bool atw_conns_near_named(struct atw_conns *cs, u32 id)
-{
-	struct atw_conn *c;
-
-	lockdep_assert_held(&cs->lock);
-
-	list_for_each_entry(c, &cs->list, node)
-		if (c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
-		    READ_ONCE(c->state) <= ATW_CONN_OPEN &&
-		    !READ_ONCE(c->remote_closed) &&
-		    atw_id_near(c->id, id))
-			return true;
-	return false;
-}
-
-/**
- * atw_conns_near_seed() - is a number one damaged byte away from a seed's?
- * @cs: the connections
- * @id: the number
- *
- * Context: @cs->lock is held.
- * Return: true if so.
- */
-bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
-{
-	struct atw_conn *c;
-
-	lockdep_assert_held(&cs->lock);
-
-	list_for_each_entry(c, &cs->list, node)
-		if (c->id && atw_conn_is_seed(c) && atw_id_near(c->id, id))
-			return true;
-	return false;
-}
-
-/* Is it about to be deleted, as nothing of ours? */
-static bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&cs->lock);
-
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
-			return true;
-	return false;
-}
-
-/* Is what has this number about to be deleted, or being deleted? */
-static bool atw_conns_is_going(struct atw_conns *cs, u32 id)
-{
-	lockdep_assert_held(&cs->lock);
-
-	return cs->deleting == id || atw_conns_is_foreign(cs, id);
-}
-
-/**
- * atw_conns_past() - may the module still speak of this number?
- * @cs: the connections
- * @id: the number
- *
- * Not when it is one damaged byte away from a connection's that lives, unless it is
- * one that was announced and is about to be deleted.
- *
- * Return: true if so.
- */
-bool atw_conns_past(struct atw_conns *cs, u32 id)
-{
-	bool past = false;
-	unsigned int i;
-
-	spin_lock(&cs->lock);
-	for (i = 0; i < ARRAY_SIZE(cs->past); i++)
-		past |= cs->past[i].id == id &&
-			jiffies - cs->past[i].since < atw_timing.past;
-	past = past && !atw_conns_near_named(cs, id) &&
-	       !atw_conns_near_seed(cs, id);
-	past |= atw_conns_is_going(cs, id);
-	spin_unlock(&cs->lock);
-	return past;
-}
-
-/**
- * atw_conn_early() - bytes that cannot be handed over yet
- * @c: the connection
- * @queue: its queue for them
- * @skb: the bytes; taken if there is room
- *
- * Context: @c->lock is held.
- * Return: false if there is no room.
- */
-bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
-		    struct sk_buff *skb)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (c->early_size + skb->truesize > ATW_EARLY_MAX)
-		return false;
-	c->early_size += skb->truesize;
-	__skb_queue_tail(queue, skb);
-	return true;
-}
-
-static void atw_conn_purge_early(struct atw_conn *c)
-{
-	struct sk_buff *skb;
-
-	lockdep_assert_held(&c->lock);
-
-	while ((skb = __skb_dequeue(&c->early))) {
-		c->early_size -= skb->truesize;
-		kfree_skb(skb);
-	}
-}
-
-/**
- * atw_conn_disown() - a seed whose server is not known will never be accepted
- * @c: the seed, or a connection of another kind, which this is nothing to
- *
- * Gives the server's reference back; the caller has another. An announcement that
- * comes later is too late: bytes were thrown away.
- *
- * Context: atw_conns.lock and @c->lock are held.
- */
-void atw_conn_disown(struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (!c->waits || c->server)
-		return;
-	c->waits = false;
-	c->ready = true;
-	atw_conn_purge_early(c);
-	refcount_dec(&c->ref);
-}
-
-/* A seed that nobody will accept: give the queue's reference back. */
-static void atw_conn_drop_seed(struct atw_conn *c)
-{
-	spin_lock(&c->lock);
-	c->waits = false;
-	c->ready = true;
-	atw_conn_purge_early(c);
-	spin_unlock(&c->lock);
-	atw_conn_close(c, true, 0);
-	atw_conn_put(c);
-}
-
-/**
- * atw_conn_drop_seeds() - reset what waits to be accepted
- * @server: a server, or another connection, which has none
- *
- * Context: any.
- */
-void atw_conn_drop_seeds(struct atw_conn *server)
-{
-	struct atw_conn *c, *next;
-	LIST_HEAD(seeds);
-
-	spin_lock(&server->lock);
-	list_splice_init(&server->seeds, &seeds);
-	server->nseeds = 0;
-	spin_unlock(&server->lock);
-	list_for_each_entry_safe(c, next, &seeds, accept) {
-		list_del_init(&c->accept);
-		atw_conn_drop_seed(c);
-	}
-}
 
 /**
  * atw_conn_set_backlog() - how many may wait to be accepted
@@ -520,8 +328,16 @@ no_seed:
 	return NULL;
 }
 
-static const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
-						u32 id)
+/**
+ * atw_rows_find() - what the module's table says of a seed
+ * @cs: the connections
+ * @id: the seed's number
+ *
+ * Context: the channel's thread.
+ * Return: its row, or NULL.
+ */
+const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
+					 u32 id)
 {
 	const struct atw_rows *rows = &cs->rows;
 	unsigned int i;
@@ -678,96 +494,6 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 	}
 }
 
-static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
-{
-	struct atw_conn *server = atw_conns_find(cs, server_id);
-
-	return server && atw_conn_is_listener(server) && server->owner;
-}
-
-/**
- * atw_conns_find_strangers() - what has the module that nobody here knows?
- * @cs: the connections, which it was asked for
- *
- * It is deleted. A seed may be about to be announced: it is when it is still not
- * known the next time.
- *
- * Context: the channel's thread.
- */
-void atw_conns_find_strangers(struct atw_conns *cs)
-{
-	const struct atw_rows *rows = &cs->rows;
-	const struct atw_sock_row *row;
-	unsigned int i, j, n = 0;
-	u32 strange[ARRAY_SIZE(cs->strange)];
-	bool delete, clean = true;
-
-	for (i = 0; i < rows->n; i++) {
-		row = &rows->row[i];
-		if (row->status == ATW_SOCK_DELETED)
-			continue;
-		spin_lock(&cs->lock);
-		delete = !atw_conns_find(cs, row->id);
-		if (delete && atw_rows_find(cs, row->id) &&
-		    atw_conns_is_ours(cs, row->server)) {
-			for (j = 0; j < cs->nstrange; j++)
-				if (cs->strange[j] == row->id)
-					break;
-			delete = j < cs->nstrange &&
-				 row->status != ATW_SOCK_CONNECTING;
-			if (!delete && n < ARRAY_SIZE(strange))
-				strange[n++] = row->id;
-		}
-		spin_unlock(&cs->lock);
-		if (delete)
-			atw_conns_add_foreign(cs, row->id);
-		clean &= !delete;
-	}
-	/* What it refused to delete was not there. */
-	if (clean)
-		cs->undeleted = 0;
-	spin_lock(&cs->lock);
-	memcpy(cs->strange, strange, n * sizeof(strange[0]));
-	cs->nstrange = n;
-	cs->strange_at = jiffies + atw_timing.strange;
-	spin_unlock(&cs->lock);
-}
-
-/**
- * atw_conns_keep_servers() - the module has lost everything
- * @cs: the connections
- *
- * Servers wait to be opened again; who waited to be accepted is gone.
- *
- * Context: the channel's thread.
- */
-void atw_conns_keep_servers(struct atw_conns *cs)
-{
-	struct atw_conn *c;
-
-	spin_lock(&cs->lock);
-	list_for_each_entry(c, &cs->list, node) {
-		if (!c->lasting)
-			continue;
-		atw_conn_drop_seeds(c);
-		spin_lock(&c->lock);
-		if (c->owner) {
-			atw_conns_unname(cs, c);
-			atw_conn_purge_tx(c);
-			c->state = ATW_CONN_WAITING;
-			c->paused = false;
-			c->renew = false;
-			c->old_id = 0;
-			c->announced = 0;
-			c->fetch = false;
-			atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
-			atw_conn_drop_unsure(c);
-		}
-		spin_unlock(&c->lock);
-	}
-	spin_unlock(&cs->lock);
-}
-
 /**
  * atw_conn_renew() - a server may have to be opened anew
  * @server: the server
@@ -833,36 +559,6 @@ bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 		server->old_id = 0;
 	spin_unlock(&server->lock);
 	return there;
-}
-
-/**
- * atw_conns_may_send() - does a send go where it should?
- * @cs: the connections
- * @c: the connection; it is ended if not
- *
- * Some firmware keeps the number of a send in one byte. Where that would be the
- * number of another connection the send must not be tried.
- *
- * Context: the channel's thread.
- * Return: true if so.
- */
-bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
-{
-	u32 id = READ_ONCE(c->id);
-	bool may;
-
-	if (id <= ATW_ID_MAX)
-		return true;
-	spin_lock(&cs->lock);
-	may = !cs->narrow && !cs->by_id[id & 0xff];
-	spin_unlock(&cs->lock);
-	if (may)
-		return true;
-	spin_lock(&c->lock);
-	cs->resets++;
-	atw_conn_end(c, -ECONNRESET, 0);
-	spin_unlock(&c->lock);
-	return false;
 }
 
 /**

@@ -54,8 +54,6 @@
 #define ATW_TT_STOP_GUARD	(HZ / 2)
 /* A print comes in one piece: after a silence what began like one is none. */
 #define ATW_TT_PIECE		(msecs_to_jiffies(40) + 1)
-/* Closing connections that are seen off before the mode is entered. */
-#define ATW_TT_PATIENCE		32
 
 static unsigned long atw_tt_guard(const struct atw_conns *cs)
 {
@@ -76,22 +74,6 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
 	atw_channel_kick(cs->ch);
-}
-
-/**
- * atw_tt_stale() - might these bytes be of another connection than they seem?
- * @cs: the connections
- * @c: whose they are by their number
- *
- * Context: the receive path.
- */
-bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
-{
-	const struct atw_tt *tt = &cs->tt;
-
-	return c == tt->conn && tt->unchecked &&
-	       (tt->ended || tt->doubt ||
-		time_after(jiffies, READ_ONCE(tt->proof) + atw_timing.tt_trust));
 }
 
 /* Data for the connection; takes @skb. */
@@ -434,8 +416,14 @@ void atw_tt_leave(struct atw_conns *cs)
 	atw_tt_check(cs);
 }
 
-/* Is there anything to do but to carry this connection's bytes? */
-static bool atw_tt_is_alone(struct atw_conns *cs)
+/**
+ * atw_tt_is_alone() - is there nothing to do but to carry this connection's bytes?
+ * @cs: the connections, one of which is to have the mode
+ *
+ * Context: the channel's thread.
+ * Return: true if so.
+ */
+bool atw_tt_is_alone(struct atw_conns *cs)
 {
 	struct atw_conn *c = cs->tt.conn;
 	bool alone;
@@ -449,8 +437,14 @@ static bool atw_tt_is_alone(struct atw_conns *cs)
 	       READ_ONCE(cs->link_up) && !READ_ONCE(cs->want_passive);
 }
 
-/* May it have the mode? */
-static bool atw_tt_is_fit(struct atw_conns *cs)
+/**
+ * atw_tt_is_fit() - may the connection that is to have the mode have it?
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true if so.
+ */
+bool atw_tt_is_fit(struct atw_conns *cs)
 {
 	struct atw_conn *c = cs->tt.conn;
 	bool fit;
@@ -560,8 +554,15 @@ free:
 	return true;
 }
 
-/* The remote is gone, in the order in which it can be known to be. */
-static void atw_tt_remote_end(struct atw_conns *cs)
+/**
+ * atw_tt_remote_end() - the remote is gone
+ * @cs: the connections
+ *
+ * It is in order as far as that can be known.
+ *
+ * Context: the channel's thread.
+ */
+void atw_tt_remote_end(struct atw_conns *cs)
 {
 	struct atw_tt *tt = &cs->tt;
 	struct atw_conn *c = tt->conn;
@@ -579,7 +580,13 @@ static void atw_tt_remote_end(struct atw_conns *cs)
 	spin_unlock(&c->lock);
 }
 
-static void atw_tt_drop(struct atw_conns *cs)
+/**
+ * atw_tt_drop() - no connection is to have the mode any more
+ * @cs: the connections
+ *
+ * Context: the channel's thread, or when that has ended.
+ */
+void atw_tt_drop(struct atw_conns *cs)
 {
 	struct atw_conn *c = cs->tt.conn;
 
@@ -674,7 +681,14 @@ static int atw_tt_hush(struct atw_conns *cs)
 	return 0;
 }
 
-static int atw_tt_do_enter(struct atw_conns *cs)
+/**
+ * atw_tt_do_enter() - enter transparent mode
+ * @cs: the connections, one of which is to have it
+ *
+ * Context: the channel's thread, in command mode.
+ * Return: 0; -ENOTCONN, the connection is lost; -ENOMEM; or as atw_channel_exec().
+ */
+int atw_tt_do_enter(struct atw_conns *cs)
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.cmd, .raw = true };
 	struct atw_tt *tt = &cs->tt;
@@ -772,77 +786,6 @@ long atw_tt_next_work(struct atw_conns *cs)
 	else
 		left = (long)(tt->proof + atw_timing.tt_look - jiffies);
 	return clamp_t(long, left, 1, HZ);
-}
-
-/* See those off that nobody has any more; is it alone then? */
-static bool atw_tt_make_room(struct atw_conns *cs)
-{
-	int tries;
-
-	for (tries = 0; tries < ATW_TT_PATIENCE; tries++) {
-		/* The work may find that it has ended, and drop it. */
-		if (!cs->tt.conn)
-			return false;
-		if (atw_tt_is_alone(cs))
-			return true;
-		if (!atw_conns_closing(cs) || !atw_conns_work(cs))
-			return false;
-	}
-	return false;
-}
-
-/**
- * atw_tt_set() - give transparent mode to a connection, or take it
- * @cs: the connections
- * @c: the connection
- * @on: which
- *
- * Context: the channel's thread, in command mode.
- * Return: 0; -EOPNOTSUPP, the connection is of a kind that the module or the
- * driver does not do it for, or the receive mode is passive; -EBUSY, there are
- * other connections or servers; -ENOTCONN; -ENOMEM; or as atw_channel_exec().
- */
-int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
-{
-	struct atw_tt *tt = &cs->tt;
-	int err;
-
-	if (tt->conn && tt->lost)
-		atw_tt_remote_end(cs);
-	if (!on) {
-		if (tt->conn == c)
-			atw_tt_drop(cs);
-		spin_lock(&c->lock);
-		err = c->err;
-		spin_unlock(&c->lock);
-		return err;
-	}
-	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
-	    READ_ONCE(cs->want_passive))
-		return -EOPNOTSUPP;
-	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
-		return -EBUSY;
-	if (tt->conn != c) {
-		atw_tt_drop(cs);
-		refcount_inc(&c->ref);
-		mutex_lock(&cs->ch->rx_lock);
-		tt->conn = c;
-		tt->lost = false;
-		tt->unproved = 0;
-		tt->proof = jiffies - atw_timing.tt_trust;
-		tt->enter_after = jiffies;
-		tt->unchecked = false;
-		tt->doubt = false;
-		mutex_unlock(&cs->ch->rx_lock);
-	}
-	WRITE_ONCE(c->transparent, true);
-	if (atw_tt_make_room(cs))
-		err = atw_tt_is_fit(cs) ? atw_tt_do_enter(cs) : -ENOTCONN;
-	else
-		err = tt->conn ? -EBUSY : -ENOTCONN;
-	if (err && tt->conn == c && !tt->lost)
-		atw_tt_drop(cs);
-	return err;
 }
 
 /**

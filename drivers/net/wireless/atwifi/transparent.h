@@ -74,16 +74,18 @@ struct atw_tt {
 	u64			entries;
 };
 
-int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on);
+/* transparent.c */
 bool atw_tt_inside(struct atw_conns *cs);
 void atw_tt_leave(struct atw_conns *cs);
 bool atw_tt_work(struct atw_conns *cs);
 bool atw_tt_enter(struct atw_conns *cs);
 long atw_tt_next_work(struct atw_conns *cs);
 void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len);
-bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
 void atw_tt_stop(struct atw_conns *cs);
 void atw_tt_forget(struct atw_conns *cs);
 void atw_tt_exit(struct atw_conns *cs);
+
+/* tt_set.c */
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on);
 
 #endif

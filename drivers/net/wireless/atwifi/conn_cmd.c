@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What all that has commands run for connections has in common: deleting, asking, failing. */
+#include <linux/jiffies.h>
+
+#include "conn_priv.h"
+#include "format.h"
+#include "timing.h"
+
+/* So many deletions in a row without a success: more than can be queued. */
+#define ATW_UNDELETED_MAX	32
+
+/**
+ * atw_conns_command_failed() - what a command's end means for the module
+ * @cs: the connections
+ * @err: from atw_channel_exec()
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_command_failed(struct atw_conns *cs, int err)
+{
+	/* A payload that looks as if it had swallowed an answer, or the prompt, may
+	 * have done so.
+	 */
+	if (err == -ETIMEDOUT || err == -EPROTO)
+		atw_conns_end_doubtful(cs);
+	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
+		cs->need_sync = true;
+	else if (err && err != -EREMOTEIO && err != -EOPNOTSUPP &&
+		 err != -ENODEV && err != -ENOMEM)
+		cs->need_reset = true;
+}
+
+/**
+ * atw_conns_delete_id() - delete something in the module
+ * @cs: the connections
+ * @id: its number
+ *
+ * Context: the channel's thread.
+ * Return: 0, it is not there any more, or what the module's table says of it is about
+ * to be looked at; or as atw_channel_exec(), and the module is looked after then.
+ */
+int atw_conns_delete_id(struct atw_conns *cs, u32 id)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
+	int err;
+
+	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
+	atw_line_uint(&cmd.line, id);
+	atw_line_end(&cmd.line);
+	WRITE_ONCE(cs->deleting, id);
+	err = atw_channel_exec(cs->ch, &cmd);
+	WRITE_ONCE(cs->deleting, 0);
+	cs->deleted = jiffies;
+	if (!err) {
+		cs->undeleted = 0;
+		return 0;
+	}
+	if (err == -EOPNOTSUPP || ++cs->undeleted > ATW_UNDELETED_MAX) {
+		cs->undeleted = 0;
+		cs->need_reset = true;
+	}
+	/*
+	 * It knows nothing of the id, which is what was wanted; or a digit was lost
+	 * on the way. In its table the id is a stranger's then.
+	 */
+	if (err == -EREMOTEIO) {
+		WRITE_ONCE(cs->reconcile, true);
+		return 0;
+	}
+	/* There is no module that cannot delete: it is not in its senses. */
+	if (err == -EOPNOTSUPP)
+		err = -EPROTO;
+	atw_conns_command_failed(cs, err);
+	return err;
+}
+
+static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	struct atw_rows *rows = cmd->priv;
+	struct atw_sock_row row;
+
+	if (!atw_parse_sock_row(text, &row))
+		return false;
+	if (rows->n == ATW_ROWS_MAX)
+		rows->more = true;
+	else
+		rows->row[rows->n++] = row;
+	return true;
+}
+
+/**
+ * atw_conns_query() - ask the module what it has
+ * @cs: the connections; fills their rows
+ *
+ * Context: the channel's thread.
+ * Return: 0, or as atw_channel_exec().
+ */
+int atw_conns_query(struct atw_conns *cs)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_conns_row,
+		.priv = &cs->rows,
+	};
+	int err;
+
+	cs->rows.n = 0;
+	cs->rows.more = false;
+	spin_lock(&cs->lock);
+	cs->query++;
+	spin_unlock(&cs->lock);
+	atw_line_start(&cmd.line, "AT+SOCKET?");
+	atw_line_end(&cmd.line);
+	err = atw_channel_confirm(cs->ch, &cmd);
+	if (err)
+		atw_conns_command_failed(cs, err);
+	return err;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The receive mode of the module, and fetching what waits in a passive one. */
+#include <linux/jiffies.h>
+
+#include "conn_priv.h"
+#include "format.h"
+#include "timing.h"
+
+/* The module has nothing for @c. */
+static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->announced <= 0) {
+		atw_conn_release_held(cs, c);
+	} else if (!c->empties++) {
+		/* The announcement may have been printed before the answer. */
+		c->fetch = true;
+	} else if (atw_conn_is_stream(c)) {
+		/* It has dropped what it had announced. */
+		cs->damaged++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	} else {
+		/* Datagrams may be lost; what they took of its memory is free. */
+		c->announced = 0;
+		atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
+	}
+}
+
+/**
+ * atw_conns_fetch() - get what waits in a module in passive mode, one piece of it
+ * @cs: the connections
+ * @c: the connection
+ *
+ * The answer names the connection: it must be the one that was asked for.
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
+	int err;
+	u32 id;
+
+	spin_lock(&c->lock);
+	c->fetch = false;
+	id = c->id;
+	spin_unlock(&c->lock);
+	WRITE_ONCE(cs->read_empty, false);
+	WRITE_ONCE(cs->read_data, false);
+	WRITE_ONCE(cs->reading, id);
+	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
+	atw_line_uint(&cmd.line, id);
+	atw_line_end(&cmd.line);
+	err = atw_channel_confirm(cs->ch, &cmd);
+	atw_conns_command_failed(cs, err);
+
+	spin_lock(&c->lock);
+	/* As long as that is set an end that is told waits for us. */
+	WRITE_ONCE(cs->reading, 0);
+	if (!err && READ_ONCE(cs->read_data))
+		c->fetch = true;
+	else if (!err && READ_ONCE(cs->read_empty))
+		atw_conn_fetched(cs, c);
+	else if (err == -EREMOTEIO && c->remote_closed && c->announced <= 0)
+		atw_conn_release_held(cs, c);	/* it is gone already */
+	else if (err != -ENODEV)
+		atw_conn_end(c, -ECONNRESET, cmd.code);
+	if (!c->fetch && c->remote_closed)
+		atw_conn_remote_end(cs, c);
+	spin_unlock(&c->lock);
+}
+
+static int atw_conns_tell_mode(struct atw_conns *cs)
+{
+	bool passive = READ_ONCE(cs->want_passive);
+	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
+						    "AT+SOCKETRECVCFG=1",
+				  atw_timing.cmd);
+	if (cs->active && (err || passive))
+		WRITE_ONCE(cs->mode_since, jiffies);
+	if (!cs->active && !err && !passive)
+		WRITE_ONCE(cs->mode_since, jiffies);
+	cs->active = !err && !passive;
+	return err;
+}
+
+/**
+ * atw_conns_set_active() - have the module print what it receives, or not
+ * @cs: the connections
+ *
+ * There is no query for the mode. In passive mode the module drops what it has
+ * no memory for without a word, so the mode should be certain. Where it is not, what
+ * is announced is fetched.
+ *
+ * Context: the channel's thread.
+ * Return: 0, also where the firmware has no such mode, or its flash was written too
+ * often; or as atw_channel_exec().
+ */
+int atw_conns_set_active(struct atw_conns *cs)
+{
+	int err;
+
+	if (!atw_channel_may_store(cs->ch)) {
+		cs->active = false;
+		return 0;
+	}
+	err = atw_conns_tell_mode(cs);
+	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+}
+
+/**
+ * atw_conns_set_recv_mode() - choose the receive mode
+ * @cs: the connections
+ * @passive: what the module receives stays in it until it is fetched
+ *
+ * It is kept until it is changed, over restarts of the module too. Streams go on;
+ * what the module has yet is fetched before what it prints then.
+ *
+ * Context: the channel's thread.
+ * Return: 0; -EOPNOTSUPP, the firmware has no modes; or as atw_channel_exec().
+ */
+int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
+{
+	bool was = READ_ONCE(cs->want_passive);
+	int err;
+
+	/* What is on its way is not taken for a module that forgot its mode. */
+	WRITE_ONCE(cs->want_passive, passive);
+	if (passive)
+		WRITE_ONCE(cs->mode_since, jiffies);
+	err = atw_conns_tell_mode(cs);
+	if (!err)
+		return 0;
+	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+		WRITE_ONCE(cs->want_passive, was);
+		return -EOPNOTSUPP;
+	}
+	atw_conns_command_failed(cs, err);
+	return err;
+}

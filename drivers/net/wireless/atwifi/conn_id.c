@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Numbers of connections: which there are, which were, and which are to be deleted. */
+#include <linux/jiffies.h>
+
+#include "conn_priv.h"
+#include "id.h"
+#include "timing.h"
+
+/**
+ * atw_conns_find() - look a number up
+ * @cs: the connections
+ * @id: the module's number
+ *
+ * Context: @cs->lock is held.
+ * Return: the connection, or NULL.
+ */
+struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
+{
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (id <= ATW_ID_MAX)
+		return cs->by_id[id];
+	/* A seed's, of which there are a few. */
+	list_for_each_entry(c, &cs->list, node)
+		if (c->id == id)
+			return c;
+	return NULL;
+}
+
+/**
+ * atw_conns_get() - look a number up
+ * @cs: the connections
+ * @id: the module's number
+ *
+ * Return: the connection with a reference, or NULL.
+ */
+struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	c = atw_conns_find(cs, id);
+	if (c)
+		refcount_inc(&c->ref);
+	spin_unlock(&cs->lock);
+	return c;
+}
+
+/* Remember the number of a seed that is gone. */
+static void atw_conns_add_past(struct atw_conns *cs, u32 id)
+{
+	lockdep_assert_held(&cs->lock);
+
+	cs->past[cs->next_past].id = id;
+	cs->past[cs->next_past].since = jiffies;
+	cs->next_past = (cs->next_past + 1) % ARRAY_SIZE(cs->past);
+}
+
+/**
+ * atw_conns_free_id() - nothing has the number of a connection any more
+ * @cs: the connections
+ * @c: the connection
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&cs->lock);
+
+	if (!c->id)
+		return;
+	if (c->id <= ATW_ID_MAX && cs->by_id[c->id] == c)
+		cs->by_id[c->id] = NULL;
+	if (atw_conn_is_seed(c))
+		atw_conns_add_past(cs, c->id);
+}
+
+/**
+ * atw_conns_unname() - the module knows the number of a connection no longer
+ * @cs: the connections
+ * @c: the connection, which may get another
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
+{
+	atw_conns_free_id(cs, c);
+	WRITE_ONCE(c->id, 0);
+}
+
+/**
+ * atw_conns_near_named() - is a number one damaged byte away from one of ours?
+ * @cs: the connections
+ * @id: the number
+ *
+ * Ours are those that the driver gave to something that receives bytes.
+ *
+ * Context: @cs->lock is held.
+ * Return: true if so.
+ */
+bool atw_conns_near_named(struct atw_conns *cs, u32 id)
+{
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node)
+		if (c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
+		    READ_ONCE(c->state) <= ATW_CONN_OPEN &&
+		    !READ_ONCE(c->remote_closed) &&
+		    atw_id_near(c->id, id))
+			return true;
+	return false;
+}
+
+/* Is this number one damaged byte away from a seed's? */
+static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
+{
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node)
+		if (c->id && atw_conn_is_seed(c) && atw_id_near(c->id, id))
+			return true;
+	return false;
+}
+
+/**
+ * atw_conns_new_id() - an id for a new connection
+ * @cs: the connections
+ *
+ * In turn, so that what the module still says of a deleted one does not meet its
+ * successor.
+ *
+ * Context: @cs->lock is held.
+ * Return: the id; 0, all are in use.
+ */
+u32 atw_conns_new_id(struct atw_conns *cs)
+{
+	u32 id = cs->next_id;
+	u32 i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++) {
+		id = id < ATW_ID_MAX ? id + 1 : ATW_ID_MIN;
+		if (atw_id_is_code_word(id) && !cs->by_id[id] &&
+		    !atw_conns_near_seed(cs, id)) {
+			cs->next_id = id;
+			return id;
+		}
+	}
+	return 0;
+}
+
+/**
+ * atw_conns_is_foreign() - is it about to be deleted, as nothing of ours?
+ * @cs: the connections
+ * @id: its number
+ *
+ * Context: @cs->lock is held.
+ * Return: true if so.
+ */
+bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = 0; i < cs->nforeign; i++)
+		if (cs->foreign[i] == id)
+			return true;
+	return false;
+}
+
+/**
+ * atw_conns_is_going() - is it about to be deleted, or being deleted?
+ * @cs: the connections
+ * @id: its number
+ *
+ * Context: @cs->lock is held.
+ * Return: true if so.
+ */
+bool atw_conns_is_going(struct atw_conns *cs, u32 id)
+{
+	lockdep_assert_held(&cs->lock);
+
+	return cs->deleting == id || atw_conns_is_foreign(cs, id);
+}
+
+/**
+ * atw_conns_past() - may the module still speak of this number?
+ * @cs: the connections
+ * @id: the number
+ *
+ * Not when it is one damaged byte away from a connection's that lives, unless it is
+ * one that was announced and is about to be deleted.
+ *
+ * Return: true if so.
+ */
+bool atw_conns_past(struct atw_conns *cs, u32 id)
+{
+	bool past = false;
+	unsigned int i;
+
+	spin_lock(&cs->lock);
+	for (i = 0; i < ARRAY_SIZE(cs->past); i++)
+		past |= cs->past[i].id == id &&
+			jiffies - cs->past[i].since < atw_timing.past;
+	past = past && !atw_conns_near_named(cs, id) &&
+	       !atw_conns_near_seed(cs, id);
+	past |= atw_conns_is_going(cs, id);
+	spin_unlock(&cs->lock);
+	return past;
+}
+
+/**
+ * atw_conns_add_foreign() - have something deleted that the module has
+ * @cs: the connections
+ * @id: its number
+ */
+void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
+{
+	unsigned int i;
+
+	spin_lock(&cs->lock);
+	for (i = 0; i < cs->nforeign; i++)
+		if (cs->foreign[i] == id)
+			break;
+	if (i == ARRAY_SIZE(cs->foreign))
+		cs->reconcile = true;	/* it is found again then */
+	else if (i == cs->nforeign)
+		cs->foreign[cs->nforeign++] = id;
+	spin_unlock(&cs->lock);
+	atw_channel_kick(cs->ch);
+}

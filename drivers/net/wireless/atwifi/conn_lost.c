@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module, its network or the device is lost, and connections end by that. */
+#include <linux/skbuff.h>
+
+#include "conn_priv.h"
+
+/*
+ * The module has lost everything: servers wait to be opened again; who waited to be
+ * accepted is gone.
+ */
+static void atw_conns_keep_servers(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		if (!c->lasting)
+			continue;
+		atw_conn_drop_seeds(c);
+		spin_lock(&c->lock);
+		if (c->owner) {
+			atw_conns_unname(cs, c);
+			atw_conn_purge_tx(c);
+			c->state = ATW_CONN_WAITING;
+			c->paused = false;
+			c->renew = false;
+			c->old_id = 0;
+			c->announced = 0;
+			c->fetch = false;
+			atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
+			atw_conn_drop_unsure(c);
+		}
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_fail_all() - end and forget every connection
+ * @cs: the connections, which the module no longer has
+ * @err: -errno for their owners
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_fail_all(struct atw_conns *cs, int err)
+{
+	struct atw_conn *c, *next;
+	LIST_HEAD(dead);
+
+	atw_conns_keep_servers(cs);
+	atw_conns_end(cs, err, ATW_END_ALL);
+	atw_tt_forget(cs);
+	spin_lock(&cs->lock);
+	list_for_each_entry_safe(c, next, &cs->list, node) {
+		spin_lock(&c->lock);
+		/* One that came since then waits for the module. */
+		if (c->state != ATW_CONN_WAITING) {
+			atw_conns_unlink(cs, c);
+			list_add(&c->node, &dead);
+		}
+		spin_unlock(&c->lock);
+	}
+	cs->purged = false;
+	cs->no_conid = false;
+	cs->conid_known = false;
+	cs->nforeign = 0;
+	cs->nstrange = 0;
+	cs->seeds_told = false;
+	cs->no_peers = false;
+	cs->high_id = 0;
+	memset(cs->past, 0, sizeof(cs->past));
+	cs->ca_known = false;
+	cs->no_sendline = false;
+	atw_conns_forget_silence(cs);
+	spin_unlock(&cs->lock);
+	list_for_each_entry_safe(c, next, &dead, node) {
+		list_del_init(&c->node);
+		atw_conn_put(c);
+	}
+}
+
+/**
+ * atw_conns_gone() - the device goes away: end everything with -ENODEV
+ * @cs: the connections; the channel is stopped
+ *
+ * Context: process context.
+ */
+void atw_conns_gone(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+
+	kfree_skb(cs->rx_skb);
+	cs->rx_skb = NULL;
+	if (cs->rx_conn)
+		atw_conn_put(cs->rx_conn);
+	cs->rx_conn = NULL;
+	atw_tt_exit(cs);
+
+	spin_lock(&cs->lock);
+	cs->gone = true;
+	while (!list_empty(&cs->list)) {
+		c = list_first_entry(&cs->list, struct atw_conn, node);
+		spin_lock(&c->lock);
+		c->sending = false;
+		atw_conn_end(c, -ENODEV, 0);
+		c->err = c->err ?: -ENODEV;
+		atw_conns_unlink(cs, c);
+		spin_unlock(&c->lock);
+		spin_unlock(&cs->lock);
+		atw_conn_put(c);
+		spin_lock(&cs->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_set_link() - the Wi-Fi link came or went
+ * @cs: the connections
+ * @up: joined, with an address
+ *
+ * Without a link the module would connect lost streams again by itself, and
+ * what was on the way is lost: they end here. So does what waits to be opened, each
+ * time that this is told: it would wait for as long as there is no network.
+ *
+ * Context: any process context.
+ */
+void atw_conns_set_link(struct atw_conns *cs, bool up)
+{
+	spin_lock(&cs->lock);
+	if (!up || !cs->link_up)
+		atw_conns_forget_silence(cs);
+	/* Before anything is ended: what comes after that is not opened. */
+	WRITE_ONCE(cs->link_up, up);
+	spin_unlock(&cs->lock);
+	if (!up)
+		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
+	atw_channel_kick(cs->ch);
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Connections are asked for, opened in the module, and deleted there. */
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "cert.h"
+#include "conn_priv.h"
+#include "error.h"
+#include "format.h"
+#include "id.h"
+#include "timing.h"
+
+#define ATW_OPEN_RETRY		(HZ / 5)
+/* A number that the module has given to something unknown is not tried for ever. */
+#define ATW_OPEN_TRIES		3
+
+/**
+ * atw_conn_open() - ask for a connection or a server
+ * @cs: the device's connections
+ * @spec: which
+ * @ops: what to tell the owner
+ * @owner: for @ops
+ *
+ * The outcome is told by @ops->opened, perhaps before this returns.
+ *
+ * Context: any that may allocate with GFP_KERNEL; the caller holds a reference
+ * to the device.
+ * Return: the connection with a reference for the owner, or an error pointer:
+ * -ENOMEM; -ENODEV, the device is going away; -ENOBUFS, its user has too many.
+ */
+struct atw_conn *atw_conn_open(struct atw_conns *cs,
+			       const struct atw_conn_spec *spec,
+			       const struct atw_conn_ops *ops, void *owner)
+{
+	struct atw_conn *c = atw_conn_alloc(spec->type, GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->ops = ops;
+	c->owner = owner;
+	c->addr = spec->addr;
+	c->port = spec->port;
+	c->keepalive = spec->keepalive;
+	c->unverified = spec->unverified;
+	c->share = spec->share;
+	c->backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
+	c->state = ATW_CONN_WAITING;
+	strscpy(c->name, spec->name, sizeof(c->name));
+
+	spin_lock(&cs->lock);
+	if (cs->gone || atw_conns_are_full(cs, c->share)) {
+		err = cs->gone ? -ENODEV : -ENOBUFS;
+		spin_unlock(&cs->lock);
+		kfree(c);
+		return ERR_PTR(err);
+	}
+	atw_conns_link(cs, c);
+	atw_conns_recall_silence(cs, c);
+	spin_unlock(&cs->lock);
+	atw_channel_kick(cs->ch);
+	return c;
+}
+
+/**
+ * atw_conns_delete() - delete a connection in the module and forget it
+ * @cs: the connections
+ * @c: the connection; it stays listed where that is not certain
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool stuck = atw_conn_is_seed(c) && cs->profile == ATW_PROFILE_BW20;
+	u32 id = READ_ONCE(c->id);
+	bool quiet;
+	int err = 0;
+
+	if (id)
+		err = atw_conns_delete_id(cs, id);
+	/* An answer that stayed away is looked for by the sync; the id must
+	 * not be used again before the module has said that it is free.
+	 */
+	if (err)
+		return;
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	if (c->state == ATW_CONN_YIELDING) {
+		quiet = atw_conn_is_quiet(cs, c);
+		cs->yielded += quiet;
+		cs->resets += !quiet;
+		atw_conn_end(c, quiet ? 0 : -ECONNRESET, 0);
+	}
+	atw_conns_unlink(cs, c);
+	/* Who waits for a socket may try at once. */
+	cs->open_after = jiffies;
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	if (stuck && c->server)
+		atw_conn_renew(c->server);
+	atw_conn_put(c);
+}
+
+/* The module's own name for a connection that it was not told to number. */
+static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
+{
+	int err = 0;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	if (!id || id > ATW_ID_MAX || cs->by_id[id] || cs->orphan_id == id ||
+	    (!cs->no_conid && (cs->conid_known || atw_id_near(id, c->id)))) {
+		/* SOCKETSEND keeps an id in one byte, bytes that came before the
+		 * name are gone, and what was given an id has none of its own:
+		 * the word was damaged.
+		 */
+		err = -ECONNABORTED;
+	} else {
+		atw_conns_unname(cs, c);
+		c->id = id;
+		cs->by_id[id] = c;
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	if (err && id)
+		atw_conns_add_foreign(cs, id);
+	return err;
+}
+
+static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
+			     struct atw_cmd *cmd)
+{
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->timeout = atw_timing.connect;
+	atw_line_start(&cmd->line, "AT+SOCKET=");
+	atw_line_uint(&cmd->line, c->type);
+	if (!atw_conn_is_server(c))
+		atw_line_host(&cmd->line, c->name, c->addr);
+	atw_line_uint(&cmd->line, c->port);
+	/* Firmware that does not know the one does not know the other: it came later. */
+	if (!cs->no_conid) {
+		atw_line_uint(&cmd->line, c->keepalive);
+		atw_line_uint(&cmd->line, c->id);
+	}
+	atw_line_end(&cmd->line);
+	return atw_channel_exec(cs->ch, cmd);
+}
+
+/**
+ * atw_conns_ca_changed() - what the module has stored for TLS may have changed
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_ca_changed(struct atw_conns *cs)
+{
+	cs->ca_known = false;
+}
+
+/*
+ * May a TLS client connect? Without a CA the module takes whoever is there for
+ * the remote: that must have been asked for.
+ */
+static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
+{
+	u8 *buf;
+	int n;
+
+	if (c->type != ATW_TYPE_SSL_CLIENT || c->unverified || cs->ca_known)
+		return 0;
+	buf = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
+	n = buf ? atw_cert_read(cs->ch, ATW_CERT_CA, buf, ATW_CERT_MAX) :
+		  -ENOMEM;
+	kfree(buf);
+	cs->ca_known = n > 0 || n == -EMSGSIZE;
+	if (cs->ca_known)
+		return 0;
+	/* It has answered, and nothing that proves that there is one. */
+	if (!n || n == -EOPNOTSUPP || n == -EIO)
+		return -EKEYREJECTED;
+	return n;
+}
+
+/* Does the module not like the line? */
+static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
+{
+	return err == -EREMOTEIO && cmd->code >= ATW_ERR_PARAM_COUNT &&
+	       cmd->code <= ATW_ERR_PARAM_LENGTH;
+}
+
+/* Was it refused for the number that it was to have? */
+static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
+				    const struct atw_cmd *cmd)
+{
+	return atw_conns_line_refused(err, cmd) && !cs->no_conid &&
+	       !cs->conid_known && cmd->code != ATW_ERR_PARAM_LENGTH;
+}
+
+/* Let a connect wait for a socket that is being deleted. */
+static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool wait;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	wait = c->owner && !c->err;
+	if (wait) {
+		c->state = ATW_CONN_WAITING;
+		atw_conns_unname(cs, c);
+		cs->open_after = jiffies + ATW_OPEN_RETRY;
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	return wait;
+}
+
+/*
+ * Something in the module has the number of @c, and nobody here knows of it: it is
+ * deleted, which it is not as long as the number is @c's. Returns true if @c is to
+ * have another one.
+ */
+static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
+{
+	u32 id = READ_ONCE(c->id);
+	bool again;
+
+	spin_lock(&c->lock);
+	again = ++c->refused < ATW_OPEN_TRIES;
+	spin_unlock(&c->lock);
+	again = again && atw_conns_postpone(cs, c);
+	if (!again) {
+		spin_lock(&cs->lock);
+		atw_conns_unname(cs, c);
+		spin_unlock(&cs->lock);
+	}
+	atw_conns_add_foreign(cs, id);
+	return again;
+}
+
+/*
+ * Error 104 says that a port is in use there. Firmware that has no servers says it of
+ * every port: nothing in the module can have this one, if it has opened no server.
+ */
+static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
+{
+	bool never = cs->may_not_serve && !cs->serves;
+	const char *why = never ? "its firmware has no servers in station mode" :
+				  "it is in use there";
+
+	/* One that was there before is tried again, which is no news. */
+	if (!c->lasting)
+		dev_warn_ratelimited(cs->ch->dev, "the module does not serve port %u: %s\n",
+				     c->port, why);
+	return never ? -EOPNOTSUPP : -EADDRINUSE;
+}
+
+/**
+ * atw_conns_open() - open a connection or a server in the module
+ * @cs: the connections
+ * @c: the connection, of which the owner is told the outcome
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
+{
+	u64 start = atw_conns_now(cs);
+	bool soon, late = false;
+	struct atw_cmd cmd;
+	int err;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	if (c->state != ATW_CONN_WAITING) {
+		spin_unlock(&c->lock);
+		spin_unlock(&cs->lock);
+		return;
+	}
+	c->id = atw_conns_new_id(cs);
+	if (!c->id) {
+		if (c->lasting)
+			atw_conn_pause(c, atw_timing.reopen);
+		else
+			atw_conn_end(c, -ENOBUFS, 0);
+		spin_unlock(&c->lock);
+		spin_unlock(&cs->lock);
+		return;
+	}
+	cs->by_id[c->id] = c;
+	cs->orphan_id = 0;
+	c->state = ATW_CONN_OPENING;
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+
+	memset(&cmd, 0, sizeof(cmd));
+	err = atw_conns_check_ca(cs, c);
+	if (!err)
+		err = atw_conns_connect(cs, c, &cmd);
+	else if (err == -EKEYREJECTED)
+		goto done;
+	/* The line was sound when it was written. */
+	if (atw_conns_line_refused(err, &cmd))
+		err = atw_conns_connect(cs, c, &cmd);
+	/* Firmware from before the parameter was added says so each time. */
+	if (atw_conns_conid_refused(cs, err, &cmd)) {
+		cs->no_conid = true;
+		err = atw_conns_connect(cs, c, &cmd);
+		if (err)
+			cs->no_conid = false;
+	}
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED &&
+	    atw_conns_number_taken(cs, c))
+		return;
+	/* Whoever stops the channel says what becomes of it. */
+	if (err == -ENODEV && atw_conns_postpone(cs, c))
+		return;
+	if (!err && cmd.id == c->id)
+		cs->conid_known = true;
+	else if (!err && (cmd.id || cs->no_conid))
+		err = atw_conns_renumber(cs, c, cmd.id);
+	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
+		soon = jiffies - cs->deleted < atw_timing.delete_linger;
+		if (cs->starved && cs->starved(cs))
+			soon = true;
+		if (soon && atw_conns_postpone(cs, c))
+			return;
+	}
+	if (err == -EREMOTEIO) {
+		err = cmd.code == ATW_ERR_SOCKET_BIND ? atw_conns_bind_errno(cs, c) :
+							atw_error_to_errno(cmd.code);
+		late = atw_conns_now(cs) - start >
+		       jiffies_to_nsecs(atw_timing.connect_late);
+		if (late && cmd.code == ATW_ERR_SOCKET_CONNECT)
+			err = -ETIMEDOUT;
+	} else if (err) {
+		atw_conns_command_failed(cs, err);
+	}
+
+done:
+	spin_lock(&cs->lock);
+	if (late && !atw_conn_is_server(c))
+		atw_conns_add_silence(cs, c, err, cmd.code);
+	spin_lock(&c->lock);
+	c->query = cs->query;
+	if (err && c->lasting && c->owner && !c->err) {
+		/* It was there and will be again. */
+		atw_conns_unname(cs, c);
+		c->state = ATW_CONN_WAITING;
+		atw_conn_pause(c, atw_timing.reopen);
+	} else if (err) {
+		cs->failed++;
+		atw_conn_end(c, err, cmd.code);
+		/* Whether it exists is not known after a time-out; or it does,
+		 * under a number that cannot be used.
+		 */
+		c->state = (err == -ETIMEDOUT && !cmd.code) ||
+			   err == -ECONNABORTED ? ATW_CONN_CLOSING :
+						  ATW_CONN_DEAD;
+	} else if (c->err) {
+		c->state = ATW_CONN_CLOSING;
+	} else {
+		cs->opened++;
+		c->refused = 0;
+		c->state = ATW_CONN_OPEN;
+		if (c->owner && !c->lasting)
+			c->ops->opened(c, 0, 0);
+		c->lasting = atw_conn_is_server(c);
+		cs->serves |= c->lasting;
+		if (c->remote_closed)
+			atw_conn_remote_end(cs, c);
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the module has is compared with what it should have. */
+#include <linux/jiffies.h>
+
+#include "conn_priv.h"
+#include "timing.h"
+
+/**
+ * atw_conns_purge() - delete every socket that the module has
+ * @cs: the connections, none of them live
+ *
+ * A host that restarted finds the sockets of its former life: they would
+ * deliver bytes that nobody asked for, and count against the module's few.
+ *
+ * Context: the channel's thread.
+ * Return: 0; -EBUSY, some do not go; or as atw_channel_exec().
+ */
+int atw_conns_purge(struct atw_conns *cs)
+{
+	const struct atw_rows *rows = &cs->rows;
+	unsigned int i, left;
+	int round, err = 0;
+
+	for (round = 0; round < 4; round++) {
+		err = atw_conns_query(cs);
+		if (err)
+			break;
+		left = 0;
+		for (i = 0; i < rows->n && !err; i++) {
+			/* Deletion may go on in the background. */
+			if (rows->row[i].status == ATW_SOCK_DELETED)
+				continue;
+			left++;
+			err = atw_conns_delete_id(cs, rows->row[i].id);
+		}
+		if (err || (!left && !rows->more))
+			break;
+		err = -EBUSY;
+		if (round == 3)
+			break;
+		if (round && atw_channel_sleep(cs->ch, HZ)) {
+			err = -ENODEV;
+			break;
+		}
+		err = 0;
+	}
+	/* Not to have a table is all right, and tells nothing. */
+	if (err == -EOPNOTSUPP || err == -EREMOTEIO)
+		return 0;
+	WRITE_ONCE(cs->purged, !err);
+	return err;
+}
+
+/* The module does not have @c as it should. */
+static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&cs->lock);
+	lockdep_assert_held(&c->lock);
+
+	if (c->lasting && c->owner) {
+		atw_conns_unname(cs, c);
+		c->state = ATW_CONN_WAITING;
+	} else if (c->auto_deleted) {
+		atw_conn_remote_end(cs, c);
+	} else {
+		cs->resets++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+static bool atw_row_is_live(const struct atw_conn *c,
+			    const struct atw_sock_row *row)
+{
+	switch (row->status) {
+	case ATW_SOCK_DELETED:
+		return false;
+	case ATW_SOCK_LOST:
+	case ATW_SOCK_CONNECTING:
+	case ATW_SOCK_FAILED:
+		return !atw_conn_is_stream(c);
+	default:
+		return true;
+	}
+}
+
+/*
+ * The module has told what it has, before which it had printed the payload that is
+ * in doubt. A restarted one has nothing. @marked: all that it had printed before has
+ * come, and was damage if the payload was not what it looked like.
+ */
+static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there,
+			     bool marked)
+{
+	/* The mark was one before the query. */
+	unsigned int mark = cs->query - 1;
+
+	lockdep_assert_held(&c->lock);
+
+	if (skb_queue_empty(&c->unsure))
+		return;
+	if (there)
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
+	if (marked)
+		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
+	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
+	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
+		cs->damaged++;
+		if (atw_conn_is_stream(c))
+			atw_conn_end(c, -ECONNRESET, 0);
+		else
+			atw_conn_drop_unsure(c);
+		return;
+	}
+	if (!skb_queue_empty(&c->unsure))
+		/* It came while the module was being asked. */
+		WRITE_ONCE(cs->reconcile, true);
+	else if (c->remote_closed)
+		atw_conn_remote_end(cs, c);
+}
+
+/* Is there a payload that may hold what is none of it? */
+static bool atw_conns_is_in_doubt(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+	bool doubt = false;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		doubt |= atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query);
+		spin_unlock(&c->lock);
+	}
+	return doubt;
+}
+
+/* See to it that of what came until now nothing is still to come. */
+static bool atw_conns_mark(struct atw_conns *cs)
+{
+	bool doubt;
+
+	spin_lock(&cs->lock);
+	cs->query++;
+	doubt = atw_conns_is_in_doubt(cs);
+	spin_unlock(&cs->lock);
+	return !doubt || !atw_channel_settle(cs->ch);
+}
+
+static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
+{
+	struct atw_conn *server = atw_conns_find(cs, server_id);
+
+	return server && atw_conn_is_listener(server) && server->owner;
+}
+
+/*
+ * What has the module, by its table, that nobody here knows? It is deleted. A seed may be
+ * about to be announced: it is when it is still not known the next time.
+ */
+static void atw_conns_find_strangers(struct atw_conns *cs)
+{
+	const struct atw_rows *rows = &cs->rows;
+	const struct atw_sock_row *row;
+	unsigned int i, j, n = 0;
+	u32 strange[ARRAY_SIZE(cs->strange)];
+	bool delete, clean = true;
+
+	for (i = 0; i < rows->n; i++) {
+		row = &rows->row[i];
+		if (row->status == ATW_SOCK_DELETED)
+			continue;
+		spin_lock(&cs->lock);
+		delete = !atw_conns_find(cs, row->id);
+		if (delete && atw_rows_find(cs, row->id) &&
+		    atw_conns_is_ours(cs, row->server)) {
+			for (j = 0; j < cs->nstrange; j++)
+				if (cs->strange[j] == row->id)
+					break;
+			delete = j < cs->nstrange &&
+				 row->status != ATW_SOCK_CONNECTING;
+			if (!delete && n < ARRAY_SIZE(strange))
+				strange[n++] = row->id;
+		}
+		spin_unlock(&cs->lock);
+		if (delete)
+			atw_conns_add_foreign(cs, row->id);
+		clean &= !delete;
+	}
+	/* What it refused to delete was not there. */
+	if (clean)
+		cs->undeleted = 0;
+	spin_lock(&cs->lock);
+	memcpy(cs->strange, strange, n * sizeof(strange[0]));
+	cs->nstrange = n;
+	cs->strange_at = jiffies + atw_timing.strange;
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_reconcile() - compare what the module has with what we think it has
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_reconcile(struct atw_conns *cs)
+{
+	const struct atw_rows *rows = &cs->rows;
+	const struct atw_sock_row *row;
+	bool told, marked, had = false;
+	struct atw_conn *c;
+	unsigned int i;
+
+	cs->boot_asked = max(cs->boot_asked, xchg(&cs->boot, ATW_BOOT_NO));
+	marked = atw_conns_mark(cs);
+	told = !atw_conns_query(cs) && !rows->more;
+
+	mutex_lock(&cs->ch->rx_lock);
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		row = NULL;
+		for (i = 0; told && i < rows->n && !row; i++)
+			if (rows->row[i].id == c->id)
+				row = &rows->row[i];
+		atw_conns_settle(cs, c, row, marked);
+		if (told && c->state == ATW_CONN_OPEN &&
+		    c->query != cs->query) {
+			had = true;
+			if (!row || !atw_row_is_live(c, row))
+				atw_conns_missing(cs, c);
+			c->auto_deleted = false;
+		}
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	mutex_unlock(&cs->ch->rx_lock);
+	if (!told)
+		return;
+	cs->rebooted |= !rows->n && (cs->boot_asked == ATW_BOOT_SAID ||
+				     (cs->boot_asked && had));
+	cs->boot_asked = ATW_BOOT_NO;
+	atw_conns_find_strangers(cs);
+}

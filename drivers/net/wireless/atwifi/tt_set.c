@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A connection is given transparent mode, or it is taken from it. */
+#include <linux/jiffies.h>
+
+#include "conn_priv.h"
+#include "timing.h"
+
+/* Closing connections that are seen off before the mode is entered. */
+#define ATW_TT_PATIENCE		32
+
+/*
+ * Are all but the one of transparent mode about to go? It is false also if there are no
+ * others.
+ */
+static bool atw_conns_closing(struct atw_conns *cs)
+{
+	unsigned int going = 0, others = 0;
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		if (c == cs->tt.conn)
+			continue;
+		others++;
+		spin_lock(&c->lock);
+		going += c->state > ATW_CONN_OPEN || atw_conn_finished(c);
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	return others && others == going;
+}
+
+/* See those off that nobody has any more; is it alone then? */
+static bool atw_tt_make_room(struct atw_conns *cs)
+{
+	int tries;
+
+	for (tries = 0; tries < ATW_TT_PATIENCE; tries++) {
+		/* The work may find that it has ended, and drop it. */
+		if (!cs->tt.conn)
+			return false;
+		if (atw_tt_is_alone(cs))
+			return true;
+		if (!atw_conns_closing(cs) || !atw_conns_work(cs))
+			return false;
+	}
+	return false;
+}
+
+/**
+ * atw_tt_set() - give transparent mode to a connection, or take it
+ * @cs: the connections
+ * @c: the connection
+ * @on: which
+ *
+ * Context: the channel's thread, in command mode.
+ * Return: 0; -EOPNOTSUPP, the connection is of a kind that the module or the
+ * driver does not do it for, or the receive mode is passive; -EBUSY, there are
+ * other connections or servers; -ENOTCONN; -ENOMEM; or as atw_channel_exec().
+ */
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
+{
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if (tt->conn && tt->lost)
+		atw_tt_remote_end(cs);
+	if (!on) {
+		if (tt->conn == c)
+			atw_tt_drop(cs);
+		spin_lock(&c->lock);
+		err = c->err;
+		spin_unlock(&c->lock);
+		return err;
+	}
+	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
+	    READ_ONCE(cs->want_passive))
+		return -EOPNOTSUPP;
+	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
+		return -EBUSY;
+	if (tt->conn != c) {
+		atw_tt_drop(cs);
+		refcount_inc(&c->ref);
+		mutex_lock(&cs->ch->rx_lock);
+		tt->conn = c;
+		tt->lost = false;
+		tt->unproved = 0;
+		tt->proof = jiffies - atw_timing.tt_trust;
+		tt->enter_after = jiffies;
+		tt->unchecked = false;
+		tt->doubt = false;
+		mutex_unlock(&cs->ch->rx_lock);
+	}
+	WRITE_ONCE(c->transparent, true);
+	if (atw_tt_make_room(cs))
+		err = atw_tt_is_fit(cs) ? atw_tt_do_enter(cs) : -ENOTCONN;
+	else
+		err = tt->conn ? -EBUSY : -ENOTCONN;
+	if (err && tt->conn == c && !tt->lost)
+		atw_tt_drop(cs);
+	return err;
+}
