@@ -140,10 +140,10 @@ TEST_F(passive, remote_close_data_pending)
 	char byte;
 	int fd, err;
 
-	fd = atw_peer("source 30000 84");
+	fd = atw_peer("source 20000 84");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(POLLRDHUP, POLLRDHUP & atw_wait(fd, POLLRDHUP, LONG_MS));
-	ASSERT_EQ(30000, atw_download(fd, 30000, 84, &err));
+	ASSERT_EQ(20000, atw_download(fd, 20000, 84, &err));
 	EXPECT_EQ(0, err);
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
 }
@@ -155,10 +155,10 @@ TEST_F(passive, server)
 
 	server = atw_server(SOCK_STREAM, 2, &port);
 	ASSERT_LE(0, server);
-	ASSERT_EQ(0, atw_dial(port, "source 30000 85"));
+	ASSERT_EQ(0, atw_dial(port, "source 20000 85"));
 	fd = atw_accept(server);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(30000, atw_download(fd, 30000, 85, &err));
+	ASSERT_EQ(20000, atw_download(fd, 20000, 85, &err));
 	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
 	close(fd);
 	close(server);
