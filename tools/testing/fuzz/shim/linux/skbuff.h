@@ -37,7 +37,11 @@
 #define ntohl			be32toh
 #define htons			htobe16
 #define htonl			htobe32
-#define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define min_t(type, a, b) ({		\
+	type _a = (a), _b = (b);	\
+					\
+	_a < _b ? _a : _b;		\
+})
 
 enum { CHECKSUM_NONE, CHECKSUM_UNNECESSARY, CHECKSUM_COMPLETE, CHECKSUM_PARTIAL };
 
@@ -65,10 +69,11 @@ struct sk_buff {
 	bool		vlan;
 };
 
-#define SKB_BUG(what) do {				\
-	fprintf(stderr, "the kernel says: %s\n", what);	\
-	abort();					\
-} while (0)
+static inline void skb_complain(const char *what)
+{
+	fprintf(stderr, "the kernel says: %s\n", what);
+	abort();
+}
 
 static inline unsigned int skb_headlen(const struct sk_buff *skb)
 {
@@ -114,7 +119,7 @@ static inline void *skb_put(struct sk_buff *skb, unsigned int len)
 	u8 *at = skb->tail;
 
 	if (skb->data_len || len > skb->size - (at - skb->head))
-		SKB_BUG("skb_over_panic");
+		skb_complain("skb_over_panic");
 	skb->tail += len;
 	skb->len += len;
 	return at;
@@ -163,7 +168,7 @@ static inline bool pskb_may_pull(struct sk_buff *skb, unsigned int len)
 static inline void skb_pull_rcsum(struct sk_buff *skb, unsigned int len)
 {
 	if (len > skb_headlen(skb))
-		SKB_BUG("skb_pull_rcsum");
+		skb_complain("skb_pull_rcsum");
 	skb->data += len;
 	skb->len -= len;
 }
@@ -291,7 +296,7 @@ static inline __wsum skb_checksum(const struct sk_buff *skb, int off, int len)
 	__wsum sum;
 
 	if (skb_copy_bits(skb, off, copy, len))
-		SKB_BUG("skb_checksum");
+		skb_complain("skb_checksum");
 	sum = csum_partial(copy, len, 0);
 	free(copy);
 	return sum;
@@ -323,7 +328,7 @@ static inline int skb_checksum_help(struct sk_buff *skb)
 
 	if (off < 0 || off >= (int)skb_headlen(skb) ||
 	    off + skb->csum_offset + 2 > skb_headlen(skb))
-		SKB_BUG("offset >= skb_headlen()");
+		skb_complain("offset >= skb_headlen()");
 	sum = csum_fold(skb_checksum(skb, off, skb->len - off));
 	if (!sum)
 		sum = CSUM_MANGLED_0;

@@ -1002,7 +1002,8 @@ TEST_F(line, names_of_lines)
 		{ "middleware", "--ap=\\x0d\\x0aOK\\x0d\\x0a:12345678" },
 		{ "classic", "--ap=x\\x0d\\x0aready\\x0d\\x0a:12345678" },
 		{ "bw20", "--ap=x\\x0d\\x0aready\\x0d\\x0a:12345678" },
-		{ "bw16", "--ap=\\x0aERROR\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a:12345678" },
+		{ "bw16",
+		  "--ap=\\x0aERROR\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a\\x0a:12345678" },
 		{ "middleware", "--ap=\\x0aUnknown cmd\\:\\x0a:12345678" },
 		{ "middleware", "--ap=\\x0a+EVENT\\:SocketDown,102,99,:12345678" },
 	};
@@ -1031,7 +1032,8 @@ TEST_F(line, names_of_lines)
 		fd = peer_in_time(device, "echo");
 		ASSERT_LE(0, fd);
 		ASSERT_TRUE(atw_echo_works(fd, 1, 500));
-		ASSERT_EQ(0, sim_tell(&self->sim[0], "lease 192.168.3.7,255.255.255.0,192.168.3.1"));
+		ASSERT_EQ(0, sim_tell(&self->sim[0],
+				      "lease 192.168.3.7,255.255.255.0,192.168.3.1"));
 		ASSERT_EQ(0, sim_tell(&self->sim[0], "link down"));
 		ASSERT_ERRNO(ENETDOWN, recv(fd, &byte, 1, 0));
 		close(fd);
