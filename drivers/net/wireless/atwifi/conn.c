@@ -256,8 +256,8 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
  * @c: the connection
  *
  * If nothing is on its way, in either direction, it is deleted in the module, and its
- * owner is then told that it has ended in order. Bytes that come until the module has
- * done that make it an end with an error. If something is on its way nothing happens.
+ * owner is then told of a reset: what the remote was about to send is not known. If
+ * something is on its way nothing happens.
  *
  * Context: any.
  */

@@ -75,7 +75,7 @@ enum atw_conn_state {
 	ATW_CONN_WAITING,	/* wants an id and a connect */
 	ATW_CONN_OPENING,	/* the connect is running */
 	ATW_CONN_OPEN,
-	ATW_CONN_YIELDING,	/* the same; in order, if nothing more comes */
+	ATW_CONN_YIELDING,	/* the same, for one that waits */
 	ATW_CONN_CLOSING,	/* wants to be deleted in the module */
 	ATW_CONN_DEAD,		/* the module no longer knows it */
 };

@@ -90,7 +90,8 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 		quiet = atw_conn_is_quiet(cs, c);
 		cs->yielded += quiet;
 		cs->resets += !quiet;
-		atw_conn_end(c, quiet ? 0 : -ECONNRESET, 0);
+		/* The remote may have been about to say more: that is no end in order. */
+		atw_conn_end(c, -ECONNRESET, 0);
 	}
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */

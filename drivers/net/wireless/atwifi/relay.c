@@ -769,7 +769,7 @@ void atw_relay_abort(struct atw_relay *r)
 }
 
 /**
- * atw_relay_yield() - end in order, if nothing is on its way
+ * atw_relay_yield() - end for another one, if nothing is on its way
  * @r: the relay, whose connection another one needs
  *
  * Context: any; the end is told later.

@@ -159,5 +159,5 @@ void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 s
 	lockdep_assert_held(&cs->lock);
 
 	share->used = now;
-	share->owes = now - since > ATW_OPEN_QUICK ? now + (now - since) : now;
+	share->owes = max(share->owes, now - since > ATW_OPEN_QUICK ? now + (now - since) : now);
 }

@@ -884,7 +884,7 @@ static void conn_drains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.cut);
 }
 
-/* Who has nothing on its way is deleted first, and then told of an end in order. */
+/* Who has nothing on its way is deleted first, and then told. */
 static void conn_yields(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -896,7 +896,7 @@ static void conn_yields(struct kunit *test)
 	open_gate(f, true);
 	eventually(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_TRUE(test, o->closed);
-	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, V_DEL, f->notes[0].verb);
 	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.yielded);
@@ -926,7 +926,7 @@ static void conn_yields_no_more(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* What the remote sends until the module has deleted it is missed: no end in order. */
+/* What the remote sends until the module has deleted it is missed, which is counted. */
 static void conn_yields_too_late(struct kunit *test)
 {
 	static const char *const says[] = {

@@ -392,10 +392,9 @@ def browser():
         print("# %.1f s, %.1f times as long as on the wire; %d were asked for again" % (
             took, took / (len(got) * OBJECT / 92160), sum(k.again for k in keepers)))
         same({n: pattern(n, OBJECT) for n in range(hosts * 10)}, got, "objects")
-        same(0, counter("tcp_resets"), "resets")
         # Each of them had a socket at some time, and four were to be had.
         yielded = counter("yielded")
-        check(yielded >= len(keepers) - 4, "only %d were ended in order" % yielded)
+        check(yielded >= len(keepers) - 4, "only %d were ended for others" % yielded)
         for keeper in keepers:
             keeper.http.close()
 
@@ -422,7 +421,10 @@ def who_waits_for_an_answer():
         with socket.create_connection(("192.0.2.1", 8080), LIMIT) as s:
             echoes(s, b"x")
             same(1, counter("yielded"), "streams that were ended")
-            same(b"", idle.recv(1), "the idle one's end")
+            try:
+                raise Failed("the idle one's end is %r" % idle.recv(1))
+            except ConnectionResetError:
+                pass
             # For this one there is nothing left, and nobody gives way to it.
             atwctl("yield off")
             waits = counter("waits")
