@@ -264,7 +264,10 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	}
 	atw_line_end(&cmd.line);
 	c->sending = true;
-	if (c->fresh && c->tx_queued <= ATW_MESSAGE_MAX)
+	/* A request before an upload is none of a chat: with it, the upload is the bulk. */
+	if (c->tx_queued > ATW_MESSAGE_MAX)
+		c->chat_until = jiffies;
+	else if (c->fresh)
 		c->chat_until = jiffies + ATW_CHAT;
 	c->fresh = false;
 	spin_unlock(&c->lock);

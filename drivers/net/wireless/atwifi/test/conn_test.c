@@ -492,14 +492,13 @@ static void conn_id_reuse(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* Two that always have more take turns, however much each has. */
-static void conn_fair(struct kunit *test)
+/* Two uploads take turns, however much each has. */
+static void expect_fair(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	u32 bytes[2] = { 0 };
 	unsigned int i;
 
-	opened(test, 2, ATW_TYPE_TCP_CLIENT);
 	for (i = 0; i < 32; i++)
 		queue(test, &f->owner[0], 4000);
 	for (i = 0; i < 8; i++)
@@ -520,6 +519,27 @@ static void conn_fair(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 32U * 4000, bytes[0]);
 	KUNIT_EXPECT_EQ(test, 8U * 4000, bytes[1]);
+}
+
+static void conn_fair(struct kunit *test)
+{
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	expect_fair(test);
+	close_all(test, 2);
+}
+
+/* The request that one of them begins with is no chat that the other has to spare. */
+static void conn_fair_after_request(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	queue(test, &f->owner[0], 10);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	open_gate(f, false);
+	f->nnotes = 0;
+	expect_fair(test);
 	close_all(test, 2);
 }
 
@@ -2430,6 +2450,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_ids),
 	KUNIT_CASE(conn_id_reuse),
 	KUNIT_CASE(conn_fair),
+	KUNIT_CASE(conn_fair_after_request),
 	KUNIT_CASE(conn_turns),
 	KUNIT_CASE(conn_turns_bound),
 	KUNIT_CASE(conn_small_first),
