@@ -249,11 +249,12 @@ TEST_F(transparent, both_ways)
 	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
 }
 
-static void download(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
+/* Returns whether the remote's end was seen as one; all that came before is checked. */
+static bool download_once(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
 {
 	long out = atw_has_sim() ? atw_sim_stat("tt-out") : 0;
 	char byte;
-	int fd, err;
+	int fd, err, n;
 
 	fd = atw_peer("wait source %ld 90 %d %d", bytes, chunk, ms);
 	ASSERT_LE(0, fd);
@@ -263,9 +264,9 @@ static void download(struct __test_metadata *_metadata, long bytes, int chunk, i
 	ASSERT_EQ(bytes, atw_download(fd, bytes, 90, &err)) {
 		TH_LOG("%s", atw_errno_name(err));
 	}
-	/* The remote's end is seen although the module keeps it to itself. */
-	EXPECT_EQ(0, recv(fd, &byte, 1, 0)) {
-		TH_LOG("%s", atw_errno_name(errno));
+	n = recv(fd, &byte, 1, 0);
+	ASSERT_TRUE(!n || (n < 0 && errno == ECONNRESET)) {
+		TH_LOG("%d %s", n, atw_errno_name(errno));
 	}
 	if (atw_has_sim()) {
 		/* How much depends on how late everybody is. */
@@ -273,6 +274,20 @@ static void download(struct __test_metadata *_metadata, long bytes, int chunk, i
 	}
 	close(fd);
 	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	return !n;
+}
+
+/*
+ * The remote's end is seen although the module keeps it to itself, unless the guest
+ * stood still for the three seconds after which the module connects again.
+ */
+static void download(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
+{
+	int tries = 3;
+
+	while (!download_once(_metadata, bytes, chunk, ms)) {
+		ASSERT_LT(0, --tries);
+	}
 }
 
 static void upload(struct __test_metadata *_metadata, long bytes)
@@ -544,11 +559,14 @@ TEST_F(transparent, remote_sends_events)
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
-/* The remote closes, and after three seconds the module would connect again. */
+/*
+ * The remote closes, and after three seconds the module would connect again: who stood
+ * still for so long, which may happen once, is told that nothing is known.
+ */
 TEST_F(alone, remote_closes)
 {
+	int fd, i, n, late = 0;
 	char buf[100];
-	int fd, i;
 
 	for (i = 0; i < 3; i++) {
 		fd = atw_peer("wait source 50 95 10 %d", i * 100 + 100);
@@ -557,7 +575,11 @@ TEST_F(alone, remote_closes)
 		ASSERT_EQ(1, atw_send_all(fd, "x", 1));
 		ASSERT_EQ(50, atw_recv_all(fd, buf, sizeof(buf)));
 		EXPECT_EQ(-1, pattern_check(buf, 50, 95, 0));
-		EXPECT_EQ(0, recv(fd, buf, 1, 0));
+		n = recv(fd, buf, 1, 0);
+		if (n) {
+			EXPECT_EQ(ECONNRESET, errno);
+			late++;
+		}
 		ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
 		close(fd);
 		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
@@ -565,6 +587,7 @@ TEST_F(alone, remote_closes)
 			ASSERT_TRUE(atw_sim_has(0, LONG_MS));
 		}
 	}
+	EXPECT_GE(1, late);
 }
 
 /* Bytes that were written to nobody are not taken for sent. */
