@@ -27,6 +27,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
+    "bringup": "bringup",
     "attach": "attach",
     "ctl": "ctl",
     "netdev": "netdev netdev_raw",
