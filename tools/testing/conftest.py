@@ -33,6 +33,16 @@ class Reporter:
                                            seconds), flush=True)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="on each guest what is the same on all")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--all"):
+        items[:] = [i for i in items if "[board" not in i.name or
+                    i.get_closest_marker("each_guest")]
+
+
 @pytest.hookimpl
 def pytest_configure(config):
     # With several workers the one that has started them reports.

@@ -50,7 +50,7 @@ ROWS = {
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),
-    "bw20": (MAIN, "bw20", BY_FIRMWARE + "expose"),
+    "bw20": (MAIN, "bw20", BY_FIRMWARE),
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
     **{kernel: (kernel, "middleware", BY_KERNEL) for kernel in ("6.12", "7.3")},
@@ -116,7 +116,8 @@ def parts(everything):
         yield selftests(name, *row, limit=14400 if everything else 3600)
     yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
                needs=setups("board", *KERNELS), nice=10, waits="compilers")
-    yield Part("vm", ["pytest-3", "-n", "2", VM], needs=setups(MAIN, "board"))
+    yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
+               needs=setups(MAIN, "board"))
     for kernel in KERNELS:
         yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
                                        *([] if everything else ["--param", "hurry=4"])],

@@ -48,6 +48,9 @@ def wait_for(what, condition, limit=100.0):
 
 # For what the board has not.
 uml_only = pytest.mark.uml_only
+# For what each kind of guest has its own way for. All else is seen in UML, and on the
+# board with --all.
+each_guest = pytest.mark.each_guest
 
 
 class Guest:
@@ -146,6 +149,7 @@ def guest(session_guest, request):
 # The tests: test_*(guest), and what they need.
 
 
+@each_guest
 def test_exit_status(guest):
     for command, status in ((["true"], 0), (["sh", "-c", "exit 3"], 3),
                             (["sh", "-c", "kill -9 $$"], 137), (["/no/such"], 127),
@@ -160,6 +164,7 @@ def test_arguments(guest):
     expect("output", done.stdout.decode(), "".join("<%s>" % a for a in args))
 
 
+@each_guest
 def test_output_is_exact_and_apart(guest):
     octal = "".join("\\%03o" % b for b in BYTES[:256])
     script = "i=0; while [ $i -lt 16 ]; do printf '%s'; printf '%s' >&2; i=$((i+1)); done" % (
@@ -174,6 +179,7 @@ def test_quiet(guest):
     expect("output", (done.stdout, done.stderr), (b"", b""))
 
 
+@each_guest
 def test_input(guest):
     data = random.Random(7).randbytes(1 << 20)
     done = guest.bare("cat", stdin=None, input=data)
@@ -200,6 +206,7 @@ def test_output_after_exit_of_the_command(guest):
         raise Fail("waited for a child of the command's")
 
 
+@each_guest
 def test_environment(guest):
     done = guest.bare("sh", "-c", "pwd; echo $ATW_GUEST $ATW_KERNEL $ATW_HOST \"$X\"; id -u",
                       options=["--env", "X=1 2"])
@@ -210,6 +217,7 @@ def test_environment(guest):
     expect("caller's", guest.bare("sh", "-c", "echo $ATW_CHECK").stdout, b"\n")
 
 
+@each_guest
 def test_files(guest):
     path = os.path.join(guest.scratch, "a file")
     with open(path, "wb") as f:
@@ -282,6 +290,7 @@ def test_interrupted_in_boot(guest):
     interrupted(guest, "boot", signal.SIGKILL, -9)
 
 
+@each_guest
 def test_interrupted_in_command(guest):
     interrupted(guest, "command", signal.SIGINT, 130)
     interrupted(guest, "command", signal.SIGTERM, 143)
@@ -306,6 +315,7 @@ def test_time_out(guest):
         raise Fail("no word about it: %r" % done.stderr[-300:])
 
 
+@each_guest
 def test_no_fault(guest):
     done = guest.fault("none")
     expect("result", (done.stdout, done.stderr, done.returncode), (b"alive\n", b"", 0))
@@ -319,8 +329,8 @@ def test_no_fault(guest):
     pytest.param("deadlock", "possible circular locking", marks=uml_only),
     pytest.param("deaf", "lockdep has switched itself off", marks=uml_only),
     pytest.param("leak", r"atw_leak\+0x\w+ \[atwifi\]", marks=uml_only),
-    ("warn", "WARNING: "), ("stuck", "cannot be unloaded"), ("panic", "Kernel panic"),
-    ("oops", "")])
+    pytest.param("warn", "WARNING: ", marks=each_guest), ("stuck", "cannot be unloaded"),
+    pytest.param("panic", "Kernel panic", marks=each_guest), ("oops", "")])
 def test_fault(guest, fault, word):
     done = guest.fault(fault)
     expect("status", done.returncode, 99)
@@ -400,6 +410,7 @@ def talk_to_foreign(guest, module, talk, size, hear=""):
     expect("emulator's view", result, {"first": b"go\n", "same": True})
 
 
+@each_guest
 def test_joins_if_told(guest):
     sim = ["--sim-args", "--no-autojoin --ap 'a \"b:se,\"cret'"]
     state = ["--", "cat", "/sys/class/atwifi/atw0/state"]
@@ -437,6 +448,7 @@ def test_foreign_emulator(guest):
     expect("status when nobody listens", done.returncode, 125)
 
 
+@each_guest
 def test_foreign_emulator_joins(guest):
     """With the driver, a module that somebody else has started."""
     where = tempfile.mkdtemp(dir=guest.scratch)
@@ -455,6 +467,7 @@ def test_foreign_emulator_joins(guest):
             sim.terminate()
 
 
+@each_guest
 def test_serial_port(guest):
     size = 1 << 20 if not guest.board else 100000
     master, slave = pty.openpty()
@@ -472,6 +485,7 @@ def test_serial_port(guest):
     os.close(slave)
 
 
+@each_guest
 def test_emulator(guest):
     script = ("exec 3<>$ATW_TTY; exec 4<>$ATW_SIM_CONTROL; printf 'AT\\r\\n' >&3; "
               "while read -r line <&3; do case $line in OK*) echo OK; break;; esac; done; "

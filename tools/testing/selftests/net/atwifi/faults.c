@@ -232,7 +232,7 @@ TEST_F(faults, words_of_a_module)
 
 	ASSERT_LE(0, fd);
 	for (i = 0; i < 20; i++) {
-		len = i < 10 ? strlen(words) : 50 + i;
+		len = i < 10 ? strlen(words) : 50u + i;
 		ASSERT_EQ(len, atw_send_all(fd, words, len));
 		ASSERT_EQ(len, atw_recv_all(fd, got, len));
 		ASSERT_EQ(0, memcmp(words, got, len));
