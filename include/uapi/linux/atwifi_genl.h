@@ -28,11 +28,13 @@ enum atwifi_dev_state {
  * @ATWIFI_PROFILE_MIDDLEWARE: the vendor's open SDK and V4.18_P23
  * @ATWIFI_PROFILE_CLASSIC: the closed firmware of Ai-WB2 and BW16
  * @ATWIFI_PROFILE_BW20: that of BW20
+ * @ATWIFI_PROFILE_UNKNOWN: one that nobody has seen: it is treated with caution
  */
 enum atwifi_profile {
 	ATWIFI_PROFILE_MIDDLEWARE,
 	ATWIFI_PROFILE_CLASSIC,
 	ATWIFI_PROFILE_BW20,
+	ATWIFI_PROFILE_UNKNOWN,
 };
 
 /**

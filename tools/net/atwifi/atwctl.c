@@ -26,7 +26,7 @@ static const char *device;
 /* What messages hold; names are those of the specification. */
 
 static const char *const dev_states[] = { "probing", "down", "joined", NULL };
-static const char *const profiles[] = { "middleware", "classic", "bw20", NULL };
+static const char *const profiles[] = { "middleware", "classic", "bw20", "unknown", NULL };
 static const char *const recv_modes[] = { "passive", "active", NULL };
 static const char *const socket_types[] = {
 	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-seed", "tls-server",

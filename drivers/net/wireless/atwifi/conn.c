@@ -424,7 +424,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 
 	atw_conns_free_id(cs, c);
 	hoard = xchg(&c->hoard, 0);
-	if (cs->profile == ATW_PROFILE_BW20 && hoard >= ATW_HOARD_SOFT / 2) {
+	if (cs->fw->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
 		cs->zombie_hoard += hoard;
 		cs->zombie_since = jiffies;
@@ -507,16 +507,18 @@ void atw_conns_damage(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_set_profile() - which firmware it is
+ * atw_conns_set_firmware() - which firmware it is
  * @cs: the connections
- * @profile: its family
+ * @fw: its ways
+ * @same: it is the one that it was before: what was proved of it is true yet
  *
  * Context: the channel's thread.
  */
-void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile)
+void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same)
 {
-	cs->profile = profile;
-	cs->narrow = profile == ATW_PROFILE_MIDDLEWARE;
+	cs->fw = fw;
+	if (!same)
+		memset(&cs->proved, 0, sizeof(cs->proved));
 }
 
 /**
@@ -531,21 +533,8 @@ void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 	WRITE_ONCE(cs->baud, baud);
 	cs->chunk = ATW_CHUNK_MIN;
 	cs->chunk_good = 0;
-	cs->chunk_max = cs->chunk_small ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;
+	cs->chunk_max = cs->proved.small_sends ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;
 	cs->chunk_limit = cs->chunk_max;
-}
-
-/**
- * atw_conns_new_firmware() - what was learned of the firmware is not of this one
- * @cs: the connections
- *
- * Context: the channel's thread.
- */
-void atw_conns_new_firmware(struct atw_conns *cs)
-{
-	cs->chunk_proved = 0;
-	cs->chunk_small = false;
-	cs->serves = false;
 }
 
 /**
@@ -559,6 +548,7 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
 	cs->clock = ktime_get;
+	cs->fw = &atw_firmware_unknown;
 	cs->next_id = ATW_ID_MIN;
 	cs->next_open = jiffies;
 	cs->open_after = jiffies;

@@ -250,6 +250,44 @@ struct atw_silence {
 enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
 
 /**
+ * struct atw_learned - what was learned of the module since it started
+ * @no_conid: it names the ids itself
+ * @conid_known: it has used one of ours
+ * @purged: it has no connections but ours
+ * @seeds_told: it announces its seeds
+ * @no_peers: it does not tell who they are
+ * @narrow_ids: it was seen to keep the id of a send in one byte
+ * @no_sendline: it has no AT+SOCKETSENDLINE
+ * @lines_refused: in a row, of those
+ * @ca_known: it was asked for a CA, and has one
+ * @high_id: the highest number that it has given by itself
+ */
+struct atw_learned {
+	bool			no_conid;
+	bool			conid_known;
+	bool			purged;
+	bool			seeds_told;
+	bool			no_peers;
+	bool			narrow_ids;
+	bool			no_sendline;
+	bool			ca_known;
+	unsigned int		lines_refused;
+	u32			high_id;
+};
+
+/**
+ * struct atw_proved - what was learned of the firmware, as long as it is the same
+ * @chunk: bytes of the largest send that it has taken
+ * @small_sends: it swallows larger ones than ATW_CHUNK_MIN
+ * @serves: it has opened a server
+ */
+struct atw_proved {
+	u32			chunk;
+	bool			small_sends;
+	bool			serves;
+};
+
+/**
  * struct atw_conns - the connections of one device
  * @lock: protects the list, the table and what follows up to @rx_conn; nests
  *	inside the channel's rx_lock, outside atw_conn.lock
@@ -261,12 +299,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * @sent: what the user who has sent last had sent before
  * @silence: remotes that did not answer
  * @look: there are seeds of which more is to be known
- * @seeds_told: the firmware announces its seeds
- * @no_peers: the firmware does not tell who they are
- * @narrow: it keeps the id of a send in one byte
  * @may_not_serve: it may be firmware that has no servers
- * @serves: it has opened one
- * @high_id: the highest number that it has given by itself
  * @deleting: the id that is being deleted at this moment, 0: none
  * @query: counts the queries of the module's table; what it says is newer than
  *	a connection that has a lower count
@@ -302,7 +335,9 @@ struct atw_conns {
 	struct atw_silence	silence[ATW_SILENCES];
 	unsigned int		next_silence;
 	struct atw_channel	*ch;
-	enum atw_profile	profile;
+	const struct atw_firmware *fw;
+	struct atw_learned	learned;
+	struct atw_proved	proved;
 	void			(*broken)(struct atw_conns *cs,
 					  const struct atw_conn_info *info);
 	bool			(*starved)(struct atw_conns *cs);
@@ -311,19 +346,12 @@ struct atw_conns {
 	bool			reconcile;	/* ask AT+SOCKET? */
 	bool			reconciled;	/* the last work was that */
 	bool			need_reset;	/* the module must be recovered */
-	bool			no_conid;	/* it names the ids itself */
-	bool			conid_known;	/* it has used one of ours */
-	bool			purged;		/* it has none but ours */
 	u32			orphan_id;	/* got bytes for an id unknown */
 	u32			chunk;		/* bytes of one AT+SOCKETSEND */
 	u32			chunk_max;
 	u32			chunk_limit;	/* what chunk_max may become */
 	unsigned int		chunk_good;	/* sends of that size since */
-	u32			chunk_proved;	/* the firmware has taken one */
-	bool			chunk_small;	/* it swallows larger ones */
 	unsigned long		send_after;	/* the module has no memory */
-	bool			no_sendline;	/* the firmware cannot */
-	unsigned int		lines_refused;	/* in a row, of those */
 	unsigned long		next_open;	/* payload first until then */
 	unsigned long		open_after;	/* the module is out of them */
 	unsigned long		deleted;	/* when the last one was */
@@ -344,12 +372,7 @@ struct atw_conns {
 	u32			foreign[16];	/* ids in the module, not ours */
 	unsigned int		nforeign;
 	bool			look;
-	bool			seeds_told;
-	bool			no_peers;
-	bool			narrow;
 	bool			may_not_serve;
-	bool			serves;
-	u32			high_id;
 	u32			deleting;
 	unsigned int		query;
 	struct atw_rows		rows;
@@ -372,7 +395,6 @@ struct atw_conns {
 	bool			spoiled;
 	unsigned int		baud;		/* 0: not known */
 	struct atw_tt		tt;
-	bool			ca_known;	/* that a CA is stored */
 	struct atw_conn		*rx_conn;
 	struct sk_buff		*rx_skb;
 	bool			rx_answer;
@@ -400,9 +422,8 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 u32 atw_conn_unsent(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
-void atw_conns_set_profile(struct atw_conns *cs, enum atw_profile profile);
+void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
-void atw_conns_new_firmware(struct atw_conns *cs);
 void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch);
 int atw_conns_for_each(struct atw_conns *cs,
 		       int (*fn)(const struct atw_conn_info *info, void *arg),

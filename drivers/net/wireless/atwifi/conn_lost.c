@@ -60,17 +60,10 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		}
 		spin_unlock(&c->lock);
 	}
-	cs->purged = false;
-	cs->no_conid = false;
-	cs->conid_known = false;
 	cs->nforeign = 0;
 	cs->nstrange = 0;
-	cs->seeds_told = false;
-	cs->no_peers = false;
-	cs->high_id = 0;
+	memset(&cs->learned, 0, sizeof(cs->learned));
 	memset(cs->past, 0, sizeof(cs->past));
-	cs->ca_known = false;
-	cs->no_sendline = false;
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	list_for_each_entry_safe(c, next, &dead, node) {

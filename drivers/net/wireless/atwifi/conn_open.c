@@ -72,7 +72,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
  */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
-	bool stuck = atw_conn_is_seed(c) && cs->profile == ATW_PROFILE_BW20;
+	bool stuck = atw_conn_is_seed(c) && cs->fw->keeps_lost;
 	u32 id = READ_ONCE(c->id);
 	bool quiet;
 	int err = 0;
@@ -111,7 +111,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
 	if (!id || id > ATW_ID_MAX || cs->by_id[id] || cs->orphan_id == id ||
-	    (!cs->no_conid && (cs->conid_known || atw_id_near(id, c->id)))) {
+	    (!cs->learned.no_conid && (cs->learned.conid_known || atw_id_near(id, c->id)))) {
 		/* SOCKETSEND keeps an id in one byte, bytes that came before the
 		 * name are gone, and what was given an id has none of its own:
 		 * the word was damaged.
@@ -140,7 +140,7 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 		atw_line_host(&cmd->line, c->name, c->addr);
 	atw_line_uint(&cmd->line, c->port);
 	/* Firmware that does not know the one does not know the other: it came later. */
-	if (!cs->no_conid) {
+	if (!cs->learned.no_conid) {
 		atw_line_uint(&cmd->line, c->keepalive);
 		atw_line_uint(&cmd->line, c->id);
 	}
@@ -156,7 +156,7 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
  */
 void atw_conns_ca_changed(struct atw_conns *cs)
 {
-	cs->ca_known = false;
+	cs->learned.ca_known = false;
 }
 
 /*
@@ -168,14 +168,14 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 	u8 *buf;
 	int n;
 
-	if (c->type != ATW_TYPE_SSL_CLIENT || c->unverified || cs->ca_known)
+	if (c->type != ATW_TYPE_SSL_CLIENT || c->unverified || cs->learned.ca_known)
 		return 0;
 	buf = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
 	n = buf ? atw_cert_read(cs->ch, ATW_CERT_CA, buf, ATW_CERT_MAX) :
 		  -ENOMEM;
 	kfree(buf);
-	cs->ca_known = n > 0 || n == -EMSGSIZE;
-	if (cs->ca_known)
+	cs->learned.ca_known = n > 0 || n == -EMSGSIZE;
+	if (cs->learned.ca_known)
 		return 0;
 	/* It has answered, and nothing that proves that there is one. */
 	if (!n || n == -EOPNOTSUPP || n == -EIO)
@@ -194,8 +194,8 @@ static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
 static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
 				    const struct atw_cmd *cmd)
 {
-	return atw_conns_line_refused(err, cmd) && !cs->no_conid &&
-	       !cs->conid_known && cmd->code != ATW_ERR_PARAM_LENGTH;
+	return atw_conns_line_refused(err, cmd) && !cs->learned.no_conid &&
+	       !cs->learned.conid_known && cmd->code != ATW_ERR_PARAM_LENGTH;
 }
 
 /* Let a connect wait for a socket that is being deleted. */
@@ -245,7 +245,7 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
  */
 static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
 {
-	bool never = cs->may_not_serve && !cs->serves;
+	bool never = cs->may_not_serve && !cs->proved.serves;
 	const char *why = never ? "its firmware has no servers in station mode" :
 				  "it is in use there";
 
@@ -304,10 +304,10 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		err = atw_conns_connect(cs, c, &cmd);
 	/* Firmware from before the parameter was added says so each time. */
 	if (atw_conns_conid_refused(cs, err, &cmd)) {
-		cs->no_conid = true;
+		cs->learned.no_conid = true;
 		err = atw_conns_connect(cs, c, &cmd);
 		if (err)
-			cs->no_conid = false;
+			cs->learned.no_conid = false;
 	}
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED &&
 	    atw_conns_number_taken(cs, c))
@@ -316,8 +316,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (err == -ENODEV && atw_conns_postpone(cs, c))
 		return;
 	if (!err && cmd.id == c->id)
-		cs->conid_known = true;
-	else if (!err && (cmd.id || cs->no_conid))
+		cs->learned.conid_known = true;
+	else if (!err && (cmd.id || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
 		soon = jiffies - cs->deleted < atw_timing.delete_linger;
@@ -366,7 +366,7 @@ done:
 		if (c->owner && !c->lasting)
 			c->ops->opened(c, 0, 0);
 		c->lasting = atw_conn_is_server(c);
-		cs->serves |= c->lasting;
+		cs->proved.serves |= c->lasting;
 		if (c->remote_closed)
 			atw_conn_remote_end(cs, c);
 	}

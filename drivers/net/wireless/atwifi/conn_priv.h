@@ -21,6 +21,7 @@
 #include <linux/jiffies.h>
 
 #include "conn.h"
+#include "firmware.h"
 
 /* Connections that wait to be accepted: more than a module can have. */
 #define ATW_BACKLOG_MAX		16U
@@ -95,6 +96,12 @@ static inline bool atw_conn_is_seed(const struct atw_conn *c)
 static inline bool atw_conn_is_listener(const struct atw_conn *c)
 {
 	return c->type == ATW_TYPE_TCP_SERVER || c->type == ATW_TYPE_SSL_SERVER;
+}
+
+/* May it keep the id of a send in one byte? */
+static inline bool atw_conns_narrow_ids(const struct atw_conns *cs)
+{
+	return cs->fw->narrow_ids || cs->learned.narrow_ids;
 }
 
 /* Does it wait for others to speak first? */

@@ -23,7 +23,7 @@
 /* May the module speak of a number that is nobody's, or has that lost a digit? */
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 {
-	return cs->no_conid || atw_id_is_code_word(id) || atw_conns_past(cs, id);
+	return cs->learned.no_conid || atw_id_is_code_word(id) || atw_conns_past(cs, id);
 }
 
 /**
@@ -64,7 +64,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		c = atw_conns_guess_seed(cs, id);
 
 	if (!c) {
-		if (cs->no_conid)
+		if (cs->learned.no_conid)
 			WRITE_ONCE(cs->orphan_id, id);
 		else if (!atw_conns_knows_of(cs, id))
 			atw_conns_damage(cs);
@@ -436,8 +436,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	/* Most firmware deletes a seed by itself, and may give its number to
 	 * another one at once: to delete it then would hit that one.
 	 */
-	if (atw_conn_is_seed(c) && !c->remote_closed &&
-	    cs->profile != ATW_PROFILE_BW20)
+	if (atw_conn_is_seed(c) && !c->remote_closed && !cs->fw->keeps_lost)
 		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
 	/* What a passive module has of it is fetched, announced or not. */
 	if (atw_conns_may_keep(cs) && c->state == ATW_CONN_OPEN &&

@@ -47,7 +47,7 @@ int atw_conns_purge(struct atw_conns *cs)
 	/* Not to have a table is all right, and tells nothing. */
 	if (err == -EOPNOTSUPP || err == -EREMOTEIO)
 		return 0;
-	WRITE_ONCE(cs->purged, !err);
+	WRITE_ONCE(cs->learned.purged, !err);
 	return err;
 }
 

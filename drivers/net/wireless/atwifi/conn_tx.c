@@ -118,7 +118,7 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 	lockdep_assert_held(&c->lock);
 
 	/* What was refused so goes the other way. */
-	if (cs->no_sendline || c->refused || len > ATW_LINE_DATA_MAX)
+	if (cs->learned.no_sendline || c->refused || len > ATW_LINE_DATA_MAX)
 		return 0;
 	while (got < len) {
 		n = min(len - got, skb->len - off);
@@ -144,8 +144,8 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && cmd->code &&
 				    cmd->code <= ATW_ERR_PARAM_LENGTH))) {
 		c->refused++;
-		cs->no_sendline = err == -EOPNOTSUPP ||
-				  ++cs->lines_refused == ATW_LINES_REFUSED;
+		cs->learned.no_sendline = err == -EOPNOTSUPP ||
+				  ++cs->learned.lines_refused == ATW_LINES_REFUSED;
 		return true;
 	}
 	if (err != -EREMOTEIO || cmd->sent || cmd->code != ATW_ERR_MALLOC)
@@ -169,9 +169,9 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
  */
 static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 {
-	if (n <= max_t(u32, cs->chunk_proved, ATW_CHUNK_MIN))
+	if (n <= max_t(u32, cs->proved.chunk, ATW_CHUNK_MIN))
 		return;
-	cs->chunk_small = true;
+	cs->proved.small_sends = true;
 	cs->chunk = ATW_CHUNK_MIN;
 	cs->chunk_max = ATW_CHUNK_MIN;
 	cs->chunk_limit = ATW_CHUNK_MIN;
@@ -206,7 +206,7 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	if (id <= ATW_ID_MAX)
 		return true;
 	spin_lock(&cs->lock);
-	may = !cs->narrow && !cs->by_id[id & 0xff];
+	may = !atw_conns_narrow_ids(cs) && !cs->by_id[id & 0xff];
 	spin_unlock(&cs->lock);
 	if (may)
 		return true;
@@ -281,8 +281,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		atw_conn_sent(cs, c, n, &done);
 		c->refused = 0;
 		if (!cmd.payload)
-			cs->lines_refused = 0;
-		cs->chunk_proved = max(cs->chunk_proved, n);
+			cs->learned.lines_refused = 0;
+		cs->proved.chunk = max(cs->proved.chunk, n);
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
@@ -294,7 +294,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
 			atw_conns_swallowed(cs, n);
 		if (id > ATW_ID_MAX)
-			cs->narrow = true;
+			cs->learned.narrow_ids = true;
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);

@@ -3,71 +3,139 @@
  * What a module's versions tell of its firmware.
  */
 #ifdef __KERNEL__
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/string.h>
 #else
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #define U32_MAX		UINT32_MAX
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
 #include "firmware.h"
+#include "format.h"
 #include "parse.h"
 
+const struct atw_firmware atw_firmware_bw20 = {
+	.profile = ATWIFI_PROFILE_BW20,
+	.known_by = { { NULL, "V4.18_P1.0." } },
+	.keeps_lost = true,
+	.deletes_late = true,
+	.quotes = true,
+	.escapes = "\"",
+	.ambiguous = { "\\\"" },
+	.param_max = ATW_CMD_MAX,
+};
+
+/* The vendor's open SDK, whose AT commands are 1.0.0, and what is built of it. */
+const struct atw_firmware atw_firmware_middleware = {
+	.profile = ATWIFI_PROFILE_MIDDLEWARE,
+	.known_by = { { "1.", NULL }, { "release/", "P23." } },
+	/* Each print takes the lock by itself. */
+	.torn_before = UINT_MAX,
+	.narrow_ids = true,
+	.short_guard = true,
+	.quotes = true,
+	.escapes = ",\"",
+	.param_max = 127,
+};
+
+const struct atw_firmware atw_firmware_classic = {
+	.profile = ATWIFI_PROFILE_CLASSIC,
+	.known_by = { { "release/", NULL } },
+	/* Until Combo P2.23.1. */
+	.torn_before = 23,
+	/* A BW16 that has joined a network, though its vendor speaks of servers. */
+	.servers_doubted_on = "amebad",
+	.escapes = ",\"\\",
+	.param_max = ATW_CMD_MAX,
+};
+
+/*
+ * The cautious one: it is given no id and no string that one of the others does not
+ * take, and nothing is mended of which it is not known that it tears it.
+ */
+const struct atw_firmware atw_firmware_unknown = {
+	.profile = ATWIFI_PROFILE_UNKNOWN,
+	.narrow_ids = true,
+	.deletes_late = true,
+	.escapes = "",
+	.ambiguous = { ",", "\"", "\\" },
+	.param_max = 127,
+};
+
+/* In this order: what is further down is known by less. */
+static const struct atw_firmware *const atw_firmwares[] = {
+	&atw_firmware_bw20,
+	&atw_firmware_middleware,
+	&atw_firmware_classic,
+};
+
 /**
- * atw_firmware_profile() - which family it is of
+ * atw_firmware_find() - which family it is of
  * @at: the version of its AT commands; "" if it is not told
  * @firmware: its own version, likewise
  *
  * Return: the family.
  */
-enum atw_profile atw_firmware_profile(const char *at, const char *firmware)
+const struct atw_firmware *atw_firmware_find(const char *at, const char *firmware)
 {
-	if (strstr(firmware, "V4.18_P1.0."))
-		return ATW_PROFILE_BW20;
-	if (!strncmp(at, "release/", 8) && !strstr(firmware, "P23."))
-		return ATW_PROFILE_CLASSIC;
-	return ATW_PROFILE_MIDDLEWARE;
+	unsigned int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(atw_firmwares); i++) {
+		const struct atw_firmware *fw = atw_firmwares[i];
+
+		for (k = 0; k < ARRAY_SIZE(fw->known_by); k++) {
+			const char *begin = fw->known_by[k].at;
+			const char *part = fw->known_by[k].firmware;
+
+			if ((begin || part) &&
+			    (!begin || !strncmp(at, begin, strlen(begin))) &&
+			    (!part || strstr(firmware, part)))
+				return fw;
+		}
+	}
+	return &atw_firmware_unknown;
 }
 
 /**
  * atw_firmware_tears() - does it print between the parts of a payload?
- * @profile: its family
+ * @fw: its family
  * @at: the version of its AT commands; "" if it is not told
  *
- * The classic one did until its Combo P2.23.1; in the rewrite each print takes the
- * lock by itself. Of others it is not known until it was seen.
+ * Of others it is not known until it was seen.
  *
  * Return: true if it is known to.
  */
-bool atw_firmware_tears(enum atw_profile profile, const char *at)
+bool atw_firmware_tears(const struct atw_firmware *fw, const char *at)
 {
 	const char *minor;
 	u32 n;
 
-	if (profile != ATW_PROFILE_CLASSIC)
-		return profile == ATW_PROFILE_MIDDLEWARE;
+	if (!fw->torn_before || fw->torn_before == UINT_MAX)
+		return fw->torn_before;
 	/* "release/V4.18_P2.19.1", and before that "release/v2.11.2" */
 	minor = strstr(at, "_P2.");
 	if (minor)
 		minor += strlen("_P2.");
 	else if (!strncmp(at, "release/v2.", 11))
 		minor = at + 11;
-	return minor && atw_parse_uint(&minor, U32_MAX, &n) && n < 23;
+	return minor && atw_parse_uint(&minor, U32_MAX, &n) && n < fw->torn_before;
 }
 
 /**
  * atw_firmware_may_not_serve() - is it one that was seen to have no servers?
- * @profile: its family
+ * @fw: its family
  * @sdk: the version of its SDK; "" if it is not told
- *
- * A BW16 that has joined a network was seen to refuse every port, though its vendor
- * speaks of servers.
  *
  * Return: true if it is such a one.
  */
-bool atw_firmware_may_not_serve(enum atw_profile profile, const char *sdk)
+bool atw_firmware_may_not_serve(const struct atw_firmware *fw, const char *sdk)
 {
-	return profile == ATW_PROFILE_CLASSIC && !strncasecmp(sdk, "amebad", 6);
+	const char *begin = fw->servers_doubted_on;
+
+	return begin && !strncasecmp(sdk, begin, strlen(begin));
 }

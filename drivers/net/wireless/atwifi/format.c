@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #define scnprintf	snprintf
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
+#include "firmware.h"
 #include "format.h"
 
-/* Bytes of one parameter, as it stands in the line. */
-#define ATW_PARAM_MAX	127
 /* A name goes into a parameter, and some firmware keeps 120 bytes of it. */
 #define ATW_HOST_MAX	119
 #define ATW_LABEL_MAX	63
@@ -73,55 +73,50 @@ void atw_line_uint(struct atw_line *l, u32 val)
 	atw_line_put(l, num, scnprintf(num, sizeof(num), "%u", val));
 }
 
-/* Does the firmware want a backslash before this byte? */
-static bool atw_needs_escape(enum atw_profile profile, char c)
+/* Is there something in it that cannot be said so that one firmware reads it so? */
+static bool atw_is_ambiguous(const struct atw_firmware *fw, const char *s)
 {
-	switch (profile) {
-	case ATW_PROFILE_MIDDLEWARE:
-		return c == ',' || c == '"';
-	case ATW_PROFILE_CLASSIC:
-		return c == ',' || c == '"' || c == '\\';
-	default:
-		return c == '"';
-	}
+	size_t i, len = strlen(s);
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			return true;
+	for (i = 0; i < ARRAY_SIZE(fw->ambiguous); i++)
+		if (fw->ambiguous[i] && strstr(s, fw->ambiguous[i]))
+			return true;
+	/* At the end it would take the meaning off our quote. */
+	return fw->quotes && len && s[len - 1] == '\\';
 }
 
 /**
  * atw_line_str() - append a string, quoted and escaped
  * @l: the line
- * @profile: how the firmware reads it
+ * @fw: whose ways of reading it count
  * @s: the string
  *
  * Refused with -EINVAL is what cannot be said to the firmware: control
  * characters, and a backslash where it would be read as an escape.
  */
-void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s)
+void atw_line_str(struct atw_line *l, const struct atw_firmware *fw, const char *s)
 {
-	bool quote = profile != ATW_PROFILE_CLASSIC;
 	unsigned int begin;
 
 	atw_line_next(l);
+	if (atw_is_ambiguous(fw, s)) {
+		atw_line_fail(l, -EINVAL);
+		return;
+	}
 	begin = l->len;
-	if (quote)
+	if (fw->quotes)
 		atw_line_put(l, "\"", 1);
 	for (; *s; s++) {
-		if ((unsigned char)*s < ' ' || *s == 0x7f) {
-			atw_line_fail(l, -EINVAL);
-			return;
-		}
-		/* At the end it would take the meaning off our quote ... */
-		if (*s == '\\' && quote && !s[1])
-			atw_line_fail(l, -EINVAL);
-		/* ... and before a quote it may be read in two ways. */
-		if (*s == '\\' && profile == ATW_PROFILE_BW20 && s[1] == '"')
-			atw_line_fail(l, -EINVAL);
-		if (atw_needs_escape(profile, *s))
+		if (strchr(fw->escapes, *s))
 			atw_line_put(l, "\\", 1);
 		atw_line_put(l, s, 1);
 	}
-	if (quote)
+	if (fw->quotes)
 		atw_line_put(l, "\"", 1);
-	if (profile == ATW_PROFILE_MIDDLEWARE && l->len - begin > ATW_PARAM_MAX)
+	if (l->len - begin > fw->param_max)
 		atw_line_fail(l, -ENAMETOOLONG);
 }
 

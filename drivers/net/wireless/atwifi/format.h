@@ -14,18 +14,7 @@
 /* CR LF among them: some firmware throws a line of 256 away in silence. */
 #define ATW_CMD_MAX	255
 
-/**
- * enum atw_profile - how the firmware reads parameters
- * @ATW_PROFILE_MIDDLEWARE: splits at every comma without a backslash before
- *	it, quotes or not; 127 bytes a parameter
- * @ATW_PROFILE_CLASSIC: a backslash takes the meaning off any character
- * @ATW_PROFILE_BW20: quotes protect commas, \" is a quote
- */
-enum atw_profile {
-	ATW_PROFILE_MIDDLEWARE,
-	ATW_PROFILE_CLASSIC,
-	ATW_PROFILE_BW20,
-};
+struct atw_firmware;
 
 /**
  * struct atw_line - a command line being built
@@ -53,7 +42,7 @@ enum atw_sock_type {
 
 void atw_line_start(struct atw_line *l, const char *cmd);
 void atw_line_uint(struct atw_line *l, u32 val);
-void atw_line_str(struct atw_line *l, enum atw_profile profile, const char *s);
+void atw_line_str(struct atw_line *l, const struct atw_firmware *fw, const char *s);
 void atw_line_data(struct atw_line *l, const char *s, size_t len);
 bool atw_data_fits_line(const char *s, size_t len);
 void atw_line_host(struct atw_line *l, const char *name, u32 addr);

@@ -35,6 +35,7 @@
 #include "dev.h"
 #include "error.h"
 #include "expose.h"
+#include "firmware.h"
 #include "genl.h"
 #include "genl_event.h"
 #include "query.h"
@@ -192,18 +193,6 @@ static u32 atw_genl_state(const struct atw_module *m)
 	}
 }
 
-static u32 atw_genl_profile(const struct atw_module *m)
-{
-	switch (READ_ONCE(m->profile)) {
-	case ATW_PROFILE_CLASSIC:
-		return ATWIFI_PROFILE_CLASSIC;
-	case ATW_PROFILE_BW20:
-		return ATWIFI_PROFILE_BW20;
-	default:
-		return ATWIFI_PROFILE_MIDDLEWARE;
-	}
-}
-
 /* What is known once the module has answered for the first time. */
 static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 {
@@ -213,7 +202,7 @@ static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 		return 0;
 	if (atw_genl_put_text(skb, ATWIFI_A_DEV_FIRMWARE, m->firmware) ||
 	    atw_genl_put_text(skb, ATWIFI_A_DEV_AT_VERSION, m->at_version) ||
-	    nla_put_u32(skb, ATWIFI_A_DEV_PROFILE, atw_genl_profile(m)) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_PROFILE, READ_ONCE(m->fw)->profile) ||
 	    (baud && nla_put_u32(skb, ATWIFI_A_DEV_BAUD, baud)) ||
 	    (!is_zero_ether_addr(m->mac) &&
 	     nla_put(skb, ATWIFI_A_DEV_MAC, ETH_ALEN, m->mac)))

@@ -78,6 +78,7 @@ static int atw_module_identify(struct atw_module *m)
 		.row = atw_module_version_row,
 		.priv = m,
 	};
+	const struct atw_firmware *fw;
 	char before[ATW_VERSION_MAX];
 	int err;
 
@@ -88,12 +89,11 @@ static int atw_module_identify(struct atw_module *m)
 	atw_line_start(&cmd.line, "AT+GMR");
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
-	m->profile = atw_firmware_profile(m->at_version, m->firmware);
-	atw_conns_set_profile(&m->conns, m->profile);
-	m->conns.may_not_serve = atw_firmware_may_not_serve(m->profile, m->sdk_version);
-	if (strcmp(before, m->firmware))
-		atw_conns_new_firmware(&m->conns);
-	if (atw_firmware_tears(m->profile, m->at_version))
+	fw = atw_firmware_find(m->at_version, m->firmware);
+	WRITE_ONCE(m->fw, fw);
+	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
+	m->conns.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
+	if (atw_firmware_tears(fw, m->at_version))
 		WRITE_ONCE(m->ch.parser.tears, true);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
@@ -582,6 +582,7 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 	m->restart = true;
 	m->next_probe = jiffies;
 	m->next_link = jiffies;
+	m->fw = &atw_firmware_unknown;
 	atw_conns_init(&m->conns, &m->ch);
 	m->conns.broken = atw_module_broken;
 	atw_calls_init(&m->calls);

@@ -156,7 +156,7 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 	 * bytes may have been thrown away.
 	 */
 	if (cs->gone || atw_conns_near_named(cs, id) ||
-	    atw_conns_is_foreign(cs, id) || (cs->narrow && id > ATW_ID_MAX))
+	    atw_conns_is_foreign(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
 		return false;
 	c->state = ATW_CONN_OPEN;
 	c->waits = true;
@@ -204,7 +204,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	bool damaged = false;
 	bool ok = false;
 
-	cs->seeds_told = true;
+	cs->learned.seeds_told = true;
 	if (server && atw_conn_is_listener(server))
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
 				   ATW_TYPE_TCP_SEED : ATW_TYPE_SSL_SEED,
@@ -213,7 +213,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		goto out;
 
 	spin_lock(&cs->lock);
-	cs->high_id = max(cs->high_id, id);
+	cs->learned.high_id = max(cs->learned.high_id, id);
 	old = atw_conns_find(cs, id);
 	if (old && !atw_conn_is_seed(old)) {
 		/* A number of ours: that is not what the module said. */
@@ -297,7 +297,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	bool lost, refused = false;
 	struct atw_conn *c;
 
-	if (READ_ONCE(cs->seeds_told) || !READ_ONCE(cs->purged))
+	if (READ_ONCE(cs->learned.seeds_told) || !READ_ONCE(cs->learned.purged))
 		return NULL;
 	c = atw_conn_alloc(ATW_TYPE_TCP_SEED, GFP_KERNEL);
 	spin_lock(&cs->lock);
@@ -309,7 +309,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	if (refused)
 		goto no_seed;
 	refcount_inc(&c->ref);
-	cs->high_id = max(cs->high_id, id);
+	cs->learned.high_id = max(cs->learned.high_id, id);
 	spin_unlock(&cs->lock);
 	atw_channel_kick(cs->ch);
 	return c;
@@ -321,7 +321,7 @@ no_seed:
 	if (refused)
 		atw_conns_add_foreign(cs, id);
 	if (lost) {
-		WRITE_ONCE(cs->purged, false);
+		WRITE_ONCE(cs->learned.purged, false);
 		WRITE_ONCE(cs->need_reset, true);
 		atw_conns_damage(cs);
 	}
@@ -414,7 +414,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 		c->addr = row->addr;
 		c->port = row->rport;
 	} else if (row) {
-		cs->no_peers = true;
+		cs->learned.no_peers = true;
 	}
 	spin_unlock(&c->lock);
 	spin_lock(&server->lock);
@@ -460,7 +460,7 @@ void atw_conns_look(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
 		if (atw_conn_is_seed(c) && !c->ready)
-			ask |= !c->server || !cs->no_peers;
+			ask |= !c->server || !cs->learned.no_peers;
 	spin_unlock(&cs->lock);
 	if (ask && atw_conns_query(cs))
 		ask = false;
@@ -577,7 +577,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 	bool busy = false;
 	struct atw_conn *c;
 
-	if (!cs->narrow || READ_ONCE(cs->high_id) < ATW_HIGH_ID)
+	if (!atw_conns_narrow_ids(cs) || READ_ONCE(cs->learned.high_id) < ATW_HIGH_ID)
 		return false;
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
@@ -586,7 +586,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 	if (busy)
 		return false;
 	dev_info(cs->ch->dev, "the module has used up its connection numbers, restarting it\n");
-	cs->high_id = 0;
+	cs->learned.high_id = 0;
 	atw_channel_run(cs->ch, "AT+RST", 5 * HZ);
 	cs->restarted = true;
 	return true;

@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 
 #include "../channel.h"
+#include "../firmware.h"
 
 struct script {
 	const char	*line;		/* as written, without CR LF */
@@ -541,7 +542,7 @@ static int run_bad_line(struct fake *f)
 {
 	f->cmd.timeout = HZ;
 	atw_line_start(&f->cmd.line, "AT+SOCKET=");
-	atw_line_str(&f->cmd.line, ATW_PROFILE_MIDDLEWARE, "a\r\nAT+RST");
+	atw_line_str(&f->cmd.line, &atw_firmware_middleware, "a\r\nAT+RST");
 	atw_line_end(&f->cmd.line);
 	return atw_channel_exec(&f->ch, &f->cmd);
 }

@@ -335,6 +335,7 @@ static int conn_test_init(struct kunit *test)
 	dev->init_name = "atwifi_test";
 	f->t.ops = &fake_transport_ops;
 	atw_conns_init(&f->conns, &f->ch);
+	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
 	err = atw_channel_start(&f->ch, &fake_channel_ops, f, &f->t, dev);
 	if (err)
 		return err;
@@ -1084,7 +1085,7 @@ static void conn_guesses(struct kunit *test)
 	unsigned int i;
 	char text[64];
 
-	f->conns.purged = true;
+	f->conns.learned.purged = true;
 	fake_serve(test);
 	for (i = 0; i < 1000; i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n",
@@ -1104,7 +1105,7 @@ static void conn_guess_lost(struct kunit *test)
 	struct fake *f = test->priv;
 	struct atw_conn *c;
 
-	f->conns.purged = true;
+	f->conns.learned.purged = true;
 	fake_serve(test);
 	fake_say(f, "\r\n+EVENT:SocketDown,1000,1,x\r\n");
 	c = list_last_entry(&f->conns.list, struct atw_conn, node);
@@ -1126,7 +1127,7 @@ static struct atw_conn *fake_guess(struct kunit *test, u32 id)
 	struct atw_conn *c;
 	char text[64];
 
-	f->conns.purged = true;
+	f->conns.learned.purged = true;
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", id);
 	fake_say(f, text);
 	c = atw_conns_get(&f->conns, id);
@@ -1338,7 +1339,7 @@ static void conn_swallows_long(struct kunit *test)
 	forget(test);
 	/* Another one may be better. What it has taken once it takes. */
 	f->swallow_len = 0;
-	atw_conns_new_firmware(&f->conns);
+	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
 	atw_conns_set_rate(&f->conns, 921600);
 	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, upload(test, 80000));
 	f->swallow_id = f->owner[0].c->id;
@@ -2171,23 +2172,23 @@ static void conn_purge_misheard(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
 		f->has = 101;
-		f->conns.purged = false;
+		f->conns.learned.purged = false;
 		mishear(f, "AT+SOCKET?", 1, complaints[i]);
 		WRITE_ONCE(f->purge, true);
 		atw_channel_kick(&f->ch);
 		eventually(test, !READ_ONCE(f->purge));
 		KUNIT_EXPECT_EQ(test, 0, f->purged);
-		KUNIT_EXPECT_TRUE(test, f->conns.purged);
+		KUNIT_EXPECT_TRUE(test, f->conns.learned.purged);
 		KUNIT_EXPECT_EQ(test, 0U, f->has);
 	}
 	/* Not all firmware has a table, but then it is not known what there is. */
-	f->conns.purged = false;
+	f->conns.learned.purged = false;
 	mishear(f, "AT+SOCKET?", ALWAYS, lost_letter);
 	WRITE_ONCE(f->purge, true);
 	atw_channel_kick(&f->ch);
 	eventually(test, !READ_ONCE(f->purge));
 	KUNIT_EXPECT_EQ(test, 0, f->purged);
-	KUNIT_EXPECT_FALSE(test, f->conns.purged);
+	KUNIT_EXPECT_FALSE(test, f->conns.learned.purged);
 }
 
 /* Nor is it taken for the end of the data, or for a firmware that cannot. */
@@ -2236,13 +2237,13 @@ static void conn_send_misheard(struct kunit *test)
 	sent(test, o);
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 3U, noted(f, V_SEND, o->c->id));
-	KUNIT_EXPECT_FALSE(test, f->conns.no_sendline);
+	KUNIT_EXPECT_FALSE(test, f->conns.learned.no_sendline);
 	/* This firmware really cannot. */
 	mishear(f, "AT+SOCKETSENDLINE=", ALWAYS, lost_letter);
 	queue(test, o, 5);
 	sent(test, o);
 	KUNIT_EXPECT_FALSE(test, o->closed);
-	KUNIT_EXPECT_TRUE(test, f->conns.no_sendline);
+	KUNIT_EXPECT_TRUE(test, f->conns.learned.no_sendline);
 	close_all(test, 1);
 }
 
@@ -2307,7 +2308,7 @@ static void conn_no_servers(struct kunit *test)
 		forget(test);
 	}
 	/* What another one does is not known. */
-	atw_conns_new_firmware(&f->conns);
+	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
 	f->connect_answer = "\r\n+SOCKET:104\r\nERROR\r\n";
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
 	open_gate(f, true);

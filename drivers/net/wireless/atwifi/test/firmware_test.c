@@ -6,29 +6,30 @@
 
 struct release {
 	const char		*at, *sdk, *firmware;
-	enum atw_profile	profile;
+	const struct atw_firmware *fw;
 	bool			tears, may_not_serve;
 };
 
 static const struct release releases[] = {
 	{ "1.0.0", "release_bl_iot_sdk_1.6.40", "V4.18_P1.1.0",
-	  ATW_PROFILE_MIDDLEWARE, true, false },
+	  &atw_firmware_middleware, true, false },
 	{ "release/V4.18_P23.2.1", "release_bl_iot_sdk_1.6.40", "V4.18_P23.2.1",
-	  ATW_PROFILE_MIDDLEWARE, true, false },
+	  &atw_firmware_middleware, true, false },
 	{ "1.0.0", "release/DEBUG", "release/V4.18_P0.0.1",
-	  ATW_PROFILE_MIDDLEWARE, true, false },
+	  &atw_firmware_middleware, true, false },
 	{ "release/V4.18_P2.19.1", "release_bl_iot_sdk_1.6.36", "V4.18_P1.4.4-e15d67b",
-	  ATW_PROFILE_CLASSIC, true, false },
+	  &atw_firmware_classic, true, false },
 	{ "release/V4.18_P2.31.1", "release_bl_iot_sdk_1.6.36", "V4.18_P2.5.1",
-	  ATW_PROFILE_CLASSIC, false, false },
+	  &atw_firmware_classic, false, false },
 	{ "release/V4.18_P2.29.2", "amebad_v6.2C", "release/V4.18_P5.6.4",
-	  ATW_PROFILE_CLASSIC, false, true },
+	  &atw_firmware_classic, false, true },
 	{ "release/v2.11.2", "amebad_v6.2C", "release/v4.9.2",
-	  ATW_PROFILE_CLASSIC, true, true },
+	  &atw_firmware_classic, true, true },
 	{ "release/V4.18_P1.0.22", "amebaD-6.2c", "V4.18_P1.0.22",
-	  ATW_PROFILE_BW20, false, false },
-	/* One that has lost its tongue. */
-	{ "", "", "", ATW_PROFILE_MIDDLEWARE, true, false },
+	  &atw_firmware_bw20, false, false },
+	/* One that has lost its tongue, and ones that nobody has seen. */
+	{ "", "", "", &atw_firmware_unknown, false, false },
+	{ "2.0.0", "", "V5.0", &atw_firmware_unknown, false, false },
 };
 
 static void firmware_by_version(struct kunit *test)
@@ -38,14 +39,14 @@ static void firmware_by_version(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(releases); i++) {
 		r = &releases[i];
-		KUNIT_EXPECT_EQ_MSG(test, r->profile,
-				    atw_firmware_profile(r->at, r->firmware),
-				    "%s", r->firmware);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, r->fw,
+					atw_firmware_find(r->at, r->firmware),
+					"%s", r->firmware);
 		KUNIT_EXPECT_EQ_MSG(test, r->tears,
-				    atw_firmware_tears(r->profile, r->at),
+				    atw_firmware_tears(r->fw, r->at),
 				    "%s", r->firmware);
 		KUNIT_EXPECT_EQ_MSG(test, r->may_not_serve,
-				    atw_firmware_may_not_serve(r->profile, r->sdk),
+				    atw_firmware_may_not_serve(r->fw, r->sdk),
 				    "%s", r->firmware);
 	}
 }

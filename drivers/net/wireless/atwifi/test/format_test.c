@@ -3,11 +3,13 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 
+#include "../firmware.h"
 #include "../format.h"
 
-#define M	ATW_PROFILE_MIDDLEWARE
-#define C	ATW_PROFILE_CLASSIC
-#define B	ATW_PROFILE_BW20
+#define M	(&atw_firmware_middleware)
+#define C	(&atw_firmware_classic)
+#define B	(&atw_firmware_bw20)
+#define U	(&atw_firmware_unknown)
 
 static void format_socket(struct kunit *test)
 {
@@ -45,7 +47,7 @@ static void format_socket(struct kunit *test)
 static void format_strings(struct kunit *test)
 {
 	static const struct {
-		enum atw_profile profile;
+		const struct atw_firmware *fw;
 		const char *in;
 		const char *want;	/* NULL: refused */
 	} cases[] = {
@@ -67,6 +69,9 @@ static void format_strings(struct kunit *test)
 		{ C, "a\\", "AT=a\\\\\r\n" },
 		{ B, "a\\", NULL },
 		{ B, "a\\\"b", NULL },
+		/* To one that is not known: what all others read alike. */
+		{ U, "net", "AT=net\r\n" },
+		{ U, "a,b", NULL }, { U, "a\"b", NULL }, { U, "a\\b", NULL },
 		{ M, "\xc3\xa4", "AT=\"\xc3\xa4\"\r\n" },
 		{ M, "a\rb", NULL }, { C, "a\rb", NULL }, { B, "a\rb", NULL },
 		{ M, "a\nb", NULL }, { C, "a\nb", NULL }, { B, "a\nb", NULL },
@@ -77,7 +82,7 @@ static void format_strings(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		atw_line_start(&l, "AT=");
-		atw_line_str(&l, cases[i].profile, cases[i].in);
+		atw_line_str(&l, cases[i].fw, cases[i].in);
 		if (!cases[i].want) {
 			KUNIT_EXPECT_EQ_MSG(test, atw_line_end(&l), -EINVAL,
 					    "case %zu", i);
@@ -91,10 +96,10 @@ static void format_strings(struct kunit *test)
 /* Neither an empty parameter nor what one ends with takes a comma away. */
 static void format_commas(struct kunit *test)
 {
-	static const enum atw_profile profiles[] = { M, C, B };
+	static const struct atw_firmware *const fws[] = { M, C, B };
 	static const struct {
 		const char *first;
-		const char *want[ARRAY_SIZE(profiles)];
+		const char *want[ARRAY_SIZE(fws)];
 	} cases[] = {
 		{ "", { "AT+X=\"\",\"pw\",7\r\n", "AT+X=,pw,7\r\n",
 			"AT+X=\"\",\"pw\",7\r\n" } },
@@ -107,10 +112,10 @@ static void format_commas(struct kunit *test)
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (j = 0; j < ARRAY_SIZE(profiles); j++) {
+		for (j = 0; j < ARRAY_SIZE(fws); j++) {
 			atw_line_start(&l, "AT+X=");
-			atw_line_str(&l, profiles[j], cases[i].first);
-			atw_line_str(&l, profiles[j], "pw");
+			atw_line_str(&l, fws[j], cases[i].first);
+			atw_line_str(&l, fws[j], "pw");
 			atw_line_uint(&l, 7);
 			KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
 			KUNIT_EXPECT_STREQ(test, l.buf, cases[i].want[j]);
