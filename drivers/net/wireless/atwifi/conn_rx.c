@@ -87,6 +87,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		atw_conn_put(c);
 		return NULL;
 	}
+	atw_conns_note_use(cs, c);
 	cs->rx_conn = c;
 	cs->rx_skb = skb;
 	return skb_put(skb, len);

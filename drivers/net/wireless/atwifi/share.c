@@ -124,6 +124,23 @@ u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
 }
 
 /**
+ * atw_conns_note_use() - a user receives, or has the module in transparent mode
+ * @cs: the connections
+ * @c: the connection
+ *
+ * Connects that make all wait keep away from a receiver as from a sender. The time is
+ * not charged: what has come must be taken before the module has no room for it.
+ *
+ * Context: the channel's thread or the receive path.
+ */
+void atw_conns_note_use(struct atw_conns *cs, const struct atw_conn *c)
+{
+	spin_lock(&cs->lock);
+	cs->share[c->share].used = atw_conns_now(cs);
+	spin_unlock(&cs->lock);
+}
+
+/**
  * atw_conns_charge_send() - a user had the module for a send
  * @cs: the connections
  * @c: the connection
@@ -149,15 +166,24 @@ void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 s
  * @c: the connection
  * @since: when that began
  *
+ * Who had the module shortly before a slow connect was kept from it meanwhile, which
+ * does not count as if the module had not been wanted: what a remote sends to a receiver
+ * comes only after that, and must not find the next slow connect begun.
+ *
  * Context: @cs->lock is held.
  */
 void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since)
 {
 	struct atw_share *share = &cs->share[c->share];
 	u64 now = atw_conns_now(cs);
+	bool slow = now - since > ATW_OPEN_QUICK;
+	unsigned int i;
 
 	lockdep_assert_held(&cs->lock);
 
+	for (i = 0; slow && i < ATW_SHARES; i++)
+		if (cs->share[i].used && cs->share[i].used + ATW_SHARE_IDLE > since)
+			cs->share[i].used = now;
 	share->used = now;
-	share->owes = max(share->owes, now - since > ATW_OPEN_QUICK ? now + (now - since) : now);
+	share->owes = max(share->owes, slow ? now + (now - since) : now);
 }

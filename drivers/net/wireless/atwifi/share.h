@@ -19,7 +19,7 @@ struct atw_conns;
  * @n: connections that there are
  * @sent: ns that sends of it took, counted from where those of others were when it
  *	began to send
- * @used: when it had the module last
+ * @used: when it had the module last, to send, to receive or to connect
  * @owes: until then connects of others go first; a slow one has made all wait
  */
 struct atw_share {
@@ -34,6 +34,7 @@ u64 atw_conns_now(const struct atw_conns *cs);
 bool atw_conns_are_full(const struct atw_conns *cs, u8 share);
 struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c);
 u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c);
+void atw_conns_note_use(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 since);
 void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since);
 

@@ -86,6 +86,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
+	atw_conns_note_use(cs, c);
 	spin_lock(&c->lock);
 	if (c->state <= ATW_CONN_OPEN && atw_tt_stale(cs, c)) {
 		cs->damaged++;
@@ -530,6 +531,7 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 
 	trace_atw_payload(cs->ch->dev, true, c->id, n);
 	err = atw_channel_raw(cs->ch, buf, n);
+	atw_conns_note_use(cs, c);
 	tt->sent = jiffies + atw_tt_wire_time(cs, n);
 	tt->unproved += n;
 	__skb_queue_head_init(&done);

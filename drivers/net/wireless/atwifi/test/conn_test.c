@@ -1998,6 +1998,70 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
+static u64 held(struct fake *f, const struct owner *o)
+{
+	u64 ns;
+
+	spin_lock(&f->conns.lock);
+	ns = atw_conns_hold_open(&f->conns, o->c);
+	spin_unlock(&f->conns.lock);
+	return ns;
+}
+
+/*
+ * Who receives has the module as who sends has it, whether its bytes come by themselves,
+ * are fetched, or come in transparent mode: slow connects of others leave him room. The
+ * time in which such a one has kept him from it does not count.
+ */
+static void conn_users_receive(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	struct atw_share *share = &f->conns.share[11];
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 5000);
+	fake_open_as(test, 0, 11);
+	mutex_lock(&f->ch.rx_lock);
+	f->conns.tt.conn = o[0].c;
+	f->conns.tt.phase = ATW_TT_IN;
+	atw_tt_receive(&f->conns, "ab", 2);
+	f->conns.tt.phase = ATW_TT_OUT;
+	f->conns.tt.conn = NULL;
+	mutex_unlock(&f->ch.rx_lock);
+	KUNIT_EXPECT_EQ(test, 2U, o[0].got_len);
+	KUNIT_EXPECT_EQ(test, atw_conns_now(&f->conns), share->used);
+
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened));
+	open_gate(f, false);
+	fake_time = ktime_add_ms(fake_time, 5000);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,2,cd\r\n", &o[0]);
+	KUNIT_EXPECT_EQ(test, 4U, o[0].got_len);
+	KUNIT_EXPECT_EQ(test, atw_conns_now(&f->conns), share->used);
+
+	/* For his next connect, the first one has yet to pay. */
+	fake_time = ktime_add_ms(fake_time, 500);
+	fake_open_as(test, 1, 10);
+	fake_open_as(test, 2, 10);
+	f->connect_ms = 5000;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->conns.share[10].owes) > atw_conns_now(&f->conns));
+	KUNIT_EXPECT_LT(test, 0U, held(f, &o[2]));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o[2].opened));
+	fake_time = ktime_add_ms(fake_time, 1000);
+	KUNIT_EXPECT_EQ(test, 0U, held(f, &o[2]));
+	eventually(test, READ_ONCE(o[2].opened));
+
+	fake_time = ktime_add_ms(fake_time, 5000);
+	WRITE_ONCE(f->conns.want_passive, true);
+	f->read = "ef";
+	say_for(f, "\r\n+EVENT:SocketDown,%u,2\r\n", &o[0]);
+	eventually(test, READ_ONCE(o[0].got_len) == 6);
+	KUNIT_EXPECT_EQ(test, atw_conns_now(&f->conns), share->used);
+	close_all(test, 3);
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -2507,6 +2571,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_keepalive),
