@@ -95,18 +95,18 @@ struct atw_flow *atw_flow_get(struct atw_flows *flows,
 
 /**
  * atw_flow_share() - which user's a new flow is
- * @key: its key
- * @sk: the socket that its packet comes from, or NULL: another machine's
+ * @skb: its first packet; without a socket it is another machine's
+ * @dgram: it is of datagrams
  *
  * Context: any.
  * Return: a number for atw_flow_init().
  */
-u8 atw_flow_share(const struct atw_flow_key *key, struct sock *sk)
+u8 atw_flow_share(const struct sk_buff *skb, bool dgram)
 {
-	sk = sk_to_full_sk(sk);
-	return atw_share_index(sk && sk_fullsock(sk) ? READ_ONCE(sk->sk_uid) :
-						       INVALID_UID,
-			       key->laddr, key->proto == IPPROTO_UDP);
+	struct sock *sk = sk_to_full_sk(skb->sk);
+
+	return atw_share_index(sk && sk_fullsock(sk) ? READ_ONCE(sk->sk_uid) : INVALID_UID,
+			       skb->skb_iif, dgram);
 }
 
 /**

@@ -133,7 +133,7 @@ struct atw_flow *atw_flow_get(struct atw_flows *flows,
 void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
 		   const struct atw_flow_key *key, u8 share,
 		   const struct atw_flow_ops *ops);
-u8 atw_flow_share(const struct atw_flow_key *key, struct sock *sk);
+u8 atw_flow_share(const struct sk_buff *skb, bool dgram);
 int atw_flow_add(struct atw_flow *flow);
 bool atw_flow_del(struct atw_flow *flow);
 void atw_flow_put(struct atw_flow *flow);

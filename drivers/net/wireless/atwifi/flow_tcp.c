@@ -651,7 +651,7 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	/* A damaged one may name a port that nobody wanted. */
 	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, ip_hdrlen(skb), IPPROTO_TCP))
 		goto drop;
-	t = atw_tcp_alloc(nd, key, atw_flow_share(key, skb->sk), GFP_ATOMIC);
+	t = atw_tcp_alloc(nd, key, atw_flow_share(skb, false), GFP_ATOMIC);
 	if (!t)
 		goto drop;
 	t->peer = atw_tcp_peer(skb);

@@ -422,8 +422,7 @@ static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
 	u = kzalloc(sizeof(*u), GFP_ATOMIC | __GFP_NOWARN);
 	if (!u)
 		return NULL;
-	atw_flow_init(&u->flow, nd, key, atw_flow_share(key, skb->sk),
-		      &atw_udp_flow_ops);
+	atw_flow_init(&u->flow, nd, key, atw_flow_share(skb, true), &atw_udp_flow_ops);
 	INIT_DELAYED_WORK(&u->work, atw_udp_run);
 	skb_queue_head_init(&u->up);
 	skb_queue_head_init(&u->down);

@@ -6,10 +6,12 @@
  * not a number of connections or of bytes: one connect to a remote that is silent takes
  * as long as a thousand sends.
  *
- * A user is whoever made the socket, or the machine whose packets are forwarded; a
- * user's datagrams are another one. The superuser has a share to himself, and so has all
- * that remotes begin. The others are put into the rest by a hash: two that fall together
- * share one, which does no harm but to their part.
+ * A user is whoever made the socket, or all machines behind the interface from which
+ * packets are forwarded; a user's datagrams are another one. Such machines are not told
+ * apart by their addresses, nor by prefixes of these: each chooses what it sends from, so
+ * that one machine would be as many users as it likes. The superuser has a share to
+ * himself, and so has all that remotes begin. The others are put into the rest by a hash:
+ * two that fall together share one, which does no harm but to their part.
  */
 #include <linux/jhash.h>
 #include <linux/once.h>
@@ -31,13 +33,13 @@ enum {
 /**
  * atw_share_index() - whose share a connection is to have
  * @uid: who made the socket, INVALID_UID if that is not known
- * @addr: the address that the packets come from then
+ * @ifindex: number of the interface that the packets come from then, 0: from none
  * @dgram: for datagrams
  *
  * Context: any.
  * Return: the share's number.
  */
-u8 atw_share_index(kuid_t uid, __be32 addr, bool dgram)
+u8 atw_share_index(kuid_t uid, int ifindex, bool dgram)
 {
 	static u32 seed __read_mostly;
 
@@ -45,7 +47,7 @@ u8 atw_share_index(kuid_t uid, __be32 addr, bool dgram)
 		return dgram ? ATW_SHARE_ROOT_DGRAM : ATW_SHARE_ROOT;
 	get_random_once(&seed, sizeof(seed));
 	return ATW_SHARE_OTHERS +
-	       jhash_3words(__kuid_val(uid), uid_valid(uid) ? 0 : (__force u32)addr,
+	       jhash_3words(__kuid_val(uid), uid_valid(uid) ? 0 : ifindex,
 			    dgram, seed) % (ATW_SHARES - ATW_SHARE_OTHERS);
 }
 

@@ -2101,25 +2101,25 @@ static void conn_share_index(struct kunit *test)
 	const kuid_t user = KUIDT_INIT(1000);
 	u8 root = atw_share_index(GLOBAL_ROOT_UID, 0, false);
 	u8 dgrams = atw_share_index(GLOBAL_ROOT_UID, 0, true);
-	bool other_addr = false, other_kind = false;
+	bool other_iif = false, other_kind = false;
 	unsigned int i;
 	u8 share;
 
 	KUNIT_EXPECT_NE(test, root, dgrams);
 	for (i = 1; i < 1000; i++) {
-		share = atw_share_index(KUIDT_INIT(i), htonl(i), i & 1);
+		share = atw_share_index(KUIDT_INIT(i), i, i & 1);
 		KUNIT_EXPECT_LT(test, share, ATW_SHARES);
 		KUNIT_EXPECT_NE(test, share, root);
 		KUNIT_EXPECT_NE(test, share, dgrams);
 		KUNIT_EXPECT_NE(test, share, ATW_SHARE_REMOTE);
 		KUNIT_EXPECT_EQ(test, atw_share_index(user, 0, false),
-				atw_share_index(user, htonl(i), false));
-		other_addr |= atw_share_index(INVALID_UID, htonl(i), false) !=
-			      atw_share_index(INVALID_UID, 0, false);
+				atw_share_index(user, i, false));
+		other_iif |= atw_share_index(INVALID_UID, i, false) !=
+			     atw_share_index(INVALID_UID, 0, false);
 		other_kind |= atw_share_index(KUIDT_INIT(i), 0, false) !=
 			      atw_share_index(KUIDT_INIT(i), 0, true);
 	}
-	KUNIT_EXPECT_TRUE(test, other_addr);
+	KUNIT_EXPECT_TRUE(test, other_iif);
 	KUNIT_EXPECT_TRUE(test, other_kind);
 }
 

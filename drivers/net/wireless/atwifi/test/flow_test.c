@@ -2,6 +2,8 @@
 /* The table of flows: who is next for a socket of the module, and who has room. */
 #include <kunit/test.h>
 #include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 
 #include "../netdev.h"
@@ -116,9 +118,37 @@ static void flow_users_have_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, t->nd.flows.n);
 }
 
+/* A machine whose packets are forwarded is not another user with each of its addresses. */
+static void flow_forwarded(struct kunit *test)
+{
+	struct sk_buff *skb = alloc_skb(sizeof(struct iphdr), GFP_KERNEL);
+	bool other_iif = false;
+	struct iphdr *iph;
+	unsigned int i;
+	u8 share[2];
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, sizeof(*iph));
+	skb->skb_iif = 2;
+	share[0] = atw_flow_share(skb, false);
+	share[1] = atw_flow_share(skb, true);
+	for (i = 0; i < 100; i++) {
+		iph->saddr = htonl(0x0a000000 + i * 0x10001);
+		skb->skb_iif = 2;
+		KUNIT_EXPECT_EQ(test, share[0], atw_flow_share(skb, false));
+		KUNIT_EXPECT_EQ(test, share[1], atw_flow_share(skb, true));
+		skb->skb_iif = 3 + i;
+		other_iif |= atw_flow_share(skb, false) != share[0];
+	}
+	KUNIT_EXPECT_TRUE(test, other_iif);
+	kfree_skb(skb);
+}
+
 static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_users_have_room),
+	KUNIT_CASE(flow_forwarded),
 	{ }
 };
 
