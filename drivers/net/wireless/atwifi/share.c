@@ -24,6 +24,17 @@
 /* Who has had the module within this time is likely to want it again. */
 #define ATW_SHARE_IDLE	NSEC_PER_SEC
 
+/*
+ * Those who have a uid from here on are one user together. Below, each was made for
+ * somebody by the administrator; above, users are given subordinate ones by the thousand
+ * (subuid(5)), and who has them could be as many users as there are shares. To ask which
+ * user namespace a socket was made in, and whose that is, would not do: a file of a
+ * subordinate uid with the set-user-ID bit gives that uid to a process outside, and
+ * fchown() gives it to a socket that was made outside. So whatever somebody does with
+ * them, he has his own share and this one, and the same for datagrams.
+ */
+#define ATW_UID_SHARED	65536U
+
 enum {
 	ATW_SHARE_ROOT,
 	ATW_SHARE_ROOT_DGRAM,
@@ -42,13 +53,16 @@ enum {
 u8 atw_share_index(kuid_t uid, int ifindex, bool dgram)
 {
 	static u32 seed __read_mostly;
+	u32 hash;
 
 	if (uid_eq(uid, GLOBAL_ROOT_UID))
 		return dgram ? ATW_SHARE_ROOT_DGRAM : ATW_SHARE_ROOT;
 	get_random_once(&seed, sizeof(seed));
-	return ATW_SHARE_OTHERS +
-	       jhash_3words(__kuid_val(uid), uid_valid(uid) ? 0 : ifindex,
-			    dgram, seed) % (ATW_SHARES - ATW_SHARE_OTHERS);
+	if (uid_valid(uid))
+		hash = jhash_3words(min(__kuid_val(uid), ATW_UID_SHARED), 0, dgram, seed);
+	else
+		hash = jhash_3words(U32_MAX, ifindex, dgram, seed);
+	return ATW_SHARE_OTHERS + hash % (ATW_SHARES - ATW_SHARE_OTHERS);
 }
 
 /**

@@ -2123,6 +2123,25 @@ static void conn_share_index(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, other_kind);
 }
 
+/* Who has subordinate uids, usually 65536 of them from 100000 on, is not as many users. */
+static void conn_share_subuids(struct kunit *test)
+{
+	u8 own = atw_share_index(KUIDT_INIT(1000), 0, false);
+	DECLARE_BITMAP(has, ATW_SHARES) = { 0 };
+	bool other = false;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		__set_bit(atw_share_index(KUIDT_INIT(1000), 0, i), has);
+	for (i = 0; i < 4 * 65536; i++)
+		__set_bit(atw_share_index(KUIDT_INIT(100000 + i / 2), 0, i & 1), has);
+	KUNIT_EXPECT_LE(test, bitmap_weight(has, ATW_SHARES), 4U);
+	/* Those whom the administrator has made are users of their own. */
+	for (i = 0; i < 100; i++)
+		other |= atw_share_index(KUIDT_INIT(65435 + i), 0, false) != own;
+	KUNIT_EXPECT_TRUE(test, other);
+}
+
 static void conn_refused(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -2574,6 +2593,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
+	KUNIT_CASE(conn_share_subuids),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_delete_misheard),
 	KUNIT_CASE(conn_delete_unknown),
