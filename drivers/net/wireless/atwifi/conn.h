@@ -29,8 +29,11 @@ struct atw_conn_info;
  * All are called with the connection's lock held, from process context, and
  * must not sleep; none is called after atw_conn_close() has returned.
  *
+ * @asked: the connect begins in the module, maybe not for the first time; NULL if its
+ *	owner need not know
  * @opened: the outcome of the connect: 0 or -errno; code is the module's
- *	number. After an error the connection is dead.
+ *	number. After an error the connection is dead; if its state is not
+ *	ATW_CONN_OPENING then, the module was not asked
  * @rx: bytes, or one datagram; takes the buffer. Returns false if the owner
  *	has no room left for them: the connection is then reset
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
@@ -41,6 +44,7 @@ struct atw_conn_info;
  * @whose: name the program's socket in @info; NULL if it is never known
  */
 struct atw_conn_ops {
+	void (*asked)(struct atw_conn *c);
 	void (*opened)(struct atw_conn *c, int err, u32 code);
 	bool (*rx)(struct atw_conn *c, struct sk_buff *skb);
 	void (*closed)(struct atw_conn *c, int err, u32 code);

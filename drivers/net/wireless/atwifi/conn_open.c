@@ -290,6 +290,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	cs->by_id[c->id] = c;
 	cs->orphan_id = 0;
 	c->state = ATW_CONN_OPENING;
+	if (c->owner && c->ops->asked)
+		c->ops->asked(c);
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
 

@@ -64,13 +64,15 @@
 /**
  * enum atw_tcp_state - of a flow
  * @ATW_TCP_NEW: is to connect
- * @ATW_TCP_CONNECTING: the relay exists and has not told the outcome
+ * @ATW_TCP_QUEUED: the relay exists, others use the module
+ * @ATW_TCP_CONNECTING: the module was asked, the relay has not told the outcome
  * @ATW_TCP_WAITING: the module has no socket left
  * @ATW_TCP_SILENT: the remote did not answer
  * @ATW_TCP_UP: the SYN was handed to TCP
  */
 enum atw_tcp_state {
 	ATW_TCP_NEW,
+	ATW_TCP_QUEUED,
 	ATW_TCP_CONNECTING,
 	ATW_TCP_WAITING,
 	ATW_TCP_SILENT,
@@ -334,7 +336,7 @@ static void atw_tcp_wait(struct atw_tcp *t)
 	atw_tcp_tick(t, ATW_TCP_RETRY);
 }
 
-static void atw_tcp_opened(struct atw_relay *r, int err)
+static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 {
 	struct atw_tcp *t = r->owner;
 	struct atw_netdev *nd = t->flow.nd;
@@ -358,8 +360,8 @@ static void atw_tcp_opened(struct atw_relay *r, int err)
 		break;
 	case -ETIMEDOUT:
 		atw_flow_done_waiting(&t->flow);
-		/* It was silent just now to somebody else, and was not asked again. */
-		if (jiffies - t->since < atw_timing.connect_late) {
+		/* It was silent to somebody else, however long this one had to wait. */
+		if (unasked) {
 			atw_tcp_reject(t, -EHOSTUNREACH);
 			break;
 		}
@@ -429,7 +431,7 @@ static void atw_tcp_connect(struct atw_tcp *t)
 	}
 	WRITE_ONCE(t->relay, r);
 	if (t->state == ATW_TCP_NEW)
-		atw_tcp_set_state(t, ATW_TCP_CONNECTING);
+		atw_tcp_set_state(t, ATW_TCP_QUEUED);
 	atw_tcp_tick(t, ATW_TCP_TICK);
 }
 
@@ -476,7 +478,13 @@ static void atw_tcp_step(struct atw_tcp *t)
 		if (atw_flow_first(&t->flow))
 			atw_tcp_connect(t);
 		return;
+	case ATW_TCP_QUEUED:
 	case ATW_TCP_CONNECTING:
+		/* That others went first is not the remote's silence. */
+		if (t->state == ATW_TCP_QUEUED && atw_relay_tried(t->relay)) {
+			atw_tcp_set_state(t, ATW_TCP_CONNECTING);
+			break;
+		}
 		if (age <= atw_timing.tcp_silence)
 			break;
 		WRITE_ONCE(t->ending, true);

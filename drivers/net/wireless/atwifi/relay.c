@@ -82,11 +82,19 @@ void atw_relay_put(struct atw_relay *r)
 
 /* What the connection tells; its lock is held. */
 
+static void atw_relay_asked(struct atw_conn *c)
+{
+	struct atw_relay *r = c->owner;
+
+	WRITE_ONCE(r->tried, true);
+}
+
 static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 {
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
+	r->unasked = c->state != ATW_CONN_OPENING;
 	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->opened, true);
 	atw_relay_wake(r);
@@ -151,6 +159,7 @@ static void atw_relay_whose(struct atw_conn *c, struct atw_conn_info *info)
 }
 
 static const struct atw_conn_ops atw_relay_conn_ops = {
+	.asked		= atw_relay_asked,
 	.opened		= atw_relay_opened,
 	.rx		= atw_relay_rx,
 	.closed		= atw_relay_closed,
@@ -250,7 +259,7 @@ static void atw_relay_over(struct atw_relay *r, int err)
 	if (told)
 		r->ops->ended(r, err);
 	else
-		r->ops->opened(r, err);
+		r->ops->opened(r, err, r->unasked);
 }
 
 /* A byte passes; @asked: of the program. */
@@ -572,7 +581,7 @@ static void atw_relay_run(struct work_struct *work)
 			goto put;
 		}
 		r->told = true;
-		r->ops->opened(r, 0);
+		r->ops->opened(r, 0, false);
 	}
 	if (!r->told)
 		goto put;
@@ -754,6 +763,18 @@ void atw_relay_refuse(struct atw_relay *r)
 {
 	atw_relay_release_conn(r, true);
 	atw_relay_put(r);
+}
+
+/**
+ * atw_relay_tried() - was the module asked for the connection?
+ * @r: the relay, from atw_relay_open()
+ *
+ * Context: any.
+ * Return: false: it is still to be asked, others go first.
+ */
+bool atw_relay_tried(const struct atw_relay *r)
+{
+	return READ_ONCE(r->tried);
 }
 
 /**

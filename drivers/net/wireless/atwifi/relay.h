@@ -27,14 +27,15 @@ struct atw_relay;
  * Called from the relay's work, which holds no locks.
  *
  * @opened: the outcome of the connect: 0 or -errno, -ECANCELED after
- *	atw_relay_abort(). After an error nothing else is called
+ *	atw_relay_abort(); @unasked: the module was not asked for it, the error is what
+ *	another one was told. After an error nothing else is called
  * @ended: both sides are closed and released; the last call. @err: 0, in order;
  *	-errno of the connection or the socket
  *
  * In the last of the two calls the owner gives its reference back.
  */
 struct atw_relay_ops {
-	void (*opened)(struct atw_relay *r, int err);
+	void (*opened)(struct atw_relay *r, int err, bool unasked);
 	void (*ended)(struct atw_relay *r, int err);
 };
 
@@ -51,6 +52,8 @@ struct atw_relay_ops {
  * @rxq: received and not yet written to the socket; its lock protects @rx_mem
  * @rx_mem: what @rxq occupies
  * @ready: @conn is set, work may begin
+ * @tried: the module was asked for the connection
+ * @unasked: @open_err was not the module's answer to that
  * @opened, @open_err, @closed, @close_err, @abort, @yield: what the work is to see.
  *	A word comes before the flag that tells of it, by release and acquire: the
  *	work may be running already
@@ -89,6 +92,8 @@ struct atw_relay {
 	int				open_err;
 	int				close_err;
 	bool				ready;
+	bool				tried;
+	bool				unasked;
 	bool				opened;
 	bool				closed;
 	bool				abort;
@@ -125,6 +130,7 @@ u32 atw_relay_tx_max(const struct atw_conns *cs);
 void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port);
 void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock);
 void atw_relay_refuse(struct atw_relay *r);
+bool atw_relay_tried(const struct atw_relay *r);
 void atw_relay_abort(struct atw_relay *r);
 void atw_relay_yield(struct atw_relay *r);
 unsigned long atw_relay_spare(struct atw_relay *r);

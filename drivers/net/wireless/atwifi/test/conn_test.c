@@ -9,8 +9,10 @@
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 
 #include "../conn_priv.h"
+#include "../relay.h"
 #include "../timing.h"
 
 #define NOTES		256
@@ -1901,6 +1903,67 @@ static void conn_silent(struct kunit *test)
 	close_all(test, 7);
 }
 
+/* The owner of a relay, and what it was told. */
+struct relayed {
+	bool	told;
+	bool	tried;
+	bool	unasked;
+	int	err;
+};
+
+static void relayed_opened(struct atw_relay *r, int err, bool unasked)
+{
+	struct relayed *owner = r->owner;
+
+	owner->err = err;
+	owner->unasked = unasked;
+	owner->tried = atw_relay_tried(r);
+	atw_relay_put(r);
+	WRITE_ONCE(owner->told, true);
+}
+
+static const struct atw_relay_ops relayed_ops = {
+	.opened = relayed_opened,
+};
+
+/* Of two that want the same silent remote, who waited for the other's turn can tell. */
+static void conn_silent_unasked(struct kunit *test)
+{
+	struct workqueue_struct *wq = atw_relay_wq;
+	struct relayed owner[2] = { 0 };
+	struct fake *f = test->priv;
+	struct atw_budget budget = { 0 };
+	struct atw_relay *r;
+	unsigned int i;
+
+	/* On some kernels the suites run before the module has begun. */
+	if (!wq)
+		atw_relay_wq = alloc_workqueue("atwifi_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_NOT_NULL(test, atw_relay_wq);
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	f->connect_ms = 5000;
+	for (i = 0; i < 2; i++) {
+		r = atw_relay_open(&f->conns, 0xc0000201, 80, 10, NULL, &budget, &relayed_ops,
+				   &owner[i]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(r));
+		KUNIT_EXPECT_FALSE(test, atw_relay_tried(r));
+	}
+	open_gate(f, true);
+	eventually(test, READ_ONCE(owner[0].told) && READ_ONCE(owner[1].told));
+	flush_workqueue(atw_relay_wq);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, -ETIMEDOUT, owner[i].err);
+		KUNIT_EXPECT_EQ(test, i == 0, owner[i].tried);
+		KUNIT_EXPECT_EQ(test, i == 1, owner[i].unasked);
+	}
+	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_OPEN));
+	eventually(test, list_empty_careful(&f->conns.list));
+	if (!wq)
+		destroy_workqueue(atw_relay_wq);
+	atw_relay_wq = wq;
+}
+
 /* A name that nobody resolves is likewise asked for once; with another network anew. */
 static void conn_silent_name(struct kunit *test)
 {
@@ -2588,6 +2651,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_silent),
+	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
 	KUNIT_CASE(conn_users_receive),

@@ -177,6 +177,17 @@ def errors_of_connect():
     # Who comes next is told at once, or when the module knows.
     same("EHOSTUNREACH", connect_errno(HOLE, 80), "nobody has answered")
 
+    # Who has waited for another's connect to the same is told with it, and not when its
+    # kernel gives up.
+    with socket.socket() as a, socket.socket() as b:
+        for s in (a, b):
+            s.setblocking(False)
+            same(errno.EINPROGRESS, s.connect_ex((HOLE, 83)), "connect")
+        told = select.select([], [a, b], [], LIMIT)[1]
+        same(1, len(told), "those that were told")
+        same("EHOSTUNREACH", errno.errorcode.get(
+            told[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "not asked")
+
     # The link is lost while the module connects.
     with socket.socket() as s:
         s.setblocking(False)
