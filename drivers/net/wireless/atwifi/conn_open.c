@@ -265,9 +265,9 @@ static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
  */
 void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
-	u64 start = atw_conns_now(cs);
 	bool soon, late = false;
 	struct atw_cmd cmd;
+	u64 start;
 	int err;
 
 	spin_lock(&cs->lock);
@@ -297,6 +297,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 
 	memset(&cmd, 0, sizeof(cmd));
 	err = atw_conns_check_ca(cs, c);
+	/* The time in which something else was asked is not the remote's silence. */
+	start = atw_conns_now(cs);
 	if (!err)
 		err = atw_conns_connect(cs, c, &cmd);
 	else if (err == -EKEYREJECTED)

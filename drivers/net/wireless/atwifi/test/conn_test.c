@@ -77,6 +77,7 @@ struct fake {
 	const char		*mishears;	/* commands that begin so ... */
 	unsigned int		nmishears;	/* ... so many of them */
 	const char		*complaint;	/* its answer to those */
+	unsigned int		complaint_ms;	/* by the fake clock */
 	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
 	bool			purge;		/* the thread's next work */
 	int			purged;
@@ -148,6 +149,7 @@ static void fake_command(struct fake *f, const char *line)
 	if (n && !strncmp(line, f->mishears, strlen(f->mishears))) {
 		if (n != ALWAYS)
 			f->nmishears = n - 1;
+		fake_time = ktime_add_ms(fake_time, f->complaint_ms);
 		fake_say(f, f->complaint);
 	} else if (sscanf(line, "AT+SOCKETSEND=%u,%u", &id, &len) == 2) {
 		fake_note(f, V_SEND, id, len);
@@ -2017,6 +2019,27 @@ static void conn_refused_soon(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* That it took long to look for a certificate says nothing of the remote. */
+static void conn_refused_after_ca(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	f->mishears = "AT+SSLCRET=";
+	f->complaint = "\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n";
+	f->complaint_ms = 5000;
+	f->nmishears = 1;
+	o = fake_open(test, 0, ATW_TYPE_SSL_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0U, f->nmishears);
+	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_OPEN));
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	close_all(test, 1);
+}
+
 static struct owner *fake_open_as(struct kunit *test, unsigned int i, u8 share)
 {
 	const struct atw_conn_spec spec = {
@@ -2650,6 +2673,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_refused_soon),
+	KUNIT_CASE(conn_refused_after_ca),
 	KUNIT_CASE(conn_silent),
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
