@@ -105,11 +105,10 @@ static void lines(const char *s)
 
 	if (atw_parse_sock_row(s, &row) && !row.id)
 		DIE("a row of nobody: %s", s);
-	atw_parse_wifi_status(s, &st);
 	st.status = ATW_WIFI_JOINED;
 	if (atw_parse_wifi_end(s, &st) && (!st.has_mac || !st.addr))
 		DIE("the end of an answer: %s", s);
-	atw_parse_wifi_begin(s, &st.status);
+	atw_parse_wifi_begin(s, &st);
 	atw_parse_dns(s, dns);
 	if (atw_parse_dhcp(s, &mask) && ~mask & (~mask + 1))
 		DIE("a mask %x: %s", mask, s);

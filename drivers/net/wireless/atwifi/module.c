@@ -101,16 +101,19 @@ static int atw_module_identify(struct atw_module *m)
 /**
  * struct atw_link_query - the answer to AT+WJAP?
  * @m: the module
- * @st: what it says, if it is @whole
- * @lines: let the name that is in it be of several lines
- * @cut: its first line is not whole
+ * @st: what it says; all but its status only if it is @whole
+ * @rows: lines that followed the first one, and were taken for a name's
+ * @cut: its first line is not all of it
+ * @bare: there was one more line, and that said OK: bytes of the first one were lost,
+ *	or it is of a form that is not known
  * @whole: it is
  */
 struct atw_link_query {
 	struct atw_module	*m;
 	struct atw_wifi_status	st;
-	bool			lines;
+	unsigned int		rows;
 	bool			cut;
+	bool			bare;
 	bool			whole;
 };
 
@@ -119,66 +122,70 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 {
 	struct atw_link_query *q = cmd->priv;
 	struct atw_parser *p = &q->m->ch.parser;
-	struct atw_wifi_status st;
+	const char *rest;
 
 	if (p->name) {
+		q->bare = !q->rows++ && !strcmp(text, "OK");
 		q->whole = atw_parse_wifi_end(text, &q->st);
-		WRITE_ONCE(p->name, !q->whole);
-		return true;
+	} else {
+		rest = atw_parse_wifi_begin(text, &q->st);
+		if (!rest)
+			return false;
+		q->whole = !*rest || atw_parse_wifi_end(rest, &q->st);
+		WRITE_ONCE(q->cut, !q->whole);
 	}
-	if (!atw_parse_wifi_begin(text, &q->st.status))
-		return false;
-	q->whole = atw_parse_wifi_status(text, &st);
-	if (q->whole)
-		q->st = st;
-	q->cut = !q->whole;
-	WRITE_ONCE(p->name, q->cut && q->lines);
+	WRITE_ONCE(p->name, !q->whole);
 	return true;
-}
-
-static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query *q,
-				    bool lines)
-{
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_module_link_row,
-		.priv = q,
-	};
-	int err;
-
-	memset(q, 0, sizeof(*q));
-	q->m = m;
-	q->lines = lines;
-	atw_line_start(&cmd.line, "AT+WJAP?");
-	atw_line_end(&cmd.line);
-	err = atw_channel_confirm(&m->ch, &cmd);
-	/* What followed the first line was taken for what it looks like, or for a name. */
-	if (q->cut && err == -ETIMEDOUT)
-		atw_channel_rx_error(&m->ch);
-	return err;
 }
 
 /*
  * The answer holds the name of the network as it is. One with ends of lines in it may
  * look like any word of the module: like the end of the answer, or a restart. So where
  * the first line is not whole, the others are not believed until the last one has come.
- * That is asked anew: some bytes may just have been lost.
+ * All of it comes at once: where there is no last one it is waited for no longer.
  */
-static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
+static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query *q)
 {
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_module_link_row,
+		.priv = q,
+		.lost = &q->cut,
+	};
 	int err;
 
-	err = atw_module_ask_link_once(m, q, m->name_of_lines);
-	if (q->cut && !q->lines) {
-		m->name_of_lines = true;
-		if (err != -ENODEV && err != -ECONNRESET)
-			err = atw_module_ask_link_once(m, q, true);
-	}
-	if (!q->lines || err == -ENODEV || err == -ECONNRESET)
-		return err;
-	/* Where it has not joined, it may not have told a name. */
-	m->name_of_lines = q->cut || q->st.status != ATW_WIFI_JOINED;
-	if (q->cut && !m->name_told) {
+	memset(q, 0, sizeof(*q));
+	q->m = m;
+	atw_line_start(&cmd.line, "AT+WJAP?");
+	atw_line_end(&cmd.line);
+	err = atw_channel_confirm(&m->ch, &cmd);
+	/* What was taken for a name may have been anything. */
+	if (q->cut && err == -ETIMEDOUT && !q->bare)
+		atw_channel_rx_error(&m->ch);
+	return err;
+}
+
+/* Bytes may have been lost or garbled: is it the module's own hardware address? */
+static bool atw_module_doubts_link(struct atw_module *m, const struct atw_link_query *q)
+{
+	if (!q->whole)
+		return q->cut;
+	return q->st.has_mac && is_valid_ether_addr(m->mac) &&
+	       !ether_addr_equal(m->mac, q->st.mac);
+}
+
+/* What is in doubt is asked for once more, and what is said twice is believed. */
+static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
+{
+	int err, tries = 0;
+
+	do {
+		err = atw_module_ask_link_once(m, q);
+		if (err == -ENODEV || err == -ECONNRESET)
+			return err;
+	} while (atw_module_doubts_link(m, q) && !tries++);
+	/* Where it has not joined, there is nothing to be known. */
+	if (q->cut && (q->whole || q->st.status == ATW_WIFI_JOINED) && !m->name_told) {
 		dev_warn(m->dev, "the network's name has ends of lines in it%s: rename it\n",
 			 q->whole ? "" : ", what the module says of it is not understood");
 		m->name_told = true;

@@ -78,8 +78,7 @@ struct atw_module {
 	char			at_version[ATW_VERSION_MAX];
 	char			sdk_version[ATW_VERSION_MAX];
 
-	bool			name_of_lines;	/* its network's, see module.c */
-	bool			name_told;
+	bool			name_told;	/* that its network's has ends of lines */
 	bool			restart;	/* bring it up (again) */
 	bool			link_event;	/* ask for the link's state */
 	unsigned long		next_probe;

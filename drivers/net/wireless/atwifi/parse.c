@@ -219,117 +219,83 @@ static bool atw_parse_mac(const char *s, const char *end, u8 *mac)
 	return true;
 }
 
-/*
- * Read "...,<own MAC>,<channel>,<IP>,<gateway>" from its end, because names and
- * passwords before it may hold commas. @before: set to where the dots end.
- */
-static bool atw_parse_wifi_tail(const char *line, struct atw_wifi_status *st,
-				const char **before)
+/* Move the end of a text before its last field, and tell where that one begins; NULL: none */
+static const char *atw_last_field(const char *line, const char **end)
 {
-	const char *end = line + strlen(line);
-	const char *field[4], *stop[4];
-	const char *s;
-	u32 channel;
-	int i;
+	const char *s = *end;
 
-	for (i = 3; i >= 0; i--) {
-		for (s = end; s > line && s[-1] != ','; s--)
-			;
-		if (s == line)
-			return false;
-		field[i] = s;
-		stop[i] = end;
-		end = s - 1;
-	}
-	*before = end;
-	/* A field that is not known yet is empty. */
-	if (field[0] != stop[0]) {
-		if (!atw_parse_mac(field[0], stop[0], st->mac))
-			return false;
-		st->has_mac = true;
-	}
-	if (field[1] != stop[1] &&
-	    (!atw_parse_uint(&field[1], 255, &channel) || field[1] != stop[1]))
-		return false;
-	if (field[2] != stop[2] &&
-	    (!atw_parse_quad(&field[2], &st->addr) || field[2] != stop[2]))
-		return false;
-	return field[3] == stop[3] ||
-	       (atw_parse_quad(&field[3], &st->gateway) && field[3] == stop[3]);
-}
-
-/**
- * atw_parse_wifi_status() - read a line of the answer to AT+WJAP?
- * @line: the line; a line of the answer to AT+STAINFO? will do as well
- * @st: what it says
- *
- * Return: true if it is such a line; @st is undefined otherwise
- */
-bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st)
-{
-	const char *comma, *before;
-	u8 bssid[6];
-
-	memset(st, 0, sizeof(*st));
-	if (atw_skip(&line, "+WJAP:")) {
-		if (!atw_parse_uint(&line, 255, &st->status))
-			return false;
-		return !*line || (*line == ',' &&
-				  atw_parse_wifi_tail(line, st, &before));
-	}
-	if (atw_skip(&line, "+STAINFO:"))
-		return atw_parse_uint(&line, 255, &st->status) && !*line;
-
-	comma = strchr(line, ',');
-	if (!comma || !atw_parse_mac(line, comma, bssid) ||
-	    !atw_parse_wifi_tail(comma, st, &before))
-		return false;
-	st->status = st->addr ? ATW_WIFI_JOINED : 2;
-	return true;
+	while (s > line && s[-1] != ',')
+		s--;
+	if (s == line)
+		return NULL;
+	*end = s - 1;
+	return s;
 }
 
 /**
  * atw_parse_wifi_begin() - read the begin of the answer to AT+WJAP?
  * @line: the line
- * @status: as in struct atw_wifi_status; not touched if it is another line
+ * @st: its status; the rest is cleared; not touched if it is another line
  *
- * Return: true if it is such a line, whether there is all of it or not
+ * Return: what is behind the status, empty or from its comma on; NULL if it is another
+ *	line
  */
-bool atw_parse_wifi_begin(const char *line, u32 *status)
+const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
 {
 	u32 n;
 
 	if (!atw_skip(&line, "+WJAP:") || !atw_parse_uint(&line, 255, &n) ||
 	    (*line && *line != ','))
-		return false;
-	*status = n;
-	return true;
+		return NULL;
+	memset(st, 0, sizeof(*st));
+	st->status = n;
+	return line;
 }
 
 /**
- * atw_parse_wifi_end() - read the last line of an answer with a name of several lines
- * @line: a line that follows the first one
- * @st: its status is known; out: the rest; not touched if it is another line
+ * atw_parse_wifi_end() - read the end of the answer to AT+WJAP?
+ * @line: what is behind the status, or a line that follows
+ * @st: its status is known; out: the rest; not touched if it is something else
  *
- * A name has up to 32 bytes. None is so long that it could look like the end of an
- * answer that holds an address: two MACs and the address with what is between.
+ * "...,<name>,<password>,<BSSID>,<security>,<own MAC>,<channel>,<IP>,<gateway>" is read
+ * from its end, as names and passwords may hold commas. A name may hold ends of lines,
+ * too, so that it is first of all to be found where the answer ends. It is chosen by a
+ * stranger, but has 32 bytes at most: no piece of it has room for two MACs, the commas
+ * and what is between. A password has no ends of lines.
  *
- * Return: true if it is that line
+ * Return: true if the answer ends here
  */
 bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st)
 {
 	struct atw_wifi_status end = { .status = st->status };
-	const char *before, *s;
+	const char *stop[6], *field[6];
+	const char *s = line + strlen(line);
 	u8 bssid[6];
+	u32 channel;
+	int i;
 
-	if (!atw_parse_wifi_tail(line, &end, &before) || !end.has_mac)
-		return false;
-	if (st->status == ATW_WIFI_JOINED) {
-		for (s = before; s > line && s[-1] != ','; s--)
-			;
-		if (s - line < 18 || !atw_parse_mac(s - 18, s - 1, bssid) || !end.addr)
+	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
+		stop[i] = s;
+		field[i] = atw_last_field(line, &s);
+		if (!field[i])
 			return false;
 	}
+	if (!atw_parse_mac(field[0], stop[0], bssid) ||
+	    !atw_parse_mac(field[2], stop[2], end.mac))
+		return false;
+	end.has_mac = true;
+	/* Without an address it may have no channel and no gateway, either. */
+	if (field[3] != stop[3] &&
+	    (!atw_parse_uint(&field[3], 255, &channel) || field[3] != stop[3]))
+		return false;
+	if (field[4] != stop[4] &&
+	    (!atw_parse_quad(&field[4], &end.addr) || field[4] != stop[4]))
+		return false;
+	if (field[5] != stop[5] &&
+	    (!atw_parse_quad(&field[5], &end.gateway) || field[5] != stop[5]))
+		return false;
+	if (st->status == ATW_WIFI_JOINED && !end.addr)
+		return false;
 	*st = end;
 	return true;
 }

@@ -243,8 +243,7 @@ void atw_parse_lost(struct atw_parser *p, struct atw_event *ev);
 bool atw_parse_pending(const struct atw_parser *p);
 
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
-bool atw_parse_wifi_status(const char *line, struct atw_wifi_status *st);
-bool atw_parse_wifi_begin(const char *line, u32 *status);
+const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st);
 bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);

@@ -20,6 +20,7 @@ struct owner {
 	struct atw_conn	*c;
 	bool		opened, closed;
 	int		open_err, close_err;
+	unsigned int	got;
 };
 
 /*
@@ -29,6 +30,9 @@ struct owner {
  * @full: its UART takes nothing
  * @refused: it was offered something meanwhile
  * @rows: what it says that it has
+ * @status: how it says that its link is
+ * @name: its network's
+ * @rest: what it says of it behind the name
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -39,6 +43,9 @@ struct fake {
 	bool			full;
 	bool			refused;
 	const char		*rows;
+	unsigned int		status;
+	const char		*name;
+	const char		*rest;
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -46,6 +53,9 @@ struct fake {
 	unsigned int		said_len;
 	struct owner		owner[2];
 };
+
+/* Of a network that it has joined, without the password. */
+#define JOINED	",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1"
 
 static void fake_say(struct fake *f, const char *s)
 {
@@ -60,8 +70,11 @@ static void fake_answer(struct fake *f, const char *line)
 	if (!strcmp(line, "AT+GMR")) {
 		fake_say(f, "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n");
 	} else if (!strcmp(line, "AT+WJAP?")) {
-		fake_say(f,
-			 "\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1");
+		snprintf(text, sizeof(text), "\r\n+WJAP:%u,", READ_ONCE(f->status));
+		fake_say(f, text);
+		fake_say(f, READ_ONCE(f->name));
+		fake_say(f, ",secret");
+		fake_say(f, READ_ONCE(f->rest));
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
@@ -159,6 +172,9 @@ static void owner_opened(struct atw_conn *c, int err, u32 code)
 
 static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
 {
+	struct owner *o = c->owner;
+
+	o->got += skb->len;
 	kfree_skb(skb);
 	return true;
 }
@@ -244,6 +260,9 @@ static int module_test_init(struct kunit *test)
 	dev->init_name = "atwifi_test";
 	f->t.ops = &fake_transport_ops;
 	f->rows = "";
+	f->status = 3;
+	f->name = "net";
+	f->rest = JOINED;
 	atw_module_init(&f->m, dev, &fake_module_ops);
 	err = atw_module_start(&f->m, &f->t);
 	if (err)
@@ -601,6 +620,119 @@ static void module_flash(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
 }
 
+/* Names of networks that are chosen to be taken for the module's words. */
+static const char *const names[] = {
+	",,,\r\nready\r\n", ",,,\r\narch:x\r\n", ",,,\r\n#calibration_ok\r\n",
+	",,,\r\nOK\r\n", ",,,\r\nERROR\r\n", ",,,\r\n[Busy]Cmd running\r\n",
+	",,,\r\nUnknown cmd:AT+WJAP?\r\n", ",,,\r\nATE0\r\n", ",,,1,10.66.66.66,\r\nOK\r\n",
+	",,,,1,10.66.66.66,10.66.66.1\r\n", ",,,\n\n\n\n\n\n\n\n\n\n\n\n",
+	"\n+EVENT:SocketDown,1,9000,", "\n,,7c:b9:4c:1d:c6:39,1,6.6.6.6,", "\r\n", "\n\nOK",
+};
+
+/* From the first start on, and without a second one: none of it is believed. */
+static void module_names(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int before;
+	u64 bringups;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		KUNIT_ASSERT_LE(test, strlen(names[i]), (size_t)32);
+		bringups = f->m.bringups;
+		before = f->said_len;
+		WRITE_ONCE(f->name, names[i]);
+		fake_say(f, "\r\nready\r\n");
+		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1);
+		KUNIT_EXPECT_TRUE_MSG(test, joined(f), "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.addr, 0xc0000202U, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.gateway, 0xc0000201U, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "ATE0"), "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, (u64)i + 1, f->m.reboots, "name %zu", i);
+	}
+}
+
+/* A network with such a name is joined while there are streams: they get nothing of it. */
+static void module_names_later(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	char *evil = kunit_kzalloc(test, 33, GFP_KERNEL);
+	unsigned int before;
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, evil);
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, stream, server);
+	/* Up to the end of the answer it is a payload, well closed. */
+	snprintf(evil, 33, "\n+EVENT:SocketDown,%u,%zu,", stream->c->id,
+		 strlen(",secret" JOINED));
+	for (i = 0; i <= ARRAY_SIZE(names); i++) {
+		WRITE_ONCE(f->name, i ? names[i - 1] : evil);
+		before = f->said_len;
+		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+		eventually(test, told(f, before, "AT+WJAP?"));
+		/* What that has brought about is done. */
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.addr, 0xc0000202U, "name %zu", i);
+	}
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+	KUNIT_EXPECT_EQ(test, 0U, stream->got);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+	KUNIT_EXPECT_TRUE(test, joined(f));
+}
+
+/* It is about to join, and there is no address yet by which the answer could be known. */
+static void module_names_early(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int before = f->said_len;
+	struct owner *server = &f->owner[0];
+
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	WRITE_ONCE(f->status, 2);
+	WRITE_ONCE(f->name, ",7c:b9:4c:1d:c6:39,,,\r\nready\r\n");
+	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,0.0.0.0,0.0.0.0");
+	fake_say(f, "\r\n+EVENT:WIFI_DISCONNECT\r\n\r\n+EVENT:WIFI_CONNECT\r\n");
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP?"));
+
+	/* Of a form that is not known: it costs a second, and nobody's connection. */
+	WRITE_ONCE(f->name, "");
+	WRITE_ONCE(f->rest, ",,,7c:b9:4c:1d:c6:39,0,,");
+	before = f->said_len;
+	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") == 2);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+
+	WRITE_ONCE(f->status, 3);
+	WRITE_ONCE(f->rest, JOINED);
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, joined(f));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
+/* Another hardware address may be a garbled one: it is to be told twice. */
+static void module_other_mac(struct kunit *test)
+{
+	static const u8 mac[] = { 0x7c, 0xb9, 0x4c, 0x1d, 0xc6, 0x38 };
+	struct fake *f = test->priv;
+	unsigned int before = f->said_len;
+
+	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:38,6,192.0.2.2,192.0.2.1");
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") == 2);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 2U, told(f, before, "AT+WJAP?"));
+	KUNIT_EXPECT_EQ(test, 0, memcmp(f->m.mac, mac, sizeof(mac)));
+}
+
 static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_sleeps),
 	KUNIT_CASE(module_sleeps_unanswered),
@@ -613,6 +745,10 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_flash),
+	KUNIT_CASE(module_names),
+	KUNIT_CASE(module_names_later),
+	KUNIT_CASE(module_names_early),
+	KUNIT_CASE(module_other_mac),
 	{}
 };
 

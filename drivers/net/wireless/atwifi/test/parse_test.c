@@ -1079,36 +1079,48 @@ static void parse_wifi(struct kunit *test)
 	static const char joined[] =
 		"+WJAP:3,a,b,c,d,14:de:39:06:86:e4,WPA2 TKIP,"
 		"7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1";
-	static const char stainfo[] =
-		"e1:f9:8a:aa:fc:4f,WPA/WPA2 TKIP,"
-		"7c:b9:4c:1d:c6:39,5,192.168.3.125,192.168.3.1";
 	static const u8 mac[] = { 0x7c, 0xb9, 0x4c, 0x1d, 0xc6, 0x39 };
 	static const char *const bad[] = {
-		"", "+WJAP:", "+WJAP:x", "+WJAP:3,", "+WJAP:256", "OK",
-		"+WJAP:3,net,1.2.3.4", "+STAINFO:3,", "SSID:net",
+		"", "+WJAP:", "+WJAP:x", "+WJAP:x,", "+WJAP:1x", "+WJAP:256", "OK",
+		"+STAINFO:3", "SSID:net",
+	};
+	static const char *const cut[] = {
+		"+WJAP:3,", "+WJAP:3,,,,,,,,", "+WJAP:3,net,1.2.3.4",
 		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:3,6,1.2.3.4,1.2.3.1",
 		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:39,6,1.2.3.4,1.2.3.256",
+		"+WJAP:3,n,p,14:de:39:06:86:e,WPA2,7c:b9:4c:1d:c6:39,6,1.2.3.4,1.2.3.1",
+		"+WJAP:3,n,p,,WPA2,7c:b9:4c:1d:c6:39,6,1.2.3.4,1.2.3.1",
+		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,,6,1.2.3.4,1.2.3.1",
+		"+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:39,6,,1.2.3.1",
+		/* As much of it as a name has room for, to its last byte. */
+		"+WJAP:3,7c:b9:4c:1d:c6:39,6,10.66.66.66,",
+		"+WJAP:3,,7c:b9:4c:1d:c6:39,,10.6.6.6,1.",
+		"+WJAP:2,,,7c:b9:4c:1d:c6:39,1,0.0.0.0,",
+		"+WJAP:2,7c:b9:4c:1d:c6:39,,7c:b9:4c:1d:",
 	};
 	struct atw_wifi_status st;
+	const char *rest;
 	size_t i;
 
-	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status(joined, &st));
+	rest = atw_parse_wifi_begin(joined, &st);
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_end(rest, &st));
 	KUNIT_EXPECT_EQ(test, st.status, 3U);
 	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8038eU);
 	KUNIT_EXPECT_EQ(test, st.gateway, 0xc0a80301U);
 	KUNIT_EXPECT_TRUE(test, st.has_mac);
 	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
-	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status("+WJAP:0", &st));
+	KUNIT_EXPECT_STREQ(test, "", atw_parse_wifi_begin("+WJAP:0", &st));
 	KUNIT_EXPECT_EQ(test, st.status, 0U);
 	KUNIT_EXPECT_FALSE(test, st.has_mac);
-	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status("+STAINFO:3", &st));
-	KUNIT_EXPECT_EQ(test, st.status, 3U);
-	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_status(stainfo, &st));
-	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8037dU);
-	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
+	for (i = 0; i < ARRAY_SIZE(cut); i++) {
+		rest = atw_parse_wifi_begin(cut[i], &st);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, rest, "'%s'", cut[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_end(rest, &st), "'%s'", cut[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, st.has_mac || st.addr, "'%s'", cut[i]);
+	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_status(bad[i], &st),
-				       "'%s'", bad[i]);
+		KUNIT_EXPECT_NULL_MSG(test, atw_parse_wifi_begin(bad[i], &st), "'%s'", bad[i]);
 }
 
 /* A network's name with ends of lines in it, by which it looks like other words. */
@@ -1122,6 +1134,8 @@ static void parse_wifi_name(struct kunit *test)
 		"\nUnknown cmd:x\n", "\n+WJAP:0\n", "\n,,7c:b9:4c:1d:c6:39,,1.2.3.4,\n",
 		"\n7c:b9:4c:1d:c6:39,,1.1.1.1,\n", "\n0,7c:b9:4c:1d:c6:39,9,1.1.1.1,",
 	};
+	static const char zeros[] =
+		",x,pw,00:00:00:00:00:00,,7c:b9:4c:1d:c6:39,0,,";
 	struct run *r = run_new(test);
 	struct atw_wifi_status st = { 0 };
 	char text[160], *line, *at;
@@ -1152,19 +1166,14 @@ static void parse_wifi_name(struct kunit *test)
 	run_feed(r, "\r\nOK\r\n", 6);
 	KUNIT_EXPECT_STREQ(test, at + 2, "OK ");
 
-	/* Not joined, there is less to be seen. */
+	/* Not joined, it may have no address, and a name has no more room than before. */
 	st.status = 1;
-	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", &st));
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end(zeros, &st));
 	KUNIT_EXPECT_EQ(test, st.status, 1U);
+	KUNIT_EXPECT_TRUE(test, st.has_mac);
+	KUNIT_EXPECT_EQ(test, st.addr, 0U);
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", &st));
 	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", &st));
-
-	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_begin("+WJAP:2", &st.status));
-	KUNIT_EXPECT_EQ(test, st.status, 2U);
-	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_begin("+WJAP:3,", &st.status));
-	KUNIT_EXPECT_EQ(test, st.status, 3U);
-	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_begin("+WJAP:x,", &st.status));
-	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_begin("+WJAP:1x", &st.status));
-	KUNIT_EXPECT_EQ(test, st.status, 3U);
 }
 
 static void parse_dns(struct kunit *test)
