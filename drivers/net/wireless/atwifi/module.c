@@ -16,6 +16,9 @@
 #include "timing.h"
 #include "uart.h"
 
+/* One that restarts is set up anew so often without a pause. */
+#define ATW_MODULE_TRIES	3
+
 const char *atw_module_state_name(const struct atw_module *m)
 {
 	switch (READ_ONCE(m->state)) {
@@ -262,11 +265,12 @@ static int atw_module_setup(struct atw_module *m)
 	/* That it has started is why we are here. If it starts again from here
 	 * on, the next command tells.
 	 */
-	WRITE_ONCE(m->restart, false);
+	WRITE_ONCE(m->rebooted, false);
+	m->restart = false;
 	err = atw_channel_run(&m->ch, "ATE0", atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
-	m->echo_off = !err;
+	WRITE_ONCE(m->echo_off, !err);
 	if (m->conns.spoiled) {
 		m->conns.spoiled = false;
 		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
@@ -310,29 +314,44 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 	WRITE_ONCE(m->state, state);
 	WRITE_ONCE(m->addr, 0);
-	m->echo_off = false;
+	WRITE_ONCE(m->echo_off, false);
 	m->ops->changed(m);
 	atw_calls_refuse(&m->calls, -ENETDOWN);
 	WRITE_ONCE(m->conns.link_up, false);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
 }
 
+/* How long to leave it alone after something has failed so often before. */
+static unsigned long atw_module_pause(unsigned int n)
+{
+	return min_t(unsigned long, atw_timing.retry_max, atw_timing.retry_min << min(n, 5U));
+}
+
+static void atw_module_warn_restless(struct atw_module *m)
+{
+	dev_warn(m->dev,
+		 "the module restarts again and again: check its supply; trying again\n");
+}
+
 static void atw_module_bring_up(struct atw_module *m)
 {
-	unsigned long pause;
 	int tries, err;
 
 	atw_module_lose(m, ATW_MODULE_PROBING);
-	for (tries = 0; tries < 3; tries++) {
-		WRITE_ONCE(m->restart, false);
+	for (tries = 0; tries < ATW_MODULE_TRIES; tries++) {
+		/* After this nothing is left of the receive path that has seen another
+		 * state, and would set one of these for what was before.
+		 */
+		atw_channel_restart(&m->ch);
+		m->restart = false;
+		WRITE_ONCE(m->rebooted, false);
 		m->conns.need_reset = false;
 		m->conns.need_sync = false;
 		m->conns.reconcile = false;
 		m->conns.rebooted = false;
 		WRITE_ONCE(m->conns.boot, ATW_BOOT_NO);
 		m->conns.boot_asked = ATW_BOOT_NO;
-		m->echo_off = false;
-		atw_channel_restart(&m->ch);
+		WRITE_ONCE(m->echo_off, false);
 		/* A module that is starting is left to its banner. */
 		err = atw_channel_idle(&m->ch, HZ / 10, atw_timing.boot);
 		if (err == -ENODEV)
@@ -348,24 +367,23 @@ static void atw_module_bring_up(struct atw_module *m)
 		return;
 	if (!err) {
 		m->bringups++;
+		m->up_since = jiffies;
 		m->failures = 0;
-		m->told = false;
 		m->restless = false;
+		if (!m->brief)
+			m->told = false;
 		atw_calls_refuse(&m->calls, 0);
 		return;
 	}
 
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
-	WRITE_ONCE(m->restart, true);
-	pause = min_t(unsigned long, atw_timing.retry_max,
-		      atw_timing.retry_min << min(m->failures, 5U));
+	m->restart = true;
+	m->next_probe = jiffies + atw_module_pause(m->failures);
 	m->failures++;
-	WRITE_ONCE(m->restless, err == -ECONNRESET);
-	m->next_probe = jiffies + pause;
+	m->restless = err == -ECONNRESET;
 	if (!m->told) {
 		if (err == -ECONNRESET)
-			dev_warn(m->dev,
-				 "the module restarts again and again: check its supply; trying again\n");
+			atw_module_warn_restless(m);
 		else
 			dev_warn(m->dev,
 				 "no answer from the module at any usual rate (%d): check power, wiring and that nothing else uses the port; trying again\n",
@@ -417,37 +435,62 @@ static bool atw_module_has_work(const struct atw_module *m)
 	       READ_ONCE(m->calls.n);
 }
 
-/* It has started again by itself: bring it up. */
-static void atw_module_rebooted(struct atw_module *m)
+/*
+ * It was brought up, and that is over: once more, at once. One that does not stay up is
+ * left alone for longer and longer, or it would be all that this machine does.
+ */
+static void atw_module_over(struct atw_module *m)
 {
-	if (m->state != ATW_MODULE_PROBING) {
-		m->reboots++;
-		dev_warn_ratelimited(m->dev, "the module has restarted\n");
-		atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
+	atw_module_lose(m, ATW_MODULE_PROBING);
+	m->restart = true;
+	m->next_probe = jiffies;
+	if (m->brief++ < ATW_MODULE_TRIES)
+		return;
+	m->restless = true;
+	m->next_probe += atw_module_pause(m->brief - ATW_MODULE_TRIES - 1);
+	if (!m->told)
+		atw_module_warn_restless(m);
+	m->told = true;
+}
+
+/* Is it to be brought up (again)? */
+static bool atw_module_is_over(struct atw_module *m)
+{
+	bool found = m->state != ATW_MODULE_PROBING;
+
+	if (found && m->brief && time_after(jiffies, m->up_since + atw_timing.steady)) {
+		m->brief = 0;
+		m->told = false;
 	}
-	WRITE_ONCE(m->restart, true);
-	/* One that does nothing else is looked at more and more rarely. */
-	if (!READ_ONCE(m->restless))
+	if (m->conns.restarted) {
+		/* We have told it to. */
+		m->conns.restarted = false;
+		m->restart = true;
 		m->next_probe = jiffies;
+	} else if (READ_ONCE(m->rebooted) || m->conns.rebooted) {
+		/* Another word of it that comes here is one of the same restart. */
+		WRITE_ONCE(m->rebooted, false);
+		m->conns.rebooted = false;
+		if (found) {
+			m->reboots++;
+			dev_warn_ratelimited(m->dev, "the module has restarted\n");
+			atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
+			atw_module_over(m);
+		} else if (!m->restless) {
+			m->next_probe = jiffies;
+		}
+	} else if (READ_ONCE(m->conns.need_reset) && !m->restart) {
+		dev_warn(m->dev, "the module does not answer as it should, starting over\n");
+		atw_module_over(m);
+	}
+	return m->restart;
 }
 
 static bool atw_module_work(void *ctx)
 {
 	struct atw_module *m = ctx;
 
-	if (m->conns.rebooted)
-		atw_module_rebooted(m);
-	if (READ_ONCE(m->conns.need_reset) && !m->restart) {
-		dev_warn(m->dev, "the module does not answer as it should, starting over\n");
-		WRITE_ONCE(m->restart, true);
-		m->next_probe = jiffies;
-	}
-	if (m->conns.restarted) {
-		m->conns.restarted = false;
-		WRITE_ONCE(m->restart, true);
-		m->next_probe = jiffies;
-	}
-	if (READ_ONCE(m->restart)) {
+	if (atw_module_is_over(m)) {
 		if (m->state == ATW_MODULE_PROBING &&
 		    time_before(jiffies, m->next_probe))
 			return false;
@@ -483,12 +526,25 @@ static long atw_module_next_work(void *ctx)
 	struct atw_module *m = ctx;
 	long left;
 
-	if (READ_ONCE(m->restart))
+	if (m->restart)
 		left = (long)(m->next_probe - jiffies);
 	else
 		left = min((long)(m->next_link - jiffies) + 1,
 			   atw_conns_next_work(&m->conns));
 	return clamp_t(long, left, 1, atw_timing.retry_max);
+}
+
+/*
+ * It has started again by itself: no command runs any more, and the thread does the rest.
+ * The receive path writes nothing else, as all that is about bring-ups is the thread's.
+ */
+static void atw_module_rebooted(struct atw_module *m)
+{
+	lockdep_assert_held(&m->ch.rx_lock);
+
+	WRITE_ONCE(m->rebooted, true);
+	WRITE_ONCE(m->ch.reset, true);
+	atw_channel_kick(&m->ch);
 }
 
 static void atw_module_event(void *ctx, const struct atw_event *ev)
@@ -498,29 +554,24 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 	switch (ev->type) {
 	case ATW_EV_ECHO:
 		/* It came back without our settings: the banner was missed. */
-		if (!m->echo_off)
-			break;
-		fallthrough;
+		if (READ_ONCE(m->echo_off))
+			atw_module_rebooted(m);
+		break;
 	case ATW_EV_READY:
-		WRITE_ONCE(m->ch.reset, true);
 		atw_module_rebooted(m);
-		atw_channel_kick(&m->ch);
 		break;
 	case ATW_EV_BANNER:
 		/* It may go on to say that it is ready, or not. While it is looked for there
 		 * is nothing to be lost, and it will not answer what it was asked.
 		 */
-		if (m->state != ATW_MODULE_PROBING) {
+		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
+			atw_module_rebooted(m);
+		else
 			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
-			break;
-		}
-		WRITE_ONCE(m->ch.reset, true);
-		atw_module_rebooted(m);
-		atw_channel_kick(&m->ch);
 		break;
 	case ATW_EV_STRANGE:
 		/* While it is looked for it may be anything. */
-		if (m->state == ATW_MODULE_PROBING)
+		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
 			break;
 		atw_conns_event(&m->conns, ev);
 		break;
@@ -673,7 +724,7 @@ void atw_module_sleep(struct atw_module *m)
 void atw_module_wake(struct atw_module *m)
 {
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
-	WRITE_ONCE(m->restart, true);
+	m->restart = true;
 	m->next_probe = jiffies;
 	atw_channel_resume(&m->ch);
 }

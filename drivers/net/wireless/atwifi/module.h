@@ -50,6 +50,9 @@ enum {
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
+ * @rebooted: set by the receive path, cleared by the thread. All else that is about
+ *	bring-ups is written by the thread alone; @state, @echo_off are read by the
+ *	receive path, for which a new one holds from the next bring-up on
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -80,10 +83,13 @@ struct atw_module {
 
 	bool			name_told;	/* that its network's has ends of lines */
 	bool			restart;	/* bring it up (again) */
+	bool			rebooted;	/* so it has said */
 	bool			link_event;	/* ask for the link's state */
 	unsigned long		next_probe;
 	unsigned long		next_link;
-	unsigned int		failures;
+	unsigned long		up_since;
+	unsigned int		failures;	/* in a row */
+	unsigned int		brief;		/* in a row: it was up, but not for long */
 	bool			told;
 	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;

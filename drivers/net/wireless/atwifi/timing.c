@@ -69,6 +69,8 @@ struct atw_timing atw_timing __ro_after_init = {
 	.link_up = 30 * HZ,
 	.retry_min = 2 * HZ,
 	.retry_max = 60 * HZ,
+	/* It has joined its network, and begun to send: that is what needs the most power. */
+	.steady = 20 * HZ,
 
 	.linger = 60 * HZ,
 	/* One change of the carrier a second is told. */

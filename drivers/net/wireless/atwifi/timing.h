@@ -41,6 +41,7 @@
  * @link_up: the same while it is there
  * @retry_min: between the first two tries to bring the module up
  * @retry_max: between any two of them, at most
+ * @steady: a module that was up for so long is not one that restarts again and again
  * @linger: datagrams may take so long to leave after close()
  * @bounce: a carrier that is gone for less may go unnoticed
  * @tcp_silence: for a remote that does not answer a connect of the network device
@@ -102,6 +103,7 @@ struct atw_timing {
 	unsigned long link_up;
 	unsigned long retry_min;
 	unsigned long retry_max;
+	unsigned long steady;
 
 	unsigned long linger;
 	unsigned long bounce;

@@ -641,6 +641,7 @@ static void module_names(struct kunit *test)
 		KUNIT_ASSERT_LE(test, strlen(names[i]), (size_t)32);
 		bringups = f->m.bringups;
 		before = f->said_len;
+		f->m.up_since = jiffies - atw_timing.steady - 1;
 		WRITE_ONCE(f->name, names[i]);
 		fake_say(f, "\r\nready\r\n");
 		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1);
@@ -733,6 +734,50 @@ static void module_other_mac(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->m.mac, mac, sizeof(mac)));
 }
 
+static void restarts(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u64 bringups = f->m.bringups;
+
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
+}
+
+/* It restarts whenever it was brought up: that is done more and more rarely. */
+static void module_restless(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned long before, pause, next;
+	unsigned int i;
+	u64 bringups;
+
+	for (i = 0; i < 3; i++)
+		restarts(test);
+	for (pause = atw_timing.retry_min, i = 0; i < 3; pause *= 2, i++) {
+		bringups = f->m.bringups;
+		before = jiffies;
+		fake_say(f, "\r\nready\r\n");
+		eventually(test, time_after_eq(READ_ONCE(f->m.next_probe), before + pause));
+		/* Nothing of it is taken to be there, and it is not believed that it is. */
+		KUNIT_EXPECT_EQ(test, bringups, f->m.bringups);
+		KUNIT_EXPECT_FALSE(test, joined(f));
+		next = f->m.next_probe;
+		fake_say(f, "\r\nready\r\n");
+		eventually(test, !READ_ONCE(f->m.rebooted));
+		KUNIT_EXPECT_EQ(test, next, READ_ONCE(f->m.next_probe));
+		WRITE_ONCE(f->m.next_probe, jiffies);
+		atw_channel_kick(&f->m.ch);
+		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
+	}
+	KUNIT_EXPECT_EQ(test, 6ULL, f->m.reboots);
+
+	/* When it has stayed up it is believed to do so. */
+	WRITE_ONCE(f->m.up_since, jiffies - atw_timing.steady - 1);
+	for (i = 0; i < 3; i++)
+		restarts(test);
+	KUNIT_EXPECT_EQ(test, 9ULL, f->m.reboots);
+}
+
 static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_sleeps),
 	KUNIT_CASE(module_sleeps_unanswered),
@@ -749,6 +794,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_names_later),
 	KUNIT_CASE(module_names_early),
 	KUNIT_CASE(module_other_mac),
+	KUNIT_CASE(module_restless),
 	{}
 };
 
