@@ -237,7 +237,6 @@ static void atw_dev_sleep(struct atw_dev *adev)
 		return;
 	adev->asleep = true;
 	atw_module_sleep(&adev->module);
-	atw_netdev_settle(adev->netdev);
 }
 
 static void atw_dev_wake(struct atw_dev *adev)
@@ -266,6 +265,9 @@ static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,
 			atw_module_doze(&adev->module);
 		list_for_each_entry(adev, &atw_dev_list, node)
 			atw_dev_sleep(adev);
+		/* The network devices are to be seen as what they are. */
+		list_for_each_entry(adev, &atw_dev_list, node)
+			atw_netdev_settle(adev->netdev);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
@@ -285,7 +287,12 @@ static struct notifier_block atw_dev_pm_nb = {
 	.notifier_call = atw_dev_pm_notify,
 };
 
-/* The machine is switched off, or another kernel is about to run on it. */
+/*
+ * The machine is switched off, or another kernel is about to run on it. Nobody will look
+ * at the network device any more, and who holds the RTNL may never let go of it. The one
+ * who waits for that with our lock held is a machine that falls asleep, and none does
+ * while it is switched off.
+ */
 static int atw_dev_shutdown(struct device *dev)
 {
 	struct atw_dev *adev = to_atw_dev(dev);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device of its own, with a module that has nothing to say but OK: what must not wait
+ * for others.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/rtnetlink.h>
+#include <linux/workqueue.h>
+
+#include "../dev.h"
+#include "../netdev.h"
+#include "../relay.h"
+
+#define LIMIT	(60 * HZ)
+
+/*
+ * struct fake - a module and its device
+ * @line: what has come of the line that it is told
+ * @over: the machine's end has been told to the device
+ */
+struct fake {
+	struct atw_transport	t;
+	struct atw_dev		*adev;
+	char			line[64];
+	unsigned int		len;
+	struct completion	over;
+};
+
+static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+	struct atw_dev *adev = READ_ONCE(f->adev);
+	char said[80] = "\r\nOK\r\n";
+	size_t i;
+
+	/* It takes nothing before it is known whose it is. */
+	for (i = 0; adev && i < len; i++) {
+		if (f->len < sizeof(f->line) - 1)
+			f->line[f->len++] = buf[i];
+		if (buf[i] != '\n')
+			continue;
+		f->line[f->len] = '\0';
+		f->len = 0;
+		if (!strncmp(f->line, "AT+ATW", 6))
+			snprintf(said, sizeof(said), "Unknown cmd:%s", f->line);
+		if (!strncmp(f->line, "AT", 2))
+			atw_dev_receive(adev, (const u8 *)said, strlen(said));
+		return i + 1;
+	}
+	return i;
+}
+
+static const struct atw_transport_ops fake_ops = {
+	.write = fake_write,
+};
+
+/* Waits for what must come. */
+#define comes(condition) ({							\
+	unsigned long end = jiffies + LIMIT;					\
+										\
+	while (!(condition) && time_before(jiffies, end))			\
+		schedule_timeout_uninterruptible(1);				\
+	(condition);								\
+})
+
+static int fake_shutdown(void *arg)
+{
+	struct fake *f = arg;
+	struct device *dev = &f->adev->dev;
+
+	dev->class->shutdown_pre(dev);
+	complete(&f->over);
+	return 0;
+}
+
+/* The machine is switched off, whoever has the RTNL. */
+static void dev_shutdown(struct kunit *test)
+{
+	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	struct task_struct *task;
+	struct atw_dev *adev;
+	bool registers, over;
+
+	if (!atw_relay_wq)
+		kunit_skip(test, "this kernel runs the suites before the driver is there");
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->t.ops = &fake_ops;
+	init_completion(&f->over);
+	adev = atw_dev_register(&f->t, NULL, &init_net);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
+	rtnl_lock();
+	/* The module is found, and its network device can be registered no more. */
+	WRITE_ONCE(f->adev, adev);
+	atw_dev_write_wakeup(adev);
+	registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
+			  work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
+	task = kthread_run(fake_shutdown, f, "atwifi_shutdown");
+	over = !IS_ERR(task) && wait_for_completion_timeout(&f->over, LIMIT);
+	rtnl_unlock();
+	KUNIT_EXPECT_TRUE(test, registers);
+	KUNIT_EXPECT_TRUE(test, over);
+	if (!IS_ERR(task) && !over)
+		wait_for_completion(&f->over);
+	KUNIT_EXPECT_EQ(test, ATW_MODULE_ASLEEP, adev->module.state);
+	atw_dev_unregister(adev);
+}
+
+static struct kunit_case dev_test_cases[] = {
+	KUNIT_CASE(dev_shutdown),
+	{}
+};
+
+static struct kunit_suite dev_test_suite = {
+	.name = "atwifi_dev",
+	.test_cases = dev_test_cases,
+};
+
+kunit_test_suites(&dev_test_suite);
