@@ -388,7 +388,16 @@ unsigned int atw_flows_count(struct atw_flows *flows, u32 proto)
  * atw_flows_end() - end all flows, take no new ones, wait until none is left
  * @flows: the table
  *
- * Context: process context; sleeps.
+ * There is no bound to the wait, as the flows' memory leads to the device's. It ends
+ * without the module's help, and the programs': a flow is held by the table, by its work,
+ * by its relay, and by who has looked it up in a softirq or in a work. Its work is queued
+ * at once and waits for nobody: sockets are used without waiting, and their release does
+ * not linger. It takes the flow out of the table and closes its connection, of which it
+ * hears no more from then on, or aborts its relay. The relay's work does the same, and
+ * lets go of the flow when it has told of the end. One that has just told that its
+ * connect has failed leaves the flow to its next look, a second later.
+ *
+ * Context: process context; sleeps. No new relay may be started for what was accepted.
  */
 void atw_flows_end(struct atw_flows *flows)
 {
