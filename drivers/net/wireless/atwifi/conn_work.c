@@ -81,11 +81,17 @@ static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends,
 	return sends->n > 1 ? ATW_CROWD_BULK : ATW_CROWD_NONE;
 }
 
-/* Of two that want to connect, the one whose user has let others wait the least. */
+/*
+ * Of two that want to connect, the one whose user owes others the least; @a, which came
+ * first, where none does: what was paid long ago and what was a moment ago are alike.
+ */
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 				       struct atw_conn *b)
 {
-	return a && cs->share[a->share].owes <= cs->share[b->share].owes ? a : b;
+	u64 now = atw_conns_now(cs);
+
+	return a && max(now, cs->share[a->share].owes) <=
+		    max(now, cs->share[b->share].owes) ? a : b;
 }
 
 /* May it connect now? */

@@ -2084,6 +2084,24 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
+/* Who has paid comes no later than one who paid before. */
+static void conn_users_paid(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	f->conns.share[10].owes = atw_conns_now(&f->conns) - NSEC_PER_SEC;
+	f->conns.share[11].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
+	fake_open_as(test, 0, 10);
+	fake_open_as(test, 1, 11);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
+	KUNIT_EXPECT_EQ(test, o[0].c->id, f->notes[0].id);
+	close_all(test, 2);
+}
+
 static u64 held(struct fake *f, const struct owner *o)
 {
 	u64 ns;
@@ -2678,6 +2696,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_users_paid),
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
