@@ -63,7 +63,7 @@ static void atw_conn_get_info(const struct atw_conn *c,
 	info->id = c->id;
 	info->type = c->type;
 	/* The thread may not have seen yet that it is to go. */
-	info->state = c->state <= ATW_CONN_OPEN && atw_conn_finished(c) ?
+	info->state = atw_conn_state_is_live(c->state) && atw_conn_finished(c) ?
 		      ATW_CONN_CLOSING : c->state;
 	info->addr = c->addr;
 	info->port = c->port;
@@ -174,6 +174,49 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 }
 
 /**
+ * atw_conn_disturb() - something is on its way for a connection that may be about to
+ * give way, since nothing was
+ * @cs: the connections
+ * @c: the connection, which is not to give way any more, or ends with an error where it
+ *	is being deleted already
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->wish == ATW_WISH_YIELD)
+		c->wish = ATW_WISH_STAY;
+	if (c->state == ATW_CONN_YIELDING) {
+		cs->resets++;
+		atw_conn_end(c, -ECONNRESET, 0);
+	}
+}
+
+/**
+ * atw_conn_yielded() - the module has deleted a connection, perhaps for another one
+ * @cs: the connections
+ * @c: the connection
+ *
+ * The remote may have been about to say more: that is no end in order.
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->state != ATW_CONN_YIELDING)
+		return;
+	if (atw_conn_is_quiet(cs, c))
+		cs->yielded++;
+	else
+		cs->resets++;
+	atw_conn_end(c, -ECONNRESET, 0);
+}
+
+/**
  * atw_conn_alloc() - memory for a connection
  * @type: what kind
  * @gfp: how to allocate
@@ -218,7 +261,9 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 	int err = 0;
 
 	spin_lock(&c->lock);
-	if (c->err || c->remote_closed || c->state > ATW_CONN_OPEN) {
+	if (c->conns)
+		atw_conn_disturb(c->conns, c);
+	if (c->err || c->remote_closed || !atw_conn_state_is_usable(c->state)) {
 		err = c->err ?: -EPIPE;
 	} else {
 		if (!c->tx_queued)
@@ -257,15 +302,17 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
  *
  * If nothing is on its way, in either direction, it is deleted in the module, and its
  * owner is then told of a reset: what the remote was about to send is not known. If
- * something is on its way nothing happens.
+ * something is on its way, or it is not open, nothing happens.
  *
  * Context: any.
  */
 void atw_conn_yield(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
-	c->wish = max(c->wish, ATW_WISH_YIELD);
-	atw_conn_kick(c);
+	if (c->state == ATW_CONN_OPEN) {
+		c->wish = max(c->wish, ATW_WISH_YIELD);
+		atw_conn_kick(c);
+	}
 	spin_unlock(&c->lock);
 }
 
@@ -383,7 +430,7 @@ u32 atw_conn_unsent(struct atw_conn *c)
  */
 bool atw_conn_drained(struct atw_conn *c)
 {
-	return !READ_ONCE(c->tx_queued) || READ_ONCE(c->state) > ATW_CONN_OPEN;
+	return !READ_ONCE(c->tx_queued) || !atw_conn_state_is_live(READ_ONCE(c->state));
 }
 
 /**
@@ -470,7 +517,7 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_hit(c, what)) {
-			if (c->state <= ATW_CONN_YIELDING)
+			if (atw_conn_state_is_live(c->state))
 				cs->resets += atw_conn_is_stream(c);
 			atw_conn_end(c, err, 0);
 		}

@@ -75,14 +75,33 @@ struct atw_conn_spec {
 	u8			share;
 };
 
+/* Their order means nothing: the questions below are asked instead. */
 enum atw_conn_state {
 	ATW_CONN_WAITING,	/* wants an id and a connect */
 	ATW_CONN_OPENING,	/* the connect is running */
 	ATW_CONN_OPEN,
-	ATW_CONN_YIELDING,	/* the same, for one that waits */
+	ATW_CONN_YIELDING,	/* is being deleted for one that waits */
 	ATW_CONN_CLOSING,	/* wants to be deleted in the module */
 	ATW_CONN_DEAD,		/* the module no longer knows it */
 };
+
+/* Has the module said that it has it, and has it not ended since then? */
+static inline bool atw_conn_state_is_open(enum atw_conn_state state)
+{
+	return state == ATW_CONN_OPEN || state == ATW_CONN_YIELDING;
+}
+
+/* Does it carry bytes, or will it? */
+static inline bool atw_conn_state_is_usable(enum atw_conn_state state)
+{
+	return state == ATW_CONN_WAITING || state == ATW_CONN_OPENING || state == ATW_CONN_OPEN;
+}
+
+/* Is its end still to come? What is being deleted may yet fail before. */
+static inline bool atw_conn_state_is_live(enum atw_conn_state state)
+{
+	return atw_conn_state_is_usable(state) || state == ATW_CONN_YIELDING;
+}
 
 /**
  * enum atw_conn_wish - what is to become of a connection

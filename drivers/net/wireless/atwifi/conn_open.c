@@ -74,7 +74,6 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
 	bool stuck = atw_conn_is_seed(c) && cs->fw->keeps_lost;
 	u32 id = READ_ONCE(c->id);
-	bool quiet;
 	int err = 0;
 
 	if (id)
@@ -82,17 +81,17 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
 	 */
-	if (err)
+	if (err) {
+		/* Nor is it to be used, and nobody is to wait for that. */
+		spin_lock(&c->lock);
+		if (err != -ENODEV)
+			atw_conn_disturb(cs, c);
+		spin_unlock(&c->lock);
 		return;
+	}
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	if (c->state == ATW_CONN_YIELDING) {
-		quiet = atw_conn_is_quiet(cs, c);
-		cs->yielded += quiet;
-		cs->resets += !quiet;
-		/* The remote may have been about to say more: that is no end in order. */
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
+	atw_conn_yielded(cs, c);
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */
 	cs->open_after = jiffies;

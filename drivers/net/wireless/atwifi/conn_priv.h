@@ -164,6 +164,8 @@ static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp);
 void atw_conn_kick(struct atw_conn *c);
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
+void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);
 void atw_conn_drop_unsure(struct atw_conn *c);
 void atw_conn_purge_early(struct atw_conn *c);

@@ -72,7 +72,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	}
 
 	spin_lock(&c->lock);
-	wanted = atw_conn_wanted(c) && !c->err && c->state <= ATW_CONN_YIELDING;
+	wanted = atw_conn_wanted(c) && !c->err && atw_conn_state_is_live(c->state);
 	spin_unlock(&c->lock);
 	if (wanted)
 		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
@@ -111,19 +111,6 @@ struct atw_held_cb {
 
 #define ATW_HELD_CB(skb)	((struct atw_held_cb *)(skb)->cb)
 
-/* Something comes for @c, which may be about to go since nothing did. */
-static void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (c->wish == ATW_WISH_YIELD)
-		c->wish = ATW_WISH_STAY;
-	if (c->state == ATW_CONN_YIELDING) {
-		cs->resets++;
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
-}
-
 /* @len bytes wait in the module. */
 static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
@@ -157,7 +144,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	/* As long as its memory is not full it drops nothing. */
 	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoard) >
 	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
-	    c->state <= ATW_CONN_OPEN) {
+	    atw_conn_state_is_live(c->state)) {
 		cs->overflows++;
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -254,7 +241,7 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	if (!atw_conn_wanted(c) || c->err || c->state > ATW_CONN_OPEN)
+	if (!atw_conn_wanted(c) || c->err || !atw_conn_state_is_usable(c->state))
 		return skb;
 	cs->rx_bytes += skb->len;
 	c->rx_bytes += skb->len;
@@ -424,7 +411,8 @@ void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
  * @cs: the connections
  * @c: the connection
  *
- * In order, unless bytes of ours were on the way.
+ * In order, unless bytes of ours were on the way, or it is being deleted: what the module
+ * kept of it is lost by that.
  *
  * Context: @c->lock is held.
  */
@@ -434,6 +422,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 
 	if (c->state == ATW_CONN_WAITING || atw_conn_is_server(c))
 		return;
+	atw_conn_disturb(cs, c);
 	/* Most firmware deletes a seed by itself, and may give its number to
 	 * another one at once: to delete it then would hit that one.
 	 */

@@ -223,7 +223,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
 		atw_conns_settle(cs, c, row, marked);
-		if (told && c->state == ATW_CONN_OPEN &&
+		if (told && atw_conn_state_is_open(c->state) &&
 		    c->query != cs->query) {
 			had = true;
 			if (!row || !atw_row_is_live(c, row))

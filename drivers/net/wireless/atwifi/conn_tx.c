@@ -99,7 +99,7 @@ void atw_conn_send_over(struct atw_conn *c, int err)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->wish == ATW_WISH_GO || c->state > ATW_CONN_OPEN)
+	if (c->wish == ATW_WISH_GO || !atw_conn_state_is_live(c->state))
 		atw_conn_purge_tx(c);
 	else if (!err && c->owner)
 		c->ops->tx_done(c);

@@ -229,7 +229,7 @@ static int atw_expose_match(const struct atw_conn_info *info, void *arg)
 
 	if ((info->type != ATW_TYPE_TCP_SERVER &&
 	     info->type != ATW_TYPE_SSL_SERVER) ||
-	    info->port != q->port || info->state > ATW_CONN_OPEN)
+	    info->port != q->port || !atw_conn_state_is_live(info->state))
 		return 0;
 	q->open = info->state == ATW_CONN_OPEN;
 	return 1;

@@ -110,7 +110,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 			err = -ECONNRESET;
 		}
 	}
-	if (c->state > ATW_CONN_OPEN)
+	if (!atw_conn_state_is_live(c->state))
 		ops->closed(c, err ?: c->err, 0);
 	else if (err)
 		atw_conn_end(c, err, 0);
@@ -128,7 +128,7 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&server->lock);
-	ok = server->owner && server->state <= ATW_CONN_OPEN &&
+	ok = server->owner && atw_conn_state_is_usable(server->state) &&
 	     server->state != ATW_CONN_WAITING &&
 	     server->nseeds < server->backlog;
 	if (ok) {
@@ -181,7 +181,7 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
-	if (c->state <= ATW_CONN_OPEN)
+	if (atw_conn_state_is_live(c->state))
 		cs->resets++;
 	atw_conn_end(c, -ECONNRESET, 0);
 	c->state = ATW_CONN_DEAD;
@@ -225,7 +225,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		cs->accepted += ok;
 		ok = true;
 	} else if (old && !old->server &&
-		   READ_ONCE(old->state) <= ATW_CONN_CLOSING) {
+		   READ_ONCE(old->state) != ATW_CONN_DEAD) {
 		/* They were thrown away, and it is about to be deleted. */
 		cs->refused++;
 	} else {
@@ -262,7 +262,7 @@ static bool atw_conns_has_listener(struct atw_conns *cs, struct atw_conn **only)
 
 	list_for_each_entry(c, &cs->list, node) {
 		if (!atw_conn_is_listener(c) || !c->owner ||
-		    c->state > ATW_CONN_OPEN)
+		    !atw_conn_state_is_usable(c->state))
 			continue;
 		if (only)
 			*only = c;
@@ -489,9 +489,12 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 	if (!atw_conn_is_seed(c) || c->state == ATW_CONN_OPEN) {
 		c->auto_deleted = true;
 		WRITE_ONCE(cs->reconcile, true);
-	} else if (c->state == ATW_CONN_CLOSING) {
-		c->state = ATW_CONN_DEAD;
+		return;
 	}
+	/* It was to give way, and has. */
+	atw_conn_yielded(cs, c);
+	if (c->state == ATW_CONN_CLOSING)
+		c->state = ATW_CONN_DEAD;
 }
 
 /**

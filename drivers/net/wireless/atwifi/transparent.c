@@ -68,7 +68,7 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 	if (!c)
 		return;
 	spin_lock(&c->lock);
-	if (c->state <= ATW_CONN_OPEN)
+	if (atw_conn_state_is_live(c->state))
 		cs->resets++;
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
@@ -88,7 +88,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 	}
 	atw_conns_note_use(cs, c);
 	spin_lock(&c->lock);
-	if (c->state <= ATW_CONN_OPEN && atw_tt_stale(cs, c)) {
+	if (atw_conn_state_is_live(c->state) && atw_tt_stale(cs, c)) {
 		cs->damaged++;
 		atw_conn_end(c, -ECONNRESET, 0);
 	}

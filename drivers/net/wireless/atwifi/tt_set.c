@@ -23,7 +23,7 @@ static bool atw_conns_closing(struct atw_conns *cs)
 			continue;
 		others++;
 		spin_lock(&c->lock);
-		going += c->state > ATW_CONN_OPEN || atw_conn_finished(c);
+		going += !atw_conn_state_is_usable(c->state) || atw_conn_finished(c);
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);

@@ -977,6 +977,127 @@ static void conn_yields_too_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
 }
 
+/* What is not open yet has no socket to give, and keeps the one that it gets. */
+static void conn_yields_unopened(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	atw_conn_yield(o[0].c);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened));
+	KUNIT_EXPECT_TRUE(test, o[0].opened);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	close_all(test, 2);
+}
+
+/* Hold it where its deletion for another one is running; the gate is closed. */
+static void yielding(struct owner *o)
+{
+	spin_lock(&o->c->lock);
+	o->c->state = ATW_CONN_YIELDING;
+	spin_unlock(&o->c->lock);
+}
+
+static int try_send(struct owner *o)
+{
+	struct sk_buff *skb = alloc_skb(1, GFP_KERNEL);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	skb_put_u8(skb, 'x');
+	err = atw_conn_send(o->c, skb);
+	if (err)
+		kfree_skb(skb);
+	return err;
+}
+
+static void yielding_sends(struct fake *f, struct owner *o)
+{
+	try_send(o);
+}
+
+static void yielding_remote_closes(struct fake *f, struct owner *o)
+{
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+}
+
+static void yielding_reconnects(struct fake *f, struct owner *o)
+{
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", o);
+}
+
+static void yielding_damage(struct fake *f, struct owner *o)
+{
+	atw_conns_damage(&f->conns);
+}
+
+static void yielding_missing(struct fake *f, struct owner *o)
+{
+	/* It is looked for before anything is deleted. */
+	WRITE_ONCE(f->conns.reconcile, true);
+	open_gate(f, true);
+}
+
+/* Whatever comes while it is being deleted, or does not come: it ends with an error. */
+static void conn_yielding_ends(struct kunit *test)
+{
+	static const struct {
+		void (*end)(struct fake *f, struct owner *o);
+		u64 resets;
+	} cases[] = {
+		{ yielding_sends, 1 },
+		{ yielding_remote_closes, 1 },
+		{ yielding_reconnects, 0 },
+		{ yielding_damage, 1 },
+		{ yielding_missing, 1 },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->conns.resets = 0;
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		yielding(o);
+		/* No table that was asked for before it was opened tells of it. */
+		o->c->query = f->conns.query - 1;
+		cases[i].end(f, o);
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ_MSG(test, -ECONNRESET, o->close_err, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].resets, f->conns.resets, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, f->conns.yielded, "case %u", i);
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, try_send(o));
+		close_all(test, 1);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
+}
+
+/* The module does not delete it: its owner, and who waits for him, need not wait. */
+static void conn_yields_in_vain(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	atw_conn_yield(o->c);
+	f->mishears = "AT+SOCKETDEL=";
+	f->complaint = "Unknown cmd:AT+SOCKE\r\n";
+	WRITE_ONCE(f->nmishears, ALWAYS);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.resets);
+	WRITE_ONCE(f->nmishears, 0);
+	close_all(test, 1);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+}
+
 /* Where it cannot be there is nobody to be told: it is counted. */
 static void conn_cut(struct kunit *test)
 {
@@ -2334,6 +2455,76 @@ static void conn_delete_misheard(struct kunit *test)
 	}
 }
 
+/* A seed that is being deleted for another one, and the gate is closed. */
+static struct owner *yielding_seed(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	open_gate(f, false);
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	yielding(o);
+	f->nnotes = 0;
+	return o;
+}
+
+/* The module says that it is gone: its number may be another's, which is not deleted. */
+static void conn_yielding_auto_deleted(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = yielding_seed(test);
+
+	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.yielded);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.resets);
+	open_gate(f, true);
+	eventually(test, listed(f) == 1);
+	KUNIT_EXPECT_EQ(test, 0U, noted(f, V_DEL, 1));
+	close_all(test, 2);
+}
+
+/* Or that its number is another's, without a word of its end. */
+static void conn_yielding_superseded(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = yielding_seed(test);
+
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &f->owner[0]);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.resets);
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(f->owner[0].c));
+	close_all(test, 2);
+}
+
+/* As long as the module has it no seed has a number that damage makes of its own. */
+static void conn_yielding_near(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char text[64];
+
+	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
+	open_gate(f, false);
+	yielding(&o[1]);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n",
+		 o[1].c->id / 10, o[0].c->id);
+	fake_say(f, text);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.accepted);
+	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	close_all(test, 2);
+}
+
 /* There is no module that knows of no deletion: that one is started over. */
 static void conn_delete_unknown(struct kunit *test)
 {
@@ -2658,6 +2849,12 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_yields),
 	KUNIT_CASE(conn_yields_too_late),
 	KUNIT_CASE(conn_yields_no_more),
+	KUNIT_CASE(conn_yields_unopened),
+	KUNIT_CASE(conn_yields_in_vain),
+	KUNIT_CASE(conn_yielding_ends),
+	KUNIT_CASE(conn_yielding_auto_deleted),
+	KUNIT_CASE(conn_yielding_superseded),
+	KUNIT_CASE(conn_yielding_near),
 	KUNIT_CASE(conn_cut),
 	KUNIT_CASE(conn_lingers_blocked),
 	KUNIT_CASE(conn_no_link),
