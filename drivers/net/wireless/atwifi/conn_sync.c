@@ -209,10 +209,12 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	bool told, marked, had = false;
 	struct atw_conn *c;
 	unsigned int i;
+	int err;
 
 	cs->boot_asked = max(cs->boot_asked, xchg(&cs->boot, ATW_BOOT_NO));
 	marked = atw_conns_mark(cs);
-	told = !atw_conns_query(cs) && !rows->more;
+	err = atw_conns_query(cs);
+	told = !err && !rows->more;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
@@ -234,8 +236,14 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	}
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);
-	if (!told)
+	if (!told) {
+		/* An answer that stayed away is asked for again. Another one settles that, too:
+		 * what the module has some other day tells nothing of a start.
+		 */
+		if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
+			cs->boot_asked = ATW_BOOT_NO;
 		return;
+	}
 	cs->rebooted |= !rows->n && (cs->boot_asked == ATW_BOOT_SAID ||
 				     (cs->boot_asked && had));
 	cs->boot_asked = ATW_BOOT_NO;

@@ -2525,6 +2525,46 @@ static void conn_yielding_near(struct kunit *test)
 	close_all(test, 2);
 }
 
+/*
+ * The module seems to have started, and does not say what it has, or not all of it: what it
+ * says when it is asked for another reason is no answer to that.
+ */
+static void conn_boot_untold(struct kunit *test)
+{
+	static char rows[(ATW_ROWS_MAX + 1) * 32];
+	struct fake *f = test->priv;
+	unsigned int i, n = 0;
+
+	for (i = 0; i <= ATW_ROWS_MAX; i++)
+		n += scnprintf(rows + n, sizeof(rows) - n, "%u,4,3,192.0.2.1,80,-1,0\r\n",
+			       1000 + i);
+	for (i = 0; i < 2; i++) {
+		if (i)
+			f->rows = rows;
+		else
+			mishear(f, "AT+SOCKET?", 2, lost_mark);
+		f->nnotes = 0;
+		f->conns.boot = ATW_BOOT_SAID;
+		f->conns.boot_at = jiffies + HZ;
+		WRITE_ONCE(f->conns.reconcile, true);
+		open_gate(f, true);
+		/* What is opened is opened after that. */
+		fake_open(test, 2 * i, ATW_TYPE_TCP_CLIENT);
+		eventually(test, READ_ONCE(f->owner[2 * i].opened));
+		KUNIT_EXPECT_EQ(test, ATW_BOOT_NO, f->conns.boot);
+		KUNIT_EXPECT_EQ(test, i, noted(f, V_LIST, 0));
+		close_all(test, 2 * i + 1);
+		f->rows = NULL;
+		WRITE_ONCE(f->conns.reconcile, true);
+		eventually(test, noted(f, V_LIST, 0) == i + 1);
+		fake_open(test, 2 * i + 1, ATW_TYPE_TCP_CLIENT);
+		eventually(test, READ_ONCE(f->owner[2 * i + 1].opened));
+		KUNIT_EXPECT_FALSE(test, f->conns.rebooted);
+		f->conns.rebooted = false;
+		close_all(test, 2 * i + 2);
+	}
+}
+
 /* There is no module that knows of no deletion: that one is started over. */
 static void conn_delete_unknown(struct kunit *test)
 {
@@ -2901,6 +2941,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_delete_misheard),
 	KUNIT_CASE(conn_delete_unknown),
+	KUNIT_CASE(conn_boot_untold),
 	KUNIT_CASE(conn_purge_misheard),
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_send_misheard),
