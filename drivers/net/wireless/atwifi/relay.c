@@ -511,8 +511,15 @@ static void atw_relay_move(struct atw_relay *r)
 	int err, drained;
 
 	/* It tells when it is connected, or cannot be. */
-	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT && !(closed && r->close_err))
-		return;
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+		if (!(closed && r->close_err))
+			return;
+	} else if (!r->up) {
+		/* Until now it was not idle. */
+		WRITE_ONCE(r->moved, jiffies);
+		/* For the acquire of atw_relay_idle(). */
+		smp_store_release(&r->up, true);
+	}
 	drained = atw_relay_down(r);
 	if (closed && r->close_err) {
 		if (atw_relay_has_all(r, drained))
@@ -824,15 +831,17 @@ unsigned long atw_relay_spare(struct atw_relay *r)
  * @asked: set if the last one was the program's, else it was the remote's
  *
  * Context: as atw_relay_spare().
- * Return: jiffies; 0: a byte has just passed, or it is about to end.
+ * Return: jiffies; 0: a byte has just passed, it is about to end, or it is not open yet.
  */
 unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
 {
+	/* Then it is @moved of what is open. */
+	bool up = smp_load_acquire(&r->up);
 	unsigned long moved = READ_ONCE(r->moved);
 	long idle = jiffies - moved;	/* which may be renewed meanwhile */
 
 	*asked = READ_ONCE(r->asked);
-	return READ_ONCE(r->sock) && !READ_ONCE(r->fin_in) && !READ_ONCE(r->closed) &&
+	return up && !READ_ONCE(r->fin_in) && !READ_ONCE(r->closed) &&
 	       !READ_ONCE(r->yield) ? max(idle, 0L) : 0;
 }
 

@@ -70,6 +70,7 @@ struct atw_relay_ops {
  * @moved: when the last byte passed, in either direction, or the connection was seen
  *	not to be idle
  * @asked: it was the program's
+ * @up: the socket was seen to be connected; comes after @moved
  * @una: the first byte for the program that its machine had not acknowledged
  * @there: when @answered was seen to change, or nothing waited to be acknowledged
  * @answered: when the program's machine acknowledged something, as TCP says it
@@ -109,6 +110,7 @@ struct atw_relay {
 	unsigned long			heard;
 	unsigned long			moved;
 	bool				asked;
+	bool				up;
 	unsigned long			there;
 	u32				answered;
 	u32				una;

@@ -3,10 +3,12 @@
 #include <kunit/test.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/jiffies.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
 #include "../netdev.h"
+#include "../relay.h"
 
 #define FLOWS	1024
 #define ALICE	10
@@ -145,7 +147,26 @@ static void flow_forwarded(struct kunit *test)
 	kfree_skb(skb);
 }
 
+/* A stream that does not exist yet is not idle, however long it takes to come about. */
+static void flow_relay_opens(struct kunit *test)
+{
+	struct socket *sock = kunit_kzalloc(test, sizeof(*sock), GFP_KERNEL);
+	struct atw_relay *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	bool asked;
+
+	KUNIT_ASSERT_NOT_NULL(test, sock);
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->sock = sock;
+	r->moved = jiffies - HZ;
+	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
+	r->up = true;
+	KUNIT_EXPECT_LE(test, 1UL * HZ, atw_relay_idle(r, &asked));
+	r->fin_in = true;
+	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
+}
+
 static struct kunit_case flow_cases[] = {
+	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_forwarded),
