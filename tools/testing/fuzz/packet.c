@@ -201,6 +201,13 @@ static void frame(struct sk_buff *skb)
 	    ntohs(ip_hdr(skb)->tot_len) != skb->len || ip_fast_csum(skb->data, ihl / 4) ||
 	    skb->transport_header != skb->network_header + ihl)
 		DIE("what was let pass is no packet");
+	if (atw_packet_is_probe(skb) && (ip_hdr(skb)->protocol != IPPROTO_UDP ||
+					 ip_hdr(skb)->frag_off & htons(IP_OFFSET)))
+		DIE("a probe without ports");
+	if (atw_packet_is_unicast(skb, htonl(0xc0a803ff)) &&
+	    (skb->head[0] & 1 || ip_hdr(skb)->daddr == htonl(0xc0a803ff) ||
+	     ip_hdr(skb)->saddr == htonl(0xffffffff)))
+		DIE("one host, but many");
 	check_error(skb, ICMP_PROT_UNREACH, 0);
 	switch (ip_hdr(skb)->protocol) {
 	case IPPROTO_ICMP:

@@ -7,6 +7,7 @@
  * address, its gateway and its name servers. Asking is free, so clients are told
  * to renew often: they notice when the module has got another address.
  */
+#include <linux/in.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
@@ -135,6 +136,20 @@ u32 atw_dhcp_mask(const struct atw_lease *lease)
 	while (lease->gateway && (lease->addr ^ lease->gateway) & mask)
 		mask <<= 1;
 	return mask;
+}
+
+/**
+ * atw_dhcp_broadcast() - the address of all hosts of the module's network
+ * @lease: the lease
+ *
+ * Return: it, in host order; 255.255.255.255 where there is no other: before there is an
+ * address, and in a network of two.
+ */
+u32 atw_dhcp_broadcast(const struct atw_lease *lease)
+{
+	u32 hosts = ~atw_dhcp_mask(lease);
+
+	return lease->addr && hosts > 1 ? lease->addr | hosts : INADDR_BROADCAST;
 }
 
 static void atw_dhcp_options(const struct atw_lease *lease,

@@ -24,6 +24,7 @@ struct atw_dhcp_reply {
 };
 
 u32 atw_dhcp_mask(const struct atw_lease *lease);
+u32 atw_dhcp_broadcast(const struct atw_lease *lease);
 u32 atw_dhcp_server(const struct atw_lease *lease);
 bool atw_dhcp_answer(const struct atw_lease *lease, const u8 *mac,
 		     const u8 *buf, size_t len, struct atw_dhcp_reply *reply);

@@ -819,6 +819,9 @@ bool atw_tcp_icmp(struct atw_netdev *nd, struct sk_buff *skb)
 	} __packed buf, *p;
 	struct atw_flow_key key = { .proto = IPPROTO_TCP };
 
+	/* What a later fragment begins with is no header. */
+	if (ip_is_fragment(ip_hdr(skb)))
+		return false;
 	p = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
 	if (!p || p->icmp.type != ICMP_DEST_UNREACH || p->iph.version != 4 ||
 	    p->iph.ihl != 5 || p->iph.protocol != IPPROTO_TCP)

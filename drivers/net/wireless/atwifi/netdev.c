@@ -20,7 +20,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/udp.h>
 #include <net/ip.h>
-#include <net/route.h>
 
 #include "compat_net.h"
 #include "dev.h"
@@ -37,25 +36,8 @@
 /* Echo requests that wait for the module, and their part of its time, inverse. */
 #define ATW_PINGS_MAX	4
 #define ATW_PING_PART	4
-/* What traceroute and its kind send: to these ports, and not further than this. */
-#define ATW_PROBE_PORT	33434
-#define ATW_PROBE_PORTS	101
-#define ATW_PROBE_TTL	30
 /* Flows are ended for others one at a time. */
 #define ATW_EVICT_PAUSE	(HZ / 5)
-
-/* Is it for one host, from one? */
-static bool atw_netdev_is_unicast(const struct sk_buff *skb)
-{
-	const struct rtable *rt = skb_rtable(skb);
-	const struct iphdr *iph = ip_hdr(skb);
-
-	return !(rt && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) &&
-	       !ipv4_is_multicast(iph->daddr) && !ipv4_is_lbcast(iph->daddr) &&
-	       !ipv4_is_zeronet(iph->daddr) && !ipv4_is_loopback(iph->daddr) &&
-	       !ipv4_is_multicast(iph->saddr) && !ipv4_is_lbcast(iph->saddr) &&
-	       !ipv4_is_zeronet(iph->saddr) && !ipv4_is_loopback(iph->saddr);
-}
 
 static void atw_netdev_lease(const struct atw_netdev *nd,
 			     struct atw_lease *lease)
@@ -67,6 +49,14 @@ static void atw_netdev_lease(const struct atw_netdev *nd,
 	lease->mask = READ_ONCE(m->mask);
 	lease->dns[0] = READ_ONCE(m->dns[0]);
 	lease->dns[1] = READ_ONCE(m->dns[1]);
+}
+
+static bool atw_netdev_is_unicast(const struct atw_netdev *nd, const struct sk_buff *skb)
+{
+	struct atw_lease lease;
+
+	atw_netdev_lease(nd, &lease);
+	return atw_packet_is_unicast(skb, htonl(atw_dhcp_broadcast(&lease)));
 }
 
 /* Is it to the DHCP server that the device is? Answers it then. */
@@ -209,17 +199,6 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	return true;
 }
 
-static bool atw_netdev_is_probe(const struct sk_buff *skb)
-{
-	const struct udphdr *uh;
-	struct udphdr buf;
-
-	if (ip_hdr(skb)->protocol != IPPROTO_UDP || ip_hdr(skb)->ttl > ATW_PROBE_TTL)
-		return false;
-	uh = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
-	return uh && (u16)(ntohs(uh->dest) - ATW_PROBE_PORT) < ATW_PROBE_PORTS;
-}
-
 /*
  * Is it not meant to go as far as the module would send it? The module has a TTL of its
  * own. The first router answers what a router answers; what is to find the next ones is
@@ -232,13 +211,13 @@ static bool atw_netdev_expires(struct atw_netdev *nd, struct sk_buff *skb)
 	u8 code = ICMP_PKT_FILTERED;
 	struct atw_lease lease;
 
-	if (iph->ttl > ATW_PROBE_TTL || iph->protocol == IPPROTO_ICMP)
+	if (iph->ttl > ATW_PACKET_PROBE_TTL || iph->protocol == IPPROTO_ICMP)
 		return false;
 	atw_netdev_lease(nd, &lease);
 	if (iph->ttl <= 1 && (ntohl(iph->daddr) ^ lease.addr) & atw_dhcp_mask(&lease)) {
 		type = ICMP_TIME_EXCEEDED;
 		code = ICMP_EXC_TTL;
-	} else if (!atw_netdev_is_probe(skb)) {
+	} else if (!atw_packet_is_probe(skb)) {
 		return false;
 	}
 	atomic64_inc(&nd->counters.probes);
@@ -255,7 +234,7 @@ static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 	/* It may stay in a socket: that is no time to hold its sender's pages. */
 	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) || !atw_packet_check(skb))
 		goto unknown;
-	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(skb) ||
+	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(nd, skb) ||
 	    atw_netdev_expires(nd, skb))
 		goto unknown;
 	if (atw_netdev_ping(nd, skb))

@@ -15,6 +15,7 @@
 #include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/ip.h>
+#include <net/route.h>
 #include <net/tcp.h>
 #include <net/udp.h>
 
@@ -28,6 +29,10 @@
 #define ATW_DNS_TC		0x02
 #define ATW_DNS_LABEL_MAX	63
 #define ATW_DNS_NAME_MAX	255
+
+/* What traceroute and its kind send goes to these ports. */
+#define ATW_PROBE_PORT		33434
+#define ATW_PROBE_PORTS		101
 
 /* RFC 5925; the kernel has a name for it from 6.7 on. */
 #define ATW_TCPOPT_AO		29
@@ -67,6 +72,54 @@ bool atw_packet_check(struct sk_buff *skb)
 	skb_set_transport_header(skb, ihl);
 	return skb->ip_summed != CHECKSUM_PARTIAL ||
 	       skb_checksum_start_offset(skb) >= (int)ihl;
+}
+
+static bool atw_packet_is_host(__be32 addr, __be32 broadcast)
+{
+	return !ipv4_is_multicast(addr) && !ipv4_is_lbcast(addr) && !ipv4_is_zeronet(addr) &&
+	       !ipv4_is_loopback(addr) && addr != broadcast;
+}
+
+/**
+ * atw_packet_is_unicast() - is a packet for one host, from one?
+ * @skb: begins with its IP header, which was checked, behind its Ethernet header
+ * @broadcast: the address of all hosts of the module's network
+ *
+ * A frame that was sent to all must not be answered, whatever its IP header says.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool atw_packet_is_unicast(const struct sk_buff *skb, __be32 broadcast)
+{
+	const struct rtable *rt = skb_rtable(skb);
+
+	return !(rt && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) &&
+	       !is_multicast_ether_addr(eth_hdr(skb)->h_dest) &&
+	       atw_packet_is_host(ip_hdr(skb)->daddr, broadcast) &&
+	       atw_packet_is_host(ip_hdr(skb)->saddr, broadcast);
+}
+
+/**
+ * atw_packet_is_probe() - does a datagram look for the routers on its way?
+ * @skb: a packet, as for atw_packet_is_unicast()
+ *
+ * Only the first fragment has ports.
+ *
+ * Context: any.
+ * Return: true if it looks as if it did.
+ */
+bool atw_packet_is_probe(const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct udphdr *uh;
+	struct udphdr buf;
+
+	if (iph->protocol != IPPROTO_UDP || iph->ttl > ATW_PACKET_PROBE_TTL ||
+	    iph->frag_off & htons(IP_OFFSET))
+		return false;
+	uh = skb_header_pointer(skb, ip_hdrlen(skb), sizeof(buf), &buf);
+	return uh && (u16)(ntohs(uh->dest) - ATW_PROBE_PORT) < ATW_PROBE_PORTS;
 }
 
 /**

@@ -8,7 +8,12 @@
 
 struct tcphdr;
 
+/* What traceroute and its kind send is not to go further than this. */
+#define ATW_PACKET_PROBE_TTL	30
+
 bool atw_packet_check(struct sk_buff *skb);
+bool atw_packet_is_unicast(const struct sk_buff *skb, __be32 broadcast);
+bool atw_packet_is_probe(const struct sk_buff *skb);
 const struct tcphdr *atw_packet_tcp(struct sk_buff *skb);
 bool atw_packet_is_signed(const struct tcphdr *th);
 int atw_packet_udp_len(struct sk_buff *skb);

@@ -252,7 +252,24 @@ static void dhcp_garbage(struct kunit *test)
 	}
 }
 
+/* The address of all hosts, where there is one of its own. */
+static void dhcp_broadcast(struct kunit *test)
+{
+	struct atw_lease other = lease;
+
+	KUNIT_EXPECT_EQ(test, 0xc0a803ffU, atw_dhcp_broadcast(&other));
+	other.mask = 0xfffffff0;
+	KUNIT_EXPECT_EQ(test, 0xc0a8038fU, atw_dhcp_broadcast(&other));
+	other.mask = 0xfffffffe;
+	KUNIT_EXPECT_EQ(test, 0xffffffffU, atw_dhcp_broadcast(&other));
+	other.mask = 0xffffffff;
+	KUNIT_EXPECT_EQ(test, 0xffffffffU, atw_dhcp_broadcast(&other));
+	memset(&other, 0, sizeof(other));
+	KUNIT_EXPECT_EQ(test, 0xffffffffU, atw_dhcp_broadcast(&other));
+}
+
 static struct kunit_case dhcp_cases[] = {
+	KUNIT_CASE(dhcp_broadcast),
 	KUNIT_CASE(dhcp_discover),
 	KUNIT_CASE(dhcp_request),
 	KUNIT_CASE(dhcp_silence),

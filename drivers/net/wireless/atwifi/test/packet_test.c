@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is made of a name server's answer that was cut. */
+/* What is made of a name server's answer that was cut, and which packets are what. */
 #include <kunit/test.h>
+#include <linux/etherdevice.h>
+#include <linux/ip.h>
 #include <linux/random.h>
+#include <linux/skbuff.h>
 #include <linux/string.h>
+#include <net/ip.h>
 
 #include "../packet.h"
 
@@ -150,7 +154,87 @@ static void dns_is_noise(struct kunit *test)
 	}
 }
 
+#define HERE		0xc0a80302	/* 192.168.3.2 */
+#define ALL		0xc0a803ff
+#define REMOTE		0xc0000201
+
+/* A datagram as it was transmitted, with the header's words that are given. */
+static struct sk_buff *datagram(struct kunit *test, u32 saddr, u32 daddr, u16 frag, u16 port)
+{
+	struct sk_buff *skb = alloc_skb(ETH_HLEN + 28, GFP_KERNEL);
+	struct iphdr *iph;
+	__be16 *ports;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reset_mac_header(skb);
+	memset(skb_put(skb, ETH_HLEN), 0x02, ETH_HLEN);
+	skb_pull(skb, ETH_HLEN);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->ttl = 1;
+	iph->protocol = IPPROTO_UDP;
+	iph->frag_off = htons(frag);
+	iph->saddr = htonl(saddr);
+	iph->daddr = htonl(daddr);
+	ports = skb_put_zero(skb, 8);
+	ports[1] = htons(port);
+	return skb;
+}
+
+/* The ports of traceroute, in what has ports. */
+static void packet_probes(struct kunit *test)
+{
+	static const struct {
+		u16	frag, port;
+		bool	is;
+	} cases[] = {
+		{ 0, 33433, false }, { 0, 33434, true }, { 0, 33534, true }, { 0, 33535, false },
+		{ IP_DF, 33434, true }, { IP_MF, 33434, true },
+		{ 1, 33434, false }, { IP_MF | 1, 33434, false }, { IP_OFFSET, 33434, false },
+	};
+	struct sk_buff *skb;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		skb = datagram(test, HERE, REMOTE, cases[i].frag, cases[i].port);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].is, atw_packet_is_probe(skb), "case %u", i);
+		ip_hdr(skb)->ttl = ATW_PACKET_PROBE_TTL + 1;
+		KUNIT_EXPECT_FALSE(test, atw_packet_is_probe(skb));
+		kfree_skb(skb);
+	}
+}
+
+/* What is for all is for nobody, whichever of its addresses says so. */
+static void packet_unicast(struct kunit *test)
+{
+	static const u32 nobody[] = {
+		ALL, INADDR_BROADCAST, 0xe00000fb, 0xefffffff, 0x7f000001, 0,
+	};
+	struct sk_buff *skb;
+	unsigned int i;
+
+	skb = datagram(test, HERE, REMOTE, 0, 53);
+	KUNIT_EXPECT_TRUE(test, atw_packet_is_unicast(skb, htonl(ALL)));
+	eth_hdr(skb)->h_dest[0] = 0x01;
+	KUNIT_EXPECT_FALSE(test, atw_packet_is_unicast(skb, htonl(ALL)));
+	eth_broadcast_addr(eth_hdr(skb)->h_dest);
+	KUNIT_EXPECT_FALSE(test, atw_packet_is_unicast(skb, htonl(ALL)));
+	kfree_skb(skb);
+	for (i = 0; i < ARRAY_SIZE(nobody); i++) {
+		skb = datagram(test, HERE, nobody[i], 0, 53);
+		KUNIT_EXPECT_FALSE_MSG(test, atw_packet_is_unicast(skb, htonl(ALL)), "case %u", i);
+		kfree_skb(skb);
+		skb = datagram(test, nobody[i], REMOTE, 0, 53);
+		KUNIT_EXPECT_FALSE_MSG(test, atw_packet_is_unicast(skb, htonl(ALL)), "case %u", i);
+		kfree_skb(skb);
+	}
+}
+
 static struct kunit_case packet_cases[] = {
+	KUNIT_CASE(packet_probes),
+	KUNIT_CASE(packet_unicast),
 	KUNIT_CASE(dns_is_cut),
 	KUNIT_CASE(dns_is_none),
 	KUNIT_CASE(dns_is_noise),

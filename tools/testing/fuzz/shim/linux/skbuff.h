@@ -225,6 +225,14 @@ static inline int skb_copy_bits(const struct sk_buff *skb, int off, void *to, in
 	return 0;
 }
 
+static inline void *skb_header_pointer(const struct sk_buff *skb, int off, int len,
+				       void *buf)
+{
+	if ((int)skb_headlen(skb) - off >= len)
+		return skb->data + off;
+	return skb_copy_bits(skb, off, buf, len) ? NULL : buf;
+}
+
 /* ---- checksums ---- */
 
 static inline __wsum csum_partial(const void *data, int len, __wsum sum)
@@ -364,6 +372,11 @@ static inline int pskb_trim_rcsum(struct sk_buff *skb, unsigned int len)
 
 /* ---- addresses ---- */
 
+static inline bool is_multicast_ether_addr(const u8 *addr)
+{
+	return addr[0] & 1;
+}
+
 static inline bool ipv4_is_multicast(__be32 addr)
 {
 	return ntohl(addr) >> 28 == 14;
@@ -372,6 +385,11 @@ static inline bool ipv4_is_multicast(__be32 addr)
 static inline bool ipv4_is_lbcast(__be32 addr)
 {
 	return ntohl(addr) == 0xffffffff;
+}
+
+static inline bool ipv4_is_loopback(__be32 addr)
+{
+	return ntohl(addr) >> 24 == 127;
 }
 
 static inline bool ipv4_is_zeronet(__be32 addr)
