@@ -691,7 +691,8 @@ static bool atw_is_serving(const struct atw_sock *as)
 
 /*
  * Have the module serve at the port, if it is not asked to already, and wait until it
- * does. A socket that must not block is told later if it cannot. lock_sock() is held.
+ * does. A socket that must not block is told later if it cannot. After a signal what was
+ * begun goes on; -EPIPE, another thread has ended it. lock_sock() is held.
  */
 static int atw_serve(struct atw_sock *as, bool block)
 {
@@ -704,16 +705,12 @@ static int atw_serve(struct atw_sock *as, bool block)
 	if (err || !block)
 		return err;
 	err = atw_wait_connect(sk, &timeo);
-	/* What is attached now is another thread's. */
-	if (err == -EPIPE)
-		return err;
 	if (!err && atw_state(sk) == TCP_CLOSE) {
 		err = sock_error(sk);
 		if (!err)
 			err = -ECONNABORTED;
-	}
-	if (err)
 		atw_drop_conn(as, true);
+	}
 	return err;
 }
 
@@ -764,6 +761,9 @@ static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 	/* A stream serves from listen() on, datagrams come at once. */
 	if (!err && !atw_is_stream(sk)) {
 		err = atw_serve(as, atw_may_block(sock));
+		/* Called again it would find the socket bound. */
+		if (err && err != -EPIPE)
+			atw_drop_conn(as, true);
 		/* A connection is another thread's, and the port is for it. */
 		if (err && !as->conn)
 			atw_drop_port(as);
@@ -796,8 +796,14 @@ static int atw_listen(struct socket *sock, int backlog)
 		err = atw_port_take(atw_sk_ports(sk), &as->port, 0);
 		chose = !err;
 	}
+	/*
+	 * Other threads may wait for the same, so a signal ends it for none of them: it goes
+	 * on, and listen() can be called again.
+	 */
 	if (!err)
 		err = atw_serve(as, atw_may_block(sock));
+	if (err == -EPIPE)
+		err = -ECONNABORTED;
 	/* If there is a connection another thread serves at the port. */
 	if (err && chose && !as->conn)
 		atw_drop_port(as);

@@ -858,6 +858,62 @@ TEST(listen_nonblocking)
 	ASSERT_LE(0, accept(fd, NULL, NULL));
 }
 
+static void *listener_thread(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->tid = gettid();
+	w->got = listen(w->fd, 1);
+	w->err = errno;
+	return NULL;
+}
+
+/* Two wait until the module serves: a signal for one of them is none for the other. */
+TEST(listen_interrupted)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	/* Again and again: the first may come before the call. */
+	struct itimerval it = { { 0, 100000 }, { 0, 100000 } };
+	struct waiter w = { 0 };
+	pthread_t thread;
+	sigset_t set;
+	int busy;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, busy);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
+	w.fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, w.fd);
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, listener_thread, &w));
+	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+	while (!w.tid)
+		atw_pause_ms(1);
+	ASSERT_TRUE(atw_sleeps(w.tid));
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_ERRNO(EINTR, listen(w.fd, 1));
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	EXPECT_TRUE(atw_sleeps(w.tid));
+
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, w.got);
+	ASSERT_EQ(0, listen(w.fd, 1));
+	close(busy);
+	ASSERT_EQ(0, atw_dial(atw_port(w.fd), "echo"));
+	ASSERT_LE(0, atw_accept(w.fd));
+}
+
 TEST(listen_without_bind)
 {
 	int fd = atw_socket(SOCK_STREAM);
