@@ -134,6 +134,37 @@ static void atw_conn_tell_cut(const struct atw_conn *c)
 			     c->tx_queued);
 }
 
+/**
+ * atw_conn_set_state() - the only way for a connection that is in the table to change
+ * @c: the connection
+ * @state: what it becomes
+ *
+ * An end is one: nothing becomes live after it, for its owner was told.
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_set_state(struct atw_conn *c, enum atw_conn_state state)
+{
+	static const u8 next[] = {
+		[ATW_CONN_WAITING]	= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_OPENING) |
+					  BIT(ATW_CONN_DEAD),
+		[ATW_CONN_OPENING]	= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_OPEN) |
+					  BIT(ATW_CONN_CLOSING) | BIT(ATW_CONN_DEAD),
+		[ATW_CONN_OPEN]		= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_YIELDING) |
+					  BIT(ATW_CONN_CLOSING) | BIT(ATW_CONN_DEAD),
+		[ATW_CONN_YIELDING]	= BIT(ATW_CONN_CLOSING),
+		[ATW_CONN_CLOSING]	= BIT(ATW_CONN_DEAD),
+		[ATW_CONN_DEAD]		= BIT(ATW_CONN_DEAD),
+	};
+
+	lockdep_assert_held(&c->lock);
+	WARN_ONCE(IS_ENABLED(CONFIG_ATWIFI_KUNIT_TEST) && !(next[c->state] & BIT(state)),
+		  "a connection in state %d becomes %d\n", c->state, state);
+
+	/* Some look without the lock. */
+	WRITE_ONCE(c->state, state);
+}
+
 /*
  * End a connection and tell its owner, once. @err 0: the remote has closed and
  * everything that it sent was delivered.
@@ -150,7 +181,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 			return;
 		c->err = err ?: -ECONNRESET;
 		if (c->state == ATW_CONN_WAITING)
-			c->state = ATW_CONN_DEAD;
+			atw_conn_set_state(c, ATW_CONN_DEAD);
 		atw_conn_purge_tx(c);
 		if (c->owner && c->lasting)
 			c->ops->closed(c, c->err, code);
@@ -159,7 +190,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		break;
 	case ATW_CONN_OPEN:
 	case ATW_CONN_YIELDING:
-		c->state = ATW_CONN_CLOSING;
+		atw_conn_set_state(c, ATW_CONN_CLOSING);
 		c->err = err;
 		if (err && err != -ENODEV)
 			atw_conn_tell_broken(c, code);
@@ -409,7 +440,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	if (abort)
 		atw_conn_purge_tx(c);
 	if (c->state == ATW_CONN_WAITING && (abort || !c->tx_queued))
-		c->state = ATW_CONN_DEAD;
+		atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 	atw_conn_drop_seeds(c);
@@ -482,7 +513,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	cs->n--;
 	cs->share[c->share].n--;
 	c->conns = NULL;
-	c->state = ATW_CONN_DEAD;
+	atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conn_purge_tx(c);
 	atw_conn_disown(c);
 	WRITE_ONCE(cs->seq, cs->seq + 1);

@@ -18,10 +18,11 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			continue;
 		atw_conn_drop_seeds(c);
 		spin_lock(&c->lock);
-		if (c->owner) {
+		/* What has ended stays so: its owner was told. */
+		if (c->owner && atw_conn_state_is_live(c->state)) {
 			atw_conns_unname(cs, c);
 			atw_conn_purge_tx(c);
-			c->state = ATW_CONN_WAITING;
+			atw_conn_set_state(c, ATW_CONN_WAITING);
 			c->paused = false;
 			c->renew = false;
 			c->old_id = 0;

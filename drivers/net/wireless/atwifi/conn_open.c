@@ -206,7 +206,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 	spin_lock(&c->lock);
 	wait = c->owner && !c->err;
 	if (wait) {
-		c->state = ATW_CONN_WAITING;
+		atw_conn_set_state(c, ATW_CONN_WAITING);
 		atw_conns_unname(cs, c);
 		cs->open_after = jiffies + ATW_OPEN_RETRY;
 	}
@@ -288,7 +288,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	}
 	cs->by_id[c->id] = c;
 	cs->orphan_id = 0;
-	c->state = ATW_CONN_OPENING;
+	atw_conn_set_state(c, ATW_CONN_OPENING);
 	if (c->owner && c->ops->asked)
 		c->ops->asked(c);
 	spin_unlock(&c->lock);
@@ -349,7 +349,7 @@ done:
 	if (err && c->lasting && c->owner && !c->err) {
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);
-		c->state = ATW_CONN_WAITING;
+		atw_conn_set_state(c, ATW_CONN_WAITING);
 		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
 		cs->failed++;
@@ -357,15 +357,16 @@ done:
 		/* Whether it exists is not known after a time-out; or it does,
 		 * under a number that cannot be used.
 		 */
-		c->state = (err == -ETIMEDOUT && !cmd.code) ||
-			   err == -ECONNABORTED ? ATW_CONN_CLOSING :
-						  ATW_CONN_DEAD;
+		if ((err == -ETIMEDOUT && !cmd.code) || err == -ECONNABORTED)
+			atw_conn_set_state(c, ATW_CONN_CLOSING);
+		else
+			atw_conn_set_state(c, ATW_CONN_DEAD);
 	} else if (c->err) {
-		c->state = ATW_CONN_CLOSING;
+		atw_conn_set_state(c, ATW_CONN_CLOSING);
 	} else {
 		cs->opened++;
 		c->refused = 0;
-		c->state = ATW_CONN_OPEN;
+		atw_conn_set_state(c, ATW_CONN_OPEN);
 		if (c->owner && !c->lasting)
 			c->ops->opened(c, 0, 0);
 		c->lasting = atw_conn_is_server(c);

@@ -163,6 +163,7 @@ static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 /* conn.c */
 struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp);
 void atw_conn_kick(struct atw_conn *c);
+void atw_conn_set_state(struct atw_conn *c, enum atw_conn_state state);
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c);

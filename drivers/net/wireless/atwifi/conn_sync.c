@@ -59,7 +59,7 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 
 	if (c->lasting && c->owner) {
 		atw_conns_unname(cs, c);
-		c->state = ATW_CONN_WAITING;
+		atw_conn_set_state(c, ATW_CONN_WAITING);
 	} else if (c->auto_deleted) {
 		atw_conn_remote_end(cs, c);
 	} else {

@@ -141,11 +141,11 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		if (c->state == ATW_CONN_OPEN && c->wish == ATW_WISH_YIELD) {
 			c->wish = ATW_WISH_STAY;
 			if (atw_conn_is_quiet(cs, c) && atw_conn_is_stream(c))
-				c->state = ATW_CONN_YIELDING;
+				atw_conn_set_state(c, ATW_CONN_YIELDING);
 		}
 		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c)) {
 			atw_conn_end(c, -ECONNABORTED, 0);
-			c->state = ATW_CONN_DEAD;
+			atw_conn_set_state(c, ATW_CONN_DEAD);
 		}
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;

@@ -184,7 +184,7 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 	if (atw_conn_state_is_live(c->state))
 		cs->resets++;
 	atw_conn_end(c, -ECONNRESET, 0);
-	c->state = ATW_CONN_DEAD;
+	atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conns_unname(cs, c);
 	spin_unlock(&c->lock);
 }
@@ -494,7 +494,7 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 	/* It was to give way, and has. */
 	atw_conn_yielded(cs, c);
 	if (c->state == ATW_CONN_CLOSING)
-		c->state = ATW_CONN_DEAD;
+		atw_conn_set_state(c, ATW_CONN_DEAD);
 }
 
 /**
@@ -528,7 +528,7 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 	if (!err && server->owner && server->state == ATW_CONN_OPEN) {
 		server->old_id = id;
 		atw_conns_unname(cs, server);
-		server->state = ATW_CONN_WAITING;
+		atw_conn_set_state(server, ATW_CONN_WAITING);
 		atw_conn_pause(server, atw_timing.renew);
 	}
 	spin_unlock(&server->lock);

@@ -2833,6 +2833,21 @@ static void conn_forgets(struct kunit *test)
 	}
 }
 
+/* A server that has ended does not come back with the module: its owner was told. */
+static void conn_server_stays_ended(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	o = fake_serve(test);
+	end_by_reconnect(f, o);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	end_by_restart(f, o);
+	KUNIT_EXPECT_EQ(test, 0U, listed(f));
+	close_all(test, 1);
+}
+
 /* Nor does what was never open, or waits in its server's queue. */
 static void conn_forgets_others(struct kunit *test)
 {
@@ -2949,6 +2964,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_no_servers),
 	KUNIT_CASE(conn_gone),
 	KUNIT_CASE(conn_forgets),
+	KUNIT_CASE(conn_server_stays_ended),
 	KUNIT_CASE(conn_forgets_others),
 	{}
 };
