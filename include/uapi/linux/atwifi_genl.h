@@ -28,7 +28,8 @@ enum atwifi_dev_state {
  * @ATWIFI_PROFILE_MIDDLEWARE: the vendor's open SDK and V4.18_P23
  * @ATWIFI_PROFILE_CLASSIC: the closed firmware of Ai-WB2 and BW16
  * @ATWIFI_PROFILE_BW20: that of BW20
- * @ATWIFI_PROFILE_UNKNOWN: one that nobody has seen: it is treated with caution
+ * @ATWIFI_PROFILE_UNKNOWN: one that nobody has seen: it is treated with
+ *   caution
  */
 enum atwifi_profile {
 	ATWIFI_PROFILE_MIDDLEWARE,
@@ -46,6 +47,18 @@ enum atwifi_profile {
 enum atwifi_recv_mode {
 	ATWIFI_RECV_MODE_PASSIVE,
 	ATWIFI_RECV_MODE_ACTIVE,
+};
+
+/**
+ * enum atwifi_prefer - For whom a connection that has much to send makes room.
+ * @ATWIFI_PREFER_BALANCE: for who is likely to want to send soon
+ * @ATWIFI_PREFER_THROUGHPUT: only for who wants to send now
+ * @ATWIFI_PREFER_LATENCY: for whoever has a connection
+ */
+enum atwifi_prefer {
+	ATWIFI_PREFER_BALANCE,
+	ATWIFI_PREFER_THROUGHPUT,
+	ATWIFI_PREFER_LATENCY,
 };
 
 /**
@@ -142,6 +155,7 @@ enum {
 	ATWIFI_A_DEV_YIELD_AFTER,
 	ATWIFI_A_DEV_IFINDEX,
 	ATWIFI_A_DEV_IFNAME,
+	ATWIFI_A_DEV_PREFER,
 
 	__ATWIFI_A_DEV_MAX,
 	ATWIFI_A_DEV_MAX = (__ATWIFI_A_DEV_MAX - 1)

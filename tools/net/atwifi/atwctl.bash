@@ -19,11 +19,12 @@ _atwctl()
 	case $prev/$command/$n/$cur in
 	-d/* | --device/*)	words=$(_atwctl_devices) ;;
 	*//*/-*)		words='--device --json --help' ;;
-	*//*)			words='at autott cert dns expose list monitor recv-mode resolve show sockets unexpose yield' ;;
+	*//*)			words='at autott cert dns expose list monitor prefer recv-mode resolve show sockets unexpose yield' ;;
 	*/show/0/* | */sockets/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/autott/0/*)		words='none tcp-client tls-client udp-client udp-server' ;;
 	*/recv-mode/0/*)	words='active passive' ;;
+	*/prefer/0/*)		words='balance latency throughput' ;;
 	*/yield/0/*)		words='off' ;;
 	*/expose/0/* | */unexpose/0/*)
 				words=tcp ;;

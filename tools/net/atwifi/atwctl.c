@@ -28,6 +28,7 @@ static const char *device;
 static const char *const dev_states[] = { "probing", "down", "joined", NULL };
 static const char *const profiles[] = { "middleware", "classic", "bw20", "unknown", NULL };
 static const char *const recv_modes[] = { "passive", "active", NULL };
+static const char *const preferences[] = { "balance", "throughput", "latency", NULL };
 static const char *const socket_types[] = {
 	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-seed", "tls-server",
 	"tls-client", "tls-seed", NULL
@@ -79,6 +80,7 @@ static const struct out_field dev_fields[] = {
 	{ ATWIFI_A_DEV_MAC, OUT_MAC, .key = "mac" },
 	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
 	{ ATWIFI_A_DEV_YIELD_AFTER, OUT_U32, .key = "yield_after" },
+	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = preferences },
 	{ ATWIFI_A_DEV_STATS, OUT_NEST, .key = "stats", .nest = stats_fields },
 	{ }
 };
@@ -86,6 +88,12 @@ static const struct out_field dev_fields[] = {
 static const struct out_field mode_fields[] = {
 	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ }
+};
+
+static const struct out_field prefer_fields[] = {
+	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = preferences },
 	{ }
 };
 
@@ -400,32 +408,45 @@ static int cmd_sockets(int argc, char **argv)
 	return 0;
 }
 
-static int cmd_recv_mode(int argc, char **argv)
+/* Sees or sets what has one of some names; the second of @fields is that. */
+static int see_or_set(int argc, char **argv, const struct out_field *fields, const char *what)
 {
+	const struct out_field *field = &fields[1];
 	struct json_object *obj;
 	struct nl_msg *msg;
-	int mode;
+	int n;
 
 	if (argc) {
-		for (mode = 0; recv_modes[mode]; mode++)
-			if (!strcmp(recv_modes[mode], argv[0]))
+		for (n = 0; field->names[n]; n++)
+			if (!strcmp(field->names[n], argv[0]))
 				break;
-		if (!recv_modes[mode])
-			errx(2, "'%s' is no mode: active, passive", argv[0]);
+		if (!field->names[n])
+			errx(2, "'%s' is no %s", argv[0], what);
 		msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
-		ctl_put_u32(msg, ATWIFI_A_DEV_RECV_MODE, mode);
+		ctl_put_u32(msg, field->attr, n);
 		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
 	}
-	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, mode_fields);
+	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, fields);
 	if (!obj)
 		return 1;
 	if (json) {
 		out_json(obj, false);
 	} else {
-		puts(out_get(obj, "recv_mode", "-"));
+		puts(out_get(obj, field->key, "-"));
 		json_object_put(obj);
 	}
 	return 0;
+}
+
+static int cmd_recv_mode(int argc, char **argv)
+{
+	return see_or_set(argc, argv, mode_fields, "mode: active, passive");
+}
+
+static int cmd_prefer(int argc, char **argv)
+{
+	return see_or_set(argc, argv, prefer_fields,
+			  "preference: balance, throughput, latency");
 }
 
 static int cmd_yield(int argc, char **argv)
@@ -829,6 +850,8 @@ static const struct command {
 	  "see or set what it does with what it receives" },
 	{ "yield", cmd_yield, 0, 1, "[SECONDS|off]",
 	  "see or set when its idle streams give way to others" },
+	{ "prefer", cmd_prefer, 0, 1, "[balance|throughput|latency]",
+	  "see or set for whom uploads make room" },
 	{ "cert", cmd_cert, 1, 2, "ca|cert|key [FILE]",
 	  "see or store what it uses for TLS: PEM; -: from standard input" },
 	{ "at", cmd_at, 1, 1, "COMMAND",

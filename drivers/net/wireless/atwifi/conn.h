@@ -11,6 +11,7 @@
 #include <linux/uidgid.h>
 
 #include <linux/atwifi.h>
+#include <linux/atwifi_genl.h>
 
 #include "channel.h"
 #include "id.h"
@@ -358,6 +359,7 @@ struct atw_conns {
 	struct atw_silence	silence[ATW_SILENCES];
 	unsigned int		next_silence;
 	struct atw_channel	*ch;
+	enum atwifi_prefer	prefer;		/* read without a lock: a hint */
 	const struct atw_firmware *fw;
 	struct atw_learned	learned;
 	struct atw_proved	proved;

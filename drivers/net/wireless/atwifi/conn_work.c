@@ -70,14 +70,25 @@ static struct atw_conn *atw_sends_next(struct atw_conns *cs,
 	return sends->bulk;
 }
 
-/* Who else there is for the one that is next. */
-static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends,
+/* Who else there is for the one that is next, and is to be made room for. */
+static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends, enum atwifi_prefer prefer,
 				      const struct atw_conn *c)
 {
-	if (sends->chats > atw_conn_chats(c))
-		return ATW_CROWD_CHAT;
-	if (sends->quiet)
-		return ATW_CROWD_QUIET;
+	bool chats = sends->chats > atw_conn_chats(c);
+
+	switch (prefer) {
+	case ATWIFI_PREFER_THROUGHPUT:
+		break;
+	case ATWIFI_PREFER_LATENCY:
+		if (chats || sends->quiet || sends->n > 1)
+			return ATW_CROWD_CHAT;
+		break;
+	default:
+		if (chats)
+			return ATW_CROWD_CHAT;
+		if (sends->quiet)
+			return ATW_CROWD_QUIET;
+	}
 	return sends->n > 1 ? ATW_CROWD_BULK : ATW_CROWD_NONE;
 }
 
@@ -198,7 +209,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			cs->next_look = cs->send_after;
 	} else if (!best && sends.n) {
 		best = atw_sends_next(cs, &sends);
-		*crowd = atw_sends_crowd(&sends, best);
+		*crowd = atw_sends_crowd(&sends, READ_ONCE(cs->prefer), best);
 		*task = ATW_TASK_SEND;
 		list_move_tail(&best->node, &cs->list);
 	}

@@ -244,6 +244,7 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
 			      READ_ONCE(m->gateway)) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_YIELD_AFTER, READ_ONCE(adev->yield_after)) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_PREFER, READ_ONCE(m->conns.prefer)) ||
 	    atw_genl_put_netdev(skb, adev) ||
 	    atw_genl_put_module(skb, m))
 		return -EMSGSIZE;
@@ -413,10 +414,11 @@ static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
 {
 	const struct nlattr *yield_after = info->attrs[ATWIFI_A_DEV_YIELD_AFTER];
 	const struct nlattr *mode = info->attrs[ATWIFI_A_DEV_RECV_MODE];
+	const struct nlattr *prefer = info->attrs[ATWIFI_A_DEV_PREFER];
 	struct atw_dev *adev;
 	int err = 0;
 
-	if (!mode && !yield_after) {
+	if (!mode && !yield_after && !prefer) {
 		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
 		return -EINVAL;
 	}
@@ -428,6 +430,8 @@ static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
 		err = atw_genl_set_recv_mode(info, adev, nla_get_u32(mode));
 	if (!err && yield_after)
 		WRITE_ONCE(adev->yield_after, nla_get_u32(yield_after));
+	if (!err && prefer)
+		WRITE_ONCE(adev->module.conns.prefer, nla_get_u32(prefer));
 	atw_dev_put(adev);
 	return err;
 }
@@ -955,10 +959,11 @@ static const struct nla_policy atwifi_dev_get_nl_policy[ATWIFI_A_DEV_NAME + 1] =
 	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
 };
 
-static const struct nla_policy atwifi_dev_set_nl_policy[ATWIFI_A_DEV_YIELD_AFTER + 1] = {
+static const struct nla_policy atwifi_dev_set_nl_policy[ATWIFI_A_DEV_PREFER + 1] = {
 	[ATWIFI_A_DEV_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_DEV_RECV_MODE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[ATWIFI_A_DEV_YIELD_AFTER] = NLA_POLICY_MAX(NLA_U32, 3600),
+	[ATWIFI_A_DEV_PREFER] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 static const struct nla_policy atwifi_dns_get_nl_policy[ATWIFI_A_DNS_DEV + 1] = {

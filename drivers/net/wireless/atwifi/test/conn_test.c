@@ -593,6 +593,28 @@ static void conn_turns(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* An administrator may want more of the one, or of the other. */
+static void conn_turns_preferred(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	atw_conns_set_rate(&f->conns, 460800);
+	f->conns.prefer = ATWIFI_PREFER_LATENCY;
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_EQ(test, 460800U / 50, largest_send(test, &f->owner[0]));
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[1].opened));
+	KUNIT_EXPECT_EQ(test, 460800U / 500, largest_send(test, &f->owner[0]));
+
+	f->conns.prefer = ATWIFI_PREFER_THROUGHPUT;
+	queue(test, &f->owner[1], 10);
+	open_gate(f, true);
+	sent(test, &f->owner[1]);
+	KUNIT_EXPECT_EQ(test, 460800U / 50, largest_send(test, &f->owner[0]));
+	close_all(test, 2);
+}
+
 /* The firmware and its memory are a bound, too, however fast the wire is. */
 static void conn_turns_bound(struct kunit *test)
 {
@@ -2886,6 +2908,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_fair),
 	KUNIT_CASE(conn_fair_after_request),
 	KUNIT_CASE(conn_turns),
+	KUNIT_CASE(conn_turns_preferred),
 	KUNIT_CASE(conn_turns_bound),
 	KUNIT_CASE(conn_small_first),
 	KUNIT_CASE(conn_coalesce),

@@ -414,6 +414,21 @@ TEST_F(ctl, recv_mode)
 	ASSERT_SAYS("active\n", NOBODY "$A recv-mode");
 }
 
+TEST_F(ctl, prefer)
+{
+	ASSERT_SAYS("balance\n", "$A prefer");
+	ASSERT_SAYS("", "$A prefer latency");
+	ASSERT_SAYS("latency\n", NOBODY "$A prefer");
+	ASSERT_JSON("prefer", "d == {\"dev\": \"atw0\", \"prefer\": \"latency\"}");
+	ASSERT_JSON("show", "d[\"prefer\"] == \"latency\"");
+	ASSERT_SAYS("", "$A prefer throughput");
+	ASSERT_SAYS("throughput\n", "$A prefer");
+	ASSERT_FAILS(2, "'speed' is no preference", "$A prefer speed");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A prefer latency");
+	ASSERT_SAYS("", "$A prefer balance");
+	ASSERT_SAYS("balance\n", "$A prefer");
+}
+
 TEST_F(ctl, yield)
 {
 	ASSERT_SAYS("2\n", "$A yield");
