@@ -10,7 +10,8 @@ _atwctl()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-d | --device)	((i++)) ;;
+		-d | --device | -p | --password-file)
+				((i++)) ;;
 		-*)		;;
 		*)		[ -n "$command" ] && ((n++)) || command=${COMP_WORDS[i]} ;;
 		esac
@@ -18,8 +19,10 @@ _atwctl()
 
 	case $prev/$command/$n/$cur in
 	-d/* | --device/*)	words=$(_atwctl_devices) ;;
-	*//*/-*)		words='--device --json --help' ;;
-	*//*)			words='at autott cert dns expose list monitor prefer recv-mode resolve show sockets unexpose yield' ;;
+	-p/* | --password-file/*)
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	*//*/-*)		words='--device --json --password-file --help' ;;
+	*//*)			words='at autott cert dns expose join leave list monitor prefer recv-mode resolve show sockets unexpose yield' ;;
 	*/show/0/* | */sockets/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/autott/0/*)		words='none tcp-client tls-client udp-client udp-server' ;;

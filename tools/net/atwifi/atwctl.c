@@ -2,15 +2,19 @@
 /*
  * atwctl - see and set what the atwifi driver knows of its modules.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/atwifi_genl.h>
@@ -19,9 +23,12 @@
 #include "out.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+/* A network that has let the module join gives it an address by then, or not at all. */
+#define JOIN_SECONDS	30
 
 static bool json;
 static const char *device;
+static const char *password_file;
 
 /* What messages hold; names are those of the specification. */
 
@@ -832,6 +839,96 @@ static int cmd_monitor(int argc, char **argv)
 	return ctl_listen(show_event, NULL);
 }
 
+/* The first line of a file; of a terminal, without its being seen. Ends the program. */
+static void read_password(char *to, size_t size)
+{
+	bool ask = !password_file && isatty(STDIN_FILENO);
+	struct termios tio, quiet;
+	FILE *f = stdin;
+	sigset_t keys;
+	size_t n;
+
+	if (!password_file && !ask)
+		errx(2, "no terminal to ask for the password at: see --password-file");
+	if (password_file && strcmp(password_file, "-"))
+		f = fopen(password_file, "re");
+	if (!f)
+		err(1, "%s", password_file);
+	if (ask) {
+		fputs("Password (none if the network is open): ", stderr);
+		if (tcgetattr(STDIN_FILENO, &tio))
+			err(1, "terminal");
+		/* Who gives up gets a terminal that shows what is typed. */
+		sigemptyset(&keys);
+		sigaddset(&keys, SIGINT);
+		sigaddset(&keys, SIGQUIT);
+		sigaddset(&keys, SIGTSTP);
+		sigprocmask(SIG_BLOCK, &keys, NULL);
+		quiet = tio;
+		quiet.c_lflag &= ~ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	*to = '\0';
+	if (!fgets(to, size, f) && ferror(f))
+		err(1, "%s", password_file ?: "terminal");
+	if (ask) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &tio);
+		fputc('\n', stderr);
+		sigprocmask(SIG_UNBLOCK, &keys, NULL);
+	}
+	n = strcspn(to, "\r\n");
+	if (!to[n] && n == size - 1)
+		errx(2, "a password has at most 64 bytes");
+	to[n] = '\0';
+}
+
+/* The module has said that it joins; it has yet to get an address. */
+static bool has_joined(void)
+{
+	struct json_object *obj;
+	bool joined;
+
+	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, dev_fields);
+	if (!obj)
+		exit(1);
+	joined = !strcmp(out_get(obj, "state", ""), "joined");
+	json_object_put(obj);
+	return joined;
+}
+
+static int cmd_join(int argc, char **argv)
+{
+	const struct timespec pause = { .tv_nsec = 200000000 };
+	size_t len = strlen(argv[0]);
+	char password[66];
+	struct nl_msg *msg;
+	int status, i;
+
+	(void)argc;
+	if (!len || len > 32)
+		errx(2, "the name of a network has 1 to 32 bytes");
+	read_password(password, sizeof(password));
+	msg = device_request(ATWIFI_CMD_JOIN, ATWIFI_A_WIFI_DEV);
+	ctl_put_data(msg, ATWIFI_A_WIFI_SSID, argv[0], len);
+	ctl_put_string(msg, ATWIFI_A_WIFI_PASSWORD, password);
+	explicit_bzero(password, sizeof(password));
+	status = ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+	for (i = 0; !status && !has_joined(); i++) {
+		if (i == JOIN_SECONDS * 5)
+			errx(1, "%s: joined, but the network has given it no address yet", argv[0]);
+		nanosleep(&pause, NULL);
+	}
+	return status;
+}
+
+static int cmd_leave(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return ctl_run(device_request(ATWIFI_CMD_LEAVE, ATWIFI_A_WIFI_DEV), device, NULL,
+		       NULL) ? 1 : 0;
+}
+
 static const struct command {
 	const char	*name;
 	int		(*run)(int argc, char **argv);
@@ -842,6 +939,8 @@ static const struct command {
 	{ "list", cmd_list, 0, 0, "", "the devices of this network namespace" },
 	{ "show", cmd_show, 0, 1, "[DEVICE]", "all that is known of one" },
 	{ "sockets", cmd_sockets, 0, 1, "[DEVICE]", "the connections" },
+	{ "join", cmd_join, 1, 1, "NETWORK", "join a network, and again after each start" },
+	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },
 	{ "resolve", cmd_resolve, 1, 1, "NAME", "have it resolve a name" },
 	{ "autott", cmd_autott, 0, 3, "[TYPE [HOST] PORT]",
@@ -866,13 +965,14 @@ static void usage(FILE *to)
 {
 	size_t i;
 
-	fputs("usage: atwctl [-j] [-d DEVICE] COMMAND [ARGUMENT]...\n\n", to);
+	fputs("usage: atwctl [-j] [-d DEVICE] [-p FILE] COMMAND [ARGUMENT]...\n\n", to);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-9s %-28s %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
 	fputs("\n"
 	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
 	      "  -j, --json            print JSON; events are one object on a line each\n"
+	      "  -p, --password-file FILE  has the password for join; -: standard input\n"
 	      "  -h, --help            print this\n"
 	      "\n"
 	      "What asks the module or changes it needs CAP_NET_ADMIN. See atwctl(8).\n", to);
@@ -893,19 +993,23 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "password-file", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	const struct command *c;
 	int o, status;
 
-	while ((o = getopt_long(argc, argv, "d:jh", options, NULL)) >= 0) {
+	while ((o = getopt_long(argc, argv, "d:jp:h", options, NULL)) >= 0) {
 		switch (o) {
 		case 'd':
 			device = optarg;
 			break;
 		case 'j':
 			json = true;
+			break;
+		case 'p':
+			password_file = optarg;
 			break;
 		case 'h':
 			usage(stdout);

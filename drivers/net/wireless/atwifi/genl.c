@@ -787,6 +787,50 @@ put:
 	return err;
 }
 
+/* Networks */
+
+static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
+	const struct nlattr *ssid = info->attrs[ATWIFI_A_WIFI_SSID];
+	struct atw_query_join *q;
+	struct atw_call *call;
+	int err;
+
+	if (!ssid) {
+		NL_SET_ERR_MSG(info->extack, "no network is named");
+		return -EINVAL;
+	}
+	if (!nla_len(ssid) || memchr(nla_data(ssid), 0, nla_len(ssid))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, ssid,
+				    "a module cannot be told of a name that is empty or has a NUL in it");
+		return -EINVAL;
+	}
+	call = atw_call_new(sizeof(*q), atw_query_join);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_join *)call->arg;
+	memcpy(q->ssid, nla_data(ssid), nla_len(ssid));
+	if (password)
+		nla_strscpy(q->password, password, sizeof(q->password));
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_leave_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_call *call;
+	int err;
+
+	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
+	if (!call)
+		return -ENOMEM;
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	atw_call_put(call);
+	return err;
+}
+
 /* Exposed ports */
 
 static int atw_genl_port(struct genl_info *info, const struct nlattr *nla)
@@ -1021,6 +1065,16 @@ static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT 
 	[ATWIFI_A_EXPOSE_PORT] = { .type = NLA_U16, },
 };
 
+static const struct nla_policy atwifi_join_nl_policy[ATWIFI_A_WIFI_PASSWORD + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(32),
+	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
+};
+
+static const struct nla_policy atwifi_leave_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
 /* Made by tools/net/atwifi/regen from the specification: end */
 
 /* Requests that wait for the module */
@@ -1058,6 +1112,10 @@ static const struct {
 					atwifi_at_nl_policy),
 	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_SLOW(atw_genl_expose_add_doit, ATWIFI_A_EXPOSE_DEV,
 					atwifi_expose_add_nl_policy),
+	[ATWIFI_CMD_JOIN] = ATW_GENL_SLOW(atw_genl_join_doit, ATWIFI_A_WIFI_DEV,
+					  atwifi_join_nl_policy),
+	[ATWIFI_CMD_LEAVE] = ATW_GENL_SLOW(atw_genl_leave_doit, ATWIFI_A_WIFI_DEV,
+					   atwifi_leave_nl_policy),
 };
 
 /**
@@ -1293,6 +1351,18 @@ static const struct genl_ops atw_genl_ops[] = {
 		.doit	= atw_genl_expose_del_doit,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_expose_del_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_JOIN,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_join_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_LEAVE,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_leave_nl_policy),
 	},
 };
 

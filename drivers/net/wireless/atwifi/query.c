@@ -12,8 +12,16 @@
 #include "raw.h"
 #include "timing.h"
 
-static int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd,
-			  struct atw_query *q)
+/**
+ * atw_query_exec() - run a command of a query
+ * @m: the module
+ * @cmd: the command, whose line is ended here
+ * @q: the begin of the query
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q)
 {
 	int err;
 

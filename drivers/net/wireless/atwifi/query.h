@@ -93,11 +93,29 @@ struct atw_query_raw {
 	u8			rows[8192];
 };
 
+/**
+ * struct atw_query_join - a network
+ * @query: see there; -EINVAL, -ENAMETOOLONG: the firmware cannot be told its name or
+ *	password; it may have joined and refuse to do so by itself
+ * @ssid: its name, without a NUL in it
+ * @password: "" where it is open
+ *
+ * To leave one takes nothing but the begin.
+ */
+struct atw_query_join {
+	struct atw_query	query;
+	char			ssid[33];
+	char			password[65];
+};
+
+int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
 int atw_query_recv_mode(struct atw_module *m, void *arg);
 int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);
 int atw_query_autott(struct atw_module *m, void *arg);
 int atw_query_raw(struct atw_module *m, void *arg);
+int atw_query_join(struct atw_module *m, void *arg);
+int atw_query_leave(struct atw_module *m, void *arg);
 int atw_query_ping(struct atw_module *m, u32 addr);
 
 #endif

@@ -414,6 +414,38 @@ TEST_F(ctl, recv_mode)
 	ASSERT_SAYS("active\n", NOBODY "$A recv-mode");
 }
 
+TEST_F(ctl, join)
+{
+	long bringups;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_FAILS(2, "--password-file", "$A join atsim </dev/null");
+	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - join ''");
+	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - join $(printf '%%033d' 1)");
+	ASSERT_FAILS(2, "at most 64 bytes", "printf '%%065d' 1 | $A -p - join atsim");
+	ASSERT_FAILS(1, "/no/such", "$A -p /no/such join atsim");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo 12345678 | $A -p - join atsim");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A leave");
+	ASSERT_FAILS(1, "cannot be told", "echo | $A -p - join \"$(printf 'a\\033b')\"");
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
+
+	ASSERT_SAYS("", "$A leave");
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
+	/* It stays out, and says nothing of a network. */
+	bringups = atw_stat(ATW_DEVICE, "bringups");
+	ASSERT_EQ(0, atw_sim("reset"));
+	ASSERT_EQ(0, sh("until [ $(cat /sys/class/atwifi/" ATW_DEVICE
+			"/statistics/bringups) -gt %ld ]; do sleep 0.1; done", bringups));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
+	EXPECT_EQ(1, sh("echo 12345678 | $A -p - join nowhere"));
+	EXPECT_EQ(1, sh("echo 87654321 | $A -p - join atsim"));
+	ASSERT_SAYS("", "echo 12345678 | $A -p - join atsim");
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
+	EXPECT_TRUE(atw_reset_module(ATW_DEVICE));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+}
+
 TEST_F(ctl, prefer)
 {
 	ASSERT_SAYS("balance\n", "$A prefer");

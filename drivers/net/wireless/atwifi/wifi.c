@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Joining a network and leaving it, which the module then does again by itself after
+ * each start.
+ */
+#include <linux/string.h>
+
+#include "format.h"
+#include "parse.h"
+#include "query.h"
+#include "timing.h"
+
+/* What the module is, by AT+WMODE: a station, an access point, or both. */
+#define ATW_MODE_STATION	1
+#define ATW_MODE_MAX		3
+
+static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	u32 *mode = cmd->priv, n;
+
+	if (strncmp(text, "+WMODE:", 7))
+		return false;
+	text += 7;
+	if (!atw_parse_uint(&text, ATW_MODE_MAX, &n) || *text)
+		return false;
+	*mode = n;
+	return true;
+}
+
+static int atw_wifi_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_mode_row,
+		.priv = mode,
+	};
+	int err;
+
+	*mode = U32_MAX;
+	atw_line_start(&cmd.line, "AT+WMODE?");
+	err = atw_query_exec(m, &cmd, q);
+	return err ?: *mode == U32_MAX ? -EPROTO : 0;
+}
+
+static int atw_wifi_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+
+	atw_line_start(&cmd.line, "AT+WMODE=");
+	atw_line_uint(&cmd.line, mode);
+	atw_line_uint(&cmd.line, store);
+	return atw_query_exec(m, &cmd, q);
+}
+
+/* Whether it joins the network that it is in, or was in last, after each start. */
+static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+
+	atw_line_start(&cmd.line, "AT+WAUTOCONN=");
+	atw_line_uint(&cmd.line, on);
+	return atw_query_exec(m, &cmd, q);
+}
+
+int atw_query_join(struct atw_module *m, void *arg)
+{
+	struct atw_query_join *q = arg;
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+	u32 mode;
+	int err;
+
+	atw_line_start(&cmd.line, "AT+WJAP=");
+	atw_line_str(&cmd.line, m->fw, q->ssid);
+	atw_line_str(&cmd.line, m->fw, q->password);
+	/* Before anything is changed. */
+	if (cmd.line.err) {
+		q->query.why = "the firmware cannot be told this name or password as it is";
+		err = cmd.line.err;
+		goto wipe;
+	}
+	err = atw_wifi_get_mode(m, &q->query, &mode);
+	if (!err && !(mode & ATW_MODE_STATION))
+		err = atw_wifi_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
+	if (!err)
+		err = atw_query_exec(m, &cmd, &q->query);
+	/* Whatever has become of it, the network of before may be lost. */
+	WRITE_ONCE(m->link_event, true);
+	if (!err)
+		err = atw_wifi_set_auto(m, &q->query, true);
+wipe:
+	memzero_explicit(&cmd.line, sizeof(cmd.line));
+	return err;
+}
+
+int atw_query_leave(struct atw_module *m, void *arg)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+	struct atw_query *q = arg;
+	u32 mode;
+	int err;
+
+	err = atw_wifi_get_mode(m, q, &mode);
+	if (err || !(mode & ATW_MODE_STATION))
+		return err;
+	err = atw_wifi_set_auto(m, q, false);
+	if (err)
+		return err;
+	atw_line_start(&cmd.line, "AT+WDISCONNECT");
+	err = atw_query_exec(m, &cmd, q);
+	/* Elsewhere it is what the command does. */
+	if (err == -EOPNOTSUPP)
+		err = atw_wifi_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
+		      atw_wifi_set_mode(m, q, mode, false);
+	WRITE_ONCE(m->link_event, true);
+	return err;
+}
