@@ -458,7 +458,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		.port = server ? as->port.number : ntohs(peer->satw_port),
 		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
 		.unverified = as->unverified,
-		.share = atw_share_index(READ_ONCE(sk->sk_uid), 0,
+		.share = atw_share_index(READ_ONCE(sk->sk_uid), 0, 0,
 					 !atw_is_stream(sk)),
 	};
 	struct atw_conn *conn;

@@ -502,7 +502,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 
 	atw_conns_free_id(cs, c);
 	hoard = xchg(&c->hoard, 0);
-	if (cs->fw->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
+	if (READ_ONCE(cs->fw)->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
 		cs->zombie_hoard += hoard;
 		cs->zombie_since = jiffies;
@@ -594,7 +594,7 @@ void atw_conns_damage(struct atw_conns *cs)
  */
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same)
 {
-	cs->fw = fw;
+	WRITE_ONCE(cs->fw, fw);
 	if (!same)
 		memset(&cs->proved, 0, sizeof(cs->proved));
 }

@@ -30,8 +30,8 @@ struct atw_conn_info;
  * All are called with the connection's lock held, from process context, and
  * must not sleep; none is called after atw_conn_close() has returned.
  *
- * @asked: the connect begins in the module, maybe not for the first time; NULL if its
- *	owner need not know
+ * @asked: the connect begins in the module, maybe not for the first time, or, false, is
+ *	to wait again; NULL if its owner need not know
  * @opened: the outcome of the connect: 0 or -errno; code is the module's
  *	number. After an error the connection is dead; if its state is not
  *	ATW_CONN_OPENING then, the module was not asked
@@ -45,7 +45,7 @@ struct atw_conn_info;
  * @whose: name the program's socket in @info; NULL if it is never known
  */
 struct atw_conn_ops {
-	void (*asked)(struct atw_conn *c);
+	void (*asked)(struct atw_conn *c, bool asked);
 	void (*opened)(struct atw_conn *c, int err, u32 code);
 	bool (*rx)(struct atw_conn *c, struct sk_buff *skb);
 	void (*closed)(struct atw_conn *c, int err, u32 code);
@@ -164,6 +164,7 @@ struct atw_conn {
 	u32				keepalive;	/* seconds, 0: off */
 	bool				unverified;
 	u8				share;		/* of atw_conns.share */
+	u64				queued;		/* when it came, see atw_conns_now() */
 	char				name[ATW_NAME_MAX];
 
 	spinlock_t			lock;

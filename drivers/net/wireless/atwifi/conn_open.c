@@ -56,6 +56,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 		kfree(c);
 		return ERR_PTR(err);
 	}
+	c->queued = atw_conns_now(cs);
 	atw_conns_link(cs, c);
 	atw_conns_recall_silence(cs, c);
 	spin_unlock(&cs->lock);
@@ -72,7 +73,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
  */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
-	bool stuck = atw_conn_is_seed(c) && cs->fw->keeps_lost;
+	bool stuck = atw_conn_is_seed(c) && READ_ONCE(cs->fw)->keeps_lost;
 	u32 id = READ_ONCE(c->id);
 	int err = 0;
 
@@ -207,6 +208,8 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 	wait = c->owner && !c->err;
 	if (wait) {
 		atw_conn_set_state(c, ATW_CONN_WAITING);
+		if (c->ops->asked)
+			c->ops->asked(c, false);
 		atw_conns_unname(cs, c);
 		cs->open_after = jiffies + ATW_OPEN_RETRY;
 	}
@@ -290,7 +293,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	cs->orphan_id = 0;
 	atw_conn_set_state(c, ATW_CONN_OPENING);
 	if (c->owner && c->ops->asked)
-		c->ops->asked(c);
+		c->ops->asked(c, true);
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
 

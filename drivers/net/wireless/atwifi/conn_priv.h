@@ -101,7 +101,7 @@ static inline bool atw_conn_is_listener(const struct atw_conn *c)
 /* May it keep the id of a send in one byte? */
 static inline bool atw_conns_narrow_ids(const struct atw_conns *cs)
 {
-	return cs->fw->narrow_ids || cs->learned.narrow_ids;
+	return READ_ONCE(cs->fw)->narrow_ids || cs->learned.narrow_ids;
 }
 
 /* Does it wait for others to speak first? */

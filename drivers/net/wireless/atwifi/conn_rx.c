@@ -426,7 +426,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	/* Most firmware deletes a seed by itself, and may give its number to
 	 * another one at once: to delete it then would hit that one.
 	 */
-	if (atw_conn_is_seed(c) && !c->remote_closed && !cs->fw->keeps_lost)
+	if (atw_conn_is_seed(c) && !c->remote_closed && !READ_ONCE(cs->fw)->keeps_lost)
 		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
 	/* What a passive module has of it is fetched, announced or not. */
 	if (atw_conns_may_keep(cs) && c->state == ATW_CONN_OPEN &&

@@ -92,17 +92,21 @@ static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends, enum atwifi
 	return sends->n > 1 ? ATW_CROWD_BULK : ATW_CROWD_NONE;
 }
 
+/* Since when, or from when on, a connect may want the module. */
+static u64 atw_open_due(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	return max(c->queued, cs->share[c->share].owes);
+}
+
 /*
- * Of two that want to connect, the one whose user owes others the least; @a, which came
- * first, where none does: what was paid long ago and what was a moment ago are alike.
+ * Of two that want to connect, the one that is due first. Each connect of a user, however
+ * quick it was, has the others of his wait from its end: they are not all before another
+ * user's that came a moment later.
  */
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 				       struct atw_conn *b)
 {
-	u64 now = atw_conns_now(cs);
-
-	return a && max(now, cs->share[a->share].owes) <=
-		    max(now, cs->share[b->share].owes) ? a : b;
+	return a && atw_open_due(cs, a) <= atw_open_due(cs, b) ? a : b;
 }
 
 /* May it connect now? */

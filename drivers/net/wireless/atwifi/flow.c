@@ -106,7 +106,7 @@ u8 atw_flow_share(const struct sk_buff *skb, bool dgram)
 	struct sock *sk = sk_to_full_sk(skb->sk);
 
 	return atw_share_index(sk && sk_fullsock(sk) ? READ_ONCE(sk->sk_uid) : INVALID_UID,
-			       skb->skb_iif, dgram);
+			       skb->skb_iif, ip_hdr(skb)->saddr, dgram);
 }
 
 /**

@@ -452,6 +452,7 @@ static void atw_tcp_step_yield(struct atw_tcp *t)
 static void atw_tcp_step(struct atw_tcp *t)
 {
 	unsigned long age = jiffies - t->since;
+	enum atw_tcp_state now;
 
 	lockdep_assert_held(&t->mutex);
 
@@ -480,9 +481,10 @@ static void atw_tcp_step(struct atw_tcp *t)
 		return;
 	case ATW_TCP_QUEUED:
 	case ATW_TCP_CONNECTING:
-		/* That others went first is not the remote's silence. */
-		if (t->state == ATW_TCP_QUEUED && atw_relay_tried(t->relay)) {
-			atw_tcp_set_state(t, ATW_TCP_CONNECTING);
+		/* That others go first is not the remote's silence. */
+		now = atw_relay_tried(t->relay) ? ATW_TCP_CONNECTING : ATW_TCP_QUEUED;
+		if (t->state != now) {
+			atw_tcp_set_state(t, now);
 			break;
 		}
 		if (age <= atw_timing.tcp_silence)

@@ -82,11 +82,11 @@ void atw_relay_put(struct atw_relay *r)
 
 /* What the connection tells; its lock is held. */
 
-static void atw_relay_asked(struct atw_conn *c)
+static void atw_relay_asked(struct atw_conn *c, bool asked)
 {
 	struct atw_relay *r = c->owner;
 
-	WRITE_ONCE(r->tried, true);
+	WRITE_ONCE(r->tried, asked);
 }
 
 static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
@@ -94,7 +94,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
-	r->unasked = c->state != ATW_CONN_OPENING;
+	r->unasked = err && c->state != ATW_CONN_OPENING;
 	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->opened, true);
 	atw_relay_wake(r);

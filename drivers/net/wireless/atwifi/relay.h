@@ -52,7 +52,7 @@ struct atw_relay_ops {
  * @rxq: received and not yet written to the socket; its lock protects @rx_mem
  * @rx_mem: what @rxq occupies
  * @ready: @conn is set, work may begin
- * @tried: the module was asked for the connection
+ * @tried: the module is asked for the connection, or was and has answered
  * @unasked: @open_err was not the module's answer to that
  * @opened, @open_err, @closed, @close_err, @abort, @yield: what the work is to see.
  *	A word comes before the flag that tells of it, by release and acquire: the

@@ -6,12 +6,14 @@
  * not a number of connections or of bytes: one connect to a remote that is silent takes
  * as long as a thousand sends.
  *
- * A user is whoever made the socket, or all machines behind the interface from which
- * packets are forwarded; a user's datagrams are another one. Such machines are not told
- * apart by their addresses, nor by prefixes of these: each chooses what it sends from, so
- * that one machine would be as many users as it likes. The superuser has a share to
- * himself, and so has all that remotes begin. The others are put into the rest by a hash:
- * two that fall together share one, which does no harm but to their part.
+ * A user is whoever made the socket, or one of the machines behind the interface from
+ * which packets are forwarded; a user's datagrams have a share of their own. A machine
+ * chooses what it sends from, so that it could be as many users as it likes: all behind
+ * an interface are four of them at most, by a hash of their addresses. One that lies gets
+ * no more than these four, one that does not leaves three quarters of its neighbours
+ * alone. The superuser has a share to himself, and so has all that remotes begin. The
+ * others are put into the rest by a hash: two that fall together share one, which does no
+ * harm but to their part.
  */
 #include <linux/jhash.h>
 #include <linux/once.h>
@@ -34,35 +36,40 @@
  * them, he has his own share and this one, and the same for datagrams.
  */
 #define ATW_UID_SHARED	65536U
+/* The machines behind an interface are so many users at most, whatever they send from. */
+#define ATW_FORWARDED_USERS	4
 
+/* Each user has two, the one for streams and behind it the one for datagrams. */
 enum {
-	ATW_SHARE_ROOT,
-	ATW_SHARE_ROOT_DGRAM,
-	ATW_SHARE_OTHERS = ATW_SHARE_REMOTE + 1,
+	ATW_SHARE_ROOT		= 0,
+	ATW_SHARE_OTHERS	= ATW_SHARE_REMOTE + 2,
+	ATW_SHARE_USERS		= (ATW_SHARES - ATW_SHARE_OTHERS) / 2,
 };
 
 /**
  * atw_share_index() - whose share a connection is to have
  * @uid: who made the socket, INVALID_UID if that is not known
  * @ifindex: number of the interface that the packets come from then, 0: from none
+ * @from: the address that they come from
  * @dgram: for datagrams
  *
  * Context: any.
  * Return: the share's number.
  */
-u8 atw_share_index(kuid_t uid, int ifindex, bool dgram)
+u8 atw_share_index(kuid_t uid, int ifindex, __be32 from, bool dgram)
 {
 	static u32 seed __read_mostly;
 	u32 hash;
 
 	if (uid_eq(uid, GLOBAL_ROOT_UID))
-		return dgram ? ATW_SHARE_ROOT_DGRAM : ATW_SHARE_ROOT;
+		return ATW_SHARE_ROOT + dgram;
 	get_random_once(&seed, sizeof(seed));
 	if (uid_valid(uid))
-		hash = jhash_3words(min(__kuid_val(uid), ATW_UID_SHARED), 0, dgram, seed);
+		hash = jhash_1word(min(__kuid_val(uid), ATW_UID_SHARED), seed);
 	else
-		hash = jhash_3words(U32_MAX, ifindex, dgram, seed);
-	return ATW_SHARE_OTHERS + hash % (ATW_SHARES - ATW_SHARE_OTHERS);
+		hash = jhash_2words(ifindex, jhash_1word((__force u32)from, seed) %
+				    ATW_FORWARDED_USERS, ~seed);
+	return ATW_SHARE_OTHERS + 2 * (hash % ATW_SHARE_USERS) + dgram;
 }
 
 /**
@@ -118,7 +125,7 @@ struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *
  * @c: the one of those that wait for which others had to wait the least
  *
  * Who made the module wait for a remote lets others have it for as long, if they had it
- * a moment ago.
+ * a moment ago. His own datagrams, or his own streams, are none of the others.
  *
  * Context: @cs->lock is held.
  * Return: how long yet, in ns; 0: it may begin.
@@ -133,7 +140,7 @@ u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
 	if (now >= cs->share[c->share].owes)
 		return 0;
 	for (i = 0; i < ATW_SHARES; i++)
-		if (i != c->share && cs->share[i].used)
+		if (i / 2 != c->share / 2 && cs->share[i].used)
 			until = max(until, cs->share[i].used + ATW_SHARE_IDLE);
 	until = min(until, cs->share[c->share].owes);
 	return until > now ? until - now : 0;
@@ -184,7 +191,8 @@ void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 s
  *
  * Who had the module shortly before a slow connect was kept from it meanwhile, which
  * does not count as if the module had not been wanted: what a remote sends to a receiver
- * comes only after that, and must not find the next slow connect begun.
+ * comes only after that, and must not find the next slow connect begun. Nor does anybody
+ * pay what he owes in that time: two could else have the module in turns, and all of it.
  *
  * Context: @cs->lock is held.
  */
@@ -197,9 +205,12 @@ void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 s
 
 	lockdep_assert_held(&cs->lock);
 
-	for (i = 0; slow && i < ATW_SHARES; i++)
+	for (i = 0; slow && i < ATW_SHARES; i++) {
 		if (cs->share[i].used && cs->share[i].used + ATW_SHARE_IDLE > since)
 			cs->share[i].used = now;
+		if (&cs->share[i] != share && cs->share[i].owes > since)
+			cs->share[i].owes += now - since;
+	}
 	share->used = now;
 	share->owes = max(share->owes, slow ? now + (now - since) : now);
 }

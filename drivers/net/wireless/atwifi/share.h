@@ -29,7 +29,7 @@ struct atw_share {
 	u64		owes;
 };
 
-u8 atw_share_index(kuid_t uid, int ifindex, bool dgram);
+u8 atw_share_index(kuid_t uid, int ifindex, __be32 from, bool dgram);
 u64 atw_conns_now(const struct atw_conns *cs);
 bool atw_conns_are_full(const struct atw_conns *cs, u8 share);
 struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c);

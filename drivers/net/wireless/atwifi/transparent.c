@@ -57,7 +57,7 @@
 
 static unsigned long atw_tt_guard(const struct atw_conns *cs)
 {
-	return cs->fw->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
+	return READ_ONCE(cs->fw)->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
 }
 
 /* Its bytes can no longer be told from others, or may be missing. */

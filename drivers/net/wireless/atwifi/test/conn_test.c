@@ -2210,7 +2210,7 @@ static void conn_users_connect(struct kunit *test)
 	f->connect_ms = 5000;
 	for (i = 0; i < 3; i++)
 		fake_open_as(test, i, 10);
-	fake_open_as(test, 3, 11);
+	fake_open_as(test, 3, 12);
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[3].opened));
 	queue(test, &o[3], 100);
@@ -2227,6 +2227,16 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
+static u64 held(struct fake *f, const struct owner *o)
+{
+	u64 ns;
+
+	spin_lock(&f->conns.lock);
+	ns = atw_conns_hold_open(&f->conns, o->c);
+	spin_unlock(&f->conns.lock);
+	return ns;
+}
+
 /* Who has paid comes no later than one who paid before. */
 static void conn_users_paid(struct kunit *test)
 {
@@ -2236,23 +2246,74 @@ static void conn_users_paid(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	f->conns.share[10].owes = atw_conns_now(&f->conns) - NSEC_PER_SEC;
-	f->conns.share[11].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
+	f->conns.share[12].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
 	fake_open_as(test, 0, 10);
-	fake_open_as(test, 1, 11);
+	fake_open_as(test, 1, 12);
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
 	KUNIT_EXPECT_EQ(test, o[0].c->id, f->notes[0].id);
 	close_all(test, 2);
 }
 
-static u64 held(struct fake *f, const struct owner *o)
+/* Nor is one user's queue, of connects that take no time, before all of another's. */
+static void conn_users_queue(struct kunit *test)
 {
-	u64 ns;
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
 
-	spin_lock(&f->conns.lock);
-	ns = atw_conns_hold_open(&f->conns, o->c);
-	spin_unlock(&f->conns.lock);
-	return ns;
+	f->conns.clock = fake_clock;
+	f->connect_ms = 10;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	for (i = 0; i < 4; i++)
+		fake_open_as(test, i, 10);
+	fake_time = ktime_add_ms(fake_time, 1);
+	fake_open_as(test, 4, 12);
+	open_gate(f, true);
+	for (i = 0; i < 5; i++)
+		eventually(test, READ_ONCE(o[i].opened));
+	KUNIT_EXPECT_EQ(test, o[0].c->id, f->notes[0].id);
+	KUNIT_EXPECT_EQ(test, o[4].c->id, f->notes[1].id);
+	KUNIT_EXPECT_EQ(test, o[1].c->id, f->notes[2].id);
+	close_all(test, 5);
+}
+
+/* Two who owe: the time in which one makes the other wait pays nothing. */
+static void conn_users_owe(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	u64 begin;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	begin = atw_conns_now(&f->conns);
+	f->conns.share[10].owes = begin + 5 * NSEC_PER_SEC;
+	f->connect_ms = 4000;
+	fake_open_as(test, 0, 12);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened));
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, begin + 9 * NSEC_PER_SEC, f->conns.share[10].owes);
+	close_all(test, 1);
+}
+
+/* Nobody's own datagrams keep him from connecting. */
+static void conn_users_halves(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	fake_open_as(test, 0, 10);
+	f->conns.share[10].owes = atw_conns_now(&f->conns) + NSEC_PER_SEC;
+	f->conns.share[11].used = atw_conns_now(&f->conns);
+	KUNIT_EXPECT_EQ(test, 0U, held(f, &o[0]));
+	f->conns.share[12].used = atw_conns_now(&f->conns);
+	KUNIT_EXPECT_LT(test, 0U, held(f, &o[0]));
+	open_gate(f, true);
+	close_all(test, 1);
 }
 
 /*
@@ -2264,11 +2325,11 @@ static void conn_users_receive(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
-	struct atw_share *share = &f->conns.share[11];
+	struct atw_share *share = &f->conns.share[12];
 
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 5000);
-	fake_open_as(test, 0, 11);
+	fake_open_as(test, 0, 12);
 	mutex_lock(&f->ch.rx_lock);
 	f->conns.tt.conn = o[0].c;
 	f->conns.tt.phase = ATW_TT_IN;
@@ -2318,7 +2379,7 @@ static void conn_users_send(struct kunit *test)
 
 	f->conns.clock = fake_clock;
 	for (i = 0; i < 4; i++)
-		fake_open_as(test, i, i < 3 ? 10 : 11);
+		fake_open_as(test, i, i < 3 ? 10 : 12);
 	open_gate(f, true);
 	for (i = 0; i < 4; i++)
 		eventually(test, READ_ONCE(f->owner[i].opened));
@@ -2346,25 +2407,25 @@ static void conn_users_send(struct kunit *test)
 static void conn_share_index(struct kunit *test)
 {
 	const kuid_t user = KUIDT_INIT(1000);
-	u8 root = atw_share_index(GLOBAL_ROOT_UID, 0, false);
-	u8 dgrams = atw_share_index(GLOBAL_ROOT_UID, 0, true);
+	u8 root = atw_share_index(GLOBAL_ROOT_UID, 0, 0, false);
+	u8 dgrams = atw_share_index(GLOBAL_ROOT_UID, 0, 0, true);
 	bool other_iif = false, other_kind = false;
 	unsigned int i;
 	u8 share;
 
 	KUNIT_EXPECT_NE(test, root, dgrams);
 	for (i = 1; i < 1000; i++) {
-		share = atw_share_index(KUIDT_INIT(i), i, i & 1);
+		share = atw_share_index(KUIDT_INIT(i), i, 0, i & 1);
 		KUNIT_EXPECT_LT(test, share, ATW_SHARES);
 		KUNIT_EXPECT_NE(test, share, root);
 		KUNIT_EXPECT_NE(test, share, dgrams);
 		KUNIT_EXPECT_NE(test, share, ATW_SHARE_REMOTE);
-		KUNIT_EXPECT_EQ(test, atw_share_index(user, 0, false),
-				atw_share_index(user, i, false));
-		other_iif |= atw_share_index(INVALID_UID, i, false) !=
-			     atw_share_index(INVALID_UID, 0, false);
-		other_kind |= atw_share_index(KUIDT_INIT(i), 0, false) !=
-			      atw_share_index(KUIDT_INIT(i), 0, true);
+		KUNIT_EXPECT_EQ(test, atw_share_index(user, 0, 0, false),
+				atw_share_index(user, i, 0, false));
+		other_iif |= atw_share_index(INVALID_UID, i, 0, false) !=
+			     atw_share_index(INVALID_UID, 0, 0, false);
+		other_kind |= atw_share_index(KUIDT_INIT(i), 0, 0, false) !=
+			      atw_share_index(KUIDT_INIT(i), 0, 0, true);
 	}
 	KUNIT_EXPECT_TRUE(test, other_iif);
 	KUNIT_EXPECT_TRUE(test, other_kind);
@@ -2373,19 +2434,19 @@ static void conn_share_index(struct kunit *test)
 /* Who has subordinate uids, usually 65536 of them from 100000 on, is not as many users. */
 static void conn_share_subuids(struct kunit *test)
 {
-	u8 own = atw_share_index(KUIDT_INIT(1000), 0, false);
+	u8 own = atw_share_index(KUIDT_INIT(1000), 0, 0, false);
 	DECLARE_BITMAP(has, ATW_SHARES) = { 0 };
 	bool other = false;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		__set_bit(atw_share_index(KUIDT_INIT(1000), 0, i), has);
+		__set_bit(atw_share_index(KUIDT_INIT(1000), 0, 0, i), has);
 	for (i = 0; i < 4 * 65536; i++)
-		__set_bit(atw_share_index(KUIDT_INIT(100000 + i / 2), 0, i & 1), has);
+		__set_bit(atw_share_index(KUIDT_INIT(100000 + i / 2), 0, 0, i & 1), has);
 	KUNIT_EXPECT_LE(test, bitmap_weight(has, ATW_SHARES), 4U);
 	/* Those whom the administrator has made are users of their own. */
 	for (i = 0; i < 100; i++)
-		other |= atw_share_index(KUIDT_INIT(65435 + i), 0, false) != own;
+		other |= atw_share_index(KUIDT_INIT(65435 + i), 0, 0, false) != own;
 	KUNIT_EXPECT_TRUE(test, other);
 }
 
@@ -2972,6 +3033,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
 	KUNIT_CASE(conn_users_paid),
+	KUNIT_CASE(conn_users_queue),
+	KUNIT_CASE(conn_users_owe),
+	KUNIT_CASE(conn_users_halves),
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
