@@ -106,7 +106,7 @@ static void lines(const char *s)
 	if (atw_parse_sock_row(s, &row) && !row.id)
 		DIE("a row of nobody: %s", s);
 	st.status = ATW_WIFI_JOINED;
-	if (atw_parse_wifi_end(s, &st) && (!st.has_mac || !st.addr))
+	if (atw_parse_wifi_end(s, true, &st) && (!st.has_mac || !st.addr))
 		DIE("the end of an answer: %s", s);
 	atw_parse_wifi_begin(s, &st);
 	atw_parse_dns(s, dns);

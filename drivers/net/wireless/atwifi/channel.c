@@ -569,6 +569,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	WRITE_ONCE(ch->final, ATW_EV_NONE);
 	WRITE_ONCE(ch->prompt, false);
 	WRITE_ONCE(ch->banner, false);
+	WRITE_ONCE(ch->parser.name, false);
 	ch->cmd = cmd;
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
@@ -581,8 +582,9 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	WRITE_ONCE(ch->parser.expect_prompt, false);
 	WRITE_ONCE(ch->parser.expect_final, false);
 	WRITE_ONCE(ch->parser.expect_soon, false);
-	WRITE_ONCE(ch->parser.name, false);
 	spin_lock(&ch->lock);
+	/* Here, for a row of the command that sets it has this lock. */
+	WRITE_ONCE(ch->parser.name, false);
 	ch->cmd = NULL;
 	final = ch->final;
 	spin_unlock(&ch->lock);

@@ -290,8 +290,8 @@ static struct notifier_block atw_dev_pm_nb = {
 /*
  * The machine is switched off, or another kernel is about to run on it. Nobody will look
  * at the network device any more, and who holds the RTNL may never let go of it. The one
- * who waits for that with our lock held is a machine that falls asleep, and none does
- * while it is switched off.
+ * who waits for that with our lock held is a machine that falls asleep, which is switched
+ * off meanwhile by Ctrl-Alt-Del at most.
  */
 static int atw_dev_shutdown(struct device *dev)
 {

@@ -142,14 +142,15 @@ u32 atw_dhcp_mask(const struct atw_lease *lease)
  * atw_dhcp_broadcast() - the address of all hosts of the module's network
  * @lease: the lease
  *
- * Return: it, in host order; 255.255.255.255 where there is no other: before there is an
- * address, and in a network of two.
+ * Return: it, in host order; 255.255.255.255 where there is no other, before there is an
+ * address and in a network of two, and where the firmware does not tell the network's size:
+ * a host must not be taken for all of them.
  */
 u32 atw_dhcp_broadcast(const struct atw_lease *lease)
 {
-	u32 hosts = ~atw_dhcp_mask(lease);
+	u32 hosts = ~lease->mask;
 
-	return lease->addr && hosts > 1 ? lease->addr | hosts : INADDR_BROADCAST;
+	return lease->addr && lease->mask && hosts > 1 ? lease->addr | hosts : INADDR_BROADCAST;
 }
 
 static void atw_dhcp_options(const struct atw_lease *lease,

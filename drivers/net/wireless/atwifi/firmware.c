@@ -45,7 +45,7 @@ const struct atw_firmware atw_firmware_middleware = {
 
 const struct atw_firmware atw_firmware_classic = {
 	.profile = ATWIFI_PROFILE_CLASSIC,
-	.known_by = { { "release/", NULL } },
+	.known_by = { { "release/", NULL }, { "V4.18_P2.", NULL } },
 	/* Until Combo P2.23.1. */
 	.torn_before = 23,
 	/* A BW16 that has joined a network, though its vendor speaks of servers. */

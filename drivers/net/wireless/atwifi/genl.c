@@ -801,9 +801,9 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "no network is named");
 		return -EINVAL;
 	}
-	if (!nla_len(ssid) || memchr(nla_data(ssid), 0, nla_len(ssid))) {
+	if (!nla_len(ssid) || nla_len(ssid) > 32 || memchr(nla_data(ssid), 0, nla_len(ssid))) {
 		NL_SET_ERR_MSG_ATTR(info->extack, ssid,
-				    "a module cannot be told of a name that is empty or has a NUL in it");
+				    "the name of a network has 1 to 32 bytes, and a module cannot be told of a NUL");
 		return -EINVAL;
 	}
 	call = atw_call_new(sizeof(*q), atw_query_join);
@@ -1067,7 +1067,7 @@ static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT 
 
 static const struct nla_policy atwifi_join_nl_policy[ATWIFI_A_WIFI_PASSWORD + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(32),
+	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
 	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
 };
 

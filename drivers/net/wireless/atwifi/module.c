@@ -16,6 +16,8 @@
 #include "timing.h"
 #include "uart.h"
 
+/* The name of a network, the comma before it, but not an end of a line in it. */
+#define ATW_NAME_ROOM		32
 /* One that restarts is set up anew so often without a pause. */
 #define ATW_MODULE_TRIES	3
 
@@ -106,6 +108,7 @@ static int atw_module_identify(struct atw_module *m)
  * @m: the module
  * @st: what it says; all but its status only if it is @whole
  * @rows: lines that followed the first one, and were taken for a name's
+ * @room: bytes that the name may yet have; less than 0: this is none
  * @cut: its first line is not all of it
  * @bare: there was one more line, and that said OK: bytes of the first one were lost,
  *	or it is of a form that is not known
@@ -115,6 +118,7 @@ struct atw_link_query {
 	struct atw_module	*m;
 	struct atw_wifi_status	st;
 	unsigned int		rows;
+	int			room;
 	bool			cut;
 	bool			bare;
 	bool			whole;
@@ -129,23 +133,28 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 
 	if (p->name) {
 		q->bare = !q->rows++ && !strcmp(text, "OK");
-		q->whole = atw_parse_wifi_end(text, &q->st);
+		q->whole = atw_parse_wifi_end(text, true, &q->st);
+		/* With an end of a line, which is a byte of it. */
+		q->room -= len + 1;
 	} else {
 		rest = atw_parse_wifi_begin(text, &q->st);
 		if (!rest)
 			return false;
-		q->whole = !*rest || atw_parse_wifi_end(rest, &q->st);
+		q->room = ATW_NAME_ROOM - (int)strlen(rest);
+		q->whole = !*rest || atw_parse_wifi_end(rest, q->room >= 0, &q->st);
 		WRITE_ONCE(q->cut, !q->whole);
 	}
-	WRITE_ONCE(p->name, !q->whole);
+	WRITE_ONCE(p->name, !q->whole && q->room >= 0);
 	return true;
 }
 
 /*
  * The answer holds the name of the network as it is. One with ends of lines in it may
  * look like any word of the module: like the end of the answer, or a restart. So where
- * the first line is not whole, the others are not believed until the last one has come.
- * All of it comes at once: where there is no last one it is waited for no longer.
+ * the first line is not whole, the others are not believed until the last one has come,
+ * for as many bytes as a name can have: an answer that is just damaged is longer, and what
+ * comes behind that may be anybody's payload. All of it comes at once: where there is no
+ * last line it is waited for no longer.
  */
 static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query *q)
 {
@@ -163,7 +172,7 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query 
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* What was taken for a name may have been anything. */
-	if (q->cut && err == -ETIMEDOUT && !q->bare)
+	if (q->rows && !q->whole && !q->bare && (err == -ETIMEDOUT || q->room < 0))
 		atw_channel_rx_error(&m->ch);
 	return err;
 }
@@ -189,8 +198,10 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
 	} while (atw_module_doubts_link(m, q) && !tries++);
 	/* Where it has not joined, there is nothing to be known. */
 	if (q->cut && (q->whole || q->st.status == ATW_WIFI_JOINED) && !m->name_told) {
-		dev_warn(m->dev, "the network's name has ends of lines in it%s: rename it\n",
-			 q->whole ? "" : ", what the module says of it is not understood");
+		if (q->whole)
+			dev_warn(m->dev, "the network's name has ends of lines in it: rename it\n");
+		else
+			dev_warn(m->dev, "what the module says of its network is not understood\n");
 		m->name_told = true;
 	}
 	return q->cut && !q->whole ? 0 : err;
@@ -329,8 +340,10 @@ static unsigned long atw_module_pause(unsigned int n)
 
 static void atw_module_warn_restless(struct atw_module *m)
 {
-	dev_warn(m->dev,
-		 "the module restarts again and again: check its supply; trying again\n");
+	if (!m->warned)
+		dev_warn(m->dev,
+			 "the module restarts again and again: check its supply; trying again\n");
+	m->warned = true;
 }
 
 static void atw_module_bring_up(struct atw_module *m)
@@ -370,8 +383,9 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->up_since = jiffies;
 		m->failures = 0;
 		m->restless = false;
+		m->told = false;
 		if (!m->brief)
-			m->told = false;
+			m->warned = false;
 		atw_calls_refuse(&m->calls, 0);
 		return;
 	}
@@ -448,9 +462,7 @@ static void atw_module_over(struct atw_module *m)
 		return;
 	m->restless = true;
 	m->next_probe += atw_module_pause(m->brief - ATW_MODULE_TRIES - 1);
-	if (!m->told)
-		atw_module_warn_restless(m);
-	m->told = true;
+	atw_module_warn_restless(m);
 }
 
 /* Is it to be brought up (again)? */
@@ -460,7 +472,7 @@ static bool atw_module_is_over(struct atw_module *m)
 
 	if (found && m->brief && time_after(jiffies, m->up_since + atw_timing.steady)) {
 		m->brief = 0;
-		m->told = false;
+		m->warned = false;
 	}
 	if (m->conns.restarted) {
 		/* We have told it to. */

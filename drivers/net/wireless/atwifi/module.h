@@ -90,7 +90,8 @@ struct atw_module {
 	unsigned long		up_since;
 	unsigned int		failures;	/* in a row */
 	unsigned int		brief;		/* in a row: it was up, but not for long */
-	bool			told;
+	bool			told;		/* that it is lost */
+	bool			warned;		/* that it restarts again and again */
 	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;
 

@@ -255,6 +255,7 @@ const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
 /**
  * atw_parse_wifi_end() - read the end of the answer to AT+WJAP?
  * @line: what is behind the status, or a line that follows
+ * @name: this may be a name's, or a piece of one; else it is all of the answer
  * @st: its status is known; out: the rest; not touched if it is something else
  *
  * "...,<name>,<password>,<BSSID>,<security>,<own MAC>,<channel>,<IP>,<gateway>" is read
@@ -265,7 +266,7 @@ const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
  *
  * Return: true if the answer ends here
  */
-bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st)
+bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 {
 	struct atw_wifi_status end = { .status = st->status };
 	const char *stop[6], *field[6];
@@ -280,10 +281,12 @@ bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st)
 		if (!field[i])
 			return false;
 	}
-	if (!atw_parse_mac(field[0], stop[0], bssid) ||
-	    !atw_parse_mac(field[2], stop[2], end.mac))
+	/* Where no name can be taken for them, these may be empty, or of another form. */
+	if (name && !atw_parse_mac(field[0], stop[0], bssid))
 		return false;
-	end.has_mac = true;
+	end.has_mac = name || field[2] != stop[2];
+	if (end.has_mac && !atw_parse_mac(field[2], stop[2], end.mac))
+		return false;
 	/* Without an address it may have no channel and no gateway, either. */
 	if (field[3] != stop[3] &&
 	    (!atw_parse_uint(&field[3], 255, &channel) || field[3] != stop[3]))

@@ -244,7 +244,7 @@ bool atw_parse_pending(const struct atw_parser *p);
 
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st);
-bool atw_parse_wifi_end(const char *line, struct atw_wifi_status *st);
+bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
 bool atw_parse_sta_mac(const char *line, u8 mac[6]);

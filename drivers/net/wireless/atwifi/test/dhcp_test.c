@@ -257,7 +257,11 @@ static void dhcp_broadcast(struct kunit *test)
 {
 	struct atw_lease other = lease;
 
+	other.mask = 0xffffff00;
 	KUNIT_EXPECT_EQ(test, 0xc0a803ffU, atw_dhcp_broadcast(&other));
+	/* What is guessed may be a host's. */
+	other.mask = 0;
+	KUNIT_EXPECT_EQ(test, 0xffffffffU, atw_dhcp_broadcast(&other));
 	other.mask = 0xfffffff0;
 	KUNIT_EXPECT_EQ(test, 0xc0a8038fU, atw_dhcp_broadcast(&other));
 	other.mask = 0xfffffffe;

@@ -25,6 +25,7 @@ static const struct release releases[] = {
 	  &atw_firmware_classic, false, true },
 	{ "release/v2.11.2", "amebad_v6.2C", "release/v4.9.2",
 	  &atw_firmware_classic, true, true },
+	{ "V4.18_P2.1.0", "amebaD", "V4.18_P2.1.0", &atw_firmware_classic, true, true },
 	{ "release/V4.18_P1.0.22", "amebaD-6.2c", "V4.18_P1.0.22",
 	  &atw_firmware_bw20, false, false },
 	/* One that has lost its tongue, and ones that nobody has seen. */

@@ -33,6 +33,7 @@ struct owner {
  * @status: how it says that its link is
  * @name: its network's
  * @rest: what it says of it behind the name
+ * @next: what it says the next time; NULL: the same
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -46,6 +47,7 @@ struct fake {
 	unsigned int		status;
 	const char		*name;
 	const char		*rest;
+	const char		*next;
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -75,6 +77,8 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, READ_ONCE(f->name));
 		fake_say(f, ",secret");
 		fake_say(f, READ_ONCE(f->rest));
+		if (f->next)
+			WRITE_ONCE(f->rest, f->next);
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
@@ -702,9 +706,17 @@ static void module_names_early(struct kunit *test)
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP?"));
 
-	/* Of a form that is not known: it costs a second, and nobody's connection. */
+	/* So long that no name has an end of a line in it: it is all that there is. */
 	WRITE_ONCE(f->name, "");
-	WRITE_ONCE(f->rest, ",,,7c:b9:4c:1d:c6:39,0,,");
+	WRITE_ONCE(f->rest, ",,WPA2 AES,7c:b9:4c:1d:c6:39,0,,");
+	before = f->said_len;
+	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
+	eventually(test, told(f, before, "AT+WJAP?"));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP?"));
+
+	/* Of a form that is not known: it costs a second, and nobody's connection. */
+	WRITE_ONCE(f->rest, ",,,,0,,");
 	before = f->said_len;
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
@@ -717,6 +729,57 @@ static void module_names_early(struct kunit *test)
 	eventually(test, joined(f));
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
 	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
+/*
+ * A byte of the answer was garbled, and what follows it is a stream's: neither does that
+ * lose a byte of it, nor is the module's what its remote says there.
+ */
+static void module_garbled(struct kunit *test)
+{
+	static const char data[] = "x,14:de:39:06:86:e4,x,7c:b9:4c:1d:c6:39,6,6.6.6.6,6.6.6.1";
+	char *text = kunit_kzalloc(test, 512, GFP_KERNEL);
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	unsigned int before;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, stream, server);
+	snprintf(text, 512, "%s\r\nOK\r\n\r\n+EVENT:SocketDown,%u,%zu,%s\r\n",
+		 ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:3g,6,192.0.2.2,192.0.2.1",
+		 stream->c->id, strlen(data), data);
+	f->next = JOINED;
+	WRITE_ONCE(f->rest, text);
+	before = f->said_len;
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") == 2);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 2U, told(f, before, "AT+WJAP?"));
+	KUNIT_EXPECT_EQ(test, f->m.addr, 0xc0000202U);
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+	KUNIT_EXPECT_EQ(test, (unsigned int)strlen(data), stream->got);
+}
+
+/* More lines than a name has room for are not a name's: what was taken for it is lost. */
+static void module_garbled_short(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	unsigned int before;
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, stream, server);
+	f->next = JOINED;
+	WRITE_ONCE(f->rest, "\r\nOK\r\n################################\r\n");
+	before = f->said_len;
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(stream->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	eventually(test, told(f, before, "AT+WJAP?") == 2);
+	eventually(test, joined(f));
 }
 
 /* Another hardware address may be a garbled one: it is to be told twice. */
@@ -793,6 +856,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_names),
 	KUNIT_CASE(module_names_later),
 	KUNIT_CASE(module_names_early),
+	KUNIT_CASE(module_garbled),
+	KUNIT_CASE(module_garbled_short),
 	KUNIT_CASE(module_other_mac),
 	KUNIT_CASE(module_restless),
 	{}

@@ -1104,7 +1104,7 @@ static void parse_wifi(struct kunit *test)
 
 	rest = atw_parse_wifi_begin(joined, &st);
 	KUNIT_ASSERT_NOT_NULL(test, rest);
-	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_end(rest, &st));
+	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_end(rest, true, &st));
 	KUNIT_EXPECT_EQ(test, st.status, 3U);
 	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8038eU);
 	KUNIT_EXPECT_EQ(test, st.gateway, 0xc0a80301U);
@@ -1116,7 +1116,7 @@ static void parse_wifi(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(cut); i++) {
 		rest = atw_parse_wifi_begin(cut[i], &st);
 		KUNIT_ASSERT_NOT_NULL_MSG(test, rest, "'%s'", cut[i]);
-		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_end(rest, &st), "'%s'", cut[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_end(rest, true, &st), "'%s'", cut[i]);
 		KUNIT_EXPECT_FALSE_MSG(test, st.has_mac || st.addr, "'%s'", cut[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
@@ -1155,7 +1155,7 @@ static void parse_wifi_name(struct kunit *test)
 			*at = '\0';
 			memset(&st, 0, sizeof(st));
 			st.status = 3;
-			good = atw_parse_wifi_end(line + 5, &st);
+			good = atw_parse_wifi_end(line + 5, true, &st);
 			KUNIT_EXPECT_EQ_MSG(test, good, !at[2], "%s", line);
 		}
 		KUNIT_EXPECT_EQ(test, st.status, 3U);
@@ -1168,12 +1168,20 @@ static void parse_wifi_name(struct kunit *test)
 
 	/* Not joined, it may have no address, and a name has no more room than before. */
 	st.status = 1;
-	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end(zeros, &st));
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end(zeros, true, &st));
 	KUNIT_EXPECT_EQ(test, st.status, 1U);
 	KUNIT_EXPECT_TRUE(test, st.has_mac);
 	KUNIT_EXPECT_EQ(test, st.addr, 0U);
-	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", &st));
-	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", &st));
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", true, &st));
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", true, &st));
+	/* Where that cannot be a name's it is what the module does not know. */
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", false, &st));
+	KUNIT_EXPECT_TRUE(test, st.has_mac);
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end("x,pw,,,,0,,", false, &st));
+	KUNIT_EXPECT_FALSE(test, st.has_mac);
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9,0,,", false, &st));
+	st.status = 3;
+	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", false, &st));
 }
 
 static void parse_dns(struct kunit *test)

@@ -910,8 +910,7 @@ TEST(listen_interrupted)
 	ASSERT_EQ(0, w.got);
 	ASSERT_EQ(0, listen(w.fd, 1));
 	close(busy);
-	ASSERT_EQ(0, atw_dial(atw_port(w.fd), "echo"));
-	ASSERT_LE(0, atw_accept(w.fd));
+	ASSERT_LE(0, atw_client(w.fd, atw_port(w.fd), "echo"));
 }
 
 TEST(listen_without_bind)
@@ -924,8 +923,7 @@ TEST(listen_without_bind)
 		ret = listen(fd, 1);
 	} while (ret && errno == EADDRINUSE && --tries);
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(0, atw_dial(atw_port(fd), "echo"));
-	ASSERT_LE(0, atw_accept(fd));
+	ASSERT_LE(0, atw_client(fd, atw_port(fd), "echo"));
 }
 
 TEST(dgram_cannot_listen)
