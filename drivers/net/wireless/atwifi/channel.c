@@ -576,6 +576,8 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	WRITE_ONCE(ch->parser.expect_final, true);
 	WRITE_ONCE(ch->parser.expect_soon, cmd->timeout <= atw_timing.soon);
 
+	if (cmd->begin)
+		cmd->begin(cmd);
 	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 	err = atw_channel_once(ch, cmd);
 

@@ -68,7 +68,8 @@ struct atw_transport {
  * @row: called in receive context, under atw_channel.lock, with each line that
  *	may be one of the answer; returns true if it knows the line, as a whole: one
  *	of no known form that it does not know is damage
- * @priv: for @row
+ * @begin: called in the thread before it is written, each time that it is; or NULL
+ * @priv: for @row and @begin
  * @lost: set by others when what the command is about is gone: its answer comes
  *	soon then, or never; or NULL
  * @mark: its name, if nothing but the module's complaint about that ends it; NULL
@@ -91,6 +92,7 @@ struct atw_cmd {
 	long			patience;
 	bool			(*row)(struct atw_cmd *cmd, const char *text,
 				       size_t len);
+	void			(*begin)(struct atw_cmd *cmd);
 	void			*priv;
 	const bool		*lost;
 	const char		*mark;

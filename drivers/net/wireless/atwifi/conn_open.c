@@ -129,11 +129,31 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	return err;
 }
 
+/**
+ * struct atw_try - a connect in the module
+ * @cs: the connections
+ * @since: when it was asked for last, see atw_conns_now(): the time in which it was busy, or
+ *	something else was asked, is not the remote's silence
+ */
+struct atw_try {
+	const struct atw_conns	*cs;
+	u64			since;
+};
+
+static void atw_conns_connect_begins(struct atw_cmd *cmd)
+{
+	struct atw_try *t = cmd->priv;
+
+	t->since = atw_conns_now(t->cs);
+}
+
 static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
-			     struct atw_cmd *cmd)
+			     struct atw_cmd *cmd, struct atw_try *t)
 {
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->timeout = atw_timing.connect;
+	cmd->begin = atw_conns_connect_begins;
+	cmd->priv = t;
 	atw_line_start(&cmd->line, "AT+SOCKET=");
 	atw_line_uint(&cmd->line, c->type);
 	if (!atw_conn_is_server(c))
@@ -267,9 +287,9 @@ static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
  */
 void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
+	struct atw_try t = { .cs = cs, .since = atw_conns_now(cs) };
 	bool soon, late = false;
 	struct atw_cmd cmd;
-	u64 start;
 	int err;
 
 	spin_lock(&cs->lock);
@@ -299,19 +319,17 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 
 	memset(&cmd, 0, sizeof(cmd));
 	err = atw_conns_check_ca(cs, c);
-	/* The time in which something else was asked is not the remote's silence. */
-	start = atw_conns_now(cs);
 	if (!err)
-		err = atw_conns_connect(cs, c, &cmd);
+		err = atw_conns_connect(cs, c, &cmd, &t);
 	else if (err == -EKEYREJECTED)
 		goto done;
 	/* The line was sound when it was written. */
 	if (atw_conns_line_refused(err, &cmd))
-		err = atw_conns_connect(cs, c, &cmd);
+		err = atw_conns_connect(cs, c, &cmd, &t);
 	/* Firmware from before the parameter was added says so each time. */
 	if (atw_conns_conid_refused(cs, err, &cmd)) {
 		cs->learned.no_conid = true;
-		err = atw_conns_connect(cs, c, &cmd);
+		err = atw_conns_connect(cs, c, &cmd, &t);
 		if (err)
 			cs->learned.no_conid = false;
 	}
@@ -335,7 +353,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (err == -EREMOTEIO) {
 		err = cmd.code == ATW_ERR_SOCKET_BIND ? atw_conns_bind_errno(cs, c) :
 							atw_error_to_errno(cmd.code);
-		late = atw_conns_now(cs) - start >
+		late = atw_conns_now(cs) - t.since >
 		       jiffies_to_nsecs(atw_timing.connect_late);
 		if (late && cmd.code == ATW_ERR_SOCKET_CONNECT)
 			err = -ETIMEDOUT;

@@ -2183,6 +2183,26 @@ static void conn_refused_after_ca(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* Nor does that it was busy, however long. */
+static void conn_refused_after_busy(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->conns.clock = fake_clock;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	f->mishears = "AT+SOCKET=";
+	f->complaint = "\r\n[Busy]Cmd running\r\n";
+	f->complaint_ms = 5000;
+	f->nmishears = 1;
+	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0U, f->nmishears);
+	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
+	close_all(test, 1);
+}
+
 static struct owner *fake_open_as(struct kunit *test, unsigned int i, u8 share)
 {
 	const struct atw_conn_spec spec = {
@@ -3028,6 +3048,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
+	KUNIT_CASE(conn_refused_after_busy),
 	KUNIT_CASE(conn_silent),
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
