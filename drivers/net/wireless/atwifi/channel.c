@@ -569,7 +569,6 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	WRITE_ONCE(ch->final, ATW_EV_NONE);
 	WRITE_ONCE(ch->prompt, false);
 	WRITE_ONCE(ch->banner, false);
-	WRITE_ONCE(ch->parser.name, false);
 	ch->cmd = cmd;
 	spin_unlock(&ch->lock);
 	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);

@@ -202,7 +202,7 @@ static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 		return 0;
 	if (atw_genl_put_text(skb, ATWIFI_A_DEV_FIRMWARE, m->firmware) ||
 	    atw_genl_put_text(skb, ATWIFI_A_DEV_AT_VERSION, m->at_version) ||
-	    nla_put_u32(skb, ATWIFI_A_DEV_PROFILE, READ_ONCE(m->fw)->profile) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_PROFILE, READ_ONCE(m->conns.fw)->profile) ||
 	    (baud && nla_put_u32(skb, ATWIFI_A_DEV_BAUD, baud)) ||
 	    (!is_zero_ether_addr(m->mac) &&
 	     nla_put(skb, ATWIFI_A_DEV_MAC, ETH_ALEN, m->mac)))

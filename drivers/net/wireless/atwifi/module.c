@@ -95,7 +95,6 @@ static int atw_module_identify(struct atw_module *m)
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	fw = atw_firmware_find(m->at_version, m->firmware);
-	WRITE_ONCE(m->fw, fw);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
 	m->conns.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
@@ -652,7 +651,6 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 	m->restart = true;
 	m->next_probe = jiffies;
 	m->next_link = jiffies;
-	m->fw = &atw_firmware_unknown;
 	atw_conns_init(&m->conns, &m->ch);
 	m->conns.broken = atw_module_broken;
 	atw_calls_init(&m->calls);

@@ -67,7 +67,6 @@ struct atw_module {
 	unsigned long		asked;
 
 	enum atw_module_state	state;
-	const struct atw_firmware *fw;
 	u32			addr;
 	u32			gateway;
 	u32			mask;		/* 0: not known */

@@ -70,8 +70,8 @@ int atw_query_join(struct atw_module *m, void *arg)
 	int err;
 
 	atw_line_start(&cmd.line, "AT+WJAP=");
-	atw_line_str(&cmd.line, m->fw, q->ssid);
-	atw_line_str(&cmd.line, m->fw, q->password);
+	atw_line_str(&cmd.line, m->conns.fw, q->ssid);
+	atw_line_str(&cmd.line, m->conns.fw, q->password);
 	/* Before anything is changed. */
 	if (cmd.line.err) {
 		q->query.why = "the firmware cannot be told this name or password as it is";

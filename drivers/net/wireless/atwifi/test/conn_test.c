@@ -2162,19 +2162,20 @@ static void conn_refused_soon(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* That it took long to look for a certificate says nothing of the remote. */
-static void conn_refused_after_ca(struct kunit *test)
+/* A remote refuses at once, after something else has taken the module's time. */
+static void expect_refused_after(struct kunit *test, enum atw_sock_type type,
+				 const char *command, const char *answer)
 {
 	struct fake *f = test->priv;
 	struct owner *o;
 
 	f->conns.clock = fake_clock;
 	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
-	f->mishears = "AT+SSLCRET=";
-	f->complaint = "\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n";
+	f->mishears = command;
+	f->complaint = answer;
 	f->complaint_ms = 5000;
 	f->nmishears = 1;
-	o = fake_open(test, 0, ATW_TYPE_SSL_CLIENT);
+	o = fake_open(test, 0, type);
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0U, f->nmishears);
@@ -2183,24 +2184,18 @@ static void conn_refused_after_ca(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* That it took long to look for a certificate says nothing of the remote. */
+static void conn_refused_after_ca(struct kunit *test)
+{
+	expect_refused_after(test, ATW_TYPE_SSL_CLIENT, "AT+SSLCRET=",
+			     "\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n");
+}
+
 /* Nor does that it was busy, however long. */
 static void conn_refused_after_busy(struct kunit *test)
 {
-	struct fake *f = test->priv;
-	struct owner *o;
-
-	f->conns.clock = fake_clock;
-	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
-	f->mishears = "AT+SOCKET=";
-	f->complaint = "\r\n[Busy]Cmd running\r\n";
-	f->complaint_ms = 5000;
-	f->nmishears = 1;
-	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	KUNIT_EXPECT_EQ(test, 0U, f->nmishears);
-	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
-	close_all(test, 1);
+	expect_refused_after(test, ATW_TYPE_TCP_CLIENT, "AT+SOCKET=",
+			     "\r\n[Busy]Cmd running\r\n");
 }
 
 static struct owner *fake_open_as(struct kunit *test, unsigned int i, u8 share)

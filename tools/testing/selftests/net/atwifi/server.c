@@ -809,6 +809,19 @@ TEST(port_taken)
 	ASSERT_EQ(0, close(fd));
 }
 
+/* The module connects, and does nothing else until that ends. Returns the socket. */
+static int keep_busy(struct __test_metadata *_metadata)
+{
+	int fd;
+
+	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_hold(HOLD_LONG));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
+	return fd;
+}
+
 /*
  * A socket that must not block does not wait for a module that is busy, and can be used
  * as if it served: what cannot be done is told later.
@@ -820,11 +833,7 @@ TEST(listen_nonblocking)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
-	busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
-	ASSERT_LE(0, busy);
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
+	busy = keep_busy(_metadata);
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_bind(fd, 0));
@@ -881,11 +890,7 @@ TEST(listen_interrupted)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
-	busy = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
-	ASSERT_LE(0, busy);
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(busy));
+	busy = keep_busy(_metadata);
 	w.fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, w.fd);
 
