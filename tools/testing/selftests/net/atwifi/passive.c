@@ -40,11 +40,7 @@ FIXTURE(passive)
 
 FIXTURE_SETUP(passive)
 {
-	ASSERT_TRUE(atw_settled());
-	/* What is deleted may count for a while. */
-	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
-	}
+	ASSERT_TRUE(atw_emptied());
 	ASSERT_EQ(0, set_mode("passive\n"));
 	self->seen = atw_stat(ATW_DEVICE, "passive");
 }

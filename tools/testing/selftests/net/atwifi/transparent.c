@@ -92,11 +92,7 @@ FIXTURE(alone)
 
 FIXTURE_SETUP(alone)
 {
-	ASSERT_TRUE(atw_settled());
-	/* What is deleted may count for a while. */
-	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
-	}
+	ASSERT_TRUE(atw_emptied());
 }
 
 FIXTURE_TEARDOWN(alone)
@@ -111,11 +107,7 @@ FIXTURE(transparent)
 
 FIXTURE_SETUP(transparent)
 {
-	ASSERT_TRUE(atw_settled());
-	/* What is deleted may count for a while. */
-	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
-	}
+	ASSERT_TRUE(atw_emptied());
 	self->seen = entries();
 	self->fd = atw_peer("echo");
 	ASSERT_LE(0, self->fd);

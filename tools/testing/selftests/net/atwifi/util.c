@@ -275,6 +275,7 @@ int atw_peer(const char *fmt, ...)
 	if (!ret)
 		return fd;
 	err = errno;
+	fprintf(stderr, "# peer: %s\n", atw_errno_name(err));
 	close(fd);
 	errno = err;
 	return -1;
@@ -591,6 +592,17 @@ bool atw_sleeps(pid_t tid)
 bool atw_settled(void)
 {
 	return atw_listed_becomes(0, LONG_MS) && atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
+}
+
+/*
+ * Nor is anything left in the module: what is deleted may count for a while, and may have
+ * it started over, long after its socket was closed.
+ */
+bool atw_emptied(void)
+{
+	if (!atw_listed_becomes(0, LONG_MS) || (atw_has_sim() && !atw_sim_has(0, LONG_MS)))
+		return false;
+	return atw_settled();
 }
 
 /* Room for all that a peer sends while the program has no processor to read it. */

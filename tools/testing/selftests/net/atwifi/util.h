@@ -94,6 +94,7 @@ bool atw_state_becomes(const char *device, const char *state, int ms);
 
 bool atw_sleeps(pid_t tid);
 bool atw_settled(void);
+bool atw_emptied(void);
 int atw_room(int fd);
 bool atw_reset_module(const char *device);
 int atw_hold(int ms);
