@@ -23,7 +23,8 @@
  * @size: bytes of arguments and results that @fn is to be given
  * @fn: the work: runs in the channel's thread, may run commands with
  *	atw_module_exec() and sleep as long as those do; its result, 0 or -errno,
- *	is the call's. @arg is the call's own: pointers to the caller's stack
+ *	is the call's, but for -EINPROGRESS: it is called again then, after others
+ *	had their turn. @arg is the call's own: pointers to the caller's stack
  *	do not belong there
  *
  * Context: may sleep for memory.
@@ -150,6 +151,21 @@ static void atw_call_end(struct atw_call *call, int err)
 	atw_call_put(call);
 }
 
+/* One that was begun waits for another turn. Returns the error of one that may not. */
+static int atw_calls_again(struct atw_calls *q, struct atw_call *call)
+{
+	int err;
+
+	spin_lock_bh(&q->lock);
+	err = q->refuse;
+	if (!err) {
+		list_add_tail(&call->node, &q->list);
+		q->n++;
+	}
+	spin_unlock_bh(&q->lock);
+	return err;
+}
+
 /**
  * atw_calls_run() - do the next call, if there is one
  * @q: the queue
@@ -176,6 +192,11 @@ bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle)
 	if (!next)
 		return false;
 	err = next->fn(m, next->arg);
+	if (err == -EINPROGRESS) {
+		err = atw_calls_again(q, next);
+		if (!err)
+			return true;
+	}
 	if (err == -ENODEV)
 		err = READ_ONCE(q->refuse) ?: err;
 	atw_call_end(next, err);

@@ -195,6 +195,12 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 	}
 }
 
+/* Has a payload begun that is not over? */
+static bool atw_channel_in_payload(const struct atw_channel *ch)
+{
+	return ch->parser.state == ATW_PS_PAYLOAD || ch->parser.state == ATW_PS_CLOSE;
+}
+
 /* Bytes for the parser, up to the prompt of a raw command. Returns how many. */
 static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t len)
 {
@@ -210,6 +216,8 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 	} while (!ch->is_raw && (used < len || ev.type != ATW_EV_NONE));
 	if (ch->parser.state == ATW_PS_TEAR)
 		atw_channel_kick(ch);
+	if (atw_channel_in_payload(ch) && ch->ops->stalled)
+		schedule_delayed_work(&ch->stall, atw_timing.payload_silence + 1);
 	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
 		/* The prompt came within another print: what is whose? */
 		atw_parser_init(&ch->parser);
@@ -303,17 +311,6 @@ bool atw_channel_silent(const struct atw_channel *ch, long silence)
 	return time_after_eq(jiffies, READ_ONCE(ch->rx_last) + silence);
 }
 
-/* Is the module silent in the middle of a payload? */
-static bool atw_channel_broke_off(const struct atw_channel *ch, long silence)
-{
-	switch (READ_ONCE(ch->parser.state)) {
-	case ATW_PS_PAYLOAD:
-	case ATW_PS_CLOSE:
-		return atw_channel_silent(ch, silence);
-	default:
-		return false;
-	}
-}
 
 /**
  * atw_channel_unstick() - the module does not answer
@@ -328,7 +325,7 @@ static bool atw_channel_broke_off(const struct atw_channel *ch, long silence)
 void atw_channel_unstick(struct atw_channel *ch)
 {
 	mutex_lock(&ch->rx_lock);
-	if (atw_channel_broke_off(ch, ATW_ANSWER_SILENCE))
+	if (atw_channel_in_payload(ch) && atw_channel_silent(ch, ATW_ANSWER_SILENCE))
 		atw_channel_lost(ch);
 	mutex_unlock(&ch->rx_lock);
 }
@@ -353,17 +350,23 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 	mutex_unlock(&ch->rx_lock);
 }
 
-/**
- * atw_channel_stalled() - did the module stop in the middle of a payload?
- * @ch: the channel
- *
- * A module that resets there says so within the payload, where nobody hears it.
- *
- * Context: any.
+/*
+ * A payload that does not go on for a while: a module that resets there says so within the
+ * payload, where nobody hears it.
  */
-bool atw_channel_stalled(const struct atw_channel *ch)
+static void atw_channel_stall(struct work_struct *work)
 {
-	return atw_channel_broke_off(ch, atw_timing.payload_silence);
+	struct atw_channel *ch = container_of(work, struct atw_channel, stall.work);
+
+	mutex_lock(&ch->rx_lock);
+	if (ch->dead || !atw_channel_in_payload(ch))
+		goto out;
+	if (atw_channel_silent(ch, atw_timing.payload_silence))
+		ch->ops->stalled(ch->ctx);
+	else
+		schedule_delayed_work(&ch->stall, atw_timing.payload_silence + 1);
+out:
+	mutex_unlock(&ch->rx_lock);
 }
 
 /**
@@ -970,6 +973,7 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 	mutex_init(&ch->rx_lock);
 	spin_lock_init(&ch->lock);
 	atw_parser_init(&ch->parser);
+	INIT_DELAYED_WORK(&ch->stall, atw_channel_stall);
 	ch->rx_last = jiffies;
 	ch->stored_since = jiffies;
 
@@ -1012,6 +1016,7 @@ static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
 void atw_channel_stop(struct atw_channel *ch)
 {
 	atw_channel_set_dead(ch, true);
+	cancel_delayed_work_sync(&ch->stall);
 	kthread_stop(ch->thread);
 }
 
@@ -1037,6 +1042,7 @@ void atw_channel_halt(struct atw_channel *ch)
 void atw_channel_pause(struct atw_channel *ch)
 {
 	atw_channel_set_dead(ch, true);
+	cancel_delayed_work_sync(&ch->stall);
 	kthread_park(ch->thread);
 }
 

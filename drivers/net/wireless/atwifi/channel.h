@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "format.h"
 #include "parse.h"
@@ -122,6 +123,7 @@ struct atw_cmd {
  *	run commands
  * @payload: a payload of @len bytes for @id begins: its place, or NULL;
  *	atw_channel.answer tells whether it answers AT+SOCKETREAD
+ * @stalled: a payload has begun and does not go on; as @event. May be NULL
  * @last: the thread ends or is about to pause; it may still write by
  *	atw_channel_farewell()
  * @raw: bytes after the prompt of a raw command, until the user says that they are
@@ -132,6 +134,7 @@ struct atw_channel_ops {
 	long (*next_work)(void *ctx);
 	void (*event)(void *ctx, const struct atw_event *ev);
 	u8 *(*payload)(void *ctx, u32 id, u32 len);
+	void (*stalled)(void *ctx);
 	void (*last)(void *ctx);
 	void (*raw)(void *ctx, const u8 *buf, size_t len);
 };
@@ -166,6 +169,7 @@ struct atw_channel {
 	u8				data[ATW_DATA_MAX];
 	bool				answer;		/* see @payload */
 	bool				is_raw;
+	struct delayed_work		stall;
 	unsigned long			rx_last;
 	u64				rx_bytes;
 
@@ -214,7 +218,6 @@ int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
 bool atw_channel_silent(const struct atw_channel *ch, long silence);
-bool atw_channel_stalled(const struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);
 

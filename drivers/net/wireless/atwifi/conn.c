@@ -101,7 +101,7 @@ void atw_conn_kick(struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	if (c->conns)
-		atw_channel_kick(c->conns->ch);
+		atw_sched_set(c->conns->sched, ATW_DO_CONNS);
 }
 
 /* What may not be its remote's alone is nobody's. */
@@ -163,6 +163,7 @@ void atw_conn_set_state(struct atw_conn *c, enum atw_conn_state state)
 
 	/* Some look without the lock. */
 	WRITE_ONCE(c->state, state);
+	atw_conn_kick(c);
 }
 
 /*
@@ -322,8 +323,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
 	spin_lock(&c->lock);
 	c->close_by = jiffies + linger;
 	c->wish = max(c->wish, ATW_WISH_DRAIN);
-	if (c->conns)
-		atw_channel_kick(c->conns->ch);
+	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 }
 
@@ -579,9 +579,8 @@ void atw_conns_damage(struct atw_conns *cs)
 	cs->damaged++;
 	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
 	/* A word about an end may have been lost as well. */
-	WRITE_ONCE(cs->reconcile, true);
-	WRITE_ONCE(cs->need_sync, true);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+	atw_sched_set(cs->sched, ATW_DO_SYNC);
 }
 
 /**
@@ -619,12 +618,15 @@ void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
  * atw_conns_init() - an empty table
  * @cs: zeroed memory
  * @ch: the channel
+ * @sched: what is to be done by its thread
  */
-void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
+void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sched *sched)
 {
 	spin_lock_init(&cs->lock);
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
+	cs->sched = sched;
+	cs->compared = jiffies - HZ;
 	cs->clock = ktime_get;
 	cs->fw = &atw_firmware_unknown;
 	cs->next_id = ATW_ID_MIN;
@@ -632,7 +634,6 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch)
 	cs->open_after = jiffies;
 	cs->deleted = jiffies - atw_timing.delete_linger;
 	cs->mode_since = jiffies - atw_timing.mode_settle;
-	cs->next_look = jiffies;
 	cs->send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
 }

@@ -323,7 +323,6 @@ struct atw_proved {
  * @share: what each user has had of the module
  * @sent: what the user who has sent last had sent before
  * @silence: remotes that did not answer
- * @look: there are seeds of which more is to be known
  * @may_not_serve: it may be firmware that has no servers
  * @deleting: the id that is being deleted at this moment, 0: none
  * @query: counts the queries of the module's table; what it says is newer than
@@ -333,12 +332,10 @@ struct atw_proved {
  * @past: numbers of seeds that are gone, of which the module may yet speak
  * @strange: ids that the module has and nobody here knows, seen once
  * @want_passive: the receive mode that was asked for; @mode_since when
- * @ask_link: what becomes of a connection depends on whether there is a network
  * @spoiled: a remote may have got what was not for it: the module is to restart
  *	before it can end that connection in order
  * @boot: what it has said of a start, and @boot_at when; set by the receive path
  * @boot_asked: the same, of the question that is to tell; the thread's alone
- * @rebooted: it has started again: it is to be brought up
  * @tt: transparent mode, see there
  * @broken: constant; tells of an open connection that ends with an error, with
  *	its lock held; may be NULL
@@ -360,6 +357,7 @@ struct atw_conns {
 	struct atw_silence	silence[ATW_SILENCES];
 	unsigned int		next_silence;
 	struct atw_channel	*ch;
+	struct atw_sched	*sched;
 	enum atwifi_prefer	prefer;		/* read without a lock: a hint */
 	const struct atw_firmware *fw;
 	struct atw_learned	learned;
@@ -369,9 +367,6 @@ struct atw_conns {
 	bool			(*starved)(struct atw_conns *cs);
 	bool			link_up;
 	bool			gone;		/* under lock: no new ones */
-	bool			reconcile;	/* ask AT+SOCKET? */
-	bool			reconciled;	/* the last work was that */
-	bool			need_reset;	/* the module must be recovered */
 	u32			orphan_id;	/* got bytes for an id unknown */
 	u32			chunk;		/* bytes of one AT+SOCKETSEND */
 	u32			chunk_max;
@@ -382,9 +377,6 @@ struct atw_conns {
 	unsigned long		open_after;	/* the module is out of them */
 	unsigned long		deleted;	/* when the last one was */
 	unsigned int		undeleted;	/* tried in vain since then */
-	unsigned long		next_look;	/* work without a kick */
-	bool			need_sync;	/* an answer stayed away */
-	bool			need_recvcfg;	/* it is in passive mode */
 	bool			active;		/* it was told not to be */
 	bool			want_passive;
 	unsigned long		mode_since;
@@ -397,7 +389,6 @@ struct atw_conns {
 	unsigned int		fresh_run;
 	u32			foreign[16];	/* ids in the module, not ours */
 	unsigned int		nforeign;
-	bool			look;
 	bool			may_not_serve;
 	u32			deleting;
 	unsigned int		query;
@@ -409,15 +400,10 @@ struct atw_conns {
 	unsigned int		next_past;
 	u32			strange[16];
 	unsigned int		nstrange;
-	unsigned long		strange_at;	/* when to look at them again */
-	bool			restarted;	/* it was told to */
-	bool			ask_link;
-	bool			compare;	/* what was said, with its table */
-	unsigned long		next_compare;
+	unsigned long		compared;	/* what was said, with its table */
 	enum atw_boot		boot;
 	unsigned long		boot_at;
 	enum atw_boot		boot_asked;
-	bool			rebooted;
 	bool			spoiled;
 	unsigned int		baud;		/* 0: not known */
 	struct atw_tt		tt;
@@ -450,7 +436,7 @@ bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
-void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch);
+void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sched *sched);
 int atw_conns_for_each(struct atw_conns *cs,
 		       int (*fn)(const struct atw_conn_info *info, void *arg),
 		       void *arg);
@@ -482,8 +468,14 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 int atw_conns_purge(struct atw_conns *cs);
 
 /* conn_work.c */
-bool atw_conns_work(struct atw_conns *cs);
-long atw_conns_next_work(struct atw_conns *cs);
+bool atw_conns_do_stale(struct atw_conns *cs);
+bool atw_conns_do_recv_mode(struct atw_conns *cs);
+bool atw_conns_do_accepted(struct atw_conns *cs);
+bool atw_conns_do_boot(struct atw_conns *cs);
+bool atw_conns_do_compare(struct atw_conns *cs);
+bool atw_conns_do_strange(struct atw_conns *cs);
+bool atw_conns_do_reconcile(struct atw_conns *cs);
+bool atw_conns_do_next(struct atw_conns *cs);
 
 /* doubt.c */
 void atw_conns_end_doubtful(struct atw_conns *cs);

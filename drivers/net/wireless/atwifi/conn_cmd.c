@@ -24,10 +24,10 @@ void atw_conns_command_failed(struct atw_conns *cs, int err)
 	if (err == -ETIMEDOUT || err == -EPROTO)
 		atw_conns_end_doubtful(cs);
 	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
-		cs->need_sync = true;
+		atw_sched_set(cs->sched, ATW_DO_SYNC);
 	else if (err && err != -EREMOTEIO && err != -EOPNOTSUPP &&
 		 err != -ENODEV && err != -ENOMEM)
-		cs->need_reset = true;
+		atw_sched_set(cs->sched, ATW_DO_RESET);
 }
 
 /**
@@ -57,14 +57,14 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	}
 	if (err == -EOPNOTSUPP || ++cs->undeleted > ATW_UNDELETED_MAX) {
 		cs->undeleted = 0;
-		cs->need_reset = true;
+		atw_sched_set(cs->sched, ATW_DO_RESET);
 	}
 	/*
 	 * It knows nothing of the id, which is what was wanted; or a digit was lost
 	 * on the way. In its table the id is a stranger's then.
 	 */
 	if (err == -EREMOTEIO) {
-		WRITE_ONCE(cs->reconcile, true);
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		return 0;
 	}
 	/* There is no module that cannot delete: it is not in its senses. */

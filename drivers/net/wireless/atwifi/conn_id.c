@@ -231,9 +231,9 @@ void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
 		if (cs->foreign[i] == id)
 			break;
 	if (i == ARRAY_SIZE(cs->foreign))
-		cs->reconcile = true;	/* it is found again then */
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);	/* it is found again then */
 	else if (i == cs->nforeign)
 		cs->foreign[cs->nforeign++] = id;
 	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_STALE);
 }

@@ -128,5 +128,5 @@ void atw_conns_set_link(struct atw_conns *cs, bool up)
 	spin_unlock(&cs->lock);
 	if (!up)
 		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_CONNS);
 }

@@ -60,7 +60,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 	atw_conns_link(cs, c);
 	atw_conns_recall_silence(cs, c);
 	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_CONNS);
 	return c;
 }
 

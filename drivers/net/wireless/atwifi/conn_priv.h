@@ -14,6 +14,8 @@
  *	doubt				payloads that may be something else
  *	conn				a connection, and the table of them
  *	conn_id, share			numbers, users
+ *
+ * The jobs of conn_work, and when each is done, are in sched.h.
  */
 #ifndef _ATWIFI_CONN_PRIV_H
 #define _ATWIFI_CONN_PRIV_H
@@ -22,6 +24,7 @@
 
 #include "conn.h"
 #include "firmware.h"
+#include "sched.h"
 
 /* Connections that wait to be accepted: more than a module can have. */
 #define ATW_BACKLOG_MAX		16U
@@ -128,6 +131,13 @@ static inline bool atw_conn_wanted(const struct atw_conn *c)
 	return c->owner || c->waits;
 }
 
+/* Does it go at @close_by, if what it has queued is not sent before? */
+static inline bool atw_conn_expires(const struct atw_conn *c)
+{
+	return c->wish == ATW_WISH_DRAIN && c->tx_queued &&
+	       (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c));
+}
+
 /*
  * Nobody wants it any more, and nothing is left to be sent: it is to be deleted. What
  * an open stream has queued is not dropped by a clock: each send is a success or the
@@ -139,8 +149,7 @@ static inline bool atw_conn_finished(const struct atw_conn *c)
 		return false;
 	if (c->wish == ATW_WISH_GO || !c->tx_queued)
 		return true;
-	return (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c)) &&
-	       time_after(jiffies, c->close_by);
+	return atw_conn_expires(c) && time_after(jiffies, c->close_by);
 }
 
 /* Is nothing on its way, in either direction? */
@@ -247,7 +256,6 @@ void atw_conns_forget_silence(struct atw_conns *cs);
 /* transparent.c */
 bool atw_tt_is_alone(struct atw_conns *cs);
 bool atw_tt_is_fit(struct atw_conns *cs);
-void atw_tt_remote_end(struct atw_conns *cs);
 void atw_tt_drop(struct atw_conns *cs);
 int atw_tt_do_enter(struct atw_conns *cs);
 

@@ -81,7 +81,6 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		if (wanted && atw_conn_is_stream(c)) {
 			cs->overflows++;
 			atw_conn_end(c, -ECONNRESET, 0);
-			atw_channel_kick(cs->ch);
 		}
 		spin_unlock(&c->lock);
 		atw_conn_put(c);
@@ -121,7 +120,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	atw_conn_disturb(cs, c);
 	if (!READ_ONCE(cs->want_passive)) {
 		cs->passive++;
-		WRITE_ONCE(cs->need_recvcfg, true);
+		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
 	}
 	/* In active mode it says so only when a comma was lost, or when it has
 	 * forgotten the mode: what it dropped since then is not known.
@@ -315,7 +314,7 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 		atw_conn_end(c, -ECONNRESET, 0);
 		return;
 	}
-	WRITE_ONCE(cs->reconcile, true);
+	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 }
 
 /**
@@ -369,7 +368,6 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
 	atw_conn_put(c);
-	atw_channel_kick(cs->ch);
 }
 
 /**
@@ -384,8 +382,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 void atw_conns_explain(struct atw_conns *cs)
 {
 	cs->unexplained++;
-	WRITE_ONCE(cs->compare, true);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_COMPARE);
 }
 
 /**
@@ -403,7 +400,7 @@ void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
 {
 	WRITE_ONCE(cs->boot_at, jiffies);
 	WRITE_ONCE(cs->boot, max(READ_ONCE(cs->boot), boot));
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_BOOT);
 }
 
 /**
@@ -539,5 +536,5 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	atw_conn_put(c);
 	if (flood)
 		atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
-	atw_channel_kick(cs->ch);
+	atw_sched_set(cs->sched, ATW_DO_CONNS);
 }

@@ -113,7 +113,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 	}
 	if (!skb_queue_empty(&c->unsure))
 		/* It came while the module was being asked. */
-		WRITE_ONCE(cs->reconcile, true);
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	else if (c->remote_closed)
 		atw_conn_remote_end(cs, c);
 }
@@ -192,8 +192,9 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	memcpy(cs->strange, strange, n * sizeof(strange[0]));
 	cs->nstrange = n;
-	cs->strange_at = jiffies + atw_timing.strange;
 	spin_unlock(&cs->lock);
+	if (n)
+		atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + atw_timing.strange);
 }
 
 /**
@@ -244,8 +245,8 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			cs->boot_asked = ATW_BOOT_NO;
 		return;
 	}
-	cs->rebooted |= !rows->n && (cs->boot_asked == ATW_BOOT_SAID ||
-				     (cs->boot_asked && had));
+	if (!rows->n && (cs->boot_asked == ATW_BOOT_SAID || (cs->boot_asked && had)))
+		atw_sched_set(cs->sched, ATW_DO_RESTARTED);
 	cs->boot_asked = ATW_BOOT_NO;
 	atw_conns_find_strangers(cs);
 }

@@ -10,16 +10,33 @@
 #define ATW_OPEN_PATIENCE	(HZ / 2)
 /* A banner is over after so long. */
 #define ATW_BANNER_TIME		HZ
-
-/* Is there something about a start of the module that is to be looked into now? */
-static bool atw_conns_boot_is_due(const struct atw_conns *cs)
-{
-	return READ_ONCE(cs->boot) &&
-	       time_after_eq(jiffies, READ_ONCE(cs->boot_at) + ATW_BANNER_TIME);
-}
+/* What a module says may have all of it compared, but not more often. */
+#define ATW_COMPARE_PAUSE	HZ
 
 enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
 		ATW_TASK_SEND, ATW_TASK_RENEW, ATW_TASK_OPEN };
+
+/**
+ * struct atw_pick - what to do next for connections
+ * @task: what
+ * @crowd: who else there is, where it is a send
+ * @at: when to look again, if it is nothing, in jiffies
+ * @later: that is known
+ */
+struct atw_pick {
+	enum atw_task		task;
+	enum atw_crowd		crowd;
+	unsigned long		at;
+	bool			later;
+};
+
+/* Nothing can be done for something before. */
+static void atw_pick_later(struct atw_pick *pick, unsigned long at)
+{
+	if (!pick->later || time_before(at, pick->at))
+		pick->at = at;
+	pick->later = true;
+}
 
 /**
  * struct atw_sends - connections that have something to send
@@ -110,21 +127,26 @@ static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 }
 
 /* May it connect now? */
-static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool sends)
+static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool sends,
+			       struct atw_pick *pick)
 {
-	unsigned long look;
 	u64 hold;
 
-	if (!cs->link_up || time_before(jiffies, cs->open_after) ||
-	    (sends && time_before(jiffies, cs->next_open)))
+	/* That it is up is told. */
+	if (!cs->link_up)
 		return false;
+	if (time_before(jiffies, cs->open_after)) {
+		atw_pick_later(pick, cs->open_after);
+		return false;
+	}
+	if (sends && time_before(jiffies, cs->next_open)) {
+		atw_pick_later(pick, cs->next_open);
+		return false;
+	}
 	hold = atw_conns_hold_open(cs, c);
-	if (!hold)
-		return true;
-	look = jiffies + nsecs_to_jiffies(hold) + 1;
-	if (time_before(look, cs->next_look))
-		cs->next_look = look;
-	return false;
+	if (hold)
+		atw_pick_later(pick, jiffies + nsecs_to_jiffies(hold) + 1);
+	return !hold;
 }
 
 /*
@@ -133,15 +155,12 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
  * patience when there is; then sends, those of the user who has had the least. Returns
  * with a reference.
  */
-static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
-				       enum atw_task *task, enum atw_crowd *crowd)
+static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pick)
 {
 	struct atw_conn *c, *best = NULL, *fetch = NULL, *open = NULL;
 	struct atw_sends sends = { 0 };
 
-	*task = ATW_TASK_NONE;
 	spin_lock(&cs->lock);
-	cs->next_look = jiffies + HZ;
 	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
 	if (time_after(jiffies, cs->send_after))
 		cs->send_after = jiffies;
@@ -162,6 +181,8 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			atw_conn_end(c, -ECONNABORTED, 0);
 			atw_conn_set_state(c, ATW_CONN_DEAD);
 		}
+		if (atw_conn_expires(c))
+			atw_pick_later(pick, c->close_by + 1);
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;
 		if (c->state == ATW_CONN_OPEN && atw_conn_is_stream(c)) {
@@ -172,15 +193,14 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 		}
 		if (c->state == ATW_CONN_DEAD) {
 			best = c;
-			*task = ATW_TASK_REAP;
+			pick->task = ATW_TASK_REAP;
 		} else if (c->paused && (c->state == ATW_CONN_CLOSING ||
 					 c->state == ATW_CONN_WAITING)) {
-			if (time_before(c->not_before, cs->next_look))
-				cs->next_look = c->not_before;
+			atw_pick_later(pick, c->not_before);
 		} else if (c->state == ATW_CONN_CLOSING ||
 			   c->state == ATW_CONN_YIELDING) {
 			best = c;
-			*task = ATW_TASK_DELETE;
+			pick->task = ATW_TASK_DELETE;
 		} else if (c->fetch && c->state == ATW_CONN_OPEN && !fetch) {
 			fetch = c;
 			if (c->tx_queued)
@@ -189,7 +209,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 			atw_sends_add(cs, &sends, c);
 		} else if (c->state == ATW_CONN_OPEN && c->renew) {
 			best = c;
-			*task = ATW_TASK_RENEW;
+			pick->task = ATW_TASK_RENEW;
 		} else if (c->state == ATW_CONN_WAITING) {
 			open = atw_opens_next(cs, open, c);
 		}
@@ -200,21 +220,20 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs,
 	/* At once, but not for ever: others want to send. */
 	if (!best && fetch && !(cs->fetched && sends.n)) {
 		best = fetch;
-		*task = ATW_TASK_FETCH;
+		pick->task = ATW_TASK_FETCH;
 		list_move_tail(&best->node, &cs->list);
 	}
-	cs->fetched = best && *task == ATW_TASK_FETCH;
-	if (!best && open && atw_conns_may_open(cs, open, sends.n)) {
+	cs->fetched = best && pick->task == ATW_TASK_FETCH;
+	if (!best && open && atw_conns_may_open(cs, open, sends.n, pick)) {
 		best = open;
-		*task = ATW_TASK_OPEN;
+		pick->task = ATW_TASK_OPEN;
 	}
 	if (!best && sends.n && time_before(jiffies, cs->send_after)) {
-		if (time_before(cs->send_after, cs->next_look))
-			cs->next_look = cs->send_after;
+		atw_pick_later(pick, cs->send_after);
 	} else if (!best && sends.n) {
 		best = atw_sends_next(cs, &sends);
-		*crowd = atw_sends_crowd(&sends, READ_ONCE(cs->prefer), best);
-		*task = ATW_TASK_SEND;
+		pick->crowd = atw_sends_crowd(&sends, READ_ONCE(cs->prefer), best);
+		pick->task = ATW_TASK_SEND;
 		list_move_tail(&best->node, &cs->list);
 	}
 	if (best)
@@ -239,78 +258,168 @@ static void atw_conns_give_time(struct atw_conns *cs, unsigned long time)
 }
 
 /**
- * atw_conns_work() - do the next piece of work for the connections
+ * atw_conns_do_stale() - delete one of those that the module has and nobody here knows
  * @cs: the connections
  *
- * Context: the channel's thread; runs at most a few commands.
- * Return: false if there was nothing to do.
+ * Context: the channel's thread.
+ * Return: false if there is none.
  */
-bool atw_conns_work(struct atw_conns *cs)
+bool atw_conns_do_stale(struct atw_conns *cs)
 {
-	unsigned long start = jiffies;
-	enum atw_crowd crowd;
-	enum atw_task task;
 	struct atw_conn *c;
 	u32 id = 0;
-	u64 now;
 
-	if (atw_tt_work(cs))
-		return true;
-	if (atw_tt_inside(cs))
-		return false;
 	spin_lock(&cs->lock);
 	if (cs->nforeign) {
 		id = cs->foreign[--cs->nforeign];
 		cs->deleting = id;
 	}
 	spin_unlock(&cs->lock);
-	if (id) {
-		c = atw_conns_get(cs, id);
-		if (!c)
-			atw_conns_delete_id(cs, id);
-		else
-			atw_conn_put(c);
-		WRITE_ONCE(cs->deleting, 0);
-		return true;
-	}
-	if (READ_ONCE(cs->need_recvcfg)) {
-		WRITE_ONCE(cs->need_recvcfg, false);
-		atw_conns_command_failed(cs, atw_conns_set_active(cs));
-		return true;
-	}
-	if (READ_ONCE(cs->look)) {
-		WRITE_ONCE(cs->look, false);
-		atw_conns_look(cs);
-		return true;
-	}
-	if (cs->nstrange && time_after(jiffies, cs->strange_at)) {
-		cs->strange_at = jiffies + HZ;
-		WRITE_ONCE(cs->reconcile, true);
-	}
-	if (time_after(jiffies, cs->next_compare))
-		cs->next_compare = jiffies;
-	if (atw_conns_boot_is_due(cs))
-		WRITE_ONCE(cs->compare, true);
-	if (READ_ONCE(cs->compare) && time_after_eq(jiffies, cs->next_compare)) {
-		WRITE_ONCE(cs->compare, false);
-		cs->next_compare = jiffies + HZ;
-		WRITE_ONCE(cs->ask_link, true);
-		WRITE_ONCE(cs->reconcile, true);
-	}
-	/* What a remote sends may ask for it again and again: others have a turn. */
-	if (READ_ONCE(cs->reconcile) && !cs->reconciled) {
-		WRITE_ONCE(cs->reconcile, false);
-		atw_conns_reconcile(cs);
-		cs->reconciled = true;
-		return true;
-	}
-	cs->reconciled = false;
+	if (!id)
+		return false;
+	c = atw_conns_get(cs, id);
+	if (!c)
+		atw_conns_delete_id(cs, id);
+	else
+		atw_conn_put(c);
+	WRITE_ONCE(cs->deleting, 0);
+	atw_sched_set(cs->sched, ATW_DO_STALE);
+	return true;
+}
 
-	c = atw_conns_pick(cs, &task, &crowd);
+/**
+ * atw_conns_do_recv_mode() - tell the module the receive mode once more
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true.
+ */
+bool atw_conns_do_recv_mode(struct atw_conns *cs)
+{
+	atw_conns_command_failed(cs, atw_conns_set_active(cs));
+	return true;
+}
+
+/**
+ * atw_conns_do_accepted() - learn what there is to know of new accepted connections
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true.
+ */
+bool atw_conns_do_accepted(struct atw_conns *cs)
+{
+	atw_conns_look(cs);
+	return true;
+}
+
+/**
+ * atw_conns_do_boot() - part of a banner was heard, which is to be over
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: false: no command was run.
+ */
+bool atw_conns_do_boot(struct atw_conns *cs)
+{
+	unsigned long over = READ_ONCE(cs->boot_at) + ATW_BANNER_TIME;
+
+	if (!READ_ONCE(cs->boot))
+		return false;
+	if (time_before(jiffies, over))
+		atw_sched_at(cs->sched, ATW_DO_BOOT, over);
+	else
+		atw_sched_set(cs->sched, ATW_DO_COMPARE);
+	return false;
+}
+
+/**
+ * atw_conns_do_compare() - compare all that there is, once a second at most
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: false: no command was run.
+ */
+bool atw_conns_do_compare(struct atw_conns *cs)
+{
+	unsigned long next = cs->compared + ATW_COMPARE_PAUSE;
+
+	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
+	if (time_in_range(jiffies, cs->compared, next)) {
+		atw_sched_at(cs->sched, ATW_DO_COMPARE, next + 1);
+		return false;
+	}
+	cs->compared = jiffies;
+	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+	/* After that: one that has restarted has lost its network, too. */
+	atw_sched_at(cs->sched, ATW_DO_LINK, jiffies);
+	return false;
+}
+
+/**
+ * atw_conns_do_strange() - look again at ids that were unknown the last time
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: false: no command was run.
+ */
+bool atw_conns_do_strange(struct atw_conns *cs)
+{
+	if (!cs->nstrange)
+		return false;
+	/* If it does not say what it has, it is asked again. */
+	atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + HZ);
+	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+	return false;
+}
+
+/**
+ * atw_conns_do_reconcile() - compare the connections with the module's table
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: true.
+ */
+bool atw_conns_do_reconcile(struct atw_conns *cs)
+{
+	atw_conns_reconcile(cs);
+	return true;
+}
+
+/* There is nothing to do for the connections just now. */
+static bool atw_conns_rest(struct atw_conns *cs, const struct atw_pick *pick)
+{
+	if (pick->later)
+		atw_sched_at(cs->sched, ATW_DO_CONNS, pick->at);
+	if (cs->tt.conn)
+		atw_sched_set(cs->sched, ATW_DO_ENTER);
+	return atw_conns_recount(cs);
+}
+
+/**
+ * atw_conns_do_next() - do the next piece of work for the connections
+ * @cs: the connections
+ *
+ * Context: the channel's thread; runs at most a few commands.
+ * Return: false if there was nothing to do.
+ */
+bool atw_conns_do_next(struct atw_conns *cs)
+{
+	unsigned long start = jiffies;
+	struct atw_pick pick = { 0 };
+	struct atw_conn *c;
+	u64 now;
+
+	atw_sched_clear(cs->sched, ATW_DO_CONNS);
+	if (cs->tt.conn && atw_tt_carry(cs))
+		return true;
+	if (atw_tt_inside(cs))
+		return false;
+	c = atw_conns_pick(cs, &pick);
 	now = atw_conns_now(cs);
 	if (!c)
-		return READ_ONCE(cs->reconcile) || atw_conns_recount(cs);
-	switch (task) {
+		return atw_conns_rest(cs, &pick);
+	switch (pick.task) {
 	case ATW_TASK_REAP:
 		spin_lock(&cs->lock);
 		spin_lock(&c->lock);
@@ -326,7 +435,7 @@ bool atw_conns_work(struct atw_conns *cs)
 		atw_conns_fetch(cs, c);
 		break;
 	case ATW_TASK_SEND:
-		atw_conns_send(cs, c, crowd);
+		atw_conns_send(cs, c, pick.crowd);
 		spin_lock(&cs->lock);
 		atw_conns_charge_send(cs, c, now);
 		spin_unlock(&cs->lock);
@@ -349,26 +458,4 @@ bool atw_conns_work(struct atw_conns *cs)
 	}
 	atw_conn_put(c);
 	return true;
-}
-
-/**
- * atw_conns_next_work() - when to look again without a kick
- * @cs: the connections
- *
- * Return: jiffies; connections that linger are looked at once a second.
- */
-long atw_conns_next_work(struct atw_conns *cs)
-{
-	long retry = (long)(cs->open_after - jiffies);
-	long look = (long)(cs->next_look - jiffies);
-	bool any;
-
-	spin_lock(&cs->lock);
-	any = !list_empty(&cs->list) || READ_ONCE(cs->boot);
-	spin_unlock(&cs->lock);
-	if (!any)
-		return 60 * HZ;
-	look = clamp_t(long, look, 1, HZ);
-	look = min(look, atw_tt_next_work(cs));
-	return retry > 0 ? min(retry, look) : look;
 }

@@ -18,6 +18,8 @@
 
 /* The name of a network, the comma before it, but not an end of a line in it. */
 #define ATW_NAME_ROOM		32
+/* Closing connections that are seen off before transparent mode is entered. */
+#define ATW_TT_PATIENCE		32
 /* One that restarts is set up anew so often without a pause. */
 #define ATW_MODULE_TRIES	3
 
@@ -38,10 +40,15 @@ static void atw_module_tell(struct atw_module *m, enum atwifi_event event)
 	m->ops->event(m, event);
 }
 
+static struct atw_module *atw_conns_module(struct atw_conns *cs)
+{
+	return container_of(cs, struct atw_module, conns);
+}
+
 static void atw_module_broken(struct atw_conns *cs,
 			      const struct atw_conn_info *info)
 {
-	struct atw_module *m = container_of(cs, struct atw_module, conns);
+	struct atw_module *m = atw_conns_module(cs);
 
 	m->ops->broken(m, info);
 }
@@ -214,7 +221,8 @@ static int atw_module_query_link(struct atw_module *m)
 	bool up, moved;
 	int err;
 
-	WRITE_ONCE(m->link_event, false);
+	atw_sched_clear(&m->sched, ATW_DO_LINK);
+	atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_down);
 	err = atw_module_ask_link(m, &q);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
@@ -225,7 +233,7 @@ static int atw_module_query_link(struct atw_module *m)
 	up = err == -EOPNOTSUPP || (!err && q.whole && st.status == ATW_WIFI_JOINED);
 	atw_lease_check(&st);
 	/* An event that came meanwhile is newer than the answer. */
-	if (READ_ONCE(m->link_event))
+	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
 		return 0;
 
 	moved = up && m->state == ATW_MODULE_JOINED && m->addr != st.addr;
@@ -257,9 +265,9 @@ static int atw_module_query_link(struct atw_module *m)
 	}
 	/* Not every restart is told. */
 	if (up && READ_ONCE(m->conns.n))
-		WRITE_ONCE(m->conns.reconcile, true);
-	m->next_link = jiffies + (up || (q.cut && !q.whole) ? atw_timing.link_up :
-							      atw_timing.link_down);
+		atw_sched_set(&m->sched, ATW_DO_RECONCILE);
+	if (up || (q.cut && !q.whole))
+		atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_up);
 	m->ops->changed(m);
 	return 0;
 }
@@ -275,8 +283,7 @@ static int atw_module_setup(struct atw_module *m)
 	/* That it has started is why we are here. If it starts again from here
 	 * on, the next command tells.
 	 */
-	WRITE_ONCE(m->rebooted, false);
-	m->restart = false;
+	atw_sched_clear(&m->sched, ATW_DO_RESTARTED);
 	err = atw_channel_run(&m->ch, "ATE0", atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
@@ -345,25 +352,33 @@ static void atw_module_warn_restless(struct atw_module *m)
 	m->warned = true;
 }
 
+/*
+ * Begin at the beginning. Nothing is left of the receive path that has seen another state,
+ * and would have something done for what was before.
+ */
+static void atw_module_begin(struct atw_module *m)
+{
+	static const enum atw_todo past[] = {
+		ATW_DO_RESTARTED, ATW_DO_RESET, ATW_DO_BRING_UP, ATW_DO_SYNC, ATW_DO_BOOT,
+		ATW_DO_RECONCILE,
+	};
+	unsigned int i;
+
+	atw_channel_restart(&m->ch);
+	for (i = 0; i < ARRAY_SIZE(past); i++)
+		atw_sched_clear(&m->sched, past[i]);
+	WRITE_ONCE(m->conns.boot, ATW_BOOT_NO);
+	m->conns.boot_asked = ATW_BOOT_NO;
+	WRITE_ONCE(m->echo_off, false);
+}
+
 static void atw_module_bring_up(struct atw_module *m)
 {
 	int tries, err;
 
 	atw_module_lose(m, ATW_MODULE_PROBING);
 	for (tries = 0; tries < ATW_MODULE_TRIES; tries++) {
-		/* After this nothing is left of the receive path that has seen another
-		 * state, and would set one of these for what was before.
-		 */
-		atw_channel_restart(&m->ch);
-		m->restart = false;
-		WRITE_ONCE(m->rebooted, false);
-		m->conns.need_reset = false;
-		m->conns.need_sync = false;
-		m->conns.reconcile = false;
-		m->conns.rebooted = false;
-		WRITE_ONCE(m->conns.boot, ATW_BOOT_NO);
-		m->conns.boot_asked = ATW_BOOT_NO;
-		WRITE_ONCE(m->echo_off, false);
+		atw_module_begin(m);
 		/* A module that is starting is left to its banner. */
 		err = atw_channel_idle(&m->ch, HZ / 10, atw_timing.boot);
 		if (err == -ENODEV)
@@ -374,7 +389,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		if (err != -ECONNRESET)
 			break;
 	}
-	m->conns.need_reset = false;
+	atw_sched_clear(&m->sched, ATW_DO_RESET);
 	if (err == -ENODEV)
 		return;
 	if (!err) {
@@ -390,8 +405,7 @@ static void atw_module_bring_up(struct atw_module *m)
 	}
 
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
-	m->restart = true;
-	m->next_probe = jiffies + atw_module_pause(m->failures);
+	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + atw_module_pause(m->failures));
 	m->failures++;
 	m->restless = err == -ECONNRESET;
 	if (!m->told) {
@@ -412,11 +426,11 @@ static void atw_module_sync(struct atw_module *m, unsigned long patience)
 	int tries = patience / HZ;
 	int err = -ETIMEDOUT;
 
-	WRITE_ONCE(m->conns.need_sync, false);
+	atw_sched_clear(&m->sched, ATW_DO_SYNC);
 	atw_conns_end_doubtful(&m->conns);
 	/* If it waits for bytes of a payload they are never to come. */
 	if (m->ch.owed) {
-		m->conns.need_reset = true;
+		atw_sched_set(&m->sched, ATW_DO_RESET);
 		return;
 	}
 	while (tries-- && (err == -ETIMEDOUT || err == -EPROTO)) {
@@ -429,23 +443,7 @@ static void atw_module_sync(struct atw_module *m, unsigned long patience)
 	/* It has answered AT, but that may have been the answer to something else. */
 	if (!err)
 		err = atw_channel_settle(&m->ch);
-	if (err)
-		m->conns.need_reset = true;
-	else
-		m->conns.reconcile = true;
-}
-
-static bool atw_module_link_is_due(const struct atw_module *m)
-{
-	return READ_ONCE(m->link_event) || READ_ONCE(m->conns.ask_link) ||
-	       time_after(jiffies, m->next_link) || atw_channel_stalled(&m->ch);
-}
-
-/* Is there work for which it must take commands, besides the connections'? */
-static bool atw_module_has_work(const struct atw_module *m)
-{
-	return READ_ONCE(m->conns.need_sync) || atw_module_link_is_due(m) ||
-	       READ_ONCE(m->calls.n);
+	atw_sched_set(&m->sched, err ? ATW_DO_RESET : ATW_DO_RECONCILE);
 }
 
 /*
@@ -454,95 +452,136 @@ static bool atw_module_has_work(const struct atw_module *m)
  */
 static void atw_module_over(struct atw_module *m)
 {
+	unsigned long pause = 0;
+
 	atw_module_lose(m, ATW_MODULE_PROBING);
-	m->restart = true;
-	m->next_probe = jiffies;
-	if (m->brief++ < ATW_MODULE_TRIES)
-		return;
-	m->restless = true;
-	m->next_probe += atw_module_pause(m->brief - ATW_MODULE_TRIES - 1);
-	atw_module_warn_restless(m);
-}
-
-/* Is it to be brought up (again)? */
-static bool atw_module_is_over(struct atw_module *m)
-{
-	bool found = m->state != ATW_MODULE_PROBING;
-
-	if (found && m->brief && time_after(jiffies, m->up_since + atw_timing.steady)) {
+	if (time_after(jiffies, m->up_since + atw_timing.steady)) {
 		m->brief = 0;
 		m->warned = false;
 	}
-	if (m->conns.restarted) {
-		/* We have told it to. */
-		m->conns.restarted = false;
-		m->restart = true;
-		m->next_probe = jiffies;
-	} else if (READ_ONCE(m->rebooted) || m->conns.rebooted) {
-		/* Another word of it that comes here is one of the same restart. */
-		WRITE_ONCE(m->rebooted, false);
-		m->conns.rebooted = false;
-		if (found) {
-			m->reboots++;
-			dev_warn_ratelimited(m->dev, "the module has restarted\n");
-			atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
-			atw_module_over(m);
-		} else if (!m->restless) {
-			m->next_probe = jiffies;
-		}
-	} else if (READ_ONCE(m->conns.need_reset) && !m->restart) {
-		dev_warn(m->dev, "the module does not answer as it should, starting over\n");
-		atw_module_over(m);
+	if (m->brief++ >= ATW_MODULE_TRIES) {
+		m->restless = true;
+		pause = atw_module_pause(m->brief - ATW_MODULE_TRIES - 1);
+		atw_module_warn_restless(m);
 	}
-	return m->restart;
+	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + pause);
 }
+
+static bool atw_module_do_restarted(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+
+	/* We have told it to, and this is one more word of that. */
+	if (atw_sched_is_set(&m->sched, ATW_DO_BRING_UP))
+		return false;
+	if (m->state != ATW_MODULE_PROBING) {
+		m->reboots++;
+		dev_warn_ratelimited(m->dev, "the module has restarted\n");
+		atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
+		atw_module_over(m);
+	} else if (!m->restless) {
+		atw_sched_set(&m->sched, ATW_DO_BRING_UP);
+	}
+	return false;
+}
+
+static bool atw_module_do_reset(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+
+	if (atw_sched_is_pending(&m->sched, ATW_DO_BRING_UP))
+		return false;
+	dev_warn(m->dev, "the module does not answer as it should, starting over\n");
+	atw_module_over(m);
+	return false;
+}
+
+static bool atw_module_do_bring_up(struct atw_conns *cs)
+{
+	atw_module_bring_up(atw_conns_module(cs));
+	return true;
+}
+
+static bool atw_module_do_sync(struct atw_conns *cs)
+{
+	atw_module_sync(atw_conns_module(cs), atw_timing.sync);
+	return true;
+}
+
+static bool atw_module_do_link(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+
+	if (atw_module_query_link(m) == -ETIMEDOUT)
+		atw_module_sync(m, atw_timing.sync_asked);
+	return true;
+}
+
+static bool atw_module_do_call(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+
+	if (!atw_calls_run(&m->calls, m, false))
+		return false;
+	atw_sched_set(&m->sched, ATW_DO_CALL);
+	return true;
+}
+
+static bool atw_module_do_idle_call(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+
+	if (!atw_calls_run(&m->calls, m, true))
+		return false;
+	atw_sched_set(&m->sched, ATW_DO_IDLE_CALL);
+	return true;
+}
+
+/* When each is done is said by its place in enum atw_todo. */
+static const struct atw_agenda atw_module_agenda = {
+	.job = {
+		[ATW_DO_RESTARTED]	= { atw_module_do_restarted, .raw = true },
+		[ATW_DO_RESET]		= { atw_module_do_reset, .raw = true },
+		[ATW_DO_BRING_UP]	= { atw_module_do_bring_up, .raw = true, .bars = true },
+		[ATW_DO_SYNC]		= { atw_module_do_sync },
+		[ATW_DO_LINK]		= { atw_module_do_link },
+		[ATW_DO_TT_END]		= { atw_tt_do_end },
+		[ATW_DO_CALL]		= { atw_module_do_call, .turns = true },
+		[ATW_DO_STALE]		= { atw_conns_do_stale },
+		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode },
+		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
+		[ATW_DO_BOOT]		= { atw_conns_do_boot, .raw = true },
+		[ATW_DO_COMPARE]	= { atw_conns_do_compare, .raw = true },
+		[ATW_DO_STRANGE]	= { atw_conns_do_strange, .raw = true },
+		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
+		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
+		[ATW_DO_IDLE_CALL]	= { atw_module_do_idle_call },
+		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true },
+	},
+	.is_raw = atw_tt_inside,
+	.leave = atw_tt_leave,
+};
 
 static bool atw_module_work(void *ctx)
 {
 	struct atw_module *m = ctx;
 
-	if (atw_module_is_over(m)) {
-		if (m->state == ATW_MODULE_PROBING &&
-		    time_before(jiffies, m->next_probe))
-			return false;
-		atw_module_bring_up(m);
-		return true;
-	}
-	/* In transparent mode the module takes no commands. */
-	if (atw_tt_inside(&m->conns) && atw_module_has_work(m)) {
-		atw_tt_leave(&m->conns);
-		return true;
-	}
-	if (READ_ONCE(m->conns.need_sync)) {
-		atw_module_sync(m, atw_timing.sync);
-		return true;
-	}
-	if (atw_module_link_is_due(m)) {
-		WRITE_ONCE(m->conns.ask_link, false);
-		m->next_link = jiffies + atw_timing.link_down;
-		if (atw_module_query_link(m) == -ETIMEDOUT)
-			atw_module_sync(m, atw_timing.sync_asked);
-		return true;
-	}
-	/* A call does not wait for an upload, nor an upload for many calls. */
-	m->called = !m->called && atw_calls_run(&m->calls, m, false);
-	return m->called || atw_conns_work(&m->conns) ||
-	       (!atw_tt_inside(&m->conns) &&
-		atw_calls_run(&m->calls, m, true)) ||
-	       atw_tt_enter(&m->conns);
+	return atw_sched_run(&m->sched, &m->conns);
 }
 
 static long atw_module_next_work(void *ctx)
 {
 	struct atw_module *m = ctx;
-	long left;
 
-	if (m->restart)
-		left = (long)(m->next_probe - jiffies);
-	else
-		left = min((long)(m->next_link - jiffies) + 1,
-			   atw_conns_next_work(&m->conns));
-	return clamp_t(long, left, 1, atw_timing.retry_max);
+	return atw_sched_next(&m->sched);
+}
+
+/* It fell silent within a payload: if it has restarted, its answer tells. */
+static void atw_module_stalled(void *ctx)
+{
+	struct atw_module *m = ctx;
+
+	atw_sched_set(&m->sched, ATW_DO_LINK);
 }
 
 /*
@@ -553,9 +592,8 @@ static void atw_module_rebooted(struct atw_module *m)
 {
 	lockdep_assert_held(&m->ch.rx_lock);
 
-	WRITE_ONCE(m->rebooted, true);
 	WRITE_ONCE(m->ch.reset, true);
-	atw_channel_kick(&m->ch);
+	atw_sched_set(&m->sched, ATW_DO_RESTARTED);
 }
 
 static void atw_module_event(void *ctx, const struct atw_event *ev)
@@ -594,8 +632,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		/* Twice without an end in between. */
 		if (READ_ONCE(m->conns.link_up))
 			atw_conns_boot(&m->conns, ATW_BOOT_MAYBE);
-		WRITE_ONCE(m->link_event, true);
-		atw_channel_kick(&m->ch);
+		atw_sched_set(&m->sched, ATW_DO_LINK);
 		break;
 	default:
 		atw_conns_event(&m->conns, ev);
@@ -627,6 +664,7 @@ static void atw_module_raw(void *ctx, const u8 *buf, size_t len)
 static const struct atw_channel_ops atw_module_channel_ops = {
 	.work = atw_module_work,
 	.next_work = atw_module_next_work,
+	.stalled = atw_module_stalled,
 	.event = atw_module_event,
 	.payload = atw_module_payload,
 	.last = atw_module_last,
@@ -648,10 +686,9 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 {
 	m->dev = dev;
 	m->ops = ops;
-	m->restart = true;
-	m->next_probe = jiffies;
-	m->next_link = jiffies;
-	atw_conns_init(&m->conns, &m->ch);
+	atw_sched_init(&m->sched, &m->ch, &atw_module_agenda);
+	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
+	atw_conns_init(&m->conns, &m->ch, &m->sched);
 	m->conns.broken = atw_module_broken;
 	atw_calls_init(&m->calls);
 }
@@ -734,8 +771,7 @@ void atw_module_sleep(struct atw_module *m)
 void atw_module_wake(struct atw_module *m)
 {
 	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
-	m->restart = true;
-	m->next_probe = jiffies;
+	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
 	atw_channel_resume(&m->ch);
 }
 
@@ -750,10 +786,11 @@ void atw_module_wake(struct atw_module *m)
  */
 int atw_module_queue(struct atw_module *m, struct atw_call *call)
 {
+	bool idle = call->idle;
 	int err = atw_calls_add(&m->calls, call);
 
 	if (!err)
-		atw_channel_kick(&m->ch);
+		atw_sched_set(&m->sched, idle ? ATW_DO_IDLE_CALL : ATW_DO_CALL);
 	return err;
 }
 
@@ -800,13 +837,16 @@ struct atw_module_transparent {
 	struct atw_module	*module;
 	struct atw_conn		*conn;
 	bool			on;
+	unsigned int		tries;
 };
 
 static int atw_module_transparent_call(struct atw_module *m, void *arg)
 {
 	struct atw_module_transparent *t = arg;
 
-	return atw_tt_set(&m->conns, t->conn, t->on);
+	int err = atw_tt_set(&m->conns, t->conn, t->on);
+
+	return err == -EINPROGRESS && ++t->tries > ATW_TT_PATIENCE ? -EBUSY : err;
 }
 
 static void atw_module_transparent_release(void *arg)

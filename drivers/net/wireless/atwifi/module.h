@@ -9,6 +9,7 @@
 #include "channel.h"
 #include "conn.h"
 #include "lease.h"
+#include "sched.h"
 
 enum atw_module_state {
 	ATW_MODULE_PROBING,	/* does not answer, or not yet */
@@ -50,9 +51,8 @@ enum {
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
- * @rebooted: set by the receive path, cleared by the thread. All else that is about
- *	bring-ups is written by the thread alone; @state, @echo_off are read by the
- *	receive path, for which a new one holds from the next bring-up on
+ * @echo_off: as @state, which both are read by the receive path; a new one holds for
+ *	that from the next bring-up on. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -61,9 +61,9 @@ struct atw_module {
 	struct device		*dev;
 	const struct atw_module_ops *ops;
 	struct atw_channel	ch;
+	struct atw_sched	sched;
 	struct atw_conns	conns;
 	struct atw_calls	calls;
-	bool			called;		/* the last work was a call */
 	unsigned long		asked;
 
 	enum atw_module_state	state;
@@ -81,11 +81,6 @@ struct atw_module {
 	char			sdk_version[ATW_VERSION_MAX];
 
 	bool			name_told;	/* that its network's has ends of lines */
-	bool			restart;	/* bring it up (again) */
-	bool			rebooted;	/* so it has said */
-	bool			link_event;	/* ask for the link's state */
-	unsigned long		next_probe;
-	unsigned long		next_link;
 	unsigned long		up_since;
 	unsigned int		failures;	/* in a row */
 	unsigned int		brief;		/* in a row: it was up, but not for long */

@@ -171,7 +171,7 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 		spin_unlock(&c->lock);
 		return false;
 	}
-	cs->look = true;
+	atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
 	return true;
 }
 
@@ -221,7 +221,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	} else if (old && !old->server && old->waits) {
 		/* Its first bytes came before its announcement. */
 		ok = atw_conn_attach(cs, server, old);
-		cs->look = true;
+		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
 		cs->accepted += ok;
 		ok = true;
 	} else if (old && !old->server &&
@@ -233,7 +233,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 			atw_conns_supersede(cs, old);
 		/* Which of two is being deleted cannot be told. */
 		if (cs->deleting == id)
-			cs->reconcile = true;
+			atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		ok = atw_conns_add_seed(cs, server, c, id);
 		if (ok)
 			c = NULL;
@@ -249,7 +249,6 @@ out:
 		atw_conns_damage(cs);
 	else if (!ok)
 		atw_conns_add_foreign(cs, id);
-	atw_channel_kick(cs->ch);
 }
 
 /* Is there a server that could have unannounced seeds? The only one, in @only. */
@@ -311,7 +310,6 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	refcount_inc(&c->ref);
 	cs->learned.high_id = max(cs->learned.high_id, id);
 	spin_unlock(&cs->lock);
-	atw_channel_kick(cs->ch);
 	return c;
 
 no_seed:
@@ -322,7 +320,7 @@ no_seed:
 		atw_conns_add_foreign(cs, id);
 	if (lost) {
 		WRITE_ONCE(cs->learned.purged, false);
-		WRITE_ONCE(cs->need_reset, true);
+		atw_sched_set(cs->sched, ATW_DO_RESET);
 		atw_conns_damage(cs);
 	}
 	return NULL;
@@ -435,7 +433,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 			continue;
 		/* It came after the question: that tells nothing of it. */
 		if (asked && c->query == cs->query) {
-			cs->look = true;
+			atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
 			continue;
 		}
 		refcount_inc(&c->ref);
@@ -488,7 +486,7 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 
 	if (!atw_conn_is_seed(c) || c->state == ATW_CONN_OPEN) {
 		c->auto_deleted = true;
-		WRITE_ONCE(cs->reconcile, true);
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		return;
 	}
 	/* It was to give way, and has. */
@@ -591,6 +589,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 	dev_info(cs->ch->dev, "the module has used up its connection numbers, restarting it\n");
 	cs->learned.high_id = 0;
 	atw_channel_run(cs->ch, "AT+RST", 5 * HZ);
-	cs->restarted = true;
+	/* What it says of that is no news. */
+	atw_sched_set(cs->sched, ATW_DO_BRING_UP);
 	return true;
 }

@@ -72,7 +72,6 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 		cs->resets++;
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
-	atw_channel_kick(cs->ch);
 }
 
 /* Data for the connection; takes @skb. */
@@ -213,7 +212,7 @@ static void atw_tt_listen(struct atw_conns *cs)
 		/* The remote talks like a module. */
 		cs->damaged++;
 		atw_tt_break(cs, -ECONNRESET);
-		WRITE_ONCE(cs->ask_link, true);
+		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_channel_cooked(cs->ch, tt->hold + behind,
 				   tt->hold_len - behind);
 	}
@@ -250,7 +249,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 		if (!tt->scan.hit) {
 			/* What is left has to be passed on some time. */
 			if (tt->scan.tail_len > tt->scan.given)
-				atw_channel_kick(cs->ch);
+				atw_sched_set(cs->sched, ATW_DO_CONNS);
 			return;
 		}
 		atw_tt_keep_tail(cs);
@@ -258,7 +257,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 		len -= used;
 		if (tt->phase == ATW_TT_IN) {
 			tt->phase = ATW_TT_SUSPECT;
-			atw_channel_kick(cs->ch);
+			atw_sched_set(cs->sched, ATW_DO_CONNS);
 		}
 	}
 	atw_tt_keep(cs, buf, len);
@@ -303,7 +302,8 @@ static int atw_tt_check(struct atw_conns *cs)
 	if (!atw_tt_row_is_ours(cs, tt->conn)) {
 		tt->lost = true;
 		/* Whether for want of a network is to be known first. */
-		WRITE_ONCE(cs->ask_link, true);
+		atw_sched_set(cs->sched, ATW_DO_LINK);
+		atw_sched_set(cs->sched, ATW_DO_TT_END);
 	} else if (atw_tt_stale(cs, tt->conn)) {
 		cs->damaged++;
 		atw_tt_break(cs, -ECONNRESET);
@@ -324,7 +324,7 @@ static void atw_tt_fail(struct atw_conns *cs)
 	cs->tt.phase = ATW_TT_OUT;
 	mutex_unlock(&cs->ch->rx_lock);
 	cs->spoiled = true;
-	cs->need_reset = true;
+	atw_sched_set(cs->sched, ATW_DO_RESET);
 }
 
 /* Jiffies for which nothing may be written before "+++". */
@@ -432,9 +432,7 @@ bool atw_tt_is_alone(struct atw_conns *cs)
 	alone = list_is_singular(&cs->list) && !list_empty(&c->node) &&
 		!cs->nforeign;
 	spin_unlock(&cs->lock);
-	return alone && !READ_ONCE(cs->need_recvcfg) && !READ_ONCE(cs->look) &&
-	       !READ_ONCE(cs->reconcile) && !READ_ONCE(cs->ask_link) &&
-	       READ_ONCE(cs->link_up) && !READ_ONCE(cs->want_passive);
+	return alone && READ_ONCE(cs->link_up) && !READ_ONCE(cs->want_passive);
 }
 
 /**
@@ -555,15 +553,8 @@ free:
 	return true;
 }
 
-/**
- * atw_tt_remote_end() - the remote is gone
- * @cs: the connections
- *
- * It is in order as far as that can be known.
- *
- * Context: the channel's thread.
- */
-void atw_tt_remote_end(struct atw_conns *cs)
+/* The remote is gone, in order as far as that can be known. */
+static void atw_tt_remote_end(struct atw_conns *cs)
 {
 	struct atw_tt *tt = &cs->tt;
 	struct atw_conn *c = tt->conn;
@@ -579,6 +570,21 @@ void atw_tt_remote_end(struct atw_conns *cs)
 	else
 		atw_conn_remote_end(cs, c);
 	spin_unlock(&c->lock);
+}
+
+/**
+ * atw_tt_do_end() - the connection that had transparent mode is not there any more
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: false if that is known already.
+ */
+bool atw_tt_do_end(struct atw_conns *cs)
+{
+	if (!cs->tt.conn || !cs->tt.lost)
+		return false;
+	atw_tt_remote_end(cs);
+	return true;
 }
 
 /**
@@ -620,26 +626,32 @@ static void atw_tt_flush(struct atw_conns *cs)
 	mutex_unlock(&cs->ch->rx_lock);
 }
 
+/* When to look at the mode again, if nothing happens before. */
+static void atw_tt_look_later(struct atw_conns *cs)
+{
+	const struct atw_tt *tt = &cs->tt;
+	unsigned long when = tt->proof + atw_timing.tt_look;
+
+	if (READ_ONCE(tt->scan.tail_len) > READ_ONCE(tt->scan.given))
+		when = READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE;
+	atw_sched_at(cs->sched, ATW_DO_CONNS, when);
+}
+
 /**
- * atw_tt_work() - what transparent mode asks for before anything else
- * @cs: the connections
+ * atw_tt_carry() - what there is to do for the connection that is to have the mode
+ * @cs: the connections, one of which is to have it
+ *
+ * In the mode that is all that can be done for connections.
  *
  * Context: the channel's thread.
- * Return: true if something was done, or must be waited for: there is then no
- * other work for the connections.
+ * Return: false if there was nothing to do.
  */
-bool atw_tt_work(struct atw_conns *cs)
+bool atw_tt_carry(struct atw_conns *cs)
 {
 	struct atw_tt *tt = &cs->tt;
 	bool sent = false;
 	bool look;
 
-	if (!tt->conn)
-		return false;
-	if (tt->lost && !READ_ONCE(cs->ask_link)) {
-		atw_tt_remote_end(cs);
-		return true;
-	}
 	if (!atw_tt_inside(cs)) {
 		if (READ_ONCE(tt->conn->state) != ATW_CONN_OPEN)
 			atw_tt_drop(cs);
@@ -648,17 +660,15 @@ bool atw_tt_work(struct atw_conns *cs)
 		return false;
 	}
 	atw_tt_flush(cs);
-	if (READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_is_alone(cs) &&
-	    atw_tt_is_fit(cs) &&
-	    time_before(jiffies, tt->proof + atw_timing.tt_look)) {
-		if (atw_tt_send(cs, &sent))
-			return sent;
-		atw_tt_leave(cs);
-		return true;
-	}
-	/* Only to look: what else there is to do is done in between. */
 	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
+	if (!look && READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_is_alone(cs) &&
+	    atw_tt_is_fit(cs) && atw_tt_send(cs, &sent)) {
+		if (!sent)
+			atw_tt_look_later(cs);
+		return sent;
+	}
 	atw_tt_leave(cs);
+	/* Only to look: what else there is to do is done in between. */
 	if (look)
 		tt->enter_after = jiffies;
 	return true;
@@ -754,39 +764,17 @@ bool atw_tt_enter(struct atw_conns *cs)
 
 	if (!tt->conn || tt->lost || atw_tt_inside(cs))
 		return false;
-	if (time_before(jiffies, tt->enter_after) || !atw_tt_is_alone(cs) ||
-	    !atw_tt_is_fit(cs))
+	if (time_before(jiffies, tt->enter_after)) {
+		atw_sched_at(cs->sched, ATW_DO_ENTER, tt->enter_after);
+		return false;
+	}
+	/* Whatever is in the way has the connections looked at when it goes. */
+	if (!atw_tt_is_alone(cs) || !atw_tt_is_fit(cs))
 		return false;
 	err = atw_tt_do_enter(cs);
 	if (err)
 		tt->enter_after = jiffies + atw_timing.tt_retry;
 	return true;
-}
-
-/**
- * atw_tt_next_work() - when to look at transparent mode without a kick
- * @cs: the connections
- *
- * Return: jiffies.
- */
-long atw_tt_next_work(struct atw_conns *cs)
-{
-	struct atw_tt *tt = &cs->tt;
-	long left;
-
-	if (!tt->conn)
-		return 60 * HZ;
-	if (!atw_tt_inside(cs)) {
-		/* After that whatever stands in the way kicks when it goes. */
-		left = (long)(tt->enter_after - jiffies);
-		return left > 0 ? left : HZ;
-	}
-	if (READ_ONCE(tt->scan.tail_len) > READ_ONCE(tt->scan.given))
-		left = (long)(READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE -
-			      jiffies);
-	else
-		left = (long)(tt->proof + atw_timing.tt_look - jiffies);
-	return clamp_t(long, left, 1, HZ);
 }
 
 /**
@@ -825,7 +813,6 @@ void atw_tt_forget(struct atw_conns *cs)
 	mutex_unlock(&cs->ch->rx_lock);
 	cs->tt.lost = false;
 	cs->tt.told = false;
-	cs->ask_link = false;
 }
 
 /**

@@ -77,9 +77,9 @@ struct atw_tt {
 /* transparent.c */
 bool atw_tt_inside(struct atw_conns *cs);
 void atw_tt_leave(struct atw_conns *cs);
-bool atw_tt_work(struct atw_conns *cs);
+bool atw_tt_do_end(struct atw_conns *cs);
+bool atw_tt_carry(struct atw_conns *cs);
 bool atw_tt_enter(struct atw_conns *cs);
-long atw_tt_next_work(struct atw_conns *cs);
 void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len);
 void atw_tt_stop(struct atw_conns *cs);
 void atw_tt_forget(struct atw_conns *cs);

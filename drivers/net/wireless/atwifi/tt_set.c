@@ -5,19 +5,15 @@
 #include "conn_priv.h"
 #include "timing.h"
 
-/* Closing connections that are seen off before the mode is entered. */
-#define ATW_TT_PATIENCE		32
-
-/*
- * Are all but the one of transparent mode about to go? It is false also if there are no
- * others.
- */
+/* Is there something beside the one of transparent mode, and all that about to go? */
 static bool atw_conns_closing(struct atw_conns *cs)
 {
-	unsigned int going = 0, others = 0;
+	unsigned int going, others;
 	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
+	others = cs->nforeign;
+	going = others;
 	list_for_each_entry(c, &cs->list, node) {
 		if (c == cs->tt.conn)
 			continue;
@@ -30,23 +26,6 @@ static bool atw_conns_closing(struct atw_conns *cs)
 	return others && others == going;
 }
 
-/* See those off that nobody has any more; is it alone then? */
-static bool atw_tt_make_room(struct atw_conns *cs)
-{
-	int tries;
-
-	for (tries = 0; tries < ATW_TT_PATIENCE; tries++) {
-		/* The work may find that it has ended, and drop it. */
-		if (!cs->tt.conn)
-			return false;
-		if (atw_tt_is_alone(cs))
-			return true;
-		if (!atw_conns_closing(cs) || !atw_conns_work(cs))
-			return false;
-	}
-	return false;
-}
-
 /**
  * atw_tt_set() - give transparent mode to a connection, or take it
  * @cs: the connections
@@ -54,7 +33,8 @@ static bool atw_tt_make_room(struct atw_conns *cs)
  * @on: which
  *
  * Context: the channel's thread, in command mode.
- * Return: 0; -EOPNOTSUPP, the connection is of a kind that the module or the
+ * Return: 0; -EINPROGRESS, what nobody has any more is to be deleted first, and this is
+ * to be called again when something of that was done; -EOPNOTSUPP, the connection is of a kind that the module or the
  * driver does not do it for, or the receive mode is passive; -EBUSY, there are
  * other connections or servers; -ENOTCONN; -ENOMEM; or as atw_channel_exec().
  */
@@ -63,8 +43,7 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 	struct atw_tt *tt = &cs->tt;
 	int err;
 
-	if (tt->conn && tt->lost)
-		atw_tt_remote_end(cs);
+	atw_tt_do_end(cs);
 	if (!on) {
 		if (tt->conn == c)
 			atw_tt_drop(cs);
@@ -92,11 +71,13 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 		mutex_unlock(&cs->ch->rx_lock);
 	}
 	WRITE_ONCE(c->transparent, true);
-	if (atw_tt_make_room(cs))
-		err = atw_tt_is_fit(cs) ? atw_tt_do_enter(cs) : -ENOTCONN;
+	if (!atw_tt_is_fit(cs))
+		err = -ENOTCONN;
+	else if (atw_tt_is_alone(cs))
+		err = atw_tt_do_enter(cs);
 	else
-		err = tt->conn ? -EBUSY : -ENOTCONN;
-	if (err && tt->conn == c && !tt->lost)
+		err = atw_conns_closing(cs) ? -EINPROGRESS : -EBUSY;
+	if (err && err != -EINPROGRESS && tt->conn == c && !tt->lost)
 		atw_tt_drop(cs);
 	return err;
 }

@@ -84,7 +84,7 @@ int atw_query_join(struct atw_module *m, void *arg)
 	if (!err)
 		err = atw_query_exec(m, &cmd, &q->query);
 	/* Whatever has become of it, the network of before may be lost. */
-	WRITE_ONCE(m->link_event, true);
+	atw_sched_set(&m->sched, ATW_DO_LINK);
 	if (!err)
 		err = atw_wifi_set_auto(m, &q->query, true);
 wipe:
@@ -111,6 +111,6 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	if (err == -EOPNOTSUPP)
 		err = atw_wifi_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
 		      atw_wifi_set_mode(m, q, mode, false);
-	WRITE_ONCE(m->link_event, true);
+	atw_sched_set(&m->sched, ATW_DO_LINK);
 	return err;
 }

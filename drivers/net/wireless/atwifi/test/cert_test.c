@@ -188,12 +188,12 @@ static void cert_no_answer(struct kunit *test)
 			atw_cert_store(&d->m, ATW_CERT_CA, (const u8 *)CERT,
 				       strlen(CERT), 60 * HZ));
 	KUNIT_EXPECT_EQ(test, 1U, d->writes);
-	KUNIT_EXPECT_TRUE(test, d->m.conns.need_reset);
-	d->m.conns.need_reset = false;
+	KUNIT_EXPECT_TRUE(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET));
+	clear_bit(ATW_DO_RESET, &d->m.sched.todo);
 	KUNIT_EXPECT_EQ(test, -ENXIO,
 			atw_cert_fetch(&d->m, ATW_CERT_CA, buf, sizeof(buf),
 				       60 * HZ));
-	KUNIT_EXPECT_TRUE(test, d->m.conns.need_reset);
+	KUNIT_EXPECT_TRUE(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET));
 	atw_channel_stop(&d->m.ch);
 }
 
@@ -226,7 +226,7 @@ static void cert_answers(struct kunit *test)
 						   sizeof(buf), 60 * HZ),
 				    "%s", cases[i].answer);
 		/* It has answered: there is nothing to start over for. */
-		KUNIT_EXPECT_FALSE_MSG(test, d->m.conns.need_reset, "%s",
+		KUNIT_EXPECT_FALSE_MSG(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET), "%s",
 				       cases[i].answer);
 	}
 	atw_channel_stop(&d->m.ch);

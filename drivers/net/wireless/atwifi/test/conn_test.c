@@ -51,6 +51,7 @@ static ktime_t fake_clock(void)
 struct fake {
 	struct atw_transport	t;
 	struct atw_channel	ch;
+	struct atw_sched	sched;
 	struct atw_conns	conns;
 	bool			gate;
 	char			rx[256];
@@ -242,6 +243,20 @@ static const struct atw_transport_ops fake_transport_ops = {
 	.write = fake_write,
 };
 
+/* What concerns the module as a whole stays to be done. */
+static const struct atw_agenda fake_agenda = {
+	.job = {
+		[ATW_DO_STALE]		= { atw_conns_do_stale },
+		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode },
+		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
+		[ATW_DO_BOOT]		= { atw_conns_do_boot },
+		[ATW_DO_COMPARE]	= { atw_conns_do_compare },
+		[ATW_DO_STRANGE]	= { atw_conns_do_strange },
+		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
+		[ATW_DO_CONNS]		= { atw_conns_do_next },
+	},
+};
+
 static bool fake_work(void *ctx)
 {
 	struct fake *f = ctx;
@@ -251,12 +266,14 @@ static bool fake_work(void *ctx)
 		WRITE_ONCE(f->purge, false);
 		return true;
 	}
-	return READ_ONCE(f->gate) && atw_conns_work(&f->conns);
+	return READ_ONCE(f->gate) && atw_sched_run(&f->sched, &f->conns);
 }
 
 static long fake_next_work(void *ctx)
 {
-	return HZ / 50 + 1;
+	struct fake *f = ctx;
+
+	return atw_sched_next(&f->sched);
 }
 
 static void fake_event(void *ctx, const struct atw_event *ev)
@@ -338,7 +355,8 @@ static int conn_test_init(struct kunit *test)
 		return -ENOMEM;
 	dev->init_name = "atwifi_test";
 	f->t.ops = &fake_transport_ops;
-	atw_conns_init(&f->conns, &f->ch);
+	atw_sched_init(&f->sched, &f->ch, &fake_agenda);
+	atw_conns_init(&f->conns, &f->ch, &f->sched);
 	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
 	err = atw_channel_start(&f->ch, &fake_channel_ops, f, &f->t, dev);
 	if (err)
@@ -376,6 +394,12 @@ static void open_gate(struct fake *f, bool open)
 {
 	WRITE_ONCE(f->gate, open);
 	atw_channel_kick(&f->ch);
+}
+
+/* Is it to be done, as soon as the gate is open? */
+static bool todo(struct fake *f, enum atw_todo job)
+{
+	return atw_sched_is_set(&f->sched, job);
 }
 
 static struct owner *fake_open_spec(struct kunit *test, unsigned int i,
@@ -818,7 +842,7 @@ static void conn_damaged(struct kunit *test)
 		fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
 		fake_say(f, text);
 		KUNIT_EXPECT_FALSE(test, f->owner[2].opened);
-		KUNIT_EXPECT_TRUE(test, f->conns.need_sync);
+		KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_SYNC));
 		for (j = 0; j < 2; j++) {
 			KUNIT_EXPECT_TRUE(test, f->owner[j].closed);
 			KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[j].close_err);
@@ -829,7 +853,7 @@ static void conn_damaged(struct kunit *test)
 		for (j = 0; j < 3; j++)
 			atw_conn_put(f->owner[j].c);
 		memset(f->owner, 0, sizeof(f->owner));
-		f->conns.need_sync = false;
+		clear_bit(ATW_DO_SYNC, &f->sched.todo);
 	}
 }
 
@@ -1060,7 +1084,7 @@ static void yielding_damage(struct fake *f, struct owner *o)
 static void yielding_missing(struct fake *f, struct owner *o)
 {
 	/* It is looked for before anything is deleted. */
-	WRITE_ONCE(f->conns.reconcile, true);
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 	open_gate(f, true);
 }
 
@@ -1241,7 +1265,7 @@ static void conn_guesses(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, listed(f), 16U);
 	KUNIT_EXPECT_LE(test, listed(f), 100U);
-	KUNIT_EXPECT_TRUE(test, f->conns.need_reset);
+	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_RESET));
 	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
 	close_all(test, 1);
 }
@@ -1434,7 +1458,7 @@ static void conn_swallowed(struct kunit *test)
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_TRUE(test, f->conns.need_sync);
+	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_SYNC));
 	close_all(test, 1);
 }
 
@@ -1532,7 +1556,7 @@ static void conn_reconcile(struct kunit *test)
 		 "%u,4,1,192.0.2.1,80,-1,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
 		 f->owner[1].c->id, f->owner[2].c->id);
 	f->rows = rows;
-	WRITE_ONCE(f->conns.reconcile, true);
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 	/* It trusts no list that was asked for in the tick of its opening. */
 	schedule_timeout_uninterruptible(2);
 	open_gate(f, true);
@@ -1574,7 +1598,7 @@ static void conn_unsure(struct kunit *test)
 	snprintf(text, sizeof(text),
 		 "\r\n+EVENT:SocketDown,%u,9,cd\r\nready\r\n", o->c->id);
 	f->before_rows = text;
-	WRITE_ONCE(f->conns.reconcile, true);
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 	atw_channel_kick(&f->ch);
 	eventually(test, READ_ONCE(o->got_len) == 18);
 	KUNIT_EXPECT_EQ(test, 2U, f->nnotes);
@@ -1728,7 +1752,7 @@ static void conn_doubt_unasked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
-	KUNIT_EXPECT_FALSE(test, f->conns.need_sync);
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 	close_all(test, 2);
 }
 
@@ -1792,7 +1816,7 @@ static void conn_doubtful(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
-	KUNIT_EXPECT_FALSE(test, f->conns.need_sync);
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 
 	/* Which of the two is the prompt? */
 	f->ch.parser.tears = true;
@@ -1841,13 +1865,12 @@ static void conn_unexplained(struct kunit *test)
 				       said[i]);
 		KUNIT_EXPECT_EQ_MSG(test, i + 1, o[0].got_len, "%s", said[i]);
 		KUNIT_EXPECT_EQ_MSG(test, 0ULL, f->conns.damaged, "%s", said[i]);
-		KUNIT_EXPECT_FALSE_MSG(test, f->conns.need_sync, "%s", said[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, todo(f, ATW_DO_SYNC), "%s", said[i]);
 	}
 	KUNIT_EXPECT_LT(test, 20ULL, f->conns.unexplained);
-	f->conns.next_compare = jiffies;
+	f->conns.compared = jiffies - HZ - 1;
 	open_gate(f, true);
-	eventually(test, !READ_ONCE(f->conns.compare) &&
-		   !READ_ONCE(f->conns.reconcile));
+	eventually(test, !todo(f, ATW_DO_COMPARE) && !todo(f, ATW_DO_RECONCILE));
 	/* Once for all of it. */
 	close_all(test, 2);
 	for (i = 0, twice = 0; i < f->nnotes; i++)
@@ -1957,16 +1980,14 @@ static void conn_long_ago(struct kunit *test)
 
 	f->conns.send_after = jiffies - 3600 * HZ;
 	f->conns.open_after = f->conns.send_after;
-	f->conns.next_compare = f->conns.send_after;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
 					    f->conns.send_after + 60 * HZ));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
 					    f->conns.open_after + 60 * HZ));
-	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
-					    f->conns.next_compare + 60 * HZ));
 	/* A connect sets it; then there are none. */
 	f->conns.next_open = jiffies - 3600 * HZ;
+	atw_sched_set(&f->sched, ATW_DO_CONNS);
 	open_gate(f, true);
 	eventually(test, time_before(jiffies,
 				     READ_ONCE(f->conns.next_open) + 60 * HZ));
@@ -2546,7 +2567,7 @@ static void conn_delete_misheard(struct kunit *test)
 		close_all(test, 1);
 		eventually(test, !READ_ONCE(f->has));
 		KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, id));
-		KUNIT_EXPECT_FALSE(test, f->conns.need_reset);
+		KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
 		open_gate(f, false);
 		atw_conn_put(o->c);
 		memset(o, 0, sizeof(*o));
@@ -2644,7 +2665,7 @@ static void conn_boot_untold(struct kunit *test)
 		f->nnotes = 0;
 		f->conns.boot = ATW_BOOT_SAID;
 		f->conns.boot_at = jiffies + HZ;
-		WRITE_ONCE(f->conns.reconcile, true);
+		atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 		open_gate(f, true);
 		/* What is opened is opened after that. */
 		fake_open(test, 2 * i, ATW_TYPE_TCP_CLIENT);
@@ -2653,12 +2674,11 @@ static void conn_boot_untold(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, i, noted(f, V_LIST, 0));
 		close_all(test, 2 * i + 1);
 		f->rows = NULL;
-		WRITE_ONCE(f->conns.reconcile, true);
+		atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 		eventually(test, noted(f, V_LIST, 0) == i + 1);
 		fake_open(test, 2 * i + 1, ATW_TYPE_TCP_CLIENT);
 		eventually(test, READ_ONCE(f->owner[2 * i + 1].opened));
-		KUNIT_EXPECT_FALSE(test, f->conns.rebooted);
-		f->conns.rebooted = false;
+		KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESTARTED));
 		close_all(test, 2 * i + 2);
 	}
 }
@@ -2673,7 +2693,7 @@ static void conn_delete_unknown(struct kunit *test)
 	mishear(f, "AT+SOCKETDEL=", ALWAYS, lost_letter);
 	atw_conn_close(o->c, true, 0);
 	open_gate(f, true);
-	eventually(test, READ_ONCE(f->conns.need_reset));
+	eventually(test, todo(f, ATW_DO_RESET));
 	KUNIT_EXPECT_FALSE(test, list_empty_careful(&f->conns.list));
 	WRITE_ONCE(f->nmishears, 0);
 	close_all(test, 1);

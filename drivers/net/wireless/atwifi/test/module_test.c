@@ -548,8 +548,8 @@ static void module_asked(struct kunit *test)
 	struct owner *stream = &f->owner[0];
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
-	WRITE_ONCE(f->m.next_link, jiffies);
-	atw_channel_kick(&f->m.ch);
+	/* As if that time had come. */
+	atw_sched_set(&f->m.sched, ATW_DO_LINK);
 	eventually(test, READ_ONCE(stream->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
@@ -606,7 +606,7 @@ static void module_flash(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,5\r\n", dgram->c->id);
 	for (i = 0; i < 200; i++) {
 		fake_say(f, text);
-		eventually(test, !READ_ONCE(f->m.conns.need_recvcfg));
+		eventually(test, !atw_sched_is_set(&f->m.sched, ATW_DO_RECV_MODE));
 	}
 	/* What is asked for is done. */
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
@@ -810,6 +810,7 @@ static void restarts(struct kunit *test)
 static void module_restless(struct kunit *test)
 {
 	struct fake *f = test->priv;
+	unsigned long *probe = &f->m.sched.at[ATW_DO_BRING_UP];
 	unsigned long before, pause, next;
 	unsigned int i;
 	u64 bringups;
@@ -820,16 +821,15 @@ static void module_restless(struct kunit *test)
 		bringups = f->m.bringups;
 		before = jiffies;
 		fake_say(f, "\r\nready\r\n");
-		eventually(test, time_after_eq(READ_ONCE(f->m.next_probe), before + pause));
+		eventually(test, time_after_eq(READ_ONCE(*probe), before + pause));
 		/* Nothing of it is taken to be there, and it is not believed that it is. */
 		KUNIT_EXPECT_EQ(test, bringups, f->m.bringups);
 		KUNIT_EXPECT_FALSE(test, joined(f));
-		next = f->m.next_probe;
+		next = READ_ONCE(*probe);
 		fake_say(f, "\r\nready\r\n");
-		eventually(test, !READ_ONCE(f->m.rebooted));
-		KUNIT_EXPECT_EQ(test, next, READ_ONCE(f->m.next_probe));
-		WRITE_ONCE(f->m.next_probe, jiffies);
-		atw_channel_kick(&f->m.ch);
+		eventually(test, !atw_sched_is_set(&f->m.sched, ATW_DO_RESTARTED));
+		KUNIT_EXPECT_EQ(test, next, READ_ONCE(*probe));
+		atw_sched_set(&f->m.sched, ATW_DO_BRING_UP);
 		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
 	}
 	KUNIT_EXPECT_EQ(test, 6ULL, f->m.reboots);
