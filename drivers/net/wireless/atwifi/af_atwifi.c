@@ -54,6 +54,8 @@
 #include "port.h"
 #include "timing.h"
 
+/* So many bytes of small writes share a buffer, as long as it waits. */
+#define ATW_TX_ROOM	SKB_WITH_OVERHEAD(1024)
 /* Bytes of one buffer to send: with its overhead it fills a page. */
 #define ATW_TX_CHUNK	min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
 
@@ -1121,7 +1123,8 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
 static struct sk_buff *atw_tx_skb(struct sock *sk, struct msghdr *msg,
 				  size_t len)
 {
-	struct sk_buff *skb = sock_wmalloc(sk, len, 1, sk->sk_allocation);
+	size_t room = atw_is_stream(sk) ? max_t(size_t, len, ATW_TX_ROOM) : len;
+	struct sk_buff *skb = sock_wmalloc(sk, room, 1, sk->sk_allocation);
 
 	if (!skb)
 		return ERR_PTR(-ENOBUFS);

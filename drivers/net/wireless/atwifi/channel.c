@@ -499,7 +499,7 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 
 	ch->owed = left;
 	while (left) {
-		n = min(left, skb->len - off);
+		n = min(left, READ_ONCE(skb->len) - off);
 		err = atw_channel_write(ch, skb->data + off, n);
 		if (err)
 			return err;

@@ -277,10 +277,29 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	return c;
 }
 
+/*
+ * Put bytes of a stream behind those that wait, if there is room: many small writes cost
+ * one buffer, and one write to the UART. A command that sends what is before them has
+ * counted that, and does not look further.
+ */
+static bool atw_conn_append(struct atw_conn *c, const struct sk_buff *skb)
+{
+	struct sk_buff *last = skb_peek_tail(&c->txq);
+
+	lockdep_assert_held(&c->lock);
+
+	if (!last || !atw_conn_is_stream(c) || last->sk != skb->sk ||
+	    skb->len > skb_tailroom(last))
+		return false;
+	skb_put_data(last, skb->data, skb->len);
+	return true;
+}
+
 /**
  * atw_conn_send() - queue bytes, or one datagram
  * @c: the connection, which need not be open yet
- * @skb: the bytes; taken on success
+ * @skb: the bytes; taken on success. A stream's is linear and nobody else's, and what
+ *	is queued next may be put into its tailroom
  *
  * How much is queued is bounded by the owner's accounting of its buffers.
  *
@@ -290,6 +309,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
  */
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 {
+	bool appended = false;
 	int err = 0;
 
 	spin_lock(&c->lock);
@@ -301,10 +321,14 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 		if (!c->tx_queued)
 			c->fresh = true;
 		c->tx_queued += skb->len;
-		__skb_queue_tail(&c->txq, skb);
+		appended = atw_conn_append(c, skb);
+		if (!appended)
+			__skb_queue_tail(&c->txq, skb);
 		atw_conn_kick(c);
 	}
 	spin_unlock(&c->lock);
+	if (appended)
+		consume_skb(skb);
 	return err;
 }
 

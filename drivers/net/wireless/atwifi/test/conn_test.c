@@ -58,6 +58,9 @@ struct fake {
 	unsigned int		rx_len;
 	u32			payload_left;
 	u32			send_id;	/* whose payload it is */
+	char			sent[256];	/* of all payloads, the first of it */
+	unsigned int		nsent;
+	struct atw_conn		*more;		/* has more to send when it comes, once */
 	struct note		notes[NOTES];
 	unsigned int		nnotes;
 	struct owner		owner[CONNS];
@@ -209,6 +212,20 @@ static void fake_command(struct fake *f, const char *line)
 	}
 }
 
+static int send_text(struct atw_conn *c, const char *text, unsigned int len)
+{
+	struct sk_buff *skb = alloc_skb(len, GFP_KERNEL);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	skb_put_data(skb, text, len);
+	err = atw_conn_send(c, skb);
+	if (err)
+		kfree_skb(skb);
+	return err;
+}
+
 static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
 	struct fake *f = container_of(t, struct fake, t);
@@ -216,6 +233,11 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 
 	if (f->payload_left) {
 		len = min_t(size_t, len, f->payload_left);
+		if (f->more)
+			send_text(f->more, "more", 4);
+		f->more = NULL;
+		for (i = 0; i < len && f->nsent < sizeof(f->sent); i++)
+			f->sent[f->nsent++] = buf[i];
 		f->payload_left -= len;
 		if (f->payload_left)
 			return len;
@@ -466,6 +488,41 @@ static void close_all(struct kunit *test, unsigned int n)
 		atw_conn_close(f->owner[i].c, true, 0);
 	open_gate(f, true);
 	eventually(test, list_empty_careful(&f->conns.list));
+}
+
+/* Many small writes share a buffer and a send. What comes meanwhile is behind them. */
+static void conn_appends(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	const char *want = "0123456789abcdefghijmore";
+	const char *p;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->more = o->c;
+	for (p = want; p < want + 20; p++)
+		KUNIT_ASSERT_EQ(test, 0, send_text(o->c, p, 1));
+	KUNIT_EXPECT_EQ(test, 20U, atw_conn_unsent(o->c));
+	KUNIT_EXPECT_EQ(test, 1U, skb_queue_len(&o->c->txq));
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->nsent) == 20);
+	sent(test, o);
+	/* Four bytes go within the line of the command. */
+	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, 20U, f->notes[0].len);
+	KUNIT_EXPECT_EQ(test, 4U, f->notes[1].len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(f->sent, want, 20));
+	close_all(test, 1);
+
+	/* Each datagram is one. */
+	open_gate(f, false);
+	atw_conn_put(o->c);
+	memset(o, 0, sizeof(*o));
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "a", 1));
+	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "b", 1));
+	KUNIT_EXPECT_EQ(test, 2U, skb_queue_len(&o->c->txq));
+	close_all(test, 1);
 }
 
 static u32 weight(u32 id)
@@ -3000,6 +3057,7 @@ static void conn_forgets_others(struct kunit *test)
 
 static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_ids),
+	KUNIT_CASE(conn_appends),
 	KUNIT_CASE(conn_id_reuse),
 	KUNIT_CASE(conn_fair),
 	KUNIT_CASE(conn_fair_after_request),
