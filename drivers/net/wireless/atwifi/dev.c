@@ -390,8 +390,8 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 		goto err_put;
 
 	adev->netdev = atw_netdev_create(adev);
-	if (!adev->netdev) {
-		err = -ENOMEM;
+	if (IS_ERR(adev->netdev)) {
+		err = PTR_ERR(adev->netdev);
 		goto err_del;
 	}
 

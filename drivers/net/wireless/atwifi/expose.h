@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_EXPOSE_H
 #define _ATWIFI_EXPOSE_H
 
+#include <linux/errno.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -48,6 +49,7 @@ struct atw_expose_info {
 	u64	refused;
 };
 
+#if IS_ENABLED(CONFIG_ATWIFI_NETDEV)
 void atw_exposes_init(struct atw_exposes *exps);
 int atw_expose_add(struct atw_dev *adev, u16 port, __be32 addr, u16 local_port,
 		   long timeout);
@@ -55,5 +57,31 @@ int atw_expose_del(struct atw_dev *adev, u16 port);
 bool atw_expose_get(struct atw_dev *adev, unsigned int n,
 		    struct atw_expose_info *info);
 void atw_exposes_stop(struct atw_dev *adev);
+#else
+static inline void atw_exposes_init(struct atw_exposes *exps)
+{
+}
+
+static inline int atw_expose_add(struct atw_dev *adev, u16 port, __be32 addr, u16 local_port,
+				 long timeout)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int atw_expose_del(struct atw_dev *adev, u16 port)
+{
+	return -ENOENT;
+}
+
+static inline bool atw_expose_get(struct atw_dev *adev, unsigned int n,
+				  struct atw_expose_info *info)
+{
+	return false;
+}
+
+static inline void atw_exposes_stop(struct atw_dev *adev)
+{
+}
+#endif
 
 #endif

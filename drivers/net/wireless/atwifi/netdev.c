@@ -644,7 +644,8 @@ bool atw_netdev_starved(struct atw_netdev *nd)
  * It is registered when the module was found: then its address is known.
  *
  * Context: process context.
- * Return: the device for atw_netdev_destroy(), or NULL: no memory.
+ * Return: the device for atw_netdev_destroy(); NULL, where the driver was built without
+ * one; or ERR_PTR(-ENOMEM).
  */
 struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 {
@@ -654,7 +655,7 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 	dev = alloc_netdev(sizeof(*nd), dev_name(&adev->dev), NET_NAME_ENUM,
 			   atw_netdev_setup);
 	if (!dev)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	dev_net_set(dev, adev->net);
 	SET_NETDEV_DEV(dev, &adev->dev);
 	nd = netdev_priv(dev);

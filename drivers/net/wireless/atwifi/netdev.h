@@ -116,12 +116,40 @@ struct atw_netdev {
 	struct atw_netdev_counters	counters;
 };
 
+#if IS_ENABLED(CONFIG_ATWIFI_NETDEV)
 struct atw_netdev *atw_netdev_create(struct atw_dev *adev);
 void atw_netdev_destroy(struct atw_netdev *nd);
 void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
 void atw_netdev_settle(struct atw_netdev *nd);
 bool atw_netdev_starved(struct atw_netdev *nd);
+#else
+static inline struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
+{
+	return NULL;
+}
+
+static inline void atw_netdev_destroy(struct atw_netdev *nd)
+{
+}
+
+static inline void atw_netdev_free(struct atw_netdev *nd)
+{
+}
+
+static inline void atw_netdev_changed(struct atw_netdev *nd)
+{
+}
+
+static inline void atw_netdev_settle(struct atw_netdev *nd)
+{
+}
+
+static inline bool atw_netdev_starved(struct atw_netdev *nd)
+{
+	return false;
+}
+#endif
 
 /* netdev_rx.c */
 void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);

@@ -140,7 +140,18 @@ unsigned long atw_relay_idle(struct atw_relay *r, bool *asked);
 void atw_relay_put(struct atw_relay *r);
 
 extern struct workqueue_struct *atw_relay_wq;
+#if IS_ENABLED(CONFIG_ATWIFI_NETDEV)
 int atw_relay_init(void);
 void atw_relay_exit(void);
+#else
+static inline int atw_relay_init(void)
+{
+	return 0;
+}
+
+static inline void atw_relay_exit(void)
+{
+}
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_TRANSPARENT_H
 #define _ATWIFI_TRANSPARENT_H
 
+#include <linux/errno.h>
 #include <linux/types.h>
 
 #include "ttscan.h"
@@ -74,6 +75,7 @@ struct atw_tt {
 	u64			entries;
 };
 
+#if IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT)
 /* transparent.c */
 bool atw_tt_inside(struct atw_conns *cs);
 void atw_tt_leave(struct atw_conns *cs);
@@ -87,5 +89,51 @@ void atw_tt_exit(struct atw_conns *cs);
 
 /* tt_set.c */
 int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on);
+#else
+static inline bool atw_tt_inside(struct atw_conns *cs)
+{
+	return false;
+}
+
+static inline void atw_tt_leave(struct atw_conns *cs)
+{
+}
+
+static inline bool atw_tt_do_end(struct atw_conns *cs)
+{
+	return false;
+}
+
+static inline bool atw_tt_carry(struct atw_conns *cs)
+{
+	return false;
+}
+
+static inline bool atw_tt_enter(struct atw_conns *cs)
+{
+	return false;
+}
+
+static inline void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
+{
+}
+
+static inline void atw_tt_stop(struct atw_conns *cs)
+{
+}
+
+static inline void atw_tt_forget(struct atw_conns *cs)
+{
+}
+
+static inline void atw_tt_exit(struct atw_conns *cs)
+{
+}
+
+static inline int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
+{
+	return on ? -EOPNOTSUPP : 0;
+}
+#endif
 
 #endif
