@@ -46,9 +46,10 @@ struct stream {
 	bool torn;
 };
 
-/* A command that the driver sends when so much was printed. */
+/* A command that the driver sends when so much was printed, and where its answer ends. */
 struct mark {
 	size_t at;
+	size_t end;
 	bool prompt;
 };
 
@@ -213,6 +214,7 @@ static void compose_traffic(void)
 				pending = 1;
 			} else if (pending) {
 				say(answer(choose(4)));
+				t.mark[t.marks - 1].end = t.len;
 				pending = 0;
 			}
 			break;
@@ -222,8 +224,10 @@ static void compose_traffic(void)
 	}
 	if (pending == 2)
 		say(">");
-	if (pending)
+	if (pending) {
 		say("\r\nOK\r\n");
+		t.mark[t.marks - 1].end = t.len;
+	}
 }
 
 static void move_marks(size_t at, long by)
@@ -236,28 +240,41 @@ static void move_marks(size_t at, long by)
 				       t.mark[i].at + by : at;
 }
 
+/* A command of its own, but not while the module has yet to answer another. */
+static bool add_mark(size_t at, bool prompt)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < t.marks && t.mark[i].at <= at; i++)
+		if (at < t.mark[i].end)
+			return false;
+	if (t.marks == MARKS)
+		return false;
+	for (j = t.marks++; j > i; j--)
+		t.mark[j] = t.mark[j - 1];
+	t.mark[i].at = at;
+	t.mark[i].prompt = prompt;
+	return true;
+}
+
 /* The prompt, or an answer, is printed between the parts of a payload. */
 static void tear(void)
 {
 	unsigned int i = t.tears ? choose(t.tears) : 0;
 	const char *s = choose(2) ? ">" : answer(choose(4));
-	size_t at, n = strlen(s);
+	size_t at = t.tear[i].at, n = strlen(s);
 
-	if (!t.tears) {
+	if (!t.tears || !add_mark(at, *s == '>')) {
 		t.fault = FAULT_NONE;
 		return;
 	}
-	at = t.tear[i].at;
 	t.tear[i].whose->torn = true;
 	t.fault_at = at;
 	t.fault_len = n;
 	memmove(t.wire + at + n, t.wire + at, t.len - at);
 	memcpy(t.wire + at, s, n);
 	t.len += n;
-	/* A command of its own, for that answer, and no other near it. */
-	t.marks = 1;
-	t.mark[0].at = at;
-	t.mark[0].prompt = *s == '>';
+	move_marks(at, n);
 }
 
 static void lose(void)

@@ -104,6 +104,25 @@ static bool atw_channel_is_echo(struct atw_channel *ch, const struct atw_event *
 	return echo;
 }
 
+/*
+ * Does a payload end with what nobody else can know, and the module says only when it is
+ * asked? Then it is short of as many bytes as that has.
+ */
+static bool atw_channel_has_mark(struct atw_channel *ch, const struct atw_event *ev)
+{
+	const u8 *sink = ch->parser.sink;
+	bool has = false;
+	size_t n;
+
+	spin_lock(&ch->lock);
+	if (sink && ch->cmd && ch->cmd->mark) {
+		n = strlen(ch->cmd->mark);
+		has = ev->len >= n && !memcmp(sink + ev->len - n, ch->cmd->mark, n);
+	}
+	spin_unlock(&ch->lock);
+	return has;
+}
+
 /* A certificate: its bytes go to a place of our own, as commands end early. */
 static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
 {
@@ -127,6 +146,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 {
 	static const struct atw_event strange = { .type = ATW_EV_STRANGE };
 	static const struct atw_event damage = { .type = ATW_EV_DAMAGE };
+	struct atw_event doubtful = { .type = ATW_EV_DOUBTFUL, .id = ev->id };
 
 	lockdep_assert_held(&ch->rx_lock);
 
@@ -179,6 +199,9 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		ch->answer = ev->answer;
 		atw_parser_sink(&ch->parser,
 				ch->ops->payload(ch->ctx, ev->id, ev->len));
+		break;
+	case ATW_EV_PAYLOAD_END:
+		ch->ops->event(ch->ctx, atw_channel_has_mark(ch, ev) ? &doubtful : ev);
 		break;
 	case ATW_EV_CERT:
 	case ATW_EV_CERT_END:

@@ -207,7 +207,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->rows;
 	const struct atw_sock_row *row;
-	bool told, marked, had = false;
+	bool told, marked, had = false, lacks = false;
 	struct atw_conn *c;
 	unsigned int i;
 	int err;
@@ -229,6 +229,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		if (told && atw_conn_state_is_open(c->state) &&
 		    c->query != cs->query) {
 			had = true;
+			lacks |= !row;
 			if (!row || !atw_row_is_live(c, row))
 				atw_conns_missing(cs, c);
 			c->auto_deleted = false;
@@ -236,6 +237,9 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
+	/* A payload that came meanwhile, and looks as if it had swallowed a row, may have. */
+	if (lacks)
+		atw_conns_end_doubtful(cs);
 	mutex_unlock(&cs->ch->rx_lock);
 	if (!told) {
 		/* An answer that stayed away is asked for again. Another one settles that, too:

@@ -853,8 +853,9 @@ static bool atw_lacks_crlf(const struct atw_parser *p,
 	const char *name, *end;
 	u32 code;
 
-	if (p->suspect == ATW_SUSPECT_TORN)
-		return ev->type == ATW_EV_ERROR && !p->err_name[0];
+	/* An answer of two lines, both of them there, may have been torn itself. */
+	if (p->suspect == ATW_SUSPECT_ANSWER)
+		return (ev->type == ATW_EV_OK || ev->type == ATW_EV_ERROR) && !p->err_code;
 	return p->suspect && (ev->type == ATW_EV_OK ||
 			      ev->type == ATW_EV_ERROR ||
 			      ev->type == ATW_EV_BUSY ||
@@ -1120,25 +1121,56 @@ static bool atw_payload_looks_torn(const struct atw_parser *p)
 	return false;
 }
 
+/* The last line of the payload, as much of it as a line of the module has. */
+static void atw_payload_last_line(const struct atw_parser *p, char line[ATW_LINE_MAX + 1])
+{
+	u32 i = p->len;
+
+	while (i && p->len - i < ATW_LINE_MAX && p->sink[i - 1] && p->sink[i - 1] != '\n')
+		i--;
+	memcpy(line, p->sink + i, p->len - i);
+	line[p->len - i] = '\0';
+}
+
+/* Does a text end with what is the last line of an answer? */
+static bool atw_ends_answer(const char *s)
+{
+	static const char *const finals[] = { "OK", "ERROR", "]Cmd running" };
+	size_t len = strlen(s), n, i;
+
+	for (i = 0; i < ARRAY_SIZE(finals); i++) {
+		n = strlen(finals[i]);
+		if (len >= n && !strcmp(s + len - n, finals[i]))
+			return true;
+	}
+	return strstr(s, "Unknown cmd:");
+}
+
 /*
  * Does it end with the answer that is awaited, but for the end of its line? So it
- * does when as many bytes at the end of the payload were lost as that answer has.
+ * does when as many bytes at the end of the payload were lost as that answer has, or
+ * as the part of it has that is a list.
  * Where it may take long, as that to a connect does, others are not to wait for it.
  */
 static bool atw_payload_has_answer(const struct atw_parser *p)
 {
-	static const char *const finals[] = { "OK", "ERROR" };
-	size_t i, n;
+	char line[ATW_LINE_MAX + 1];
+	struct atw_sock_row row;
+	const char *s = line;
 
 	/* With what closed the payload, as there are many that end with a '>'. */
 	if (p->expect_prompt && p->len >= 3 &&
 	    !memcmp(p->sink + p->len - 3, "\r\n>", 3))
 		return true;
-	for (i = 0; p->expect_soon && i < ARRAY_SIZE(finals); i++) {
-		n = strlen(finals[i]);
-		if (p->len > n && !memcmp(p->sink + p->len - n, finals[i], n))
+	if (!p->expect_soon)
+		return false;
+	atw_payload_last_line(p, line);
+	if (atw_ends_answer(line))
+		return true;
+	/* What is left before a row may be of the payload, and may be digits. */
+	for (; *s; s++)
+		if (atw_parse_sock_row(s, &row))
 			return true;
-	}
 	return false;
 }
 
@@ -1425,21 +1457,20 @@ static void atw_payload_late(struct atw_parser *p, bool which,
 }
 
 /*
- * Is the payload the first line of an error, with what precedes it? One that tore a
- * payload as long as itself is closed by its own end.
+ * Does it end with the first line of an answer, or of an error? One that tore a payload as
+ * long as itself is closed by its own end, and so is a payload of which as many bytes were
+ * lost.
  */
-static bool atw_payload_is_error(const struct atw_parser *p)
+static bool atw_payload_has_value(const struct atw_parser *p)
 {
-	char line[sizeof(p->err_name) + 16];
-	const char *name, *end;
-	u32 code;
+	char line[ATW_LINE_MAX + 1];
+	const char *s = line;
 
-	if (p->len < 2 || p->len - 2 >= sizeof(line) ||
-	    memcmp(p->sink, "\r\n", 2))
-		return false;
-	memcpy(line, p->sink + 2, p->len - 2);
-	line[p->len - 2] = '\0';
-	return atw_is_error_line(line, &name, &end, &code);
+	atw_payload_last_line(p, line);
+	for (; (s = strchr(s, '+')); s++)
+		if (atw_is_value_line(s) || atw_is_named(s))
+			return true;
+	return false;
 }
 
 /* Decide on the payload. Returns false if more bytes are needed; not if @last. */
@@ -1452,8 +1483,8 @@ static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 		if (p->kind == ATW_KIND_DOWN && p->lead && p->sink) {
 			if (p->sink[p->len - 1] == '\n')
 				p->suspect = ATW_SUSPECT_LOST;
-			else if (p->tears && atw_payload_is_error(p))
-				p->suspect = ATW_SUSPECT_TORN;
+			else if (atw_payload_has_value(p))
+				p->suspect = ATW_SUSPECT_ANSWER;
 		}
 		return true;
 	}

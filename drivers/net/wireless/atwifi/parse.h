@@ -139,7 +139,7 @@ enum atw_parse_state {
 /* Of a payload that was just closed: what a print without its CR LF may mean. */
 enum atw_parse_suspect {
 	ATW_SUSPECT_NOTHING,
-	ATW_SUSPECT_TORN,	/* it was the first half of a print */
+	ATW_SUSPECT_ANSWER,	/* it ends with the first line of an answer */
 	ATW_SUSPECT_LOST,	/* it had two bytes more, and ends with the closing */
 };
 

@@ -1860,6 +1860,76 @@ static void conn_doubt_answered(struct kunit *test)
 	close_all(test, 2);
 }
 
+/*
+ * As many bytes of a payload were lost as a row of the table has, which that took for its
+ * end: the connection of that row seems to be gone, and the other has got nothing.
+ */
+static void conn_doubt_row(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[128], row[48];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	snprintf(row, sizeof(row), "%u,4,3,192.0.2.1,80,-1,0", o[0].c->id);
+	snprintf(rows, sizeof(rows), "\r\n+EVENT:SocketDown,%u,%zu,ab%s\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		 o[1].c->id, strlen(row) + 2, row, o[1].c->id);
+	f->rows = rows;
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
+	KUNIT_EXPECT_TRUE(test, o[0].closed);
+	close_all(test, 2);
+}
+
+/* The same where both rows are there: a remote has sent it. */
+static void conn_doubt_no_row(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64], row[64];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	snprintf(row, sizeof(row), "\r\n+EVENT:SocketDown,%u,23,9,4,3,192.0.2.1,80,-1,0\r\n",
+		 o[1].c->id);
+	f->before_rows = row;
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].got_len) == 23);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	close_all(test, 2);
+}
+
+/* And as many as the answer has to what nobody can guess: so that is what it ends with. */
+static void conn_doubt_mark(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64], torn[64], text[64];
+
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	fake_have_two(f, rows, sizeof(rows));
+	/* The module is asked because of this. */
+	say_for(f, words, &o[0]);
+	snprintf(torn, sizeof(torn), "\r\n+EVENT:SocketDown,%u,38,abcd", o[1].c->id);
+	f->before_mark = torn;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
+	/* It need not be waited for. */
+	snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", f->rx);
+	fake_say(f, text);
+	eventually(test, READ_ONCE(o[0].got_len) == 9);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	close_all(test, 2);
+}
+
 /* What was handed over already was too much, but of one connection alone. */
 static void conn_doubtful(struct kunit *test)
 {
@@ -3112,6 +3182,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_doubt_unasked),
 	KUNIT_CASE(conn_doubt_swallowed),
 	KUNIT_CASE(conn_doubt_answered),
+	KUNIT_CASE(conn_doubt_row),
+	KUNIT_CASE(conn_doubt_no_row),
+	KUNIT_CASE(conn_doubt_mark),
 	KUNIT_CASE(conn_doubtful),
 	KUNIT_CASE(conn_unexplained),
 	KUNIT_CASE(conn_lost_comma),

@@ -596,6 +596,60 @@ static void parse_torn_as_long(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, strstr(r->log, "DOUBTFUL"));
 }
 
+/* Answers, by their first line, which is all of some, and what follows. */
+static const struct {
+	const char *line, *rest;
+} answers[] = {
+	{ "\r\nOK\r\n", "" }, { "\r\nERROR\r\n", "" },
+	{ "\r\n+WMODE:1\r\nOK\r\n", "" }, { "\r\n+SOCKET:97\r\nERROR\r\n", "" },
+	{ "\r\nAT+SOCKET:97\r\n+ERROR\r\n", "" }, { "\r\n[Busy]Cmd running\r\n", "" },
+	{ "Unknown cmd:AT+ATW\r\n", "" }, { "AT+ATW\r\nUnknown cmd:AT+ATW\r\n", "" },
+	{ "11,4,3,192.0.2.1,80,-1,0\r\n", "\r\nOK\r\n" },
+	{ "\r\n+WMODE:1\r\n", "OK\r\n" }, { "\r\n+WDNS:192.0.2.1\r\n", "OK\r\n" },
+	{ "\r\n+SOCKET:97\r\n", "ERROR\r\n" }, { "\r\nAT+SOCKET:97\r\n", "+ERROR\r\n" },
+};
+
+/*
+ * As many bytes of a payload are lost as the first line of the answer has: that line is
+ * taken for its end. Either what is left of the answer tells, or what stays away, until
+ * when it is in doubt. What a remote has sent may look the same, and arrives.
+ */
+static void parse_swallowed(struct kunit *test)
+{
+	static const char text[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+	char *in = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	struct run *r = run_new(test);
+	const char *told;
+	int lost, left;
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	for (i = 0; i < ARRAY_SIZE(answers); i++) {
+		lost = strlen(answers[i].line);
+		told = !answers[i].rest[0] || answers[i].rest[0] == '\r' ? "! " : "DOUBTFUL:101";
+		for (left = 0; left < 40; left++) {
+			/* The payload with the CR LF that closes it lacks as many. */
+			snprintf(in, 1024, "\r\n+EVENT:SocketDown,101,%d,%.*s%s%s"
+				 "\r\n+EVENT:SocketDown,102,1,x\r\n", left + lost - 2, left,
+				 text, answers[i].line, answers[i].rest);
+			run_start(r, FINAL);
+			run_feed(r, in, strlen(in));
+			KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, told), "%s: %s", in,
+						  r->log);
+			KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "END:102=x "), "%s: %s",
+						  in, r->log);
+
+			snprintf(in, 1024, "\r\n+EVENT:SocketDown,101,%d,%.*s%s\r\n%s%s",
+				 left + lost, left, text, answers[i].line, answers[i].line,
+				 answers[i].rest);
+			run_start(r, FINAL);
+			run_feed(r, in, strlen(in));
+			KUNIT_EXPECT_NULL_MSG(test, strstr(r->log, "DOUBTFUL"), "%s: %s", in,
+					      r->log);
+		}
+	}
+}
+
 /* What nobody awaits is not taken out: a remote may have sent it. */
 static void parse_torn_unasked(struct kunit *test)
 {
@@ -1305,6 +1359,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_samples),
 	KUNIT_CASE(parse_torn),
 	KUNIT_CASE(parse_torn_as_long),
+	KUNIT_CASE(parse_swallowed),
 	KUNIT_CASE(parse_torn_unasked),
 	KUNIT_CASE(parse_torn_late),
 	KUNIT_CASE(parse_torn_chosen),
