@@ -54,6 +54,8 @@
 #define ATW_TCP_TICK		HZ
 /* How often the first one that waits for a socket of the module asks again. */
 #define ATW_TCP_RETRY		(HZ / 2)
+/* A SYN is repeated after three seconds at most, and then after twice as long each time. */
+#define ATW_TCP_REPEAT		(4 * HZ)
 /* A program that is to be connected to is not far: 1, 2 and 4 s. */
 #define ATW_TCP_SYNS		2
 /* What the module has accepted; it has a few sockets in truth. */
@@ -85,10 +87,12 @@ enum atw_tcp_state {
  * @work: begins, and looks after it from time to time
  * @mutex: protects what is not said to be protected otherwise; outside the
  *	table's lock
- * @lock: protects @syn, and @state and @attached together with @mutex; taken
- *	in softirqs
+ * @lock: protects @syn, @isn, @asked_first and @asked_last, and @state and @attached
+ *	together with @mutex; taken in softirqs
  * @state: how far it is
- * @syn: the one that is held
+ * @syn: the one that is held; NULL: it is with TCP, or nobody waits for its answer
+ * @isn: its number
+ * @asked_first: when the first one with that number came, and @asked_last the last
  * @peer: the program's socket, if it is one of this machine; with a reference.
  *	Constant
  * @relay: with a reference; NULL: there is none now
@@ -106,6 +110,9 @@ struct atw_tcp {
 	spinlock_t		lock;
 	enum atw_tcp_state	state;
 	struct sk_buff		*syn;
+	u32			isn;
+	unsigned long		asked_first;
+	unsigned long		asked_last;
 	struct sock		*peer;
 	struct atw_relay	*relay;
 	unsigned long		since;
@@ -194,7 +201,8 @@ static void atw_tcp_deliver(struct atw_netdev *nd, struct sk_buff *skb, u8 proto
 		kfree_skb(skb);
 }
 
-static void atw_tcp_free_syn(struct atw_tcp *t)
+/* Returns whether there was one. */
+static bool atw_tcp_free_syn(struct atw_tcp *t)
 {
 	struct sk_buff *syn;
 
@@ -203,6 +211,14 @@ static void atw_tcp_free_syn(struct atw_tcp *t)
 	t->syn = NULL;
 	spin_unlock_bh(&t->lock);
 	kfree_skb(syn);
+	return syn;
+}
+
+/* Nobody waits for the connection any more, nor for a word of what becomes of it. */
+static void atw_tcp_give_up(struct atw_tcp *t)
+{
+	if (atw_tcp_free_syn(t))
+		atomic64_inc(&t->flow.nd->counters.tcp_given_up);
 }
 
 /* Out of the table: nothing that belongs to it may be sent after this. */
@@ -239,6 +255,26 @@ static void atw_tcp_drop(struct atw_tcp *t)
 static bool atw_tcp_given_up(const struct atw_tcp *t)
 {
 	return t->peer && READ_ONCE(t->peer->sk_state) != TCP_SYN_SENT;
+}
+
+/*
+ * Has a machine behind this one not repeated its SYN for longer than any does that still
+ * wants the connection? The module is not asked to connect for it then.
+ */
+static bool atw_tcp_is_forsaken(struct atw_tcp *t)
+{
+	unsigned long patience;
+	bool forsaken;
+
+	lockdep_assert_held(&t->mutex);
+
+	if (t->peer || (t->relay && atw_relay_tried(t->relay)))
+		return false;
+	spin_lock_bh(&t->lock);
+	patience = 2 * (t->asked_last - t->asked_first) + ATW_TCP_REPEAT;
+	forsaken = t->syn && time_after(jiffies, t->asked_last + patience);
+	spin_unlock_bh(&t->lock);
+	return forsaken;
 }
 
 /* Tell the program that its connect has failed. */
@@ -465,7 +501,8 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_reject(t, -ECANCELED);
 		return;
 	}
-	if (t->state != ATW_TCP_UP && atw_tcp_given_up(t)) {
+	if (t->state != ATW_TCP_UP && (atw_tcp_given_up(t) || atw_tcp_is_forsaken(t))) {
+		atw_tcp_give_up(t);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -654,7 +691,7 @@ static struct atw_tcp *atw_tcp_alloc(struct atw_netdev *nd,
 
 /* A SYN: make a flow of it, which keeps it. */
 static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
-			struct sk_buff *skb)
+			struct sk_buff *skb, u32 isn)
 {
 	struct atw_tcp *t;
 
@@ -665,6 +702,9 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	if (!t)
 		goto drop;
 	t->peer = atw_tcp_peer(skb);
+	t->isn = isn;
+	t->asked_first = jiffies;
+	t->asked_last = jiffies;
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	t->syn = skb;
@@ -739,6 +779,39 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 	consume_skb(skb);
 }
 
+/*
+ * A segment of a flow whose SYN is held. Returns false if the SYN is with TCP already.
+ * The newest SYN is kept: the program may have begun anew on that port.
+ */
+static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct tcphdr *th)
+{
+	u32 seq = ntohl(th->seq);
+	bool reset = false;
+
+	spin_lock(&t->lock);
+	if (t->state == ATW_TCP_UP) {
+		spin_unlock(&t->lock);
+		return false;
+	}
+	if (t->syn && atw_tcp_is_syn(th)) {
+		if (seq != t->isn)
+			t->asked_first = jiffies;
+		t->asked_last = jiffies;
+		t->isn = seq;
+		skb_orphan(*skb);
+		skb_dst_drop(*skb);
+		swap(t->syn, *skb);
+	} else if (t->syn && th->rst && seq - t->isn <= 1) {
+		reset = !nf_ip_checksum(*skb, NF_INET_LOCAL_IN, ip_hdrlen(*skb), IPPROTO_TCP);
+	}
+	spin_unlock(&t->lock);
+	if (reset) {
+		atw_tcp_give_up(t);
+		atw_tcp_end(&t->flow);
+	}
+	return true;
+}
+
 /**
  * atw_tcp_xmit() - a segment from a program
  * @nd: the device
@@ -757,7 +830,6 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	const struct tcphdr *th;
 	struct atw_flow *flow;
 	struct atw_tcp *t;
-	bool up;
 
 	th = atw_packet_tcp(skb);
 	if (!th)
@@ -774,7 +846,7 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 			goto drop;
 		}
 		if (atw_tcp_is_syn(th)) {
-			atw_tcp_new(nd, &key, skb);
+			atw_tcp_new(nd, &key, skb, ntohl(th->seq));
 			return;
 		}
 		/* It was ended: by a reset, or before we were there. */
@@ -782,19 +854,10 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 		goto drop;
 	}
 	t = to_atw_tcp(flow);
-	spin_lock(&t->lock);
-	up = t->state == ATW_TCP_UP;
-	if (!up && t->syn && atw_tcp_is_syn(th)) {
-		/* The newest: the program may have begun anew on that port. */
-		skb_orphan(skb);
-		skb_dst_drop(skb);
-		swap(t->syn, skb);
-	}
-	spin_unlock(&t->lock);
-	if (up)
-		atw_tcp_segment(nd, t, skb, th);
-	else
+	if (atw_tcp_hold(t, &skb, th))
 		consume_skb(skb);
+	else
+		atw_tcp_segment(nd, t, skb, th);
 	atw_flow_put(flow);
 	return;
 drop:

@@ -365,6 +365,7 @@ static const struct {
 	ATW_STAT(tcp_refused),
 	ATW_STAT(tcp_unreachable),
 	ATW_STAT(tcp_timed_out),
+	ATW_STAT(tcp_given_up),
 	ATW_STAT(tcp_resets),
 	ATW_STAT(tcp_aborts),
 	ATW_STAT(tcp_unfinished),

@@ -51,6 +51,7 @@ struct atw_netdev_counters {
 	atomic64_t	tcp_refused;
 	atomic64_t	tcp_unreachable;
 	atomic64_t	tcp_timed_out;
+	atomic64_t	tcp_given_up;
 	atomic64_t	tcp_resets;
 	atomic64_t	tcp_aborts;
 	atomic64_t	tcp_unfinished;

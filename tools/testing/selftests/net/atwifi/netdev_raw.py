@@ -5,6 +5,7 @@ The network device and who sends frames that no stack would have made: a machine
 behind a bridge, a scanner, a program with a raw socket.
 """
 
+import contextlib
 import errno
 import random
 import select
@@ -12,8 +13,9 @@ import socket
 import struct
 import sys
 import threading
+import time
 
-from atwnet import HOST, PEER, main, peer, quiet, udp
+from atwnet import HOLE, HOST, PEER, atwctl, held, main, peer, quiet, udp
 from guest import DEV, LIMIT, becomes, check, counter, echoes, run, same, sysfs, test
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -269,20 +271,94 @@ def half_open():
     quiet()
     names = ("tcp_aborts", "tcp_resets", "tcp_unfinished", "tcp_flows")
     before = [counter(name) for name in names]
+    given_up = counter("tcp_given_up")
     # This machine answers the SYN/ACK with a reset: it has no such socket.
     for i in range(7):
         send_syn(41000 + i)
         becomes(lambda n=i: counter("tcp_flows") > before[3] + n, "the remote was not asked")
         becomes(lambda: not counter("flows_tcp"), "a flow stays")
-    # More than there are sockets.
+    # More than there are sockets; who waits for one for long and is not heard of is
+    # not asked for.
     for i in range(12):
         send_syn(42000 + i)
-    becomes(lambda: counter("tcp_flows") == before[3] + 19, "not all were asked")
+    becomes(lambda: not counter("flows_tcp"), "flows stay")
     quiet()
-    same([before[0] + 19, before[1], before[2], before[3] + 19],
-         [counter(name) for name in names], "counters")
+    asked = counter("tcp_flows") - before[3]
+    same(19, asked + counter("tcp_given_up") - given_up, "connects")
+    same([before[0] + asked, before[1], before[2]], [counter(name) for name in names[:3]],
+         "counters")
     with peer("echo") as s:
         echoes(s)
+
+
+def send_segment(sport, dport, flags, seq):
+    with Raw() as raw:
+        raw.send(frame(ip(6, tcp(sport, dport, flags, seq))))
+
+
+def flows(n, words):
+    becomes(lambda: counter("flows_tcp") == n, words)
+
+
+@contextlib.contextmanager
+def busy(port):
+    """The module is connecting to nobody, which is a flow; not where it did so before."""
+    with socket.socket() as s, held():
+        s.setblocking(False)
+        s.connect_ex((HOLE, port))
+        becomes(lambda: '"opening"' in atwctl("sockets"), "no connect")
+        yield
+
+
+@test
+def gone_while_queued():
+    """Who is not heard of any more while others have the module is not connected for."""
+    quiet()
+    before = counter("tcp_given_up"), counter("tcp_flows")
+    with busy(44000):
+        send_segment(44000, PEER, SYN, 1)
+        flows(2, "no flow")
+        flows(1, "it is kept")
+        same(before[0] + 1, counter("tcp_given_up"), "given up")
+        # Who repeats it stays, the longer he did so.
+        for _ in range(12):
+            send_segment(44001, PEER, SYN, 1)
+            time.sleep(0.5)
+        same(before[0] + 1, counter("tcp_given_up"), "given up")
+    becomes(lambda: counter("tcp_flows") == before[1] + 1, "no connection, or too many")
+    quiet()
+
+
+def is_forgotten_at_once(port):
+    """Is one that was reset forgotten before one that came later and was not?"""
+    quiet()
+    with busy(port):
+        send_segment(port, PEER, SYN, 1000)
+        flows(2, "no flow")
+        time.sleep(2)
+        send_segment(port, PEER, SYN, 1000)
+        send_segment(port + 1, PEER, SYN, 1000)
+        flows(3, "no flow")
+        for seq in (0, 999, 1002, 1001 ^ 1 << 31):
+            send_segment(port, PEER, RST, seq)
+        same(3, counter("flows_tcp"), "flows after resets of others")
+        send_segment(port, PEER, RST, 1000 + port % 2)
+        becomes(lambda: counter("flows_tcp") < 3, "both are kept")
+        # A new flow if there is none of it any more.
+        send_segment(port + 1, PEER, SYN, 1000)
+        return counter("flows_tcp") == 2
+
+
+@test
+def reset_while_queued():
+    """So does a reset, at once, if it is of somebody who knows the SYN."""
+    before = counter("tcp_flows")
+    quiet()
+    # This machine may stand still.
+    check(any(is_forgotten_at_once(45000 + 2 * i) for i in range(5)) and
+          is_forgotten_at_once(45101), "it is kept")
+    becomes(lambda: counter("tcp_flows") > before, "no connection")
+    quiet()
 
 
 @test
