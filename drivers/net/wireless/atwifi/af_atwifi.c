@@ -79,14 +79,17 @@ MODULE_PARM_DESC(family, "number of the address family");
  * struct atw_sock - an AF_ATWIFI socket
  * @sk: must be first
  * @lock: protects what callbacks and /proc share with system calls: @conn and
- *	@peer (written under lock_sock() too), @used, @local_addr, @failed,
+ *	@peer (written under lock_sock() too), @used, @local_addr, @failed, @chosen,
  *	@module_error, @established, and sk_state, sk_shutdown of @sk
  * @conn: the connection, holds a reference
  * @detached: counts the connections that it had before; written under
  *	lock_sock(). sk_disconnects would be it, but is not in each 6.1
+ * @unopened: error for which the last of these was not opened, 0: it was ended for
+ *	another reason; lock_sock()
  * @peer: its remote; satw_port is 0 if there never was one
  * @local_addr: address of the module when it was opened
  * @port: what bind() has chosen; written under lock_sock()
+ * @chosen: listen() has, and it did not serve there yet
  * @accepted_port: that of the server which has accepted it, 0: none has
  * @served: a datagram has come to a server: the module knows whom to answer
  * @failed: error that ended the connection, repeated to each reader so that
@@ -107,9 +110,11 @@ struct atw_sock {
 	spinlock_t		lock;
 	struct atw_conn		*conn;
 	u32			detached;
+	int			unopened;
 	struct sockaddr_atw	peer;
 	__be32			local_addr;
 	struct atw_port		port;
+	bool			chosen;
 	u16			accepted_port;
 	bool			served;
 	int			failed;
@@ -194,6 +199,7 @@ static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
 		WRITE_ONCE(sk->sk_err, -err);
 		atw_set_state(sk, TCP_CLOSE);
 	} else if (atw_is_stream(sk) && as->port.number) {
+		as->chosen = false;
 		atw_set_state(sk, TCP_LISTEN);
 	} else {
 		as->established = true;
@@ -415,6 +421,7 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 
 	atw_conn_close(conn, abort, atw_timing.linger);
 	WRITE_ONCE(as->detached, as->detached + 1);
+	as->unopened = 0;
 	spin_lock(&as->lock);
 	as->conn = NULL;
 	as->established = false;
@@ -539,6 +546,27 @@ static int atw_wait_connect(struct sock *sk, long *timeo)
 	return err;
 }
 
+/*
+ * The connection that was waited for has come to its end before it was opened: tell why,
+ * the others that wait for it too. lock_sock() is held.
+ */
+static int atw_not_opened(struct atw_sock *as)
+{
+	int err = sock_error(&as->sk);
+
+	if (!err)
+		err = -ECONNABORTED;
+	atw_drop_conn(as, true);
+	as->unopened = err;
+	return err;
+}
+
+/* The same for who waited while another thread had it end, see atw_wait_connect(). */
+static int atw_why_ended(const struct atw_sock *as)
+{
+	return as->unopened ?: -ECONNABORTED;
+}
+
 static struct atw_ports *atw_sk_ports(const struct sock *sk)
 {
 	struct atw_net *an = atw_net(sock_net(sk));
@@ -549,6 +577,14 @@ static struct atw_ports *atw_sk_ports(const struct sock *sk)
 static void atw_drop_port(struct atw_sock *as)
 {
 	atw_port_drop(atw_sk_ports(&as->sk), &as->port);
+}
+
+/* A port that nobody asked for is not kept where the module could not serve. */
+static void atw_drop_chosen(struct atw_sock *as)
+{
+	if (as->chosen)
+		atw_drop_port(as);
+	as->chosen = false;
 }
 
 /*
@@ -566,6 +602,7 @@ static void atw_disconnect(struct sock *sk)
 		atw_drop_port(as);
 	}
 	atw_drop_conn(as, atw_is_stream(sk));
+	atw_drop_chosen(as);
 	as->accepted_port = 0;
 	atw_purge_rx(sk);
 	spin_lock(&as->lock);
@@ -658,14 +695,13 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 	err = atw_wait_connect(sk, &timeo);
 	if (err == -EINPROGRESS && !began)
 		err = -EALREADY;
+	if (err == -EPIPE && as->unopened)
+		err = as->unopened;
 	if (err)
 		goto out;
 
 	if (atw_state(sk) == TCP_CLOSE) {
-		err = sock_error(sk);
-		if (!err)
-			err = -ECONNABORTED;
-		atw_drop_conn(as, true);
+		err = atw_not_opened(as);
 		goto out;
 	}
 	as->connecting = false;
@@ -707,12 +743,8 @@ static int atw_serve(struct atw_sock *as, bool block)
 	if (err || !block)
 		return err;
 	err = atw_wait_connect(sk, &timeo);
-	if (!err && atw_state(sk) == TCP_CLOSE) {
-		err = sock_error(sk);
-		if (!err)
-			err = -ECONNABORTED;
-		atw_drop_conn(as, true);
-	}
+	if (!err && atw_state(sk) == TCP_CLOSE)
+		err = atw_not_opened(as);
 	return err;
 }
 
@@ -764,7 +796,9 @@ static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 	if (!err && !atw_is_stream(sk)) {
 		err = atw_serve(as, atw_may_block(sock));
 		/* Called again it would find the socket bound. */
-		if (err && err != -EPIPE)
+		if (err == -EPIPE)
+			err = atw_why_ended(as);
+		else if (err)
 			atw_drop_conn(as, true);
 		/* A connection is another thread's, and the port is for it. */
 		if (err && !as->conn)
@@ -778,7 +812,6 @@ static int atw_listen(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
-	bool chose = false;
 	int err = 0;
 
 	lock_sock(sk);
@@ -788,15 +821,17 @@ static int atw_listen(struct socket *sock, int backlog)
 	if (atw_state(sk) == TCP_LISTEN)
 		goto out;
 	/* The server has come to its end. */
-	if (as->port.number && atw_state(sk) == TCP_CLOSE)
+	if (as->port.number && atw_state(sk) == TCP_CLOSE) {
 		atw_drop_conn(as, true);
+		atw_drop_chosen(as);
+	}
 	if (as->conn && !atw_is_serving(as)) {
 		err = -EINVAL;
 		goto out;
 	}
 	if (!as->port.number) {
 		err = atw_port_take(atw_sk_ports(sk), &as->port, 0);
-		chose = !err;
+		as->chosen = !err;
 	}
 	/*
 	 * Other threads may wait for the same, so a signal ends it for none of them: it goes
@@ -805,10 +840,10 @@ static int atw_listen(struct socket *sock, int backlog)
 	if (!err)
 		err = atw_serve(as, atw_may_block(sock));
 	if (err == -EPIPE)
-		err = -ECONNABORTED;
+		err = atw_why_ended(as);
 	/* If there is a connection another thread serves at the port. */
-	if (err && chose && !as->conn)
-		atw_drop_port(as);
+	if (err && !as->conn)
+		atw_drop_chosen(as);
 out:
 	release_sock(sk);
 	return err;

@@ -917,6 +917,81 @@ TEST(listen_interrupted)
 	ASSERT_LE(0, atw_client(w.fd, atw_port(w.fd), "echo"));
 }
 
+/* Of those that wait until the module serves each learns why it does not. */
+TEST(listen_fails_for_all)
+{
+	struct waiter w[3] = { 0 };
+	pthread_t thread[3];
+	int busy, fd, i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	busy = keep_busy(_metadata);
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_bind(fd, atw_peer_port()));
+	for (i = 0; i < 3; i++) {
+		w[i].fd = fd;
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, listener_thread, &w[i]));
+		while (!w[i].tid)
+			atw_pause_ms(1);
+		ASSERT_TRUE(atw_sleeps(w[i].tid));
+	}
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+		EXPECT_EQ(-1, w[i].got);
+		EXPECT_EQ(EADDRINUSE, w[i].err) {
+			TH_LOG("%s", atw_errno_name(w[i].err));
+		}
+	}
+	close(busy);
+}
+
+/*
+ * The port that listen() has chosen goes with the server that could not be opened, after
+ * a signal too; that of bind() stays.
+ */
+TEST(listen_chooses_anew)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval it = { { 0, 100000 }, { 0, 100000 } };
+	int busy, fd[2], port[2], i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	busy = keep_busy(_metadata);
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	for (i = 0; i < 2; i++) {
+		fd[i] = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, fd[i]);
+		if (i)
+			ASSERT_EQ(0, atw_bind(fd[i], 0));
+		ASSERT_ERRNO(EINTR, listen(fd[i], 1));
+		port[i] = atw_port(fd[i]);
+		ASSERT_LT(0, port[i]);
+	}
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_EQ(0, atw_sim("link down"));
+	for (i = 0; i < 2; i++)
+		EXPECT_NE(0, POLLERR & atw_wait(fd[i], POLLIN, LONG_MS));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	close(busy);
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, listen(fd[i], 1));
+	EXPECT_NE(port[0], atw_port(fd[0]));
+	EXPECT_EQ(port[1], atw_port(fd[1]));
+	for (i = 0; i < 2; i++)
+		ASSERT_LE(0, atw_client(fd[i], atw_port(fd[i]), "echo"));
+}
+
 TEST(listen_without_bind)
 {
 	int fd = atw_socket(SOCK_STREAM);
