@@ -128,7 +128,7 @@ static void atw_conn_tell_cut(const struct atw_conn *c)
 	if (!cs || c->owner || c->wish != ATW_WISH_DRAIN || !c->tx_queued ||
 	    !atw_conn_is_stream(c))
 		return;
-	cs->cut++;
+	atomic64_inc(&cs->cut);
 	dev_warn_ratelimited(cs->ch->dev,
 			     "a stream has failed after close(), its last %u bytes are lost\n",
 			     c->tx_queued);
@@ -221,7 +221,7 @@ void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
 	if (c->wish == ATW_WISH_YIELD)
 		c->wish = ATW_WISH_STAY;
 	if (c->state == ATW_CONN_YIELDING) {
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -242,9 +242,9 @@ void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c)
 	if (c->state != ATW_CONN_YIELDING)
 		return;
 	if (atw_conn_is_quiet(cs, c))
-		cs->yielded++;
+		atomic64_inc(&cs->yielded);
 	else
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 }
 
@@ -573,7 +573,7 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 		spin_lock(&c->lock);
 		if (atw_conn_is_hit(c, what)) {
 			if (atw_conn_state_is_live(c->state))
-				cs->resets += atw_conn_is_stream(c);
+				atomic64_add(atw_conn_is_stream(c), &cs->resets);
 			atw_conn_end(c, err, 0);
 		}
 		spin_unlock(&c->lock);
@@ -600,7 +600,7 @@ void atw_conns_end_streams(struct atw_conns *cs)
  */
 void atw_conns_damage(struct atw_conns *cs)
 {
-	cs->damaged++;
+	atomic64_inc(&cs->damaged);
 	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
 	/* A word about an end may have been lost as well. */
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);

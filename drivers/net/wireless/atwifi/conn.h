@@ -412,11 +412,11 @@ struct atw_conns {
 	bool			rx_answer;
 	bool			read_empty;
 
-	/* counters, written under @lock or by the receive path alone */
-	u64			opened, failed, resets, overflows, damaged;
-	u64			passive, rx_bytes, tx_bytes;
-	u64			accepted, refused, cut, yielded;
-	u64			unexplained;
+	/* counters: each of them may be counted under the lock of any connection */
+	atomic64_t		opened, failed, resets, overflows, damaged;
+	atomic64_t		passive, rx_bytes, tx_bytes;
+	atomic64_t		accepted, refused, cut, yielded;
+	atomic64_t		unexplained;
 };
 
 /* What the serial line takes in a second, 0: not known. */

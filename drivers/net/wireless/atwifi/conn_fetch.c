@@ -18,7 +18,7 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 		c->fetch = true;
 	} else if (atw_conn_is_stream(c)) {
 		/* It has dropped what it had announced. */
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		/* Datagrams may be lost; what they took of its memory is free. */

@@ -373,7 +373,7 @@ done:
 		atw_conn_set_state(c, ATW_CONN_WAITING);
 		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
-		cs->failed++;
+		atomic64_inc(&cs->failed);
 		atw_conn_end(c, err, cmd.code);
 		/* Whether it exists is not known after a time-out; or it does,
 		 * under a number that cannot be used.
@@ -385,7 +385,7 @@ done:
 	} else if (c->err) {
 		atw_conn_set_state(c, ATW_CONN_CLOSING);
 	} else {
-		cs->opened++;
+		atomic64_inc(&cs->opened);
 		c->refused = 0;
 		atw_conn_set_state(c, ATW_CONN_OPEN);
 		if (c->owner && !c->lasting)

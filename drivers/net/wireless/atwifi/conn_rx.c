@@ -79,7 +79,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	if (!skb) {
 		spin_lock(&c->lock);
 		if (wanted && atw_conn_is_stream(c)) {
-			cs->overflows++;
+			atomic64_inc(&cs->overflows);
 			atw_conn_end(c, -ECONNRESET, 0);
 		}
 		spin_unlock(&c->lock);
@@ -119,7 +119,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 
 	atw_conn_disturb(cs, c);
 	if (!READ_ONCE(cs->want_passive)) {
-		cs->passive++;
+		atomic64_inc(&cs->passive);
 		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
 	}
 	/* In active mode it says so only when a comma was lost, or when it has
@@ -144,7 +144,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoard) >
 	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
 	    atw_conn_state_is_live(c->state)) {
-		cs->overflows++;
+		atomic64_inc(&cs->overflows);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -180,7 +180,7 @@ static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 {
 	if (c->owner ? c->ops->rx(c, skb) : atw_conn_early(c, &c->early, skb))
 		return;
-	cs->overflows++;
+	atomic64_inc(&cs->overflows);
 	kfree_skb(skb);
 	atw_conn_end(c, -ECONNRESET, 0);
 }
@@ -227,7 +227,7 @@ static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
 	/* Older ones wait in a module that was passive until now. */
 	ATW_HELD_CB(skb)->after = 0;
 	if (!atw_conn_early(c, &c->held, skb)) {
-		cs->overflows++;
+		atomic64_inc(&cs->overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -242,7 +242,7 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	atw_conn_disturb(cs, c);
 	if (!atw_conn_wanted(c) || c->err || !atw_conn_state_is_usable(c->state))
 		return skb;
-	cs->rx_bytes += skb->len;
+	atomic64_add(skb->len, &cs->rx_bytes);
 	c->rx_bytes += skb->len;
 	atw_conn_take(cs, c, skb, answer);
 	return NULL;
@@ -309,7 +309,7 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 	ATW_UNSURE_CB(skb)->doubt = doubt;
 	ATW_UNSURE_CB(skb)->answer = cs->rx_answer;
 	if (!atw_conn_early(c, &c->unsure, skb)) {
-		cs->overflows++;
+		atomic64_inc(&cs->overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
 		return;
@@ -353,7 +353,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 	spin_lock(&c->lock);
 	if (told == ATW_TOLD_DOUBTFUL ||
 	    (told == ATW_TOLD_GOOD && atw_tt_stale(cs, c))) {
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (told == ATW_TOLD_GOOD && skb) {
@@ -381,7 +381,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
  */
 void atw_conns_explain(struct atw_conns *cs)
 {
-	cs->unexplained++;
+	atomic64_inc(&cs->unexplained);
 	atw_sched_set(cs->sched, ATW_DO_COMPARE);
 }
 
@@ -511,7 +511,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
 	switch (ev->type) {
 	case ATW_EV_DOUBTFUL:
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 		break;

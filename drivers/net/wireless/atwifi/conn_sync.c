@@ -63,7 +63,7 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 	} else if (c->auto_deleted) {
 		atw_conn_remote_end(cs, c);
 	} else {
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -104,7 +104,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
 	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 		else

@@ -87,7 +87,7 @@ void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 {
 	atw_conn_consume(c, n, done);
 	c->tx_bytes += n;
-	cs->tx_bytes += n;
+	atomic64_add(n, &cs->tx_bytes);
 }
 
 /**
@@ -211,7 +211,7 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	if (may)
 		return true;
 	spin_lock(&c->lock);
-	cs->resets++;
+	atomic64_inc(&cs->resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 	spin_unlock(&c->lock);
 	return false;
@@ -301,7 +301,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			c->refused = 0;
 		} else if (err != -ENODEV) {
 			/* Whoever stops the channel says why it ends then. */
-			cs->resets++;
+			atomic64_inc(&cs->resets);
 			atw_conn_end(c, -ECONNRESET, cmd.code);
 		}
 	}

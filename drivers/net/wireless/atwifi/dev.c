@@ -148,34 +148,34 @@ static const struct attribute_group atw_dev_group = {
 	.attrs = atw_dev_attrs,
 };
 
-#define ATW_COUNTER(_name, _member)					\
+#define ATW_COUNTER(_name, _value)					\
 static ssize_t _name##_show(struct device *dev,				\
 			    struct device_attribute *attr, char *buf)	\
 {									\
 	const struct atw_module *m = &to_atw_dev(dev)->module;		\
 									\
-	return sysfs_emit(buf, "%llu\n", READ_ONCE(m->_member));	\
+	return sysfs_emit(buf, "%llu\n", (u64)(_value));		\
 }									\
 static DEVICE_ATTR_RO(_name)
 
-ATW_COUNTER(rx_bytes, ch.rx_bytes);
-ATW_COUNTER(tx_bytes, ch.tx_bytes);
-ATW_COUNTER(commands, ch.commands);
-ATW_COUNTER(timeouts, ch.timeouts);
-ATW_COUNTER(busy, ch.busy);
-ATW_COUNTER(opened, conns.opened);
-ATW_COUNTER(failed, conns.failed);
-ATW_COUNTER(accepted, conns.accepted);
-ATW_COUNTER(refused, conns.refused);
-ATW_COUNTER(resets, conns.resets);
-ATW_COUNTER(overflows, conns.overflows);
-ATW_COUNTER(damaged, conns.damaged);
-ATW_COUNTER(cut, conns.cut);
-ATW_COUNTER(unexplained, conns.unexplained);
-ATW_COUNTER(passive, conns.passive);
-ATW_COUNTER(transparent, conns.tt.entries);
-ATW_COUNTER(bringups, bringups);
-ATW_COUNTER(reboots, reboots);
+ATW_COUNTER(rx_bytes, READ_ONCE(m->ch.rx_bytes));
+ATW_COUNTER(tx_bytes, READ_ONCE(m->ch.tx_bytes));
+ATW_COUNTER(commands, READ_ONCE(m->ch.commands));
+ATW_COUNTER(timeouts, READ_ONCE(m->ch.timeouts));
+ATW_COUNTER(busy, READ_ONCE(m->ch.busy));
+ATW_COUNTER(opened, atomic64_read(&m->conns.opened));
+ATW_COUNTER(failed, atomic64_read(&m->conns.failed));
+ATW_COUNTER(accepted, atomic64_read(&m->conns.accepted));
+ATW_COUNTER(refused, atomic64_read(&m->conns.refused));
+ATW_COUNTER(resets, atomic64_read(&m->conns.resets));
+ATW_COUNTER(overflows, atomic64_read(&m->conns.overflows));
+ATW_COUNTER(damaged, atomic64_read(&m->conns.damaged));
+ATW_COUNTER(cut, atomic64_read(&m->conns.cut));
+ATW_COUNTER(unexplained, atomic64_read(&m->conns.unexplained));
+ATW_COUNTER(passive, atomic64_read(&m->conns.passive));
+ATW_COUNTER(transparent, READ_ONCE(m->conns.tt.entries));
+ATW_COUNTER(bringups, READ_ONCE(m->bringups));
+ATW_COUNTER(reboots, READ_ONCE(m->reboots));
 
 static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_rx_bytes.attr,

@@ -54,7 +54,7 @@ void atw_conns_end_doubtful(struct atw_conns *cs)
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1)) {
-			cs->damaged++;
+			atomic64_inc(&cs->damaged);
 			if (atw_conn_is_stream(c))
 				atw_conn_end(c, -ECONNRESET, 0);
 			else

@@ -145,26 +145,26 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 {
 	const struct {
 		int attr;
-		const u64 *count;
+		u64 count;
 	} stats[] = {
-		{ ATWIFI_A_DEV_STATS_RX_BYTES,	&m->ch.rx_bytes },
-		{ ATWIFI_A_DEV_STATS_TX_BYTES,	&m->ch.tx_bytes },
-		{ ATWIFI_A_DEV_STATS_COMMANDS,	&m->ch.commands },
-		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	&m->ch.timeouts },
-		{ ATWIFI_A_DEV_STATS_BUSY,	&m->ch.busy },
-		{ ATWIFI_A_DEV_STATS_OPENED,	&m->conns.opened },
-		{ ATWIFI_A_DEV_STATS_FAILED,	&m->conns.failed },
-		{ ATWIFI_A_DEV_STATS_RESETS,	&m->conns.resets },
-		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	&m->conns.overflows },
-		{ ATWIFI_A_DEV_STATS_DAMAGED,	&m->conns.damaged },
-		{ ATWIFI_A_DEV_STATS_PASSIVE,	&m->conns.passive },
-		{ ATWIFI_A_DEV_STATS_BRINGUPS,	&m->bringups },
-		{ ATWIFI_A_DEV_STATS_REBOOTS,	&m->reboots },
-		{ ATWIFI_A_DEV_STATS_ACCEPTED,	&m->conns.accepted },
-		{ ATWIFI_A_DEV_STATS_REFUSED,	&m->conns.refused },
-		{ ATWIFI_A_DEV_STATS_TRANSPARENT, &m->conns.tt.entries },
-		{ ATWIFI_A_DEV_STATS_CUT,	&m->conns.cut },
-		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, &m->conns.unexplained },
+		{ ATWIFI_A_DEV_STATS_RX_BYTES,	READ_ONCE(m->ch.rx_bytes) },
+		{ ATWIFI_A_DEV_STATS_TX_BYTES,	READ_ONCE(m->ch.tx_bytes) },
+		{ ATWIFI_A_DEV_STATS_COMMANDS,	READ_ONCE(m->ch.commands) },
+		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	READ_ONCE(m->ch.timeouts) },
+		{ ATWIFI_A_DEV_STATS_BUSY,	READ_ONCE(m->ch.busy) },
+		{ ATWIFI_A_DEV_STATS_OPENED,	atomic64_read(&m->conns.opened) },
+		{ ATWIFI_A_DEV_STATS_FAILED,	atomic64_read(&m->conns.failed) },
+		{ ATWIFI_A_DEV_STATS_RESETS,	atomic64_read(&m->conns.resets) },
+		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	atomic64_read(&m->conns.overflows) },
+		{ ATWIFI_A_DEV_STATS_DAMAGED,	atomic64_read(&m->conns.damaged) },
+		{ ATWIFI_A_DEV_STATS_PASSIVE,	atomic64_read(&m->conns.passive) },
+		{ ATWIFI_A_DEV_STATS_BRINGUPS,	READ_ONCE(m->bringups) },
+		{ ATWIFI_A_DEV_STATS_REBOOTS,	READ_ONCE(m->reboots) },
+		{ ATWIFI_A_DEV_STATS_ACCEPTED,	atomic64_read(&m->conns.accepted) },
+		{ ATWIFI_A_DEV_STATS_REFUSED,	atomic64_read(&m->conns.refused) },
+		{ ATWIFI_A_DEV_STATS_TRANSPARENT, READ_ONCE(m->conns.tt.entries) },
+		{ ATWIFI_A_DEV_STATS_CUT,	atomic64_read(&m->conns.cut) },
+		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, atomic64_read(&m->conns.unexplained) },
 	};
 	struct nlattr *nest;
 	size_t i;
@@ -173,8 +173,7 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 	if (!nest)
 		return -EMSGSIZE;
 	for (i = 0; i < ARRAY_SIZE(stats); i++)
-		if (nla_put_u64_64bit(skb, stats[i].attr,
-				      READ_ONCE(*stats[i].count),
+		if (nla_put_u64_64bit(skb, stats[i].attr, stats[i].count,
 				      ATWIFI_A_DEV_STATS_PAD))
 			return -EMSGSIZE;
 	nla_nest_end(skb, nest);

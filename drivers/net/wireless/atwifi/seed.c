@@ -182,7 +182,7 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state))
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 	atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conns_unname(cs, c);
@@ -222,12 +222,12 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		/* Its first bytes came before its announcement. */
 		ok = atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
-		cs->accepted += ok;
+		atomic64_add(ok, &cs->accepted);
 		ok = true;
 	} else if (old && !old->server &&
 		   READ_ONCE(old->state) != ATW_CONN_DEAD) {
 		/* They were thrown away, and it is about to be deleted. */
-		cs->refused++;
+		atomic64_inc(&cs->refused);
 	} else {
 		if (old)
 			atw_conns_supersede(cs, old);
@@ -237,8 +237,8 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		ok = atw_conns_add_seed(cs, server, c, id);
 		if (ok)
 			c = NULL;
-		cs->accepted += ok;
-		cs->refused += !ok;
+		atomic64_add(ok, &cs->accepted);
+		atomic64_add(!ok, &cs->refused);
 	}
 	spin_unlock(&cs->lock);
 out:
@@ -379,8 +379,8 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	}
 	ok = server && atw_conn_is_listener(server) &&
 	     atw_conn_attach(cs, server, c);
-	cs->accepted += ok;
-	cs->refused += !ok;
+	atomic64_add(ok, &cs->accepted);
+	atomic64_add(!ok, &cs->refused);
 	if (!ok) {
 		/* As one: else it could be announced in between. */
 		spin_lock(&c->lock);

@@ -28,7 +28,7 @@ static void atw_silence_end(struct atw_conns *cs, const struct atw_silence *s,
 
 	spin_lock(&c->lock);
 	if (c->state == ATW_CONN_WAITING && !c->lasting) {
-		cs->failed++;
+		atomic64_inc(&cs->failed);
 		atw_conn_end(c, s->err, s->code);
 	}
 	spin_unlock(&c->lock);

@@ -69,7 +69,7 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 		return;
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state))
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
 }
@@ -88,7 +88,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 	atw_conns_note_use(cs, c);
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state) && atw_tt_stale(cs, c)) {
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 	skb = atw_conn_received(cs, c, skb, false);
@@ -105,7 +105,7 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 	while (len) {
 		if (tt->hold_len == ATW_TT_HOLD) {
 			/* Too much: only the module's words are of use now. */
-			cs->overflows++;
+			atomic64_inc(&cs->overflows);
 			atw_tt_break(cs, -ECONNRESET);
 			n = ATW_TT_TAIL_MAX;
 			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
@@ -210,7 +210,7 @@ static void atw_tt_listen(struct atw_conns *cs)
 				   tt->hold_len - ok - strlen(ATW_TT_OK));
 	} else {
 		/* The remote talks like a module. */
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		atw_tt_break(cs, -ECONNRESET);
 		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_channel_cooked(cs->ch, tt->hold + behind,
@@ -237,7 +237,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 	lockdep_assert_held(&cs->ch->rx_lock);
 
 	if (!buf) {
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		atw_tt_break(cs, -ECONNRESET);
 		return;
 	}
@@ -305,7 +305,7 @@ static int atw_tt_check(struct atw_conns *cs)
 		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_sched_set(cs->sched, ATW_DO_TT_END);
 	} else if (atw_tt_stale(cs, tt->conn)) {
-		cs->damaged++;
+		atomic64_inc(&cs->damaged);
 		atw_tt_break(cs, -ECONNRESET);
 	} else {
 		WRITE_ONCE(tt->proof, before);
@@ -538,7 +538,7 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	if (err == -ENODEV) {
 		/* Whoever stops the channel says why it ends. */
 	} else if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
-		cs->resets++;
+		atomic64_inc(&cs->resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		atw_conn_sent(cs, c, n, &done);

@@ -89,6 +89,11 @@ struct fake {
 	unsigned int		marks;
 };
 
+static u64 count(const atomic64_t *counter)
+{
+	return atomic64_read(counter);
+}
+
 static void fake_say(struct fake *f, const char *s)
 {
 	atw_channel_receive(&f->ch, (const u8 *)s, strlen(s));
@@ -873,7 +878,7 @@ static void conn_wrong_id(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[i].close_err);
 		KUNIT_EXPECT_EQ(test, 0U, f->owner[i].got_len);
 	}
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
 	close_all(test, 2);
 }
 
@@ -1009,7 +1014,7 @@ static void conn_drains(struct kunit *test)
 		if (f->notes[i].verb == V_SEND)
 			bytes += f->notes[i].len;
 	KUNIT_EXPECT_EQ(test, 16000U, bytes);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.cut);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.cut));
 }
 
 /* Who has nothing on its way is deleted first, and then told. */
@@ -1027,8 +1032,8 @@ static void conn_yields(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, V_DEL, f->notes[0].verb);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.yielded);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.resets);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.resets));
 }
 
 /* Who sends or receives before its turn comes is not idle. */
@@ -1050,7 +1055,7 @@ static void conn_yields_no_more(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
 	close_all(test, 2);
 }
 
@@ -1077,7 +1082,7 @@ static void conn_yields_too_late(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0U, o[i].got_len);
 	}
 	eventually(test, list_empty_careful(&f->conns.list));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
 }
 
 /* What is not open yet has no socket to give, and keeps the one that it gets. */
@@ -1163,7 +1168,7 @@ static void conn_yielding_ends(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		f->conns.resets = 0;
+		atomic64_set(&f->conns.resets, 0);
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		yielding(o);
 		/* No table that was asked for before it was opened tells of it. */
@@ -1171,8 +1176,8 @@ static void conn_yielding_ends(struct kunit *test)
 		cases[i].end(f, o);
 		eventually(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ_MSG(test, -ECONNRESET, o->close_err, "case %u", i);
-		KUNIT_EXPECT_EQ_MSG(test, cases[i].resets, f->conns.resets, "case %u", i);
-		KUNIT_EXPECT_EQ_MSG(test, 0ULL, f->conns.yielded, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].resets, count(&f->conns.resets), "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.yielded), "case %u", i);
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, try_send(o));
 		close_all(test, 1);
 		open_gate(f, false);
@@ -1195,10 +1200,10 @@ static void conn_yields_in_vain(struct kunit *test)
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.resets);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.resets));
 	WRITE_ONCE(f->nmishears, 0);
 	close_all(test, 1);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.yielded);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
 }
 
 /* Where it cannot be there is nobody to be told: it is counted. */
@@ -1215,9 +1220,9 @@ static void conn_cut(struct kunit *test)
 	atw_conn_close(f->owner[1].c, true, 0);
 	atw_conn_close(f->owner[3].c, false, HZ);
 	atw_conns_end(&f->conns, -ECONNRESET, ATW_END_STREAMS);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.cut);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.cut));
 	close_all(test, 4);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.cut);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.cut));
 }
 
 /* A connect that keeps the module is no reason to throw its bytes away. */
@@ -1386,7 +1391,7 @@ static void conn_guess_announced(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, atw_conns_adopt(&f->conns, c, &row));
 	KUNIT_EXPECT_EQ(test, refs, refcount_read(&server->c->ref));
 	KUNIT_EXPECT_EQ(test, 1U, server->c->nseeds);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.accepted);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.accepted));
 	atw_conn_put(c);
 
 	open_gate(f, true);
@@ -1425,7 +1430,7 @@ static void conn_guess_announced_late(struct kunit *test)
 	eventually(test, deletes(f, 1000) == 2);
 	eventually(test, listed(f) == 1);
 	KUNIT_EXPECT_EQ(test, 0U, server->c->nseeds);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.accepted);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.accepted));
 	close_all(test, 1);
 }
 
@@ -1438,7 +1443,7 @@ static void conn_foreign_announced(struct kunit *test)
 	atw_conns_add_foreign(&f->conns, 1000);
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
 	open_gate(f, true);
 	eventually(test, deletes(f, 1000) == 1);
 	close_all(test, 1);
@@ -1499,7 +1504,7 @@ static void conn_overflow(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &f->owner[0]);
 	KUNIT_EXPECT_TRUE(test, f->owner[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.overflows);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.overflows));
 	close_all(test, 1);
 }
 
@@ -1770,7 +1775,7 @@ static void conn_doubt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 28U, o[0].got_len);
 	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
 	KUNIT_EXPECT_EQ(test, 0U, o[0].c->early_size);
 	close_all(test, 2);
 }
@@ -1808,7 +1813,7 @@ static void conn_doubt_unasked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 	close_all(test, 2);
 }
@@ -1856,7 +1861,7 @@ static void conn_doubt_answered(struct kunit *test)
 	sent(test, &o[0]);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
 	close_all(test, 2);
 }
 
@@ -1901,7 +1906,7 @@ static void conn_doubt_no_row(struct kunit *test)
 	eventually(test, READ_ONCE(o[1].got_len) == 23);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
 	close_all(test, 2);
 }
 
@@ -1942,7 +1947,7 @@ static void conn_doubtful(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, o[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 
 	/* Which of the two is the prompt? */
@@ -1951,7 +1956,7 @@ static void conn_doubtful(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u,3,>ab>\r\n", &o[1]);
 	KUNIT_EXPECT_TRUE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
-	KUNIT_EXPECT_EQ(test, 2ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 2ULL, count(&f->conns.damaged));
 	close_all(test, 2);
 }
 
@@ -1991,10 +1996,10 @@ static void conn_unexplained(struct kunit *test)
 		KUNIT_EXPECT_FALSE_MSG(test, o[0].closed || o[1].closed, "%s",
 				       said[i]);
 		KUNIT_EXPECT_EQ_MSG(test, i + 1, o[0].got_len, "%s", said[i]);
-		KUNIT_EXPECT_EQ_MSG(test, 0ULL, f->conns.damaged, "%s", said[i]);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.damaged), "%s", said[i]);
 		KUNIT_EXPECT_FALSE_MSG(test, todo(f, ATW_DO_SYNC), "%s", said[i]);
 	}
-	KUNIT_EXPECT_LT(test, 20ULL, f->conns.unexplained);
+	KUNIT_EXPECT_LT(test, 20ULL, count(&f->conns.unexplained));
 	f->conns.compared = jiffies - HZ - 1;
 	open_gate(f, true);
 	eventually(test, !todo(f, ATW_DO_COMPARE) && !todo(f, ATW_DO_RECONCILE));
@@ -2015,7 +2020,7 @@ static void conn_lost_comma(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u1,8\r\n", &o[0]);
 	KUNIT_EXPECT_TRUE(test, o[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
 	close_all(test, 2);
 }
 
@@ -2037,11 +2042,11 @@ static void conn_refused_speaks(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id,
 		 server->c->id);
 	fake_say(f, text);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,3,abc\r\n", id);
 	fake_say(f, text);
 	KUNIT_EXPECT_FALSE(test, o->closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
 	open_gate(f, true);
 	eventually(test, READ_ONCE(f->nnotes));
 	KUNIT_EXPECT_EQ(test, (int)V_DEL, (int)f->notes[0].verb);
@@ -2727,8 +2732,8 @@ static void conn_yielding_auto_deleted(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.yielded);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.resets);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.resets));
 	open_gate(f, true);
 	eventually(test, listed(f) == 1);
 	KUNIT_EXPECT_EQ(test, 0U, noted(f, V_DEL, 1));
@@ -2744,7 +2749,7 @@ static void conn_yielding_superseded(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &f->owner[0]);
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.resets);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.resets));
 	open_gate(f, true);
 	eventually(test, atw_conn_acceptable(f->owner[0].c));
 	close_all(test, 2);
@@ -2766,8 +2771,8 @@ static void conn_yielding_near(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n",
 		 o[1].c->id / 10, o[0].c->id);
 	fake_say(f, text);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.accepted);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->conns.refused);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.accepted));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
 	close_all(test, 2);
 }
 

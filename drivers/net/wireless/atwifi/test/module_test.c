@@ -326,7 +326,7 @@ static void module_sleeps(struct kunit *test)
 	eventually(test, told(f, before, "AT+SOCKET=3,80"));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 	KUNIT_EXPECT_EQ(test, reboots, f->m.reboots);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKET=4"));
 	KUNIT_EXPECT_FALSE(test, server->closed);
@@ -687,7 +687,7 @@ static void module_names_later(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, 0U, stream->got);
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 }
 
@@ -721,7 +721,7 @@ static void module_names_early(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.conns.damaged);
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
 
 	WRITE_ONCE(f->status, 3);
 	WRITE_ONCE(f->rest, JOINED);
