@@ -25,6 +25,8 @@ struct atw_netdev;
  * @ifindex: of that, 0: it is not registered
  * @exposes: ports of the module behind which there are programs
  * @late: requests of genl.c that wait for the module
+ * @late_users: of these, those of users who do not administer it
+ * @late_of: the same for each share of such users
  * @asleep: it was let go of; dev.c's, under its lock
  * @yield_after: streams of the network device that were idle for so many seconds may
  *	be ended for others, 0: none is
@@ -39,6 +41,8 @@ struct atw_dev {
 	int			ifindex;
 	struct atw_exposes	exposes;
 	atomic_t		late;
+	atomic_t		late_users;
+	atomic_t		late_of[ATW_SHARES];
 	bool			asleep;
 	unsigned int		yield_after;
 };

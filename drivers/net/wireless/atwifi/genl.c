@@ -11,7 +11,8 @@
  * reading, and as soon as anybody registers a family everybody else would wait
  * too. They are copied and done by a workqueue, which then acknowledges them
  * itself. They take the module's time, so it is for administrators to make them,
- * even those that change nothing.
+ * even those that change nothing. Names are for everybody, within bounds: a program
+ * that looks one up has no choice.
  *
  * A device belongs to the network namespace that it was attached in, and so do
  * its settings: whoever administers that may change them (GENL_UNS_ADMIN_PERM).
@@ -69,6 +70,20 @@ static struct atw_dev *atw_genl_dev(struct genl_info *info, int attr)
 		return ERR_PTR(-ENODEV);
 	}
 	return adev;
+}
+
+/* Where no device is named the first that has joined will do. */
+static struct atw_dev *atw_genl_any_dev(struct genl_info *info, int attr)
+{
+	struct atw_dev *adev;
+
+	if (info->attrs[attr])
+		return atw_genl_dev(info, attr);
+	adev = atw_dev_find(genl_info_net(info), NULL);
+	if (adev)
+		return adev;
+	NL_SET_ERR_MSG(info->extack, "no device in this network namespace");
+	return ERR_PTR(-ENODEV);
 }
 
 static const char *atw_genl_reason(int err)
@@ -377,6 +392,32 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 	return skb->len;
 }
 
+#define ATW_GENL_ADMIN	(-1)
+
+/**
+ * struct atw_genl_late - a request that outlives the caller's send()
+ * @work: does it
+ * @adev: the device that is asked for, with a reference; counts it
+ * @req: a copy, which nobody else has
+ * @asker: the open socket that is to be answered, held; NULL if it is the
+ *	kernel's own, which has no file
+ * @info: as generic netlink has made it, but about @req; its network namespace,
+ *	and the socket that is to be answered, are held
+ * @share: whose it is, of users who do not administer the device; else ATW_GENL_ADMIN
+ * @extack: of @info
+ * @attrs: of @info
+ */
+struct atw_genl_late {
+	struct work_struct	work;
+	struct atw_dev		*adev;
+	struct sk_buff		*req;
+	struct file		*asker;
+	struct genl_info	info;
+	int			share;
+	struct netlink_ext_ack	extack;
+	struct nlattr		*attrs[];
+};
+
 /* Requests that the module answers */
 
 /* Run a call on the device that the request names; the caller puts the call. */
@@ -526,20 +567,29 @@ static int atw_genl_host(struct genl_info *info, int attr, char *host)
 
 static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 {
+	int share = container_of(info, struct atw_genl_late, info)->share;
 	struct atw_query_resolve *q;
 	struct atw_call *call;
+	struct atw_dev *adev;
 	struct sk_buff *skb;
 	void *hdr;
 	int err;
 
+	adev = atw_genl_any_dev(info, ATWIFI_A_RESOLVE_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = -ENOMEM;
 	call = atw_call_new(sizeof(*q), atw_query_resolve);
 	if (!call)
-		return -ENOMEM;
+		goto put_dev;
 	q = (struct atw_query_resolve *)call->arg;
+	if (share != ATW_GENL_ADMIN) {
+		q->limited = true;
+		q->share = share;
+	}
 	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
 	if (!err)
-		err = atw_genl_ask(info, ATWIFI_A_RESOLVE_DEV, call,
-				   atw_timing.genl);
+		err = atw_genl_call(info, adev, call, atw_timing.genl);
 	if (err)
 		goto put;
 
@@ -547,13 +597,14 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
 	if (!skb)
 		goto put;
-	err = nla_put_string(skb, ATWIFI_A_RESOLVE_DEV,
-			     nla_data(info->attrs[ATWIFI_A_RESOLVE_DEV])) ?:
+	err = nla_put_string(skb, ATWIFI_A_RESOLVE_DEV, dev_name(&adev->dev)) ?:
 	      nla_put_string(skb, ATWIFI_A_RESOLVE_HOST, q->host) ?:
 	      atw_genl_put_addr(skb, ATWIFI_A_RESOLVE_ADDRESS, q->addr);
 	err = atw_genl_send(info, skb, hdr, err);
 put:
 	atw_call_put(call);
+put_dev:
+	atw_dev_put(adev);
 	return err;
 }
 
@@ -1080,6 +1131,9 @@ static const struct nla_policy atwifi_leave_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
 
 /* Of one device. Each has a caller that waits: more are an accident. */
 #define ATW_GENL_LATE_MAX	64
+/* Of these, of users who do not administer it, and of each of them. */
+#define ATW_GENL_LATE_USERS	32
+#define ATW_GENL_LATE_USER	16
 
 typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
 
@@ -1117,37 +1171,33 @@ static const struct {
 					   atwifi_leave_nl_policy),
 };
 
-/**
- * struct atw_genl_late - a request that outlives the caller's send()
- * @work: does it
- * @adev: the device that is asked for, with a reference; counts it
- * @req: a copy, which nobody else has
- * @asker: the open socket that is to be answered, held; NULL if it is the
- *	kernel's own, which has no file
- * @info: as generic netlink has made it, but about @req; its network namespace,
- *	and the socket that is to be answered, are held
- * @extack: of @info
- * @attrs: of @info
- */
-struct atw_genl_late {
-	struct work_struct	work;
-	struct atw_dev		*adev;
-	struct sk_buff		*req;
-	struct file		*asker;
-	struct genl_info	info;
-	struct netlink_ext_ack	extack;
-	struct nlattr		*attrs[];
-};
-
 static struct workqueue_struct *atw_genl_wq;
+
+static void atw_genl_late_count(struct atw_dev *adev, int share, int n)
+{
+	atomic_add(n, &adev->late);
+	if (share == ATW_GENL_ADMIN)
+		return;
+	atomic_add(n, &adev->late_users);
+	atomic_add(n, &adev->late_of[share]);
+}
+
+static bool atw_genl_late_too_many(const struct atw_dev *adev, int share)
+{
+	return atomic_read(&adev->late) > ATW_GENL_LATE_MAX ||
+	       (share != ATW_GENL_ADMIN &&
+		(atomic_read(&adev->late_users) > ATW_GENL_LATE_USERS ||
+		 atomic_read(&adev->late_of[share]) > ATW_GENL_LATE_USER));
+}
 
 static void atw_genl_late_free(struct atw_genl_late *late)
 {
 	struct atw_dev *adev = late->adev;
+	int share = late->share;
 
 	kfree_skb(late->req);
 	kfree(late);
-	atomic_dec(&adev->late);
+	atw_genl_late_count(adev, share, -1);
 	atw_dev_put(adev);
 }
 
@@ -1181,14 +1231,15 @@ static void atw_genl_late_work(struct work_struct *work)
 	put_net(net);
 }
 
-/* The request's memory, within the limit of @adev. Takes the reference on it. */
-static struct atw_genl_late *atw_genl_late_alloc(struct atw_dev *adev,
+/* The request's memory, within the limits of @adev. Takes the reference on it. */
+static struct atw_genl_late *atw_genl_late_alloc(struct atw_dev *adev, int share,
 						 size_t attrs, size_t len)
 {
 	struct atw_genl_late *late;
 	int err = -ENOBUFS;
 
-	if (atomic_inc_return(&adev->late) > ATW_GENL_LATE_MAX)
+	atw_genl_late_count(adev, share, 1);
+	if (atw_genl_late_too_many(adev, share))
 		goto err_dec;
 	err = -ENOMEM;
 	late = kzalloc(struct_size(late, attrs, attrs), GFP_KERNEL);
@@ -1198,14 +1249,23 @@ static struct atw_genl_late *atw_genl_late_alloc(struct atw_dev *adev,
 	if (!late->req)
 		goto err_free;
 	late->adev = adev;
+	late->share = share;
 	return late;
 
 err_free:
 	kfree(late);
 err_dec:
-	atomic_dec(&adev->late);
+	atw_genl_late_count(adev, share, -1);
 	atw_dev_put(adev);
 	return ERR_PTR(err);
+}
+
+/* Whose share a request counts for. Its sender's send() runs. */
+static int atw_genl_share(struct sk_buff *req, struct genl_info *info)
+{
+	if (netlink_ns_capable(req, genl_info_net(info)->user_ns, CAP_NET_ADMIN))
+		return ATW_GENL_ADMIN;
+	return atw_share_index(NETLINK_CREDS(req)->uid, 0, 0, false);
 }
 
 static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
@@ -1218,10 +1278,13 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	struct atw_dev *adev;
 
 	/* What is asked of nobody waits for nobody. */
-	adev = atw_genl_dev(info, atw_genl_slow[info->genlhdr->cmd].dev);
+	if (info->genlhdr->cmd == ATWIFI_CMD_RESOLVE)
+		adev = atw_genl_any_dev(info, ATWIFI_A_RESOLVE_DEV);
+	else
+		adev = atw_genl_dev(info, atw_genl_slow[info->genlhdr->cmd].dev);
 	if (IS_ERR(adev))
 		return ERR_CAST(adev);
-	late = atw_genl_late_alloc(adev, n, nlh->nlmsg_len);
+	late = atw_genl_late_alloc(adev, atw_genl_share(req, info), n, nlh->nlmsg_len);
 	if (IS_ERR(late)) {
 		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
 		return late;
@@ -1302,7 +1365,6 @@ static const struct genl_ops atw_genl_ops[] = {
 	{
 		.cmd	= ATWIFI_CMD_RESOLVE,
 		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_resolve_nl_policy),
 	},
 	{

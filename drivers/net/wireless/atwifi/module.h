@@ -48,6 +48,8 @@ enum {
 /**
  * struct atw_module - the module of a device
  * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
+ * @names_owed: until when the names of each share of users are paid for, see
+ *	atw_query_resolve(); the channel's thread alone
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
@@ -65,6 +67,7 @@ struct atw_module {
 	struct atw_conns	conns;
 	struct atw_calls	calls;
 	unsigned long		asked;
+	u64			names_owed[ATW_SHARES];
 
 	enum atw_module_state	state;
 	u32			addr;

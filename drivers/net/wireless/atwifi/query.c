@@ -80,9 +80,24 @@ static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
 	       atw_parse_addr(text + 9, cmd->priv);
 }
 
+/*
+ * The module does nothing else until it has an address, or has given up. So a user's
+ * names may have half of its time, in the long run, and some seconds more at once.
+ */
+#define ATW_NAMES_AHEAD		(4ULL * NSEC_PER_SEC)
+
+static void atw_query_charge_name(struct atw_module *m, const struct atw_query_resolve *q,
+				  u64 since)
+{
+	u64 *owed = &m->names_owed[q->share];
+
+	*owed = max(*owed, since) + 2 * (atw_conns_now(&m->conns) - since);
+}
+
 int atw_query_resolve(struct atw_module *m, void *arg)
 {
 	struct atw_query_resolve *q = arg;
+	u64 now = atw_conns_now(&m->conns);
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.resolve,
 		.row = atw_query_resolve_row,
@@ -92,9 +107,15 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 
 	if (m->state != ATW_MODULE_JOINED)
 		return -ENETDOWN;
+	if (q->limited && m->names_owed[q->share] > now + ATW_NAMES_AHEAD) {
+		q->query.why = "this user's names have kept the module for long: others are next";
+		return -EBUSY;
+	}
 	atw_line_start(&cmd.line, "AT+WDOMAIN=");
 	atw_line_host(&cmd.line, q->host, 0);
 	err = atw_query_exec(m, &cmd, &q->query);
+	if (q->limited)
+		atw_query_charge_name(m, q, now);
 	if (!err && !q->addr)
 		err = -EPROTO;
 	return err;

@@ -51,12 +51,17 @@ struct atw_query_dns {
 
 /**
  * struct atw_query_resolve - a name
- * @query: see there; -ENETDOWN without a network
+ * @query: see there; -ENETDOWN without a network; -EBUSY, the user's names have kept the
+ *	module for too long
+ * @limited: whoever asks does not administer the module
+ * @share: his, by atw_share_index()
  * @host: checked by atw_check_host()
  * @addr: out: IPv4, host order
  */
 struct atw_query_resolve {
 	struct atw_query	query;
+	bool			limited;
+	u8			share;
 	char			host[ATW_NAME_MAX];
 	u32			addr;
 };

@@ -34,6 +34,7 @@ struct owner {
  * @name: its network's
  * @rest: what it says of it behind the name
  * @next: what it says the next time; NULL: the same
+ * @name_ms: how long it takes for a name, by the fake clock
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -48,6 +49,7 @@ struct fake {
 	const char		*name;
 	const char		*rest;
 	const char		*next;
+	unsigned int		name_ms;
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -58,6 +60,19 @@ struct fake {
 
 /* Of a network that it has joined, without the password. */
 #define JOINED	",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1"
+
+/* Moved by who waits for the module, which moves it, and by nobody else. */
+static ktime_t fake_now;
+
+static ktime_t fake_clock(void)
+{
+	return READ_ONCE(fake_now);
+}
+
+static void fake_pass(unsigned int ms)
+{
+	WRITE_ONCE(fake_now, ktime_add_ms(READ_ONCE(fake_now), ms));
+}
 
 static void fake_say(struct fake *f, const char *s)
 {
@@ -79,6 +94,9 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, READ_ONCE(f->rest));
 		if (f->next)
 			WRITE_ONCE(f->rest, f->next);
+	} else if (!strncmp(line, "AT+WDOMAIN=", 11)) {
+		fake_pass(f->name_ms);
+		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
@@ -593,6 +611,53 @@ static void module_scan(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
+static int resolves(struct kunit *test, bool limited, u8 share)
+{
+	struct atw_query_resolve *q;
+	struct fake *f = test->priv;
+	struct atw_call *call = atw_call_new(sizeof(*q), atw_query_resolve);
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	q = (struct atw_query_resolve *)call->arg;
+	strscpy(q->host, "a.test", sizeof(q->host));
+	q->limited = limited;
+	q->share = share;
+	err = atw_module_call(&f->m, call, LIMIT);
+	KUNIT_EXPECT_EQ(test, err == -EBUSY, !!q->query.why);
+	KUNIT_EXPECT_EQ(test, err ? 0U : 0xc0000207U, q->addr);
+	atw_call_put(call);
+	return err;
+}
+
+/* A user's names have the module for half of the time; others wait for one of them. */
+static void module_name_share(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	f->m.conns.clock = fake_clock;
+	f->name_ms = 10;
+	for (i = 0; i < 100; i++)
+		KUNIT_ASSERT_EQ(test, 0, resolves(test, true, 10));
+	fake_pass(1000);
+
+	f->name_ms = 20000;
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	fake_pass(15999);
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+WDOMAIN="));
+	f->name_ms = 10;
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+
+	/* Whoever administers it may have it for as long as it takes. */
+	f->name_ms = 20000;
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
+}
+
 /* The module's flash is not worn out, whoever is at fault. */
 static void module_flash(struct kunit *test)
 {
@@ -852,6 +917,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_joins_twice),
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_scan),
+	KUNIT_CASE(module_name_share),
 	KUNIT_CASE(module_flash),
 	KUNIT_CASE(module_names),
 	KUNIT_CASE(module_names_later),

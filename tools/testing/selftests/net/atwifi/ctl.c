@@ -614,7 +614,6 @@ TEST_F(ctl, unprivileged)
 	/* What occupies the module is not, and what changes it. */
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A dns");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A dns 192.0.2.53");
-	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A resolve peer.test");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott udp-server 5000");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A autott none");
@@ -626,6 +625,9 @@ TEST_F(ctl, unprivileged)
 	}
 	ASSERT_EQ(0, cost(NOBODY "$A at AT; true"));
 	ASSERT_GE(commands + atw_link_polls(start), atw_stat(ATW_DEVICE, "commands"));
+	/* Names are for everybody. */
+	if (!old_firmware())
+		ASSERT_SAYS("192.0.2.1\n", NOBODY "$A resolve peer.test");
 }
 
 TEST_F(ctl, network_namespace)
@@ -1135,6 +1137,53 @@ TEST_F_TIMEOUT(ctl, waits_for_one, 120)
 	EXPECT_TRUE(becomes("$A -d " ATW_DEVICE " at AT"));
 	end(host);
 	end(sim);
+}
+
+/* Ask for a name without a device, as a user who has not opened the socket. */
+static int ask_name(int fd, int family, uid_t uid)
+{
+	int ret;
+
+	if (setresuid(uid, uid, 0))
+		return -1;
+	ret = ask(fd, family, NLM_F_ACK, ATWIFI_CMD_RESOLVE, ATWIFI_A_RESOLVE_HOST,
+		  atw_env("ATW_NAME", "peer.test"), 0, NULL);
+	return setresuid(0, 0, 0) ? -1 : ret;
+}
+
+/* Of a user's names 16 may wait; others', and the administrator's requests, find room. */
+TEST_F_TIMEOUT(ctl, names_of_users, 120)
+{
+	int fd, other, family, i, others = 0;
+
+	if (!atw_has_sim() || old_firmware())
+		SKIP(return, "no emulator to control, or it has no names");
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	other = genl_socket();
+	ASSERT_LE(0, other);
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	for (i = 0; i < 16; i++)
+		ASSERT_EQ(0, ask_name(fd, family, 65534));
+	EXPECT_EQ(1, ask_error(fd, MSG_DONTWAIT));
+	ASSERT_EQ(0, ask_name(other, family, 65534));
+	EXPECT_EQ(-ENOBUFS, ask_error(other, MSG_DONTWAIT));
+	/* Some may share with the first; all of them together have as many again. */
+	for (i = 0; i < 64; i++) {
+		ASSERT_EQ(0, ask_name(other, family, 1000 + i));
+		others += ask_error(other, MSG_DONTWAIT) == 1;
+	}
+	EXPECT_EQ(16, others);
+	ASSERT_EQ(0, ask_dns(fd, family, ATW_DEVICE));
+	EXPECT_EQ(1, ask_error(fd, MSG_DONTWAIT));
+	close(fd);
+	close(other);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	EXPECT_TRUE(becomes("$A -d " ATW_DEVICE " at AT"));
+	/* Where they were counted they are forgotten. */
+	EXPECT_TRUE(becomes(NOBODY "$A resolve peer.test"));
 }
 
 /* An answer to a socket that was closed is not for who has its number by then. */
