@@ -78,11 +78,12 @@ dkms-remove:
 	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
 	rm -rf $(DKMS_SRC)
 
-## tools		build atwctl, which shows and sets what the driver knows of its modules
+## tools		build atwctl, which shows and sets what the driver knows of its modules, and
+##		the library for programs
 tools:
 	+$(MAKE) -C tools/net/atwifi
 
-## tools-install	install it below PREFIX (/usr/local), DESTDIR= before it
+## tools-install	install them below PREFIX (/usr/local), DESTDIR= before it
 tools-install:
 	+$(MAKE) -C tools/net/atwifi install
 

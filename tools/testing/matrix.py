@@ -33,6 +33,7 @@ GROUPS = {
     "netdev": "netdev netdev_raw",
     "configured": "netdev_dhcp netdev_own netdev_gone",
     "expose": "expose",
+    "resolve": "resolve",
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
@@ -99,9 +100,10 @@ def setups(*targets):
 def selftests(name, target, firmware, programs, limit):
     words = programs.split()
     options = [w for w in words if w.startswith("--")]
+    served = not words or "resolve" in words or "netdev" in programs
     # The harness and the peers of all come with the main kernel's source.
     needs = setups(MAIN, target, *(["arm64-libs"] if target == "board" else []),
-                   *(["programs"] if "netdev" in programs or not programs else []))
+                   *(["programs"] if served else []))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0

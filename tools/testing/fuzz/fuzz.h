@@ -6,7 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef FUZZ_USER
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef uint64_t u64;
+#else
 #include <linux/types.h>
+#endif
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
