@@ -78,8 +78,8 @@ dkms-remove:
 	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
 	rm -rf $(DKMS_SRC)
 
-## tools		build atwctl, which shows and sets what the driver knows of its modules, and
-##		the library for programs
+## tools		build atwctl, which shows and sets what the driver knows of its modules, the
+##		library for programs, and the one that gives all of them names
 tools:
 	+$(MAKE) -C tools/net/atwifi
 

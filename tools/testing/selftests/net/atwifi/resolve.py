@@ -1,20 +1,25 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Names for programs, by the library. Whatever a name costs the module, it is none of its
-sockets. Environment as for netdev.py; ATW_LIB is where
+Names for every program: the library, and the module of the C library. Whatever a name
+costs the module, it is none of its sockets. Environment as for netdev.py; ATW_LIB is where
 the libraries are.
 """
 
 import contextlib
 import os
+import socketserver
 import sys
+import threading
 
-from atwnet import HOST, PEER, main, sim, sim_stat
-from guest import becomes, run, same, sysfs, test
+from atwnet import FILES, HOST, PEER, main, sim, sim_stat, url
+from guest import becomes, check, digest, run, same, sysfs, test
+from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
+# What the machine's name server says of any name.
+ELSEWHERE = "203.0.113.7"
 NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups "
 
 LIBRARY = """
@@ -139,6 +144,115 @@ lib.atwifi_resolver_free(r)
 print("all")
 """.replace("%%", "%"))
     same(["EAGAIN", "all"], out, "answers")
+
+
+class NameServer(socketserver.ThreadingUDPServer):
+    """What this machine would ask if there were no module; it counts."""
+
+    asked = 0
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.server.asked += 1
+            self.request[1].sendto(dns_answer(self.request[0]), self.client_address)
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *unused):
+        self.shutdown()
+        self.server_close()
+
+
+@contextlib.contextmanager
+def name_service():
+    """The machine is configured for it, and has a name server as well."""
+    with open("/etc/nsswitch.conf", "w", encoding="ascii") as f:
+        f.write("hosts: files atwifi [!UNAVAIL=return] dns\n")
+    with open("/etc/resolv.conf", "w", encoding="ascii") as f:
+        f.write("nameserver 127.0.0.9\n")
+    run("ip link set lo up")
+    os.environ["LD_LIBRARY_PATH"] = LIB
+    try:
+        with NameServer(("127.0.0.9", 53), NameServer.Handler) as server:
+            yield server
+    finally:
+        del os.environ["LD_LIBRARY_PATH"]
+
+
+def getent(what, how=""):
+    return run("%s getent %s; true" % (how, what)).split()
+
+
+@test
+def every_program():
+    """Unmodified ones, which are told nothing of modules."""
+    with name_service() as server:
+        with no_sockets():
+            same([HOST, NAME], getent("hosts " + NAME), "getent hosts")
+            same([HOST, NAME], getent("hosts " + NAME, NOBODY), "getent hosts, of anybody")
+            same([HOST, "STREAM", NAME, HOST, "DGRAM", HOST, "RAW"], getent("ahosts " + NAME),
+                 "getent ahosts")
+            same([HOST, "STREAM", NAME, HOST, "DGRAM", HOST, "RAW"],
+                 getent("ahostsv4 " + NAME + "."), "getent ahostsv4")
+            # It asks for mapped ones where there are no others.
+            same(["::ffff:" + HOST, "STREAM", NAME], getent("ahostsv6 -A " + NAME)[:3],
+                 "getent ahostsv6")
+            out = run("""/usr/bin/python3 -c '
+import socket, errno
+print(socket.gethostbyname_ex("%s"), {a[4][0] for a in socket.getaddrinfo("%s", 80)})
+for host, family in (("%s", socket.AF_INET6), ("nobody.test", 0), ("a b", 0)):
+    try:
+        print(socket.getaddrinfo(host, 80, family))
+    except socket.gaierror as e:
+        print({v: k for k, v in vars(socket).items() if k.startswith("EAI_")}[e.errno])
+'""" % (NAME, NAME, NAME))
+            same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_NONAME\n" % (
+                NAME, HOST, HOST), out, "python3")
+        path = "/tmp/small"
+        with no_sockets(but=1):
+            run("curl -sS -o %s %s" % (path, url("small").replace(HOST, NAME)))
+        same(digest(FILES + "/www/small"), digest(path), "curl")
+        same(0, server.asked, "questions to the name server")
+
+
+@test
+def unavailable():
+    """Without a module the next service is asked, and only then."""
+    with name_service() as server:
+        with no_network():
+            same([ELSEWHERE], getent("ahostsv4 " + NAME)[:1], "without a network")
+        for how in ("unshare -n sh -c 'ip link set lo up; exec \"$@\"' sh",
+                    "unshare -m sh -c 'mount -t tmpfs none /sys/module && exec \"$@\"' sh"):
+            before = server.asked
+            getent("ahostsv4 " + NAME, how)
+            # In another namespace there is no name server either.
+            check(server.asked > before or "-n" in how, "nobody was asked: " + how)
+        asked = server.asked
+        long = ".".join(["a" * 60] * 3)
+        same([ELSEWHERE], getent("ahostsv4 " + long)[:1], "a longer name")
+        check(server.asked > asked, "who has said that?")
+        # Of this machine the module is not asked, nor believed.
+        out = run("getent -s hosts:atwifi ahostsv4 localhost; getent -s hosts:atwifi ahostsv4 "
+                  "a.LOCALHOST.; true")
+        same("", out, "localhost")
+
+
+@test
+def threads():
+    with name_service(), no_sockets():
+        same("160\n", run("""/usr/bin/python3 -c '
+import socket, threading
+good = []
+def ask():
+    for _ in range(10):
+        good.extend(a[4][0] == "%s" for a in socket.getaddrinfo("%s", 1, type=socket.SOCK_DGRAM))
+threads = [threading.Thread(target=ask) for _ in range(16)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(sum(good))
+'""" % (HOST, NAME)), "addresses")
 
 
 if __name__ == "__main__":

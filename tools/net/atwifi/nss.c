@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * libnss_atwifi.so.2: names by the module, for every program that asks the C library.
+ * See libnss_atwifi(8).
+ *
+ * It is called by any thread of any program: it keeps nothing between two calls, and what
+ * it opens is closed when they return.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <nss.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "libatwifi.h"
+
+/* Who asks a name server waits for 10 s and more, where nobody has said otherwise. */
+#define LIMIT_MS	15000
+/* The module does not tell how long an address is good for: a cache is to ask soon. */
+#define TTL		10
+#define NAME_ROOM	120	/* of a name that a module can be asked for, with its NUL */
+
+enum nss_status _nss_atwifi_gethostbyname4_r(const char *name, struct gaih_addrtuple **pat,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop, int32_t *ttlp);
+enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct hostent *host,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop, int32_t *ttlp, char **canonp);
+enum nss_status _nss_atwifi_gethostbyname2_r(const char *name, int af, struct hostent *host,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop);
+enum nss_status _nss_atwifi_gethostbyname_r(const char *name, struct hostent *host,
+					    char *buffer, size_t size, int *errnop,
+					    int *herrnop);
+
+static enum nss_status end(enum nss_status status, int err, int herr, int *errnop, int *herrnop)
+{
+	*errnop = err;
+	*herrnop = herr;
+	return status;
+}
+
+/*
+ * The module has one answer for a name that does not exist and for a server that does not
+ * answer: only a name that it cannot be asked for is known not to be found.
+ */
+static enum nss_status failed(int err, int *errnop, int *herrnop)
+{
+	switch (err) {
+	case EINVAL:
+		return end(NSS_STATUS_NOTFOUND, ENOENT, HOST_NOT_FOUND, errnop, herrnop);
+	case ENODEV:
+	case ENETDOWN:
+	case EOPNOTSUPP:
+	case ENAMETOOLONG:
+	case EPERM:
+	case EACCES:
+	case EAFNOSUPPORT:
+	case EPROTONOSUPPORT:
+		return end(NSS_STATUS_UNAVAIL, err, NO_RECOVERY, errnop, herrnop);
+	default:
+		return end(NSS_STATUS_TRYAGAIN, EAGAIN, TRY_AGAIN, errnop, herrnop);
+	}
+}
+
+static enum nss_status no_room(int *errnop, int *herrnop)
+{
+	return end(NSS_STATUS_TRYAGAIN, ERANGE, NETDB_INTERNAL, errnop, herrnop);
+}
+
+/* Of a name without the dot that makes it a complete one. */
+static size_t length(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 1 && name[len - 1] == '.' ? len - 1 : len;
+}
+
+static char *copy(char *to, const char *name)
+{
+	size_t len = length(name);
+
+	to[len] = '\0';
+	return memcpy(to, name, len);
+}
+
+/* Names of this machine: what a module says of them would be a lie (RFC 6761). */
+static bool is_local(const char *name)
+{
+	size_t len = length(name), n = strlen("localhost");
+
+	return len >= n && !strncasecmp(name + len - n, "localhost", n) &&
+	       (len == n || name[len - n - 1] == '.');
+}
+
+/* Its address. Nothing of what follows costs the module anything if there is no room. */
+static enum nss_status look_up(const char *name, struct in_addr *addr, int *errnop, int *herrnop)
+{
+	if (is_local(name))
+		return failed(EINVAL, errnop, herrnop);
+	if (atwifi_resolve(NULL, name, addr, LIMIT_MS))
+		return failed(errno, errnop, herrnop);
+	return NSS_STATUS_SUCCESS;
+}
+
+/* The part of a buffer that is aligned for pointers; NULL if it has no @need bytes. */
+static char *aligned(char *buffer, size_t size, size_t need)
+{
+	size_t skip = -(uintptr_t)buffer % __alignof__(void *);
+
+	return size >= skip && size - skip >= need ? buffer + skip : NULL;
+}
+
+/* For getaddrinfo(), which wants all addresses of whatever family. */
+enum nss_status _nss_atwifi_gethostbyname4_r(const char *name, struct gaih_addrtuple **pat,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop, int32_t *ttlp)
+{
+	size_t need = sizeof(struct gaih_addrtuple) + length(name) + 1;
+	struct gaih_addrtuple *tuple;
+	enum nss_status status;
+	struct in_addr addr;
+	char *room;
+
+	room = aligned(buffer, size, need);
+	if (!room)
+		return no_room(errnop, herrnop);
+	status = look_up(name, &addr, errnop, herrnop);
+	if (status != NSS_STATUS_SUCCESS)
+		return status;
+	/* It may have a place for the first. */
+	tuple = *pat ? *pat : (struct gaih_addrtuple *)room;
+	memset(tuple, 0, sizeof(*tuple));
+	tuple->name = copy(room + sizeof(*tuple), name);
+	tuple->family = AF_INET;
+	tuple->addr[0] = addr.s_addr;
+	*pat = tuple;
+	if (ttlp)
+		*ttlp = TTL;
+	*herrnop = NETDB_SUCCESS;
+	return NSS_STATUS_SUCCESS;
+}
+
+struct entry {
+	char		*aliases[1];
+	char		*addresses[2];
+	struct in_addr	addr;
+	char		name[];
+};
+
+static void fill(struct hostent *host, struct entry *e, const char *name, struct in_addr addr)
+{
+	e->aliases[0] = NULL;
+	e->addresses[0] = (char *)&e->addr;
+	e->addresses[1] = NULL;
+	e->addr = addr;
+	*host = (struct hostent){
+		.h_name = copy(e->name, name),
+		.h_aliases = e->aliases,
+		.h_addrtype = AF_INET,
+		.h_length = sizeof(addr),
+		.h_addr_list = e->addresses,
+	};
+}
+
+/* Whoever asks for IPv6 alone: the name may be good, but has no such address. */
+static enum nss_status no_ipv6(const char *name, int *errnop, int *herrnop)
+{
+	if (length(name) >= NAME_ROOM)
+		return failed(ENAMETOOLONG, errnop, herrnop);
+	if (atwifi_ready(NULL))
+		return failed(errno, errnop, herrnop);
+	return end(NSS_STATUS_NOTFOUND, ENOENT, NO_DATA, errnop, herrnop);
+}
+
+enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct hostent *host,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop, int32_t *ttlp, char **canonp)
+{
+	enum nss_status status;
+	struct in_addr addr;
+	struct entry *e;
+
+	if (af == AF_INET6)
+		return no_ipv6(name, errnop, herrnop);
+	if (af != AF_INET && af != AF_UNSPEC)
+		return end(NSS_STATUS_UNAVAIL, EAFNOSUPPORT, NO_RECOVERY, errnop, herrnop);
+	e = (struct entry *)aligned(buffer, size, sizeof(*e) + length(name) + 1);
+	if (!e)
+		return no_room(errnop, herrnop);
+	status = look_up(name, &addr, errnop, herrnop);
+	if (status != NSS_STATUS_SUCCESS)
+		return status;
+	fill(host, e, name, addr);
+	if (ttlp)
+		*ttlp = TTL;
+	if (canonp)
+		*canonp = host->h_name;
+	*herrnop = NETDB_SUCCESS;
+	return NSS_STATUS_SUCCESS;
+}
+
+enum nss_status _nss_atwifi_gethostbyname2_r(const char *name, int af, struct hostent *host,
+					     char *buffer, size_t size, int *errnop,
+					     int *herrnop)
+{
+	return _nss_atwifi_gethostbyname3_r(name, af, host, buffer, size, errnop, herrnop, NULL,
+					    NULL);
+}
+
+enum nss_status _nss_atwifi_gethostbyname_r(const char *name, struct hostent *host,
+					    char *buffer, size_t size, int *errnop,
+					    int *herrnop)
+{
+	return _nss_atwifi_gethostbyname3_r(name, AF_INET, host, buffer, size, errnop, herrnop,
+					    NULL, NULL);
+}
