@@ -79,7 +79,7 @@ dkms-remove:
 	rm -rf $(DKMS_SRC)
 
 ## tools		build atwctl, which shows and sets what the driver knows of its modules, the
-##		library for programs, and the one that gives all of them names
+##		library for programs, and what gives all of them names
 tools:
 	+$(MAKE) -C tools/net/atwifi
 

@@ -71,7 +71,7 @@ static bool same(const char *got, const char *name)
 
 static void ask(const char *name, char *buf, size_t size)
 {
-	struct gaih_addrtuple own, *tuple = choose(2) ? &own : NULL;
+	struct gaih_addrtuple own = { 0 }, *tuple = choose(2) ? &own : NULL;
 	int err = -1, herr = -1;
 	enum nss_status status;
 	char *canon = NULL;

@@ -1,19 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Names for every program: the library, and the module of the C library. Whatever a name
-costs the module, it is none of its sockets. Environment as for netdev.py; ATW_LIB is where
-the libraries are.
+Names for every program: the library, the module of the C library, and the name server
+atwifid. Whatever a name costs the module, it is none of its sockets. Environment as for
+netdev.py; ATW_LIB is where all three are.
 """
 
 import contextlib
 import os
+import re
+import socket
 import socketserver
+import struct
+import subprocess
 import sys
 import threading
 
-from atwnet import FILES, HOST, PEER, main, sim, sim_stat, url
-from guest import becomes, check, digest, run, same, sysfs, test
+from atwnet import DNS, FILES, HOST, PEER, main, sim, sim_stat, url
+from guest import LIMIT, Module, becomes, check, digest, receive, run, same, sysfs, test
 from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
@@ -253,6 +257,259 @@ threads = [threading.Thread(target=ask) for _ in range(16)]
 [t.join() for t in threads]
 print(sum(good))
 '""" % (HOST, NAME)), "addresses")
+
+# The name server of this machine.
+
+STUB = "127.0.0.57"
+# Its own, which has the answers that the other cannot have.
+UPSTREAM = ("127.0.0.9", 5353)
+
+
+class Notified(socket.socket):
+    """What a service tells systemd."""
+
+    def __init__(self, path):
+        super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.settimeout(LIMIT)
+        self.bind(path)
+        os.chmod(path, 0o777)
+
+    def says(self, words):
+        while self.recv(4096).decode() != words:
+            pass
+
+
+@contextlib.contextmanager
+def stub(options=""):
+    """It runs, as somebody without privileges but that for its port."""
+    path = "/tmp/notify"
+    run("ip link set lo up")
+    with Notified(path) as notified:
+        env = {**os.environ, "LD_LIBRARY_PATH": LIB, "NOTIFY_SOCKET": path,
+               "WATCHDOG_USEC": "100000"}
+        command = ("setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps "
+                   "-all,+net_bind_service --ambient-caps +net_bind_service --bounding-set "
+                   "-all,+net_bind_service %s/atwifid %s" % (LIB, options))
+        with subprocess.Popen(command.split(), env=env, stdin=subprocess.DEVNULL) as server:
+            try:
+                notified.says("READY=1")
+                yield notified
+                same(None, server.poll(), "it has ended")
+                server.terminate()
+                same(0, server.wait(LIMIT), "its status")
+            finally:
+                server.kill()
+
+
+def dig(what, server=STUB):
+    """Its words; an answer always comes."""
+    return run("dig +tries=1 +time=60 @%s %s" % (server, what))
+
+
+def status(what):
+    out = dig(what)
+    return re.search(r"status: (\w+)", out).group(1), int(re.search(r"ANSWER: (\d+)", out).group(1))
+
+
+def question(number, name, kind=1):
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    return struct.pack(">HHHHHH", number, 0x100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(
+        ">HH", kind, 1)
+
+
+def address_of(answer):
+    """Of an answer: its number, its code, and an address."""
+    number, flags, _, count = struct.unpack(">HHHH", answer[:8])
+    check(flags & 0x8000, "no answer")
+    return number, flags & 15, socket.inet_ntoa(answer[-4:]) if count else None
+
+
+@test
+def stub_answers():
+    with stub() as notified, no_sockets():
+        notified.says("WATCHDOG=1")
+        for how in ("", "+tcp", "+noedns", "+bufsize=512"):
+            same(HOST + "\n", dig("+short %s %s" % (how, NAME)), "dig " + how)
+        out = dig("+qr " + NAME.upper())
+        check(re.search(r"%s\.\s+([1-9]|10)\s+IN\s+A\s+%s" % (NAME.upper(), HOST), out), out)
+        check("flags: qr rd ra;" in out and out.count("EDNS: version: 0") == 2, out)
+        for want, what in (
+                (("NOERROR", 0), NAME + " AAAA"), (("NOTIMP", 0), NAME + " MX"),
+                (("NOTIMP", 0), "-x 192.0.2.1"), (("NOERROR", 1), NAME + " ANY +notcp"),
+                (("NOERROR", 1), "a.localhost"), (("NOERROR", 1), "localhost AAAA"),
+                (("NXDOMAIN", 0), "a.invalid"), (("NXDOMAIN", 0), "a.onion AAAA"),
+                (("REFUSED", 0), NAME + " -c CH"), (("BADVERS", 0), NAME + " +edns=1 +noednsneg"),
+                (("NOTIMP", 0), NAME + " +opcode=notify"), (("SERVFAIL", 0), "nobody.test"),
+                (("SERVFAIL", 0), ".".join(["a" * 50] * 4))):
+            same(want, status(what), "dig " + what)
+        # What no program means, and the next is answered again.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(LIMIT)
+            s.connect((STUB, 53))
+            for junk in (b"", b"x", b"\xff" * 12, question(1, NAME)[:-1], bytes(4096)):
+                s.send(junk)
+            s.send(question(0x4242, NAME))
+            while True:
+                answer = s.recv(4096)
+                if answer[:2] == b"\x42\x42":
+                    break
+                same(1, answer[3] & 15, "code for what nobody can read")
+        same((0x4242, 0, HOST), address_of(answer), "answer")
+
+
+@test
+def stub_tcp():
+    """Several questions on one connection, and its end before their answers."""
+    with stub() as _, no_sockets(), socket.create_connection((STUB, 53), LIMIT) as s:
+        sent = b"".join(len(q).to_bytes(2, "big") + q for q in (
+            question(n, "192.0.2.%d" % n) for n in range(1, 41)))
+        for i in range(0, len(sent), 7):
+            s.sendall(sent[i:i + 7])
+        s.shutdown(socket.SHUT_WR)
+        got = {}
+        while True:
+            size = receive(s, 2)
+            if not size:
+                break
+            number, code, addr = address_of(receive(s, int.from_bytes(size, "big")))
+            got[number] = code, addr
+        same({n: (0, "192.0.2.%d" % n) for n in range(1, 41)}, got, "answers")
+
+
+def ask_all(names):
+    """Asks for all at once, and again for what failed, as resolvers do; what came."""
+    got = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        s.settimeout(LIMIT)
+        s.connect((STUB, 53))
+        while len(got) < len(names):
+            left = [n for n in range(len(names)) if n not in got]
+            for n in left:
+                s.send(question(n, names[n]))
+            for _ in left:
+                number, code, addr = address_of(s.recv(4096))
+                check(code in (0, 2), "code %d" % code)
+                if not code:
+                    got[number] = addr
+    return [got[n] for n in range(len(names))]
+
+
+@test
+def stub_has_much_to_do():
+    with stub() as _, no_sockets():
+        different = ["192.0.2.%d" % i for i in range(1, 201)]
+        same(different, ask_all(different), "200 different ones")
+        before = int(sysfs("statistics/commands"))
+        same([HOST] * 200, ask_all([NAME] * 200), "200 equal ones")
+        asked = int(sysfs("statistics/commands")) - before
+        check(asked < 50, "equal questions have cost %d commands" % asked)
+
+
+@test
+def stub_in_time():
+    """A failure comes before the program asks again; what is known is told all the same."""
+    with stub() as _:
+        same(HOST + "\n", dig("+short " + NAME), "dig")
+        with silent_module():
+            same(HOST + "\n", dig("+short " + NAME), "what is known")
+            same(("SERVFAIL", 0), status("+timeout=60 192.0.2.9"), "of a silent module")
+        becomes(lambda: dig("+short 192.0.2.9") == "192.0.2.9\n", "it does not answer again")
+        with no_network():
+            same(("SERVFAIL", 0), status("192.0.2.10"), "without a network")
+        becomes(lambda: dig("+short 192.0.2.10") == "192.0.2.10\n", "it does not answer again")
+
+
+@test
+def stub_without_a_module():
+    """The one that it asks goes away, and comes back."""
+    where = "/tmp/own"
+    os.makedirs(where, exist_ok=True)
+    module = Module(where, ["--host", "own.test=192.0.2.99"], dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        with stub("--device atw1"):
+            same("192.0.2.99\n", dig("+short own.test"), "dig")
+            module.detach()
+            same(("SERVFAIL", 0), status("192.0.2.1"), "without a module")
+            module.attach()
+            becomes(lambda: dig("+short 192.0.2.2") == "192.0.2.2\n", "it does not answer again")
+    finally:
+        module.detach()
+        module.stop()
+
+
+@test
+def stub_for_programs():
+    with open("/etc/nsswitch.conf", "w", encoding="ascii") as f:
+        f.write("hosts: files dns\n")
+    with open("/etc/resolv.conf", "w", encoding="ascii") as f:
+        f.write("nameserver %s\n" % STUB)
+    with stub():
+        with no_sockets():
+            same([HOST, NAME], getent("hosts " + NAME), "getent hosts")
+            same([HOST, "STREAM", NAME], getent("ahosts " + NAME)[:3], "getent ahosts")
+            check(HOST in run("busybox nslookup %s %s; true" % (NAME, STUB)), "busybox")
+        with no_sockets(but=1):
+            run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
+        same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
+
+
+class Upstream(socketserver.ThreadingTCPServer):
+    """A server that knows more than the module."""
+
+    allow_reuse_address = daemon_threads = True
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            query = self.rfile.read(int.from_bytes(self.rfile.read(2), "big"))
+            end = query.index(b"\0", 12) + 5
+            self.server.asked.append(query[12:end])
+            code, answers, authority = 2, [], []
+            if b"\2nx" in query:
+                code = 3
+                authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) + b"\0\0\0\x1e"]
+            elif b"\3big" in query:
+                code = 0
+                answers = [b"\xc0\x0c\0\x10\0\1\0\0\0\x1e\0\xfb\xfa" + b"%03d" % i + b"x" * 247
+                           for i in range(12)]
+            answer = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers),
+                                             len(authority), 0)
+            answer += query[12:end] + b"".join(answers + authority)
+            self.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+    def __enter__(self):
+        self.asked = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *unused):
+        self.shutdown()
+        self.server_close()
+
+
+@test
+def stub_with_a_server():
+    """It is asked for what the module cannot tell, and for nothing else."""
+    run("ip link set lo up")
+    with Upstream(UPSTREAM, Upstream.Handler) as upstream, stub("--server %s:%d" % UPSTREAM):
+        same(HOST + "\n", dig("+short " + NAME), "dig")
+        same(0, len(upstream.asked), "questions to the server")
+        # Whether there is no such name; and that is kept.
+        for _ in range(2):
+            same(("NXDOMAIN", 0), status("nx.test"), "no such name")
+        same(1, len(upstream.asked), "questions to the server")
+        same(("SERVFAIL", 0), status("nobody.test"), "a server that fails")
+        check(" tc " in dig("big.test TXT +ignore"), "not truncated")
+        out = dig("+short big.test TXT")
+        same(["%03d" % i for i in range(12)], sorted(line[1:4] for line in out.splitlines()),
+             "records")
+        check("flags: qr rd ra;" in dig("+tcp big.test TXT"), "flags")
+    # By the network device, which takes a socket for that.
+    with stub("--server 127.0.0.9:1 --server %s:%d" % (HOST, DNS)), no_sockets(but=1):
+        same(ELSEWHERE + "\n", dig("+short example.com MX"), "a record of the second")
 
 
 if __name__ == "__main__":

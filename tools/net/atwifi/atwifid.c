@@ -1,0 +1,903 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * atwifid: a name server for this machine alone, which has the module resolve names.
+ * See atwifid(8).
+ *
+ * One thread and one loop of events. A question that nobody has asked yet waits for the
+ * module (struct question); who asks for the same meanwhile waits with it (struct waiter).
+ * Each of both has a bound, and a waiter a time: what cannot be answered in time is
+ * answered with SERVFAIL, and what comes later is there for whoever asks again.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dns.h"
+#include "libatwifi.h"
+
+#define BUCKETS		256
+#define QUESTIONS_MAX	512	/* asked, waiting and known */
+#define WAITERS_MAX	1024
+#define WAITERS_TCP	64	/* of one connection */
+#define TCP_MAX		64
+#define ASKED_MAX	8	/* half of what the driver lets a user have */
+#define FORWARDED_MAX	2	/* each takes one of the module's five sockets */
+#define SERVERS_MAX	2
+
+/* Resolvers ask again after 5 s: they are to know by then. */
+#define PATIENCE_MS	4000
+#define TCP_IDLE_S	30
+/* The module does not tell how long an address holds. */
+#define TTL		10
+#define TTL_MOST	60	/* of what a server has said */
+#define FAILURE_TTL	5	/* RFC 2308, 7.1 */
+
+enum state {
+	WAITING,	/* for its turn with the module */
+	ASKED,
+	QUEUED,		/* for its turn with a server */
+	FORWARDED,
+	KNOWN,
+};
+
+TAILQ_HEAD(questions, question);
+TAILQ_HEAD(waiters, waiter);
+
+/**
+ * struct question - what was asked, and what is known
+ * @bucket: by its key
+ * @order: in the list of its state
+ * @query: as the first has asked it
+ * @id: ASKED: of the resolver's
+ * @server, @upstream, @message: FORWARDED: to whom, by what, with which number
+ * @answer, @until: KNOWN
+ * @waiters: who is to be told
+ */
+struct question {
+	LIST_ENTRY(question)	bucket;
+	TAILQ_ENTRY(question)	order;
+	enum state		state;
+	struct dns_query	query;
+	uint32_t		id;
+	unsigned int		server;
+	struct bufferevent	*upstream;
+	uint16_t		message;
+	struct dns_answer	answer;
+	int64_t			until;
+	struct waiters		waiters;
+};
+
+struct tcp {
+	struct bufferevent	*bev;
+	unsigned int		waiters;
+	bool			ended;	/* it asks no more */
+};
+
+/* Who waits for an answer: by UDP where there is no connection. */
+struct waiter {
+	TAILQ_ENTRY(waiter)	node;
+	TAILQ_ENTRY(waiter)	by_time;
+	struct question		*question;
+	struct dns_query	query;
+	struct tcp		*tcp;
+	struct sockaddr_in	from;
+	int64_t			until;
+};
+
+static struct event_base *base;
+static struct event *udp_event, *resolver_event, *patience, *signals[3], *watchdog;
+static struct evconnlistener *listener;
+static int udp = -1;
+static struct atwifi_resolver *resolver;
+static const char *device;
+static struct sockaddr_in servers[SERVERS_MAX];
+static unsigned int n_servers;
+
+static LIST_HEAD(, question) buckets[BUCKETS];
+static struct questions lists[KNOWN + 1];
+static unsigned int counts[KNOWN + 1], n_questions, n_waiters, n_tcp;
+static struct waiters waiting = TAILQ_HEAD_INITIALIZER(waiting);
+
+static void go_on(void);
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* Answers */
+
+static void tcp_free(struct tcp *tcp)
+{
+	struct waiter *w;
+
+	/* Their questions go on: the answer may be wanted again. */
+	TAILQ_FOREACH(w, &waiting, by_time)
+		if (w->tcp == tcp)
+			w->tcp = NULL;
+	bufferevent_free(tcp->bev);
+	free(tcp);
+	n_tcp--;
+}
+
+static void send_tcp(struct tcp *tcp, const uint8_t *wire, size_t len)
+{
+	uint16_t size = htons(len);
+
+	bufferevent_write(tcp->bev, &size, sizeof(size));
+	bufferevent_write(tcp->bev, wire, len);
+}
+
+/* To whom: a connection, or else an address; to nobody where that is none. */
+static void send_answer(struct tcp *tcp, const struct sockaddr_in *to, const struct dns_query *q,
+			const struct dns_answer *answer)
+{
+	size_t len = 0;
+	uint8_t *wire;
+
+	if (!tcp && (!to || to->sin_family != AF_INET))
+		return;
+	wire = dns_reply(q, answer, tcp ? DNS_MESSAGE_MAX : q->room, &len);
+	if (!wire)
+		return;
+	if (tcp)
+		send_tcp(tcp, wire, len);
+	else
+		/* One for whom there is no room is lost, as any datagram may be. */
+		(void)!sendto(udp, wire, len, MSG_DONTWAIT, (const struct sockaddr *)to,
+			      sizeof(*to));
+	free(wire);
+}
+
+static void waiter_free(struct waiter *w)
+{
+	TAILQ_REMOVE(&w->question->waiters, w, node);
+	TAILQ_REMOVE(&waiting, w, by_time);
+	if (w->tcp)
+		w->tcp->waiters--;
+	dns_query_free(&w->query);
+	free(w);
+	n_waiters--;
+}
+
+/* A time-out for the one who has waited the longest. */
+static void arm(void)
+{
+	struct waiter *w = TAILQ_FIRST(&waiting);
+	struct timeval tv = { 0 };
+	int64_t left;
+
+	if (!w) {
+		event_del(patience);
+		return;
+	}
+	left = w->until - now_ms();
+	if (left > 0) {
+		tv.tv_sec = left / 1000;
+		tv.tv_usec = left % 1000 * 1000;
+	}
+	event_add(patience, &tv);
+}
+
+/* Questions */
+
+static unsigned int bucket_of(const char *key)
+{
+	uint32_t hash = 5381;
+
+	while (*key)
+		hash = hash * 33 + (unsigned char)*key++;
+	return hash % BUCKETS;
+}
+
+static void move(struct question *q, enum state state)
+{
+	TAILQ_REMOVE(&lists[q->state], q, order);
+	counts[q->state]--;
+	q->state = state;
+	TAILQ_INSERT_TAIL(&lists[state], q, order);
+	counts[state]++;
+}
+
+static void forget_answer(struct question *q)
+{
+	ldns_pkt_free(q->answer.packet);
+	memset(&q->answer, 0, sizeof(q->answer));
+}
+
+static void hang_up(struct question *q)
+{
+	if (q->upstream)
+		bufferevent_free(q->upstream);
+	q->upstream = NULL;
+}
+
+static void question_free(struct question *q)
+{
+	while (!TAILQ_EMPTY(&q->waiters))
+		waiter_free(TAILQ_FIRST(&q->waiters));
+	hang_up(q);
+	forget_answer(q);
+	dns_query_free(&q->query);
+	TAILQ_REMOVE(&lists[q->state], q, order);
+	counts[q->state]--;
+	LIST_REMOVE(q, bucket);
+	free(q);
+	n_questions--;
+}
+
+static struct question *find(const char *key)
+{
+	struct question *q;
+
+	LIST_FOREACH(q, &buckets[bucket_of(key)], bucket)
+		if (!strcmp(q->query.key, key))
+			return q;
+	return NULL;
+}
+
+/* A new question, a copy; NULL: there are too many, or no memory. */
+static struct question *question_new(struct dns_query *query, enum state state)
+{
+	struct question *q;
+
+	if (n_questions == QUESTIONS_MAX) {
+		/* What was learned first is the least of a loss. */
+		if (TAILQ_EMPTY(&lists[KNOWN]))
+			return NULL;
+		question_free(TAILQ_FIRST(&lists[KNOWN]));
+	}
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	q->query = *query;
+	q->query.question = ldns_rr_clone(query->question);
+	if (!q->query.question) {
+		free(q);
+		return NULL;
+	}
+	q->state = state;
+	TAILQ_INIT(&q->waiters);
+	TAILQ_INSERT_TAIL(&lists[state], q, order);
+	LIST_INSERT_HEAD(&buckets[bucket_of(query->key)], q, bucket);
+	counts[state]++;
+	n_questions++;
+	return q;
+}
+
+/* All who wait are told; what holds for no time is forgotten at once. */
+static void settle(struct question *q, struct dns_answer answer)
+{
+	struct waiter *w;
+
+	hang_up(q);
+	while ((w = TAILQ_FIRST(&q->waiters))) {
+		send_answer(w->tcp, &w->from, &w->query, &answer);
+		waiter_free(w);
+	}
+	arm();
+	forget_answer(q);
+	q->answer = answer;
+	q->until = now_ms() + answer.ttl * INT64_C(1000);
+	move(q, KNOWN);
+	if (!answer.ttl)
+		question_free(q);
+}
+
+static void fail(struct question *q, uint32_t ttl)
+{
+	settle(q, (struct dns_answer){ .rcode = LDNS_RCODE_SERVFAIL, .ttl = ttl });
+}
+
+/* What the module cannot tell a server may; without one it is a failure. */
+static void ask_a_server(struct question *q)
+{
+	if (!n_servers) {
+		fail(q, FAILURE_TTL);
+		return;
+	}
+	q->server = 0;
+	move(q, QUEUED);
+}
+
+/* The module */
+
+static void answered(struct question *q, int error, struct in_addr address)
+{
+	switch (error) {
+	case 0:
+		settle(q, (struct dns_answer){ .has_address = true, .address = address,
+					       .ttl = TTL });
+		break;
+	case EHOSTUNREACH:
+	case EINVAL:
+	case ENAMETOOLONG:
+	case EOPNOTSUPP:
+		ask_a_server(q);
+		break;
+	default:
+		/* No module, or no time: the next may have more luck. */
+		fail(q, 0);
+	}
+}
+
+static void ask(struct question *q)
+{
+	if (atwifi_resolver_ask(resolver, device, q->query.host, &q->id))
+		answered(q, errno, (struct in_addr){ 0 });
+	else
+		move(q, ASKED);
+}
+
+static void resolver_cb(evutil_socket_t fd, short what, void *arg);
+
+static void resolver_begin(void)
+{
+	resolver = atwifi_resolver_new();
+	if (!resolver)
+		err(1, "generic netlink");
+	resolver_event = event_new(base, atwifi_resolver_fd(resolver), EV_READ | EV_PERSIST,
+				   resolver_cb, NULL);
+	if (!resolver_event || event_add(resolver_event, NULL))
+		errx(1, "no memory");
+}
+
+/* Answers are lost: those who wait for them would do so for ever. */
+static void resolver_again(void)
+{
+	warn("answers of the driver are lost");
+	event_free(resolver_event);
+	atwifi_resolver_free(resolver);
+	resolver_begin();
+	while (!TAILQ_EMPTY(&lists[ASKED]))
+		fail(TAILQ_FIRST(&lists[ASKED]), 0);
+}
+
+static void resolver_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct atwifi_answer answer;
+	struct question *q;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while (!atwifi_resolver_next(resolver, &answer)) {
+		TAILQ_FOREACH(q, &lists[ASKED], order)
+			if (q->id == answer.id)
+				break;
+		if (q)
+			answered(q, answer.error, answer.address);
+	}
+	if (errno != EAGAIN)
+		resolver_again();
+	go_on();
+}
+
+/* Servers: by TCP, since the module cuts datagrams to 1024 bytes. */
+
+static void next_server(struct question *q)
+{
+	hang_up(q);
+	if (++q->server < n_servers)
+		move(q, QUEUED);
+	else
+		fail(q, FAILURE_TTL);
+}
+
+static void served(struct question *q, ldns_pkt *packet)
+{
+	struct dns_answer answer = {
+		.rcode = ldns_pkt_get_rcode(packet),
+		.packet = packet,
+	};
+
+	if (answer.rcode != LDNS_RCODE_NOERROR && answer.rcode != LDNS_RCODE_NXDOMAIN) {
+		ldns_pkt_free(packet);
+		next_server(q);
+		return;
+	}
+	/*
+	 * Of records the times are the server's: they would have to be counted down. Only
+	 * that there is none is kept.
+	 */
+	if (!ldns_pkt_ancount(packet))
+		answer.ttl = dns_ttl(packet, TTL_MOST);
+	settle(q, answer);
+}
+
+static void upstream_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct question *q = arg;
+	ldns_pkt *packet;
+	uint16_t size;
+	size_t len;
+
+	if (evbuffer_copyout(in, &size, sizeof(size)) != sizeof(size))
+		return;
+	len = ntohs(size);
+	if (evbuffer_get_length(in) < sizeof(size) + len)
+		return;
+	evbuffer_drain(in, sizeof(size));
+	packet = dns_forwarded(&q->query, q->message, evbuffer_pullup(in, len), len);
+	if (packet)
+		served(q, packet);
+	else
+		next_server(q);
+	go_on();
+}
+
+static void upstream_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	if (what & BEV_EVENT_CONNECTED)
+		return;
+	next_server(arg);
+	go_on();
+}
+
+static bool dial(struct question *q)
+{
+	const struct timeval limit = { PATIENCE_MS / 1000, 0 };
+	uint8_t *wire;
+	uint16_t size;
+	size_t len;
+	int ret;
+
+	q->upstream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (!q->upstream)
+		return false;
+	evutil_secure_rng_get_bytes(&q->message, sizeof(q->message));
+	wire = dns_forward(&q->query, q->message, &len);
+	if (!wire)
+		return false;
+	size = htons(len);
+	bufferevent_setcb(q->upstream, upstream_read, NULL, upstream_event, q);
+	bufferevent_set_timeouts(q->upstream, &limit, &limit);
+	bufferevent_setwatermark(q->upstream, EV_READ, 0, DNS_MESSAGE_MAX + sizeof(size));
+	ret = bufferevent_write(q->upstream, &size, sizeof(size)) ||
+	      bufferevent_write(q->upstream, wire, len) ||
+	      bufferevent_enable(q->upstream, EV_READ | EV_WRITE);
+	free(wire);
+	return !ret;
+}
+
+static void forward(struct question *q)
+{
+	const struct sockaddr_in *to = &servers[q->server];
+
+	move(q, FORWARDED);
+	if (!dial(q) || bufferevent_socket_connect(q->upstream, (const struct sockaddr *)to,
+						   sizeof(*to)))
+		next_server(q);
+}
+
+/* Whose turn it is. */
+static void go_on(void)
+{
+	while (counts[ASKED] < ASKED_MAX && !TAILQ_EMPTY(&lists[WAITING]))
+		ask(TAILQ_FIRST(&lists[WAITING]));
+	while (counts[FORWARDED] < FORWARDED_MAX && !TAILQ_EMPTY(&lists[QUEUED]))
+		forward(TAILQ_FIRST(&lists[QUEUED]));
+}
+
+/* Programs */
+
+static void patience_cb(evutil_socket_t fd, short what, void *arg)
+{
+	const struct dns_answer failure = { .rcode = LDNS_RCODE_SERVFAIL };
+	int64_t now = now_ms();
+	struct question *q;
+	struct waiter *w;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	while ((w = TAILQ_FIRST(&waiting)) && w->until <= now) {
+		q = w->question;
+		send_answer(w->tcp, &w->from, &w->query, &failure);
+		waiter_free(w);
+		/* Nobody has asked for it yet, and nobody waits any more. */
+		if (TAILQ_EMPTY(&q->waiters) && (q->state == WAITING || q->state == QUEUED))
+			question_free(q);
+	}
+	arm();
+}
+
+/* Wait for a question's answer; false: too many do. Takes what @query holds. */
+static bool wait_for(struct question *q, struct dns_query *query, struct tcp *tcp,
+		     const struct sockaddr_in *from)
+{
+	struct waiter *w;
+
+	if (n_waiters == WAITERS_MAX || (tcp && tcp->waiters == WAITERS_TCP))
+		return false;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return false;
+	w->question = q;
+	w->query = *query;
+	query->question = NULL;
+	w->tcp = tcp;
+	if (tcp)
+		tcp->waiters++;
+	else if (from)
+		w->from = *from;
+	w->until = now_ms() + PATIENCE_MS;
+	TAILQ_INSERT_TAIL(&q->waiters, w, node);
+	TAILQ_INSERT_TAIL(&waiting, w, by_time);
+	n_waiters++;
+	arm();
+	return true;
+}
+
+/* What is known, for as long as it still holds. */
+static bool answer_known(struct question *q, struct dns_query *query, struct tcp *tcp,
+			 const struct sockaddr_in *from)
+{
+	struct dns_answer answer = q->answer;
+	int64_t left = q->until - now_ms();
+
+	if (left <= 0)
+		return false;
+	answer.ttl = (left + 999) / 1000;
+	send_answer(tcp, from, query, &answer);
+	return true;
+}
+
+static void look_up(enum dns_todo todo, struct dns_query *query, struct tcp *tcp,
+		    const struct sockaddr_in *from)
+{
+	const struct dns_answer failure = { .rcode = LDNS_RCODE_SERVFAIL };
+	struct question *q = find(query->key);
+
+	if (q && q->state == KNOWN) {
+		if (answer_known(q, query, tcp, from))
+			return;
+		question_free(q);
+		q = NULL;
+	}
+	if (!q)
+		q = question_new(query, todo == DNS_ADDRESS ? WAITING : QUEUED);
+	if (!q || !wait_for(q, query, tcp, from)) {
+		send_answer(tcp, from, query, &failure);
+		if (q && TAILQ_EMPTY(&q->waiters) && (q->state == WAITING || q->state == QUEUED))
+			question_free(q);
+		return;
+	}
+	go_on();
+}
+
+static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
+		   const struct sockaddr_in *from)
+{
+	struct dns_query query;
+	enum dns_todo todo = dns_parse(wire, len, &query);
+
+	if (todo == DNS_OTHER && !n_servers) {
+		/* A name that no module can be asked for may have an address all the same. */
+		query.rcode = ldns_rr_get_type(query.question) == LDNS_RR_TYPE_A ?
+			      LDNS_RCODE_SERVFAIL : LDNS_RCODE_NOTIMPL;
+		todo = DNS_REPLY;
+	}
+	if (todo == DNS_REPLY)
+		send_answer(tcp, from, &query, NULL);
+	else if (todo != DNS_DROP)
+		look_up(todo, &query, tcp, from);
+	dns_query_free(&query);
+}
+
+static void udp_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sockaddr_in from = { 0 };
+	uint8_t buf[4096];
+	socklen_t size;
+	ssize_t n;
+	int i;
+
+	(void)what;
+	(void)arg;
+	/* The others have their turn, too. */
+	for (i = 0; i < 64; i++) {
+		size = sizeof(from);
+		n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+		if (n < 0)
+			return;
+		if (size == sizeof(from) && from.sin_family == AF_INET)
+			handle(buf, n, NULL, &from);
+	}
+}
+
+/* It asks no more, and has been told all. */
+static bool tcp_is_done(const struct tcp *tcp)
+{
+	return tcp->ended && !tcp->waiters &&
+	       !evbuffer_get_length(bufferevent_get_output(tcp->bev));
+}
+
+static void tcp_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct tcp *tcp = arg;
+	uint16_t size;
+	size_t len;
+
+	while (evbuffer_copyout(in, &size, sizeof(size)) == sizeof(size)) {
+		len = ntohs(size);
+		if (evbuffer_get_length(in) < sizeof(size) + len)
+			return;
+		/* Who asks and does not read the answers is not asked again. */
+		if (evbuffer_get_length(bufferevent_get_output(bev)) > DNS_MESSAGE_MAX) {
+			tcp_free(tcp);
+			return;
+		}
+		evbuffer_drain(in, sizeof(size));
+		handle(evbuffer_pullup(in, len), len, tcp, NULL);
+		evbuffer_drain(in, len);
+	}
+}
+
+static void tcp_written(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	if (tcp_is_done(arg))
+		tcp_free(arg);
+}
+
+static void tcp_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct tcp *tcp = arg;
+
+	(void)bev;
+	if (what & BEV_EVENT_EOF) {
+		tcp->ended = true;
+		if (!tcp_is_done(tcp))
+			return;
+	}
+	tcp_free(tcp);
+}
+
+static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
+		      int size, void *arg)
+{
+	const struct timeval idle = { TCP_IDLE_S, 0 };
+	struct tcp *tcp;
+
+	(void)l;
+	(void)from;
+	(void)size;
+	(void)arg;
+	tcp = n_tcp < TCP_MAX ? calloc(1, sizeof(*tcp)) : NULL;
+	if (tcp)
+		tcp->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!tcp || !tcp->bev) {
+		free(tcp);
+		close(fd);
+		return;
+	}
+	n_tcp++;
+	bufferevent_setcb(tcp->bev, tcp_read, tcp_written, tcp_event, tcp);
+	bufferevent_set_timeouts(tcp->bev, &idle, &idle);
+	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * DNS_MESSAGE_MAX);
+	bufferevent_enable(tcp->bev, EV_READ | EV_WRITE);
+}
+
+/* The machine */
+
+/* sd_notify(3), which is a datagram. A service that serves does not wait for its reader. */
+static void notify(const char *words, int flags)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (len < 2 || len >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, len);
+	if (*path == '@')
+		*to.sun_path = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)!sendto(fd, words, strlen(words), MSG_NOSIGNAL | flags, (struct sockaddr *)&to,
+		      offsetof(struct sockaddr_un, sun_path) + len);
+	close(fd);
+}
+
+static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify("WATCHDOG=1", MSG_DONTWAIT);
+}
+
+static void watchdog_begin(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	long long half = usec ? atoll(usec) / 2 : 0;
+	const struct timeval tv = { half / 1000000, half % 1000000 };
+
+	if (half <= 0 || (pid && atol(pid) != getpid()))
+		return;
+	watchdog = event_new(base, -1, EV_PERSIST, watchdog_cb, NULL);
+	if (!watchdog || event_add(watchdog, &tv))
+		errx(1, "no memory");
+}
+
+static void forget_all(void)
+{
+	while (!TAILQ_EMPTY(&lists[KNOWN]))
+		question_free(TAILQ_FIRST(&lists[KNOWN]));
+}
+
+static void signal_cb(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	if (number == SIGHUP)
+		forget_all();
+	else
+		event_base_loopbreak(base);
+}
+
+static void listen_at(const struct sockaddr_in *at)
+{
+	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (udp < 0 || bind(udp, (const struct sockaddr *)at, sizeof(*at)))
+		err(1, "UDP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
+	udp_event = event_new(base, udp, EV_READ | EV_PERSIST, udp_cb, NULL);
+	listener = evconnlistener_new_bind(base, accept_cb, NULL,
+					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+					   LEV_OPT_REUSEABLE, -1, (const struct sockaddr *)at,
+					   sizeof(*at));
+	if (!listener)
+		err(1, "TCP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
+	if (!udp_event || event_add(udp_event, NULL))
+		errx(1, "no memory");
+}
+
+static void prepare(const struct sockaddr_in *at)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	base = event_base_new();
+	patience = base ? event_new(base, -1, 0, patience_cb, NULL) : NULL;
+	if (!patience)
+		errx(1, "no memory");
+	for (i = 0; i <= KNOWN; i++)
+		TAILQ_INIT(&lists[i]);
+	for (i = 0; i < 3; i++) {
+		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
+		if (!signals[i] || event_add(signals[i], NULL))
+			errx(1, "no memory");
+	}
+	resolver_begin();
+	listen_at(at);
+	watchdog_begin();
+}
+
+static void clean_up(void)
+{
+	size_t i;
+
+	for (i = 0; i <= KNOWN; i++)
+		while (!TAILQ_EMPTY(&lists[i]))
+			question_free(TAILQ_FIRST(&lists[i]));
+	evconnlistener_free(listener);
+	event_free(udp_event);
+	close(udp);
+	event_free(resolver_event);
+	atwifi_resolver_free(resolver);
+	event_free(patience);
+	if (watchdog)
+		event_free(watchdog);
+	for (i = 0; i < 3; i++)
+		event_free(signals[i]);
+	event_base_free(base);
+	libevent_global_shutdown();
+}
+
+static void usage(FILE *to, int status)
+{
+	fputs("usage: atwifid [OPTION]...\n"
+	      "\n"
+	      "A name server for this machine: names are resolved by the Wi-Fi module.\n"
+	      "\n"
+	      "  -l, --listen ADDRESS[:PORT]  of 127.0.0.0/8, for UDP and TCP (127.0.0.57:53)\n"
+	      "  -s, --server ADDRESS[:PORT]  whom to ask for what the module cannot tell, by the\n"
+	      "                               network; twice for two. Without: nobody\n"
+	      "  -d, --device NAME            whose module resolves names (any that has joined)\n"
+	      "  -h, --help                   this\n"
+	      "\n"
+	      "It stays in the foreground. See atwifid(8).\n", to);
+	exit(status);
+}
+
+static struct sockaddr_in address(const char *text)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53) };
+	const char *colon = strchr(text, ':');
+	char host[INET_ADDRSTRLEN] = "", *end;
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+	long port = 53;
+
+	if (len < sizeof(host))
+		memcpy(host, text, len);
+	if (colon) {
+		port = strtol(colon + 1, &end, 10);
+		if (end == colon + 1 || *end)
+			port = 0;
+	}
+	if (inet_pton(AF_INET, host, &a.sin_addr) != 1 || port < 1 || port > 65535)
+		errx(2, "'%s' is not an IPv4 address, or ADDRESS:PORT", text);
+	a.sin_port = htons(port);
+	return a;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "listen", required_argument, NULL, 'l' },
+		{ "server", required_argument, NULL, 's' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 }
+	};
+	struct sockaddr_in at = address("127.0.0.57");
+	int c;
+
+	while ((c = getopt_long(argc, argv, "l:s:d:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			at = address(optarg);
+			break;
+		case 's':
+			if (n_servers == SERVERS_MAX)
+				errx(2, "there can be %d servers", SERVERS_MAX);
+			servers[n_servers++] = address(optarg);
+			break;
+		case 'd':
+			device = optarg;
+			break;
+		case 'h':
+			usage(stdout, 0);
+			break;
+		default:
+			usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		usage(stderr, 2);
+	/* A server for others would be one for attackers of others. */
+	if (ntohl(at.sin_addr.s_addr) >> 24 != 127)
+		errx(2, "%s is not an address of this machine alone (127.0.0.0/8)",
+		     inet_ntoa(at.sin_addr));
+	prepare(&at);
+	notify("READY=1", 0);
+	event_base_dispatch(base);
+	notify("STOPPING=1", MSG_DONTWAIT);
+	clean_up();
+	return 0;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Anything that anybody may send to the name server of this machine, and anything that a
+ * server says to it: answers are whole messages, to that question, and no longer than they
+ * may be.
+ */
+#include <string.h>
+
+#include "dns.h"
+#include "fuzz.h"
+
+static void check_reply(const struct dns_query *q, const struct dns_answer *answer, size_t room)
+{
+	uint8_t *wire;
+	ldns_pkt *pkt;
+	size_t len;
+
+	wire = dns_reply(q, answer, room, &len);
+	if (!wire) {
+		/* Records that ldns has read and cannot write are a server's own fault. */
+		if (!answer || !answer->packet)
+			DIE("no reply");
+		return;
+	}
+	if (len < 12 || len > room)
+		DIE("a reply of %zu bytes", len);
+	if (wire[0] != q->id >> 8 || wire[1] != (q->id & 0xff) || !(wire[2] & 0x80))
+		DIE("a reply to something else");
+	if (ldns_wire2pkt(&pkt, wire, len) != LDNS_STATUS_OK) {
+		if (!answer || !answer->packet)
+			DIE("a reply that nobody can read");
+	} else {
+		if (q->question && !ldns_pkt_tc(pkt) && ldns_pkt_qdcount(pkt) != 1)
+			DIE("a reply to no question");
+		ldns_pkt_free(pkt);
+	}
+	free(wire);
+}
+
+static void check_server(const struct dns_query *q, const u8 *data, size_t size)
+{
+	struct dns_answer answer = { 0 };
+	uint16_t id = q->id;
+	uint8_t *wire;
+	size_t len;
+
+	wire = dns_forward(q, id, &len);
+	if (!wire || len > DNS_MESSAGE_MAX)
+		DIE("no question for a server");
+	/* Its own question makes no answer of it. */
+	if (dns_forwarded(q, id, wire, len))
+		DIE("a question is taken for an answer");
+	free(wire);
+	answer.packet = dns_forwarded(q, id, data, size);
+	if (!answer.packet)
+		return;
+	answer.rcode = ldns_pkt_get_rcode(answer.packet);
+	if (dns_ttl(answer.packet, 60) > 60)
+		DIE("a time of %u", dns_ttl(answer.packet, 60));
+	check_reply(q, &answer, q->room);
+	check_reply(q, &answer, DNS_MESSAGE_MAX);
+	ldns_pkt_free(answer.packet);
+}
+
+/* Messages that are nearly right get further than bytes do. */
+
+struct message {
+	u8	bytes[2048];
+	size_t	len;
+};
+
+static void put(struct message *m, u32 value, unsigned int bytes)
+{
+	while (bytes-- && m->len < sizeof(m->bytes))
+		m->bytes[m->len++] = value >> 8 * bytes;
+}
+
+static void put_name(struct message *m)
+{
+	static const char *const labels[] = {
+		"peer", "test", "localhost", "onion", "invalid", "_x-1", "A", "a b", "\1.\\\xff",
+	};
+	u32 n = choose(5), len;
+	const char *label;
+
+	while (n--) {
+		if (!choose(8)) {
+			for (len = 1 + choose(63), put(m, len, 1); len; len--)
+				put(m, choose(256), 1);
+			continue;
+		}
+		label = labels[choose(ARRAY_SIZE(labels))];
+		put(m, strlen(label), 1);
+		for (; *label; label++)
+			put(m, *label, 1);
+	}
+	if (choose(4))
+		put(m, 0, 1);
+	else
+		put(m, 0xc000 | choose(64), 2);
+}
+
+static u32 a_type(void)
+{
+	static const u8 types[] = { 1, 1, 1, 28, 2, 5, 6, 12, 13, 15, 16, 33, 41, 46, 252, 255 };
+
+	return choose(8) ? types[choose(ARRAY_SIZE(types))] : choose(65536);
+}
+
+static void put_record(struct message *m)
+{
+	u32 type = a_type(), n;
+	size_t at;
+
+	if (type == 41)
+		put(m, 0, 1);
+	else
+		put_name(m);
+	put(m, type, 2);
+	put(m, choose(2) ? 1 : choose(65536), 2);
+	put(m, choose(65536) << choose(17), 4);
+	at = m->len;
+	put(m, 0, 2);
+	if (type == 2 || type == 5 || type == 6 || type == 12)
+		put_name(m);
+	if (type == 6) {
+		put_name(m);
+		for (n = 0; n < 5; n++)
+			put(m, choose(256), 4);
+	} else if (type == 1) {
+		put(m, 0xc0000201, 4);
+	} else {
+		for (n = choose(40); n; n--)
+			put(m, choose(256), 1);
+	}
+	n = m->len - at - 2;
+	if (at + 2 <= sizeof(m->bytes)) {
+		m->bytes[at] = n >> 8;
+		m->bytes[at + 1] = choose(16) ? n : n + 1;
+	}
+}
+
+static void put_message(struct message *m, uint16_t id, const struct message *question)
+{
+	u32 i, n[4] = { choose(8) != 0, 0, 0, choose(3) };
+
+	m->len = 0;
+	put(m, id, 2);
+	if (question) {
+		n[1] = choose(4);
+		n[2] = choose(3);
+		put(m, choose(2) ? 0x8180 : 0x8000 | choose(65536), 2);
+	} else {
+		put(m, choose(2) ? 0x0100 : choose(32768), 2);
+	}
+	for (i = 0; i < 4; i++)
+		put(m, n[i], 2);
+	if (n[0] && question && question->len > 12 && choose(8)) {
+		for (i = 12; i < question->len; i++)
+			put(m, question->bytes[i], 1);
+	} else if (n[0]) {
+		put_name(m);
+		put(m, a_type(), 2);
+		put(m, choose(8) ? 1 : choose(65536), 2);
+	}
+	for (i = n[1] + n[2] + n[3]; i; i--)
+		put_record(m);
+}
+
+static void one(const u8 *data, size_t len, const u8 *said, size_t size)
+{
+	struct dns_answer answer = { .has_address = true, .ttl = 10 };
+	struct dns_query q;
+	enum dns_todo todo;
+
+	answer.address.s_addr = htonl(0xc0000201);
+	todo = dns_parse(data, len, &q);
+	if (todo != DNS_DROP && (q.room < DNS_UDP_LEAST || q.room > DNS_UDP_MOST))
+		DIE("room for %zu", q.room);
+	if (todo == DNS_REPLY) {
+		check_reply(&q, NULL, q.room);
+		check_reply(&q, NULL, DNS_MESSAGE_MAX);
+	} else if (todo != DNS_DROP) {
+		if (!q.question || !*q.key || (todo == DNS_ADDRESS && !*q.host))
+			DIE("no question");
+		check_reply(&q, &answer, q.room);
+		answer.has_address = false;
+		answer.rcode = LDNS_RCODE_SERVFAIL;
+		check_reply(&q, &answer, q.room);
+		check_server(&q, said, size);
+	}
+	dns_query_free(&q);
+}
+
+/* In memory of their own, of which no byte is too many. */
+static void both(const u8 *data, size_t len, const u8 *said, size_t size)
+{
+	u8 *a = malloc(len), *b = malloc(size);
+
+	memcpy(a, data, len);
+	memcpy(b, said, size);
+	one(a, len, b, size);
+	free(a);
+	free(b);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static struct message question, answer;
+	size_t split;
+
+	fuzz_bytes += size;
+	if (size < 3)
+		return 0;
+	split = (data[1] << 8 | data[2]) % (size - 2);
+	if (data[0] & 1) {
+		both(data + 3, split, data + 3 + split, size - 3 - split);
+		return 0;
+	}
+	choices_from(data + 1, size - 1);
+	put_message(&question, 0x1234, NULL);
+	/* A server's has what was asked behind its header, and no more of the question. */
+	put_message(&answer, 0x1234, &question);
+	both(question.bytes, question.len, answer.bytes, answer.len);
+	return 0;
+}
