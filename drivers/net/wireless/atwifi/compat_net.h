@@ -9,7 +9,7 @@
 /* Not to be moved to another network namespace. */
 static inline void atw_net_set_immutable(struct net_device *dev)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef ATW_NETNS_IMMUTABLE
 	dev->netns_immutable = true;
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 	dev->netns_local = true;
