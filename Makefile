@@ -78,6 +78,12 @@ dkms-remove:
 	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
 	rm -rf $(DKMS_SRC)
 
+## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator
+DEB	?= .build/deb
+
+deb:
+	@debian/build $(VERSION) $(DEB)
+
 ## tools		build atwctl, which shows and sets what the driver knows of its modules, the
 ##		library for programs, and what gives all of them names
 tools:
@@ -132,4 +138,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: deb tools tools-install demo check check-all kunit selftests fuzz lint bench clean help

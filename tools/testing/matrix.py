@@ -116,12 +116,16 @@ def parts(everything):
     """The parts, in the order in which they are begun: the longest first."""
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
-    for target in ("uml-6.1", "board", "arm64-libs", "programs", "uml-7.3", "uml-6.12"):
+    for target in ("uml-6.1", "board", "arm64-libs", "programs", "uml-7.3", "uml-6.12",
+                   "chroot-12", *(["chroot-13"] if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
     yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
                needs=setups("board", *KERNELS), nice=10, waits="compilers")
+    yield Part("deb", ["tools/testing/deb", *(["--all"] if everything else [])],
+               needs=setups("chroot-12", *(["chroot-13"] if everything else [])), nice=10,
+               waits="compilers, dpkg")
     yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
                needs=setups(MAIN, "board"))
     for kernel in KERNELS:
