@@ -28,7 +28,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
     "bringup": "bringup",
-    "attach": "attach",
+    "attach": "attach plug",
     "ctl": "ctl",
     "netdev": "netdev netdev_raw",
     "configured": "netdev_dhcp netdev_own netdev_gone",

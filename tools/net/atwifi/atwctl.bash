@@ -21,10 +21,13 @@ _atwctl()
 	-d/* | --device/*)	words=$(_atwctl_devices) ;;
 	-p/* | --password-file/*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	*//*/-*)		words='--device --json --password-file --help' ;;
-	*//*)			words='at autott cert dns expose join leave list monitor prefer recv-mode resolve show sockets unexpose yield' ;;
+	*//*/-*)		words='--device --json --password-file --permanent --help' ;;
+	*//*)			words='at attach autott cert dns expose join leave list monitor prefer recv-mode resolve show sockets unexpose yield' ;;
 	*/show/0/* | */sockets/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
+	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;
+	*/attach/1/*)		words='115200 230400 460800 921600' ;;
+	*/attach/2/*)		words='rtscts' ;;
 	*/autott/0/*)		words='none tcp-client tls-client udp-client udp-server' ;;
 	*/recv-mode/0/*)	words='active passive' ;;
 	*/prefer/0/*)		words='balance latency throughput' ;;

@@ -19,6 +19,7 @@
 
 #include <linux/atwifi_genl.h>
 
+#include "attach.h"
 #include "nl.h"
 #include "out.h"
 
@@ -29,6 +30,7 @@
 static bool json;
 static const char *device;
 static const char *password_file;
+static enum attach attach_how;
 
 /* What messages hold; names are those of the specification. */
 
@@ -836,7 +838,13 @@ static int cmd_monitor(int argc, char **argv)
 {
 	if (argc)
 		device = argv[0];
+	ctl_subscribe();
 	return ctl_listen(show_event, NULL);
+}
+
+static int cmd_attach(int argc, char **argv)
+{
+	return attach(attach_how, argc, argv);
 }
 
 /* The first line of a file; of a terminal, without its being seen. Ends the program. */
@@ -939,6 +947,8 @@ static const struct command {
 	{ "list", cmd_list, 0, 0, "", "the devices of this network namespace" },
 	{ "show", cmd_show, 0, 1, "[DEVICE]", "all that is known of one" },
 	{ "sockets", cmd_sockets, 0, 1, "[DEVICE]", "the connections" },
+	{ "attach", cmd_attach, 1, 3, "TTY [SPEED [rtscts]]",
+	  "have the driver look for a module on a tty, until this ends" },
 	{ "join", cmd_join, 1, 1, "NETWORK", "join a network, and again after each start" },
 	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },
@@ -971,6 +981,7 @@ static void usage(FILE *to)
 			commands[i].help);
 	fputs("\n"
 	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
+	      "  --permanent           attach the tty whenever it is plugged in, from now on\n"
 	      "  -j, --json            print JSON; events are one object on a line each\n"
 	      "  -p, --password-file FILE  has the password for join; -: standard input\n"
 	      "  -h, --help            print this\n"
@@ -994,6 +1005,8 @@ int main(int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "password-file", required_argument, NULL, 'p' },
+		{ "permanent", no_argument, NULL, ATTACH_PERMANENT },
+		{ "wanted", no_argument, NULL, ATTACH_WANTED },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -1010,6 +1023,10 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			password_file = optarg;
+			break;
+		case ATTACH_PERMANENT:
+		case ATTACH_WANTED:
+			attach_how = o;
 			break;
 		case 'h':
 			usage(stdout);
@@ -1033,7 +1050,9 @@ int main(int argc, char **argv)
 	argv++;
 	if (argc < c->min || argc > c->max)
 		errx(2, "usage: atwctl %s %s", c->name, c->args);
-	ctl_open();
+	/* There may be no driver before a module is attached. */
+	if (c->run != cmd_attach)
+		ctl_open();
 	status = c->run(argc, argv);
 	if (fflush(stdout) || ferror(stdout))
 		err(1, "standard output");

@@ -233,8 +233,23 @@ static int any_seq(struct nl_msg *msg, void *arg)
 }
 
 /**
- * ctl_listen() - receive events for ever
- * @fn: for each
+ * ctl_subscribe() - have events come, from now on
+ */
+void ctl_subscribe(void)
+{
+	int group, ret;
+
+	group = genl_ctrl_resolve_grp(sock, ATWIFI_FAMILY_NAME, ATWIFI_MCGRP_EVENTS);
+	if (group < 0)
+		errx(1, "the driver that is loaded has no events");
+	ret = nl_socket_add_membership(sock, group);
+	if (ret)
+		errx(1, "cannot listen to events: %s", nl_geterror(ret));
+}
+
+/**
+ * ctl_listen() - receive events for ever, after ctl_subscribe()
+ * @fn: for each; also with no command where some were lost
  * @arg: for @fn
  *
  * Return: an exit status, when it cannot go on.
@@ -243,21 +258,17 @@ int ctl_listen(ctl_fn *fn, void *arg)
 {
 	struct run run = { .about = "monitor", .fn = fn, .arg = arg };
 	struct nl_cb *cb = callbacks(&run);
-	int group, ret;
+	int ret;
 
-	group = genl_ctrl_resolve_grp(sock, ATWIFI_FAMILY_NAME, ATWIFI_MCGRP_EVENTS);
-	if (group < 0)
-		errx(1, "the driver that is loaded has no events");
 	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_seq, NULL);
-	ret = nl_socket_add_membership(sock, group);
-	if (ret)
-		errx(1, "cannot listen to events: %s", nl_geterror(ret));
 	for (;;) {
 		ret = nl_recvmsgs(sock, cb);
 		/* ENOBUFS: what follows is whole again. */
-		if (ret == -NLE_NOMEM)
+		if (ret == -NLE_NOMEM) {
 			warnx("events were lost: they came faster than they could be shown");
-		else if (ret < 0)
+			fn(0, NULL, 0, arg);
+		} else if (ret < 0) {
 			errx(1, "cannot receive events: %s", nl_geterror(ret));
+		}
 	}
 }

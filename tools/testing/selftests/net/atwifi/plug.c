@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A module on an adapter that is plugged in and taken out: what the rule for udev asks and
+ * what the unit for systemd runs, which is atwctl (ATW_CTL), with a pty for the adapter.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "ptys.h"
+#include "util.h"
+
+#define ATTACH_DIR	"/etc/atwifi/attach.d"
+/* As in /dev/serial/by-id. */
+#define LINK		"/tmp/usb-Test_adapter-if00-port0"
+#define FILE_OF_LINK	ATTACH_DIR "/usb-Test_adapter-if00-port0"
+
+/* Run a shell command with $A for atwctl; returns its exit status. */
+__attribute__((format(printf, 1, 2)))
+static int sh(const char *fmt, ...)
+{
+	char text[2048], command[4096];
+	int status;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(command, sizeof(command), "A=%s; %s", atw_env("ATW_CTL", "atwctl"), text);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What the unit runs. */
+static pid_t unit(const char *tty)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "attach", tty, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* Its exit status; -1 if it does not end by itself. */
+static int ends(pid_t pid)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	int status;
+
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (atw_now_ms() > limit) {
+			end(pid, SIGKILL);
+			return -1;
+		}
+		atw_pause_ms(5);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool appears(const char *device)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s", device);
+	while (access(path, F_OK)) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(5);
+	}
+	return true;
+}
+
+TEST_F_TIMEOUT(line, plug_and_unplug, 180)
+{
+	struct sim *sim = &self->sim[0];
+	pid_t pid;
+	int fd, i;
+
+	ASSERT_EQ(0, sh("rm -rf %s", ATTACH_DIR));
+	ASSERT_EQ(0, sh("$A attach --permanent " LINK " 230400 2>/dev/null"));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sim_start(sim, "middleware", NULL, NULL));
+		/* At this time udev has made no links yet; later it has. */
+		unlink(LINK);
+		ASSERT_EQ(1, sh("$A attach --wanted %s", sim->tty));
+		ASSERT_EQ(0, sh("DEVLINKS='/dev/x " LINK "' $A attach --wanted %s", sim->tty));
+		ASSERT_EQ(0, symlink(sim->tty, LINK));
+		ASSERT_EQ(0, sh("$A attach --wanted %s", sim->tty));
+
+		pid = unit(sim->tty);
+		ASSERT_LT(0, pid);
+		ASSERT_TRUE(appears(ATW_DEVICE));
+		ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+		EXPECT_EQ(0, sh("$A show | grep -q '^baud *230400$'"));
+		EXPECT_TRUE(transfer(ATW_DEVICE, 1000));
+
+		if (!i) {
+			/* Taken out in the middle of a stream. */
+			fd = peer_by(ATW_DEVICE, "source 100000000 7");
+			ASSERT_LE(0, fd);
+			sim_end(sim);
+			EXPECT_EQ(0, ends(pid));
+			EXPECT_TRUE(devices_gone());
+			close(fd);
+		} else {
+			/* The unit is stopped, and the emulator has the tty open, too. */
+			kill(pid, SIGTERM);
+			EXPECT_EQ(128 + SIGTERM, ends(pid));
+			EXPECT_TRUE(devices_gone());
+			sim_end(sim);
+		}
+	}
+	unlink(LINK);
+}
+
+/* Somebody takes the line discipline off: the program has nothing to wait for. */
+TEST_F(line, taken_off)
+{
+	pid_t pid;
+	int fd;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	pid = unit(self->sim[0].tty);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(appears(ATW_DEVICE));
+	fd = open(self->sim[0].tty, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, set_ldisc(fd, N_TTY));
+	EXPECT_EQ(0, ends(pid));
+	close(fd);
+}
+
+TEST(remembered)
+{
+	ASSERT_EQ(0, sh("rm -rf %s", ATTACH_DIR));
+	/* Nothing is remembered, and nothing is wanted. */
+	EXPECT_EQ(1, sh("$A attach --wanted /dev/null"));
+	EXPECT_EQ(0, sh("$A attach --permanent " LINK " 2>/dev/null"));
+	EXPECT_EQ(0, sh("echo " LINK " 115200 | cmp -s - " FILE_OF_LINK));
+	EXPECT_EQ(0, sh("$A attach --permanent " LINK " 921600 rtscts 2>/dev/null"));
+	EXPECT_EQ(0, sh("echo " LINK " 921600 rtscts | cmp -s - " FILE_OF_LINK));
+	/* By its name, and not by that of another which begins or ends like it. */
+	EXPECT_EQ(0, sh("$A attach --wanted " LINK));
+	EXPECT_EQ(1, sh("$A attach --wanted " LINK "1"));
+	EXPECT_EQ(1, sh("DEVLINKS='" LINK "1 /x" LINK "' $A attach --wanted /dev/null"));
+	EXPECT_EQ(0, sh("DEVLINKS='" LINK "1 " LINK "' $A attach --wanted /dev/null"));
+	/* A name of today, paths that are none, and what is no rate. */
+	EXPECT_EQ(2, sh("$A attach --permanent /dev/ttyUSB0 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent ttyS0 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent /dev/ 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent '/dev/a b' 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent " LINK " 12 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent " LINK " -9600 2>/dev/null"));
+	EXPECT_EQ(2, sh("$A attach --permanent " LINK " 9600 xonxoff 2>/dev/null"));
+	/* A file with nonsense hides no other. */
+	EXPECT_EQ(0, sh("echo nonsense >" ATTACH_DIR "/a; echo '# x' >" ATTACH_DIR "/b"));
+	EXPECT_EQ(0, sh("$A attach --wanted " LINK " 2>&1 | grep -q attach.d/a"));
+	EXPECT_EQ(0, sh("$A attach --wanted " LINK " 2>/dev/null"));
+	/* With a comment first. */
+	EXPECT_EQ(0, sh("printf '# mine\\n\\n/dev/x 9600\\n' >" ATTACH_DIR "/b"));
+	EXPECT_EQ(0, sh("$A attach --wanted /dev/x 2>/dev/null"));
+	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR));
+	EXPECT_EQ(1, sh("$A attach --wanted " LINK));
+}
+
+/* What cannot be attached is said. */
+TEST(refused)
+{
+	EXPECT_EQ(0, sh("$A attach /dev/nonexistent 2>&1 | grep -q 'No such file'"));
+	EXPECT_EQ(0, sh("$A attach /dev/null 2>&1 | grep -q 'not a tty'"));
+	EXPECT_EQ(2, sh("$A attach 2>/dev/null"));
+	EXPECT_EQ(0, devices());
+}
+
+TEST_HARNESS_MAIN
