@@ -3,7 +3,8 @@
 # atwifi: the driver out of tree, and what tests it. "make help" lists the
 # targets.
 
-# The one place of the version: dkms.conf and MODULE_VERSION take it from here.
+# The one place of the version: dkms.conf, MODULE_VERSION and the packages take it from
+# here; CHANGELOG.md says what is new in it.
 VERSION := 0.1.0
 
 KERNEL	?= $(shell uname -r)
@@ -84,6 +85,19 @@ DEB	?= .build/deb
 deb:
 	@debian/build $(VERSION) $(DEB)
 
+## release	make the version's tarball in .build, of what is committed
+RELEASE_OF := atwifi-$(VERSION)
+
+release:
+	@git diff --quiet HEAD -- || { echo "There are changes that are not committed." >&2; false; }
+	@grep -q '^## $(VERSION) ([0-9-]*)$$' CHANGELOG.md || \
+		{ echo "CHANGELOG.md gives no date for $(VERSION)." >&2; false; }
+	@mkdir -p .build
+	git archive --prefix=$(RELEASE_OF)/ HEAD | xz -T1 >.build/$(RELEASE_OF).tar.xz
+	@cd .build && sha256sum $(RELEASE_OF).tar.xz
+	@echo 'Now: git tag -s -m "atwifi $(VERSION)" v$(VERSION), and sign the tarball:'
+	@echo 'gpg --armor --detach-sign .build/$(RELEASE_OF).tar.xz'
+
 ## tools		build atwctl, which shows and sets what the driver knows of its modules, the
 ##		library for programs, and what gives all of them names
 tools:
@@ -138,4 +152,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: deb tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
