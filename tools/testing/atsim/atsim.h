@@ -574,6 +574,7 @@ struct ap {
 	char security[32];
 	int channel;
 	int rssi;
+	bool hidden;
 };
 
 struct wifi {

@@ -95,6 +95,12 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 	} else if (!strncmp(line, "lease ", 6)) {
 		done = !sim_lease(sim, line + 6);
 		strcpy(err, "no IP,MASK,GATEWAY");
+	} else if (!strncmp(line, "ap ", 3)) {
+		done = !wifi_add_ap(&sim->wifi, line + 3);
+		strcpy(err, "no SSID:PASSWORD, or too many");
+	} else if (!strncmp(line, "ap-info ", 8)) {
+		done = !wifi_ap_info(&sim->wifi, line + 8);
+		strcpy(err, "no BSSID,SECURITY,CHANNEL,RSSI");
 	} else if (!strcmp(line, "clear")) {
 		fault_clear(sim);
 		sock_hurry(sim);

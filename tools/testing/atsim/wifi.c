@@ -336,10 +336,11 @@ int wifi_add_ap(struct wifi *wifi, const char *spec)
 	if (!n || *spec != ':' || strlen(spec + 1) >= sizeof(ap->password))
 		return -1;
 	strcpy(ap->password, spec + 1);
-	sprintf(ap->bssid, "14:de:39:06:86:%02x", 0xe4 + wifi->naps);
+	sprintf(ap->bssid, "14:de:39:06:86:%02x", (0xe4 + wifi->naps) & 0xff);
 	strcpy(ap->security, *ap->password ? "WPA2 AES" : "Open");
 	ap->channel = 6;
 	ap->rssi = -50;
+	ap->hidden = false;
 	wifi->naps++;
 	return 0;
 }
@@ -347,19 +348,23 @@ int wifi_add_ap(struct wifi *wifi, const char *spec)
 /**
  * wifi_ap_info() - more about the access point that was added last
  * @wifi: the radio
- * @spec: "BSSID,SECURITY,CHANNEL,RSSI"
+ * @spec: "BSSID,SECURITY,CHANNEL,RSSI", and ",hidden" if its name is not in the air
  *
  * Return: 0, or -1 when it is not understood.
  */
 int wifi_ap_info(struct wifi *wifi, const char *spec)
 {
 	struct ap *ap;
+	int end = 0;
 
 	if (!wifi->naps)
 		return -1;
 	ap = &wifi->aps[wifi->naps - 1];
-	return sscanf(spec, "%17[0-9a-f:],%31[^,],%d,%d", ap->bssid,
-		      ap->security, &ap->channel, &ap->rssi) == 4 ? 0 : -1;
+	if (sscanf(spec, "%17[0-9a-f:],%31[^,],%d,%d%n", ap->bssid,
+		   ap->security, &ap->channel, &ap->rssi, &end) != 4)
+		return -1;
+	ap->hidden = !strcmp(spec + end, ",hidden");
+	return ap->hidden || !spec[end] ? 0 : -1;
 }
 
 /* ---- commands ---- */
@@ -580,6 +585,9 @@ static void scan_done(struct atsim *sim)
 
 		if (!scan_match(&sim->at.args, ap))
 			continue;
+		/* only who asks for it by its name is answered by it */
+		if (ap->hidden && !(sim->at.args.op == OP_SET && sim->at.args.len[0]))
+			column[0] = "";
 		sprintf(channel, "%d", ap->channel);
 		sprintf(rssi, "%d", ap->rssi);
 		scan_row(sim, ++n, column);

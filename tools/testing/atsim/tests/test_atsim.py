@@ -865,6 +865,25 @@ def test_scan_options():
                 "\r\n+EVENT:WIFI_SCAN_DONE\r\n")
 
 
+def test_scan_hidden():
+    """one without a name is found by that; they come while it runs, up to 50"""
+    row = ",11,WPA/WPA2 Mixed,-71,02:00:00:00:00:01\r\n"
+    with Sim("--ap", "net:11111111") as sim:
+        sim.ctl("ap secret one:22222222")
+        sim.ctl("ap-info 02:00:00:00:00:01,WPA/WPA2 Mixed,11,-71,hidden")
+        sim.cmd("AT+WSCAN", "\r\n+WSCAN:index SSID,CH,SECURITY,RSSI,BSSID\r\n"
+                "1 net,6,WPA2 AES,-50,14:de:39:06:86:e4\r\n2 " + row +
+                "\r\nOK\r\n\r\n+EVENT:WIFI_SCAN_DONE\r\n")
+        sim.cmd("AT+WSCAN=secret one", "\r\n+WSCAN:index,SSID,CH,SECURITY,RSSI,BSSID\r\n"
+                "1,secret one" + row + "\r\nOK\r\n\r\n+EVENT:WIFI_SCAN_DONE\r\n")
+        sim.ctl("ap-info 02:00:00:00:00:01,Open,1,-50,seen", "error")
+        for _ in range(48):
+            sim.ctl("ap x:")
+        sim.ctl("ap x:", "error")
+        sim.send(b"AT+WSCAN\r\n")
+        sim.until(b"\r\n50 x,6,Open,-50,14:de:39:06:86:15\r\n\r\nOK\r\n")
+
+
 def test_link():
     """the access point goes: connections fail, and come back by themselves"""
     with Sim() as sim, listen() as server:
