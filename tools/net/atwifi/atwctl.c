@@ -184,6 +184,23 @@ static const struct out_field expose_fields[] = {
 	{ }
 };
 
+static const struct out_field network_fields[] = {
+	{ ATWIFI_A_NETWORK_SSID, OUT_TEXT, .key = "ssid" },
+	{ ATWIFI_A_NETWORK_BSSID, OUT_MAC, .key = "bssid" },
+	{ ATWIFI_A_NETWORK_CHANNEL, OUT_U32, .key = "channel" },
+	{ ATWIFI_A_NETWORK_SIGNAL, OUT_S32, .key = "signal" },
+	{ ATWIFI_A_NETWORK_SECURITY, OUT_TEXT, .key = "security" },
+	{ }
+};
+
+static const struct out_field scan_fields[] = {
+	{ ATWIFI_A_WIFI_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_WIFI_NETWORK, OUT_NEST, .many = true, .key = "networks",
+	  .nest = network_fields },
+	{ ATWIFI_A_WIFI_DAMAGED, OUT_U32, .key = "damaged" },
+	{ }
+};
+
 static const struct out_field event_fields[] = {
 	{ ATWIFI_A_EVENT_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_EVENT_EVENT, OUT_ENUM, .key = "event", .names = events },
@@ -937,6 +954,50 @@ static int cmd_leave(int argc, char **argv)
 		       NULL) ? 1 : 0;
 }
 
+static int by_signal(const void *a, const void *b)
+{
+	return atoi(out_get(*(struct json_object *const *)b, "signal", "0")) -
+	       atoi(out_get(*(struct json_object *const *)a, "signal", "0"));
+}
+
+static int cmd_scan(int argc, char **argv)
+{
+	static const struct out_column columns[] = {
+		{ "BSSID", "bssid", false },
+		{ "CHANNEL", "channel", true },
+		{ "SIGNAL", "signal", true },
+		{ "SECURITY", "security", false },
+		{ "NETWORK", "ssid", false },
+		{ }
+	};
+	struct json_object *obj, *networks;
+	struct nl_msg *msg;
+
+	if (argc && (!*argv[0] || strlen(argv[0]) > 32))
+		errx(2, "the name of a network has 1 to 32 bytes");
+	msg = device_request(ATWIFI_CMD_SCAN, ATWIFI_A_WIFI_DEV);
+	if (argc)
+		ctl_put_data(msg, ATWIFI_A_WIFI_SSID, argv[0], strlen(argv[0]));
+	obj = ask_one(msg, device, scan_fields);
+	if (!obj)
+		return 1;
+	if (!json_object_object_get_ex(obj, "networks", &networks)) {
+		networks = json_object_new_array();
+		json_object_object_add(obj, "networks", networks);
+	}
+	json_object_array_sort(networks, by_signal);
+	if (json) {
+		out_json(obj, false);
+		return 0;
+	}
+	if (json_object_array_length(networks))
+		out_table(networks, columns);
+	if (strcmp(out_get(obj, "damaged", "0"), "0"))
+		warnx("%s: %s more could not be read", device, out_get(obj, "damaged", ""));
+	json_object_put(obj);
+	return 0;
+}
+
 static const struct command {
 	const char	*name;
 	int		(*run)(int argc, char **argv);
@@ -949,6 +1010,8 @@ static const struct command {
 	{ "sockets", cmd_sockets, 0, 1, "[DEVICE]", "the connections" },
 	{ "attach", cmd_attach, 1, 3, "TTY [SPEED [rtscts]]",
 	  "have the driver look for a module on a tty, until this ends" },
+	{ "scan", cmd_scan, 0, 1, "[NETWORK]",
+	  "look for networks, or for one that hides its name" },
 	{ "join", cmd_join, 1, 1, "NETWORK", "join a network, and again after each start" },
 	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },

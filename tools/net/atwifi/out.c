@@ -90,6 +90,8 @@ static struct json_object *new_value(const struct out_field *f, struct nlattr *n
 		return len == 4 ? json_object_new_int64(nla_get_u32(nla)) : NULL;
 	case OUT_U64:
 		return len == 8 ? json_object_new_uint64(nla_get_u64(nla)) : NULL;
+	case OUT_S32:
+		return len == 4 ? json_object_new_int((int32_t)nla_get_u32(nla)) : NULL;
 	case OUT_IPV4:
 		if (len != 4 || !inet_ntop(AF_INET, nla_data(nla), quad, sizeof(quad)))
 			return NULL;

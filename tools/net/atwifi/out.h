@@ -12,6 +12,7 @@ enum out_kind {
 	OUT_U16,
 	OUT_U32,
 	OUT_U64,
+	OUT_S32,
 	OUT_IPV4,
 	OUT_MAC,
 	OUT_ENUM,

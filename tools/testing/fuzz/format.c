@@ -12,6 +12,7 @@
 #include "format.h"
 #include "parse.h"
 #include "raw.h"
+#include "scan.h"
 
 #define PARAMS	8
 
@@ -126,6 +127,25 @@ static void lines(const char *s)
 	atw_raw_is_row("AT+CIPSTAMAC_DEF?", s);
 }
 
+/* A list of networks: what is read of it is there, and room for it. */
+static void list_networks(char *s)
+{
+	static struct atw_scan scan;
+	char *line, *at = s;
+	unsigned int i;
+
+	memset(&scan, 0, sizeof(scan));
+	while ((line = strsep(&at, "\n")))
+		atw_scan_line(&scan, line, strlen(line));
+	if (scan.n > ATW_SCAN_MAX)
+		DIE("%u networks", scan.n);
+	for (i = 0; i < scan.n; i++)
+		if (!scan.networks[i].channel || scan.networks[i].rssi > -10 ||
+		    strlen(scan.networks[i].ssid) > ATW_SSID_MAX ||
+		    strlen(scan.networks[i].security) < 4)
+			DIE("network %u", i);
+}
+
 static void commands(const u8 *data, size_t size)
 {
 	static const char *const never[] = {
@@ -165,6 +185,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	hosts(s);
 	lines(s);
 	commands(data + 1, size - 1);
+	list_networks(s);
 	free(s);
 	return 0;
 }

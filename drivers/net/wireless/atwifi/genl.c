@@ -839,31 +839,42 @@ put:
 
 /* Networks */
 
+static int atw_genl_ssid(struct genl_info *info, char ssid[ATW_SSID_MAX + 1])
+{
+	const struct nlattr *name = info->attrs[ATWIFI_A_WIFI_SSID];
+
+	if (!nla_len(name) || nla_len(name) > ATW_SSID_MAX ||
+	    memchr(nla_data(name), 0, nla_len(name))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, name,
+				    "the name of a network has 1 to 32 bytes, and a module cannot be told of a NUL");
+		return -EINVAL;
+	}
+	memcpy(ssid, nla_data(name), nla_len(name));
+	return 0;
+}
+
 static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 {
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
-	const struct nlattr *ssid = info->attrs[ATWIFI_A_WIFI_SSID];
 	struct atw_query_join *q;
 	struct atw_call *call;
 	int err;
 
-	if (!ssid) {
+	if (!info->attrs[ATWIFI_A_WIFI_SSID]) {
 		NL_SET_ERR_MSG(info->extack, "no network is named");
-		return -EINVAL;
-	}
-	if (!nla_len(ssid) || nla_len(ssid) > 32 || memchr(nla_data(ssid), 0, nla_len(ssid))) {
-		NL_SET_ERR_MSG_ATTR(info->extack, ssid,
-				    "the name of a network has 1 to 32 bytes, and a module cannot be told of a NUL");
 		return -EINVAL;
 	}
 	call = atw_call_new(sizeof(*q), atw_query_join);
 	if (!call)
 		return -ENOMEM;
 	q = (struct atw_query_join *)call->arg;
-	memcpy(q->ssid, nla_data(ssid), nla_len(ssid));
+	err = atw_genl_ssid(info, q->ssid);
+	if (err)
+		goto put;
 	if (password)
 		nla_strscpy(q->password, password, sizeof(q->password));
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+put:
 	atw_call_put(call);
 	return err;
 }
@@ -877,6 +888,67 @@ static int atw_genl_leave_doit(struct sk_buff *req, struct genl_info *info)
 	if (!call)
 		return -ENOMEM;
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_put_network(struct sk_buff *skb, const struct atw_network *net)
+{
+	struct nlattr *nest = nla_nest_start(skb, ATWIFI_A_WIFI_NETWORK);
+
+	if (!nest)
+		return -EMSGSIZE;
+	if ((net->ssid[0] &&
+	     nla_put(skb, ATWIFI_A_NETWORK_SSID, strlen(net->ssid), net->ssid)) ||
+	    nla_put(skb, ATWIFI_A_NETWORK_BSSID, sizeof(net->bssid), net->bssid) ||
+	    nla_put_u32(skb, ATWIFI_A_NETWORK_CHANNEL, net->channel) ||
+	    nla_put_s32(skb, ATWIFI_A_NETWORK_SIGNAL, net->rssi) ||
+	    nla_put_string(skb, ATWIFI_A_NETWORK_SECURITY, net->security))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int atw_genl_put_scan(struct sk_buff *skb, const struct atw_scan *scan)
+{
+	unsigned int i;
+
+	for (i = 0; i < scan->n; i++)
+		if (atw_genl_put_network(skb, &scan->networks[i]))
+			return -EMSGSIZE;
+	return nla_put_u32(skb, ATWIFI_A_WIFI_DAMAGED, scan->damaged);
+}
+
+static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const size_t size = nla_total_size(0) + nla_total_size(ATW_SSID_MAX) +
+			    nla_total_size(ETH_ALEN) + 2 * nla_total_size(sizeof(u32)) +
+			    nla_total_size(sizeof_field(struct atw_network, security));
+	struct atw_query_scan *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	call = atw_call_new(sizeof(*q), atw_query_scan);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_scan *)call->arg;
+	err = info->attrs[ATWIFI_A_WIFI_SSID] ? atw_genl_ssid(info, q->ssid) : 0;
+	err = err ?: atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	if (err)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
+			     q->names.scan.n * size, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
+			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
+	      atw_genl_put_scan(skb, &q->names.scan);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
 	atw_call_put(call);
 	return err;
 }
@@ -1125,6 +1197,11 @@ static const struct nla_policy atwifi_leave_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 };
 
+static const struct nla_policy atwifi_scan_nl_policy[ATWIFI_A_WIFI_SSID + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
+};
+
 /* Made by tools/net/atwifi/regen from the specification: end */
 
 /* Requests that wait for the module */
@@ -1169,6 +1246,8 @@ static const struct {
 					  atwifi_join_nl_policy),
 	[ATWIFI_CMD_LEAVE] = ATW_GENL_SLOW(atw_genl_leave_doit, ATWIFI_A_WIFI_DEV,
 					   atwifi_leave_nl_policy),
+	[ATWIFI_CMD_SCAN] = ATW_GENL_SLOW(atw_genl_scan_doit, ATWIFI_A_WIFI_DEV,
+					  atwifi_scan_nl_policy),
 };
 
 static struct workqueue_struct *atw_genl_wq;
@@ -1424,6 +1503,12 @@ static const struct genl_ops atw_genl_ops[] = {
 		.doit	= atw_genl_defer,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_leave_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_SCAN,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_scan_nl_policy),
 	},
 };
 

@@ -72,6 +72,14 @@ static bool atw_begins(const char *s, const char *lit)
 	return !strncmp(s, lit, strlen(lit));
 }
 
+/* Nothing but characters that are printed as such. */
+static bool atw_is_text(const char *s)
+{
+	while (*s >= ' ' && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
 /* Skip a literal. */
 static bool atw_skip(const char **s, const char *lit)
 {
@@ -304,6 +312,50 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 }
 
 /**
+ * atw_parse_network() - read a row of the answer to AT+WSCAN
+ * @line: what is behind its number
+ * @net: what it says; undefined if it is something else
+ *
+ * "<name>,<channel>,<security>,<RSSI>,<BSSID>" is read from its end, as names may hold
+ * commas. They may hold ends of lines, too: a row has 29 bytes besides its name, so that
+ * no name has room for all of one and behind it for a line with a word of the module. That
+ * is why a signal is to have two digits, and its security four letters.
+ *
+ * Return: true if it is one
+ */
+bool atw_parse_network(const char *line, struct atw_network *net)
+{
+	const char *stop[4], *field[4];
+	const char *s = line + strlen(line);
+	u32 n;
+	int i;
+
+	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
+		stop[i] = s;
+		field[i] = atw_last_field(line, &s);
+		/* The name may be empty. */
+		if (!field[i])
+			return false;
+	}
+	memset(net, 0, sizeof(*net));
+	if (s - line > ATW_SSID_MAX || stop[1] - field[1] < 4 ||
+	    stop[1] - field[1] >= (int)sizeof(net->security))
+		return false;
+	memcpy(net->ssid, line, s - line);
+	memcpy(net->security, field[1], stop[1] - field[1]);
+	if (!atw_is_text(net->security) || !atw_parse_mac(field[3], stop[3], net->bssid))
+		return false;
+	if (!atw_parse_uint(&field[0], 196, &n) || !n || field[0] != stop[0])
+		return false;
+	net->channel = n;
+	if (*field[2]++ != '-' || !atw_parse_uint(&field[2], 127, &n) || n < 10 ||
+	    field[2] != stop[2])
+		return false;
+	net->rssi = -(s8)n;
+	return true;
+}
+
+/**
  * atw_parse_dns() - read the answer to AT+WDNS?
  * @line: the line
  * @addr: the servers, host order, 0 for none; not touched if it is another line
@@ -444,14 +496,6 @@ static enum atw_event_type atw_damage(struct atw_event *ev)
 static enum atw_event_type atw_strange(struct atw_event *ev)
 {
 	return atw_nobody(ev, ATW_EV_STRANGE);
-}
-
-/* Nothing but characters that are printed as such. */
-static bool atw_is_text(const char *s)
-{
-	while (*s >= ' ' && *s < 0x7f)
-		s++;
-	return !*s;
 }
 
 /* How much of a word has another one at its begin and at its end? */

@@ -223,6 +223,25 @@ struct atw_wifi_status {
 /* With an address. */
 #define ATW_WIFI_JOINED	3
 
+/* What a network's name has at most. */
+#define ATW_SSID_MAX	32
+
+/**
+ * struct atw_network - a row of the answer to AT+WSCAN
+ * @ssid: its name, any bytes but NUL and LF; "" where it hides that
+ * @bssid: the hardware address of the access point
+ * @channel: its number
+ * @rssi: how strong it is, in dBm
+ * @security: the module's words for that, which can be printed
+ */
+struct atw_network {
+	char	ssid[ATW_SSID_MAX + 1];
+	u8	bssid[6];
+	u8	channel;
+	s8	rssi;
+	char	security[32];
+};
+
 /**
  * struct atw_autott - the answer to AT+SOCKETAUTOTT?
  * @known: for the caller
@@ -245,6 +264,7 @@ bool atw_parse_pending(const struct atw_parser *p);
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st);
 bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st);
+bool atw_parse_network(const char *line, struct atw_network *net);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
 bool atw_parse_sta_mac(const char *line, u8 mac[6]);

@@ -173,6 +173,23 @@ int atw_query_autott(struct atw_module *m, void *arg)
 	return atw_query_exec(m, &cmd, &q->query);
 }
 
+/**
+ * atw_query_name_row() - read a line of an answer with the names of networks in it
+ * @names: the answer
+ * @text: the line
+ * @len: its length in bytes
+ *
+ * Context: as atw_cmd.row.
+ * Return: true if it is one of the answer; until a name ends so are those that follow.
+ */
+bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len)
+{
+	bool row = atw_scan_line(&names->scan, text, len);
+
+	WRITE_ONCE(names->module->ch.parser.name, names->scan.name);
+	return row;
+}
+
 static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_query_raw *q = cmd->priv;
@@ -185,6 +202,8 @@ static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 		memcpy(q->rows + q->used, text, len);
 		q->used += len;
 	}
+	if (q->names.module && atw_query_name_row(&q->names, text, len))
+		return true;
 	return atw_raw_is_row(q->line, text);
 }
 
@@ -206,6 +225,25 @@ static bool atw_query_is_scan(const char *line)
 	return !strncmp(line, "AT+WSCAN", 8) && strncmp(line, "AT+WSCANOPT", 11);
 }
 
+/**
+ * atw_query_may_scan() - may the module print the names of networks?
+ * @m: the module
+ * @q: the begin of the query
+ *
+ * Afterwards atw_conns_end_streams() is to be called: what was accepted meanwhile may
+ * have got words of a name.
+ *
+ * Context: the channel's thread.
+ * Return: 0 or -EBUSY.
+ */
+int atw_query_may_scan(struct atw_module *m, struct atw_query *q)
+{
+	if (!atw_conns_for_each(&m->conns, atw_query_is_stream, NULL))
+		return 0;
+	q->why = "a network's name could write into a connection that is open";
+	return -EBUSY;
+}
+
 int atw_query_raw(struct atw_module *m, void *arg)
 {
 	struct atw_query_raw *q = arg;
@@ -215,15 +253,16 @@ int atw_query_raw(struct atw_module *m, void *arg)
 		.priv = q,
 	};
 	bool scan = atw_query_is_scan(q->line);
-	int err;
+	int err = scan ? atw_query_may_scan(m, &q->query) : 0;
 
-	if (scan && atw_conns_for_each(&m->conns, atw_query_is_stream, NULL)) {
-		q->query.why = "a network's name could write into a connection that is open";
-		return -EBUSY;
+	if (err)
+		return err;
+	if (scan) {
+		q->names.module = m;
+		cmd.lost = &m->ch.parser.name;
 	}
 	atw_line_start(&cmd.line, q->line);
 	err = atw_query_exec(m, &cmd, &q->query);
-	/* What was accepted meanwhile may have got words of a name. */
 	if (scan)
 		atw_conns_end_streams(&m->conns);
 	/* It may hold a password. */

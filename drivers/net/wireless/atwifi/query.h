@@ -8,6 +8,7 @@
 
 #include "format.h"
 #include "module.h"
+#include "scan.h"
 
 /*
  * Each function below is for atw_call_new(); its argument is the structure of
@@ -83,11 +84,22 @@ struct atw_query_autott {
 };
 
 /**
+ * struct atw_query_names - an answer with the names of networks in it
+ * @module: whose
+ * @scan: what has come of it
+ */
+struct atw_query_names {
+	struct atw_module	*module;
+	struct atw_scan		scan;
+};
+
+/**
  * struct atw_query_raw - a command as it is
  * @query: see there
  * @line: the command without CR LF, checked by atw_raw_check()
  * @used: out: bytes of @rows
  * @more: out: there were lines that found no room
+ * @names: for the query itself
  * @rows: out: the lines of the answer, a byte with its length before each
  */
 struct atw_query_raw {
@@ -95,6 +107,7 @@ struct atw_query_raw {
 	char			line[ATW_CMD_MAX];
 	unsigned int		used;
 	bool			more;
+	struct atw_query_names	names;
 	u8			rows[8192];
 };
 
@@ -109,8 +122,20 @@ struct atw_query_raw {
  */
 struct atw_query_join {
 	struct atw_query	query;
-	char			ssid[33];
+	char			ssid[ATW_SSID_MAX + 1];
 	char			password[65];
+};
+
+/**
+ * struct atw_query_scan - the networks that it finds
+ * @query: see there; -EBUSY while there are streams
+ * @ssid: one to look for that hides its name, "" for all others
+ * @names: out: them
+ */
+struct atw_query_scan {
+	struct atw_query	query;
+	char			ssid[ATW_SSID_MAX + 1];
+	struct atw_query_names	names;
 };
 
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
@@ -119,6 +144,9 @@ int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);
 int atw_query_autott(struct atw_module *m, void *arg);
 int atw_query_raw(struct atw_module *m, void *arg);
+int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
+bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
+int atw_query_scan(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);
 int atw_query_ping(struct atw_module *m, u32 addr);

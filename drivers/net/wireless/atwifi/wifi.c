@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Joining a network and leaving it, which the module then does again by itself after
- * each start.
+ * Looking for networks; joining one, which the module then does again by itself after
+ * each start, and leaving it.
  */
+#include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "format.h"
@@ -13,6 +14,8 @@
 /* What the module is, by AT+WMODE: a station, an access point, or both. */
 #define ATW_MODE_STATION	1
 #define ATW_MODE_MAX		3
+/* Those of AT+WSCAN's list, by AT+WSCANOPT; the module begins with more of these bits. */
+#define ATW_SCAN_COLUMNS	0x1f
 
 static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
@@ -112,5 +115,85 @@ int atw_query_leave(struct atw_module *m, void *arg)
 		err = atw_wifi_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
 		      atw_wifi_set_mode(m, q, mode, false);
 	atw_sched_set(&m->sched, ATW_DO_LINK);
+	return err;
+}
+
+static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_query_name_row(cmd->priv, text, len);
+}
+
+static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.raw,
+		.row = atw_wifi_scan_row,
+		.priv = &q->names,
+		.lost = &m->ch.parser.name,
+	};
+	int err;
+
+	memset(&q->names, 0, sizeof(q->names));
+	q->names.module = m;
+	if (q->ssid[0]) {
+		atw_line_start(&cmd.line, "AT+WSCAN=");
+		atw_line_str(&cmd.line, m->conns.fw, q->ssid);
+		if (cmd.line.err)
+			q->query.why = "the firmware cannot be told this name as it is";
+	} else {
+		atw_line_start(&cmd.line, "AT+WSCAN");
+	}
+	err = atw_query_exec(m, &cmd, &q->query);
+	/* The last row was damaged, and what ends the list taken for more of it. */
+	return err == -ETIMEDOUT && q->names.scan.name ? 0 : err;
+}
+
+/* "+WSCANOPT:0x0f": a bit for each column. */
+static bool atw_wifi_columns_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	u8 *columns = cmd->priv;
+
+	return !strncmp(text, "+WSCANOPT:", 10) && !kstrtou8(text + 10, 0, columns);
+}
+
+/* Rows without all columns do not tell where a name ends. */
+static int atw_wifi_all_columns(struct atw_module *m, struct atw_query *q)
+{
+	u8 columns = ATW_SCAN_COLUMNS;
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_columns_row,
+		.priv = &columns,
+	};
+	int err;
+
+	atw_line_start(&cmd.line, "AT+WSCANOPT?");
+	err = atw_query_exec(m, &cmd, q);
+	/* Where nobody can ask, nobody can have chosen them. */
+	if (err == -EOPNOTSUPP)
+		return 0;
+	if (err || (columns & ATW_SCAN_COLUMNS) == ATW_SCAN_COLUMNS)
+		return err;
+	memset(&cmd, 0, sizeof(cmd));
+	cmd.timeout = atw_timing.cmd;
+	atw_line_start(&cmd.line, "AT+WSCANOPT=255");
+	return atw_query_exec(m, &cmd, q);
+}
+
+int atw_query_scan(struct atw_module *m, void *arg)
+{
+	struct atw_query_scan *q = arg;
+	int err;
+
+	err = atw_query_may_scan(m, &q->query);
+	if (!err)
+		err = atw_wifi_all_columns(m, &q->query);
+	if (err)
+		return err;
+	err = atw_wifi_scan(m, q);
+	if (!err && q->names.scan.partial)
+		err = -EPROTO;
+	/* What was accepted meanwhile may have got words of a name. */
+	atw_conns_end_streams(&m->conns);
 	return err;
 }

@@ -35,6 +35,7 @@ struct owner {
  * @rest: what it says of it behind the name
  * @next: what it says the next time; NULL: the same
  * @name_ms: how long it takes for a name, by the fake clock
+ * @networks: the rows of a scan
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -50,6 +51,7 @@ struct fake {
 	const char		*rest;
 	const char		*next;
 	unsigned int		name_ms;
+	const char		*networks;
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -99,6 +101,10 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
+	} else if (!strcmp(line, "AT+WSCANOPT?")) {
+		fake_say(f, "\r\n+WSCANOPT:0x0f\r\n");
+	} else if (!strcmp(line, "AT+WSCAN") && f->networks) {
+		fake_say(f, f->networks);
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
 		snprintf(text, sizeof(text), "connect success ConID=%s\r\n", id + 1);
 		fake_say(f, text);
@@ -658,6 +664,65 @@ static void module_name_share(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
 }
 
+static struct atw_query_scan *scans(struct kunit *test, int want, struct atw_call **call)
+{
+	struct fake *f = test->priv;
+
+	*call = atw_call_new(sizeof(struct atw_query_scan), atw_query_scan);
+	KUNIT_ASSERT_NOT_NULL(test, *call);
+	KUNIT_EXPECT_EQ(test, want, atw_module_call(&f->m, *call, LIMIT));
+	return (struct atw_query_scan *)(*call)->arg;
+}
+
+#define TITLE	"\r\n+WSCAN:index SSID,CH,SECURITY,RSSI,BSSID\r\n"
+#define ROW	",6,WPA2 AES,-50,14:de:39:06:86:e4\r\n"
+
+/* Whatever they are called, the list is read to its end and nothing else has happened. */
+static void module_networks(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	struct atw_query_scan *q;
+	struct atw_call *call;
+
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	q = scans(test, -EBUSY, &call);
+	KUNIT_EXPECT_NOT_NULL(test, q->query.why);
+	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WSCAN"));
+	KUNIT_EXPECT_FALSE(test, stream->closed);
+	atw_conn_close(stream->c, true, 0);
+	eventually(test, READ_ONCE(stream->c->state) == ATW_CONN_DEAD);
+
+	f->networks = TITLE "1 one" ROW "2 \r\nOK\r\n" ROW "3 \r\nready\r\n" ROW
+		      "4 \r\n+EVENT:SocketDown,1,9000," ROW "5 \r\n>" ROW
+		      "6 \nUnknown cmd:AT+WSCAN\n" ROW "7 \xc3\xa4,\x1b" ROW;
+	q = scans(test, 0, &call);
+	KUNIT_EXPECT_EQ(test, 2U, q->names.scan.n);
+	KUNIT_EXPECT_EQ(test, 5U, q->names.scan.damaged);
+	KUNIT_EXPECT_STREQ(test, "one", q->names.scan.networks[0].ssid);
+	KUNIT_EXPECT_STREQ(test, "\xc3\xa4,\x1b", q->names.scan.networks[1].ssid);
+	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCAN\n"));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCANOPT=255\n"));
+
+	/* The end of a row is lost, and with it what comes before the end of the list. */
+	f->networks = TITLE "1 one" ROW "2 two,6,WPA2";
+	q = scans(test, 0, &call);
+	KUNIT_EXPECT_EQ(test, 1U, q->names.scan.n);
+	KUNIT_EXPECT_EQ(test, 1U, q->names.scan.damaged);
+	atw_call_put(call);
+
+	/* Columns are left out nevertheless. */
+	f->networks = "\r\n+WSCAN:index SSID\r\n1 one\r\n";
+	scans(test, -EPROTO, &call);
+	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+}
+
 /* The module's flash is not worn out, whoever is at fault. */
 static void module_flash(struct kunit *test)
 {
@@ -918,6 +983,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_share),
+	KUNIT_CASE(module_networks),
 	KUNIT_CASE(module_flash),
 	KUNIT_CASE(module_names),
 	KUNIT_CASE(module_names_later),

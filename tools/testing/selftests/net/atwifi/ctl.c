@@ -446,6 +446,70 @@ TEST_F(ctl, join)
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
+#define MAC	"02:00:00:00:00:0"
+
+/* Of every kind, among them names that are chosen to be taken for the module's words. */
+static const char *const air[] = {
+	"ap far:12345678", "ap-info " MAC "1,WPA2 AES,1,-91",
+	"ap near, by \\: \"x\" \\\\:12345678", "ap-info " MAC "2,WPA/WPA2 Mixed,13,-31",
+	"ap in the dark:12345678", "ap-info " MAC "3,WPA2 PSK/WPA3 SAE,149,-61,hidden",
+	"ap \\x0d\\x0aOK\\x0d\\x0a:", "ap-info " MAC "4,Open,6,-52",
+	"ap x\\x0d\\x0aready\\x0d\\x0a:12345678", "ap-info " MAC "5,WPA2 AES,6,-53",
+	"ap \\xc3\\xa4:", "ap-info " MAC "6,Open,11,-71",
+};
+
+TEST_F(ctl, scan)
+{
+	long damaged = atw_stat(ATW_DEVICE, "damaged"), boots = atw_stat(ATW_DEVICE, "reboots");
+	int fd, i;
+
+	ASSERT_FAILS(2, "1 to 32 bytes", "$A scan ''");
+	ASSERT_FAILS(2, "1 to 32 bytes", "$A scan $(printf '%%033d' 1)");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A scan");
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	fd = atw_peer("echo");
+	ASSERT_LE(0, fd);
+	ASSERT_FAILS(1, "a network's name could write", "$A scan");
+	ASSERT_TRUE(atw_echo_works(fd, 1, 100));
+	close(fd);
+	ASSERT_TRUE(atw_settled());
+
+	for (i = 0; i < (int)ARRAY_SIZE(air); i++)
+		ASSERT_EQ(0, atw_sim(air[i])) {
+			TH_LOG("%s", air[i]);
+		}
+	ASSERT_JSON("scan",
+		    "[(n[\"bssid\"][-2:], n.get(\"ssid\"), n[\"channel\"], n[\"signal\"],"
+		    "  n[\"security\"]) for n in d[\"networks\"] if n[\"bssid\"][:2] == \"02\"] == ["
+		    "(\"02\", \"near, by : \\\"x\\\" \\\\\", 13, -31, \"WPA/WPA2 Mixed\"),"
+		    "(\"03\", None, 149, -61, \"WPA2 PSK/WPA3 SAE\"),"
+		    "(\"06\", \"\\u00e4\", 11, -71, \"Open\"),"
+		    "(\"01\", \"far\", 1, -91, \"WPA2 AES\")] and d[\"damaged\"] == 2");
+	ASSERT_EQ(0, sh("$A scan"));
+	ASSERT_NE(NULL, SAID("2 more could not be read"));
+	ASSERT_NE(NULL, SAID(MAC "2       13     -31  WPA/WPA2 Mixed     near, by : \"x\" \\\n"));
+	ASSERT_NE(NULL, SAID(MAC "3      149     -61  WPA2 PSK/WPA3 SAE  -\n"));
+	ASSERT_NE(NULL, SAID("\\x1b[31m\n"));
+	ASSERT_EQ(NULL, strchr(said, '\x1b'));
+	ASSERT_JSON("scan \"in the dark\"", "[n[\"ssid\"] for n in d[\"networks\"]] == "
+					   "[\"in the dark\"]");
+	ASSERT_JSON("scan nowhere", "d[\"networks\"] == [] and d[\"damaged\"] == 0");
+	ASSERT_FAILS(1, "cannot be told", "$A scan \"$(printf 'a\\033b')\"");
+
+	/* Columns that somebody has left out come back. */
+	ASSERT_EQ(0, sh("$A at AT+WSCANOPT=1"));
+	ASSERT_JSON("scan", "len(d[\"networks\"]) >= 5 and d[\"damaged\"] == 2");
+	/* As many as there can be. */
+	while (!atw_sim("ap one of many:"))
+		;
+	ASSERT_JSON("scan", "len(d[\"networks\"]) == 48 and d[\"damaged\"] == 2");
+	/* What they were called was nobody's word. */
+	EXPECT_EQ(damaged, atw_stat(ATW_DEVICE, "damaged"));
+	EXPECT_EQ(boots, atw_stat(ATW_DEVICE, "reboots"));
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
+}
+
 TEST_F(ctl, prefer)
 {
 	ASSERT_SAYS("balance\n", "$A prefer");
