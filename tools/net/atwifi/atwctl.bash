@@ -22,8 +22,8 @@ _atwctl()
 	-p/* | --password-file/*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	*//*/-*)		words='--device --json --password-file --permanent --help' ;;
-	*//*)			words='at attach autott cert dns expose join leave list monitor prefer recv-mode resolve scan show sockets unexpose yield' ;;
-	*/show/0/* | */sockets/0/* | */monitor/0/*)
+	*//*)			words='at attach autott cert dns expose join leave list monitor prefer recv-mode resolve scan show sockets status unexpose yield' ;;
+	*/show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;
 	*/attach/1/*)		words='115200 230400 460800 921600' ;;

@@ -201,6 +201,16 @@ static const struct out_field scan_fields[] = {
 	{ }
 };
 
+static const struct out_field status_fields[] = {
+	{ ATWIFI_A_WIFI_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_WIFI_STATE, OUT_ENUM, .key = "state", .names = dev_states },
+	{ ATWIFI_A_WIFI_NETWORK, OUT_NEST, .key = "network", .nest = network_fields },
+	{ ATWIFI_A_WIFI_ADDRESS, OUT_IPV4, .key = "address" },
+	{ ATWIFI_A_WIFI_GATEWAY, OUT_IPV4, .key = "gateway" },
+	{ ATWIFI_A_WIFI_SERVER, OUT_IPV4, .many = true, .key = "servers" },
+	{ }
+};
+
 static const struct out_field event_fields[] = {
 	{ ATWIFI_A_EVENT_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_EVENT_EVENT, OUT_ENUM, .key = "event", .names = events },
@@ -954,6 +964,25 @@ static int cmd_leave(int argc, char **argv)
 		       NULL) ? 1 : 0;
 }
 
+static int cmd_status(int argc, char **argv)
+{
+	struct json_object *obj;
+
+	if (argc)
+		device = argv[0];
+	obj = ask_one(device_request(ATWIFI_CMD_WIFI_GET, ATWIFI_A_WIFI_DEV), device,
+		      status_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+		return 0;
+	}
+	out_details(obj, 0);
+	json_object_put(obj);
+	return 0;
+}
+
 static int by_signal(const void *a, const void *b)
 {
 	return atoi(out_get(*(struct json_object *const *)b, "signal", "0")) -
@@ -1012,6 +1041,7 @@ static const struct command {
 	  "have the driver look for a module on a tty, until this ends" },
 	{ "scan", cmd_scan, 0, 1, "[NETWORK]",
 	  "look for networks, or for one that hides its name" },
+	{ "status", cmd_status, 0, 1, "[DEVICE]", "the network that it is in" },
 	{ "join", cmd_join, 1, 1, "NETWORK", "join a network, and again after each start" },
 	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },

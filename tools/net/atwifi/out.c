@@ -236,6 +236,12 @@ void out_table(struct json_object *rows, const struct out_column *columns)
 	}
 }
 
+static void out_member(struct json_object *value)
+{
+	putchar(' ');
+	out_text(json_object_get_string(value));
+}
+
 /**
  * out_details() - print the members of an object, a line for each
  * @obj: the object
@@ -243,14 +249,21 @@ void out_table(struct json_object *rows, const struct out_column *columns)
  */
 void out_details(struct json_object *obj, int indent)
 {
+	size_t i, n;
+
 	json_object_object_foreach(obj, key, value) {
 		if (json_object_is_type(value, json_type_object)) {
 			printf("%*s%s\n", indent, "", key);
 			out_details(value, indent + 2);
 			continue;
 		}
-		printf("%*s%-*s ", indent, "", 16 - indent, key);
-		out_text(json_object_get_string(value));
+		printf("%*s%-*s", indent, "", 16 - indent, key);
+		n = json_object_is_type(value, json_type_array) ? json_object_array_length(value) :
+								  0;
+		if (!n)
+			out_member(value);
+		for (i = 0; i < n; i++)
+			out_member(json_object_array_get_idx(value, i));
 		putchar('\n');
 	}
 }

@@ -892,6 +892,12 @@ static int atw_genl_leave_doit(struct sk_buff *req, struct genl_info *info)
 	return err;
 }
 
+/* Of one network, at most. */
+#define ATW_GENL_NETWORK_SIZE						\
+	(nla_total_size(0) + nla_total_size(ATW_SSID_MAX) + nla_total_size(ETH_ALEN) +	\
+	 2 * nla_total_size(sizeof(u32)) +				\
+	 nla_total_size(sizeof_field(struct atw_network, security)))
+
 static int atw_genl_put_network(struct sk_buff *skb, const struct atw_network *net)
 {
 	struct nlattr *nest = nla_nest_start(skb, ATWIFI_A_WIFI_NETWORK);
@@ -901,9 +907,10 @@ static int atw_genl_put_network(struct sk_buff *skb, const struct atw_network *n
 	if ((net->ssid[0] &&
 	     nla_put(skb, ATWIFI_A_NETWORK_SSID, strlen(net->ssid), net->ssid)) ||
 	    nla_put(skb, ATWIFI_A_NETWORK_BSSID, sizeof(net->bssid), net->bssid) ||
-	    nla_put_u32(skb, ATWIFI_A_NETWORK_CHANNEL, net->channel) ||
-	    nla_put_s32(skb, ATWIFI_A_NETWORK_SIGNAL, net->rssi) ||
-	    nla_put_string(skb, ATWIFI_A_NETWORK_SECURITY, net->security))
+	    (net->channel && nla_put_u32(skb, ATWIFI_A_NETWORK_CHANNEL, net->channel)) ||
+	    (net->rssi && nla_put_s32(skb, ATWIFI_A_NETWORK_SIGNAL, net->rssi)) ||
+	    (net->security[0] &&
+	     nla_put_string(skb, ATWIFI_A_NETWORK_SECURITY, net->security)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -921,9 +928,6 @@ static int atw_genl_put_scan(struct sk_buff *skb, const struct atw_scan *scan)
 
 static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 {
-	const size_t size = nla_total_size(0) + nla_total_size(ATW_SSID_MAX) +
-			    nla_total_size(ETH_ALEN) + 2 * nla_total_size(sizeof(u32)) +
-			    nla_total_size(sizeof_field(struct atw_network, security));
 	struct atw_query_scan *q;
 	struct atw_call *call;
 	struct sk_buff *skb;
@@ -941,12 +945,56 @@ static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 
 	err = -ENOMEM;
 	skb = atw_genl_reply(info, nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
-			     q->names.scan.n * size, &hdr);
+			     q->names.scan.n * ATW_GENL_NETWORK_SIZE, &hdr);
 	if (!skb)
 		goto put;
 	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
 			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
 	      atw_genl_put_scan(skb, &q->names.scan);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_put_status(struct sk_buff *skb, const struct atw_query_status *q)
+{
+	u32 state = q->joined ? ATWIFI_DEV_STATE_JOINED : ATWIFI_DEV_STATE_DOWN;
+	int i, err;
+
+	err = nla_put_u32(skb, ATWIFI_A_WIFI_STATE, state);
+	if (!err && memchr_inv(q->net.bssid, 0, sizeof(q->net.bssid)))
+		err = atw_genl_put_network(skb, &q->net);
+	err = err ?: atw_genl_put_addr(skb, ATWIFI_A_WIFI_ADDRESS, q->addr) ?:
+	      atw_genl_put_addr(skb, ATWIFI_A_WIFI_GATEWAY, q->gateway);
+	for (i = 0; i < ATW_DNS_MAX && !err; i++)
+		err = atw_genl_put_addr(skb, ATWIFI_A_WIFI_SERVER, q->server[i]);
+	return err;
+}
+
+static int atw_genl_wifi_get_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_query_status *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	call = atw_call_new(sizeof(*q), atw_query_status);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_status *)call->arg;
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl);
+	if (err)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
+			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
+	      atw_genl_put_status(skb, q);
 	err = atw_genl_send(info, skb, hdr, err);
 put:
 	atw_call_put(call);
@@ -1202,6 +1250,10 @@ static const struct nla_policy atwifi_scan_nl_policy[ATWIFI_A_WIFI_SSID + 1] = {
 	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
 };
 
+static const struct nla_policy atwifi_wifi_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
 /* Made by tools/net/atwifi/regen from the specification: end */
 
 /* Requests that wait for the module */
@@ -1248,6 +1300,8 @@ static const struct {
 					   atwifi_leave_nl_policy),
 	[ATWIFI_CMD_SCAN] = ATW_GENL_SLOW(atw_genl_scan_doit, ATWIFI_A_WIFI_DEV,
 					  atwifi_scan_nl_policy),
+	[ATWIFI_CMD_WIFI_GET] = ATW_GENL_SLOW(atw_genl_wifi_get_doit, ATWIFI_A_WIFI_DEV,
+					      atwifi_wifi_get_nl_policy),
 };
 
 static struct workqueue_struct *atw_genl_wq;
@@ -1509,6 +1563,12 @@ static const struct genl_ops atw_genl_ops[] = {
 		.doit	= atw_genl_defer,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_scan_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_WIFI_GET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_wifi_get_nl_policy),
 	},
 };
 

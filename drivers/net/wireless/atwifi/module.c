@@ -113,6 +113,7 @@ static int atw_module_identify(struct atw_module *m)
  * struct atw_link_query - the answer to AT+WJAP?
  * @m: the module
  * @st: what it says; all but its status only if it is @whole
+ * @net: of which network, likewise
  * @rows: lines that followed the first one, and were taken for a name's
  * @room: bytes that the name may yet have; less than 0: this is none
  * @cut: its first line is not all of it
@@ -123,6 +124,7 @@ static int atw_module_identify(struct atw_module *m)
 struct atw_link_query {
 	struct atw_module	*m;
 	struct atw_wifi_status	st;
+	struct atw_network	net;
 	unsigned int		rows;
 	int			room;
 	bool			cut;
@@ -135,7 +137,7 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 {
 	struct atw_link_query *q = cmd->priv;
 	struct atw_parser *p = &q->m->ch.parser;
-	const char *rest;
+	const char *rest = text;
 
 	if (p->name) {
 		q->bare = !q->rows++ && !strcmp(text, "OK");
@@ -150,6 +152,8 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 		q->whole = !*rest || atw_parse_wifi_end(rest, q->room >= 0, &q->st);
 		WRITE_ONCE(q->cut, !q->whole);
 	}
+	if (q->whole)
+		atw_parse_wifi_network(rest, p->name, &q->net);
 	WRITE_ONCE(p->name, !q->whole && q->room >= 0);
 	return true;
 }
@@ -213,8 +217,14 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
 	return q->cut && !q->whole ? 0 : err;
 }
 
-/* Ask for the state of the Wi-Fi link and tell who must know. */
-static int atw_module_query_link(struct atw_module *m)
+/**
+ * atw_module_query_link() - ask for the state of the Wi-Fi link and tell who must know
+ * @m: the module
+ *
+ * Context: the channel's thread.
+ * Return: 0, or what atw_channel_exec() returns where that is no answer.
+ */
+int atw_module_query_link(struct atw_module *m)
 {
 	struct atw_link_query q;
 	struct atw_wifi_status st;
@@ -240,6 +250,7 @@ static int atw_module_query_link(struct atw_module *m)
 	if (up)
 		WRITE_ONCE(m->addr, st.addr);
 	WRITE_ONCE(m->gateway, st.gateway);
+	m->net = q.net;
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
 	if (up && m->state != ATW_MODULE_JOINED) {
@@ -331,6 +342,7 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 	WRITE_ONCE(m->state, state);
 	WRITE_ONCE(m->addr, 0);
+	memset(&m->net, 0, sizeof(m->net));
 	WRITE_ONCE(m->echo_off, false);
 	m->ops->changed(m);
 	atw_calls_refuse(&m->calls, -ENETDOWN);

@@ -53,6 +53,7 @@ enum {
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
+ * @net: the thread's alone
  * @echo_off: as @state, which both are read by the receive path; a new one holds for
  *	that from the next bring-up on. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
@@ -74,6 +75,7 @@ struct atw_module {
 	u32			gateway;
 	u32			mask;		/* 0: not known */
 	u32			dns[ATW_DNS_MAX];
+	struct atw_network	net;		/* where its link was asked for last */
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */
 	unsigned int		wire_baud;	/* as the module tells it */
@@ -106,6 +108,7 @@ void atw_module_sleep(struct atw_module *m);
 void atw_module_wake(struct atw_module *m);
 int atw_module_queue(struct atw_module *m, struct atw_call *call);
 int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
+int atw_module_query_link(struct atw_module *m);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive);
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c,

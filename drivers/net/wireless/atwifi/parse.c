@@ -311,6 +311,75 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	return true;
 }
 
+/* "<name>,<password>": where both may hold commas it cannot be told where the one ends. */
+static void atw_parse_wifi_name(const char *line, const char *end, struct atw_network *net)
+{
+	const char *comma = memchr(line, ',', end - line);
+	const char *last = end;
+
+	while (last > line && last[-1] != ',')
+		last--;
+	if (!comma || (comma != last - 1 && (strcmp(net->security, "Open") || last != end)) ||
+	    last - 1 - line > ATW_SSID_MAX)
+		return;
+	memcpy(net->ssid, line, last - 1 - line);
+}
+
+/**
+ * atw_parse_wifi_network() - read which network the answer to AT+WJAP? is about
+ * @line: one for which atw_parse_wifi_end() is true, from the comma behind the status on
+ * @name: it is the rest of a name, of which the begin is not known
+ * @net: what it says, with what is not known cleared
+ *
+ * Return: true if it tells of one
+ */
+bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net)
+{
+	const char *stop[6], *field[6];
+	const char *s = line + strlen(line);
+	u32 channel;
+	int i;
+
+	memset(net, 0, sizeof(*net));
+	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
+		stop[i] = s;
+		field[i] = atw_last_field(line, &s);
+		if (!field[i])
+			return false;
+	}
+	if (!atw_parse_mac(field[0], stop[0], net->bssid))
+		return false;
+	if (stop[1] - field[1] < (int)sizeof(net->security))
+		memcpy(net->security, field[1], stop[1] - field[1]);
+	if (!atw_is_text(net->security))
+		net->security[0] = '\0';
+	if (atw_parse_uint(&field[3], 196, &channel) && field[3] == stop[3])
+		net->channel = channel;
+	if (!name && *line == ',')
+		atw_parse_wifi_name(line + 1, s, net);
+	return true;
+}
+
+/**
+ * atw_parse_signal() - read the answer to AT+WRSSI
+ * @line: the line: "+WRSSI:-50", or "+WRSSI :-50"
+ * @rssi: in dBm; not touched if it is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_signal(const char *line, s8 *rssi)
+{
+	u32 n;
+
+	if (!atw_skip(&line, "+WRSSI"))
+		return false;
+	atw_skip(&line, " ");
+	if (!atw_skip(&line, ":-") || !atw_parse_uint(&line, 127, &n) || *line)
+		return false;
+	*rssi = -(s8)n;
+	return true;
+}
+
 /**
  * atw_parse_network() - read a row of the answer to AT+WSCAN
  * @line: what is behind its number

@@ -227,11 +227,11 @@ struct atw_wifi_status {
 #define ATW_SSID_MAX	32
 
 /**
- * struct atw_network - a row of the answer to AT+WSCAN
- * @ssid: its name, any bytes but NUL and LF; "" where it hides that
+ * struct atw_network - what a module tells of a network
+ * @ssid: its name, any bytes but NUL and LF; "" where that is not known
  * @bssid: the hardware address of the access point
  * @channel: its number
- * @rssi: how strong it is, in dBm
+ * @rssi: how strong it is, in dBm; 0: it is not known
  * @security: the module's words for that, which can be printed
  */
 struct atw_network {
@@ -264,6 +264,8 @@ bool atw_parse_pending(const struct atw_parser *p);
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st);
 bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st);
+bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net);
+bool atw_parse_signal(const char *line, s8 *rssi);
 bool atw_parse_network(const char *line, struct atw_network *net);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);

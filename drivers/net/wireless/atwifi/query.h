@@ -138,6 +138,23 @@ struct atw_query_scan {
 	struct atw_query_names	names;
 };
 
+/**
+ * struct atw_query_status - the network that it is in
+ * @query: see there
+ * @joined: out: it has an address
+ * @net: out: which; its BSSID is zero where nothing is known of it
+ * @addr, @gateway: out: IPv4, host order; 0: none
+ * @server: out: those that names are asked of, as in struct atw_query_dns
+ */
+struct atw_query_status {
+	struct atw_query	query;
+	bool			joined;
+	struct atw_network	net;
+	u32			addr;
+	u32			gateway;
+	u32			server[ATW_DNS_MAX];
+};
+
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
 int atw_query_recv_mode(struct atw_module *m, void *arg);
 int atw_query_dns(struct atw_module *m, void *arg);
@@ -147,6 +164,7 @@ int atw_query_raw(struct atw_module *m, void *arg);
 int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
 bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
 int atw_query_scan(struct atw_module *m, void *arg);
+int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);
 int atw_query_ping(struct atw_module *m, u32 addr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Looking for networks; joining one, which the module then does again by itself after
- * each start, and leaving it.
+ * each start, and leaving it; and what it is in.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -195,5 +195,47 @@ int atw_query_scan(struct atw_module *m, void *arg)
 		err = -EPROTO;
 	/* What was accepted meanwhile may have got words of a name. */
 	atw_conns_end_streams(&m->conns);
+	return err;
+}
+
+static bool atw_wifi_signal_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_parse_signal(text, cmd->priv);
+}
+
+/* Not all firmware can be asked all that, nor has it an answer at any time. */
+static int atw_wifi_if_known(int err, const struct atw_query *q)
+{
+	return err == -EOPNOTSUPP || q->code ? 0 : err;
+}
+
+int atw_query_status(struct atw_module *m, void *arg)
+{
+	struct atw_query_status *q = arg;
+	struct atw_query_dns dns = { 0 };
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_signal_row,
+		.priv = &q->net.rssi,
+	};
+	int err;
+
+	/* What is cached may be half a minute old. */
+	err = atw_module_query_link(m);
+	atw_conns_command_failed(&m->conns, err);
+	if (err)
+		return err;
+	q->joined = m->state == ATW_MODULE_JOINED;
+	q->net = m->net;
+	q->addr = m->addr;
+	q->gateway = m->gateway;
+	if (!q->joined)
+		return 0;
+	atw_line_start(&cmd.line, "AT+WRSSI");
+	err = atw_wifi_if_known(atw_query_exec(m, &cmd, &q->query), &q->query);
+	if (err)
+		return err;
+	err = atw_wifi_if_known(atw_query_dns(m, &dns), &dns.query);
+	memcpy(q->server, dns.server, sizeof(q->server));
 	return err;
 }

@@ -697,7 +697,7 @@ static void module_networks(struct kunit *test)
 
 	f->networks = TITLE "1 one" ROW "2 \r\nOK\r\n" ROW "3 \r\nready\r\n" ROW
 		      "4 \r\n+EVENT:SocketDown,1,9000," ROW "5 \r\n>" ROW
-		      "6 \nUnknown cmd:AT+WSCAN\n" ROW "7 \xc3\xa4,\x1b" ROW;
+		      "6 x\nUnknown cmd:AT+WSCAN\n" ROW "7 \xc3\xa4,\x1b" ROW;
 	q = scans(test, 0, &call);
 	KUNIT_EXPECT_EQ(test, 2U, q->names.scan.n);
 	KUNIT_EXPECT_EQ(test, 5U, q->names.scan.damaged);

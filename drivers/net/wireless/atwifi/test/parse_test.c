@@ -1238,6 +1238,72 @@ static void parse_wifi_name(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", false, &st));
 }
 
+/* Which network it is, and never its password. */
+static void parse_wifi_network(struct kunit *test)
+{
+	static const u8 bssid[] = { 0x14, 0xde, 0x39, 0x06, 0x86, 0xe4 };
+	static const struct {
+		const char *line, *ssid, *security;
+		u8 channel;
+	} good[] = {
+#define REST(security, channel)	",14:de:39:06:86:e4," security ",7c:b9:4c:1d:c6:39," channel \
+				",192.0.2.2,192.0.2.1"
+		{ ",net,secret" REST("WPA2 AES", "6"), "net", "WPA2 AES", 6 },
+		{ ",net," REST("Open", "11"), "net", "Open", 11 },
+		{ ",a,b,c," REST("Open", "149"), "a,b,c", "Open", 149 },
+		{ ",\xc3\xa4 \"\\,12345678" REST("WPA/WPA2 Mixed", "1"), "\xc3\xa4 \"\\",
+		  "WPA/WPA2 Mixed", 1 },
+		{ ",12345678901234567890123456789012,x" REST("WPA2 AES", "6"),
+		  "12345678901234567890123456789012", "WPA2 AES", 6 },
+		/* It may be the name's comma, or the password's. */
+		{ ",a,b,secret" REST("WPA2 AES", "6"), "", "WPA2 AES", 6 },
+		{ ",a,secret," REST("WPA2 AES", "6"), "", "WPA2 AES", 6 },
+		{ ",123456789012345678901234567890123,x" REST("WPA2 AES", "6"), "", "WPA2 AES", 6 },
+		{ ",net,secret" REST("WPA2\tAES", "6"), "net", "", 6 },
+		{ ",net,secret" REST("WPA2 AES", "197"), "net", "WPA2 AES", 0 },
+	};
+	static const char *const bad[] = {
+		"", ",", ",net,secret,,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1",
+		",192.0.2.2,192.0.2.1",
+	};
+	struct atw_network net;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		KUNIT_EXPECT_TRUE_MSG(test, atw_parse_wifi_network(good[i].line, false, &net),
+				      "%s", good[i].line);
+		KUNIT_EXPECT_STREQ(test, net.ssid, good[i].ssid);
+		KUNIT_EXPECT_STREQ(test, net.security, good[i].security);
+		KUNIT_EXPECT_EQ(test, net.channel, good[i].channel);
+		KUNIT_EXPECT_EQ(test, net.rssi, 0);
+		KUNIT_EXPECT_EQ(test, memcmp(net.bssid, bssid, sizeof(bssid)), 0);
+		/* The begin of a name that had ends of lines is not known. */
+		KUNIT_EXPECT_TRUE(test, atw_parse_wifi_network(good[i].line, true, &net));
+		KUNIT_EXPECT_STREQ(test, net.ssid, "");
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_wifi_network(bad[i], false, &net), "%s",
+				       bad[i]);
+}
+
+static void parse_signal(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"", "+WRSSI", "+WRSSI:", "+WRSSI:-", "+WRSSI:50", "+WRSSI:-128", "+WRSSI:-50x",
+		"+WRSSI  :-50", "WRSSI:-50", "+WRSSI:73",
+	};
+	s8 rssi = 1;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_signal(bad[i], &rssi), "%s", bad[i]);
+	KUNIT_EXPECT_EQ(test, rssi, 1);
+	KUNIT_EXPECT_TRUE(test, atw_parse_signal("+WRSSI:-50", &rssi));
+	KUNIT_EXPECT_EQ(test, rssi, -50);
+	KUNIT_EXPECT_TRUE(test, atw_parse_signal("+WRSSI :-127", &rssi));
+	KUNIT_EXPECT_EQ(test, rssi, -127);
+}
+
 static void parse_dns(struct kunit *test)
 {
 	static const char *const bad[] = {
@@ -1374,6 +1440,8 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_rows),
 	KUNIT_CASE(parse_wifi),
 	KUNIT_CASE(parse_wifi_name),
+	KUNIT_CASE(parse_wifi_network),
+	KUNIT_CASE(parse_signal),
 	KUNIT_CASE(parse_dns),
 	KUNIT_CASE(parse_dhcp),
 	KUNIT_CASE(parse_sta_mac),

@@ -446,6 +446,31 @@ TEST_F(ctl, join)
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 }
 
+TEST_F(ctl, status)
+{
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A status");
+	ASSERT_FAILS(1, "no such device", "$A status atw9");
+	ASSERT_JSON("status",
+		    "d == {\"dev\": \"atw0\", \"state\": \"joined\", \"network\": {"
+		    "\"ssid\": \"atsim\", \"bssid\": \"14:de:39:06:86:e4\", \"channel\": 6, "
+		    "\"signal\": -50, \"security\": \"WPA2 AES\"}, "
+		    "\"address\": \"192.168.3.142\", \"gateway\": \"192.168.3.1\", "
+		    "**({} if os.environ.get(\"ATW_OLD\") else {\"servers\": [\"192.168.3.1\"]})}");
+	ASSERT_EQ(0, sh("$A status"));
+	ASSERT_NE(NULL, SAID("\n  ssid           atsim\n"));
+	if (!old_firmware())
+		ASSERT_NE(NULL, SAID("\nservers          192.168.3.1\n"));
+	ASSERT_EQ(NULL, SAID("12345678"));
+
+	/* It is asked, and not remembered. */
+	ASSERT_EQ(0, atw_sim("link down"));
+	ASSERT_JSON("status", "d == {\"dev\": \"atw0\", \"state\": \"down\"}");
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+}
+
 #define MAC	"02:00:00:00:00:0"
 
 /* Of every kind, among them names that are chosen to be taken for the module's words. */
