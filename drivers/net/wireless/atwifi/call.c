@@ -89,7 +89,7 @@ int atw_calls_add(struct atw_calls *q, struct atw_call *call)
 
 	spin_lock_bh(&q->lock);
 	err = q->refuse;
-	if (!err && q->n == ATW_CALLS_MAX)
+	if (!err && q->n >= ATW_CALLS_MAX)
 		err = -ENOBUFS;
 	if (!err) {
 		refcount_inc(&call->ref);
@@ -166,6 +166,36 @@ static int atw_calls_again(struct atw_calls *q, struct atw_call *call)
 	return err;
 }
 
+/* The first that is not only for idle times, or the first. */
+static struct atw_call *atw_calls_first(struct atw_calls *q, bool idle)
+{
+	struct atw_call *call;
+
+	lockdep_assert_held(&q->lock);
+
+	list_for_each_entry(call, &q->list, node)
+		if (idle || !call->idle)
+			return call;
+	return NULL;
+}
+
+/**
+ * atw_calls_wait_for() - is there a call to be done?
+ * @q: the queue
+ * @idle: those that are only for idle times as well
+ *
+ * Context: any.
+ */
+bool atw_calls_wait_for(struct atw_calls *q, bool idle)
+{
+	bool found;
+
+	spin_lock_bh(&q->lock);
+	found = atw_calls_first(q, idle);
+	spin_unlock_bh(&q->lock);
+	return found;
+}
+
 /**
  * atw_calls_run() - do the next call, if there is one
  * @q: the queue
@@ -177,17 +207,13 @@ static int atw_calls_again(struct atw_calls *q, struct atw_call *call)
  */
 bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle)
 {
-	struct atw_call *call, *next = NULL;
+	struct atw_call *next;
 	int err;
 
 	spin_lock_bh(&q->lock);
-	list_for_each_entry(call, &q->list, node) {
-		if (call->idle && !idle)
-			continue;
-		next = call;
-		atw_calls_del(q, call);
-		break;
-	}
+	next = atw_calls_first(q, idle);
+	if (next)
+		atw_calls_del(q, next);
 	spin_unlock_bh(&q->lock);
 	if (!next)
 		return false;

@@ -58,6 +58,7 @@ void atw_call_put(struct atw_call *call);
 void atw_calls_init(struct atw_calls *q);
 int atw_calls_add(struct atw_calls *q, struct atw_call *call);
 int atw_calls_wait(struct atw_calls *q, struct atw_call *call, long timeout);
+bool atw_calls_wait_for(struct atw_calls *q, bool idle);
 bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle);
 void atw_calls_refuse(struct atw_calls *q, int err);
 

@@ -224,6 +224,18 @@ static bool atw_channel_in_payload(const struct atw_channel *ch)
 	return ch->parser.state == ATW_PS_PAYLOAD || ch->parser.state == ATW_PS_CLOSE;
 }
 
+/* Have atw_channel_stall() look when a payload may have stopped, if one has begun. */
+static void atw_channel_watch(struct atw_channel *ch)
+{
+	long left = (long)(ch->rx_last + atw_timing.payload_silence + 1 - jiffies);
+
+	lockdep_assert_held(&ch->rx_lock);
+
+	/* Nothing is begun that whoever stops the channel would have to wait for. */
+	if (!ch->dead && atw_channel_in_payload(ch))
+		schedule_delayed_work(&ch->stall, max(left, 1L));
+}
+
 /* Bytes for the parser, up to the prompt of a raw command. Returns how many. */
 static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t len)
 {
@@ -239,8 +251,8 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 	} while (!ch->is_raw && (used < len || ev.type != ATW_EV_NONE));
 	if (ch->parser.state == ATW_PS_TEAR)
 		atw_channel_kick(ch);
-	if (atw_channel_in_payload(ch) && ch->ops->stalled)
-		schedule_delayed_work(&ch->stall, atw_timing.payload_silence + 1);
+	if (ch->ops->stalled)
+		atw_channel_watch(ch);
 	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
 		/* The prompt came within another print: what is whose? */
 		atw_parser_init(&ch->parser);
@@ -365,7 +377,7 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 		return;
 	mutex_lock(&ch->rx_lock);
 	/* What came until now was not silence. */
-	if (atw_channel_silent(ch, ATW_TEAR_SILENCE) &&
+	if (!ch->dead && atw_channel_silent(ch, ATW_TEAR_SILENCE) &&
 	    atw_parse_idle(&ch->parser, &ev)) {
 		atw_channel_event(ch, &ev);
 		atw_channel_parse(ch, NULL, 0);
@@ -387,7 +399,7 @@ static void atw_channel_stall(struct work_struct *work)
 	if (atw_channel_silent(ch, atw_timing.payload_silence))
 		ch->ops->stalled(ch->ctx);
 	else
-		schedule_delayed_work(&ch->stall, atw_timing.payload_silence + 1);
+		atw_channel_watch(ch);
 out:
 	mutex_unlock(&ch->rx_lock);
 }
@@ -412,6 +424,8 @@ void atw_channel_write_wakeup(struct atw_channel *ch)
  */
 void atw_channel_kick(struct atw_channel *ch)
 {
+	/* Who takes it back sees what it is about: pairs with the barrier there. */
+	smp_mb();
 	WRITE_ONCE(ch->kicked, true);
 	wake_up(&ch->wait);
 }
@@ -522,7 +536,8 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 
 	ch->owed = left;
 	while (left) {
-		n = min(left, READ_ONCE(skb->len) - off);
+		/* Bytes may be put behind the last ones of @left, which are no less by that. */
+		n = min(left, data_race(skb->len) - off);
 		err = atw_channel_write(ch, skb->data + off, n);
 		if (err)
 			return err;
@@ -1039,8 +1054,8 @@ static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
 void atw_channel_stop(struct atw_channel *ch)
 {
 	atw_channel_set_dead(ch, true);
-	cancel_delayed_work_sync(&ch->stall);
 	kthread_stop(ch->thread);
+	cancel_delayed_work_sync(&ch->stall);
 }
 
 /**
@@ -1065,8 +1080,8 @@ void atw_channel_halt(struct atw_channel *ch)
 void atw_channel_pause(struct atw_channel *ch)
 {
 	atw_channel_set_dead(ch, true);
-	cancel_delayed_work_sync(&ch->stall);
 	kthread_park(ch->thread);
+	cancel_delayed_work_sync(&ch->stall);
 }
 
 /**

@@ -254,8 +254,8 @@ void atw_conns_recall_silence(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_forget_silence(struct atw_conns *cs);
 
 /* transparent.c */
-bool atw_tt_is_alone(struct atw_conns *cs);
-bool atw_tt_is_fit(struct atw_conns *cs);
+bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c);
+int atw_tt_is_fit(struct atw_conn *c);
 void atw_tt_drop(struct atw_conns *cs);
 int atw_tt_do_enter(struct atw_conns *cs);
 

@@ -338,6 +338,12 @@ static int atw_module_setup(struct atw_module *m)
 /* Nothing is to be expected of it: only what lasts is left, until it is brought up. */
 static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 {
+	bool found = m->state == ATW_MODULE_DOWN || m->state == ATW_MODULE_JOINED;
+
+	if (found && time_after64(get_jiffies_64(), m->up_since + atw_timing.steady)) {
+		m->brief = 0;
+		m->warned = false;
+	}
 	if (m->state == ATW_MODULE_JOINED)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 	WRITE_ONCE(m->state, state);
@@ -394,7 +400,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		/* A module that is starting is left to its banner. */
 		err = atw_channel_idle(&m->ch, HZ / 10, atw_timing.boot);
 		if (err == -ENODEV)
-			return;
+			break;
 		atw_channel_restart(&m->ch);
 		err = atw_module_setup(m);
 		/* It started again under our hands: once more. */
@@ -402,11 +408,14 @@ static void atw_module_bring_up(struct atw_module *m)
 			break;
 	}
 	atw_sched_clear(&m->sched, ATW_DO_RESET);
-	if (err == -ENODEV)
+	if (err == -ENODEV) {
+		/* Unless it is only the UART that says so, nobody will look then. */
+		atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + atw_timing.retry_max);
 		return;
+	}
 	if (!err) {
 		m->bringups++;
-		m->up_since = jiffies;
+		m->up_since = get_jiffies_64();
 		m->failures = 0;
 		m->restless = false;
 		m->told = false;
@@ -467,10 +476,6 @@ static void atw_module_over(struct atw_module *m)
 	unsigned long pause = 0;
 
 	atw_module_lose(m, ATW_MODULE_PROBING);
-	if (time_after(jiffies, m->up_since + atw_timing.steady)) {
-		m->brief = 0;
-		m->warned = false;
-	}
 	if (m->brief++ >= ATW_MODULE_TRIES) {
 		m->restless = true;
 		pause = atw_module_pause(m->brief - ATW_MODULE_TRIES - 1);
@@ -535,8 +540,14 @@ static bool atw_module_do_call(struct atw_conns *cs)
 
 	if (!atw_calls_run(&m->calls, m, false))
 		return false;
-	atw_sched_set(&m->sched, ATW_DO_CALL);
+	if (atw_calls_wait_for(&m->calls, false))
+		atw_sched_set(&m->sched, ATW_DO_CALL);
 	return true;
+}
+
+static bool atw_module_wants_call(struct atw_conns *cs)
+{
+	return atw_calls_wait_for(&atw_conns_module(cs)->calls, false);
 }
 
 static bool atw_module_do_idle_call(struct atw_conns *cs)
@@ -545,8 +556,14 @@ static bool atw_module_do_idle_call(struct atw_conns *cs)
 
 	if (!atw_calls_run(&m->calls, m, true))
 		return false;
-	atw_sched_set(&m->sched, ATW_DO_IDLE_CALL);
+	if (atw_calls_wait_for(&m->calls, true))
+		atw_sched_set(&m->sched, ATW_DO_IDLE_CALL);
 	return true;
+}
+
+static bool atw_module_wants_idle_call(struct atw_conns *cs)
+{
+	return atw_calls_wait_for(&atw_conns_module(cs)->calls, true);
 }
 
 /* When each is done is said by its place in enum atw_todo. */
@@ -558,17 +575,19 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_SYNC]		= { atw_module_do_sync },
 		[ATW_DO_LINK]		= { atw_module_do_link },
 		[ATW_DO_TT_END]		= { atw_tt_do_end },
-		[ATW_DO_CALL]		= { atw_module_do_call, .turns = true },
-		[ATW_DO_STALE]		= { atw_conns_do_stale },
-		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode },
-		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
+		[ATW_DO_CALL]		= { atw_module_do_call, atw_module_wants_call,
+					    .turns = true },
+		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
+		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode, .turns = true },
+		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted, .turns = true },
 		[ATW_DO_BOOT]		= { atw_conns_do_boot, .raw = true },
 		[ATW_DO_COMPARE]	= { atw_conns_do_compare, .raw = true },
 		[ATW_DO_STRANGE]	= { atw_conns_do_strange, .raw = true },
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
-		[ATW_DO_IDLE_CALL]	= { atw_module_do_idle_call },
-		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true },
+		[ATW_DO_IDLE_CALL]	= { atw_module_do_idle_call, atw_module_wants_idle_call,
+					    .idle = true },
+		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true, .idle = true },
 	},
 	.is_raw = atw_tt_inside,
 	.leave = atw_tt_leave,

@@ -86,7 +86,7 @@ struct atw_module {
 	char			sdk_version[ATW_VERSION_MAX];
 
 	bool			name_told;	/* that its network's has ends of lines */
-	unsigned long		up_since;
+	u64			up_since;	/* in jiffies */
 	unsigned int		failures;	/* in a row */
 	unsigned int		brief;		/* in a row: it was up, but not for long */
 	bool			told;		/* that it is lost */

@@ -117,7 +117,8 @@ static bool atw_sched_do(struct atw_sched *s, struct atw_conns *cs, enum atw_tod
 	const struct atw_agenda *agenda = s->agenda;
 	const struct atw_job *job = &agenda->job[which];
 
-	if (!job->raw && agenda->is_raw && agenda->is_raw(cs)) {
+	if (!job->raw && agenda->is_raw && agenda->is_raw(cs) &&
+	    (!job->wanted || job->wanted(cs))) {
 		agenda->leave(cs);
 	} else {
 		clear_bit(which, &s->todo);
@@ -132,6 +133,18 @@ static bool atw_sched_do(struct atw_sched *s, struct atw_conns *cs, enum atw_tod
 	/* It may be what a connection waits for. */
 	set_bit(ATW_DO_CONNS, &s->todo);
 	return true;
+}
+
+/* The first of those that have let others go first: nobody else wants a turn. */
+static bool atw_sched_do_passed(struct atw_sched *s, struct atw_conns *cs, unsigned long passed)
+{
+	unsigned int i;
+
+	s->had = 0;
+	for_each_set_bit(i, &passed, ATW_DO_COUNT)
+		if (atw_sched_do(s, cs, i))
+			return true;
+	return false;
 }
 
 /**
@@ -150,6 +163,11 @@ bool atw_sched_run(struct atw_sched *s, struct atw_conns *cs)
 
 	atw_sched_expire(s);
 	for (i = 0; i < ATW_DO_COUNT; i++) {
+		if (job[i].idle && passed) {
+			if (atw_sched_do_passed(s, cs, passed))
+				return true;
+			passed = 0;
+		}
 		if (test_bit(i, &s->todo) && job[i].run) {
 			if (s->had & BIT(i))
 				passed |= BIT(i);
@@ -159,12 +177,7 @@ bool atw_sched_run(struct atw_sched *s, struct atw_conns *cs)
 		if (job[i].bars && atw_sched_is_pending(s, i))
 			break;
 	}
-	/* Nobody else wants a turn. */
-	s->had = 0;
-	for_each_set_bit(i, &passed, ATW_DO_COUNT)
-		if (atw_sched_do(s, cs, i))
-			return true;
-	return false;
+	return atw_sched_do_passed(s, cs, passed);
 }
 
 /**

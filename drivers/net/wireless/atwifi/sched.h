@@ -55,15 +55,20 @@ enum atw_todo {
  * struct atw_job - how something is done
  * @run: does it, or a part of it, with a few commands at most; its bit was cleared
  *	before. Returns false if there was nothing to do. NULL: the bit stays set
+ * @wanted: is there anything to do? Asked before transparent mode is left for it; NULL:
+ *	there is
  * @raw: may run while the module is in transparent mode, where it takes no commands
  * @bars: nothing below is done as long as this is to be done, now or later
+ * @idle: done when there is nothing else
  * @turns: others call for it as often as they like: what is below has a turn before it is
  *	done again
  */
 struct atw_job {
 	bool (*run)(struct atw_conns *cs);
+	bool (*wanted)(struct atw_conns *cs);
 	bool raw;
 	bool bars;
+	bool idle;
 	bool turns;
 };
 

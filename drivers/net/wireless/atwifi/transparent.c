@@ -417,15 +417,15 @@ void atw_tt_leave(struct atw_conns *cs)
 }
 
 /**
- * atw_tt_is_alone() - is there nothing to do but to carry this connection's bytes?
- * @cs: the connections, one of which is to have the mode
+ * atw_tt_is_alone() - is there nothing but this connection?
+ * @cs: the connections
+ * @c: one that has, or is to have, transparent mode
  *
  * Context: the channel's thread.
  * Return: true if so.
  */
-bool atw_tt_is_alone(struct atw_conns *cs)
+bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 {
-	struct atw_conn *c = cs->tt.conn;
 	bool alone;
 
 	spin_lock(&cs->lock);
@@ -436,23 +436,31 @@ bool atw_tt_is_alone(struct atw_conns *cs)
 }
 
 /**
- * atw_tt_is_fit() - may the connection that is to have the mode have it?
- * @cs: the connections
+ * atw_tt_is_fit() - is nothing on its way that the mode could not carry?
+ * @c: the connection that has, or is to have, it
  *
  * Context: the channel's thread.
- * Return: true if so.
+ * Return: 0; -ENOTCONN, it is about to end; -EAGAIN, something is.
  */
-bool atw_tt_is_fit(struct atw_conns *cs)
+int atw_tt_is_fit(struct atw_conn *c)
 {
-	struct atw_conn *c = cs->tt.conn;
-	bool fit;
+	int err = 0;
 
 	spin_lock(&c->lock);
-	fit = c->state == ATW_CONN_OPEN && c->transparent &&
-	      c->wish == ATW_WISH_STAY && !c->err && !c->remote_closed && !c->fetch && !c->renew &&
-	      skb_queue_empty(&c->unsure) && c->announced <= 0 && skb_queue_empty(&c->held);
+	if (c->state != ATW_CONN_OPEN || c->wish != ATW_WISH_STAY || c->err ||
+	    c->remote_closed)
+		err = -ENOTCONN;
+	else if (c->fetch || c->renew || c->announced > 0 || !skb_queue_empty(&c->unsure) ||
+		 !skb_queue_empty(&c->held))
+		err = -EAGAIN;
 	spin_unlock(&c->lock);
-	return fit;
+	return err;
+}
+
+/* May the connection that has the mode, or is to have it again, keep it? */
+static bool atw_tt_may_stay(struct atw_conns *cs)
+{
+	return atw_tt_is_alone(cs, cs->tt.conn) && !atw_tt_is_fit(cs->tt.conn);
 }
 
 /*
@@ -653,6 +661,11 @@ bool atw_tt_carry(struct atw_conns *cs)
 	bool look;
 
 	if (!atw_tt_inside(cs)) {
+		/* What lies far back would lie ahead one day where jiffies have 32 bits. */
+		if (time_after(jiffies, tt->enter_after))
+			tt->enter_after = jiffies;
+		if (time_after(jiffies, tt->proof + atw_timing.tt_trust))
+			tt->proof = jiffies - atw_timing.tt_trust;
 		if (READ_ONCE(tt->conn->state) != ATW_CONN_OPEN)
 			atw_tt_drop(cs);
 		else if (READ_ONCE(tt->conn->tx_queued))
@@ -661,8 +674,8 @@ bool atw_tt_carry(struct atw_conns *cs)
 	}
 	atw_tt_flush(cs);
 	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
-	if (!look && READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_is_alone(cs) &&
-	    atw_tt_is_fit(cs) && atw_tt_send(cs, &sent)) {
+	if (!look && READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_may_stay(cs) &&
+	    atw_tt_send(cs, &sent)) {
 		if (!sent)
 			atw_tt_look_later(cs);
 		return sent;
@@ -769,7 +782,7 @@ bool atw_tt_enter(struct atw_conns *cs)
 		return false;
 	}
 	/* Whatever is in the way has the connections looked at when it goes. */
-	if (!atw_tt_is_alone(cs) || !atw_tt_is_fit(cs))
+	if (!atw_tt_may_stay(cs))
 		return false;
 	err = atw_tt_do_enter(cs);
 	if (err)

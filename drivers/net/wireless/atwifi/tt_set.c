@@ -5,8 +5,8 @@
 #include "conn_priv.h"
 #include "timing.h"
 
-/* Is there something beside the one of transparent mode, and all that about to go? */
-static bool atw_conns_closing(struct atw_conns *cs)
+/* Is there something beside this connection, and all that about to go? */
+static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 {
 	unsigned int going, others;
 	struct atw_conn *c;
@@ -15,7 +15,7 @@ static bool atw_conns_closing(struct atw_conns *cs)
 	others = cs->nforeign;
 	going = others;
 	list_for_each_entry(c, &cs->list, node) {
-		if (c == cs->tt.conn)
+		if (c == but)
 			continue;
 		others++;
 		spin_lock(&c->lock);
@@ -26,6 +26,46 @@ static bool atw_conns_closing(struct atw_conns *cs)
 	return others && others == going;
 }
 
+/* May a connection have the mode now? Nothing is left by one that may not. */
+static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct atw_tt *tt = &cs->tt;
+	int err;
+
+	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
+	    READ_ONCE(cs->want_passive))
+		return -EOPNOTSUPP;
+	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
+		return -EBUSY;
+	err = atw_tt_is_fit(c);
+	if (err == -ENOTCONN)
+		return err;
+	if (!atw_tt_is_alone(cs, c))
+		return atw_conns_closing(cs, c) ? -EINPROGRESS : -EBUSY;
+	return err ? -EINPROGRESS : 0;
+}
+
+/* It has the mode from now on, unless that cannot be entered. */
+static void atw_tt_claim(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct atw_tt *tt = &cs->tt;
+
+	if (tt->conn == c)
+		return;
+	atw_tt_drop(cs);
+	refcount_inc(&c->ref);
+	mutex_lock(&cs->ch->rx_lock);
+	tt->conn = c;
+	tt->lost = false;
+	tt->unproved = 0;
+	tt->proof = jiffies - atw_timing.tt_trust;
+	tt->enter_after = jiffies;
+	tt->unchecked = false;
+	tt->doubt = false;
+	mutex_unlock(&cs->ch->rx_lock);
+	WRITE_ONCE(c->transparent, true);
+}
+
 /**
  * atw_tt_set() - give transparent mode to a connection, or take it
  * @cs: the connections
@@ -33,10 +73,11 @@ static bool atw_conns_closing(struct atw_conns *cs)
  * @on: which
  *
  * Context: the channel's thread, in command mode.
- * Return: 0; -EINPROGRESS, what nobody has any more is to be deleted first, and this is
- * to be called again when something of that was done; -EOPNOTSUPP, the connection is of a kind that the module or the
- * driver does not do it for, or the receive mode is passive; -EBUSY, there are
- * other connections or servers; -ENOTCONN; -ENOMEM; or as atw_channel_exec().
+ * Return: 0; -EINPROGRESS, something is on its way, or is to be deleted, first, and this
+ * is to be called again when others had their turn; -EOPNOTSUPP, the connection is of a
+ * kind that the module or the driver does not do it for, or the receive mode is passive;
+ * -EBUSY, there are other connections or servers; -ENOTCONN; -ENOMEM; or as
+ * atw_channel_exec().
  */
 int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 {
@@ -52,32 +93,12 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 		spin_unlock(&c->lock);
 		return err;
 	}
-	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
-	    READ_ONCE(cs->want_passive))
-		return -EOPNOTSUPP;
-	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
-		return -EBUSY;
-	if (tt->conn != c) {
-		atw_tt_drop(cs);
-		refcount_inc(&c->ref);
-		mutex_lock(&cs->ch->rx_lock);
-		tt->conn = c;
-		tt->lost = false;
-		tt->unproved = 0;
-		tt->proof = jiffies - atw_timing.tt_trust;
-		tt->enter_after = jiffies;
-		tt->unchecked = false;
-		tt->doubt = false;
-		mutex_unlock(&cs->ch->rx_lock);
-	}
-	WRITE_ONCE(c->transparent, true);
-	if (!atw_tt_is_fit(cs))
-		err = -ENOTCONN;
-	else if (atw_tt_is_alone(cs))
-		err = atw_tt_do_enter(cs);
-	else
-		err = atw_conns_closing(cs) ? -EINPROGRESS : -EBUSY;
-	if (err && err != -EINPROGRESS && tt->conn == c && !tt->lost)
+	err = atw_tt_may_have(cs, c);
+	if (err)
+		return err;
+	atw_tt_claim(cs, c);
+	err = atw_tt_do_enter(cs);
+	if (err && tt->conn == c && !tt->lost)
 		atw_tt_drop(cs);
 	return err;
 }

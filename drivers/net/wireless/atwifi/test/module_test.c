@@ -965,7 +965,7 @@ static void module_restless(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 6ULL, f->m.reboots);
 
 	/* When it has stayed up it is believed to do so. */
-	WRITE_ONCE(f->m.up_since, jiffies - atw_timing.steady - 1);
+	WRITE_ONCE(f->m.up_since, get_jiffies_64() - atw_timing.steady - 1);
 	for (i = 0; i < 3; i++)
 		restarts(test);
 	KUNIT_EXPECT_EQ(test, 9ULL, f->m.reboots);

@@ -54,6 +54,11 @@ static bool do_call(struct atw_conns *cs)
 	return done(ATW_DO_CALL, 'c');
 }
 
+static bool wants_call(struct atw_conns *cs)
+{
+	return desk->left[ATW_DO_CALL];
+}
+
 static bool do_reconcile(struct atw_conns *cs)
 {
 	return done(ATW_DO_RECONCILE, 'r');
@@ -84,10 +89,10 @@ static const struct atw_agenda agenda = {
 	.job = {
 		[ATW_DO_BRING_UP]	= { do_bring_up, .raw = true, .bars = true },
 		[ATW_DO_LINK]		= { do_link },
-		[ATW_DO_CALL]		= { do_call, .turns = true },
+		[ATW_DO_CALL]		= { do_call, wants_call, .turns = true },
 		[ATW_DO_RECONCILE]	= { do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { do_conns, .raw = true },
-		[ATW_DO_IDLE_CALL]	= { do_idle_call },
+		[ATW_DO_IDLE_CALL]	= { do_idle_call, .idle = true },
 	},
 	.is_raw = is_raw,
 	.leave = leave,
@@ -145,9 +150,10 @@ static void sched_turns(struct kunit *test)
 	want(ATW_DO_RECONCILE, 3);
 	want(ATW_DO_CONNS, 2);
 	KUNIT_EXPECT_STREQ(test, "crcncrnr", run());
-	/* Alone it need not wait. */
+	/* Alone it need not wait, and what has time is no other. */
 	want(ATW_DO_CALL, 4);
-	KUNIT_EXPECT_STREQ(test, "cccc", run());
+	want(ATW_DO_IDLE_CALL, 1);
+	KUNIT_EXPECT_STREQ(test, "cccci", run());
 }
 
 /* Where there is no module nothing is done but to look for it. */
@@ -199,7 +205,11 @@ static void sched_raw(struct kunit *test)
 	want(ATW_DO_LINK, 1);
 	want(ATW_DO_CONNS, 1);
 	KUNIT_EXPECT_STREQ(test, "+ln", run());
+	/* Not for a request that was taken back. */
 	desk->raw = true;
+	want(ATW_DO_CALL, 0);
+	KUNIT_EXPECT_STREQ(test, "", run());
+	KUNIT_EXPECT_TRUE(test, desk->raw);
 	want(ATW_DO_BRING_UP, 1);
 	KUNIT_EXPECT_STREQ(test, "b", run());
 	KUNIT_EXPECT_TRUE(test, desk->raw);
