@@ -79,6 +79,11 @@ dkms-remove:
 	if [ -n "$$(dkms status atwifi/$(VERSION))" ]; then dkms remove atwifi/$(VERSION) --all; fi
 	rm -rf $(DKMS_SRC)
 
+## intree	link the driver into a kernel's source, KSRC=DIRECTORY, to be built there:
+##		the symbols are ATWIFI and ATWIFI_KUNIT_TEST
+intree:
+	@tools/intree $(KSRC)
+
 ## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator
 DEB	?= .build/deb
 
@@ -152,4 +157,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: intree deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
