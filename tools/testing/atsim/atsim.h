@@ -146,6 +146,7 @@ struct profile {
 	int del_autodel;	/* SOCKETDEL prints SocketAutoDel as well */
 	int del_lingers;	/* a deleted ConID stays as 127 for a while */
 	int mac_bare;		/* "CIPSTAMAC_DEF:" without its '+' */
+	int join_why;		/* the state of a failed join tells why */
 	int domain_cr;		/* "+WDOMAIN:" after a lone CR */
 	int tt_urc;		/* events are printed in transparent mode */
 	int tt_announce;	/* "AT+SOCKETTT" before an automatic '>' */

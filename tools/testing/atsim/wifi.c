@@ -395,6 +395,20 @@ static int cmd_wmode(struct atsim *sim, struct at_args *args)
 	return ERR_OK;
 }
 
+/* of the vendor's open SDK: others know no more than that it has failed */
+#define WHY_PASSWORD		6
+#define WHY_NOT_FOUND		7
+
+static int status_code(const struct atsim *sim)
+{
+	const struct wifi *wifi = &sim->wifi;
+
+	if (wifi->status != WIFI_FAILED || !sim->profile.join_why || !wifi->air)
+		return wifi->status;
+	return wifi->code == ERR_WIFI_CONNECT ? WHY_PASSWORD :
+	       wifi->code == ERR_AP_NOT_FOUND ? WHY_NOT_FOUND : wifi->status;
+}
+
 static int print_status(struct atsim *sim, const char *fmt)
 {
 	char gateway[INET_ADDRSTRLEN], ip[INET_ADDRSTRLEN], mac[18];
@@ -407,7 +421,7 @@ static int print_status(struct atsim *sim, const char *fmt)
 	inet_ntop(AF_INET, &addr, ip, sizeof(ip));
 	addr = wifi_gateway(sim);
 	inet_ntop(AF_INET, &addr, gateway, sizeof(gateway));
-	at_printf(sim, fmt, wifi->status, wifi->ap ? wifi->ssid : "",
+	at_printf(sim, fmt, status_code(sim), wifi->ap ? wifi->ssid : "",
 		  wifi->ap ? wifi->password : "",
 		  wifi->ap ? wifi->ap->bssid : "00:00:00:00:00:00",
 		  wifi->ap ? wifi->ap->security : "",

@@ -830,7 +830,13 @@ def test_join_fails():
     """a wrong password, no such name, no station"""
     with Sim("--no-autojoin", "--ap", "net:secret99") as sim:
         sim.fails("AT+WJAP=net,wrong", 66)
+        sim.send(b"AT+WJAP?\r\n")
+        sim.until(b"+WJAP:6,")
+        sim.until(b"OK\r\n")
         sim.fails("AT+WJAP=other,secret99", 69)
+        sim.send(b"AT+WJAP?\r\n")
+        sim.until(b"+WJAP:7,")
+        sim.until(b"OK\r\n")
         sim.fails("AT+SOCKET=4,127.0.0.1,80", 97)
         sim.cmd("AT+WMODE=2,0")
         sim.fails("AT+WJAP=net,secret99", 65)
