@@ -868,11 +868,11 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 	if (!call)
 		return -ENOMEM;
 	q = (struct atw_query_join *)call->arg;
-	err = atw_genl_ssid(info, q->ssid);
+	err = atw_genl_ssid(info, q->join.ssid);
 	if (err)
 		goto put;
 	if (password)
-		nla_strscpy(q->password, password, sizeof(q->password));
+		nla_strscpy(q->join.password, password, sizeof(q->join.password));
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
 put:
 	atw_call_put(call);

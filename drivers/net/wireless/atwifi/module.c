@@ -237,6 +237,7 @@ int atw_module_query_link(struct atw_module *m)
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
 	st = q.st;
+	m->status = st.status;
 	/* Firmware that cannot be asked is taken to be joined: the first
 	 * connect will tell.
 	 */
@@ -251,6 +252,7 @@ int atw_module_query_link(struct atw_module *m)
 		WRITE_ONCE(m->addr, st.addr);
 	WRITE_ONCE(m->gateway, st.gateway);
 	m->net = q.net;
+	atw_join_look(m, up);
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
 	if (up && m->state != ATW_MODULE_JOINED) {
@@ -331,6 +333,7 @@ static int atw_module_setup(struct atw_module *m)
 		dev_info(m->dev, "module found, firmware %s, %u baud\n",
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);
 	WRITE_ONCE(m->state, ATW_MODULE_DOWN);
+	atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
 	atw_module_tell(m, ATWIFI_EVENT_FOUND);
 	return atw_module_query_link(m);
 }
@@ -534,6 +537,11 @@ static bool atw_module_do_link(struct atw_conns *cs)
 	return true;
 }
 
+static bool atw_module_do_join(struct atw_conns *cs)
+{
+	return atw_join_again(atw_conns_module(cs));
+}
+
 static bool atw_module_do_call(struct atw_conns *cs)
 {
 	struct atw_module *m = atw_conns_module(cs);
@@ -575,6 +583,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_SYNC]		= { atw_module_do_sync },
 		[ATW_DO_LINK]		= { atw_module_do_link },
 		[ATW_DO_TT_END]		= { atw_tt_do_end },
+		[ATW_DO_JOIN]		= { atw_module_do_join },
 		[ATW_DO_CALL]		= { atw_module_do_call, atw_module_wants_call,
 					    .turns = true },
 		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
@@ -759,6 +768,7 @@ void atw_module_go(struct atw_module *m)
 void atw_module_stop(struct atw_module *m)
 {
 	atw_channel_stop(&m->ch);
+	atw_join_forget(m);
 	atw_calls_refuse(&m->calls, -ENODEV);
 	atw_conns_gone(&m->conns);
 }

@@ -8,6 +8,7 @@
 #include "call.h"
 #include "channel.h"
 #include "conn.h"
+#include "join.h"
 #include "lease.h"
 #include "sched.h"
 
@@ -53,7 +54,7 @@ enum {
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
- * @net: the thread's alone
+ * @net, @status, @join, @joins: the thread's alone
  * @echo_off: as @state, which both are read by the receive path; a new one holds for
  *	that from the next bring-up on. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
@@ -76,6 +77,9 @@ struct atw_module {
 	u32			mask;		/* 0: not known */
 	u32			dns[ATW_DNS_MAX];
 	struct atw_network	net;		/* where its link was asked for last */
+	u32			status;		/* what it said then, ATW_WIFI_* */
+	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
+	unsigned int		joins;		/* tried since it was there */
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */
 	unsigned int		wire_baud;	/* as the module tells it */

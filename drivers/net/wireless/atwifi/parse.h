@@ -220,8 +220,11 @@ struct atw_wifi_status {
 	bool	has_mac;
 };
 
-/* With an address. */
-#define ATW_WIFI_JOINED	3
+/* What it says of itself; the vendor's open SDK has the last one, others say less. */
+#define ATW_WIFI_CONNECTING	1
+#define ATW_WIFI_NO_ADDRESS	2
+#define ATW_WIFI_JOINED		3
+#define ATW_WIFI_BAD_PASSWORD	6
 
 /* What a network's name has at most. */
 #define ATW_SSID_MAX	32

@@ -244,6 +244,13 @@ int atw_query_may_scan(struct atw_module *m, struct atw_query *q)
 	return -EBUSY;
 }
 
+/* Does it choose the network, or leave it? */
+static bool atw_query_is_join(const char *line)
+{
+	return !strncmp(line, "AT+WJAP=", 8) || !strncmp(line, "AT+WMODE=", 9) ||
+	       !strcmp(line, "AT+WDISCONNECT");
+}
+
 int atw_query_raw(struct atw_module *m, void *arg)
 {
 	struct atw_query_raw *q = arg;
@@ -257,6 +264,9 @@ int atw_query_raw(struct atw_module *m, void *arg)
 
 	if (err)
 		return err;
+	/* Who does that by hand is not to be contradicted. */
+	if (atw_query_is_join(q->line))
+		atw_join_forget(m);
 	if (scan) {
 		q->names.module = m;
 		cmd.lost = &m->ch.parser.name;

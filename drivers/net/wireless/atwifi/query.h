@@ -114,16 +114,15 @@ struct atw_query_raw {
 /**
  * struct atw_query_join - a network
  * @query: see there; -EINVAL, -ENAMETOOLONG: the firmware cannot be told its name or
- *	password; it may have joined and refuse to do so by itself
- * @ssid: its name, without a NUL in it
- * @password: "" where it is open
+ *	password; -EKEYREJECTED: the password is wrong; it may have joined and refuse to do
+ *	so by itself
+ * @join: which
  *
  * To leave one takes nothing but the begin.
  */
 struct atw_query_join {
 	struct atw_query	query;
-	char			ssid[ATW_SSID_MAX + 1];
-	char			password[65];
+	struct atw_join		join;
 };
 
 /**

@@ -67,6 +67,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	.genl_raw = 60 * HZ,
 	.link_down = 2 * HZ,
 	.link_up = 30 * HZ,
+	.rejoin = 10 * HZ,
 	.retry_min = 2 * HZ,
 	.retry_max = 60 * HZ,
 	/* It has joined its network, and begun to send: that is what needs the most power. */

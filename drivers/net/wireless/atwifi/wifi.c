@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "error.h"
 #include "format.h"
 #include "parse.h"
 #include "query.h"
@@ -65,34 +66,43 @@ static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
 	return atw_query_exec(m, &cmd, q);
 }
 
+/* Why has it not joined? Some firmware tells, but not in its answer. */
+static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
+{
+	int err = atw_module_query_link(m);
+
+	atw_conns_command_failed(&m->conns, err);
+	if (err || m->status != ATW_WIFI_BAD_PASSWORD)
+		return atw_error_to_errno(q->code);
+	q->code = 0;
+	q->why = "the network refuses this password";
+	return -EKEYREJECTED;
+}
+
 int atw_query_join(struct atw_module *m, void *arg)
 {
 	struct atw_query_join *q = arg;
-	struct atw_cmd cmd = { .timeout = atw_timing.raw };
 	u32 mode;
 	int err;
 
-	atw_line_start(&cmd.line, "AT+WJAP=");
-	atw_line_str(&cmd.line, m->conns.fw, q->ssid);
-	atw_line_str(&cmd.line, m->conns.fw, q->password);
 	/* Before anything is changed. */
-	if (cmd.line.err) {
+	err = atw_join_check(m, &q->join);
+	if (err) {
 		q->query.why = "the firmware cannot be told this name or password as it is";
-		err = cmd.line.err;
-		goto wipe;
+		return err;
 	}
 	err = atw_wifi_get_mode(m, &q->query, &mode);
 	if (!err && !(mode & ATW_MODE_STATION))
 		err = atw_wifi_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
-	if (!err)
-		err = atw_query_exec(m, &cmd, &q->query);
-	/* Whatever has become of it, the network of before may be lost. */
-	atw_sched_set(&m->sched, ATW_DO_LINK);
-	if (!err)
-		err = atw_wifi_set_auto(m, &q->query, true);
-wipe:
-	memzero_explicit(&cmd.line, sizeof(cmd.line));
-	return err;
+	if (err)
+		return err;
+	err = atw_join_exec(m, &q->join, &q->query.code);
+	if (err == -EREMOTEIO)
+		return atw_wifi_why(m, &q->query);
+	if (err)
+		return err;
+	atw_join_keep(m, &q->join);
+	return atw_wifi_set_auto(m, &q->query, true);
 }
 
 int atw_query_leave(struct atw_module *m, void *arg)
@@ -102,6 +112,7 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	u32 mode;
 	int err;
 
+	atw_join_forget(m);
 	err = atw_wifi_get_mode(m, q, &mode);
 	if (err || !(mode & ATW_MODE_STATION))
 		return err;

@@ -36,6 +36,7 @@ struct owner {
  * @next: what it says the next time; NULL: the same
  * @name_ms: how long it takes for a name, by the fake clock
  * @networks: the rows of a scan
+ * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -52,6 +53,7 @@ struct fake {
 	const char		*next;
 	unsigned int		name_ms;
 	const char		*networks;
+	unsigned int		joins;
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -101,6 +103,16 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
+	} else if (!strncmp(line, "AT+WJAP=", 8)) {
+		WRITE_ONCE(f->status, READ_ONCE(f->joins));
+		if (READ_ONCE(f->joins) != 3) {
+			fake_say(f, "\r\nAT+WJAP:66\r\n+ERROR\r\n");
+			return;
+		}
+	} else if (!strcmp(line, "AT+WDISCONNECT")) {
+		WRITE_ONCE(f->status, 0);
+	} else if (!strcmp(line, "AT+WMODE?")) {
+		fake_say(f, "\r\n+WMODE:1\r\n");
 	} else if (!strcmp(line, "AT+WSCANOPT?")) {
 		fake_say(f, "\r\n+WSCANOPT:0x0f\r\n");
 	} else if (!strcmp(line, "AT+WSCAN") && f->networks) {
@@ -723,6 +735,132 @@ static void module_networks(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
+static int joins(struct kunit *test, const char *password)
+{
+	struct atw_call *call = atw_call_new(sizeof(struct atw_query_join), atw_query_join);
+	struct fake *f = test->priv;
+	struct atw_query_join *q;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	q = (struct atw_query_join *)call->arg;
+	strscpy(q->join.ssid, "net", sizeof(q->join.ssid));
+	strscpy(q->join.password, password, sizeof(q->join.password));
+	err = atw_module_call(&f->m, call, LIMIT);
+	KUNIT_EXPECT_EQ(test, err == -EKEYREJECTED, q->query.why && !q->query.code);
+	atw_call_put(call);
+	return err;
+}
+
+/* It starts again, and does not join by itself. */
+static unsigned int restarts_out(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	u64 bringups = f->m.bringups;
+	unsigned int before;
+
+	WRITE_ONCE(f->status, 0);
+	f->m.up_since = jiffies - atw_timing.steady - 1;
+	before = f->said_len;
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, READ_ONCE(f->m.bringups) > bringups);
+	KUNIT_EXPECT_EQ(test, ATW_MODULE_DOWN, READ_ONCE(f->m.state));
+	return before;
+}
+
+/* It was long enough. */
+static void rejoins_now(struct fake *f)
+{
+	atw_sched_set(&f->m.sched, ATW_DO_JOIN);
+}
+
+/* The network that was joined last is joined again, until it is left. */
+static void module_rejoins(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_call *call;
+	unsigned int before;
+
+	/* Nobody has asked for one. */
+	before = restarts_out(test);
+	rejoins_now(f);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+
+	f->joins = 3;
+	KUNIT_ASSERT_EQ(test, 0, joins(test, "it is secret"));
+	eventually(test, joined(f));
+	before = restarts_out(test);
+	/* It may do so by itself. */
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+	rejoins_now(f);
+	eventually(test, joined(f));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"it is secret\"\n"));
+
+	/* Out of reach: again and again, and nothing is forgotten. */
+	WRITE_ONCE(f->joins, 7);
+	before = restarts_out(test);
+	rejoins_now(f);
+	eventually(test, told(f, before, "AT+WJAP=") == 1);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	WRITE_ONCE(f->joins, 3);
+	rejoins_now(f);
+	eventually(test, joined(f));
+
+	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_call(&f->m, call, LIMIT));
+	atw_call_put(call);
+	KUNIT_EXPECT_NULL(test, f->m.join);
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
+	before = restarts_out(test);
+	rejoins_now(f);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+}
+
+/* A wrong password is told as such, and does not cost the network of before. */
+static void module_refused(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int before;
+
+	f->joins = 6;
+	KUNIT_EXPECT_EQ(test, -EKEYREJECTED, joins(test, "wrong"));
+	KUNIT_EXPECT_NULL(test, f->m.join);
+	/* Other reasons are not taken for that, nor is none. */
+	f->joins = 7;
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, joins(test, "right"));
+	f->joins = 4;
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, joins(test, "right"));
+
+	f->joins = 3;
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "right"));
+	eventually(test, joined(f));
+	f->joins = 6;
+	KUNIT_EXPECT_EQ(test, -EKEYREJECTED, joins(test, "wrong"));
+	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
+	before = f->said_len;
+	f->joins = 3;
+	rejoins_now(f);
+	eventually(test, joined(f));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"right\"\n"));
+
+	/* The network has another one: it is not pestered. */
+	WRITE_ONCE(f->joins, 6);
+	before = restarts_out(test);
+	rejoins_now(f);
+	eventually(test, !READ_ONCE(f->m.join));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP="));
+
+	/* Who leaves by hand is not brought back. */
+	f->joins = 3;
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "right"));
+	KUNIT_EXPECT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WDISCONNECT"));
+	KUNIT_EXPECT_NULL(test, f->m.join);
+}
+
 /* The module's flash is not worn out, whoever is at fault. */
 static void module_flash(struct kunit *test)
 {
@@ -984,6 +1122,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_share),
 	KUNIT_CASE(module_networks),
+	KUNIT_CASE(module_rejoins),
+	KUNIT_CASE(module_refused),
 	KUNIT_CASE(module_flash),
 	KUNIT_CASE(module_names),
 	KUNIT_CASE(module_names_later),

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The network that a module is to be in.
+ *
+ * After a start, and when an access point comes back, a module joins by itself what it has
+ * stored, if its firmware can and nobody has told it otherwise. Where it does not within some
+ * seconds the driver has it join the network that it was told to join last. For this the
+ * password is in the kernel's memory, from a join that went well until the network is left,
+ * another one is joined, the network refuses it, or the device is gone.
+ */
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "error.h"
+#include "join.h"
+#include "module.h"
+#include "timing.h"
+
+/* Each time it waits twice as long as before, so often. */
+#define ATW_JOIN_DOUBLE		3U
+
+static void atw_join_line(struct atw_line *l, const struct atw_module *m,
+			  const struct atw_join *join)
+{
+	atw_line_start(l, "AT+WJAP=");
+	atw_line_str(l, m->conns.fw, join->ssid);
+	atw_line_str(l, m->conns.fw, join->password);
+	atw_line_end(l);
+}
+
+/**
+ * atw_join_check() - can the firmware be told of a network?
+ * @m: the module
+ * @join: the network
+ *
+ * Context: the channel's thread.
+ * Return: 0, -EINVAL or -ENAMETOOLONG.
+ */
+int atw_join_check(struct atw_module *m, const struct atw_join *join)
+{
+	struct atw_line line;
+	int err;
+
+	atw_join_line(&line, m, join);
+	err = line.err;
+	memzero_explicit(&line, sizeof(line));
+	return err;
+}
+
+/**
+ * atw_join_exec() - have it join a network
+ * @m: the module
+ * @join: the network
+ * @code: out: its number of a failure, 0 for none
+ *
+ * Context: the channel's thread.
+ * Return: as atw_join_check() and atw_channel_exec().
+ */
+int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+	int err;
+
+	atw_join_line(&cmd.line, m, join);
+	err = cmd.line.err;
+	if (!err) {
+		err = atw_channel_exec(&m->ch, &cmd);
+		atw_conns_command_failed(&m->conns, err);
+		/* Whatever has become of it, the network of before may be lost. */
+		atw_sched_set(&m->sched, ATW_DO_LINK);
+	}
+	*code = cmd.code;
+	memzero_explicit(&cmd.line, sizeof(cmd.line));
+	return err;
+}
+
+/**
+ * atw_join_forget() - it may stay out of the network that it was in
+ * @m: the module
+ *
+ * Context: the channel's thread, or after it has ended.
+ */
+void atw_join_forget(struct atw_module *m)
+{
+	kfree_sensitive(m->join);
+	m->join = NULL;
+}
+
+/**
+ * atw_join_keep() - it is to be in a network from now on
+ * @m: the module
+ * @join: the network, which it has joined
+ *
+ * Without memory it is the module's alone to see to that.
+ *
+ * Context: the channel's thread.
+ */
+void atw_join_keep(struct atw_module *m, const struct atw_join *join)
+{
+	atw_join_forget(m);
+	m->join = kmemdup(join, sizeof(*join), GFP_KERNEL);
+	m->joins = 0;
+	atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
+}
+
+/**
+ * atw_join_look() - the module has told how its link is
+ * @m: the module, whose state is as it was before
+ * @up: it has joined
+ *
+ * Context: the channel's thread.
+ */
+void atw_join_look(struct atw_module *m, bool up)
+{
+	if (up)
+		m->joins = 0;
+	/* It gets some time to join by itself, more if it says that it is about to. */
+	if (!up && (m->state == ATW_MODULE_JOINED || m->status == ATW_WIFI_CONNECTING ||
+		    m->status == ATW_WIFI_NO_ADDRESS))
+		atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
+	if (m->join && m->joins && m->status == ATW_WIFI_BAD_PASSWORD) {
+		dev_warn(m->dev, "the network refuses its password: tell it again by atwctl join\n");
+		atw_join_forget(m);
+	}
+}
+
+/**
+ * atw_join_again() - have it join its network again, if it is out of it
+ * @m: the module
+ *
+ * Context: the channel's thread.
+ * Return: true if it was told to.
+ */
+bool atw_join_again(struct atw_module *m)
+{
+	u32 code = 0;
+	int err;
+
+	if (!m->join || m->state != ATW_MODULE_DOWN)
+		return false;
+	atw_sched_at(&m->sched, ATW_DO_JOIN,
+		     jiffies + (atw_timing.rejoin << min(m->joins, ATW_JOIN_DOUBLE)));
+	/* Some firmware may store where it was last. */
+	if (!atw_channel_may_store(&m->ch))
+		return false;
+	err = atw_join_exec(m, m->join, &code);
+	if (err && !m->joins)
+		dev_warn(m->dev, "cannot join the network again (%s): trying again\n",
+			 code ? atw_error_text(code) : "no reason given");
+	m->joins++;
+	/* After an update its firmware may be another one. */
+	if (err == -EINVAL || err == -ENAMETOOLONG)
+		atw_join_forget(m);
+	return true;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The network that a module is to be in. */
+#ifndef _ATWIFI_JOIN_H
+#define _ATWIFI_JOIN_H
+
+#include "parse.h"
+
+struct atw_module;
+
+/**
+ * struct atw_join - a network
+ * @ssid: its name, without a NUL in it
+ * @password: "" where it is open
+ */
+struct atw_join {
+	char	ssid[ATW_SSID_MAX + 1];
+	char	password[65];
+};
+
+int atw_join_check(struct atw_module *m, const struct atw_join *join);
+int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code);
+void atw_join_keep(struct atw_module *m, const struct atw_join *join);
+void atw_join_forget(struct atw_module *m);
+void atw_join_look(struct atw_module *m, bool up);
+bool atw_join_again(struct atw_module *m);
+
+#endif
