@@ -24,6 +24,7 @@
 #include "dev.h"
 #include "genl_event.h"
 #include "netdev.h"
+#include "relay.h"
 
 /* Protects the list; innermost. */
 static DEFINE_SPINLOCK(atw_dev_lock);
@@ -249,37 +250,57 @@ static void atw_dev_wake(struct atw_dev *adev)
 	atw_module_wake(&adev->module);
 }
 
-static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,
-			     void *unused)
+/**
+ * atw_dev_pm() - have all modules fall asleep, or wake up
+ * @sleep: which
+ *
+ * What becomes of the network devices is waited for without our lock: who holds the
+ * RTNL may keep it for long, and a device that is attached, taken away or shut down
+ * meanwhile is not to wait for him too.
+ *
+ * Context: process context; waits for the modules' threads, and may wait for the RTNL.
+ */
+void atw_dev_pm(bool sleep)
 {
 	struct atw_dev *adev;
 
 	mutex_lock(&atw_dev_pm_lock);
-	switch (event) {
-	case PM_SUSPEND_PREPARE:
-	case PM_HIBERNATION_PREPARE:
-	case PM_RESTORE_PREPARE:
-		atw_dev_asleep = true;
+	atw_dev_asleep = sleep;
+	if (sleep) {
 		/* All at a time: it takes no longer than for one. */
 		list_for_each_entry(adev, &atw_dev_list, node)
 			atw_module_doze(&adev->module);
 		list_for_each_entry(adev, &atw_dev_list, node)
 			atw_dev_sleep(adev);
-		/* The network devices are to be seen as what they are. */
 		list_for_each_entry(adev, &atw_dev_list, node)
-			atw_netdev_settle(adev->netdev);
+			atw_netdev_hurry(adev->netdev);
+	} else {
+		list_for_each_entry(adev, &atw_dev_list, node)
+			atw_dev_wake(adev);
+	}
+	mutex_unlock(&atw_dev_pm_lock);
+	/* The network devices are to be seen as what they are. */
+	if (IS_ENABLED(CONFIG_ATWIFI_NETDEV) && sleep)
+		flush_workqueue(atw_relay_wq);
+}
+
+static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,
+			     void *unused)
+{
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		atw_dev_pm(true);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		atw_dev_asleep = false;
-		list_for_each_entry(adev, &atw_dev_list, node)
-			atw_dev_wake(adev);
+		atw_dev_pm(false);
 		break;
 	default:
 		break;
 	}
-	mutex_unlock(&atw_dev_pm_lock);
 	return NOTIFY_OK;
 }
 
@@ -289,9 +310,7 @@ static struct notifier_block atw_dev_pm_nb = {
 
 /*
  * The machine is switched off, or another kernel is about to run on it. Nobody will look
- * at the network device any more, and who holds the RTNL may never let go of it. The one
- * who waits for that with our lock held is a machine that falls asleep, which is switched
- * off meanwhile by Ctrl-Alt-Del at most.
+ * at the network device any more, and who holds the RTNL may never let go of it.
  */
 static int atw_dev_shutdown(struct device *dev)
 {

@@ -50,6 +50,7 @@ struct atw_dev {
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 				 struct net *net);
 void atw_dev_unregister(struct atw_dev *adev);
+void atw_dev_pm(bool sleep);
 struct atw_dev *atw_dev_find(struct net *net, const char *name);
 struct atw_dev *atw_dev_next(struct net *net, int index);
 u32 atw_dev_seq(struct net *net, u32 (*of)(struct atw_dev *adev));

@@ -19,17 +19,17 @@ static int __init atw_init(void)
 
 	atw_timing_init();
 
-	err = atw_dev_init();
+	err = atw_relay_init();
 	if (err)
 		return err;
 
-	err = atw_relay_init();
+	err = atw_dev_init();
 	if (err)
-		goto err_dev;
+		goto err_relay;
 
 	err = atw_genl_init();
 	if (err)
-		goto err_relay;
+		goto err_dev;
 
 	/* Devices can appear from here on: all that serves them is there. */
 	err = atw_serdev_init();
@@ -52,10 +52,10 @@ err_serdev:
 	atw_serdev_exit();
 err_genl:
 	atw_genl_exit();
-err_relay:
-	atw_relay_exit();
 err_dev:
 	atw_dev_exit();
+err_relay:
+	atw_relay_exit();
 	return err;
 }
 
@@ -66,8 +66,8 @@ static void __exit atw_exit(void)
 	atw_af_exit();
 	atw_serdev_exit();
 	atw_genl_exit();
-	atw_relay_exit();
 	atw_dev_exit();
+	atw_relay_exit();
 }
 
 module_init(atw_init);

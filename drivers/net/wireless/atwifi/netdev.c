@@ -605,14 +605,14 @@ void atw_netdev_changed(struct atw_netdev *nd)
 }
 
 /**
- * atw_netdev_settle() - wait until what has changed is done
- * @nd: the device
+ * atw_netdev_hurry() - have what has changed be done at once, for who waits for it
+ * @nd: the device; atw_relay_wq is to be flushed then
  *
- * Context: process context; may take the RTNL.
+ * Context: any.
  */
-void atw_netdev_settle(struct atw_netdev *nd)
+void atw_netdev_hurry(struct atw_netdev *nd)
 {
-	flush_delayed_work(&nd->work);
+	mod_delayed_work(atw_relay_wq, &nd->work, 0);
 }
 
 /**

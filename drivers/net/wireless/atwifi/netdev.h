@@ -122,7 +122,7 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev);
 void atw_netdev_destroy(struct atw_netdev *nd);
 void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
-void atw_netdev_settle(struct atw_netdev *nd);
+void atw_netdev_hurry(struct atw_netdev *nd);
 bool atw_netdev_starved(struct atw_netdev *nd);
 #else
 static inline struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
@@ -149,6 +149,10 @@ static inline void atw_netdev_settle(struct atw_netdev *nd)
 static inline bool atw_netdev_starved(struct atw_netdev *nd)
 {
 	return false;
+}
+
+static inline void atw_netdev_hurry(struct atw_netdev *nd)
+{
 }
 #endif
 

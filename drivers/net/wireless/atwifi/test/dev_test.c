@@ -21,6 +21,7 @@
  * struct fake - a module and its device
  * @line: what has come of the line that it is told
  * @over: the machine's end has been told to the device
+ * @asleep: that it falls asleep has
  */
 struct fake {
 	struct atw_transport	t;
@@ -28,6 +29,7 @@ struct fake {
 	char			line[64];
 	unsigned int		len;
 	struct completion	over;
+	struct completion	asleep;
 };
 
 static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
@@ -109,8 +111,58 @@ static void dev_shutdown(struct kunit *test)
 	atw_dev_unregister(adev);
 }
 
+static int fake_sleep(void *arg)
+{
+	struct fake *f = arg;
+
+	atw_dev_pm(true);
+	complete(&f->asleep);
+	return 0;
+}
+
+/* Who falls asleep waits for the RTNL, and others do not wait for him. */
+static void dev_sleep(struct kunit *test)
+{
+	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	struct task_struct *sleep, *over;
+	bool registers, free, waits;
+	struct atw_dev *adev;
+
+	if (!atw_relay_wq)
+		kunit_skip(test, "this kernel runs the suites before the driver is there");
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->t.ops = &fake_ops;
+	init_completion(&f->over);
+	init_completion(&f->asleep);
+	adev = atw_dev_register(&f->t, NULL, &init_net);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
+	rtnl_lock();
+	WRITE_ONCE(f->adev, adev);
+	atw_dev_write_wakeup(adev);
+	registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
+			  work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
+	sleep = kthread_run(fake_sleep, f, "atwifi_sleep");
+	comes(READ_ONCE(adev->module.state) == ATW_MODULE_ASLEEP);
+	/* That needs the same lock. */
+	over = kthread_run(fake_shutdown, f, "atwifi_shutdown");
+	free = !IS_ERR(over) && wait_for_completion_timeout(&f->over, LIMIT);
+	waits = !completion_done(&f->asleep);
+	rtnl_unlock();
+	if (!IS_ERR(over) && !free)
+		wait_for_completion(&f->over);
+	if (!IS_ERR(sleep))
+		wait_for_completion(&f->asleep);
+	KUNIT_EXPECT_TRUE(test, registers);
+	KUNIT_EXPECT_TRUE(test, free);
+	KUNIT_EXPECT_TRUE(test, waits);
+	atw_dev_pm(false);
+	KUNIT_EXPECT_TRUE(test, comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN));
+	atw_dev_unregister(adev);
+}
+
 static struct kunit_case dev_test_cases[] = {
 	KUNIT_CASE(dev_shutdown),
+	KUNIT_CASE(dev_sleep),
 	{}
 };
 
