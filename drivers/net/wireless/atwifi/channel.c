@@ -460,8 +460,9 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 			return -EPROTO;
 		WRITE_ONCE(ch->writable, false);
 		n = t->ops->write(t, buf, len);
+		/* An adapter that is gone says so before its tty is: it is no end of ours. */
 		if (n < 0)
-			return n;
+			return n == -ENODEV ? -EIO : n;
 		if (n) {
 			buf += n;
 			len -= n;
@@ -499,15 +500,15 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	const bool *lost = ch->cmd->lost;
 	unsigned long start = jiffies;
 	unsigned long end, hurried = 0;
-	bool hurry = false;
+	bool hurry = false, was;
 	long left;
 
 	while (!atw_channel_answered(ch, prompt)) {
 		/* One that has started again knows nothing of what it was told before. */
-		if (!hurry && ((lost && READ_ONCE(*lost)) || READ_ONCE(ch->banner))) {
-			hurry = true;
+		was = hurry;
+		hurry = (lost && READ_ONCE(*lost)) || READ_ONCE(ch->banner);
+		if (hurry && !was)
 			hurried = jiffies + atw_timing.hurry;
-		}
 		end = atw_channel_limit(ch, start, timeout, patience);
 		if (hurry && time_after(end, hurried))
 			end = hurried;
@@ -881,6 +882,24 @@ int atw_channel_sleep(struct atw_channel *ch, long timeout)
 {
 	wait_event_idle_timeout(ch->wait, atw_channel_gone(ch), timeout);
 	return atw_channel_gone(ch) ? -ENODEV : 0;
+}
+
+/**
+ * atw_channel_wipe() - forget what may be secrets of what the module has said
+ * @ch: the channel
+ *
+ * Context: the channel's thread.
+ */
+void atw_channel_wipe(struct atw_channel *ch)
+{
+	struct atw_parser *p = &ch->parser;
+
+	mutex_lock(&ch->rx_lock);
+	memzero_explicit(p->line + p->line_len, sizeof(p->line) - p->line_len);
+	mutex_unlock(&ch->rx_lock);
+	spin_lock(&ch->lock);
+	memzero_explicit(ch->said, sizeof(ch->said));
+	spin_unlock(&ch->lock);
 }
 
 /**

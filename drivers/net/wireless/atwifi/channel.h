@@ -214,6 +214,7 @@ int atw_channel_mark(struct atw_channel *ch, long timeout);
 int atw_channel_settle(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
+void atw_channel_wipe(struct atw_channel *ch);
 int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);

@@ -229,7 +229,8 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		if (told && atw_conn_state_is_open(c->state) &&
 		    c->query != cs->query) {
 			had = true;
-			lacks |= !row;
+			/* One that was closed in order has none, either. */
+			lacks |= !row && !c->auto_deleted && !c->remote_closed;
 			if (!row || !atw_row_is_live(c, row))
 				atw_conns_missing(cs, c);
 			c->auto_deleted = false;

@@ -218,7 +218,8 @@ static void atw_dev_release(struct device *dev)
 	ida_free(&atw_dev_ida, adev->index);
 	put_device(adev->dev.parent);
 	put_net(adev->net);
-	kfree(adev);
+	/* It has kept what the module has said. */
+	kfree_sensitive(adev);
 }
 
 static atw_class_ns_t atw_dev_namespace(atw_class_dev_t dev)

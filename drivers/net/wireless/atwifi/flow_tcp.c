@@ -503,6 +503,8 @@ static void atw_tcp_step(struct atw_tcp *t)
 	}
 	if (t->state != ATW_TCP_UP && (atw_tcp_given_up(t) || atw_tcp_is_forsaken(t))) {
 		atw_tcp_give_up(t);
+		/* The module may be about to say that it is open. */
+		WRITE_ONCE(t->ending, true);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else

@@ -18,8 +18,13 @@
 #include "module.h"
 #include "timing.h"
 
-/* Each time it waits twice as long as before, so often. */
-#define ATW_JOIN_DOUBLE		3U
+/*
+ * Each time it waits twice as long as before, up to three quarters of an hour: some firmware
+ * writes each network that it joins to its flash.
+ */
+#define ATW_JOIN_DOUBLE		8U
+/* The network may have had another's name, or a wrong moment. */
+#define ATW_JOIN_REFUSALS	3U
 
 static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 			  const struct atw_join *join)
@@ -73,6 +78,8 @@ int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code)
 	}
 	*code = cmd.code;
 	memzero_explicit(&cmd.line, sizeof(cmd.line));
+	/* Where it does not understand it may repeat it. */
+	atw_channel_wipe(&m->ch);
 	return err;
 }
 
@@ -89,6 +96,22 @@ void atw_join_forget(struct atw_module *m)
 }
 
 /**
+ * atw_join_out() - it is out of its network, which it may join by itself
+ * @m: the module
+ *
+ * It gets some time for that, more each time that it was told to in vain.
+ *
+ * Context: the channel's thread.
+ */
+void atw_join_out(struct atw_module *m)
+{
+	unsigned long pause = atw_timing.rejoin << min(m->joins, ATW_JOIN_DOUBLE);
+
+	atw_sched_clear(&m->sched, ATW_DO_JOIN);
+	atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + pause);
+}
+
+/**
  * atw_join_keep() - it is to be in a network from now on
  * @m: the module
  * @join: the network, which it has joined
@@ -102,7 +125,9 @@ void atw_join_keep(struct atw_module *m, const struct atw_join *join)
 	atw_join_forget(m);
 	m->join = kmemdup(join, sizeof(*join), GFP_KERNEL);
 	m->joins = 0;
-	atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
+	m->refusals = 0;
+	m->joining = false;
+	atw_join_out(m);
 }
 
 /**
@@ -114,16 +139,38 @@ void atw_join_keep(struct atw_module *m, const struct atw_join *join)
  */
 void atw_join_look(struct atw_module *m, bool up)
 {
+	bool refused = m->joining && m->status == ATW_WIFI_BAD_PASSWORD;
+	u64 now = get_jiffies_64();
+
+	m->joining = false;
+	if (up && m->state != ATW_MODULE_JOINED)
+		m->in_since = now;
 	if (up)
-		m->joins = 0;
-	/* It gets some time to join by itself, more if it says that it is about to. */
-	if (!up && (m->state == ATW_MODULE_JOINED || m->status == ATW_WIFI_CONNECTING ||
-		    m->status == ATW_WIFI_NO_ADDRESS))
-		atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
-	if (m->join && m->joins && m->status == ATW_WIFI_BAD_PASSWORD) {
-		dev_warn(m->dev, "the network refuses its password: tell it again by atwctl join\n");
-		atw_join_forget(m);
+		m->refusals = 0;
+	else if (m->state == ATW_MODULE_JOINED) {
+		/* Where it was for a moment only, somebody throws it out. */
+		if (time_after64(now, m->in_since + atw_timing.steady))
+			m->joins = 0;
+		atw_join_out(m);
 	}
+	if (!refused)
+		return;
+	if (!m->refusals++)
+		dev_warn_ratelimited(m->dev,
+				     "the network refuses its password: tell it again by atwctl join\n");
+	if (m->refusals == ATW_JOIN_REFUSALS)
+		atw_join_forget(m);
+}
+
+/**
+ * atw_join_wanted() - is it out of the network that it is to be in?
+ * @m: the module
+ *
+ * Context: the channel's thread.
+ */
+bool atw_join_wanted(const struct atw_module *m)
+{
+	return m->join && m->state == ATW_MODULE_DOWN;
 }
 
 /**
@@ -138,20 +185,26 @@ bool atw_join_again(struct atw_module *m)
 	u32 code = 0;
 	int err;
 
-	if (!m->join || m->state != ATW_MODULE_DOWN)
+	if (!atw_join_wanted(m))
 		return false;
-	atw_sched_at(&m->sched, ATW_DO_JOIN,
-		     jiffies + (atw_timing.rejoin << min(m->joins, ATW_JOIN_DOUBLE)));
 	/* Some firmware may store where it was last. */
-	if (!atw_channel_may_store(&m->ch))
+	if (!atw_channel_may_store(&m->ch)) {
+		atw_join_out(m);
 		return false;
+	}
 	err = atw_join_exec(m, m->join, &code);
-	if (err && !m->joins)
-		dev_warn(m->dev, "cannot join the network again (%s): trying again\n",
-			 code ? atw_error_text(code) : "no reason given");
-	m->joins++;
+	m->joining = err == -EREMOTEIO;
 	/* After an update its firmware may be another one. */
-	if (err == -EINVAL || err == -ENAMETOOLONG)
+	if (err == -EINVAL || err == -ENAMETOOLONG) {
 		atw_join_forget(m);
+		return true;
+	}
+	if (err && !m->joins)
+		dev_warn_ratelimited(m->dev,
+				     "cannot join the network again (%s): trying again\n",
+				     code ? atw_error_text(code) : "no reason given");
+	m->joins++;
+	/* From the end of that on: it may have taken longer than the pause. */
+	atw_join_out(m);
 	return true;
 }

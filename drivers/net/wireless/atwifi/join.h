@@ -22,6 +22,8 @@ int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code);
 void atw_join_keep(struct atw_module *m, const struct atw_join *join);
 void atw_join_forget(struct atw_module *m);
 void atw_join_look(struct atw_module *m, bool up);
+void atw_join_out(struct atw_module *m);
+bool atw_join_wanted(const struct atw_module *m);
 bool atw_join_again(struct atw_module *m);
 
 #endif

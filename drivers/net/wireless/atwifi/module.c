@@ -181,6 +181,8 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query 
 	atw_line_start(&cmd.line, "AT+WJAP?");
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
+	/* The password is behind the name. */
+	atw_channel_wipe(&m->ch);
 	/* What was taken for a name may have been anything. */
 	if (q->rows && !q->whole && !q->bare && (err == -ETIMEDOUT || q->room < 0))
 		atw_channel_rx_error(&m->ch);
@@ -333,7 +335,7 @@ static int atw_module_setup(struct atw_module *m)
 		dev_info(m->dev, "module found, firmware %s, %u baud\n",
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);
 	WRITE_ONCE(m->state, ATW_MODULE_DOWN);
-	atw_sched_at(&m->sched, ATW_DO_JOIN, jiffies + atw_timing.rejoin);
+	atw_join_out(m);
 	atw_module_tell(m, ATWIFI_EVENT_FOUND);
 	return atw_module_query_link(m);
 }
@@ -381,7 +383,7 @@ static void atw_module_begin(struct atw_module *m)
 {
 	static const enum atw_todo past[] = {
 		ATW_DO_RESTARTED, ATW_DO_RESET, ATW_DO_BRING_UP, ATW_DO_SYNC, ATW_DO_BOOT,
-		ATW_DO_RECONCILE,
+		ATW_DO_JOIN, ATW_DO_RECONCILE,
 	};
 	unsigned int i;
 
@@ -542,6 +544,11 @@ static bool atw_module_do_join(struct atw_conns *cs)
 	return atw_join_again(atw_conns_module(cs));
 }
 
+static bool atw_module_wants_join(struct atw_conns *cs)
+{
+	return atw_join_wanted(atw_conns_module(cs));
+}
+
 static bool atw_module_do_call(struct atw_conns *cs)
 {
 	struct atw_module *m = atw_conns_module(cs);
@@ -583,9 +590,9 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_SYNC]		= { atw_module_do_sync },
 		[ATW_DO_LINK]		= { atw_module_do_link },
 		[ATW_DO_TT_END]		= { atw_tt_do_end },
-		[ATW_DO_JOIN]		= { atw_module_do_join },
 		[ATW_DO_CALL]		= { atw_module_do_call, atw_module_wants_call,
 					    .turns = true },
+		[ATW_DO_JOIN]		= { atw_module_do_join, atw_module_wants_join },
 		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
 		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode, .turns = true },
 		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted, .turns = true },

@@ -54,7 +54,7 @@ enum {
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
- * @net, @status, @join, @joins: the thread's alone
+ * @net, @status, @join, @joins, @refusals, @joining, @in_since: the thread's alone
  * @echo_off: as @state, which both are read by the receive path; a new one holds for
  *	that from the next bring-up on. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
@@ -80,6 +80,9 @@ struct atw_module {
 	u32			status;		/* what it said then, ATW_WIFI_* */
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
 	unsigned int		joins;		/* tried since it was there */
+	unsigned int		refusals;	/* of its password, in a row */
+	bool			joining;	/* told to, and it has refused */
+	u64			in_since;	/* its network, in jiffies */
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */
 	unsigned int		wire_baud;	/* as the module tells it */

@@ -117,12 +117,15 @@ static bool atw_sched_do(struct atw_sched *s, struct atw_conns *cs, enum atw_tod
 	const struct atw_agenda *agenda = s->agenda;
 	const struct atw_job *job = &agenda->job[which];
 
-	if (!job->raw && agenda->is_raw && agenda->is_raw(cs) &&
-	    (!job->wanted || job->wanted(cs))) {
+	clear_bit(which, &s->todo);
+	smp_mb__after_atomic();
+	if (!job->raw && agenda->is_raw && agenda->is_raw(cs)) {
+		/* Its commands would go to the remote: it is done when that is over. */
+		if (job->wanted && !job->wanted(cs))
+			return false;
+		set_bit(which, &s->todo);
 		agenda->leave(cs);
 	} else {
-		clear_bit(which, &s->todo);
-		smp_mb__after_atomic();
 		if (!job->run(cs))
 			return false;
 		/* All above have let it have its turn. */

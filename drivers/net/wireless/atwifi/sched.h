@@ -16,8 +16,8 @@ struct atw_conns;
  * @ATW_DO_SYNC: an answer stayed away: is anybody there, and what is left?
  * @ATW_DO_LINK: ask whether there is a network
  * @ATW_DO_TT_END: the connection that had transparent mode is not there any more
- * @ATW_DO_JOIN: it is out of its network: join that again
  * @ATW_DO_CALL: a request of a user's
+ * @ATW_DO_JOIN: it is out of its network: join that again
  * @ATW_DO_STALE: delete what the module has and nobody here knows
  * @ATW_DO_RECV_MODE: tell the module the receive mode once more
  * @ATW_DO_ACCEPTED: learn what there is to know of new accepted connections
@@ -38,8 +38,8 @@ enum atw_todo {
 	ATW_DO_SYNC,
 	ATW_DO_LINK,
 	ATW_DO_TT_END,
-	ATW_DO_JOIN,
 	ATW_DO_CALL,
+	ATW_DO_JOIN,
 	ATW_DO_STALE,
 	ATW_DO_RECV_MODE,
 	ATW_DO_ACCEPTED,

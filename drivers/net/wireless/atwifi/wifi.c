@@ -72,6 +72,8 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	int err = atw_module_query_link(m);
 
 	atw_conns_command_failed(&m->conns, err);
+	if (err == -ENODEV || err == -ECONNRESET)
+		return err;
 	if (err || m->status != ATW_WIFI_BAD_PASSWORD)
 		return atw_error_to_errno(q->code);
 	q->code = 0;
