@@ -92,7 +92,8 @@ enum atw_tcp_state {
  * @state: how far it is
  * @syn: the one that is held; NULL: it is with TCP, or nobody waits for its answer
  * @isn: its number
- * @asked_first: when the first one with that number came, and @asked_last the last
+ * @asked_first: when the first one with that number came
+ * @asked_last: when the last of them came
  * @peer: the program's socket, if it is one of this machine; with a reference.
  *	Constant
  * @relay: with a reference; NULL: there is none now
