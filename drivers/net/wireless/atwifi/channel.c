@@ -346,7 +346,6 @@ bool atw_channel_silent(const struct atw_channel *ch, long silence)
 	return time_after_eq(jiffies, READ_ONCE(ch->rx_last) + silence);
 }
 
-
 /**
  * atw_channel_unstick() - the module does not answer
  * @ch: the channel

@@ -118,6 +118,7 @@ static bool atw_sched_do(struct atw_sched *s, struct atw_conns *cs, enum atw_tod
 	const struct atw_job *job = &agenda->job[which];
 
 	clear_bit(which, &s->todo);
+	/* What it is about is looked at after that: see atw_sched_set(). */
 	smp_mb__after_atomic();
 	if (!job->raw && agenda->is_raw && agenda->is_raw(cs)) {
 		/* Its commands would go to the remote: it is done when that is over. */
