@@ -35,6 +35,9 @@
 #define WAITERS_MAX	1024
 #define WAITERS_TCP	64	/* of one connection */
 #define TCP_MAX		64
+#define TCP_OUTPUT	131072	/* bytes that one has not read yet */
+#define TCP_OUTPUTS	2097152	/* and all */
+#define TCP_QUERY	(2 + DNS_QUERY_MAX)
 #define ASKED_MAX	8	/* half of what the driver lets a user have */
 #define FORWARDED_MAX	2	/* each takes one of the module's five sockets */
 #define SERVERS_MAX	2
@@ -42,6 +45,7 @@
 /* Resolvers ask again after 5 s: they are to know by then. */
 #define PATIENCE_MS	4000
 #define TCP_IDLE_S	30
+#define PURGE_S		10
 /* The module does not tell how long an address holds. */
 #define TTL		10
 #define TTL_MOST	60	/* of what a server has said */
@@ -65,6 +69,7 @@ TAILQ_HEAD(waiters, waiter);
  * @query: as the first has asked it
  * @id: ASKED: of the resolver's
  * @server, @upstream, @message: FORWARDED: to whom, by what, with which number
+ * @deadline: FORWARDED: of what this server may take for all of it
  * @answer, @until: KNOWN
  * @waiters: who is to be told
  */
@@ -76,16 +81,29 @@ struct question {
 	uint32_t		id;
 	unsigned int		server;
 	struct bufferevent	*upstream;
+	struct event		*deadline;
 	uint16_t		message;
 	struct dns_answer	answer;
 	int64_t			until;
 	struct waiters		waiters;
 };
 
+/**
+ * struct tcp - a connection of a program's
+ * @node: in the list of all, of which the first has not asked for the longest time
+ * @bev: it
+ * @deadline: of the next question: it may come in pieces, but is to come; and of the end
+ * @waiters: questions that wait
+ * @ended: it asks no more
+ * @broken: it is not answered any more, and about to be closed
+ */
 struct tcp {
+	TAILQ_ENTRY(tcp)	node;
 	struct bufferevent	*bev;
+	struct event		*deadline;
 	unsigned int		waiters;
-	bool			ended;	/* it asks no more */
+	bool			ended;
+	bool			broken;
 };
 
 /* Who waits for an answer: by UDP where there is no connection. */
@@ -100,7 +118,7 @@ struct waiter {
 };
 
 static struct event_base *base;
-static struct event *udp_event, *resolver_event, *patience, *signals[3], *watchdog;
+static struct event *udp_event, *resolver_event, *patience, *purge, *signals[3], *watchdog;
 static struct evconnlistener *listener;
 static int udp = -1;
 static struct atwifi_resolver *resolver;
@@ -112,6 +130,7 @@ static LIST_HEAD(, question) buckets[BUCKETS];
 static struct questions lists[KNOWN + 1];
 static unsigned int counts[KNOWN + 1], n_questions, n_waiters, n_tcp;
 static struct waiters waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static TAILQ_HEAD(, tcp) tcps = TAILQ_HEAD_INITIALIZER(tcps);
 
 static void go_on(void);
 
@@ -133,38 +152,52 @@ static void tcp_free(struct tcp *tcp)
 	TAILQ_FOREACH(w, &waiting, by_time)
 		if (w->tcp == tcp)
 			w->tcp = NULL;
+	TAILQ_REMOVE(&tcps, tcp, node);
+	event_free(tcp->deadline);
 	bufferevent_free(tcp->bev);
 	free(tcp);
 	n_tcp--;
 }
 
+static size_t unread(const struct tcp *tcp)
+{
+	return evbuffer_get_length(bufferevent_get_output(tcp->bev));
+}
+
+/* Whoever does not read is not answered for ever; nor are all together. */
 static void send_tcp(struct tcp *tcp, const uint8_t *wire, size_t len)
 {
 	uint16_t size = htons(len);
+	struct tcp *each;
+	size_t all = 0;
 
-	bufferevent_write(tcp->bev, &size, sizeof(size));
-	bufferevent_write(tcp->bev, wire, len);
+	TAILQ_FOREACH(each, &tcps, node)
+		all += unread(each);
+	if (unread(tcp) + len > TCP_OUTPUT || all + len > TCP_OUTPUTS ||
+	    bufferevent_write(tcp->bev, &size, sizeof(size)) ||
+	    bufferevent_write(tcp->bev, wire, len)) {
+		/* Not here: its question, or one of others', is still being dealt with. */
+		tcp->broken = true;
+		event_active(tcp->deadline, EV_TIMEOUT, 0);
+	}
 }
 
 /* To whom: a connection, or else an address; to nobody where that is none. */
 static void send_answer(struct tcp *tcp, const struct sockaddr_in *to, const struct dns_query *q,
 			const struct dns_answer *answer)
 {
-	size_t len = 0;
-	uint8_t *wire;
+	uint8_t wire[DNS_ANSWER_MAX];
+	size_t len;
 
-	if (!tcp && (!to || to->sin_family != AF_INET))
+	if (tcp ? tcp->broken : !to || to->sin_family != AF_INET)
 		return;
-	wire = dns_reply(q, answer, tcp ? DNS_MESSAGE_MAX : q->room, &len);
-	if (!wire)
-		return;
+	len = dns_reply(q, answer, wire, tcp ? sizeof(wire) : q->room);
 	if (tcp)
 		send_tcp(tcp, wire, len);
 	else
 		/* One for whom there is no room is lost, as any datagram may be. */
 		(void)!sendto(udp, wire, len, MSG_DONTWAIT, (const struct sockaddr *)to,
 			      sizeof(*to));
-	free(wire);
 }
 
 static void waiter_free(struct waiter *w)
@@ -173,7 +206,6 @@ static void waiter_free(struct waiter *w)
 	TAILQ_REMOVE(&waiting, w, by_time);
 	if (w->tcp)
 		w->tcp->waiters--;
-	dns_query_free(&w->query);
 	free(w);
 	n_waiters--;
 }
@@ -199,12 +231,13 @@ static void arm(void)
 
 /* Questions */
 
-static unsigned int bucket_of(const char *key)
+static unsigned int bucket_of(const struct dns_query *query)
 {
 	uint32_t hash = 5381;
+	unsigned int i;
 
-	while (*key)
-		hash = hash * 33 + (unsigned char)*key++;
+	for (i = 0; i <= query->len; i++)
+		hash = hash * 33 + query->key[i];
 	return hash % BUCKETS;
 }
 
@@ -217,17 +250,14 @@ static void move(struct question *q, enum state state)
 	counts[state]++;
 }
 
-static void forget_answer(struct question *q)
-{
-	ldns_pkt_free(q->answer.packet);
-	memset(&q->answer, 0, sizeof(q->answer));
-}
-
 static void hang_up(struct question *q)
 {
 	if (q->upstream)
 		bufferevent_free(q->upstream);
 	q->upstream = NULL;
+	if (q->deadline)
+		event_free(q->deadline);
+	q->deadline = NULL;
 }
 
 static void question_free(struct question *q)
@@ -235,8 +265,6 @@ static void question_free(struct question *q)
 	while (!TAILQ_EMPTY(&q->waiters))
 		waiter_free(TAILQ_FIRST(&q->waiters));
 	hang_up(q);
-	forget_answer(q);
-	dns_query_free(&q->query);
 	TAILQ_REMOVE(&lists[q->state], q, order);
 	counts[q->state]--;
 	LIST_REMOVE(q, bucket);
@@ -244,18 +272,18 @@ static void question_free(struct question *q)
 	n_questions--;
 }
 
-static struct question *find(const char *key)
+static struct question *find(const struct dns_query *query)
 {
 	struct question *q;
 
-	LIST_FOREACH(q, &buckets[bucket_of(key)], bucket)
-		if (!strcmp(q->query.key, key))
+	LIST_FOREACH(q, &buckets[bucket_of(query)], bucket)
+		if (q->query.len == query->len && !memcmp(q->query.key, query->key, 1 + query->len))
 			return q;
 	return NULL;
 }
 
 /* A new question, a copy; NULL: there are too many, or no memory. */
-static struct question *question_new(struct dns_query *query, enum state state)
+static struct question *question_new(const struct dns_query *query, enum state state)
 {
 	struct question *q;
 
@@ -269,15 +297,10 @@ static struct question *question_new(struct dns_query *query, enum state state)
 	if (!q)
 		return NULL;
 	q->query = *query;
-	q->query.question = ldns_rr_clone(query->question);
-	if (!q->query.question) {
-		free(q);
-		return NULL;
-	}
 	q->state = state;
 	TAILQ_INIT(&q->waiters);
 	TAILQ_INSERT_TAIL(&lists[state], q, order);
-	LIST_INSERT_HEAD(&buckets[bucket_of(query->key)], q, bucket);
+	LIST_INSERT_HEAD(&buckets[bucket_of(query)], q, bucket);
 	counts[state]++;
 	n_questions++;
 	return q;
@@ -294,17 +317,38 @@ static void settle(struct question *q, struct dns_answer answer)
 		waiter_free(w);
 	}
 	arm();
-	forget_answer(q);
+	/* Of a server's bytes no more is kept than that there are no records. */
+	answer.wire = NULL;
 	q->answer = answer;
 	q->until = now_ms() + answer.ttl * INT64_C(1000);
 	move(q, KNOWN);
 	if (!answer.ttl)
 		question_free(q);
+	else if (!event_pending(purge, EV_TIMEOUT, NULL))
+		event_add(purge, &(struct timeval){ PURGE_S, 0 });
+}
+
+/* What does not hold any more takes no memory. */
+static void purge_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct question *q, *next;
+	int64_t now = now_ms();
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (q = TAILQ_FIRST(&lists[KNOWN]); q; q = next) {
+		next = TAILQ_NEXT(q, order);
+		if (q->until <= now)
+			question_free(q);
+	}
+	if (!TAILQ_EMPTY(&lists[KNOWN]))
+		event_add(purge, &(struct timeval){ PURGE_S, 0 });
 }
 
 static void fail(struct question *q, uint32_t ttl)
 {
-	settle(q, (struct dns_answer){ .rcode = LDNS_RCODE_SERVFAIL, .ttl = ttl });
+	settle(q, (struct dns_answer){ .rcode = DNS_SERVFAIL, .ttl = ttl });
 }
 
 /* What the module cannot tell a server may; without one it is a failure. */
@@ -402,46 +446,31 @@ static void next_server(struct question *q)
 		fail(q, FAILURE_TTL);
 }
 
-static void served(struct question *q, ldns_pkt *packet)
-{
-	struct dns_answer answer = {
-		.rcode = ldns_pkt_get_rcode(packet),
-		.packet = packet,
-	};
-
-	if (answer.rcode != LDNS_RCODE_NOERROR && answer.rcode != LDNS_RCODE_NXDOMAIN) {
-		ldns_pkt_free(packet);
-		next_server(q);
-		return;
-	}
-	/*
-	 * Of records the times are the server's: they would have to be counted down. Only
-	 * that there is none is kept.
-	 */
-	if (!ldns_pkt_ancount(packet))
-		answer.ttl = dns_ttl(packet, TTL_MOST);
-	settle(q, answer);
-}
-
 static void upstream_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
+	static uint8_t wire[DNS_ANSWER_MAX];
+	struct dns_answer answer;
 	struct question *q = arg;
-	ldns_pkt *packet;
 	uint16_t size;
 	size_t len;
 
 	if (evbuffer_copyout(in, &size, sizeof(size)) != sizeof(size))
 		return;
 	len = ntohs(size);
-	if (evbuffer_get_length(in) < sizeof(size) + len)
+	if (len <= sizeof(wire) && evbuffer_get_length(in) < sizeof(size) + len)
 		return;
-	evbuffer_drain(in, sizeof(size));
-	packet = dns_forwarded(&q->query, q->message, evbuffer_pullup(in, len), len);
-	if (packet)
-		served(q, packet);
-	else
+	if (len > sizeof(wire)) {
 		next_server(q);
+	} else {
+		evbuffer_drain(in, sizeof(size));
+		evbuffer_remove(in, wire, len);
+		if (dns_forwarded(&q->query, q->message, wire, len, TTL_MOST, &answer) &&
+		    (answer.rcode == DNS_NOERROR || answer.rcode == DNS_NXDOMAIN))
+			settle(q, answer);
+		else
+			next_server(q);
+	}
 	go_on();
 }
 
@@ -454,30 +483,36 @@ static void upstream_event(struct bufferevent *bev, short what, void *arg)
 	go_on();
 }
 
+/* However it drips. */
+static void upstream_late(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	next_server(arg);
+	go_on();
+}
+
 static bool dial(struct question *q)
 {
-	const struct timeval limit = { PATIENCE_MS / 1000, 0 };
-	uint8_t *wire;
+	/* The second is to have its turn while somebody waits. */
+	const int ms = PATIENCE_MS / n_servers;
+	const struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
+	uint8_t wire[DNS_UDP_LEAST];
 	uint16_t size;
 	size_t len;
-	int ret;
 
 	q->upstream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	if (!q->upstream)
+	q->deadline = evtimer_new(base, upstream_late, q);
+	if (!q->upstream || !q->deadline || event_add(q->deadline, &limit))
 		return false;
 	evutil_secure_rng_get_bytes(&q->message, sizeof(q->message));
-	wire = dns_forward(&q->query, q->message, &len);
-	if (!wire)
-		return false;
+	len = dns_forward(&q->query, q->message, wire);
 	size = htons(len);
 	bufferevent_setcb(q->upstream, upstream_read, NULL, upstream_event, q);
-	bufferevent_set_timeouts(q->upstream, &limit, &limit);
-	bufferevent_setwatermark(q->upstream, EV_READ, 0, DNS_MESSAGE_MAX + sizeof(size));
-	ret = bufferevent_write(q->upstream, &size, sizeof(size)) ||
-	      bufferevent_write(q->upstream, wire, len) ||
-	      bufferevent_enable(q->upstream, EV_READ | EV_WRITE);
-	free(wire);
-	return !ret;
+	bufferevent_setwatermark(q->upstream, EV_READ, 0, sizeof(size) + DNS_ANSWER_MAX);
+	return !bufferevent_write(q->upstream, &size, sizeof(size)) &&
+	       !bufferevent_write(q->upstream, wire, len) &&
+	       !bufferevent_enable(q->upstream, EV_READ | EV_WRITE);
 }
 
 static void forward(struct question *q)
@@ -503,7 +538,7 @@ static void go_on(void)
 
 static void patience_cb(evutil_socket_t fd, short what, void *arg)
 {
-	const struct dns_answer failure = { .rcode = LDNS_RCODE_SERVFAIL };
+	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
 	int64_t now = now_ms();
 	struct question *q;
 	struct waiter *w;
@@ -522,8 +557,8 @@ static void patience_cb(evutil_socket_t fd, short what, void *arg)
 	arm();
 }
 
-/* Wait for a question's answer; false: too many do. Takes what @query holds. */
-static bool wait_for(struct question *q, struct dns_query *query, struct tcp *tcp,
+/* Wait for a question's answer; false: too many do. */
+static bool wait_for(struct question *q, const struct dns_query *query, struct tcp *tcp,
 		     const struct sockaddr_in *from)
 {
 	struct waiter *w;
@@ -535,7 +570,6 @@ static bool wait_for(struct question *q, struct dns_query *query, struct tcp *tc
 		return false;
 	w->question = q;
 	w->query = *query;
-	query->question = NULL;
 	w->tcp = tcp;
 	if (tcp)
 		tcp->waiters++;
@@ -550,7 +584,7 @@ static bool wait_for(struct question *q, struct dns_query *query, struct tcp *tc
 }
 
 /* What is known, for as long as it still holds. */
-static bool answer_known(struct question *q, struct dns_query *query, struct tcp *tcp,
+static bool answer_known(struct question *q, const struct dns_query *query, struct tcp *tcp,
 			 const struct sockaddr_in *from)
 {
 	struct dns_answer answer = q->answer;
@@ -563,11 +597,11 @@ static bool answer_known(struct question *q, struct dns_query *query, struct tcp
 	return true;
 }
 
-static void look_up(enum dns_todo todo, struct dns_query *query, struct tcp *tcp,
+static void look_up(enum dns_todo todo, const struct dns_query *query, struct tcp *tcp,
 		    const struct sockaddr_in *from)
 {
-	const struct dns_answer failure = { .rcode = LDNS_RCODE_SERVFAIL };
-	struct question *q = find(query->key);
+	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
+	struct question *q = find(query);
 
 	if (q && q->state == KNOWN) {
 		if (answer_known(q, query, tcp, from))
@@ -594,21 +628,19 @@ static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
 
 	if (todo == DNS_OTHER && !n_servers) {
 		/* A name that no module can be asked for may have an address all the same. */
-		query.rcode = ldns_rr_get_type(query.question) == LDNS_RR_TYPE_A ?
-			      LDNS_RCODE_SERVFAIL : LDNS_RCODE_NOTIMPL;
+		query.rcode = query.type == DNS_TYPE_A ? DNS_SERVFAIL : DNS_REFUSED;
 		todo = DNS_REPLY;
 	}
 	if (todo == DNS_REPLY)
 		send_answer(tcp, from, &query, NULL);
 	else if (todo != DNS_DROP)
 		look_up(todo, &query, tcp, from);
-	dns_query_free(&query);
 }
 
 static void udp_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sockaddr_in from = { 0 };
-	uint8_t buf[4096];
+	uint8_t buf[DNS_QUERY_MAX + 1];	/* one more: it is longer */
 	socklen_t size;
 	ssize_t n;
 	int i;
@@ -626,40 +658,78 @@ static void udp_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The next question of a connection; -1: it is not whole yet. */
+static int tcp_next(const struct tcp *tcp)
+{
+	struct evbuffer *in = bufferevent_get_input(tcp->bev);
+	uint16_t size;
+
+	if (evbuffer_copyout(in, &size, sizeof(size)) != sizeof(size))
+		return -1;
+	size = ntohs(size);
+	if (size <= DNS_QUERY_MAX && evbuffer_get_length(in) < sizeof(size) + size)
+		return -1;
+	return size;
+}
+
 /* It asks no more, and has been told all. */
 static bool tcp_is_done(const struct tcp *tcp)
 {
-	return tcp->ended && !tcp->waiters &&
-	       !evbuffer_get_length(bufferevent_get_output(tcp->bev));
+	return tcp->ended && !tcp->waiters && !unread(tcp) && tcp_next(tcp) < 0;
 }
 
+/* From the last question to the next. */
+static void tcp_expect(struct tcp *tcp)
+{
+	event_add(tcp->deadline, &(struct timeval){ TCP_IDLE_S, 0 });
+	TAILQ_REMOVE(&tcps, tcp, node);
+	TAILQ_INSERT_TAIL(&tcps, tcp, node);
+}
+
+static void tcp_late(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tcp_free(arg);
+}
+
+/* One question at a time, so that others have their turn. */
 static void tcp_read(struct bufferevent *bev, void *arg)
 {
-	struct evbuffer *in = bufferevent_get_input(bev);
+	uint8_t wire[DNS_QUERY_MAX];
 	struct tcp *tcp = arg;
-	uint16_t size;
-	size_t len;
+	int len;
 
-	while (evbuffer_copyout(in, &size, sizeof(size)) == sizeof(size)) {
-		len = ntohs(size);
-		if (evbuffer_get_length(in) < sizeof(size) + len)
-			return;
-		/* Who asks and does not read the answers is not asked again. */
-		if (evbuffer_get_length(bufferevent_get_output(bev)) > DNS_MESSAGE_MAX) {
-			tcp_free(tcp);
-			return;
-		}
-		evbuffer_drain(in, sizeof(size));
-		handle(evbuffer_pullup(in, len), len, tcp, NULL);
-		evbuffer_drain(in, len);
+	if (tcp->broken)
+		return;
+	/* Who does not read the answers is not asked again until he has. */
+	if (unread(tcp)) {
+		bufferevent_disable(bev, EV_READ);
+		return;
 	}
+	len = tcp_next(tcp);
+	if (len > DNS_QUERY_MAX || (len < 0 && tcp_is_done(tcp))) {
+		tcp_free(tcp);
+		return;
+	}
+	if (len < 0)
+		return;
+	evbuffer_drain(bufferevent_get_input(bev), sizeof(uint16_t));
+	evbuffer_remove(bufferevent_get_input(bev), wire, len);
+	tcp_expect(tcp);
+	handle(wire, len, tcp, NULL);
+	bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
 static void tcp_written(struct bufferevent *bev, void *arg)
 {
-	(void)bev;
-	if (tcp_is_done(arg))
-		tcp_free(arg);
+	struct tcp *tcp = arg;
+
+	if (tcp->broken)
+		return;
+	if (!tcp->ended)
+		bufferevent_enable(bev, EV_READ);
+	bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
 static void tcp_event(struct bufferevent *bev, short what, void *arg)
@@ -675,28 +745,55 @@ static void tcp_event(struct bufferevent *bev, short what, void *arg)
 	tcp_free(tcp);
 }
 
+/* The one that has asked nothing for the longest time, which may be for ever. */
+static void tcp_make_room(void)
+{
+	struct tcp *tcp;
+
+	TAILQ_FOREACH(tcp, &tcps, node)
+		if (!tcp->waiters)
+			break;
+	tcp_free(tcp ? tcp : TAILQ_FIRST(&tcps));
+}
+
+static struct tcp *tcp_new(evutil_socket_t fd)
+{
+	struct tcp *tcp = calloc(1, sizeof(*tcp));
+
+	if (!tcp)
+		return NULL;
+	tcp->deadline = evtimer_new(base, tcp_late, tcp);
+	if (tcp->deadline)
+		tcp->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (tcp->bev)
+		return tcp;
+	if (tcp->deadline)
+		event_free(tcp->deadline);
+	free(tcp);
+	return NULL;
+}
+
 static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
 		      int size, void *arg)
 {
-	const struct timeval idle = { TCP_IDLE_S, 0 };
 	struct tcp *tcp;
 
 	(void)l;
 	(void)from;
 	(void)size;
 	(void)arg;
-	tcp = n_tcp < TCP_MAX ? calloc(1, sizeof(*tcp)) : NULL;
-	if (tcp)
-		tcp->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!tcp || !tcp->bev) {
-		free(tcp);
+	if (n_tcp == TCP_MAX)
+		tcp_make_room();
+	tcp = tcp_new(fd);
+	if (!tcp) {
 		close(fd);
 		return;
 	}
 	n_tcp++;
+	TAILQ_INSERT_TAIL(&tcps, tcp, node);
+	tcp_expect(tcp);
 	bufferevent_setcb(tcp->bev, tcp_read, tcp_written, tcp_event, tcp);
-	bufferevent_set_timeouts(tcp->bev, &idle, &idle);
-	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * DNS_MESSAGE_MAX);
+	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * TCP_QUERY);
 	bufferevent_enable(tcp->bev, EV_READ | EV_WRITE);
 }
 
@@ -783,8 +880,9 @@ static void prepare(const struct sockaddr_in *at)
 
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
-	patience = base ? event_new(base, -1, 0, patience_cb, NULL) : NULL;
-	if (!patience)
+	patience = base ? evtimer_new(base, patience_cb, NULL) : NULL;
+	purge = base ? evtimer_new(base, purge_cb, NULL) : NULL;
+	if (!patience || !purge)
 		errx(1, "no memory");
 	for (i = 0; i <= KNOWN; i++)
 		TAILQ_INIT(&lists[i]);
@@ -805,12 +903,15 @@ static void clean_up(void)
 	for (i = 0; i <= KNOWN; i++)
 		while (!TAILQ_EMPTY(&lists[i]))
 			question_free(TAILQ_FIRST(&lists[i]));
+	while (!TAILQ_EMPTY(&tcps))
+		tcp_free(TAILQ_FIRST(&tcps));
 	evconnlistener_free(listener);
 	event_free(udp_event);
 	close(udp);
 	event_free(resolver_event);
 	atwifi_resolver_free(resolver);
 	event_free(patience);
+	event_free(purge);
 	if (watchdog)
 		event_free(watchdog);
 	for (i = 0; i < 3; i++)
@@ -866,7 +967,7 @@ int main(int argc, char **argv)
 		{ 0 }
 	};
 	struct sockaddr_in at = address("127.0.0.57");
-	int c;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "l:s:d:h", options, NULL)) != -1) {
 		switch (c) {
@@ -896,8 +997,10 @@ int main(int argc, char **argv)
 		     inet_ntoa(at.sin_addr));
 	prepare(&at);
 	notify("READY=1", 0);
-	event_base_dispatch(base);
+	status = event_base_dispatch(base) < 0;
+	if (status)
+		warn("waiting for events");
 	notify("STOPPING=1", MSG_DONTWAIT);
 	clean_up();
-	return 0;
+	return status;
 }

@@ -3,19 +3,41 @@
 #ifndef ATWIFID_DNS_H
 #define ATWIFID_DNS_H
 
-#include <ldns/ldns.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of one message: over UDP, without being asked for more, with it, and over TCP. */
+/* Of an answer by UDP: without being asked for more, and with it. */
 #define DNS_UDP_LEAST	512
 #define DNS_UDP_MOST	1232
-#define DNS_MESSAGE_MAX	65535
+/* Of a question, which is a name and few bytes more, and of any answer. */
+#define DNS_QUERY_MAX	1232
+#define DNS_ANSWER_MAX	16384
+/* A name, its type and its class. */
+#define DNS_QUESTION_MAX	259
 
-/* A name as text, each byte of which may be an escape of four; and its type. */
-#define DNS_KEY_MAX	1040
+enum {
+	DNS_TYPE_A	= 1,
+	DNS_TYPE_SOA	= 6,
+	DNS_TYPE_HINFO	= 13,
+	DNS_TYPE_AAAA	= 28,
+	DNS_TYPE_OPT	= 41,
+	DNS_TYPE_TSIG	= 250,
+	DNS_TYPE_IXFR	= 251,
+	DNS_TYPE_AXFR	= 252,
+	DNS_TYPE_ANY	= 255,
+};
+
+enum {
+	DNS_NOERROR	= 0,
+	DNS_FORMERR	= 1,
+	DNS_SERVFAIL	= 2,
+	DNS_NXDOMAIN	= 3,
+	DNS_NOTIMP	= 4,
+	DNS_REFUSED	= 5,
+	DNS_BADVERS	= 16,
+};
 
 /**
  * enum dns_todo - what a message is to be answered by
@@ -38,9 +60,11 @@ enum dns_todo {
  * @recursive, @unchecked, @edns, @dnssec: what it asks for
  * @room: how long an answer may be by UDP
  * @rcode: of the answer, for DNS_REPLY; more than 15 only with EDNS
- * @question: what was asked, or NULL: that is not known
+ * @type: what is asked for
+ * @question: as it was asked: a name, a type, a class
+ * @len: of @question; 0: that is not known
  * @host: the name as text without its last dot, for DNS_ADDRESS
- * @key: the same for equal questions alone
+ * @key: the same for equal questions alone; it has @len bytes and one more
  */
 struct dns_query {
 	uint16_t	id;
@@ -49,35 +73,40 @@ struct dns_query {
 	bool		unchecked;
 	bool		edns;
 	bool		dnssec;
-	size_t		room;
+	uint16_t	room;
 	uint8_t		rcode;
-	ldns_rr		*question;
+	uint16_t	type;
+	uint16_t	len;
+	uint8_t		question[DNS_QUESTION_MAX];
+	uint8_t		key[1 + DNS_QUESTION_MAX];
 	char		host[256];
-	char		key[DNS_KEY_MAX];
 };
 
 /**
  * struct dns_answer - what is known
- * @rcode: LDNS_RCODE_*
+ * @rcode: DNS_*
  * @has_address: there is an address
  * @address: it
- * @ttl: for how long, in seconds
- * @packet: what a server has said, NULL: the above is all
+ * @ttl: for how long, in seconds; 0: it is not to be kept
+ * @wire: what a server has said, NULL: the above is all
+ * @len: of @wire
+ * @opt: where the record of EDNS begins in @wire, 0: nowhere
  */
 struct dns_answer {
-	uint8_t		rcode;
+	uint16_t	rcode;
 	bool		has_address;
 	struct in_addr	address;
 	uint32_t	ttl;
-	ldns_pkt	*packet;
+	const uint8_t	*wire;
+	size_t		len;
+	size_t		opt;
 };
 
 enum dns_todo dns_parse(const uint8_t *wire, size_t len, struct dns_query *q);
-void dns_query_free(struct dns_query *q);
-uint8_t *dns_reply(const struct dns_query *q, const struct dns_answer *answer, size_t room,
-		   size_t *len);
-uint8_t *dns_forward(const struct dns_query *q, uint16_t id, size_t *len);
-ldns_pkt *dns_forwarded(const struct dns_query *q, uint16_t id, const uint8_t *wire, size_t len);
-uint32_t dns_ttl(const ldns_pkt *packet, uint32_t most);
+size_t dns_reply(const struct dns_query *q, const struct dns_answer *answer, uint8_t *wire,
+		 size_t room);
+size_t dns_forward(const struct dns_query *q, uint16_t id, uint8_t *wire);
+bool dns_forwarded(const struct dns_query *q, uint16_t id, const uint8_t *wire, size_t len,
+		   uint32_t most, struct dns_answer *answer);
 
 #endif

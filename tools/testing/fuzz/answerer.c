@@ -4,68 +4,71 @@
  * server says to it: answers are whole messages, to that question, and no longer than they
  * may be.
  */
+#include <ldns/ldns.h>
 #include <string.h>
 
 #include "dns.h"
 #include "fuzz.h"
 
+/* What we say by ourselves somebody else can read. */
+static void check_own(const struct dns_query *q, const uint8_t *wire, size_t len)
+{
+	ldns_pkt *pkt;
+
+	if (ldns_wire2pkt(&pkt, wire, len) != LDNS_STATUS_OK)
+		DIE("a reply that nobody can read");
+	if (ldns_pkt_qdcount(pkt) != !!q->len || ldns_pkt_edns(pkt) != q->edns)
+		DIE("a reply to no question");
+	ldns_pkt_free(pkt);
+}
+
 static void check_reply(const struct dns_query *q, const struct dns_answer *answer, size_t room)
 {
-	uint8_t *wire;
-	ldns_pkt *pkt;
-	size_t len;
+	/* In memory of its own, of which no byte is too many. */
+	uint8_t *wire = malloc(room);
+	size_t len = dns_reply(q, answer, wire, room);
 
-	wire = dns_reply(q, answer, room, &len);
-	if (!wire) {
-		/* Records that ldns has read and cannot write are a server's own fault. */
-		if (!answer || !answer->packet)
-			DIE("no reply");
-		return;
-	}
 	if (len < 12 || len > room)
 		DIE("a reply of %zu bytes", len);
 	if (wire[0] != q->id >> 8 || wire[1] != (q->id & 0xff) || !(wire[2] & 0x80))
 		DIE("a reply to something else");
-	if (ldns_wire2pkt(&pkt, wire, len) != LDNS_STATUS_OK) {
-		if (!answer || !answer->packet)
-			DIE("a reply that nobody can read");
-	} else {
-		if (q->question && !ldns_pkt_tc(pkt) && ldns_pkt_qdcount(pkt) != 1)
-			DIE("a reply to no question");
-		ldns_pkt_free(pkt);
-	}
+	if (q->len && memcmp(wire + 12, q->question, q->len))
+		DIE("a reply to another question");
+	if (!answer || !answer->wire)
+		check_own(q, wire, len);
+	else if (!(wire[2] & 2) && len != answer->len)
+		DIE("%zu bytes of an answer of %zu", len, answer->len);
 	free(wire);
 }
 
 static void check_server(const struct dns_query *q, const u8 *data, size_t size)
 {
-	struct dns_answer answer = { 0 };
+	struct dns_answer answer;
 	uint16_t id = q->id;
-	uint8_t *wire;
+	uint8_t *wire = malloc(DNS_UDP_LEAST);
+	struct dns_query again;
 	size_t len;
 
-	wire = dns_forward(q, id, &len);
-	if (!wire || len > DNS_MESSAGE_MAX)
+	len = dns_forward(q, id, wire);
+	if (!len || len > DNS_UDP_LEAST || dns_parse(wire, len, &again) == DNS_DROP ||
+	    again.len != q->len || memcmp(again.key, q->key, 1 + q->len))
 		DIE("no question for a server");
 	/* Its own question makes no answer of it. */
-	if (dns_forwarded(q, id, wire, len))
+	if (dns_forwarded(q, id, wire, len, 60, &answer))
 		DIE("a question is taken for an answer");
 	free(wire);
-	answer.packet = dns_forwarded(q, id, data, size);
-	if (!answer.packet)
+	if (!dns_forwarded(q, id, data, size, 60, &answer))
 		return;
-	answer.rcode = ldns_pkt_get_rcode(answer.packet);
-	if (dns_ttl(answer.packet, 60) > 60)
-		DIE("a time of %u", dns_ttl(answer.packet, 60));
+	if (answer.ttl > 60 || answer.opt > size || answer.len != size)
+		DIE("a time of %u", answer.ttl);
 	check_reply(q, &answer, q->room);
-	check_reply(q, &answer, DNS_MESSAGE_MAX);
-	ldns_pkt_free(answer.packet);
+	check_reply(q, &answer, DNS_ANSWER_MAX);
 }
 
 /* Messages that are nearly right get further than bytes do. */
 
 struct message {
-	u8	bytes[2048];
+	u8	bytes[65536];
 	size_t	len;
 };
 
@@ -102,7 +105,7 @@ static void put_name(struct message *m)
 
 static u32 a_type(void)
 {
-	static const u8 types[] = { 1, 1, 1, 28, 2, 5, 6, 12, 13, 15, 16, 33, 41, 46, 252, 255 };
+	static const u8 types[] = { 1, 1, 1, 28, 2, 5, 6, 12, 13, 15, 16, 33, 41, 46, 250, 252, 255 };
 
 	return choose(8) ? types[choose(ARRAY_SIZE(types))] : choose(65536);
 }
@@ -129,9 +132,13 @@ static void put_record(struct message *m)
 			put(m, choose(256), 4);
 	} else if (type == 1) {
 		put(m, 0xc0000201, 4);
-	} else {
+	} else if (choose(64)) {
 		for (n = choose(40); n; n--)
 			put(m, choose(256), 1);
+	} else {
+		/* Whatever needs memory for each byte, as it has a string for each. */
+		for (n = choose(65536); n; n--)
+			put(m, 0, 1);
 	}
 	n = m->len - at - 2;
 	if (at + 2 <= sizeof(m->bytes)) {
@@ -142,7 +149,7 @@ static void put_record(struct message *m)
 
 static void put_message(struct message *m, uint16_t id, const struct message *question)
 {
-	u32 i, n[4] = { choose(8) != 0, 0, 0, choose(3) };
+	u32 i, n[4] = { choose(8) != 0, !choose(16), !choose(16), choose(3) };
 
 	m->len = 0;
 	put(m, id, 2);
@@ -176,20 +183,19 @@ static void one(const u8 *data, size_t len, const u8 *said, size_t size)
 	answer.address.s_addr = htonl(0xc0000201);
 	todo = dns_parse(data, len, &q);
 	if (todo != DNS_DROP && (q.room < DNS_UDP_LEAST || q.room > DNS_UDP_MOST))
-		DIE("room for %zu", q.room);
+		DIE("room for %u", q.room);
 	if (todo == DNS_REPLY) {
 		check_reply(&q, NULL, q.room);
-		check_reply(&q, NULL, DNS_MESSAGE_MAX);
+		check_reply(&q, NULL, DNS_ANSWER_MAX);
 	} else if (todo != DNS_DROP) {
-		if (!q.question || !*q.key || (todo == DNS_ADDRESS && !*q.host))
+		if (!q.len || q.len > sizeof(q.question) || (todo == DNS_ADDRESS && !*q.host))
 			DIE("no question");
 		check_reply(&q, &answer, q.room);
 		answer.has_address = false;
-		answer.rcode = LDNS_RCODE_SERVFAIL;
+		answer.rcode = DNS_SERVFAIL;
 		check_reply(&q, &answer, q.room);
 		check_server(&q, said, size);
 	}
-	dns_query_free(&q);
 }
 
 /* In memory of their own, of which no byte is too many. */

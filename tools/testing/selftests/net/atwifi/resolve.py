@@ -176,6 +176,8 @@ def name_service():
         f.write("hosts: files atwifi [!UNAVAIL=return] dns\n")
     with open("/etc/resolv.conf", "w", encoding="ascii") as f:
         f.write("nameserver 127.0.0.9\n")
+    with open("/etc/hosts", "a", encoding="ascii") as f:
+        f.write("203.0.113.8 file.test\n")
     run("ip link set lo up")
     os.environ["LD_LIBRARY_PATH"] = LIB
     try:
@@ -229,10 +231,9 @@ def unavailable():
             same([ELSEWHERE], getent("ahostsv4 " + NAME)[:1], "without a network")
         for how in ("unshare -n sh -c 'ip link set lo up; exec \"$@\"' sh",
                     "unshare -m sh -c 'mount -t tmpfs none /sys/module && exec \"$@\"' sh"):
-            before = server.asked
-            getent("ahostsv4 " + NAME, how)
-            # In another namespace there is no name server either.
-            check(server.asked > before or "-n" in how, "nobody was asked: " + how)
+            # In another namespace there is no name server, but what is in a file.
+            same(["203.0.113.8"], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' "
+                                         "ahostsv4 file.test", how)[:1], how)
         asked = server.asked
         long = ".".join(["a" * 60] * 3)
         same([ELSEWHERE], getent("ahostsv4 " + long)[:1], "a longer name")
@@ -346,12 +347,12 @@ def stub_answers():
         out = dig("+qr " + NAME.upper())
         check(re.search(r"%s\.\s+([1-9]|10)\s+IN\s+A\s+%s" % (NAME.upper(), HOST), out), out)
         check("flags: qr rd ra;" in out and out.count("EDNS: version: 0") == 2, out)
-        for want, what in ((("NOERROR", 0), NAME + " AAAA"), (("NOTIMP", 0), NAME + " MX"),
+        for want, what in ((("NOERROR", 0), NAME + " AAAA"), (("REFUSED", 0), NAME + " MX"),
                            (("BADVERS", 0), NAME + " +edns=1 +noednsneg"),
                            (("NOTIMP", 0), NAME + " +opcode=notify")):
             same(want, status(what), "dig " + what)
         for want, what in (
-                ((4, 0), ("1.2.0.192.in-addr.arpa", 12)), ((0, 1), (NAME, 255)),
+                ((5, 0), ("1.2.0.192.in-addr.arpa", 12)), ((0, 1), (NAME, 255)),
                 ((0, 1), ("a.localhost",)), ((0, 1), ("localhost", 28)), ((3, 0), ("a.invalid",)),
                 ((3, 0), ("a.onion", 28)), ((5, 0), (NAME, 1, 3)), ((5, 0), (NAME, 252)),
                 ((2, 0), ("nobody.test",)), ((2, 0), (".".join(["a" * 50] * 4),))):
@@ -388,6 +389,84 @@ def stub_tcp():
             number, code, addr = address_of(receive(s, int.from_bytes(size, "big")))
             got[number] = code, addr
         same({n: (0, "192.0.2.%d" % n) for n in range(1, 41)}, got, "answers")
+
+
+OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+TSIG = b"\0\0\xfa\0\xff\0\0\0\0\0\0"
+
+
+@test
+def stub_is_told_anything():
+    """A question has a name and EDNS, and nothing else; nor is it long."""
+    plain = question(9, NAME)
+
+    def with_counts(*counts):
+        return plain[:4] + struct.pack(">HHHH", *counts) + plain[12:]
+
+    with stub(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(LIMIT)
+        s.connect((STUB, 53))
+        for want, wire in (
+                (0, plain), (0, with_counts(1, 0, 0, 1) + OPT), (1, plain + b"\0"),
+                (1, with_counts(1, 0, 0, 2) + 2 * OPT), (1, with_counts(1, 0, 0, 1)),
+                (1, with_counts(1, 0, 0, 1) + OPT + b"\0"), (1, with_counts(1, 0, 0, 1) + TSIG),
+                (1, with_counts(1, 0, 1, 0) + OPT), (1, with_counts(1, 1, 0, 0) + OPT),
+                (1, with_counts(2, 0, 0, 0) + plain[12:]), (1, with_counts(0, 0, 0, 0)),
+                (1, plain[:12] + b"\xc0\x0c\0\1\0\1"), (1, plain + bytes(1300))):
+            s.send(wire)
+            answer = s.recv(4096)
+            same((plain[:2], want), (answer[:2], answer[3] & 15), repr(wire))
+        with socket.create_connection((STUB, 53), LIMIT) as tcp:
+            tcp.sendall(b"\xff\xff" + plain)
+            with contextlib.suppress(ConnectionResetError):
+                same(b"", tcp.recv(1), "answer to a long one")
+
+
+@test
+def stub_tcp_places():
+    """Whoever takes all of them, and does not ask, gives way."""
+    half = b"\0\x20" + question(1, NAME)[:20]
+    with stub(), contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection((STUB, 53), LIMIT))
+                for _ in range(80)]
+        for s in idle:
+            with contextlib.suppress(OSError):
+                s.sendall(half)
+        same(HOST + "\n", dig("+short +tcp " + NAME), "dig")
+        with contextlib.suppress(ConnectionResetError):
+            same(b"", idle[0].recv(1), "answer to the one that is idle for longest")
+
+
+@test
+def stub_tcp_reader():
+    """Who does not read is not read from, and has all answers once he does."""
+    number = 24000
+    # More than the kernel has room for.
+    one = question(1, ".".join(["a" * 60] * 3) + ".localhost")
+    left = (len(one).to_bytes(2, "big") + one) * number
+    with stub(), socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        s.connect((STUB, 53))
+        s.setblocking(False)
+        still = 0
+        while left and still < 3:
+            try:
+                left = left[s.send(left):]
+                still = 0
+            except BlockingIOError:
+                # It has had its turn, as somebody else had one after it.
+                same("127.0.0.1\n", dig("+short +tcp localhost"), "dig")
+                still += 1
+        s.setblocking(True)
+        s.settimeout(LIMIT)
+        sender = threading.Thread(target=s.sendall, args=(left,))
+        sender.start()
+        answer = receive(s, len(one) + 2 + 16)
+        same((1, 0, "127.0.0.1"), address_of(answer[2:]), "answer")
+        for _ in range(number - 1):
+            same(answer, receive(s, len(answer)), "answer")
+        sender.join()
 
 
 def ask_all(names):
@@ -427,7 +506,7 @@ def stub_in_time():
         same(HOST + "\n", dig("+short " + NAME), "dig")
         with silent_module():
             same(HOST + "\n", dig("+short " + NAME), "what is known")
-            same(("SERVFAIL", 0), status("+timeout=60 192.0.2.9"), "of a silent module")
+            same(("SERVFAIL", 0), status("+time=5 192.0.2.9"), "of a silent module")
         becomes(lambda: dig("+short 192.0.2.9") == "192.0.2.9\n", "it does not answer again")
         with no_network():
             same(("SERVFAIL", 0), status("192.0.2.10"), "without a network")
@@ -469,6 +548,19 @@ def stub_for_programs():
         same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
 
 
+TEXT = b"\0\x10\0\1\0\0\0\x1e\0\2\1x"
+# Records that are none, by the first label of the name: a pointer to itself, one forward, more
+# records than anybody needs, one that ends too late, a signature that nobody has asked for.
+EVIL = {
+    "itself": [b"\xc0\x1f" + TEXT],
+    "forward": [b"\xc0\x40" + TEXT, b"\0" + TEXT],
+    "many": [b"\0" + TEXT[:9] + b"\0"] * 1400,
+    "long": [b"\0" + TEXT[:9] + b"\xff"],
+    "tsig": [TSIG],
+    "twice": [b"\0" + TEXT + b"\0"],
+}
+
+
 class Upstream(socketserver.ThreadingTCPServer):
     """A server that knows more than the module."""
 
@@ -480,6 +572,9 @@ class Upstream(socketserver.ThreadingTCPServer):
             end = query.index(b"\0", 12) + 5
             self.server.asked.append(query[12:end])
             code, answers, authority = 2, [], []
+            if b"\4drip" in query:
+                self.drip()
+                return
             if b"\2nx" in query:
                 code = 3
                 authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) + b"\0\0\0\x1e"]
@@ -487,17 +582,28 @@ class Upstream(socketserver.ThreadingTCPServer):
                 code = 0
                 answers = [b"\xc0\x0c\0\x10\0\1\0\0\0\x1e\0\xfb\xfa" + b"%03d" % i + b"x" * 247
                            for i in range(12)]
+            elif b"\4evil" in query:
+                code, answers = 0, EVIL[query[12 + 1:12 + 1 + query[12]].decode()]
             answer = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers),
                                              len(authority), 0)
             answer += query[12:end] + b"".join(answers + authority)
             self.wfile.write(len(answer).to_bytes(2, "big") + answer)
 
+        def drip(self):
+            """It always says something more."""
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"\x10\0")
+                while not self.server.ended.wait(0.1):
+                    self.wfile.write(b"x")
+
     def __enter__(self):
         self.asked = []
+        self.ended = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *unused):
+        self.ended.set()
         self.shutdown()
         self.server_close()
 
@@ -519,6 +625,12 @@ def stub_with_a_server():
         same(["%03d" % i for i in range(12)], sorted(line[1:4] for line in out.splitlines()),
              "records")
         check("flags: qr rd ra;" in dig("+tcp big.test TXT"), "flags")
+        for what in EVIL:
+            same(("SERVFAIL", 0), status(what + ".evil.test TXT"), what)
+        # Each takes one of the two places, but not for ever.
+        for name in ("a.drip.test", "b.drip.test"):
+            same(("SERVFAIL", 0), status("+time=5 +tcp %s TXT" % name), name)
+        becomes(lambda: status("no.nx.test TXT") == ("NXDOMAIN", 0), "nobody else is served")
     # By the network device, which takes a socket for that.
     with stub("--server 127.0.0.9:1 --server %s:%d" % (HOST, DNS)), no_sockets(but=1):
         same(ELSEWHERE + "\n", dig("+short example.com MX"), "a record of the second")
