@@ -25,7 +25,7 @@ struct atw_netdev;
  * @ifindex: of that, 0: it is not registered
  * @exposes: ports of the module behind which there are programs
  * @late: requests of genl.c that wait for the module
- * @late_users: of these, those of users who do not administer it
+ * @late_users: of these, those that do not administer it
  * @late_of: the same for each share of such users
  * @asleep: it was let go of; dev.c's, under its lock
  * @yield_after: streams of the network device that were idle for so many seconds may

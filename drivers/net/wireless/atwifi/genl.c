@@ -403,7 +403,7 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
  *	kernel's own, which has no file
  * @info: as generic netlink has made it, but about @req; its network namespace,
  *	and the socket that is to be answered, are held
- * @share: whose it is, of users who do not administer the device; else ATW_GENL_ADMIN
+ * @share: whose it is; ATW_GENL_ADMIN for somebody who administers the device, and names it
  * @extack: of @info
  * @attrs: of @info
  */
@@ -567,25 +567,22 @@ static int atw_genl_host(struct genl_info *info, int attr, char *host)
 
 static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 {
-	int share = container_of(info, struct atw_genl_late, info)->share;
+	struct atw_genl_late *late = container_of(info, struct atw_genl_late, info);
+	/* The one whose quota it counts for, also where another has joined since. */
+	struct atw_dev *adev = late->adev;
 	struct atw_query_resolve *q;
 	struct atw_call *call;
-	struct atw_dev *adev;
 	struct sk_buff *skb;
 	void *hdr;
 	int err;
 
-	adev = atw_genl_any_dev(info, ATWIFI_A_RESOLVE_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
-	err = -ENOMEM;
 	call = atw_call_new(sizeof(*q), atw_query_resolve);
 	if (!call)
-		goto put_dev;
+		return -ENOMEM;
 	q = (struct atw_query_resolve *)call->arg;
-	if (share != ATW_GENL_ADMIN) {
+	if (late->share != ATW_GENL_ADMIN) {
 		q->limited = true;
-		q->share = share;
+		q->share = late->share;
 	}
 	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
 	if (!err)
@@ -603,8 +600,6 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 	err = atw_genl_send(info, skb, hdr, err);
 put:
 	atw_call_put(call);
-put_dev:
-	atw_dev_put(adev);
 	return err;
 }
 
@@ -1260,9 +1255,8 @@ static const struct nla_policy atwifi_wifi_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] 
 
 /* Of one device. Each has a caller that waits: more are an accident. */
 #define ATW_GENL_LATE_MAX	64
-/* Of these, of users who do not administer it, and of each of them. */
+/* Of these, of users who do not administer it. */
 #define ATW_GENL_LATE_USERS	32
-#define ATW_GENL_LATE_USER	16
 
 typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
 
@@ -1315,12 +1309,17 @@ static void atw_genl_late_count(struct atw_dev *adev, int share, int n)
 	atomic_add(n, &adev->late_of[share]);
 }
 
+/*
+ * With the one that is counted last. No user has more than are still free, so that there
+ * is always room for whoever comes next.
+ */
 static bool atw_genl_late_too_many(const struct atw_dev *adev, int share)
 {
-	return atomic_read(&adev->late) > ATW_GENL_LATE_MAX ||
-	       (share != ATW_GENL_ADMIN &&
-		(atomic_read(&adev->late_users) > ATW_GENL_LATE_USERS ||
-		 atomic_read(&adev->late_of[share]) > ATW_GENL_LATE_USER));
+	if (atomic_read(&adev->late) > ATW_GENL_LATE_MAX)
+		return true;
+	return share != ATW_GENL_ADMIN &&
+	       atomic_read(&adev->late_users) - 1 + atomic_read(&adev->late_of[share]) - 1 >=
+	       ATW_GENL_LATE_USERS;
 }
 
 static void atw_genl_late_free(struct atw_genl_late *late)
@@ -1393,10 +1392,15 @@ err_dec:
 	return ERR_PTR(err);
 }
 
-/* Whose share a request counts for. Its sender's send() runs. */
+/*
+ * Whose share a request counts for. Its sender's send() runs. Who administers the device
+ * says which: without that it is a program that looks up a name as any other does, which
+ * may well be a service that runs as root and does so for others.
+ */
 static int atw_genl_share(struct sk_buff *req, struct genl_info *info)
 {
-	if (netlink_ns_capable(req, genl_info_net(info)->user_ns, CAP_NET_ADMIN))
+	if (info->attrs[atw_genl_slow[info->genlhdr->cmd].dev] &&
+	    netlink_ns_capable(req, genl_info_net(info)->user_ns, CAP_NET_ADMIN))
 		return ATW_GENL_ADMIN;
 	return atw_share_index(NETLINK_CREDS(req)->uid, 0, 0, false);
 }

@@ -524,9 +524,34 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 	return true;
 }
 
+/**
+ * atw_module_charge_name() - a user's name had the module
+ * @m: the module
+ * @share: the user's
+ * @since: when that began
+ *
+ * A user's names may have half of its time, in the long run, and those of all users three
+ * quarters, however many they are.
+ *
+ * Context: the channel's thread.
+ */
+void atw_module_charge_name(struct atw_module *m, u8 share, u64 since)
+{
+	u64 took = atw_conns_now(&m->conns) - since;
+
+	m->names_owed[share] = max(m->names_owed[share], since) + 2 * took;
+	m->names_owed_all = max(m->names_owed_all, since) + took + took / 3;
+}
+
 static bool atw_module_do_sync(struct atw_conns *cs)
 {
-	atw_module_sync(atw_conns_module(cs), atw_timing.sync);
+	struct atw_module *m = atw_conns_module(cs);
+	u64 since = atw_conns_now(cs);
+
+	atw_module_sync(m, atw_timing.sync);
+	if (m->names_blamed)
+		atw_module_charge_name(m, m->names_blamed - 1, since);
+	m->names_blamed = 0;
 	return true;
 }
 

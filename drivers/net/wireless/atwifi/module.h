@@ -50,7 +50,10 @@ enum {
  * struct atw_module - the module of a device
  * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
  * @names_owed: until when the names of each share of users are paid for, see
- *	atw_query_resolve(); the channel's thread alone
+ *	atw_module_charge_name(); the channel's thread alone
+ * @names_owed_all: the same of all of them; the thread's alone
+ * @names_blamed: the share, plus 1, of a name for want of whose answer it is to be looked
+ *	after the module, 0: of none; the thread's alone
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
  *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
  *	(strings: as they are, which is printable)
@@ -70,6 +73,8 @@ struct atw_module {
 	struct atw_calls	calls;
 	unsigned long		asked;
 	u64			names_owed[ATW_SHARES];
+	u64			names_owed_all;
+	u8			names_blamed;
 
 	enum atw_module_state	state;
 	u32			addr;
@@ -116,6 +121,7 @@ void atw_module_wake(struct atw_module *m);
 int atw_module_queue(struct atw_module *m, struct atw_call *call);
 int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
 int atw_module_query_link(struct atw_module *m);
+void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive);
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c,

@@ -81,18 +81,12 @@ static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
 }
 
 /*
- * The module does nothing else until it has an address, or has given up. So a user's
- * names may have half of its time, in the long run, and some seconds more at once.
+ * The module does nothing else until it has an address, or has given up. So users' names
+ * have a part of its time, see atw_module_charge_name(), and so much more at once. What
+ * one user's slowest name takes, of that of all, leaves the next one his.
  */
 #define ATW_NAMES_AHEAD		(4ULL * NSEC_PER_SEC)
-
-static void atw_query_charge_name(struct atw_module *m, const struct atw_query_resolve *q,
-				  u64 since)
-{
-	u64 *owed = &m->names_owed[q->share];
-
-	*owed = max(*owed, since) + 2 * (atw_conns_now(&m->conns) - since);
-}
+#define ATW_NAMES_AHEAD_ALL	(8ULL * NSEC_PER_SEC)
 
 int atw_query_resolve(struct atw_module *m, void *arg)
 {
@@ -111,11 +105,18 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 		q->query.why = "this user's names have kept the module for long: others are next";
 		return -EBUSY;
 	}
+	if (q->limited && m->names_owed_all > now + ATW_NAMES_AHEAD_ALL) {
+		q->query.why = "names have kept the module for long: what else there is comes next";
+		return -EBUSY;
+	}
 	atw_line_start(&cmd.line, "AT+WDOMAIN=");
 	atw_line_host(&cmd.line, q->host, 0);
 	err = atw_query_exec(m, &cmd, &q->query);
-	if (q->limited)
-		atw_query_charge_name(m, q, now);
+	if (q->limited) {
+		atw_module_charge_name(m, q->share, now);
+		/* That there was no answer has more to come, before anybody has the module. */
+		m->names_blamed = atw_sched_is_set(&m->sched, ATW_DO_SYNC) ? q->share + 1 : 0;
+	}
 	if (!err && !q->addr)
 		err = -EPROTO;
 	return err;

@@ -52,9 +52,9 @@ struct atw_query_dns {
 
 /**
  * struct atw_query_resolve - a name
- * @query: see there; -ENETDOWN without a network; -EBUSY, the user's names have kept the
- *	module for too long
- * @limited: whoever asks does not administer the module
+ * @query: see there; -ENETDOWN without a network; -EBUSY, the user's names, or those of
+ *	all users, have kept the module for too long
+ * @limited: whoever asks does not do so to administer the module
  * @share: his, by atw_share_index()
  * @host: checked by atw_check_host()
  * @addr: out: IPv4, host order

@@ -35,6 +35,7 @@ struct owner {
  * @rest: what it says of it behind the name
  * @next: what it says the next time; NULL: the same
  * @name_ms: how long it takes for a name, by the fake clock
+ * @at_ms: and for "AT"
  * @networks: the rows of a scan
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @said: the commands that it was told, one a line
@@ -52,6 +53,7 @@ struct fake {
 	const char		*rest;
 	const char		*next;
 	unsigned int		name_ms;
+	unsigned int		at_ms;
 	const char		*networks;
 	unsigned int		joins;
 	char			rx[256];
@@ -101,6 +103,8 @@ static void fake_answer(struct fake *f, const char *line)
 	} else if (!strncmp(line, "AT+WDOMAIN=", 11)) {
 		fake_pass(f->name_ms);
 		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
+	} else if (!strcmp(line, "AT")) {
+		fake_pass(READ_ONCE(f->at_ms));
 	} else if (!strcmp(line, "AT+SOCKET?")) {
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+WJAP=", 8)) {
@@ -676,6 +680,43 @@ static void module_name_share(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
 }
 
+/* However many users there are, what is no name has the module for a part of the time. */
+static void module_name_shares(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->m.conns.clock = fake_clock;
+	f->name_ms = 20000;
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	f->name_ms = 0;
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 14));
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
+	fake_pass(5333);
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 14));
+	fake_pass(1);
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 14));
+}
+
+/* Whose name was not answered has kept the module until it is known what it does. */
+static void module_name_unanswered(struct kunit *test)
+{
+	unsigned long patience = atw_timing.resolve;
+	struct fake *f = test->priv;
+
+	f->m.conns.clock = fake_clock;
+	atw_timing.resolve = HZ / 10;
+	WRITE_ONCE(f->at_ms, 5000);
+	WRITE_ONCE(f->mutes, "AT+WDOMAIN=");
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, resolves(test, true, 10));
+	atw_timing.resolve = patience;
+	WRITE_ONCE(f->mutes, NULL);
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	fake_pass(60000);
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+}
+
 static struct atw_query_scan *scans(struct kunit *test, int want, struct atw_call **call)
 {
 	struct fake *f = test->priv;
@@ -1126,6 +1167,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_share),
+	KUNIT_CASE(module_name_shares),
+	KUNIT_CASE(module_name_unanswered),
 	KUNIT_CASE(module_networks),
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_refused),
