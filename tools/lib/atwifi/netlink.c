@@ -53,6 +53,16 @@ static int error_of(const struct nlmsghdr *nl)
 	return e->error > 0 || e->error < -4095 ? EPROTO : -e->error;
 }
 
+/* How a list has ended: 0, or the errno for which it is not whole. */
+static int done_error(const struct nlmsghdr *nl)
+{
+	const int *error = (const void *)((const char *)nl + NLMSG_HDRLEN);
+
+	if (nl->nlmsg_len < NLMSG_HDRLEN + sizeof(*error))
+		return 0;
+	return *error > 0 || *error < -4095 ? EPROTO : -*error;
+}
+
 /* The number of a family in the answer to CTRL_CMD_GETFAMILY; -1 with an errno. */
 int atwifi_parse_family(const void *buf, size_t len)
 {
@@ -122,6 +132,7 @@ void atwifi_parse_devices(const void *buf, size_t len, int family, struct atwifi
 	while (!d->done && (nl = next_message(buf, len, &at))) {
 		if (nl->nlmsg_type == NLMSG_DONE) {
 			d->done = true;
+			d->error = done_error(nl);
 		} else if (nl->nlmsg_type == NLMSG_ERROR) {
 			d->error = error_of(nl) > 0 ? error_of(nl) : EPROTO;
 			d->done = true;

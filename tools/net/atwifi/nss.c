@@ -7,6 +7,7 @@
  * it opens is closed when they return.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>
@@ -43,19 +44,27 @@ static enum nss_status end(enum nss_status status, int err, int herr, int *errno
 	return status;
 }
 
+/* A name that nobody need be asked for. */
+static enum nss_status not_found(int *errnop, int *herrnop)
+{
+	return end(NSS_STATUS_NOTFOUND, ENOENT, HOST_NOT_FOUND, errnop, herrnop);
+}
+
 /*
  * The module has one answer for a name that does not exist and for a server that does not
- * answer: only a name that it cannot be asked for is known not to be found.
+ * answer, so a failure is never a proof. The next service is asked only where there is no
+ * module that could be: it would else be told a name for which somebody has not waited.
  */
 static enum nss_status failed(int err, int *errnop, int *herrnop)
 {
 	switch (err) {
-	case EINVAL:
-		return end(NSS_STATUS_NOTFOUND, ENOENT, HOST_NOT_FOUND, errnop, herrnop);
 	case ENODEV:
 	case ENETDOWN:
 	case EOPNOTSUPP:
 	case ENAMETOOLONG:
+	/* Of socket() and sendto(), for a program that is kept from them. */
+	case ENOSYS:
+	case ECONNREFUSED:
 	case EPERM:
 	case EACCES:
 	case EAFNOSUPPORT:
@@ -87,20 +96,44 @@ static char *copy(char *to, const char *name)
 	return memcpy(to, name, len);
 }
 
-/* Names of this machine: what a module says of them would be a lie (RFC 6761). */
-static bool is_local(const char *name)
+static bool is_below(const char *name, const char *domain)
 {
-	size_t len = length(name), n = strlen("localhost");
+	size_t len = length(name), n = strlen(domain);
 
-	return len >= n && !strncasecmp(name + len - n, "localhost", n) &&
+	return len >= n && !strncasecmp(name + len - n, domain, n) &&
 	       (len == n || name[len - n - 1] == '.');
+}
+
+/* Names of this machine, or of nobody: what a module says of them would be a lie (RFC 6761). */
+static bool is_special(const char *name)
+{
+	return is_below(name, "localhost") || is_below(name, "invalid") ||
+	       is_below(name, "onion");
+}
+
+/* Letters, digits, '-' and '_', in labels of 1 to 63: the driver takes no others. */
+static bool is_host(const char *name)
+{
+	size_t len = length(name), label = 0, i;
+
+	for (i = 0; i < len; i++) {
+		if (name[i] == '.') {
+			if (!label)
+				return false;
+			label = 0;
+		} else if (++label > 63 || !(isalnum((unsigned char)name[i]) || name[i] == '-' ||
+					     name[i] == '_')) {
+			return false;
+		}
+	}
+	return label;
 }
 
 /* Its address. Nothing of what follows costs the module anything if there is no room. */
 static enum nss_status look_up(const char *name, struct in_addr *addr, int *errnop, int *herrnop)
 {
-	if (is_local(name))
-		return failed(EINVAL, errnop, herrnop);
+	if (is_special(name) || !is_host(name))
+		return not_found(errnop, herrnop);
 	if (atwifi_resolve(NULL, name, addr, LIMIT_MS))
 		return failed(errno, errnop, herrnop);
 	return NSS_STATUS_SUCCESS;

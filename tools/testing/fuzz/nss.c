@@ -18,13 +18,15 @@ enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct ho
 					     char *buffer, size_t size, int *errnop,
 					     int *herrnop, int32_t *ttlp, char **canonp);
 
-static const int errnos[] = { 0, 0, 0, ENODEV, ENETDOWN, EINVAL, EBUSY, EHOSTUNREACH, EIO };
+static const int errnos[] = { 0, 0, 0, ENODEV, ENETDOWN, EINVAL, EBUSY, EHOSTUNREACH, EIO, EPERM };
 static int says;
+static bool asked;
 
 int atwifi_resolve(const char *device, const char *host, struct in_addr *address, int timeout_ms)
 {
 	if (device || !host || timeout_ms <= 0)
 		DIE("asked for nothing");
+	asked = true;
 	address->s_addr = htonl(0xc0000201);
 	errno = says;
 	return says ? -1 : 0;
@@ -47,11 +49,16 @@ static void check_in(const void *p, size_t n, const char *buf, size_t size)
 static void check_status(enum nss_status status, int err, int herr)
 {
 	if (status == NSS_STATUS_SUCCESS) {
+		if (!asked)
+			DIE("nobody was asked");
 		if (herr != NETDB_SUCCESS || says)
 			DIE("success in spite of errno %d", says);
 	} else if (status == NSS_STATUS_UNAVAIL) {
 		if (!says)
 			DIE("it is there");
+	} else if (says && asked && status == NSS_STATUS_NOTFOUND) {
+		/* Nothing that the module or the driver says is a proof of that. */
+		DIE("not found by errno %d", says);
 	} else if (herr == NETDB_SUCCESS || !err) {
 		DIE("status %d with no error", status);
 	} else if (err == ERANGE && status != NSS_STATUS_TRYAGAIN) {
@@ -78,6 +85,7 @@ static void ask(const char *name, char *buf, size_t size)
 	struct hostent h;
 	int32_t ttl = -1;
 
+	asked = false;
 	status = _nss_atwifi_gethostbyname4_r(name, &tuple, buf, size, &err, &herr, &ttl);
 	check_status(status, err, herr);
 	if (status == NSS_STATUS_SUCCESS) {
@@ -88,6 +96,7 @@ static void ask(const char *name, char *buf, size_t size)
 		    tuple->addr[0] != htonl(0xc0000201) || ttl < 0)
 			DIE("another answer");
 	}
+	asked = false;
 	status = _nss_atwifi_gethostbyname3_r(name, choose(2) ? AF_INET : AF_INET6, &h, buf, size,
 					      &err, &herr, &ttl, &canon);
 	if (status != NSS_STATUS_UNAVAIL)
