@@ -366,10 +366,11 @@ static void ask_a_server(struct question *q)
 
 static void answered(struct question *q, int error, struct in_addr address)
 {
+	const struct dns_answer found = { .has_address = true, .address = address, .ttl = TTL };
+
 	switch (error) {
 	case 0:
-		settle(q, (struct dns_answer){ .has_address = true, .address = address,
-					       .ttl = TTL });
+		settle(q, found);
 		break;
 	case EHOSTUNREACH:
 	case EINVAL:

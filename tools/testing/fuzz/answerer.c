@@ -105,7 +105,9 @@ static void put_name(struct message *m)
 
 static u32 a_type(void)
 {
-	static const u8 types[] = { 1, 1, 1, 28, 2, 5, 6, 12, 13, 15, 16, 33, 41, 46, 250, 252, 255 };
+	static const u8 types[] = {
+		1, 1, 1, 28, 2, 5, 6, 12, 13, 15, 16, 33, 41, 46, 250, 252, 255,
+	};
 
 	return choose(8) ? types[choose(ARRAY_SIZE(types))] : choose(65536);
 }
