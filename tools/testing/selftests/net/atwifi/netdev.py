@@ -164,10 +164,17 @@ def iperf3():
 @test
 def ping():
     gateway = sysfs("gateway")
-    out = run("ping -c 3 -i 0.5 -W 60 " + gateway)
-    check(" 0% packet loss" in out, out)
-    low = float(re.search(r"= ([\d.]+)/", out).group(1))
-    check(low >= 1, "a reply after %g ms" % low)
+    out = []
+
+    def answered():
+        """After one that took long, as on a busy machine, none is sent for a while."""
+        out.append(run("ping -c 1 -W 2 " + gateway, good=False))
+        return " 0% packet loss" in out[-1]
+
+    for _ in range(3):
+        becomes(answered, "no reply")
+        low = float(re.search(r"= ([\d.]+)/", out[-1]).group(1))
+        check(low >= 1, "a reply after %g ms" % low)
 
 
 @test
