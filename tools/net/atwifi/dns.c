@@ -379,10 +379,12 @@ static bool parse_records(const struct dns_query *q, uint32_t most, struct dns_a
 {
 	size_t at = HEADER + q->len, name;
 	const uint8_t *wire = answer->wire;
-	unsigned int i, n[3];
+	unsigned int i, all = 0, n[3];
 
-	for (i = 0; i < 3; i++)
-		n[i] = get16(wire + 6 + 2 * i) + (i ? n[i - 1] : 0);
+	for (i = 0; i < 3; i++) {
+		all += get16(wire + 6 + 2 * i);
+		n[i] = all;
+	}
 	if (n[2] > RECORDS_MAX)
 		return false;
 	for (i = 0; i < n[2]; i++) {

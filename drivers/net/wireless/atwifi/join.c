@@ -145,9 +145,9 @@ void atw_join_look(struct atw_module *m, bool up)
 	m->joining = false;
 	if (up && m->state != ATW_MODULE_JOINED)
 		m->in_since = now;
-	if (up)
+	if (up) {
 		m->refusals = 0;
-	else if (m->state == ATW_MODULE_JOINED) {
+	} else if (m->state == ATW_MODULE_JOINED) {
 		/* Where it was for a moment only, somebody throws it out. */
 		if (time_after64(now, m->in_since + atw_timing.steady))
 			m->joins = 0;
