@@ -574,15 +574,21 @@ static bool atw_module_wants_join(struct atw_conns *cs)
 	return atw_join_wanted(atw_conns_module(cs));
 }
 
-static bool atw_module_do_call(struct atw_conns *cs)
+/* Do one request of those that @job is for, and come back if there are others. */
+static bool atw_module_do_calls(struct atw_conns *cs, enum atw_todo job, bool idle)
 {
 	struct atw_module *m = atw_conns_module(cs);
 
-	if (!atw_calls_run(&m->calls, m, false))
+	if (!atw_calls_run(&m->calls, m, idle))
 		return false;
-	if (atw_calls_wait_for(&m->calls, false))
-		atw_sched_set(&m->sched, ATW_DO_CALL);
+	if (atw_calls_wait_for(&m->calls, idle))
+		atw_sched_set(&m->sched, job);
 	return true;
+}
+
+static bool atw_module_do_call(struct atw_conns *cs)
+{
+	return atw_module_do_calls(cs, ATW_DO_CALL, false);
 }
 
 static bool atw_module_wants_call(struct atw_conns *cs)
@@ -592,13 +598,7 @@ static bool atw_module_wants_call(struct atw_conns *cs)
 
 static bool atw_module_do_idle_call(struct atw_conns *cs)
 {
-	struct atw_module *m = atw_conns_module(cs);
-
-	if (!atw_calls_run(&m->calls, m, true))
-		return false;
-	if (atw_calls_wait_for(&m->calls, true))
-		atw_sched_set(&m->sched, ATW_DO_IDLE_CALL);
-	return true;
+	return atw_module_do_calls(cs, ATW_DO_IDLE_CALL, true);
 }
 
 static bool atw_module_wants_idle_call(struct atw_conns *cs)

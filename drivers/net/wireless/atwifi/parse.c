@@ -240,6 +240,24 @@ static const char *atw_last_field(const char *line, const char **end)
 	return s;
 }
 
+/*
+ * Read the last @n fields of a text, from its end on: where each begins and ends. Returns the
+ * comma before them; NULL: there are fewer.
+ */
+static const char *atw_last_fields(const char *line, int n, const char *field[],
+				   const char *stop[])
+{
+	const char *s = line + strlen(line);
+
+	while (n--) {
+		stop[n] = s;
+		field[n] = atw_last_field(line, &s);
+		if (!field[n])
+			return NULL;
+	}
+	return s;
+}
+
 /**
  * atw_parse_wifi_begin() - read the begin of the answer to AT+WJAP?
  * @line: the line
@@ -278,17 +296,11 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 {
 	struct atw_wifi_status end = { .status = st->status };
 	const char *stop[6], *field[6];
-	const char *s = line + strlen(line);
 	u8 bssid[6];
 	u32 channel;
-	int i;
 
-	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
-		stop[i] = s;
-		field[i] = atw_last_field(line, &s);
-		if (!field[i])
-			return false;
-	}
+	if (!atw_last_fields(line, ARRAY_SIZE(field), field, stop))
+		return false;
 	/* Where no name can be taken for them, these may be empty, or of another form. */
 	if (name && !atw_parse_mac(field[0], stop[0], bssid))
 		return false;
@@ -335,19 +347,12 @@ static void atw_parse_wifi_name(const char *line, const char *end, struct atw_ne
  */
 bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net)
 {
-	const char *stop[6], *field[6];
-	const char *s = line + strlen(line);
+	const char *stop[6], *field[6], *end;
 	u32 channel;
-	int i;
 
 	memset(net, 0, sizeof(*net));
-	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
-		stop[i] = s;
-		field[i] = atw_last_field(line, &s);
-		if (!field[i])
-			return false;
-	}
-	if (!atw_parse_mac(field[0], stop[0], net->bssid))
+	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	if (!end || !atw_parse_mac(field[0], stop[0], net->bssid))
 		return false;
 	if (stop[1] - field[1] < (int)sizeof(net->security))
 		memcpy(net->security, field[1], stop[1] - field[1]);
@@ -356,7 +361,7 @@ bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net
 	if (atw_parse_uint(&field[3], 196, &channel) && field[3] == stop[3])
 		net->channel = channel;
 	if (!name && *line == ',')
-		atw_parse_wifi_name(line + 1, s, net);
+		atw_parse_wifi_name(line + 1, end, net);
 	return true;
 }
 
@@ -394,23 +399,18 @@ bool atw_parse_signal(const char *line, s8 *rssi)
  */
 bool atw_parse_network(const char *line, struct atw_network *net)
 {
-	const char *stop[4], *field[4];
-	const char *s = line + strlen(line);
+	const char *stop[4], *field[4], *end;
 	u32 n;
-	int i;
 
-	for (i = ARRAY_SIZE(field) - 1; i >= 0; i--) {
-		stop[i] = s;
-		field[i] = atw_last_field(line, &s);
-		/* The name may be empty. */
-		if (!field[i])
-			return false;
-	}
+	/* The name before them may be empty. */
+	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	if (!end)
+		return false;
 	memset(net, 0, sizeof(*net));
-	if (s - line > ATW_SSID_MAX || stop[1] - field[1] < 4 ||
+	if (end - line > ATW_SSID_MAX || stop[1] - field[1] < 4 ||
 	    stop[1] - field[1] >= (int)sizeof(net->security))
 		return false;
-	memcpy(net->ssid, line, s - line);
+	memcpy(net->ssid, line, end - line);
 	memcpy(net->security, field[1], stop[1] - field[1]);
 	if (!atw_is_text(net->security) || !atw_parse_mac(field[3], stop[3], net->bssid))
 		return false;

@@ -79,27 +79,39 @@ static int fake_shutdown(void *arg)
 	return 0;
 }
 
-/* The machine is switched off, whoever has the RTNL. */
-static void dev_shutdown(struct kunit *test)
+/*
+ * A module is found, and its network device can be registered no more: returns with the RTNL
+ * held, for which that waits if @registers.
+ */
+static struct fake *fake_registers(struct kunit *test, bool *registers)
 {
 	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	struct task_struct *task;
 	struct atw_dev *adev;
-	bool registers, over;
 
 	if (!atw_relay_wq)
 		kunit_skip(test, "this kernel runs the suites before the driver is there");
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	f->t.ops = &fake_ops;
 	init_completion(&f->over);
+	init_completion(&f->asleep);
 	adev = atw_dev_register(&f->t, NULL, &init_net);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
 	rtnl_lock();
-	/* The module is found, and its network device can be registered no more. */
 	WRITE_ONCE(f->adev, adev);
 	atw_dev_write_wakeup(adev);
-	registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
-			  work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
+	*registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
+			   work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
+	return f;
+}
+
+/* The machine is switched off, whoever has the RTNL. */
+static void dev_shutdown(struct kunit *test)
+{
+	bool registers, over;
+	struct fake *f = fake_registers(test, &registers);
+	struct atw_dev *adev = f->adev;
+	struct task_struct *task;
+
 	task = kthread_run(fake_shutdown, f, "atwifi_shutdown");
 	over = !IS_ERR(task) && wait_for_completion_timeout(&f->over, LIMIT);
 	rtnl_unlock();
@@ -123,24 +135,11 @@ static int fake_sleep(void *arg)
 /* Who falls asleep waits for the RTNL, and others do not wait for him. */
 static void dev_sleep(struct kunit *test)
 {
-	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	struct task_struct *sleep, *over;
 	bool registers, free, waits;
-	struct atw_dev *adev;
+	struct fake *f = fake_registers(test, &registers);
+	struct task_struct *sleep, *over;
+	struct atw_dev *adev = f->adev;
 
-	if (!atw_relay_wq)
-		kunit_skip(test, "this kernel runs the suites before the driver is there");
-	KUNIT_ASSERT_NOT_NULL(test, f);
-	f->t.ops = &fake_ops;
-	init_completion(&f->over);
-	init_completion(&f->asleep);
-	adev = atw_dev_register(&f->t, NULL, &init_net);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
-	rtnl_lock();
-	WRITE_ONCE(f->adev, adev);
-	atw_dev_write_wakeup(adev);
-	registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
-			  work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
 	sleep = kthread_run(fake_sleep, f, "atwifi_sleep");
 	comes(READ_ONCE(adev->module.state) == ATW_MODULE_ASLEEP);
 	/* That needs the same lock. */
