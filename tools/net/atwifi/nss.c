@@ -17,25 +17,13 @@
 #include <strings.h>
 
 #include "libatwifi.h"
+#include "nss_atwifi.h"
 
 /* Who asks a name server waits for 10 s and more, where nobody has said otherwise. */
 #define LIMIT_MS	15000
 /* The module does not tell how long an address is good for: a cache is to ask soon. */
 #define TTL		10
 #define NAME_ROOM	120	/* of a name that a module can be asked for, with its NUL */
-
-enum nss_status _nss_atwifi_gethostbyname4_r(const char *name, struct gaih_addrtuple **pat,
-					     char *buffer, size_t size, int *errnop,
-					     int *herrnop, int32_t *ttlp);
-enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct hostent *host,
-					     char *buffer, size_t size, int *errnop,
-					     int *herrnop, int32_t *ttlp, char **canonp);
-enum nss_status _nss_atwifi_gethostbyname2_r(const char *name, int af, struct hostent *host,
-					     char *buffer, size_t size, int *errnop,
-					     int *herrnop);
-enum nss_status _nss_atwifi_gethostbyname_r(const char *name, struct hostent *host,
-					    char *buffer, size_t size, int *errnop,
-					    int *herrnop);
 
 static enum nss_status end(enum nss_status status, int err, int herr, int *errnop, int *herrnop)
 {

@@ -10,13 +10,7 @@
 
 #include "fuzz.h"
 #include "libatwifi.h"
-
-enum nss_status _nss_atwifi_gethostbyname4_r(const char *name, struct gaih_addrtuple **pat,
-					     char *buffer, size_t size, int *errnop,
-					     int *herrnop, int32_t *ttlp);
-enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct hostent *host,
-					     char *buffer, size_t size, int *errnop,
-					     int *herrnop, int32_t *ttlp, char **canonp);
+#include "nss_atwifi.h"
 
 static const int errnos[] = { 0, 0, 0, ENODEV, ENETDOWN, EINVAL, EBUSY, EHOSTUNREACH, EIO, EPERM };
 static int says;
