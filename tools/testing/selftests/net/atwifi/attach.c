@@ -75,9 +75,10 @@ TEST_F(module, detached_in_transparent_mode)
 
 TEST_F(module, hangup_in_transfer)
 {
-	uint8_t buf[4096] = { 0 };
+	int64_t got, sent = 0;
 	int down, up, err;
-	int64_t got;
+	uint8_t buf[4096];
+	ssize_t n;
 
 	ASSERT_EQ(0, attach(self->sim.tty, B115200, &self->tty, self->device,
 			    sizeof(self->device)));
@@ -86,16 +87,18 @@ TEST_F(module, hangup_in_transfer)
 	ASSERT_LE(0, down);
 	up = peer_by(self->device, "sink 100000000 6");
 	ASSERT_LE(0, up);
-	while (send(up, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
+	do {
+		pattern_fill(buf, sizeof(buf), 6, sent);
+		n = send(up, buf, sizeof(buf), MSG_DONTWAIT);
+		sent += n;
+	} while (n > 0);
 	ASSERT_EQ(20000, atw_download(down, 20000, 5, &err));
 	/* The adapter is unplugged. */
 	end(self->sim.pid, SIGKILL);
 	self->sim.pid = 0;
 	got = 20000;
 	for (;;) {
-		ssize_t n = recv(down, buf, sizeof(buf), 0);
-
+		n = recv(down, buf, sizeof(buf), 0);
 		if (n < 0)
 			break;
 		ASSERT_NE(0, n);
