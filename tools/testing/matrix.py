@@ -37,7 +37,7 @@ GROUPS = {
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
-    "old": "old",
+    "old": "ctl_old",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
 }
@@ -50,7 +50,7 @@ ROWS = {
     "wiring": ("board", "middleware", "wiring_reset wiring_enable wiring_vcc gone power"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
-    "classic": (MAIN, "classic", BY_FIRMWARE + "ctl"),
+    "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),
     "bw20": (MAIN, "bw20", BY_FIRMWARE),
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
@@ -58,8 +58,9 @@ ROWS = {
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
-              "netdev_load netdev_gone"),
+              "netdev_load netdev_gone resolve"),
     "cycles": (MAIN, "middleware", "--large attach"),
+    "old-all": (MAIN, "middleware", "old"),
     "board": ("board", "middleware", ""),
     **{"%s-%s-%s" % (name, kernel, firmware):
        (kernel, firmware, ("--patient " if (kernel, firmware) == (MAIN, "middleware") else "") +

@@ -25,6 +25,8 @@ NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
 # What the machine's name server says of any name.
 ELSEWHERE = "203.0.113.7"
+# How many are asked at once.
+NAMES = int(os.environ.get("ATW_NAMES", "200"))
 NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups "
 
 LIBRARY = """
@@ -500,12 +502,38 @@ def ask_all(names):
 @test
 def stub_has_much_to_do():
     with stub() as _, no_sockets():
-        different = ["192.0.2.%d" % i for i in range(1, 201)]
-        same(different, ask_all(different), "200 different ones")
+        different = ["192.0.%d.%d" % (2 + i // 250, 1 + i % 250) for i in range(NAMES)]
+        same(different, ask_all(different), "different ones")
         before = int(sysfs("statistics/commands"))
-        same([HOST] * 200, ask_all([NAME] * 200), "200 equal ones")
+        same([HOST] * NAMES, ask_all([NAME] * NAMES), "equal ones")
         asked = int(sysfs("statistics/commands")) - before
         check(asked < 50, "equal questions have cost %d commands" % asked)
+
+
+@test
+def stub_restarted():
+    """It ends with questions that have no answer yet; whoever asked asks again."""
+    names = ["192.0.2.%d" % i for i in range(1, 101)]
+
+    def right(answer):
+        number, code, addr = address_of(answer)
+        check(code == 2 or addr == names[number], "%s for %s" % (addr, names[number]))
+
+    for _ in range(3):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(LIMIT)
+            with stub():
+                s.connect((STUB, 53))
+                for n, name in enumerate(names):
+                    s.send(question(n, name))
+                right(s.recv(4096))
+            # What else it had told before it ended.
+            s.setblocking(False)
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                while True:
+                    right(s.recv(4096))
+    with stub():
+        same(names, ask_all(names), "answers")
 
 
 @test
@@ -551,6 +579,7 @@ def stub_for_programs():
         with no_sockets():
             same([HOST, NAME], getent("hosts " + NAME), "getent hosts")
             same([HOST, "STREAM", NAME], getent("ahosts " + NAME)[:3], "getent ahosts")
+            same(HOST, run(LIB + "/lookup " + NAME).strip(), "a static program of another library")
             check(HOST in run("busybox nslookup %s %s; true" % (NAME, STUB)), "busybox")
         with no_sockets(but=1):
             run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
