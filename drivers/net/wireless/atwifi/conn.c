@@ -34,12 +34,12 @@ void atw_conn_put(struct atw_conn *c)
 {
 	if (!refcount_dec_and_test(&c->ref))
 		return;
-	__skb_queue_purge(&c->txq);
-	__skb_queue_purge(&c->early);
-	__skb_queue_purge(&c->held);
-	__skb_queue_purge(&c->unsure);
-	if (c->server)
-		atw_conn_put(c->server);
+	__skb_queue_purge(&c->tx.q);
+	__skb_queue_purge(&c->rx.early);
+	__skb_queue_purge(&c->rx.held);
+	__skb_queue_purge(&c->rx.unsure);
+	if (c->child.server)
+		atw_conn_put(c->child.server);
 	kfree(c);
 }
 
@@ -48,11 +48,11 @@ void atw_conn_purge_tx(struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->sending)
+	if (c->tx.sending)
 		return;		/* the thread does it when it comes back */
-	__skb_queue_purge(&c->txq);
-	c->tx_off = 0;
-	c->tx_queued = 0;
+	__skb_queue_purge(&c->tx.q);
+	c->tx.off = 0;
+	c->tx.queued = 0;
 }
 
 static void atw_conn_get_info(const struct atw_conn *c,
@@ -68,9 +68,9 @@ static void atw_conn_get_info(const struct atw_conn *c,
 	info->addr = c->addr;
 	info->port = c->port;
 	strscpy(info->name, c->name, sizeof(info->name));
-	info->unsent = c->tx_queued;
-	info->rx_bytes = c->rx_bytes;
-	info->tx_bytes = c->tx_bytes;
+	info->unsent = c->tx.queued;
+	info->rx_bytes = c->rx.bytes;
+	info->tx_bytes = c->tx.bytes;
 	info->err = c->err;
 	info->code = 0;
 	info->inode = 0;
@@ -111,8 +111,8 @@ void atw_conn_drop_unsure(struct atw_conn *c)
 
 	lockdep_assert_held(&c->lock);
 
-	while ((skb = __skb_dequeue(&c->unsure))) {
-		c->early_size -= skb->truesize;
+	while ((skb = __skb_dequeue(&c->rx.unsure))) {
+		c->rx.size -= skb->truesize;
 		kfree_skb(skb);
 	}
 }
@@ -125,13 +125,13 @@ static void atw_conn_tell_cut(const struct atw_conn *c)
 {
 	struct atw_conns *cs = c->conns;
 
-	if (!cs || c->owner || c->wish != ATW_WISH_DRAIN || !c->tx_queued ||
+	if (!cs || c->owner || c->wish != ATW_WISH_DRAIN || !c->tx.queued ||
 	    !atw_conn_is_stream(c))
 		return;
-	atomic64_inc(&cs->cut);
+	atomic64_inc(&cs->counts.cut);
 	dev_warn_ratelimited(cs->ch->dev,
 			     "a stream has failed after close(), its last %u bytes are lost\n",
-			     c->tx_queued);
+			     c->tx.queued);
 }
 
 /**
@@ -184,7 +184,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		if (c->state == ATW_CONN_WAITING)
 			atw_conn_set_state(c, ATW_CONN_DEAD);
 		atw_conn_purge_tx(c);
-		if (c->owner && c->lasting)
+		if (c->owner && c->serve.lasting)
 			c->ops->closed(c, c->err, code);
 		else if (c->owner)
 			c->ops->opened(c, c->err, code);
@@ -221,7 +221,7 @@ void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
 	if (c->wish == ATW_WISH_YIELD)
 		c->wish = ATW_WISH_STAY;
 	if (c->state == ATW_CONN_YIELDING) {
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -242,9 +242,9 @@ void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c)
 	if (c->state != ATW_CONN_YIELDING)
 		return;
 	if (atw_conn_is_quiet(cs, c))
-		atomic64_inc(&cs->yielded);
+		atomic64_inc(&cs->counts.yielded);
 	else
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 }
 
@@ -264,13 +264,13 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 		return NULL;
 	refcount_set(&c->ref, 2);
 	INIT_LIST_HEAD(&c->node);
-	INIT_LIST_HEAD(&c->accept);
-	INIT_LIST_HEAD(&c->seeds);
+	INIT_LIST_HEAD(&c->child.node);
+	INIT_LIST_HEAD(&c->serve.seeds);
 	spin_lock_init(&c->lock);
-	__skb_queue_head_init(&c->txq);
-	__skb_queue_head_init(&c->early);
-	__skb_queue_head_init(&c->held);
-	__skb_queue_head_init(&c->unsure);
+	__skb_queue_head_init(&c->tx.q);
+	__skb_queue_head_init(&c->rx.early);
+	__skb_queue_head_init(&c->rx.held);
+	__skb_queue_head_init(&c->rx.unsure);
 	c->type = type;
 	if (atw_conn_is_seed(c))
 		c->share = ATW_SHARE_REMOTE;
@@ -284,7 +284,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
  */
 static bool atw_conn_append(struct atw_conn *c, const struct sk_buff *skb)
 {
-	struct sk_buff *last = skb_peek_tail(&c->txq);
+	struct sk_buff *last = skb_peek_tail(&c->tx.q);
 
 	lockdep_assert_held(&c->lock);
 
@@ -318,12 +318,12 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 	if (c->err || c->remote_closed || !atw_conn_state_is_usable(c->state)) {
 		err = c->err ?: -EPIPE;
 	} else {
-		if (!c->tx_queued)
-			c->fresh = true;
-		c->tx_queued += skb->len;
+		if (!c->tx.queued)
+			c->tx.fresh = true;
+		c->tx.queued += skb->len;
 		appended = atw_conn_append(c, skb);
 		if (!appended)
-			__skb_queue_tail(&c->txq, skb);
+			__skb_queue_tail(&c->tx.q, skb);
 		atw_conn_kick(c);
 	}
 	spin_unlock(&c->lock);
@@ -383,8 +383,8 @@ void atw_conn_purge_early(struct atw_conn *c)
 
 	lockdep_assert_held(&c->lock);
 
-	while ((skb = __skb_dequeue(&c->early))) {
-		c->early_size -= skb->truesize;
+	while ((skb = __skb_dequeue(&c->rx.early))) {
+		c->rx.size -= skb->truesize;
 		kfree_skb(skb);
 	}
 }
@@ -402,10 +402,10 @@ void atw_conn_disown(struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (!c->waits || c->server)
+	if (!c->child.waits || c->child.server)
 		return;
-	c->waits = false;
-	c->ready = true;
+	c->child.waits = false;
+	c->child.ready = true;
 	atw_conn_purge_early(c);
 	refcount_dec(&c->ref);
 }
@@ -414,8 +414,8 @@ void atw_conn_disown(struct atw_conn *c)
 static void atw_conn_drop_seed(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
-	c->waits = false;
-	c->ready = true;
+	c->child.waits = false;
+	c->child.ready = true;
 	atw_conn_purge_early(c);
 	spin_unlock(&c->lock);
 	atw_conn_close(c, true, 0);
@@ -434,11 +434,11 @@ void atw_conn_drop_seeds(struct atw_conn *server)
 	LIST_HEAD(seeds);
 
 	spin_lock(&server->lock);
-	list_splice_init(&server->seeds, &seeds);
-	server->nseeds = 0;
+	list_splice_init(&server->serve.seeds, &seeds);
+	server->serve.nseeds = 0;
 	spin_unlock(&server->lock);
-	list_for_each_entry_safe(c, next, &seeds, accept) {
-		list_del_init(&c->accept);
+	list_for_each_entry_safe(c, next, &seeds, child.node) {
+		list_del_init(&c->child.node);
 		atw_conn_drop_seed(c);
 	}
 }
@@ -463,7 +463,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	c->wish = abort ? ATW_WISH_GO : max(c->wish, ATW_WISH_DRAIN);
 	if (abort)
 		atw_conn_purge_tx(c);
-	if (c->state == ATW_CONN_WAITING && (abort || !c->tx_queued))
+	if (c->state == ATW_CONN_WAITING && (abort || !c->tx.queued))
 		atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conn_kick(c);
 	spin_unlock(&c->lock);
@@ -476,7 +476,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
  */
 u32 atw_conn_unsent(struct atw_conn *c)
 {
-	return READ_ONCE(c->tx_queued);
+	return READ_ONCE(c->tx.queued);
 }
 
 /**
@@ -485,7 +485,7 @@ u32 atw_conn_unsent(struct atw_conn *c)
  */
 bool atw_conn_drained(struct atw_conn *c)
 {
-	return !READ_ONCE(c->tx_queued) || !atw_conn_state_is_live(READ_ONCE(c->state));
+	return !READ_ONCE(c->tx.queued) || !atw_conn_state_is_live(READ_ONCE(c->state));
 }
 
 /**
@@ -503,7 +503,7 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
 	cs->n++;
-	cs->share[c->share].n++;
+	cs->shares.of[c->share].n++;
 	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
@@ -525,17 +525,17 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	atw_conns_free_id(cs, c);
-	hoard = xchg(&c->hoard, 0);
+	hoard = xchg(&c->rx.hoard, 0);
 	if (READ_ONCE(cs->fw)->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
-		cs->zombie_hoard += hoard;
-		cs->zombie_since = jiffies;
+		cs->hoards.zombies += hoard;
+		cs->hoards.zombie_since = jiffies;
 	} else {
-		atomic_sub(hoard, &cs->hoard);
+		atomic_sub(hoard, &cs->hoards.kept);
 	}
 	list_del_init(&c->node);
 	cs->n--;
-	cs->share[c->share].n--;
+	cs->shares.of[c->share].n--;
 	c->conns = NULL;
 	atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conn_purge_tx(c);
@@ -552,9 +552,9 @@ static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
 		return atw_conn_is_stream(c) && c->state != ATW_CONN_WAITING;
 	case ATW_END_LINK:
 		return atw_conn_is_stream(c) ||
-		       (c->state == ATW_CONN_WAITING && !c->lasting);
+		       (c->state == ATW_CONN_WAITING && !c->serve.lasting);
 	default:
-		return !c->lasting;
+		return !c->serve.lasting;
 	}
 }
 
@@ -573,7 +573,7 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 		spin_lock(&c->lock);
 		if (atw_conn_is_hit(c, what)) {
 			if (atw_conn_state_is_live(c->state))
-				atomic64_add(atw_conn_is_stream(c), &cs->resets);
+				atomic64_add(atw_conn_is_stream(c), &cs->counts.resets);
 			atw_conn_end(c, err, 0);
 		}
 		spin_unlock(&c->lock);
@@ -600,7 +600,7 @@ void atw_conns_end_streams(struct atw_conns *cs)
  */
 void atw_conns_damage(struct atw_conns *cs)
 {
-	atomic64_inc(&cs->damaged);
+	atomic64_inc(&cs->counts.damaged);
 	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
 	/* A word about an end may have been lost as well. */
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
@@ -631,11 +631,11 @@ void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw,
  */
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 {
-	WRITE_ONCE(cs->baud, baud);
-	cs->chunk = ATW_CHUNK_MIN;
-	cs->chunk_good = 0;
-	cs->chunk_max = cs->proved.small_sends ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;
-	cs->chunk_limit = cs->chunk_max;
+	WRITE_ONCE(cs->pace.baud, baud);
+	cs->pace.chunk = ATW_CHUNK_MIN;
+	cs->pace.chunk_good = 0;
+	cs->pace.chunk_max = cs->proved.small_sends ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;
+	cs->pace.chunk_limit = cs->pace.chunk_max;
 }
 
 /**
@@ -650,15 +650,15 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
 	cs->sched = sched;
-	cs->compared = jiffies - HZ;
+	cs->audit.compared = jiffies - HZ;
 	cs->clock = ktime_get;
 	cs->fw = &atw_firmware_unknown;
-	cs->next_id = ATW_ID_MIN;
-	cs->next_open = jiffies;
-	cs->open_after = jiffies;
-	cs->deleted = jiffies - atw_timing.delete_linger;
-	cs->mode_since = jiffies - atw_timing.mode_settle;
-	cs->send_after = jiffies;
+	cs->ids.next = ATW_ID_MIN;
+	cs->pace.next_open = jiffies;
+	cs->pace.open_after = jiffies;
+	cs->audit.deleted = jiffies - atw_timing.delete_linger;
+	cs->mode.since = jiffies - atw_timing.mode_settle;
+	cs->pace.send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
 }
 

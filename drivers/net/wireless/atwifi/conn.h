@@ -119,95 +119,158 @@ enum atw_conn_wish {
 };
 
 /**
+ * struct atw_conn_tx - what a connection sends; the connection's lock protects it
+ * @q: what waits to be sent; @off bytes of the first are sent already
+ * @queued: bytes in it that were not handed over. Read without the lock by those who
+ *	wait for them to become fewer: they are woken after each change
+ * @sending: a command of the channel's thread has the first of them
+ * @refused: how often that was refused in a row, for one and the same reason
+ * @fresh: nothing was queued before what is queued now
+ * @chat_until: see ATW_CHAT, in jiffies
+ * @bytes: taken by the module
+ */
+struct atw_conn_tx {
+	struct sk_buff_head		q;
+	u32				off;
+	u32				queued;
+	bool				sending;
+	bool				fresh;
+	unsigned int			refused;
+	unsigned long			chat_until;
+	u64				bytes;
+};
+
+/**
+ * struct atw_conn_rx - what a connection receives; the connection's lock protects it
+ * @fetch: something waits in a module in passive mode
+ * @fetched_last: it was fetched after the end
+ * @announced: bytes that the module has told of and that were not fetched
+ * @hoard: memory of the module that they take, as atw_hoards.kept
+ * @empties: how often the module had none in spite of that
+ * @held: what came while @announced older bytes were still to be fetched; see
+ *	struct atw_held_cb
+ * @unsure: a payload of which it is not certain that it is its remote's, and those
+ *	that came after it; see struct atw_unsure_cb
+ * @early: what a seed received before it was accepted
+ * @size: memory of @held, @unsure and @early
+ * @bytes: received
+ */
+struct atw_conn_rx {
+	bool				fetch;
+	bool				fetched_last;
+	s64				announced;
+	int				hoard;
+	unsigned int			empties;
+	struct sk_buff_head		held;
+	struct sk_buff_head		unsure;
+	struct sk_buff_head		early;
+	u32				size;
+	u64				bytes;
+};
+
+/**
+ * struct atw_conn_serve - what a server has beside other connections; its lock protects it
+ * @seeds: those that nobody has accepted, @nseeds of them and at most @backlog
+ * @lasting: it was open once: it is opened again when the module has lost it. Written by
+ *	the channel's thread alone, which therefore reads it without the lock
+ * @renew: its module may have stopped serving it: it is to be opened anew
+ * @old_id: the number under which it was deleted to be opened anew; the channel's
+ *	thread's alone
+ */
+struct atw_conn_serve {
+	struct list_head		seeds;
+	unsigned int			nseeds;
+	unsigned int			backlog;
+	bool				lasting;
+	bool				renew;
+	u32				old_id;
+};
+
+/**
+ * struct atw_conn_child - what a seed has beside other connections
+ * @node: in atw_conn_serve.seeds of its server, whose lock protects it
+ * @server: holds a reference; NULL until it is known, which is decided under
+ *	atw_conns.lock and the seed's; constant then
+ * @waits: nobody has accepted it; the seed's lock protects it
+ * @ready: it may be accepted: what can be known of it is known; its server's lock
+ *	protects it as long as it is in that one's queue
+ */
+struct atw_conn_child {
+	struct list_head		node;
+	struct atw_conn			*server;
+	bool				waits;
+	bool				ready;
+};
+
+/**
  * struct atw_conn - a connection, a server, or a seed: a connection that a
  * server of the module has accepted
  * @ref: the table holds one while it is listed, the owner one; before a seed
  *	has an owner that one is its server's
- * @lock: protects everything below it that is not said to be constant; nests
- *	inside atw_conns.lock, outside the owner's queue locks. A server's nests
- *	outside those of its seeds
- * @server: a seed's, holds a reference; NULL until it is known, which is decided
- *	under atw_conns.lock too; constant then
- * @addr, @port: of a seed those of its peer, 0 if the module does not tell;
- *	constant once it can be accepted
+ * @node: in atw_conns.list; atw_conns.lock protects it
+ * @ops: constant once the connection has an owner; and as long as it has one, which
+ *	@lock protects, they are called
+ * @type, @addr, @port: constant; but of a seed those of its peer, 0 if the module does
+ *	not tell, and constant once it can be accepted
+ * @keepalive: seconds, 0: off; constant, as all below up to @name
+ * @unverified: see struct atw_conn_spec
+ * @share: of atw_conns.shares
+ * @queued: when it came, see atw_conns_now()
+ * @name: the remote's, if it was given by name
+ * @lock: protects all below; nests inside atw_conns.lock, outside the owner's queue
+ *	locks. A server's nests outside those of its seeds
  * @conns: the table, as long as the connection is in it: then the device is there.
  *	NULL otherwise; see atw_conns_unlink()
+ * @owner: NULL: closed by it
+ * @state: written under the lock, read without it by those for whom an old one will do:
+ *	each change of it has the channel's thread look again
+ * @err: -errno that has ended it, 0: none
+ * @wish: what is to become of it
+ * @remote_closed: the module said that the remote is gone. A send that runs looks at it
+ *	without the lock, and at the latest when it has ended with it
+ * @id: the module's number, 0: none; written under atw_conns.lock too, by the channel's
+ *	thread alone once it is listed, but for a seed's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
  *	queued, if it is to be drained
  * @paused: there is nothing to do for it until @not_before, in jiffies
- * @lasting: a server that was open once: it is opened again when the module
- *	has lost it
- * @renew: its module may have stopped serving it: it is to be opened anew
- * @old_id: the number under which it was deleted to be opened anew
- * @seeds: of a server: those that nobody has accepted, @nseeds of them and at
- *	most @backlog
- * @waits: a seed that nobody has accepted
- * @ready: a seed that may be accepted: what can be known of it is known
+ * @query: see atw_conns.query
  * @auto_deleted: the module said so
- * @transparent: it is to have transparent mode; written by the channel's thread
- * @held: what came while @announced older bytes were still to be fetched,
- *	@early_size of memory together with @unsure and @early; see struct atw_held_cb
- * @unsure: a payload of which it is not certain that it is its remote's, and those
- *	that came after it; see struct atw_unsure_cb
- * @early: what a seed received before it was accepted, @early_size of memory
+ * @transparent: it is to have transparent mode; written by the channel's thread, read
+ *	without the lock by who is asked whether it has it
+ * @tx, @rx, @serve, @child: see there
  */
 struct atw_conn {
 	refcount_t			ref;
-	struct list_head		node;		/* atw_conns.lock */
-	struct list_head		accept;		/* the server's lock */
+	struct list_head		node;
 
-	/* constant */
-	const struct atw_conn_ops	*ops;		/* once it is owned */
+	const struct atw_conn_ops	*ops;
 	enum atw_sock_type		type;
 	u16				port;
 	u32				addr;
-	u32				keepalive;	/* seconds, 0: off */
+	u32				keepalive;
 	bool				unverified;
-	u8				share;		/* of atw_conns.share */
-	u64				queued;		/* when it came, see atw_conns_now() */
+	u8				share;
+	u64				queued;
 	char				name[ATW_NAME_MAX];
 
 	spinlock_t			lock;
 	struct atw_conns		*conns;
-	struct atw_conn			*server;
-	void				*owner;		/* NULL: closed by it */
+	void				*owner;
 	enum atw_conn_state		state;
 	int				err;
 	enum atw_conn_wish		wish;
 	bool				remote_closed;
 	u32				id;
-	struct sk_buff_head		txq;
-	u32				tx_off;		/* sent of the first */
-	u32				tx_queued;	/* bytes not handed over */
-	bool				sending;	/* a command has them */
-	unsigned int			refused;	/* in a row, of one kind */
-	bool				fresh;		/* was idle before */
-	unsigned long			chat_until;	/* the thread's, see ATW_CHAT */
-	bool				fetch;		/* passive data waits */
-	bool				fetched_last;	/* after the end */
-	s64				announced;	/* bytes, not fetched */
-	int				hoard;		/* as atw_conns.hoard */
-	unsigned int			empties;	/* in spite of that */
-	struct sk_buff_head		held;		/* came after those */
-	struct sk_buff_head		unsure;
 	unsigned long			close_by;
 	bool				paused;
 	unsigned long			not_before;
-	unsigned int			query;		/* see atw_conns.query */
-	bool				lasting;
-	bool				renew;
-	u32				old_id;
-	struct list_head		seeds;
-	unsigned int			nseeds;
-	unsigned int			backlog;
-	bool				waits;
-	bool				ready;
+	unsigned int			query;
 	bool				auto_deleted;
 	bool				transparent;
-	struct sk_buff_head		early;
-	u32				early_size;
-	u64				rx_bytes;
-	u64				tx_bytes;
+	struct atw_conn_tx		tx;
+	struct atw_conn_rx		rx;
+	struct atw_conn_serve		serve;
+	struct atw_conn_child		child;
 };
 
 /* More than a module can have. */
@@ -305,124 +368,228 @@ struct atw_learned {
  * @chunk: bytes of the largest send that it has taken
  * @small_sends: it swallows larger ones than ATW_CHUNK_MIN
  * @serves: it has opened a server
+ * @may_not_serve: it may be firmware that has no servers
  */
 struct atw_proved {
 	u32			chunk;
 	bool			small_sends;
 	bool			serves;
+	bool			may_not_serve;
 };
 
 /**
- * struct atw_conns - the connections of one device
- * @lock: protects the list, the table and what follows up to @rx_conn; nests
- *	inside the channel's rx_lock, outside atw_conn.lock
- * @list: all of them, in the order in which they are served; each holds a
- *	reference
- * @by_id: those with an id up to ATW_ID_MAX, without a reference of their own
- * @clock: constant; ktime_get(), but for tests
- * @share: what each user has had of the module
- * @sent: what the user who has sent last had sent before
- * @silence: remotes that did not answer
- * @may_not_serve: it may be firmware that has no servers
- * @deleting: the id that is being deleted at this moment, 0: none
- * @query: counts the queries of the module's table; what it says is newer than
- *	a connection that has a lower count
- * @rows: what it said last; the channel's thread's alone, and a place of its own, so
- *	that no question is lost when memory is short
+ * struct atw_ids - which numbers there are; atw_conns.lock protects it
+ * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
+ * @next: the number that was given last
+ * @foreign: numbers of what is in the module and none of ours, @nforeign of them: they
+ *	are deleted
+ * @deleting: the number that is being deleted at this moment, 0: none
+ * @orphan: got bytes when nobody had it, since the last connect began; 0: none
  * @past: numbers of seeds that are gone, of which the module may yet speak
- * @strange: ids that the module has and nobody here knows, seen once
- * @want_passive: the receive mode that was asked for; @mode_since when
- * @spoiled: a remote may have got what was not for it: the module is to restart
- *	before it can end that connection in order
- * @boot: what it has said of a start, and @boot_at when; set by the receive path
- * @boot_asked: the same, of the question that is to tell; the thread's alone
- * @tt: transparent mode, see there
- * @broken: constant; tells of an open connection that ends with an error, with
- *	its lock held; may be NULL
- * @starved: the module has no socket left for a connect; returns whether one
- *	will be free soon. The channel's thread, no locks held. May be NULL
- * @rx_conn: whose payload is being received, with a reference; with @rx_skb
- *	and @rx_answer the receive path's alone
+ * @next_past: the oldest of them
  */
-struct atw_conns {
-	spinlock_t		lock;
-	struct list_head	list;
-	unsigned int		n;		/* on it */
-	u32			seq;		/* another one when it changes */
+struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
-	u32			next_id;
-	ktime_t			(*clock)(void);
-	struct atw_share	share[ATW_SHARES];
-	u64			sent;
-	struct atw_silence	silence[ATW_SILENCES];
-	unsigned int		next_silence;
-	struct atw_channel	*ch;
-	struct atw_sched	*sched;
-	enum atwifi_prefer	prefer;		/* read without a lock: a hint */
-	const struct atw_firmware *fw;
-	struct atw_learned	learned;
-	struct atw_proved	proved;
-	void			(*broken)(struct atw_conns *cs,
-					  const struct atw_conn_info *info);
-	bool			(*starved)(struct atw_conns *cs);
-	bool			link_up;
-	bool			gone;		/* under lock: no new ones */
-	u32			orphan_id;	/* got bytes for an id unknown */
-	u32			chunk;		/* bytes of one AT+SOCKETSEND */
-	u32			chunk_max;
-	u32			chunk_limit;	/* what chunk_max may become */
-	unsigned int		chunk_good;	/* sends of that size since */
-	unsigned long		send_after;	/* the module has no memory */
-	unsigned long		next_open;	/* payload first until then */
-	unsigned long		open_after;	/* the module is out of them */
-	unsigned long		deleted;	/* when the last one was */
-	unsigned int		undeleted;	/* tried in vain since then */
-	bool			active;		/* it was told not to be */
-	bool			want_passive;
-	unsigned long		mode_since;
-	bool			fetched;	/* the last work was that */
-	u32			reading;	/* the id that is read, 0: none */
-	bool			read_data;	/* and there was something */
-	atomic_t		hoard;		/* memory of what it keeps */
-	u32			zombie_hoard;	/* of it, of deleted ones ... */
-	unsigned long		zombie_since;	/* ... that linger */
-	unsigned int		fresh_run;
-	u32			foreign[16];	/* ids in the module, not ours */
+	u32			next;
+	u32			foreign[16];
 	unsigned int		nforeign;
-	bool			may_not_serve;
 	u32			deleting;
-	unsigned int		query;
-	struct atw_rows		rows;
+	u32			orphan;
 	struct {
 		u32		id;
 		unsigned long	since;
 	}			past[16];
 	unsigned int		next_past;
+};
+
+/**
+ * struct atw_shares - who has had how much of the module; atw_conns.lock protects it
+ * @of: what each user has had
+ * @sent: what the user who has sent last had sent before
+ */
+struct atw_shares {
+	struct atw_share	of[ATW_SHARES];
+	u64			sent;
+};
+
+/**
+ * struct atw_silences - remotes that did not answer; atw_conns.lock protects it
+ * @of: these
+ * @next: the oldest of them
+ */
+struct atw_silences {
+	struct atw_silence	of[ATW_SILENCES];
+	unsigned int		next;
+};
+
+/**
+ * struct atw_pace - how much is sent, and when; the channel's thread's alone, where
+ * nothing else is said
+ * @baud: what the serial line takes, in bits per second, 0: not known. Read anywhere: it
+ *	sizes buffers, for which an old one will do
+ * @prefer: what the administrator prefers; written and read without a lock: a hint
+ * @chunk: bytes of one send, at most; @chunk_max what it may grow to, and @chunk_limit
+ *	what that may become
+ * @chunk_good: sends of that size since it was chosen
+ * @send_after: not before; the module has no memory
+ * @next_open: payload goes before connects until then
+ * @open_after: not before; the module is out of sockets
+ * @fetched: the last work was to fetch something
+ * @fresh_run: small messages that went before a bulk transfer, in a row
+ */
+struct atw_pace {
+	unsigned int		baud;
+	enum atwifi_prefer	prefer;
+	u32			chunk;
+	u32			chunk_max;
+	u32			chunk_limit;
+	unsigned int		chunk_good;
+	unsigned long		send_after;
+	unsigned long		next_open;
+	unsigned long		open_after;
+	bool			fetched;
+	unsigned int		fresh_run;
+};
+
+/**
+ * struct atw_audit - what the module has, compared with what it should have; the
+ * channel's thread's alone, where nothing else is said
+ * @rows: what the module said last; a place of its own, so that no question is lost
+ *	when memory is short
+ * @strange: ids that the module has and nobody here knows, seen once, @nstrange of them
+ * @compared: when all was compared for something that the module said
+ * @deleted: when something was deleted last
+ * @undeleted: tried in vain since then
+ * @boot: what the module has said of a start, and @boot_at when. The receive path
+ *	sets them and the thread takes them, by xchg(): what is said in between is
+ *	kept, and brings the thread here once more
+ * @boot_asked: the same, of the question that is to tell
+ */
+struct atw_audit {
+	struct atw_rows		rows;
 	u32			strange[16];
 	unsigned int		nstrange;
-	unsigned long		compared;	/* what was said, with its table */
+	unsigned long		compared;
+	unsigned long		deleted;
+	unsigned int		undeleted;
 	enum atw_boot		boot;
 	unsigned long		boot_at;
 	enum atw_boot		boot_asked;
-	bool			spoiled;
-	unsigned int		baud;		/* 0: not known */
-	struct atw_tt		tt;
-	struct atw_conn		*rx_conn;
-	struct sk_buff		*rx_skb;
-	bool			rx_answer;
-	bool			read_empty;
+};
 
-	/* counters: each of them may be counted under the lock of any connection */
+/**
+ * struct atw_recv_mode - the module's receive mode; the channel's thread writes it. The
+ * receive path reads it without a lock: what is on its way was printed in either mode
+ * @active: it was told that, and has agreed
+ * @passive: what was asked for; read anywhere by who is asked for it
+ * @since: when that changed, in jiffies
+ */
+struct atw_recv_mode {
+	bool			active;
+	bool			passive;
+	unsigned long		since;
+};
+
+/**
+ * struct atw_conns_rx - what is being received; the channel's rx_lock protects it
+ * @conn: whose payload that is, with a reference. Who wants to know whether a connection
+ *	is quiet compares it without that lock: what comes then disturbs it
+ * @skb: the payload
+ * @answer: it was asked for
+ * @reading: the id that the channel's thread reads at this moment, 0: none
+ * @read_data: and there was something
+ * @read_empty: and there was nothing
+ */
+struct atw_conns_rx {
+	struct atw_conn		*conn;
+	struct sk_buff		*skb;
+	bool			answer;
+	u32			reading;
+	bool			read_data;
+	bool			read_empty;
+};
+
+/**
+ * struct atw_hoards - memory of a module in passive mode
+ * @kept: of what it keeps; counted under the lock of any connection
+ * @zombies: of that, what deleted connections had; they linger
+ * @zombie_since: the last one was deleted then
+ */
+struct atw_hoards {
+	atomic_t		kept;
+	u32			zombies;
+	unsigned long		zombie_since;
+};
+
+/* Each of them may be counted under the lock of any connection, or under none. */
+struct atw_counts {
 	atomic64_t		opened, failed, resets, overflows, damaged;
 	atomic64_t		passive, rx_bytes, tx_bytes;
 	atomic64_t		accepted, refused, cut, yielded;
 	atomic64_t		unexplained;
 };
 
+/**
+ * struct atw_conns - the connections of one device
+ * @ch, @sched: constant
+ * @clock: constant; ktime_get(), but for tests
+ * @broken: constant; tells of an open connection that ends with an error, with
+ *	its lock held; may be NULL
+ * @starved: constant; the module has no socket left for a connect; returns whether one
+ *	will be free soon. The channel's thread, no locks held. May be NULL
+ * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
+ *	outside atw_conn.lock
+ * @list: all of them, in the order in which they are served; each holds a
+ *	reference
+ * @n: how many
+ * @seq: another number whenever @list changes; a dump compares it without the lock
+ * @query: counts the queries of the module's table; what it says is newer than
+ *	a connection that has a lower count. The channel's thread alone counts
+ * @link_up: there is a network; the channel's thread alone writes it
+ * @gone: there will be no new connections
+ * @ids, @shares, @silences: see there
+ * @fw: the firmware's ways; the channel's thread replaces it. Each is constant: who reads
+ *	the pointer without a lock has an old one or a new one
+ * @learned: the channel's thread, and the receive path for what that alone can see
+ * @proved: the channel's thread's alone
+ * @pace, @audit, @mode, @rx, @hoards, @counts: see there
+ * @tt: transparent mode, see there
+ */
+struct atw_conns {
+	struct atw_channel	*ch;
+	struct atw_sched	*sched;
+	ktime_t			(*clock)(void);
+	void			(*broken)(struct atw_conns *cs,
+					  const struct atw_conn_info *info);
+	bool			(*starved)(struct atw_conns *cs);
+
+	spinlock_t		lock;
+	struct list_head	list;
+	unsigned int		n;
+	u32			seq;
+	unsigned int		query;
+	bool			link_up;
+	bool			gone;
+	struct atw_ids		ids;
+	struct atw_shares	shares;
+	struct atw_silences	silences;
+
+	const struct atw_firmware *fw;
+	struct atw_learned	learned;
+	struct atw_proved	proved;
+	struct atw_pace		pace;
+	struct atw_audit	audit;
+	struct atw_recv_mode	mode;
+	struct atw_conns_rx	rx;
+	struct atw_hoards	hoards;
+	struct atw_counts	counts;
+	struct atw_tt		tt;
+};
+
 /* What the serial line takes in a second, 0: not known. */
 static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 {
-	return READ_ONCE(cs->baud) / 10;
+	return READ_ONCE(cs->pace.baud) / 10;
 }
 
 /* conn.c */

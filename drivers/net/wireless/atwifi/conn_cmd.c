@@ -47,16 +47,16 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
-	WRITE_ONCE(cs->deleting, id);
+	WRITE_ONCE(cs->ids.deleting, id);
 	err = atw_channel_exec(cs->ch, &cmd);
-	WRITE_ONCE(cs->deleting, 0);
-	cs->deleted = jiffies;
+	WRITE_ONCE(cs->ids.deleting, 0);
+	cs->audit.deleted = jiffies;
 	if (!err) {
-		cs->undeleted = 0;
+		cs->audit.undeleted = 0;
 		return 0;
 	}
-	if (err == -EOPNOTSUPP || ++cs->undeleted > ATW_UNDELETED_MAX) {
-		cs->undeleted = 0;
+	if (err == -EOPNOTSUPP || ++cs->audit.undeleted > ATW_UNDELETED_MAX) {
+		cs->audit.undeleted = 0;
 		atw_sched_set(cs->sched, ATW_DO_RESET);
 	}
 	/*
@@ -100,12 +100,12 @@ int atw_conns_query(struct atw_conns *cs)
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.cmd,
 		.row = atw_conns_row,
-		.priv = &cs->rows,
+		.priv = &cs->audit.rows,
 	};
 	int err;
 
-	cs->rows.n = 0;
-	cs->rows.more = false;
+	cs->audit.rows.n = 0;
+	cs->audit.rows.more = false;
 	spin_lock(&cs->lock);
 	cs->query++;
 	spin_unlock(&cs->lock);

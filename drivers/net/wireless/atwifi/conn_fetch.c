@@ -11,19 +11,19 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->announced <= 0) {
+	if (c->rx.announced <= 0) {
 		atw_conn_release_held(cs, c);
-	} else if (!c->empties++) {
+	} else if (!c->rx.empties++) {
 		/* The announcement may have been printed before the answer. */
-		c->fetch = true;
+		c->rx.fetch = true;
 	} else if (atw_conn_is_stream(c)) {
 		/* It has dropped what it had announced. */
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		/* Datagrams may be lost; what they took of its memory is free. */
-		c->announced = 0;
-		atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
+		c->rx.announced = 0;
+		atomic_sub(xchg(&c->rx.hoard, 0), &cs->hoards.kept);
 	}
 }
 
@@ -43,12 +43,12 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	u32 id;
 
 	spin_lock(&c->lock);
-	c->fetch = false;
+	c->rx.fetch = false;
 	id = c->id;
 	spin_unlock(&c->lock);
-	WRITE_ONCE(cs->read_empty, false);
-	WRITE_ONCE(cs->read_data, false);
-	WRITE_ONCE(cs->reading, id);
+	WRITE_ONCE(cs->rx.read_empty, false);
+	WRITE_ONCE(cs->rx.read_data, false);
+	WRITE_ONCE(cs->rx.reading, id);
 	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
@@ -57,31 +57,31 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&c->lock);
 	/* As long as that is set an end that is told waits for us. */
-	WRITE_ONCE(cs->reading, 0);
-	if (!err && READ_ONCE(cs->read_data))
-		c->fetch = true;
-	else if (!err && READ_ONCE(cs->read_empty))
+	WRITE_ONCE(cs->rx.reading, 0);
+	if (!err && READ_ONCE(cs->rx.read_data))
+		c->rx.fetch = true;
+	else if (!err && READ_ONCE(cs->rx.read_empty))
 		atw_conn_fetched(cs, c);
-	else if (err == -EREMOTEIO && c->remote_closed && c->announced <= 0)
+	else if (err == -EREMOTEIO && c->remote_closed && c->rx.announced <= 0)
 		atw_conn_release_held(cs, c);	/* it is gone already */
 	else if (err != -ENODEV)
 		atw_conn_end(c, -ECONNRESET, cmd.code);
-	if (!c->fetch && c->remote_closed)
+	if (!c->rx.fetch && c->remote_closed)
 		atw_conn_remote_end(cs, c);
 	spin_unlock(&c->lock);
 }
 
 static int atw_conns_tell_mode(struct atw_conns *cs)
 {
-	bool passive = READ_ONCE(cs->want_passive);
+	bool passive = READ_ONCE(cs->mode.passive);
 	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
 						    "AT+SOCKETRECVCFG=1",
 				  atw_timing.cmd);
-	if (cs->active && (err || passive))
-		WRITE_ONCE(cs->mode_since, jiffies);
-	if (!cs->active && !err && !passive)
-		WRITE_ONCE(cs->mode_since, jiffies);
-	cs->active = !err && !passive;
+	if (cs->mode.active && (err || passive))
+		WRITE_ONCE(cs->mode.since, jiffies);
+	if (!cs->mode.active && !err && !passive)
+		WRITE_ONCE(cs->mode.since, jiffies);
+	cs->mode.active = !err && !passive;
 	return err;
 }
 
@@ -102,7 +102,7 @@ int atw_conns_set_active(struct atw_conns *cs)
 	int err;
 
 	if (!atw_channel_may_store(cs->ch)) {
-		cs->active = false;
+		cs->mode.active = false;
 		return 0;
 	}
 	err = atw_conns_tell_mode(cs);
@@ -122,18 +122,18 @@ int atw_conns_set_active(struct atw_conns *cs)
  */
 int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 {
-	bool was = READ_ONCE(cs->want_passive);
+	bool was = READ_ONCE(cs->mode.passive);
 	int err;
 
 	/* What is on its way is not taken for a module that forgot its mode. */
-	WRITE_ONCE(cs->want_passive, passive);
+	WRITE_ONCE(cs->mode.passive, passive);
 	if (passive)
-		WRITE_ONCE(cs->mode_since, jiffies);
+		WRITE_ONCE(cs->mode.since, jiffies);
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
-		WRITE_ONCE(cs->want_passive, was);
+		WRITE_ONCE(cs->mode.passive, was);
 		return -EOPNOTSUPP;
 	}
 	atw_conns_command_failed(cs, err);

@@ -21,7 +21,7 @@ struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
 	lockdep_assert_held(&cs->lock);
 
 	if (id <= ATW_ID_MAX)
-		return cs->by_id[id];
+		return cs->ids.by_id[id];
 	/* A seed's, of which there are a few. */
 	list_for_each_entry(c, &cs->list, node)
 		if (c->id == id)
@@ -53,9 +53,9 @@ static void atw_conns_add_past(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
-	cs->past[cs->next_past].id = id;
-	cs->past[cs->next_past].since = jiffies;
-	cs->next_past = (cs->next_past + 1) % ARRAY_SIZE(cs->past);
+	cs->ids.past[cs->ids.next_past].id = id;
+	cs->ids.past[cs->ids.next_past].since = jiffies;
+	cs->ids.next_past = (cs->ids.next_past + 1) % ARRAY_SIZE(cs->ids.past);
 }
 
 /**
@@ -71,8 +71,8 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 
 	if (!c->id)
 		return;
-	if (c->id <= ATW_ID_MAX && cs->by_id[c->id] == c)
-		cs->by_id[c->id] = NULL;
+	if (c->id <= ATW_ID_MAX && cs->ids.by_id[c->id] == c)
+		cs->ids.by_id[c->id] = NULL;
 	if (atw_conn_is_seed(c))
 		atw_conns_add_past(cs, c->id);
 }
@@ -140,16 +140,16 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
  */
 u32 atw_conns_new_id(struct atw_conns *cs)
 {
-	u32 id = cs->next_id;
+	u32 id = cs->ids.next;
 	u32 i;
 
 	lockdep_assert_held(&cs->lock);
 
 	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++) {
 		id = id < ATW_ID_MAX ? id + 1 : ATW_ID_MIN;
-		if (atw_id_is_code_word(id) && !cs->by_id[id] &&
+		if (atw_id_is_code_word(id) && !cs->ids.by_id[id] &&
 		    !atw_conns_near_seed(cs, id)) {
-			cs->next_id = id;
+			cs->ids.next = id;
 			return id;
 		}
 	}
@@ -170,8 +170,8 @@ bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
 
 	lockdep_assert_held(&cs->lock);
 
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
+	for (i = 0; i < cs->ids.nforeign; i++)
+		if (cs->ids.foreign[i] == id)
 			return true;
 	return false;
 }
@@ -188,7 +188,7 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
-	return cs->deleting == id || atw_conns_is_foreign(cs, id);
+	return cs->ids.deleting == id || atw_conns_is_foreign(cs, id);
 }
 
 /**
@@ -207,9 +207,9 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 	unsigned int i;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < ARRAY_SIZE(cs->past); i++)
-		past |= cs->past[i].id == id &&
-			jiffies - cs->past[i].since < atw_timing.past;
+	for (i = 0; i < ARRAY_SIZE(cs->ids.past); i++)
+		past |= cs->ids.past[i].id == id &&
+			jiffies - cs->ids.past[i].since < atw_timing.past;
 	past = past && !atw_conns_near_named(cs, id) &&
 	       !atw_conns_near_seed(cs, id);
 	past |= atw_conns_is_going(cs, id);
@@ -227,13 +227,13 @@ void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
 	unsigned int i;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < cs->nforeign; i++)
-		if (cs->foreign[i] == id)
+	for (i = 0; i < cs->ids.nforeign; i++)
+		if (cs->ids.foreign[i] == id)
 			break;
-	if (i == ARRAY_SIZE(cs->foreign))
+	if (i == ARRAY_SIZE(cs->ids.foreign))
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);	/* it is found again then */
-	else if (i == cs->nforeign)
-		cs->foreign[cs->nforeign++] = id;
+	else if (i == cs->ids.nforeign)
+		cs->ids.foreign[cs->ids.nforeign++] = id;
 	spin_unlock(&cs->lock);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
 }

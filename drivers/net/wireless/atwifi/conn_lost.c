@@ -14,7 +14,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
-		if (!c->lasting)
+		if (!c->serve.lasting)
 			continue;
 		atw_conn_drop_seeds(c);
 		spin_lock(&c->lock);
@@ -24,11 +24,11 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			atw_conn_purge_tx(c);
 			atw_conn_set_state(c, ATW_CONN_WAITING);
 			c->paused = false;
-			c->renew = false;
-			c->old_id = 0;
-			c->announced = 0;
-			c->fetch = false;
-			atomic_sub(xchg(&c->hoard, 0), &cs->hoard);
+			c->serve.renew = false;
+			c->serve.old_id = 0;
+			c->rx.announced = 0;
+			c->rx.fetch = false;
+			atomic_sub(xchg(&c->rx.hoard, 0), &cs->hoards.kept);
 			atw_conn_drop_unsure(c);
 		}
 		spin_unlock(&c->lock);
@@ -61,10 +61,10 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		}
 		spin_unlock(&c->lock);
 	}
-	cs->nforeign = 0;
-	cs->nstrange = 0;
+	cs->ids.nforeign = 0;
+	cs->audit.nstrange = 0;
 	memset(&cs->learned, 0, sizeof(cs->learned));
-	memset(cs->past, 0, sizeof(cs->past));
+	memset(cs->ids.past, 0, sizeof(cs->ids.past));
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	list_for_each_entry_safe(c, next, &dead, node) {
@@ -83,11 +83,11 @@ void atw_conns_gone(struct atw_conns *cs)
 {
 	struct atw_conn *c;
 
-	kfree_skb(cs->rx_skb);
-	cs->rx_skb = NULL;
-	if (cs->rx_conn)
-		atw_conn_put(cs->rx_conn);
-	cs->rx_conn = NULL;
+	kfree_skb(cs->rx.skb);
+	cs->rx.skb = NULL;
+	if (cs->rx.conn)
+		atw_conn_put(cs->rx.conn);
+	cs->rx.conn = NULL;
 	atw_tt_exit(cs);
 
 	spin_lock(&cs->lock);
@@ -95,7 +95,7 @@ void atw_conns_gone(struct atw_conns *cs)
 	while (!list_empty(&cs->list)) {
 		c = list_first_entry(&cs->list, struct atw_conn, node);
 		spin_lock(&c->lock);
-		c->sending = false;
+		c->tx.sending = false;
 		atw_conn_end(c, -ENODEV, 0);
 		c->err = c->err ?: -ENODEV;
 		atw_conns_unlink(cs, c);

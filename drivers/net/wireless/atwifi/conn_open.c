@@ -45,7 +45,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 	c->keepalive = spec->keepalive;
 	c->unverified = spec->unverified;
 	c->share = spec->share;
-	c->backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
+	c->serve.backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
 	c->state = ATW_CONN_WAITING;
 	strscpy(c->name, spec->name, sizeof(c->name));
 
@@ -95,11 +95,11 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 	atw_conn_yielded(cs, c);
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */
-	cs->open_after = jiffies;
+	cs->pace.open_after = jiffies;
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
-	if (stuck && c->server)
-		atw_conn_renew(c->server);
+	if (stuck && c->child.server)
+		atw_conn_renew(c->child.server);
 	atw_conn_put(c);
 }
 
@@ -110,7 +110,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	if (!id || id > ATW_ID_MAX || cs->by_id[id] || cs->orphan_id == id ||
+	if (!id || id > ATW_ID_MAX || cs->ids.by_id[id] || cs->ids.orphan == id ||
 	    (!cs->learned.no_conid && (cs->learned.conid_known || atw_id_near(id, c->id)))) {
 		/* SOCKETSEND keeps an id in one byte, bytes that came before the
 		 * name are gone, and what was given an id has none of its own:
@@ -120,7 +120,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	} else {
 		atw_conns_unname(cs, c);
 		c->id = id;
-		cs->by_id[id] = c;
+		cs->ids.by_id[id] = c;
 	}
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
@@ -231,7 +231,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 		if (c->ops->asked)
 			c->ops->asked(c, false);
 		atw_conns_unname(cs, c);
-		cs->open_after = jiffies + ATW_OPEN_RETRY;
+		cs->pace.open_after = jiffies + ATW_OPEN_RETRY;
 	}
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
@@ -249,7 +249,7 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 	bool again;
 
 	spin_lock(&c->lock);
-	again = ++c->refused < ATW_OPEN_TRIES;
+	again = ++c->tx.refused < ATW_OPEN_TRIES;
 	spin_unlock(&c->lock);
 	again = again && atw_conns_postpone(cs, c);
 	if (!again) {
@@ -267,12 +267,12 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
  */
 static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
 {
-	bool never = cs->may_not_serve && !cs->proved.serves;
+	bool never = cs->proved.may_not_serve && !cs->proved.serves;
 	const char *why = never ? "its firmware has no servers in station mode" :
 				  "it is in use there";
 
 	/* One that was there before is tried again, which is no news. */
-	if (!c->lasting)
+	if (!c->serve.lasting)
 		dev_warn_ratelimited(cs->ch->dev, "the module does not serve port %u: %s\n",
 				     c->port, why);
 	return never ? -EOPNOTSUPP : -EADDRINUSE;
@@ -301,7 +301,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	}
 	c->id = atw_conns_new_id(cs);
 	if (!c->id) {
-		if (c->lasting)
+		if (c->serve.lasting)
 			atw_conn_pause(c, atw_timing.reopen);
 		else
 			atw_conn_end(c, -ENOBUFS, 0);
@@ -309,8 +309,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		spin_unlock(&cs->lock);
 		return;
 	}
-	cs->by_id[c->id] = c;
-	cs->orphan_id = 0;
+	cs->ids.by_id[c->id] = c;
+	cs->ids.orphan = 0;
 	atw_conn_set_state(c, ATW_CONN_OPENING);
 	if (c->owner && c->ops->asked)
 		c->ops->asked(c, true);
@@ -344,7 +344,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	else if (!err && (cmd.id || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
-		soon = jiffies - cs->deleted < atw_timing.delete_linger;
+		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->starved && cs->starved(cs))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
@@ -367,13 +367,13 @@ done:
 		atw_conns_add_silence(cs, c, err, cmd.code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
-	if (err && c->lasting && c->owner && !c->err) {
+	if (err && c->serve.lasting && c->owner && !c->err) {
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);
 		atw_conn_set_state(c, ATW_CONN_WAITING);
 		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
-		atomic64_inc(&cs->failed);
+		atomic64_inc(&cs->counts.failed);
 		atw_conn_end(c, err, cmd.code);
 		/* Whether it exists is not known after a time-out; or it does,
 		 * under a number that cannot be used.
@@ -385,13 +385,13 @@ done:
 	} else if (c->err) {
 		atw_conn_set_state(c, ATW_CONN_CLOSING);
 	} else {
-		atomic64_inc(&cs->opened);
-		c->refused = 0;
+		atomic64_inc(&cs->counts.opened);
+		c->tx.refused = 0;
 		atw_conn_set_state(c, ATW_CONN_OPEN);
-		if (c->owner && !c->lasting)
+		if (c->owner && !c->serve.lasting)
 			c->ops->opened(c, 0, 0);
-		c->lasting = atw_conn_is_server(c);
-		cs->proved.serves |= c->lasting;
+		c->serve.lasting = atw_conn_is_server(c);
+		cs->proved.serves |= c->serve.lasting;
 		if (c->remote_closed)
 			atw_conn_remote_end(cs, c);
 	}

@@ -122,19 +122,19 @@ static inline bool atw_conn_is_stream(const struct atw_conn *c)
 /* Has it sent a small message lately? Then it is likely to send another. */
 static inline bool atw_conn_chats(const struct atw_conn *c)
 {
-	return time_before(jiffies, c->chat_until);
+	return time_before(jiffies, c->tx.chat_until);
 }
 
 /* Is there somebody for what it receives, or will there be? */
 static inline bool atw_conn_wanted(const struct atw_conn *c)
 {
-	return c->owner || c->waits;
+	return c->owner || c->child.waits;
 }
 
 /* Does it go at @close_by, if what it has queued is not sent before? */
 static inline bool atw_conn_expires(const struct atw_conn *c)
 {
-	return c->wish == ATW_WISH_DRAIN && c->tx_queued &&
+	return c->wish == ATW_WISH_DRAIN && c->tx.queued &&
 	       (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c));
 }
 
@@ -145,9 +145,9 @@ static inline bool atw_conn_expires(const struct atw_conn *c)
  */
 static inline bool atw_conn_finished(const struct atw_conn *c)
 {
-	if (c->wish <= ATW_WISH_YIELD || c->sending)
+	if (c->wish <= ATW_WISH_YIELD || c->tx.sending)
 		return false;
-	if (c->wish == ATW_WISH_GO || !c->tx_queued)
+	if (c->wish == ATW_WISH_GO || !c->tx.queued)
 		return true;
 	return atw_conn_expires(c) && time_after(jiffies, c->close_by);
 }
@@ -157,9 +157,9 @@ static inline bool atw_conn_is_quiet(const struct atw_conns *cs, const struct at
 {
 	lockdep_assert_held(&c->lock);
 
-	return !c->tx_queued && !c->sending && !c->fetch && c->announced <= 0 &&
-	       skb_queue_empty(&c->held) && skb_queue_empty(&c->unsure) &&
-	       !c->remote_closed && READ_ONCE(cs->rx_conn) != c;
+	return !c->tx.queued && !c->tx.sending && !c->rx.fetch && c->rx.announced <= 0 &&
+	       skb_queue_empty(&c->rx.held) && skb_queue_empty(&c->rx.unsure) &&
+	       !c->remote_closed && READ_ONCE(cs->rx.conn) != c;
 }
 
 /* There is nothing to do for it for so many jiffies. */

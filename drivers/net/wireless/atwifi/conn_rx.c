@@ -42,30 +42,30 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	bool wanted;
 
 	/* What was left by a payload that never ended is of no use. */
-	kfree_skb(cs->rx_skb);
-	cs->rx_skb = NULL;
-	if (cs->rx_conn)
-		atw_conn_put(cs->rx_conn);
-	cs->rx_conn = NULL;
+	kfree_skb(cs->rx.skb);
+	cs->rx.skb = NULL;
+	if (cs->rx.conn)
+		atw_conn_put(cs->rx.conn);
+	cs->rx.conn = NULL;
 
 	/* What nobody asked for is nobody's: who was asked for has got nothing, and
 	 * ends by that.
 	 */
-	if (cs->ch->answer && id != READ_ONCE(cs->reading)) {
+	if (cs->ch->answer && id != READ_ONCE(cs->rx.reading)) {
 		if (c)
 			atw_conn_put(c);
 		atw_conns_explain(cs);
 		return NULL;
 	}
 	if (cs->ch->answer)
-		WRITE_ONCE(cs->read_data, true);
-	cs->rx_answer = cs->ch->answer;
+		WRITE_ONCE(cs->rx.read_data, true);
+	cs->rx.answer = cs->ch->answer;
 	if (!c)
 		c = atw_conns_guess_seed(cs, id);
 
 	if (!c) {
 		if (cs->learned.no_conid)
-			WRITE_ONCE(cs->orphan_id, id);
+			WRITE_ONCE(cs->ids.orphan, id);
 		else if (!atw_conns_knows_of(cs, id))
 			atw_conns_damage(cs);
 		return NULL;
@@ -79,7 +79,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	if (!skb) {
 		spin_lock(&c->lock);
 		if (wanted && atw_conn_is_stream(c)) {
-			atomic64_inc(&cs->overflows);
+			atomic64_inc(&cs->counts.overflows);
 			atw_conn_end(c, -ECONNRESET, 0);
 		}
 		spin_unlock(&c->lock);
@@ -87,17 +87,17 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		return NULL;
 	}
 	atw_conns_note_use(cs, c);
-	cs->rx_conn = c;
-	cs->rx_skb = skb;
+	cs->rx.conn = c;
+	cs->rx.skb = skb;
 	return skb_put(skb, len);
 }
 
 /* Can the module have data that it does not print by itself? */
 static bool atw_conns_may_keep(const struct atw_conns *cs)
 {
-	unsigned long since = READ_ONCE(cs->mode_since);
+	unsigned long since = READ_ONCE(cs->mode.since);
 
-	return READ_ONCE(cs->want_passive) || jiffies - since < atw_timing.mode_settle;
+	return READ_ONCE(cs->mode.passive) || jiffies - since < atw_timing.mode_settle;
 }
 
 /**
@@ -118,33 +118,33 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	if (!READ_ONCE(cs->want_passive)) {
-		atomic64_inc(&cs->passive);
+	if (!READ_ONCE(cs->mode.passive)) {
+		atomic64_inc(&cs->counts.passive);
 		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
 	}
 	/* In active mode it says so only when a comma was lost, or when it has
 	 * forgotten the mode: what it dropped since then is not known.
 	 */
-	if (cs->active && !atw_conns_may_keep(cs)) {
+	if (cs->mode.active && !atw_conns_may_keep(cs)) {
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 		return;
 	}
-	last = skb_peek_tail(&c->held);
+	last = skb_peek_tail(&c->rx.held);
 	if (last)
 		ATW_HELD_CB(last)->after += len;
 	else
-		c->announced += len;
-	c->empties = 0;
-	c->fetch = true;
-	c->hoard += len + ATW_PACKET_COST;
-	if (cs->zombie_hoard && jiffies - cs->zombie_since > atw_timing.delete_linger)
-		atomic_sub(xchg(&cs->zombie_hoard, 0), &cs->hoard);
+		c->rx.announced += len;
+	c->rx.empties = 0;
+	c->rx.fetch = true;
+	c->rx.hoard += len + ATW_PACKET_COST;
+	if (cs->hoards.zombies && jiffies - cs->hoards.zombie_since > atw_timing.delete_linger)
+		atomic_sub(xchg(&cs->hoards.zombies, 0), &cs->hoards.kept);
 	/* As long as its memory is not full it drops nothing. */
-	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoard) >
+	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoards.kept) >
 	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
 	    atw_conn_state_is_live(c->state)) {
-		atomic64_inc(&cs->overflows);
+		atomic64_inc(&cs->counts.overflows);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -152,14 +152,14 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 /* A piece of @len bytes was fetched. */
 static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
-	int cost = min_t(int, c->hoard, len + ATW_PACKET_COST);
+	int cost = min_t(int, c->rx.hoard, len + ATW_PACKET_COST);
 
 	lockdep_assert_held(&c->lock);
 
-	c->announced -= len;
-	c->empties = 0;
-	c->hoard -= cost;
-	atomic_sub(cost, &cs->hoard);
+	c->rx.announced -= len;
+	c->rx.empties = 0;
+	c->rx.hoard -= cost;
+	atomic_sub(cost, &cs->hoards.kept);
 }
 
 /* Bytes that cannot be handed over yet are put into @queue, unless there is no room. */
@@ -168,9 +168,9 @@ static bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->early_size + skb->truesize > ATW_EARLY_MAX)
+	if (c->rx.size + skb->truesize > ATW_EARLY_MAX)
 		return false;
-	c->early_size += skb->truesize;
+	c->rx.size += skb->truesize;
 	__skb_queue_tail(queue, skb);
 	return true;
 }
@@ -178,9 +178,9 @@ static bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
 static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 			       struct sk_buff *skb)
 {
-	if (c->owner ? c->ops->rx(c, skb) : atw_conn_early(c, &c->early, skb))
+	if (c->owner ? c->ops->rx(c, skb) : atw_conn_early(c, &c->rx.early, skb))
 		return;
-	atomic64_inc(&cs->overflows);
+	atomic64_inc(&cs->counts.overflows);
 	kfree_skb(skb);
 	atw_conn_end(c, -ECONNRESET, 0);
 }
@@ -196,9 +196,9 @@ void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c)
 
 	lockdep_assert_held(&c->lock);
 
-	while (c->announced <= 0 && (skb = __skb_dequeue(&c->held))) {
-		c->early_size -= skb->truesize;
-		c->announced += ATW_HELD_CB(skb)->after;
+	while (c->rx.announced <= 0 && (skb = __skb_dequeue(&c->rx.held))) {
+		c->rx.size -= skb->truesize;
+		c->rx.announced += ATW_HELD_CB(skb)->after;
 		if (atw_conn_wanted(c) && !c->err)
 			atw_conn_hand_over(cs, c, skb);
 		else
@@ -220,14 +220,14 @@ static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
 		atw_conn_release_held(cs, c);
 		return;
 	}
-	if (c->announced <= 0 || !atw_conn_is_stream(c)) {
+	if (c->rx.announced <= 0 || !atw_conn_is_stream(c)) {
 		atw_conn_hand_over(cs, c, skb);
 		return;
 	}
 	/* Older ones wait in a module that was passive until now. */
 	ATW_HELD_CB(skb)->after = 0;
-	if (!atw_conn_early(c, &c->held, skb)) {
-		atomic64_inc(&cs->overflows);
+	if (!atw_conn_early(c, &c->rx.held, skb)) {
+		atomic64_inc(&cs->counts.overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -242,8 +242,8 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	atw_conn_disturb(cs, c);
 	if (!atw_conn_wanted(c) || c->err || !atw_conn_state_is_usable(c->state))
 		return skb;
-	atomic64_add(skb->len, &cs->rx_bytes);
-	c->rx_bytes += skb->len;
+	atomic64_add(skb->len, &cs->counts.rx_bytes);
+	c->rx.bytes += skb->len;
 	atw_conn_take(cs, c, skb, answer);
 	return NULL;
 }
@@ -268,12 +268,12 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 	lockdep_assert_held(&cs->ch->rx_lock);
 	lockdep_assert_held(&c->lock);
 
-	skb_queue_walk(&c->unsure, skb)
+	skb_queue_walk(&c->rx.unsure, skb)
 		if (atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
 			ATW_UNSURE_CB(skb)->doubt &= ~doubt;
-	while ((skb = skb_peek(&c->unsure)) && !ATW_UNSURE_CB(skb)->doubt) {
-		__skb_unlink(skb, &c->unsure);
-		c->early_size -= skb->truesize;
+	while ((skb = skb_peek(&c->rx.unsure)) && !ATW_UNSURE_CB(skb)->doubt) {
+		__skb_unlink(skb, &c->rx.unsure);
+		c->rx.size -= skb->truesize;
 		answer = ATW_UNSURE_CB(skb)->answer;
 		kfree_skb(atw_conn_deliver(cs, c, skb, answer));
 	}
@@ -307,9 +307,9 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 {
 	ATW_UNSURE_CB(skb)->query = READ_ONCE(cs->query);
 	ATW_UNSURE_CB(skb)->doubt = doubt;
-	ATW_UNSURE_CB(skb)->answer = cs->rx_answer;
-	if (!atw_conn_early(c, &c->unsure, skb)) {
-		atomic64_inc(&cs->overflows);
+	ATW_UNSURE_CB(skb)->answer = cs->rx.answer;
+	if (!atw_conn_early(c, &c->rx.unsure, skb)) {
+		atomic64_inc(&cs->counts.overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
 		return;
@@ -339,11 +339,11 @@ enum atw_told { ATW_TOLD_GOOD, ATW_TOLD_DOUBTFUL, ATW_TOLD_BAD };
 static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 				  unsigned int doubt)
 {
-	struct atw_conn *c = cs->rx_conn;
-	struct sk_buff *skb = cs->rx_skb;
+	struct atw_conn *c = cs->rx.conn;
+	struct sk_buff *skb = cs->rx.skb;
 
-	cs->rx_conn = NULL;
-	cs->rx_skb = NULL;
+	cs->rx.conn = NULL;
+	cs->rx.skb = NULL;
 	/* What follows may be its remote's words. */
 	if (told == ATW_TOLD_BAD)
 		atw_conns_damage(cs);
@@ -353,16 +353,16 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 	spin_lock(&c->lock);
 	if (told == ATW_TOLD_DOUBTFUL ||
 	    (told == ATW_TOLD_GOOD && atw_tt_stale(cs, c))) {
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (told == ATW_TOLD_GOOD && skb) {
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
-		if (doubt || !skb_queue_empty(&c->unsure)) {
+		if (doubt || !skb_queue_empty(&c->rx.unsure)) {
 			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
 		} else {
-			skb = atw_conn_deliver(cs, c, skb, cs->rx_answer);
+			skb = atw_conn_deliver(cs, c, skb, cs->rx.answer);
 		}
 	}
 	spin_unlock(&c->lock);
@@ -381,7 +381,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
  */
 void atw_conns_explain(struct atw_conns *cs)
 {
-	atomic64_inc(&cs->unexplained);
+	atomic64_inc(&cs->counts.unexplained);
 	atw_sched_set(cs->sched, ATW_DO_COMPARE);
 }
 
@@ -398,8 +398,8 @@ void atw_conns_explain(struct atw_conns *cs)
  */
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
 {
-	WRITE_ONCE(cs->boot_at, jiffies);
-	WRITE_ONCE(cs->boot, max(READ_ONCE(cs->boot), boot));
+	WRITE_ONCE(cs->audit.boot_at, jiffies);
+	WRITE_ONCE(cs->audit.boot, max(READ_ONCE(cs->audit.boot), boot));
 	atw_sched_set(cs->sched, ATW_DO_BOOT);
 }
 
@@ -427,25 +427,25 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
 	/* What a passive module has of it is fetched, announced or not. */
 	if (atw_conns_may_keep(cs) && c->state == ATW_CONN_OPEN &&
-	    !c->fetched_last && atw_conn_is_stream(c)) {
-		c->fetched_last = true;
-		c->fetch = true;
+	    !c->rx.fetched_last && atw_conn_is_stream(c)) {
+		c->rx.fetched_last = true;
+		c->rx.fetch = true;
 	}
 	WRITE_ONCE(c->remote_closed, true);
 	/* The thread tells, after what comes first: whether a send that runs
 	 * was a success decides if this is an end in order; and what was
 	 * announced is fetched.
 	 */
-	if (c->announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
-		c->fetch = true;
-	if (c->state == ATW_CONN_OPENING || c->fetch || c->sending ||
-	    !skb_queue_empty(&c->unsure) ||
-	    (c->id && READ_ONCE(cs->reading) == c->id))
+	if (c->rx.announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
+		c->rx.fetch = true;
+	if (c->state == ATW_CONN_OPENING || c->rx.fetch || c->tx.sending ||
+	    !skb_queue_empty(&c->rx.unsure) ||
+	    (c->id && READ_ONCE(cs->rx.reading) == c->id))
 		return;
 	if (!READ_ONCE(cs->link_up))
 		atw_conn_end(c, -ENETDOWN, 0);
 	else
-		atw_conn_end(c, c->tx_queued ? -ECONNRESET : 0, 0);
+		atw_conn_end(c, c->tx.queued ? -ECONNRESET : 0, 0);
 }
 
 /**
@@ -469,8 +469,8 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	case ATW_EV_EMPTY:
 		/* There are no bytes in that, whoever it was for. */
-		if (ev->id == READ_ONCE(cs->reading))
-			WRITE_ONCE(cs->read_empty, true);
+		if (ev->id == READ_ONCE(cs->rx.reading))
+			WRITE_ONCE(cs->rx.read_empty, true);
 		else
 			atw_conns_explain(cs);
 		break;
@@ -491,7 +491,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conns_end_doubtful(cs);
 		return;
 	}
-	if (ev->type == ATW_EV_DOUBTFUL && cs->rx_conn) {
+	if (ev->type == ATW_EV_DOUBTFUL && cs->rx.conn) {
 		atw_conns_payload_end(cs, ATW_TOLD_DOUBTFUL, 0);
 		return;
 	}
@@ -511,7 +511,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
 	switch (ev->type) {
 	case ATW_EV_DOUBTFUL:
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 		break;
@@ -527,7 +527,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		break;
 	case ATW_EV_PENDING:
 		atw_conn_pending(cs, c, ev->len);
-		flood = atomic_read(&cs->hoard) > ATW_HOARD_HARD;
+		flood = atomic_read(&cs->hoards.kept) > ATW_HOARD_HARD;
 		break;
 	default:
 		break;

@@ -17,7 +17,7 @@
  */
 int atw_conns_purge(struct atw_conns *cs)
 {
-	const struct atw_rows *rows = &cs->rows;
+	const struct atw_rows *rows = &cs->audit.rows;
 	unsigned int i, left;
 	int round, err = 0;
 
@@ -57,13 +57,13 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&cs->lock);
 	lockdep_assert_held(&c->lock);
 
-	if (c->lasting && c->owner) {
+	if (c->serve.lasting && c->owner) {
 		atw_conns_unname(cs, c);
 		atw_conn_set_state(c, ATW_CONN_WAITING);
 	} else if (c->auto_deleted) {
 		atw_conn_remote_end(cs, c);
 	} else {
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 }
@@ -96,7 +96,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 
 	lockdep_assert_held(&c->lock);
 
-	if (skb_queue_empty(&c->unsure))
+	if (skb_queue_empty(&c->rx.unsure))
 		return;
 	if (there)
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
@@ -104,14 +104,14 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
 	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 		else
 			atw_conn_drop_unsure(c);
 		return;
 	}
-	if (!skb_queue_empty(&c->unsure))
+	if (!skb_queue_empty(&c->rx.unsure))
 		/* It came while the module was being asked. */
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	else if (c->remote_closed)
@@ -159,10 +159,10 @@ static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
  */
 static void atw_conns_find_strangers(struct atw_conns *cs)
 {
-	const struct atw_rows *rows = &cs->rows;
+	const struct atw_rows *rows = &cs->audit.rows;
 	const struct atw_sock_row *row;
 	unsigned int i, j, n = 0;
-	u32 strange[ARRAY_SIZE(cs->strange)];
+	u32 strange[ARRAY_SIZE(cs->audit.strange)];
 	bool delete, clean = true;
 
 	for (i = 0; i < rows->n; i++) {
@@ -173,10 +173,10 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 		delete = !atw_conns_find(cs, row->id);
 		if (delete && atw_rows_find(cs, row->id) &&
 		    atw_conns_is_ours(cs, row->server)) {
-			for (j = 0; j < cs->nstrange; j++)
-				if (cs->strange[j] == row->id)
+			for (j = 0; j < cs->audit.nstrange; j++)
+				if (cs->audit.strange[j] == row->id)
 					break;
-			delete = j < cs->nstrange &&
+			delete = j < cs->audit.nstrange &&
 				 row->status != ATW_SOCK_CONNECTING;
 			if (!delete && n < ARRAY_SIZE(strange))
 				strange[n++] = row->id;
@@ -188,10 +188,10 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 	}
 	/* What it refused to delete was not there. */
 	if (clean)
-		cs->undeleted = 0;
+		cs->audit.undeleted = 0;
 	spin_lock(&cs->lock);
-	memcpy(cs->strange, strange, n * sizeof(strange[0]));
-	cs->nstrange = n;
+	memcpy(cs->audit.strange, strange, n * sizeof(strange[0]));
+	cs->audit.nstrange = n;
 	spin_unlock(&cs->lock);
 	if (n)
 		atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + atw_timing.strange);
@@ -205,14 +205,14 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
  */
 void atw_conns_reconcile(struct atw_conns *cs)
 {
-	const struct atw_rows *rows = &cs->rows;
+	const struct atw_rows *rows = &cs->audit.rows;
 	const struct atw_sock_row *row;
 	bool told, marked, had = false, lacks = false;
 	struct atw_conn *c;
 	unsigned int i;
 	int err;
 
-	cs->boot_asked = max(cs->boot_asked, xchg(&cs->boot, ATW_BOOT_NO));
+	cs->audit.boot_asked = max(cs->audit.boot_asked, xchg(&cs->audit.boot, ATW_BOOT_NO));
 	marked = atw_conns_mark(cs);
 	err = atw_conns_query(cs);
 	told = !err && !rows->more;
@@ -247,11 +247,11 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		 * what the module has some other day tells nothing of a start.
 		 */
 		if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
-			cs->boot_asked = ATW_BOOT_NO;
+			cs->audit.boot_asked = ATW_BOOT_NO;
 		return;
 	}
-	if (!rows->n && (cs->boot_asked == ATW_BOOT_SAID || (cs->boot_asked && had)))
+	if (!rows->n && (cs->audit.boot_asked == ATW_BOOT_SAID || (cs->audit.boot_asked && had)))
 		atw_sched_set(cs->sched, ATW_DO_RESTARTED);
-	cs->boot_asked = ATW_BOOT_NO;
+	cs->audit.boot_asked = ATW_BOOT_NO;
 	atw_conns_find_strangers(cs);
 }

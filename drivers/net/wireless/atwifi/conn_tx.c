@@ -44,14 +44,14 @@ static const u8 atw_turns[] = {
 
 static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
-	u32 rate = (cs->baud ?: ATW_TURN_BAUD) / 10;
+	u32 rate = (cs->pace.baud ?: ATW_TURN_BAUD) / 10;
 	u32 turn = max_t(u32, rate / atw_turns[crowd], ATW_TURN_MIN);
 
 	lockdep_assert_held(&c->lock);
 
 	if (!atw_conn_is_stream(c))
-		return skb_peek(&c->txq)->len;
-	return min3(c->tx_queued, turn, cs->chunk);
+		return skb_peek(&c->tx.q)->len;
+	return min3(c->tx.queued, turn, cs->pace.chunk);
 }
 
 /* Take @n bytes off the queue; what is empty by that is to be freed unlocked. */
@@ -62,15 +62,15 @@ static void atw_conn_consume(struct atw_conn *c, u32 n, struct sk_buff_head *don
 
 	lockdep_assert_held(&c->lock);
 
-	while (n && (skb = skb_peek(&c->txq))) {
-		part = min(n, skb->len - c->tx_off);
+	while (n && (skb = skb_peek(&c->tx.q))) {
+		part = min(n, skb->len - c->tx.off);
 		n -= part;
-		c->tx_off += part;
-		WRITE_ONCE(c->tx_queued, c->tx_queued - part);
-		if (c->tx_off == skb->len) {
-			__skb_unlink(skb, &c->txq);
+		c->tx.off += part;
+		WRITE_ONCE(c->tx.queued, c->tx.queued - part);
+		if (c->tx.off == skb->len) {
+			__skb_unlink(skb, &c->tx.q);
 			__skb_queue_tail(done, skb);
-			c->tx_off = 0;
+			c->tx.off = 0;
 		}
 	}
 }
@@ -86,8 +86,8 @@ void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
 		   struct sk_buff_head *done)
 {
 	atw_conn_consume(c, n, done);
-	c->tx_bytes += n;
-	atomic64_add(n, &cs->tx_bytes);
+	c->tx.bytes += n;
+	atomic64_add(n, &cs->counts.tx_bytes);
 }
 
 /**
@@ -112,13 +112,13 @@ void atw_conn_send_over(struct atw_conn *c, int err)
 static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len,
 			       char *buf)
 {
-	struct sk_buff *skb = skb_peek(&c->txq);
-	u32 off = c->tx_off, got = 0, n;
+	struct sk_buff *skb = skb_peek(&c->tx.q);
+	u32 off = c->tx.off, got = 0, n;
 
 	lockdep_assert_held(&c->lock);
 
 	/* What was refused so goes the other way. */
-	if (cs->learned.no_sendline || c->refused || len > ATW_LINE_DATA_MAX)
+	if (cs->learned.no_sendline || c->tx.refused || len > ATW_LINE_DATA_MAX)
 		return 0;
 	while (got < len) {
 		n = min(len - got, skb->len - off);
@@ -143,7 +143,7 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	if (!cmd->payload &&
 	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && cmd->code &&
 				    cmd->code <= ATW_ERR_PARAM_LENGTH))) {
-		c->refused++;
+		c->tx.refused++;
 		cs->learned.no_sendline = err == -EOPNOTSUPP ||
 				  ++cs->learned.lines_refused == ATW_LINES_REFUSED;
 		return true;
@@ -152,14 +152,14 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 		return false;
 	if (atw_conn_is_stream(c) && n > ATW_CHUNK_SMALL) {
 		/* Ask for less. */
-		cs->chunk = max_t(u32, min(cs->chunk, n) / 2, ATW_CHUNK_SMALL);
-		cs->chunk_max = cs->chunk;
-		cs->chunk_good = 0;
+		cs->pace.chunk = max_t(u32, min(cs->pace.chunk, n) / 2, ATW_CHUNK_SMALL);
+		cs->pace.chunk_max = cs->pace.chunk;
+		cs->pace.chunk_good = 0;
 		return true;
 	}
 	/* Less is of no use: ask later. */
-	cs->send_after = jiffies + ATW_NOMEM_PAUSE;
-	return ++c->refused < ATW_NOMEM_TRIES;
+	cs->pace.send_after = jiffies + ATW_NOMEM_PAUSE;
+	return ++c->tx.refused < ATW_NOMEM_TRIES;
 }
 
 /*
@@ -172,9 +172,9 @@ static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 	if (n <= max_t(u32, cs->proved.chunk, ATW_CHUNK_MIN))
 		return;
 	cs->proved.small_sends = true;
-	cs->chunk = ATW_CHUNK_MIN;
-	cs->chunk_max = ATW_CHUNK_MIN;
-	cs->chunk_limit = ATW_CHUNK_MIN;
+	cs->pace.chunk = ATW_CHUNK_MIN;
+	cs->pace.chunk_max = ATW_CHUNK_MIN;
+	cs->pace.chunk_limit = ATW_CHUNK_MIN;
 	dev_warn(cs->ch->dev,
 		 "no answer to the first send of %u bytes, from now on %u are sent at a time\n",
 		 n, ATW_CHUNK_MIN);
@@ -183,14 +183,14 @@ static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 /* A send of full size was a success: try for more. */
 static void atw_conns_grow(struct atw_conns *cs)
 {
-	cs->chunk = min(2 * cs->chunk, cs->chunk_max);
-	if (cs->chunk < cs->chunk_max || cs->chunk_max >= cs->chunk_limit)
+	cs->pace.chunk = min(2 * cs->pace.chunk, cs->pace.chunk_max);
+	if (cs->pace.chunk < cs->pace.chunk_max || cs->pace.chunk_max >= cs->pace.chunk_limit)
 		return;
 	/* What it once had no memory for it may have now. */
-	if (++cs->chunk_good < ATW_CHUNK_GOOD)
+	if (++cs->pace.chunk_good < ATW_CHUNK_GOOD)
 		return;
-	cs->chunk_good = 0;
-	cs->chunk_max = min(2 * cs->chunk_max, cs->chunk_limit);
+	cs->pace.chunk_good = 0;
+	cs->pace.chunk_max = min(2 * cs->pace.chunk_max, cs->pace.chunk_limit);
 }
 
 /*
@@ -206,12 +206,12 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	if (id <= ATW_ID_MAX)
 		return true;
 	spin_lock(&cs->lock);
-	may = !atw_conns_narrow_ids(cs) && !cs->by_id[id & 0xff];
+	may = !atw_conns_narrow_ids(cs) && !cs->ids.by_id[id & 0xff];
 	spin_unlock(&cs->lock);
 	if (may)
 		return true;
 	spin_lock(&c->lock);
-	atomic64_inc(&cs->resets);
+	atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 	spin_unlock(&c->lock);
 	return false;
@@ -242,12 +242,12 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		return;
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_OPEN || !c->tx_queued) {
+	if (c->state != ATW_CONN_OPEN || !c->tx.queued) {
 		spin_unlock(&c->lock);
 		return;
 	}
 	n = atw_conns_turn(cs, c, crowd);
-	full = n >= cs->chunk && c->tx_queued > cs->chunk;
+	full = n >= cs->pace.chunk && c->tx.queued > cs->pace.chunk;
 	id = c->id;
 	if (atw_conns_line_data(cs, c, n, data)) {
 		atw_line_start(&cmd.line, "AT+SOCKETSENDLINE=");
@@ -255,31 +255,31 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		atw_line_uint(&cmd.line, n);
 		atw_line_data(&cmd.line, data, n);
 	} else {
-		cmd.payload = skb_peek(&c->txq);
-		cmd.payload_off = c->tx_off;
+		cmd.payload = skb_peek(&c->tx.q);
+		cmd.payload_off = c->tx.off;
 		cmd.payload_len = n;
 		atw_line_start(&cmd.line, "AT+SOCKETSEND=");
 		atw_line_uint(&cmd.line, id);
 		atw_line_uint(&cmd.line, n);
 	}
 	atw_line_end(&cmd.line);
-	c->sending = true;
+	c->tx.sending = true;
 	/* A request before an upload is none of a chat: with it, the upload is the bulk. */
-	if (c->tx_queued > ATW_MESSAGE_MAX)
-		c->chat_until = jiffies;
-	else if (c->fresh)
-		c->chat_until = jiffies + ATW_CHAT;
-	c->fresh = false;
+	if (c->tx.queued > ATW_MESSAGE_MAX)
+		c->tx.chat_until = jiffies;
+	else if (c->tx.fresh)
+		c->tx.chat_until = jiffies + ATW_CHAT;
+	c->tx.fresh = false;
 	spin_unlock(&c->lock);
 
 	trace_atw_payload(cs->ch->dev, true, id, n);
 	err = atw_channel_exec(cs->ch, &cmd);
 
 	spin_lock(&c->lock);
-	c->sending = false;
+	c->tx.sending = false;
 	if (!err) {
 		atw_conn_sent(cs, c, n, &done);
-		c->refused = 0;
+		c->tx.refused = 0;
 		if (!cmd.payload)
 			cs->learned.lines_refused = 0;
 		cs->proved.chunk = max(cs->proved.chunk, n);
@@ -287,9 +287,9 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
 		if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_SEND) {
-			cs->chunk = min_t(u32, cs->chunk, ATW_CHUNK_MIN);
-			cs->chunk_max = cs->chunk;
-			cs->chunk_good = 0;
+			cs->pace.chunk = min_t(u32, cs->pace.chunk, ATW_CHUNK_MIN);
+			cs->pace.chunk_max = cs->pace.chunk;
+			cs->pace.chunk_good = 0;
 		}
 		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
 			atw_conns_swallowed(cs, n);
@@ -298,10 +298,10 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
-			c->refused = 0;
+			c->tx.refused = 0;
 		} else if (err != -ENODEV) {
 			/* Whoever stops the channel says why it ends then. */
-			atomic64_inc(&cs->resets);
+			atomic64_inc(&cs->counts.resets);
 			atw_conn_end(c, -ECONNRESET, cmd.code);
 		}
 	}

@@ -69,9 +69,9 @@ static void atw_sends_add(struct atw_conns *cs, struct atw_sends *sends,
 	}
 	if (share != sends->share)
 		return;
-	if (c->fresh && !sends->fresh)
+	if (c->tx.fresh && !sends->fresh)
 		sends->fresh = c;
-	if (!c->fresh && !sends->bulk)
+	if (!c->tx.fresh && !sends->bulk)
 		sends->bulk = c;
 }
 
@@ -79,11 +79,11 @@ static void atw_sends_add(struct atw_conns *cs, struct atw_sends *sends,
 static struct atw_conn *atw_sends_next(struct atw_conns *cs,
 				       const struct atw_sends *sends)
 {
-	if (sends->fresh && (!sends->bulk || cs->fresh_run < ATW_FRESH_RUN)) {
-		cs->fresh_run++;
+	if (sends->fresh && (!sends->bulk || cs->pace.fresh_run < ATW_FRESH_RUN)) {
+		cs->pace.fresh_run++;
 		return sends->fresh;
 	}
-	cs->fresh_run = 0;
+	cs->pace.fresh_run = 0;
 	return sends->bulk;
 }
 
@@ -112,7 +112,7 @@ static enum atw_crowd atw_sends_crowd(const struct atw_sends *sends, enum atwifi
 /* Since when, or from when on, a connect may want the module. */
 static u64 atw_open_due(const struct atw_conns *cs, const struct atw_conn *c)
 {
-	return max(c->queued, cs->share[c->share].owes);
+	return max(c->queued, cs->shares.of[c->share].owes);
 }
 
 /*
@@ -135,12 +135,12 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
 	/* That it is up is told. */
 	if (!cs->link_up)
 		return false;
-	if (time_before(jiffies, cs->open_after)) {
-		atw_pick_later(pick, cs->open_after);
+	if (time_before(jiffies, cs->pace.open_after)) {
+		atw_pick_later(pick, cs->pace.open_after);
 		return false;
 	}
-	if (sends && time_before(jiffies, cs->next_open)) {
-		atw_pick_later(pick, cs->next_open);
+	if (sends && time_before(jiffies, cs->pace.next_open)) {
+		atw_pick_later(pick, cs->pace.next_open);
 		return false;
 	}
 	hold = atw_conns_hold_open(cs, c);
@@ -162,12 +162,12 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 
 	spin_lock(&cs->lock);
 	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
-	if (time_after(jiffies, cs->send_after))
-		cs->send_after = jiffies;
-	if (time_after(jiffies, cs->open_after))
-		cs->open_after = jiffies;
-	if (time_after(jiffies, cs->next_open))
-		cs->next_open = jiffies;
+	if (time_after(jiffies, cs->pace.send_after))
+		cs->pace.send_after = jiffies;
+	if (time_after(jiffies, cs->pace.open_after))
+		cs->pace.open_after = jiffies;
+	if (time_after(jiffies, cs->pace.next_open))
+		cs->pace.next_open = jiffies;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
@@ -186,9 +186,9 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;
 		if (c->state == ATW_CONN_OPEN && atw_conn_is_stream(c)) {
-			sends.quiet += !c->tx_queued;
+			sends.quiet += !c->tx.queued;
 			if (!atw_conn_chats(c))
-				c->chat_until = jiffies;
+				c->tx.chat_until = jiffies;
 			sends.chats += atw_conn_chats(c);
 		}
 		if (c->state == ATW_CONN_DEAD) {
@@ -201,13 +201,13 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			   c->state == ATW_CONN_YIELDING) {
 			best = c;
 			pick->task = ATW_TASK_DELETE;
-		} else if (c->fetch && c->state == ATW_CONN_OPEN && !fetch) {
+		} else if (c->rx.fetch && c->state == ATW_CONN_OPEN && !fetch) {
 			fetch = c;
-			if (c->tx_queued)
+			if (c->tx.queued)
 				atw_sends_add(cs, &sends, c);
-		} else if (c->state == ATW_CONN_OPEN && c->tx_queued) {
+		} else if (c->state == ATW_CONN_OPEN && c->tx.queued) {
 			atw_sends_add(cs, &sends, c);
-		} else if (c->state == ATW_CONN_OPEN && c->renew) {
+		} else if (c->state == ATW_CONN_OPEN && c->serve.renew) {
 			best = c;
 			pick->task = ATW_TASK_RENEW;
 		} else if (c->state == ATW_CONN_WAITING) {
@@ -218,21 +218,21 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			break;
 	}
 	/* At once, but not for ever: others want to send. */
-	if (!best && fetch && !(cs->fetched && sends.n)) {
+	if (!best && fetch && !(cs->pace.fetched && sends.n)) {
 		best = fetch;
 		pick->task = ATW_TASK_FETCH;
 		list_move_tail(&best->node, &cs->list);
 	}
-	cs->fetched = best && pick->task == ATW_TASK_FETCH;
+	cs->pace.fetched = best && pick->task == ATW_TASK_FETCH;
 	if (!best && open && atw_conns_may_open(cs, open, sends.n, pick)) {
 		best = open;
 		pick->task = ATW_TASK_OPEN;
 	}
-	if (!best && sends.n && time_before(jiffies, cs->send_after)) {
-		atw_pick_later(pick, cs->send_after);
+	if (!best && sends.n && time_before(jiffies, cs->pace.send_after)) {
+		atw_pick_later(pick, cs->pace.send_after);
 	} else if (!best && sends.n) {
 		best = atw_sends_next(cs, &sends);
-		pick->crowd = atw_sends_crowd(&sends, READ_ONCE(cs->prefer), best);
+		pick->crowd = atw_sends_crowd(&sends, READ_ONCE(cs->pace.prefer), best);
 		pick->task = ATW_TASK_SEND;
 		list_move_tail(&best->node, &cs->list);
 	}
@@ -270,9 +270,9 @@ bool atw_conns_do_stale(struct atw_conns *cs)
 	u32 id = 0;
 
 	spin_lock(&cs->lock);
-	if (cs->nforeign) {
-		id = cs->foreign[--cs->nforeign];
-		cs->deleting = id;
+	if (cs->ids.nforeign) {
+		id = cs->ids.foreign[--cs->ids.nforeign];
+		cs->ids.deleting = id;
 	}
 	spin_unlock(&cs->lock);
 	if (!id)
@@ -282,7 +282,7 @@ bool atw_conns_do_stale(struct atw_conns *cs)
 		atw_conns_delete_id(cs, id);
 	else
 		atw_conn_put(c);
-	WRITE_ONCE(cs->deleting, 0);
+	WRITE_ONCE(cs->ids.deleting, 0);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
 	return true;
 }
@@ -322,9 +322,9 @@ bool atw_conns_do_accepted(struct atw_conns *cs)
  */
 bool atw_conns_do_boot(struct atw_conns *cs)
 {
-	unsigned long over = READ_ONCE(cs->boot_at) + ATW_BANNER_TIME;
+	unsigned long over = READ_ONCE(cs->audit.boot_at) + ATW_BANNER_TIME;
 
-	if (!READ_ONCE(cs->boot))
+	if (!READ_ONCE(cs->audit.boot))
 		return false;
 	if (time_before(jiffies, over))
 		atw_sched_at(cs->sched, ATW_DO_BOOT, over);
@@ -342,14 +342,14 @@ bool atw_conns_do_boot(struct atw_conns *cs)
  */
 bool atw_conns_do_compare(struct atw_conns *cs)
 {
-	unsigned long next = cs->compared + ATW_COMPARE_PAUSE;
+	unsigned long next = cs->audit.compared + ATW_COMPARE_PAUSE;
 
 	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
-	if (time_in_range(jiffies, cs->compared, next)) {
+	if (time_in_range(jiffies, cs->audit.compared, next)) {
 		atw_sched_at(cs->sched, ATW_DO_COMPARE, next + 1);
 		return false;
 	}
-	cs->compared = jiffies;
+	cs->audit.compared = jiffies;
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	/* After that: one that has restarted has lost its network, too. */
 	atw_sched_at(cs->sched, ATW_DO_LINK, jiffies);
@@ -365,7 +365,7 @@ bool atw_conns_do_compare(struct atw_conns *cs)
  */
 bool atw_conns_do_strange(struct atw_conns *cs)
 {
-	if (!cs->nstrange)
+	if (!cs->audit.nstrange)
 		return false;
 	/* If it does not say what it has, it is asked again. */
 	atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + HZ);
@@ -451,7 +451,7 @@ bool atw_conns_do_next(struct atw_conns *cs)
 		atw_conns_charge_open(cs, c, now);
 		spin_unlock(&cs->lock);
 		atw_conns_give_time(cs, jiffies - start);
-		cs->next_open = jiffies + ATW_OPEN_PATIENCE;
+		cs->pace.next_open = jiffies + ATW_OPEN_PATIENCE;
 		break;
 	default:
 		break;

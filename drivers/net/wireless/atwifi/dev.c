@@ -111,7 +111,7 @@ static ssize_t recv_mode_show(struct device *dev, struct device_attribute *attr,
 {
 	const struct atw_module *m = &to_atw_dev(dev)->module;
 
-	return sysfs_emit(buf, "%s\n", READ_ONCE(m->conns.want_passive) ?
+	return sysfs_emit(buf, "%s\n", READ_ONCE(m->conns.mode.passive) ?
 				       "passive" : "active");
 }
 
@@ -164,16 +164,16 @@ ATW_COUNTER(tx_bytes, READ_ONCE(m->ch.tx_bytes));
 ATW_COUNTER(commands, READ_ONCE(m->ch.commands));
 ATW_COUNTER(timeouts, READ_ONCE(m->ch.timeouts));
 ATW_COUNTER(busy, READ_ONCE(m->ch.busy));
-ATW_COUNTER(opened, atomic64_read(&m->conns.opened));
-ATW_COUNTER(failed, atomic64_read(&m->conns.failed));
-ATW_COUNTER(accepted, atomic64_read(&m->conns.accepted));
-ATW_COUNTER(refused, atomic64_read(&m->conns.refused));
-ATW_COUNTER(resets, atomic64_read(&m->conns.resets));
-ATW_COUNTER(overflows, atomic64_read(&m->conns.overflows));
-ATW_COUNTER(damaged, atomic64_read(&m->conns.damaged));
-ATW_COUNTER(cut, atomic64_read(&m->conns.cut));
-ATW_COUNTER(unexplained, atomic64_read(&m->conns.unexplained));
-ATW_COUNTER(passive, atomic64_read(&m->conns.passive));
+ATW_COUNTER(opened, atomic64_read(&m->conns.counts.opened));
+ATW_COUNTER(failed, atomic64_read(&m->conns.counts.failed));
+ATW_COUNTER(accepted, atomic64_read(&m->conns.counts.accepted));
+ATW_COUNTER(refused, atomic64_read(&m->conns.counts.refused));
+ATW_COUNTER(resets, atomic64_read(&m->conns.counts.resets));
+ATW_COUNTER(overflows, atomic64_read(&m->conns.counts.overflows));
+ATW_COUNTER(damaged, atomic64_read(&m->conns.counts.damaged));
+ATW_COUNTER(cut, atomic64_read(&m->conns.counts.cut));
+ATW_COUNTER(unexplained, atomic64_read(&m->conns.counts.unexplained));
+ATW_COUNTER(passive, atomic64_read(&m->conns.counts.passive));
 ATW_COUNTER(transparent, READ_ONCE(m->conns.tt.entries));
 ATW_COUNTER(bringups, READ_ONCE(m->bringups));
 ATW_COUNTER(reboots, READ_ONCE(m->reboots));

@@ -31,7 +31,7 @@ bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
 
 	lockdep_assert_held(&c->lock);
 
-	skb_queue_walk(&c->unsure, skb)
+	skb_queue_walk(&c->rx.unsure, skb)
 		if (ATW_UNSURE_CB(skb)->doubt & doubt &&
 		    atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
 			return true;
@@ -54,7 +54,7 @@ void atw_conns_end_doubtful(struct atw_conns *cs)
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1)) {
-			atomic64_inc(&cs->damaged);
+			atomic64_inc(&cs->counts.damaged);
 			if (atw_conn_is_stream(c))
 				atw_conn_end(c, -ECONNRESET, 0);
 			else

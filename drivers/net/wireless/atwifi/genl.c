@@ -167,19 +167,19 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 		{ ATWIFI_A_DEV_STATS_COMMANDS,	READ_ONCE(m->ch.commands) },
 		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	READ_ONCE(m->ch.timeouts) },
 		{ ATWIFI_A_DEV_STATS_BUSY,	READ_ONCE(m->ch.busy) },
-		{ ATWIFI_A_DEV_STATS_OPENED,	atomic64_read(&m->conns.opened) },
-		{ ATWIFI_A_DEV_STATS_FAILED,	atomic64_read(&m->conns.failed) },
-		{ ATWIFI_A_DEV_STATS_RESETS,	atomic64_read(&m->conns.resets) },
-		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	atomic64_read(&m->conns.overflows) },
-		{ ATWIFI_A_DEV_STATS_DAMAGED,	atomic64_read(&m->conns.damaged) },
-		{ ATWIFI_A_DEV_STATS_PASSIVE,	atomic64_read(&m->conns.passive) },
+		{ ATWIFI_A_DEV_STATS_OPENED,	atomic64_read(&m->conns.counts.opened) },
+		{ ATWIFI_A_DEV_STATS_FAILED,	atomic64_read(&m->conns.counts.failed) },
+		{ ATWIFI_A_DEV_STATS_RESETS,	atomic64_read(&m->conns.counts.resets) },
+		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	atomic64_read(&m->conns.counts.overflows) },
+		{ ATWIFI_A_DEV_STATS_DAMAGED,	atomic64_read(&m->conns.counts.damaged) },
+		{ ATWIFI_A_DEV_STATS_PASSIVE,	atomic64_read(&m->conns.counts.passive) },
 		{ ATWIFI_A_DEV_STATS_BRINGUPS,	READ_ONCE(m->bringups) },
 		{ ATWIFI_A_DEV_STATS_REBOOTS,	READ_ONCE(m->reboots) },
-		{ ATWIFI_A_DEV_STATS_ACCEPTED,	atomic64_read(&m->conns.accepted) },
-		{ ATWIFI_A_DEV_STATS_REFUSED,	atomic64_read(&m->conns.refused) },
+		{ ATWIFI_A_DEV_STATS_ACCEPTED,	atomic64_read(&m->conns.counts.accepted) },
+		{ ATWIFI_A_DEV_STATS_REFUSED,	atomic64_read(&m->conns.counts.refused) },
 		{ ATWIFI_A_DEV_STATS_TRANSPARENT, READ_ONCE(m->conns.tt.entries) },
-		{ ATWIFI_A_DEV_STATS_CUT,	atomic64_read(&m->conns.cut) },
-		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, atomic64_read(&m->conns.unexplained) },
+		{ ATWIFI_A_DEV_STATS_CUT,	atomic64_read(&m->conns.counts.cut) },
+		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, atomic64_read(&m->conns.counts.unexplained) },
 	};
 	struct nlattr *nest;
 	size_t i;
@@ -222,7 +222,7 @@ static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 	     nla_put(skb, ATWIFI_A_DEV_MAC, ETH_ALEN, m->mac)))
 		return -EMSGSIZE;
 	return nla_put_u32(skb, ATWIFI_A_DEV_RECV_MODE,
-			   READ_ONCE(m->conns.want_passive) ?
+			   READ_ONCE(m->conns.mode.passive) ?
 			   ATWIFI_RECV_MODE_PASSIVE : ATWIFI_RECV_MODE_ACTIVE);
 }
 
@@ -258,7 +258,7 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
 			      READ_ONCE(m->gateway)) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_YIELD_AFTER, READ_ONCE(adev->yield_after)) ||
-	    nla_put_u32(skb, ATWIFI_A_DEV_PREFER, READ_ONCE(m->conns.prefer)) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_PREFER, READ_ONCE(m->conns.pace.prefer)) ||
 	    atw_genl_put_netdev(skb, adev) ||
 	    atw_genl_put_module(skb, m))
 		return -EMSGSIZE;
@@ -471,7 +471,7 @@ static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
 	if (!err && yield_after)
 		WRITE_ONCE(adev->yield_after, nla_get_u32(yield_after));
 	if (!err && prefer)
-		WRITE_ONCE(adev->module.conns.prefer, nla_get_u32(prefer));
+		WRITE_ONCE(adev->module.conns.pace.prefer, nla_get_u32(prefer));
 	atw_dev_put(adev);
 	return err;
 }

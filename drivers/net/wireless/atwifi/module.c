@@ -103,7 +103,7 @@ static int atw_module_identify(struct atw_module *m)
 	err = atw_channel_confirm(&m->ch, &cmd);
 	fw = atw_firmware_find(m->at_version, m->firmware);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
-	m->conns.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
+	m->conns.proved.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
 		WRITE_ONCE(m->ch.parser.tears, true);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
@@ -303,8 +303,8 @@ static int atw_module_setup(struct atw_module *m)
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
 	WRITE_ONCE(m->echo_off, !err);
-	if (m->conns.spoiled) {
-		m->conns.spoiled = false;
+	if (m->conns.tt.spoiled) {
+		m->conns.tt.spoiled = false;
 		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
 		return -ECONNRESET;
 	}
@@ -390,8 +390,8 @@ static void atw_module_begin(struct atw_module *m)
 	atw_channel_restart(&m->ch);
 	for (i = 0; i < ARRAY_SIZE(past); i++)
 		atw_sched_clear(&m->sched, past[i]);
-	WRITE_ONCE(m->conns.boot, ATW_BOOT_NO);
-	m->conns.boot_asked = ATW_BOOT_NO;
+	WRITE_ONCE(m->conns.audit.boot, ATW_BOOT_NO);
+	m->conns.audit.boot_asked = ATW_BOOT_NO;
 	WRITE_ONCE(m->echo_off, false);
 }
 

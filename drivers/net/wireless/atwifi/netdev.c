@@ -454,10 +454,10 @@ static void atw_netdev_get_stats(struct net_device *dev,
 	*data++ = atw_flows_count(&nd->flows, IPPROTO_UDP);
 	atw_conns_for_each(cs, atw_netdev_count_id, &ids);
 	*data++ = ids;
-	*data++ = atomic64_read(&cs->resets);
-	*data++ = atomic64_read(&cs->overflows);
-	*data++ = atomic64_read(&cs->damaged);
-	*data++ = atomic64_read(&cs->yielded);
+	*data++ = atomic64_read(&cs->counts.resets);
+	*data++ = atomic64_read(&cs->counts.overflows);
+	*data++ = atomic64_read(&cs->counts.damaged);
+	*data++ = atomic64_read(&cs->counts.yielded);
 	for (i = 0; i < ARRAY_SIZE(atw_netdev_stats); i++)
 		data[i] = atomic64_read((const void *)&nd->counters +
 					atw_netdev_stats[i].offset);

@@ -43,7 +43,7 @@
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog)
 {
 	spin_lock(&server->lock);
-	server->backlog = clamp(backlog, 1U, ATW_BACKLOG_MAX);
+	server->serve.backlog = clamp(backlog, 1U, ATW_BACKLOG_MAX);
 	spin_unlock(&server->lock);
 }
 
@@ -59,8 +59,8 @@ bool atw_conn_acceptable(struct atw_conn *server)
 	bool found = false;
 
 	spin_lock(&server->lock);
-	list_for_each_entry(c, &server->seeds, accept)
-		found |= READ_ONCE(c->ready);
+	list_for_each_entry(c, &server->serve.seeds, child.node)
+		found |= READ_ONCE(c->child.ready);
 	spin_unlock(&server->lock);
 	return found;
 }
@@ -85,11 +85,11 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	int err = 0;
 
 	spin_lock(&server->lock);
-	list_for_each_entry(c, &server->seeds, accept) {
-		if (READ_ONCE(c->ready)) {
+	list_for_each_entry(c, &server->serve.seeds, child.node) {
+		if (READ_ONCE(c->child.ready)) {
 			found = c;
-			list_del_init(&c->accept);
-			server->nseeds--;
+			list_del_init(&c->child.node);
+			server->serve.nseeds--;
 			break;
 		}
 	}
@@ -101,9 +101,9 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	spin_lock(&c->lock);
 	c->ops = ops;
 	c->owner = owner;
-	c->waits = false;
-	while ((skb = __skb_dequeue(&c->early))) {
-		c->early_size -= skb->truesize;
+	c->child.waits = false;
+	while ((skb = __skb_dequeue(&c->rx.early))) {
+		c->rx.size -= skb->truesize;
 		if (!ops->rx(c, skb)) {
 			kfree_skb(skb);
 			atw_conn_purge_early(c);
@@ -130,13 +130,13 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	spin_lock(&server->lock);
 	ok = server->owner && atw_conn_state_is_usable(server->state) &&
 	     server->state != ATW_CONN_WAITING &&
-	     server->nseeds < server->backlog;
+	     server->serve.nseeds < server->serve.backlog;
 	if (ok) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
 		refcount_inc(&server->ref);
-		c->server = server;
-		list_add_tail(&c->accept, &server->seeds);
-		server->nseeds++;
+		c->child.server = server;
+		list_add_tail(&c->child.node, &server->serve.seeds);
+		server->serve.nseeds++;
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&server->lock);
@@ -159,11 +159,11 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 	    atw_conns_is_foreign(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
 		return false;
 	c->state = ATW_CONN_OPEN;
-	c->waits = true;
+	c->child.waits = true;
 	c->id = id;
 	c->query = cs->query;
 	if (id <= ATW_ID_MAX)
-		cs->by_id[id] = c;
+		cs->ids.by_id[id] = c;
 	atw_conns_link(cs, c);
 	if (server && !atw_conn_attach(cs, server, c)) {
 		spin_lock(&c->lock);
@@ -182,7 +182,7 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state))
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 	atw_conn_set_state(c, ATW_CONN_DEAD);
 	atw_conns_unname(cs, c);
@@ -218,27 +218,27 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	if (old && !atw_conn_is_seed(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
-	} else if (old && !old->server && old->waits) {
+	} else if (old && !old->child.server && old->child.waits) {
 		/* Its first bytes came before its announcement. */
 		ok = atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
-		atomic64_add(ok, &cs->accepted);
+		atomic64_add(ok, &cs->counts.accepted);
 		ok = true;
-	} else if (old && !old->server &&
+	} else if (old && !old->child.server &&
 		   READ_ONCE(old->state) != ATW_CONN_DEAD) {
 		/* They were thrown away, and it is about to be deleted. */
-		atomic64_inc(&cs->refused);
+		atomic64_inc(&cs->counts.refused);
 	} else {
 		if (old)
 			atw_conns_supersede(cs, old);
 		/* Which of two is being deleted cannot be told. */
-		if (cs->deleting == id)
+		if (cs->ids.deleting == id)
 			atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		ok = atw_conns_add_seed(cs, server, c, id);
 		if (ok)
 			c = NULL;
-		atomic64_add(ok, &cs->accepted);
-		atomic64_add(!ok, &cs->refused);
+		atomic64_add(ok, &cs->counts.accepted);
+		atomic64_add(!ok, &cs->counts.refused);
 	}
 	spin_unlock(&cs->lock);
 out:
@@ -279,7 +279,7 @@ static unsigned int atw_conns_guesses(struct atw_conns *cs)
 	lockdep_assert_held(&cs->lock);
 
 	list_for_each_entry(c, &cs->list, node)
-		n += READ_ONCE(c->waits) && !READ_ONCE(c->server);
+		n += READ_ONCE(c->child.waits) && !READ_ONCE(c->child.server);
 	return n;
 }
 
@@ -337,7 +337,7 @@ no_seed:
 const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
 					 u32 id)
 {
-	const struct atw_rows *rows = &cs->rows;
+	const struct atw_rows *rows = &cs->audit.rows;
 	unsigned int i;
 
 	for (i = 0; i < rows->n; i++)
@@ -366,7 +366,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	bool ok;
 
 	spin_lock(&cs->lock);
-	if (c->server) {
+	if (c->child.server) {
 		spin_unlock(&cs->lock);
 		return true;
 	}
@@ -379,8 +379,8 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	}
 	ok = server && atw_conn_is_listener(server) &&
 	     atw_conn_attach(cs, server, c);
-	atomic64_add(ok, &cs->accepted);
-	atomic64_add(!ok, &cs->refused);
+	atomic64_add(ok, &cs->counts.accepted);
+	atomic64_add(!ok, &cs->counts.refused);
 	if (!ok) {
 		/* As one: else it could be announced in between. */
 		spin_lock(&c->lock);
@@ -404,7 +404,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 
 	if (!atw_conns_adopt(cs, c, row))
 		return;
-	server = c->server;
+	server = c->child.server;
 	spin_lock(&c->lock);
 	if (row)
 		c->type = row->type;
@@ -416,7 +416,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 	}
 	spin_unlock(&c->lock);
 	spin_lock(&server->lock);
-	WRITE_ONCE(c->ready, true);
+	WRITE_ONCE(c->child.ready, true);
 	if (server->owner && server->ops->seed)
 		server->ops->seed(server);
 	spin_unlock(&server->lock);
@@ -429,7 +429,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
-		if (!atw_conn_is_seed(c) || READ_ONCE(c->ready))
+		if (!atw_conn_is_seed(c) || READ_ONCE(c->child.ready))
 			continue;
 		/* It came after the question: that tells nothing of it. */
 		if (asked && c->query == cs->query) {
@@ -457,14 +457,14 @@ void atw_conns_look(struct atw_conns *cs)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
-		if (atw_conn_is_seed(c) && !c->ready)
-			ask |= !c->server || !cs->learned.no_peers;
+		if (atw_conn_is_seed(c) && !c->child.ready)
+			ask |= !c->child.server || !cs->learned.no_peers;
 	spin_unlock(&cs->lock);
 	if (ask && atw_conns_query(cs))
 		ask = false;
 	/* What was said at another time, or only in part, tells nothing of them. */
 	if (!ask)
-		cs->rows.n = 0;
+		cs->audit.rows.n = 0;
 	while ((c = atw_conns_unready(cs, ask))) {
 		atw_conns_settle(cs, c);
 		atw_conn_put(c);
@@ -504,7 +504,7 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 void atw_conn_renew(struct atw_conn *server)
 {
 	spin_lock(&server->lock);
-	server->renew = server->owner && server->state == ATW_CONN_OPEN;
+	server->serve.renew = server->owner && server->state == ATW_CONN_OPEN;
 	spin_unlock(&server->lock);
 }
 
@@ -522,9 +522,9 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 
 	spin_lock(&cs->lock);
 	spin_lock(&server->lock);
-	server->renew = false;
+	server->serve.renew = false;
 	if (!err && server->owner && server->state == ATW_CONN_OPEN) {
-		server->old_id = id;
+		server->serve.old_id = id;
 		atw_conns_unname(cs, server);
 		atw_conn_set_state(server, ATW_CONN_WAITING);
 		atw_conn_pause(server, atw_timing.renew);
@@ -546,18 +546,18 @@ bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 	bool there = true;
 	unsigned int i;
 
-	if (!server->old_id)
+	if (!server->serve.old_id)
 		return false;
 	if (!atw_conns_query(cs)) {
 		there = false;
-		for (i = 0; i < cs->rows.n; i++)
-			there |= cs->rows.row[i].id == server->old_id;
+		for (i = 0; i < cs->audit.rows.n; i++)
+			there |= cs->audit.rows.row[i].id == server->serve.old_id;
 	}
 	spin_lock(&server->lock);
 	if (there)
 		atw_conn_pause(server, ATW_RENEW_POLL);
 	else
-		server->old_id = 0;
+		server->serve.old_id = 0;
 	spin_unlock(&server->lock);
 	return there;
 }
@@ -582,7 +582,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 		return false;
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
-		busy |= !atw_conn_is_server(c) || c->nseeds;
+		busy |= !atw_conn_is_server(c) || c->serve.nseeds;
 	spin_unlock(&cs->lock);
 	if (busy)
 		return false;

@@ -97,7 +97,7 @@ bool atw_conns_are_full(const struct atw_conns *cs, u8 share)
 {
 	lockdep_assert_held(&cs->lock);
 
-	return cs->n + cs->share[share].n >= ATW_CONNS_MAX;
+	return cs->n + cs->shares.of[share].n >= ATW_CONNS_MAX;
 }
 
 /**
@@ -111,11 +111,11 @@ bool atw_conns_are_full(const struct atw_conns *cs, u8 share)
  */
 struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c)
 {
-	struct atw_share *share = &cs->share[c->share];
+	struct atw_share *share = &cs->shares.of[c->share];
 
 	lockdep_assert_held(&cs->lock);
 
-	share->sent = max(share->sent, cs->sent);
+	share->sent = max(share->sent, cs->shares.sent);
 	return share;
 }
 
@@ -137,12 +137,12 @@ u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
 
 	lockdep_assert_held(&cs->lock);
 
-	if (now >= cs->share[c->share].owes)
+	if (now >= cs->shares.of[c->share].owes)
 		return 0;
 	for (i = 0; i < ATW_SHARES; i++)
-		if (i / 2 != c->share / 2 && cs->share[i].used)
-			until = max(until, cs->share[i].used + ATW_SHARE_IDLE);
-	until = min(until, cs->share[c->share].owes);
+		if (i / 2 != c->share / 2 && cs->shares.of[i].used)
+			until = max(until, cs->shares.of[i].used + ATW_SHARE_IDLE);
+	until = min(until, cs->shares.of[c->share].owes);
 	return until > now ? until - now : 0;
 }
 
@@ -159,7 +159,7 @@ u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
 void atw_conns_note_use(struct atw_conns *cs, const struct atw_conn *c)
 {
 	spin_lock(&cs->lock);
-	cs->share[c->share].used = atw_conns_now(cs);
+	cs->shares.of[c->share].used = atw_conns_now(cs);
 	spin_unlock(&cs->lock);
 }
 
@@ -173,12 +173,12 @@ void atw_conns_note_use(struct atw_conns *cs, const struct atw_conn *c)
  */
 void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 since)
 {
-	struct atw_share *share = &cs->share[c->share];
+	struct atw_share *share = &cs->shares.of[c->share];
 	u64 now = atw_conns_now(cs);
 
 	lockdep_assert_held(&cs->lock);
 
-	cs->sent = share->sent;
+	cs->shares.sent = share->sent;
 	share->sent += now - since;
 	share->used = now;
 }
@@ -198,7 +198,7 @@ void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 s
  */
 void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since)
 {
-	struct atw_share *share = &cs->share[c->share];
+	struct atw_share *share = &cs->shares.of[c->share];
 	u64 now = atw_conns_now(cs);
 	bool slow = now - since > ATW_OPEN_QUICK;
 	unsigned int i;
@@ -206,10 +206,10 @@ void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 s
 	lockdep_assert_held(&cs->lock);
 
 	for (i = 0; slow && i < ATW_SHARES; i++) {
-		if (cs->share[i].used && cs->share[i].used + ATW_SHARE_IDLE > since)
-			cs->share[i].used = now;
-		if (&cs->share[i] != share && cs->share[i].owes > since)
-			cs->share[i].owes += now - since;
+		if (cs->shares.of[i].used && cs->shares.of[i].used + ATW_SHARE_IDLE > since)
+			cs->shares.of[i].used = now;
+		if (&cs->shares.of[i] != share && cs->shares.of[i].owes > since)
+			cs->shares.of[i].owes += now - since;
 	}
 	share->used = now;
 	share->owes = max(share->owes, slow ? now + (now - since) : now);

@@ -27,8 +27,8 @@ static void atw_silence_end(struct atw_conns *cs, const struct atw_silence *s,
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
-	if (c->state == ATW_CONN_WAITING && !c->lasting) {
-		atomic64_inc(&cs->failed);
+	if (c->state == ATW_CONN_WAITING && !c->serve.lasting) {
+		atomic64_inc(&cs->counts.failed);
 		atw_conn_end(c, s->err, s->code);
 	}
 	spin_unlock(&c->lock);
@@ -47,14 +47,14 @@ static void atw_silence_end(struct atw_conns *cs, const struct atw_silence *s,
 void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int err,
 			   u32 code)
 {
-	struct atw_silence *s = &cs->silence[cs->next_silence];
+	struct atw_silence *s = &cs->silences.of[cs->silences.next];
 	struct atw_conn *other;
 
 	lockdep_assert_held(&cs->lock);
 
 	if (code != ATW_ERR_SOCKET_CONNECT && code != ATW_ERR_SOCKET_DNS)
 		return;
-	cs->next_silence = (cs->next_silence + 1) % ARRAY_SIZE(cs->silence);
+	cs->silences.next = (cs->silences.next + 1) % ARRAY_SIZE(cs->silences.of);
 	s->type = c->type;
 	s->addr = c->addr;
 	s->port = c->port;
@@ -81,10 +81,10 @@ void atw_conns_recall_silence(struct atw_conns *cs, struct atw_conn *c)
 
 	lockdep_assert_held(&cs->lock);
 
-	for (i = 0; i < ARRAY_SIZE(cs->silence); i++)
-		if (now < cs->silence[i].until &&
-		    atw_silence_is_of(&cs->silence[i], c))
-			atw_silence_end(cs, &cs->silence[i], c);
+	for (i = 0; i < ARRAY_SIZE(cs->silences.of); i++)
+		if (now < cs->silences.of[i].until &&
+		    atw_silence_is_of(&cs->silences.of[i], c))
+			atw_silence_end(cs, &cs->silences.of[i], c);
 }
 
 /**
@@ -97,5 +97,5 @@ void atw_conns_forget_silence(struct atw_conns *cs)
 {
 	lockdep_assert_held(&cs->lock);
 
-	memset(cs->silence, 0, sizeof(cs->silence));
+	memset(cs->silences.of, 0, sizeof(cs->silences.of));
 }

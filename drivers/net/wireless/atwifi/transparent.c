@@ -69,7 +69,7 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 		return;
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state))
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
 }
@@ -88,7 +88,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 	atw_conns_note_use(cs, c);
 	spin_lock(&c->lock);
 	if (atw_conn_state_is_live(c->state) && atw_tt_stale(cs, c)) {
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
 	skb = atw_conn_received(cs, c, skb, false);
@@ -105,7 +105,7 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 	while (len) {
 		if (tt->hold_len == ATW_TT_HOLD) {
 			/* Too much: only the module's words are of use now. */
-			atomic64_inc(&cs->overflows);
+			atomic64_inc(&cs->counts.overflows);
 			atw_tt_break(cs, -ECONNRESET);
 			n = ATW_TT_TAIL_MAX;
 			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
@@ -210,7 +210,7 @@ static void atw_tt_listen(struct atw_conns *cs)
 				   tt->hold_len - ok - strlen(ATW_TT_OK));
 	} else {
 		/* The remote talks like a module. */
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		atw_tt_break(cs, -ECONNRESET);
 		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_channel_cooked(cs->ch, tt->hold + behind,
@@ -237,7 +237,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 	lockdep_assert_held(&cs->ch->rx_lock);
 
 	if (!buf) {
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		atw_tt_break(cs, -ECONNRESET);
 		return;
 	}
@@ -279,7 +279,7 @@ bool atw_tt_inside(struct atw_conns *cs)
 static bool atw_tt_row_is_ours(const struct atw_conns *cs,
 			       const struct atw_conn *c)
 {
-	const struct atw_rows *rows = &cs->rows;
+	const struct atw_rows *rows = &cs->audit.rows;
 	unsigned int i;
 
 	for (i = 0; i < rows->n; i++)
@@ -305,7 +305,7 @@ static int atw_tt_check(struct atw_conns *cs)
 		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_sched_set(cs->sched, ATW_DO_TT_END);
 	} else if (atw_tt_stale(cs, tt->conn)) {
-		atomic64_inc(&cs->damaged);
+		atomic64_inc(&cs->counts.damaged);
 		atw_tt_break(cs, -ECONNRESET);
 	} else {
 		WRITE_ONCE(tt->proof, before);
@@ -323,7 +323,7 @@ static void atw_tt_fail(struct atw_conns *cs)
 	atw_tt_break(cs, -ECONNRESET);
 	cs->tt.phase = ATW_TT_OUT;
 	mutex_unlock(&cs->ch->rx_lock);
-	cs->spoiled = true;
+	cs->tt.spoiled = true;
 	atw_sched_set(cs->sched, ATW_DO_RESET);
 }
 
@@ -430,9 +430,9 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&cs->lock);
 	alone = list_is_singular(&cs->list) && !list_empty(&c->node) &&
-		!cs->nforeign;
+		!cs->ids.nforeign;
 	spin_unlock(&cs->lock);
-	return alone && READ_ONCE(cs->link_up) && !READ_ONCE(cs->want_passive);
+	return alone && READ_ONCE(cs->link_up) && !READ_ONCE(cs->mode.passive);
 }
 
 /**
@@ -450,8 +450,8 @@ int atw_tt_is_fit(struct atw_conn *c)
 	if (c->state != ATW_CONN_OPEN || c->wish != ATW_WISH_STAY || c->err ||
 	    c->remote_closed)
 		err = -ENOTCONN;
-	else if (c->fetch || c->renew || c->announced > 0 || !skb_queue_empty(&c->unsure) ||
-		 !skb_queue_empty(&c->held))
+	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 || !skb_queue_empty(&c->rx.unsure) ||
+		 !skb_queue_empty(&c->rx.held))
 		err = -EAGAIN;
 	spin_unlock(&c->lock);
 	return err;
@@ -470,7 +470,7 @@ static u32 atw_tt_room(const struct atw_conns *cs)
 {
 	u32 room = ATW_TT_BUDGET - cs->tt.unproved;
 
-	return cs->baud ? min(room, cs->baud / 10 / ATW_TT_PER_SECOND) : room;
+	return cs->pace.baud ? min(room, cs->pace.baud / 10 / ATW_TT_PER_SECOND) : room;
 }
 
 /*
@@ -486,9 +486,9 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	bool may;
 
 	spin_lock(&c->lock);
-	may = c->tx_queued <= atw_tt_room(cs);
-	off = c->tx_off;
-	skb_queue_walk(&c->txq, skb) {
+	may = c->tx.queued <= atw_tt_room(cs);
+	off = c->tx.off;
+	skb_queue_walk(&c->tx.q, skb) {
 		if (!may)
 			break;
 		memcpy(buf + n, skb->data + off, skb->len - off);
@@ -497,9 +497,9 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	}
 	may = may && atw_tt_may_carry(buf, n) &&
 	      (!n || time_before(jiffies, tt->proof + ATW_TT_FRESH));
-	c->sending = may && n;
-	if (c->sending)
-		c->fresh = false;
+	c->tx.sending = may && n;
+	if (c->tx.sending)
+		c->tx.fresh = false;
 	*len = n;
 	spin_unlock(&c->lock);
 	return may;
@@ -511,7 +511,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
  */
 static unsigned long atw_tt_wire_time(const struct atw_conns *cs, u32 n)
 {
-	return cs->baud ? n * 10 * HZ / cs->baud + 1 : 0;
+	return cs->pace.baud ? n * 10 * HZ / cs->pace.baud + 1 : 0;
 }
 
 /* Write to the one connection. Returns false if that is not the way. */
@@ -542,11 +542,11 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	tt->unproved += n;
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
-	c->sending = false;
+	c->tx.sending = false;
 	if (err == -ENODEV) {
 		/* Whoever stops the channel says why it ends. */
 	} else if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
-		atomic64_inc(&cs->resets);
+		atomic64_inc(&cs->counts.resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		atw_conn_sent(cs, c, n, &done);
@@ -668,7 +668,7 @@ bool atw_tt_carry(struct atw_conns *cs)
 			tt->proof = jiffies - atw_timing.tt_trust;
 		if (READ_ONCE(tt->conn->state) != ATW_CONN_OPEN)
 			atw_tt_drop(cs);
-		else if (READ_ONCE(tt->conn->tx_queued))
+		else if (READ_ONCE(tt->conn->tx.queued))
 			tt->enter_after = jiffies + ATW_TT_SETTLE;
 		return false;
 	}

@@ -46,6 +46,8 @@ enum atw_tt_phase {
  * @enter_after: not before that it is entered again
  * @told: the module was told to keep its events back; @quiet: and it does
  * @entries: counts how often the mode was entered
+ * @spoiled: a remote may have got what was not for it: the module is to restart
+ *	before it can end that connection in order
  */
 struct atw_tt {
 	struct atw_conn		*conn;
@@ -73,6 +75,7 @@ struct atw_tt {
 	bool			told;
 	bool			quiet;
 	u64			entries;
+	bool			spoiled;
 };
 
 #if IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT)

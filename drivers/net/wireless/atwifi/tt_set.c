@@ -12,7 +12,7 @@ static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
-	others = cs->nforeign;
+	others = cs->ids.nforeign;
 	going = others;
 	list_for_each_entry(c, &cs->list, node) {
 		if (c == but)
@@ -33,7 +33,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
 	int err;
 
 	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
-	    READ_ONCE(cs->want_passive))
+	    READ_ONCE(cs->mode.passive))
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
 		return -EBUSY;

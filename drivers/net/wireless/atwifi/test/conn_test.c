@@ -508,7 +508,7 @@ static void conn_appends(struct kunit *test)
 	for (p = want; p < want + 20; p++)
 		KUNIT_ASSERT_EQ(test, 0, send_text(o->c, p, 1));
 	KUNIT_EXPECT_EQ(test, 20U, atw_conn_unsent(o->c));
-	KUNIT_EXPECT_EQ(test, 1U, skb_queue_len(&o->c->txq));
+	KUNIT_EXPECT_EQ(test, 1U, skb_queue_len(&o->c->tx.q));
 	open_gate(f, true);
 	eventually(test, READ_ONCE(f->nsent) == 20);
 	sent(test, o);
@@ -526,7 +526,7 @@ static void conn_appends(struct kunit *test)
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
 	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "a", 1));
 	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "b", 1));
-	KUNIT_EXPECT_EQ(test, 2U, skb_queue_len(&o->c->txq));
+	KUNIT_EXPECT_EQ(test, 2U, skb_queue_len(&o->c->tx.q));
 	close_all(test, 1);
 }
 
@@ -685,7 +685,7 @@ static void conn_turns_preferred(struct kunit *test)
 	struct fake *f = test->priv;
 
 	atw_conns_set_rate(&f->conns, 460800);
-	f->conns.prefer = ATWIFI_PREFER_LATENCY;
+	f->conns.pace.prefer = ATWIFI_PREFER_LATENCY;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_EQ(test, 460800U / 50, largest_send(test, &f->owner[0]));
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
@@ -693,7 +693,7 @@ static void conn_turns_preferred(struct kunit *test)
 	eventually(test, READ_ONCE(f->owner[1].opened));
 	KUNIT_EXPECT_EQ(test, 460800U / 500, largest_send(test, &f->owner[0]));
 
-	f->conns.prefer = ATWIFI_PREFER_THROUGHPUT;
+	f->conns.pace.prefer = ATWIFI_PREFER_THROUGHPUT;
 	queue(test, &f->owner[1], 10);
 	open_gate(f, true);
 	sent(test, &f->owner[1]);
@@ -724,8 +724,8 @@ static void conn_small_first(struct kunit *test)
 		queue(test, &f->owner[0], 4000);
 		queue(test, &f->owner[1], 4000);
 	}
-	f->owner[0].c->fresh = false;
-	f->owner[1].c->fresh = false;
+	f->owner[0].c->tx.fresh = false;
+	f->owner[1].c->tx.fresh = false;
 	queue(test, &f->owner[2], 5);
 	open_gate(f, true);
 	for (i = 0; i < 3; i++)
@@ -878,7 +878,7 @@ static void conn_wrong_id(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[i].close_err);
 		KUNIT_EXPECT_EQ(test, 0U, f->owner[i].got_len);
 	}
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.damaged));
 	close_all(test, 2);
 }
 
@@ -987,7 +987,7 @@ static void conn_lingers_unopened(struct kunit *test)
 	struct owner *o = fake_open(test, 0, ATW_TYPE_UDP_CLIENT);
 
 	queue(test, o, 10);
-	WRITE_ONCE(f->conns.open_after, jiffies + 60 * HZ);
+	WRITE_ONCE(f->conns.pace.open_after, jiffies + 60 * HZ);
 	atw_conn_close(o->c, false, 1);
 	open_gate(f, true);
 	eventually(test, list_empty_careful(&f->conns.list));
@@ -1014,7 +1014,7 @@ static void conn_drains(struct kunit *test)
 		if (f->notes[i].verb == V_SEND)
 			bytes += f->notes[i].len;
 	KUNIT_EXPECT_EQ(test, 16000U, bytes);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.cut));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.cut));
 }
 
 /* Who has nothing on its way is deleted first, and then told. */
@@ -1032,8 +1032,8 @@ static void conn_yields(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, V_DEL, f->notes[0].verb);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.yielded));
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.resets));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.resets));
 }
 
 /* Who sends or receives before its turn comes is not idle. */
@@ -1055,7 +1055,7 @@ static void conn_yields_no_more(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.yielded));
 	close_all(test, 2);
 }
 
@@ -1082,7 +1082,7 @@ static void conn_yields_too_late(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0U, o[i].got_len);
 	}
 	eventually(test, list_empty_careful(&f->conns.list));
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.yielded));
 }
 
 /* What is not open yet has no socket to give, and keeps the one that it gets. */
@@ -1168,7 +1168,7 @@ static void conn_yielding_ends(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		atomic64_set(&f->conns.resets, 0);
+		atomic64_set(&f->conns.counts.resets, 0);
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		yielding(o);
 		/* No table that was asked for before it was opened tells of it. */
@@ -1176,8 +1176,9 @@ static void conn_yielding_ends(struct kunit *test)
 		cases[i].end(f, o);
 		eventually(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ_MSG(test, -ECONNRESET, o->close_err, "case %u", i);
-		KUNIT_EXPECT_EQ_MSG(test, cases[i].resets, count(&f->conns.resets), "case %u", i);
-		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.yielded), "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].resets, count(&f->conns.counts.resets),
+				    "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.counts.yielded), "case %u", i);
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, try_send(o));
 		close_all(test, 1);
 		open_gate(f, false);
@@ -1200,10 +1201,10 @@ static void conn_yields_in_vain(struct kunit *test)
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.resets));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
 	WRITE_ONCE(f->nmishears, 0);
 	close_all(test, 1);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.yielded));
 }
 
 /* Where it cannot be there is nobody to be told: it is counted. */
@@ -1220,9 +1221,9 @@ static void conn_cut(struct kunit *test)
 	atw_conn_close(f->owner[1].c, true, 0);
 	atw_conn_close(f->owner[3].c, false, HZ);
 	atw_conns_end(&f->conns, -ECONNRESET, ATW_END_STREAMS);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.cut));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));
 	close_all(test, 4);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.cut));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));
 }
 
 /* A connect that keeps the module is no reason to throw its bytes away. */
@@ -1240,7 +1241,7 @@ static void conn_lingers_blocked(struct kunit *test)
 	queue(test, o, 10);
 	atw_conn_close(o->c, false, HZ / 10);
 	eventually(test, READ_ONCE(f->owner[1].opened));
-	eventually(test, !READ_ONCE(o->c->tx_queued));
+	eventually(test, !READ_ONCE(o->c->tx.queued));
 	close_all(test, 2);
 	for (i = 0; i < f->nnotes; i++)
 		sends += f->notes[i].verb == V_SEND;
@@ -1297,7 +1298,7 @@ static void conn_accept_overflow(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 0U, o->c->early_size);
+	KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
 	close_all(test, 2);
 }
 
@@ -1365,8 +1366,8 @@ static struct atw_conn *fake_guess(struct kunit *test, u32 id)
 	fake_say(f, text);
 	c = atw_conns_get(&f->conns, id);
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_EXPECT_TRUE(test, c->waits);
-	KUNIT_EXPECT_NULL(test, c->server);
+	KUNIT_EXPECT_TRUE(test, c->child.waits);
+	KUNIT_EXPECT_NULL(test, c->child.server);
 	return c;
 }
 
@@ -1386,12 +1387,12 @@ static void conn_guess_announced(struct kunit *test)
 
 	atw_conn_set_backlog(server->c, 4);
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
-	KUNIT_EXPECT_PTR_EQ(test, server->c, c->server);
+	KUNIT_EXPECT_PTR_EQ(test, server->c, c->child.server);
 	refs = refcount_read(&server->c->ref);
 	KUNIT_EXPECT_TRUE(test, atw_conns_adopt(&f->conns, c, &row));
 	KUNIT_EXPECT_EQ(test, refs, refcount_read(&server->c->ref));
-	KUNIT_EXPECT_EQ(test, 1U, server->c->nseeds);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.accepted));
+	KUNIT_EXPECT_EQ(test, 1U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
 	atw_conn_put(c);
 
 	open_gate(f, true);
@@ -1429,8 +1430,8 @@ static void conn_guess_announced_late(struct kunit *test)
 	/* It, and whatever has its number then. */
 	eventually(test, deletes(f, 1000) == 2);
 	eventually(test, listed(f) == 1);
-	KUNIT_EXPECT_EQ(test, 0U, server->c->nseeds);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.accepted));
+	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
 	close_all(test, 1);
 }
 
@@ -1443,7 +1444,7 @@ static void conn_foreign_announced(struct kunit *test)
 	atw_conns_add_foreign(&f->conns, 1000);
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	open_gate(f, true);
 	eventually(test, deletes(f, 1000) == 1);
 	close_all(test, 1);
@@ -1455,7 +1456,7 @@ static void conn_end_while_reading(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 
-	f->conns.want_passive = true;
+	f->conns.mode.passive = true;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	/* What it has was not announced: it is looked for. */
 	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
@@ -1504,7 +1505,7 @@ static void conn_overflow(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &f->owner[0]);
 	KUNIT_EXPECT_TRUE(test, f->owner[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.overflows));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
 	close_all(test, 1);
 }
 
@@ -1775,8 +1776,8 @@ static void conn_doubt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 28U, o[0].got_len);
 	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
-	KUNIT_EXPECT_EQ(test, 0U, o[0].c->early_size);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_EQ(test, 0U, o[0].c->rx.size);
 	close_all(test, 2);
 }
 
@@ -1813,7 +1814,7 @@ static void conn_doubt_unasked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 	close_all(test, 2);
 }
@@ -1861,7 +1862,7 @@ static void conn_doubt_answered(struct kunit *test)
 	sent(test, &o[0]);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	close_all(test, 2);
 }
 
@@ -1906,7 +1907,7 @@ static void conn_doubt_no_row(struct kunit *test)
 	eventually(test, READ_ONCE(o[1].got_len) == 23);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	close_all(test, 2);
 }
 
@@ -1947,7 +1948,7 @@ static void conn_doubtful(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, o[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_SYNC));
 
 	/* Which of the two is the prompt? */
@@ -1956,7 +1957,7 @@ static void conn_doubtful(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u,3,>ab>\r\n", &o[1]);
 	KUNIT_EXPECT_TRUE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
-	KUNIT_EXPECT_EQ(test, 2ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 2ULL, count(&f->conns.counts.damaged));
 	close_all(test, 2);
 }
 
@@ -1996,11 +1997,11 @@ static void conn_unexplained(struct kunit *test)
 		KUNIT_EXPECT_FALSE_MSG(test, o[0].closed || o[1].closed, "%s",
 				       said[i]);
 		KUNIT_EXPECT_EQ_MSG(test, i + 1, o[0].got_len, "%s", said[i]);
-		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.damaged), "%s", said[i]);
+		KUNIT_EXPECT_EQ_MSG(test, 0ULL, count(&f->conns.counts.damaged), "%s", said[i]);
 		KUNIT_EXPECT_FALSE_MSG(test, todo(f, ATW_DO_SYNC), "%s", said[i]);
 	}
-	KUNIT_EXPECT_LT(test, 20ULL, count(&f->conns.unexplained));
-	f->conns.compared = jiffies - HZ - 1;
+	KUNIT_EXPECT_LT(test, 20ULL, count(&f->conns.counts.unexplained));
+	f->conns.audit.compared = jiffies - HZ - 1;
 	open_gate(f, true);
 	eventually(test, !todo(f, ATW_DO_COMPARE) && !todo(f, ATW_DO_RECONCILE));
 	/* Once for all of it. */
@@ -2020,7 +2021,7 @@ static void conn_lost_comma(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketDown,%u1,8\r\n", &o[0]);
 	KUNIT_EXPECT_TRUE(test, o[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.damaged));
 	close_all(test, 2);
 }
 
@@ -2042,18 +2043,18 @@ static void conn_refused_speaks(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id,
 		 server->c->id);
 	fake_say(f, text);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,3,abc\r\n", id);
 	fake_say(f, text);
 	KUNIT_EXPECT_FALSE(test, o->closed);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	open_gate(f, true);
 	eventually(test, READ_ONCE(f->nnotes));
 	KUNIT_EXPECT_EQ(test, (int)V_DEL, (int)f->notes[0].verb);
 	KUNIT_EXPECT_EQ(test, id, f->notes[0].id);
 	open_gate(f, false);
 	/* From then on the number is the other one's again, damaged. */
-	eventually(test, !READ_ONCE(f->conns.deleting));
+	eventually(test, !READ_ONCE(f->conns.ids.deleting));
 	fake_say(f, text);
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	close_all(test, 2);
@@ -2067,7 +2068,7 @@ static void conn_unsure_fetched(struct kunit *test)
 	char rows[64];
 	bool there;
 
-	WRITE_ONCE(f->conns.want_passive, true);
+	WRITE_ONCE(f->conns.mode.passive, true);
 	for (there = true; ; there = false) {
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		fake_have(f, o, rows, sizeof(rows));
@@ -2094,12 +2095,12 @@ static void conn_dgram_dropped(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 
-	WRITE_ONCE(f->conns.want_passive, true);
+	WRITE_ONCE(f->conns.mode.passive, true);
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
-	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.hoard));
+	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.hoards.kept));
 	open_gate(f, true);
-	eventually(test, !atomic_read(&f->conns.hoard));
+	eventually(test, !atomic_read(&f->conns.hoards.kept));
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	close_all(test, 1);
 }
@@ -2110,32 +2111,32 @@ static void conn_long_ago(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 
-	f->conns.send_after = jiffies - 3600 * HZ;
-	f->conns.open_after = f->conns.send_after;
+	f->conns.pace.send_after = jiffies - 3600 * HZ;
+	f->conns.pace.open_after = f->conns.pace.send_after;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
-					    f->conns.send_after + 60 * HZ));
+					    f->conns.pace.send_after + 60 * HZ));
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies,
-					    f->conns.open_after + 60 * HZ));
+					    f->conns.pace.open_after + 60 * HZ));
 	/* A connect sets it; then there are none. */
-	f->conns.next_open = jiffies - 3600 * HZ;
+	f->conns.pace.next_open = jiffies - 3600 * HZ;
 	atw_sched_set(&f->sched, ATW_DO_CONNS);
 	open_gate(f, true);
 	eventually(test, time_before(jiffies,
-				     READ_ONCE(f->conns.next_open) + 60 * HZ));
+				     READ_ONCE(f->conns.pace.next_open) + 60 * HZ));
 	open_gate(f, false);
 
 	/* Of a seed that is gone the module speaks for some seconds at most. */
-	f->conns.past[0].id = 3;
-	f->conns.past[0].since = jiffies;
+	f->conns.ids.past[0].id = 3;
+	f->conns.ids.past[0].since = jiffies;
 	KUNIT_EXPECT_TRUE(test, atw_conns_past(&f->conns, 3));
-	f->conns.past[0].since = jiffies - (ULONG_MAX / 2 + 2) -
+	f->conns.ids.past[0].since = jiffies - (ULONG_MAX / 2 + 2) -
 				 atw_timing.past;
 	KUNIT_EXPECT_FALSE(test, atw_conns_past(&f->conns, 3));
 
 	/* A module that has forgotten its mode: what it dropped is not known. */
-	f->conns.active = true;
-	f->conns.mode_since = jiffies - (ULONG_MAX / 2 + 2);
+	f->conns.mode.active = true;
+	f->conns.mode.since = jiffies - (ULONG_MAX / 2 + 2);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,9\r\n", o);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	close_all(test, 1);
@@ -2413,8 +2414,8 @@ static void conn_users_paid(struct kunit *test)
 
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
-	f->conns.share[10].owes = atw_conns_now(&f->conns) - NSEC_PER_SEC;
-	f->conns.share[12].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
+	f->conns.shares.of[10].owes = atw_conns_now(&f->conns) - NSEC_PER_SEC;
+	f->conns.shares.of[12].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
 	fake_open_as(test, 0, 10);
 	fake_open_as(test, 1, 12);
 	open_gate(f, true);
@@ -2456,13 +2457,13 @@ static void conn_users_owe(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	begin = atw_conns_now(&f->conns);
-	f->conns.share[10].owes = begin + 5 * NSEC_PER_SEC;
+	f->conns.shares.of[10].owes = begin + 5 * NSEC_PER_SEC;
 	f->connect_ms = 4000;
 	fake_open_as(test, 0, 12);
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[0].opened));
 	open_gate(f, false);
-	KUNIT_EXPECT_EQ(test, begin + 9 * NSEC_PER_SEC, f->conns.share[10].owes);
+	KUNIT_EXPECT_EQ(test, begin + 9 * NSEC_PER_SEC, f->conns.shares.of[10].owes);
 	close_all(test, 1);
 }
 
@@ -2475,10 +2476,10 @@ static void conn_users_halves(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	fake_open_as(test, 0, 10);
-	f->conns.share[10].owes = atw_conns_now(&f->conns) + NSEC_PER_SEC;
-	f->conns.share[11].used = atw_conns_now(&f->conns);
+	f->conns.shares.of[10].owes = atw_conns_now(&f->conns) + NSEC_PER_SEC;
+	f->conns.shares.of[11].used = atw_conns_now(&f->conns);
 	KUNIT_EXPECT_EQ(test, 0U, held(f, &o[0]));
-	f->conns.share[12].used = atw_conns_now(&f->conns);
+	f->conns.shares.of[12].used = atw_conns_now(&f->conns);
 	KUNIT_EXPECT_LT(test, 0U, held(f, &o[0]));
 	open_gate(f, true);
 	close_all(test, 1);
@@ -2493,7 +2494,7 @@ static void conn_users_receive(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
-	struct atw_share *share = &f->conns.share[12];
+	struct atw_share *share = &f->conns.shares.of[12];
 
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 5000);
@@ -2522,7 +2523,7 @@ static void conn_users_receive(struct kunit *test)
 	fake_open_as(test, 2, 10);
 	f->connect_ms = 5000;
 	open_gate(f, true);
-	eventually(test, READ_ONCE(f->conns.share[10].owes) > atw_conns_now(&f->conns));
+	eventually(test, READ_ONCE(f->conns.shares.of[10].owes) > atw_conns_now(&f->conns));
 	KUNIT_EXPECT_LT(test, 0U, held(f, &o[2]));
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(o[2].opened));
 	fake_time = ktime_add_ms(fake_time, 1000);
@@ -2530,7 +2531,7 @@ static void conn_users_receive(struct kunit *test)
 	eventually(test, READ_ONCE(o[2].opened));
 
 	fake_time = ktime_add_ms(fake_time, 5000);
-	WRITE_ONCE(f->conns.want_passive, true);
+	WRITE_ONCE(f->conns.mode.passive, true);
 	f->read = "ef";
 	say_for(f, "\r\n+EVENT:SocketDown,%u,2\r\n", &o[0]);
 	eventually(test, READ_ONCE(o[0].got_len) == 6);
@@ -2732,8 +2733,8 @@ static void conn_yielding_auto_deleted(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.yielded));
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.resets));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.yielded));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.resets));
 	open_gate(f, true);
 	eventually(test, listed(f) == 1);
 	KUNIT_EXPECT_EQ(test, 0U, noted(f, V_DEL, 1));
@@ -2749,7 +2750,7 @@ static void conn_yielding_superseded(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &f->owner[0]);
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.resets));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
 	open_gate(f, true);
 	eventually(test, atw_conn_acceptable(f->owner[0].c));
 	close_all(test, 2);
@@ -2771,8 +2772,8 @@ static void conn_yielding_near(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n",
 		 o[1].c->id / 10, o[0].c->id);
 	fake_say(f, text);
-	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.accepted));
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.refused));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	close_all(test, 2);
 }
 
@@ -2795,14 +2796,14 @@ static void conn_boot_untold(struct kunit *test)
 		else
 			mishear(f, "AT+SOCKET?", 2, lost_mark);
 		f->nnotes = 0;
-		f->conns.boot = ATW_BOOT_SAID;
-		f->conns.boot_at = jiffies + HZ;
+		f->conns.audit.boot = ATW_BOOT_SAID;
+		f->conns.audit.boot_at = jiffies + HZ;
 		atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 		open_gate(f, true);
 		/* What is opened is opened after that. */
 		fake_open(test, 2 * i, ATW_TYPE_TCP_CLIENT);
 		eventually(test, READ_ONCE(f->owner[2 * i].opened));
-		KUNIT_EXPECT_EQ(test, ATW_BOOT_NO, f->conns.boot);
+		KUNIT_EXPECT_EQ(test, ATW_BOOT_NO, f->conns.audit.boot);
 		KUNIT_EXPECT_EQ(test, i, noted(f, V_LIST, 0));
 		close_all(test, 2 * i + 1);
 		f->rows = NULL;
@@ -2869,7 +2870,7 @@ static void conn_read_misheard(struct kunit *test)
 	struct owner *o = &f->owner[0];
 	unsigned int i;
 
-	f->conns.want_passive = true;
+	f->conns.mode.passive = true;
 	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
@@ -2935,8 +2936,8 @@ static void conn_number_taken(struct kunit *test)
 		open_gate(f, true);
 		eventually(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ(test, cases[i].err, o->open_err);
-		eventually(test, !READ_ONCE(f->conns.nforeign) &&
-			   !READ_ONCE(f->conns.deleting));
+		eventually(test, !READ_ONCE(f->conns.ids.nforeign) &&
+			   !READ_ONCE(f->conns.ids.deleting));
 		deleted = 0;
 		for (j = 0; j < f->nnotes; j++)
 			deleted += f->notes[j].verb == V_DEL &&
@@ -2965,7 +2966,7 @@ static void conn_no_servers(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
-		f->conns.may_not_serve = steps[i].may_not_serve;
+		f->conns.proved.may_not_serve = steps[i].may_not_serve;
 		f->connect_answer = steps[i].refuses ? "\r\n+SOCKET:104\r\nERROR\r\n" :
 						       NULL;
 		fake_open(test, 0, ATW_TYPE_TCP_SERVER);
@@ -2977,6 +2978,7 @@ static void conn_no_servers(struct kunit *test)
 	}
 	/* What another one does is not known. */
 	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
+	f->conns.proved.may_not_serve = true;
 	f->connect_answer = "\r\n+SOCKET:104\r\nERROR\r\n";
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
 	open_gate(f, true);

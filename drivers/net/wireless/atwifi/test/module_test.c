@@ -366,7 +366,7 @@ static void module_sleeps(struct kunit *test)
 	eventually(test, told(f, before, "AT+SOCKET=3,80"));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 	KUNIT_EXPECT_EQ(test, reboots, f->m.reboots);
-	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKET=4"));
 	KUNIT_EXPECT_FALSE(test, server->closed);
@@ -523,7 +523,7 @@ static void module_banners(struct kunit *test)
 	before = f->said_len;
 	fake_say(f, banners[2]);
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
-	eventually(test, !READ_ONCE(f->m.conns.boot) && told(f, before, "AT+SOCKET?"));
+	eventually(test, !READ_ONCE(f->m.conns.audit.boot) && told(f, before, "AT+SOCKET?"));
 	/* What that has brought about is done. */
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
 	KUNIT_EXPECT_FALSE(test, stream->closed);
@@ -771,7 +771,7 @@ static void module_networks(struct kunit *test)
 	f->networks = "\r\n+WSCAN:index SSID\r\n1 one\r\n";
 	scans(test, -EPROTO, &call);
 	atw_call_put(call);
-	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
@@ -1001,7 +1001,7 @@ static void module_names_later(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, 0U, stream->got);
 	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
-	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 }
 
@@ -1035,7 +1035,7 @@ static void module_names_early(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
-	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.damaged));
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 
 	WRITE_ONCE(f->status, 3);
 	WRITE_ONCE(f->rest, JOINED);
