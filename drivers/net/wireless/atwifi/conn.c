@@ -63,8 +63,8 @@ static void atw_conn_get_info(const struct atw_conn *c,
 	info->id = c->id;
 	info->type = c->type;
 	/* The thread may not have seen yet that it is to go. */
-	info->state = atw_conn_state_is_live(c->state) && atw_conn_finished(c) ?
-		      ATW_CONN_CLOSING : c->state;
+	info->state = atw_conn_is_live(c) && atw_conn_finished(c) ?
+		      ATW_CONN_CLOSING : atw_conn_state(c);
 	info->addr = c->addr;
 	info->port = c->port;
 	strscpy(info->name, c->name, sizeof(info->name));
@@ -86,22 +86,6 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 	atw_conn_get_info(c, &info);
 	info.code = code;
 	c->conns->broken(c->conns, &info);
-}
-
-/**
- * atw_conn_kick() - have the channel's thread look at a connection
- * @c: the connection, whose lock is held
- *
- * One that has left the table has nobody to look at it: its device may be gone.
- *
- * Context: any.
- */
-void atw_conn_kick(struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	if (c->conns)
-		atw_sched_set(c->conns->sched, ATW_DO_CONNS);
 }
 
 /* What may not be its remote's alone is nobody's. */
@@ -134,38 +118,6 @@ static void atw_conn_tell_cut(const struct atw_conn *c)
 			     c->tx.queued);
 }
 
-/**
- * atw_conn_set_state() - the only way for a connection that is in the table to change
- * @c: the connection
- * @state: what it becomes
- *
- * An end is one: nothing becomes live after it, for its owner was told.
- *
- * Context: @c->lock is held.
- */
-void atw_conn_set_state(struct atw_conn *c, enum atw_conn_state state)
-{
-	static const u8 next[] = {
-		[ATW_CONN_WAITING]	= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_OPENING) |
-					  BIT(ATW_CONN_DEAD),
-		[ATW_CONN_OPENING]	= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_OPEN) |
-					  BIT(ATW_CONN_CLOSING) | BIT(ATW_CONN_DEAD),
-		[ATW_CONN_OPEN]		= BIT(ATW_CONN_WAITING) | BIT(ATW_CONN_YIELDING) |
-					  BIT(ATW_CONN_CLOSING) | BIT(ATW_CONN_DEAD),
-		[ATW_CONN_YIELDING]	= BIT(ATW_CONN_CLOSING),
-		[ATW_CONN_CLOSING]	= BIT(ATW_CONN_DEAD),
-		[ATW_CONN_DEAD]		= BIT(ATW_CONN_DEAD),
-	};
-
-	lockdep_assert_held(&c->lock);
-	WARN_ONCE(IS_ENABLED(CONFIG_ATWIFI_KUNIT_TEST) && !(next[c->state] & BIT(state)),
-		  "a connection in state %d becomes %d\n", c->state, state);
-
-	/* Some look without the lock. */
-	WRITE_ONCE(c->state, state);
-	atw_conn_kick(c);
-}
-
 /*
  * End a connection and tell its owner, once. @err 0: the remote has closed and
  * everything that it sent was delivered.
@@ -175,14 +127,13 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_drop_unsure(c);
-	switch (c->state) {
+	switch (atw_conn_state(c)) {
 	case ATW_CONN_WAITING:
 	case ATW_CONN_OPENING:
 		if (c->err)
 			return;
 		c->err = err ?: -ECONNRESET;
-		if (c->state == ATW_CONN_WAITING)
-			atw_conn_set_state(c, ATW_CONN_DEAD);
+		atw_conn_event(c, ATW_CONN_EV_END);
 		atw_conn_purge_tx(c);
 		if (c->owner && c->serve.lasting)
 			c->ops->closed(c, c->err, code);
@@ -191,7 +142,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		break;
 	case ATW_CONN_OPEN:
 	case ATW_CONN_YIELDING:
-		atw_conn_set_state(c, ATW_CONN_CLOSING);
+		atw_conn_event(c, ATW_CONN_EV_END);
 		c->err = err;
 		if (err && err != -ENODEV)
 			atw_conn_tell_broken(c, code);
@@ -220,7 +171,7 @@ void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
 
 	if (c->wish == ATW_WISH_YIELD)
 		c->wish = ATW_WISH_STAY;
-	if (c->state == ATW_CONN_YIELDING) {
+	if (atw_conn_is_yielding(c)) {
 		atomic64_inc(&cs->counts.resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -239,7 +190,7 @@ void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->state != ATW_CONN_YIELDING)
+	if (!atw_conn_is_yielding(c))
 		return;
 	if (atw_conn_is_quiet(cs, c))
 		atomic64_inc(&cs->counts.yielded);
@@ -315,7 +266,7 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 	spin_lock(&c->lock);
 	if (c->conns)
 		atw_conn_disturb(c->conns, c);
-	if (c->err || c->remote_closed || !atw_conn_state_is_usable(c->state)) {
+	if (c->err || c->remote_closed || !atw_conn_is_usable(c)) {
 		err = c->err ?: -EPIPE;
 	} else {
 		if (!c->tx.queued)
@@ -364,7 +315,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
 void atw_conn_yield(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
-	if (c->state == ATW_CONN_OPEN) {
+	if (atw_conn_is_open(c)) {
 		c->wish = max(c->wish, ATW_WISH_YIELD);
 		atw_conn_kick(c);
 	}
@@ -463,8 +414,8 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	c->wish = abort ? ATW_WISH_GO : max(c->wish, ATW_WISH_DRAIN);
 	if (abort)
 		atw_conn_purge_tx(c);
-	if (c->state == ATW_CONN_WAITING && (abort || !c->tx.queued))
-		atw_conn_set_state(c, ATW_CONN_DEAD);
+	if (atw_conn_is_waiting(c) && (abort || !c->tx.queued))
+		atw_conn_event(c, ATW_CONN_EV_END);
 	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 	atw_conn_drop_seeds(c);
@@ -485,7 +436,7 @@ u32 atw_conn_unsent(struct atw_conn *c)
  */
 bool atw_conn_drained(struct atw_conn *c)
 {
-	return !READ_ONCE(c->tx.queued) || !atw_conn_state_is_live(READ_ONCE(c->state));
+	return !READ_ONCE(c->tx.queued) || !atw_conn_is_live(c);
 }
 
 /**
@@ -537,7 +488,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	cs->n--;
 	cs->shares.of[c->share].n--;
 	c->conns = NULL;
-	atw_conn_set_state(c, ATW_CONN_DEAD);
+	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conn_purge_tx(c);
 	atw_conn_disown(c);
 	WRITE_ONCE(cs->seq, cs->seq + 1);
@@ -549,10 +500,10 @@ static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
 
 	switch (what) {
 	case ATW_END_STREAMS:
-		return atw_conn_is_stream(c) && c->state != ATW_CONN_WAITING;
+		return atw_conn_is_stream(c) && !atw_conn_is_waiting(c);
 	case ATW_END_LINK:
 		return atw_conn_is_stream(c) ||
-		       (c->state == ATW_CONN_WAITING && !c->serve.lasting);
+		       (atw_conn_is_waiting(c) && !c->serve.lasting);
 	default:
 		return !c->serve.lasting;
 	}
@@ -572,7 +523,7 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_hit(c, what)) {
-			if (atw_conn_state_is_live(c->state))
+			if (atw_conn_is_live(c))
 				atomic64_add(atw_conn_is_stream(c), &cs->counts.resets);
 			atw_conn_end(c, err, 0);
 		}

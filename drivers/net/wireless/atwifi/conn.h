@@ -76,7 +76,7 @@ struct atw_conn_spec {
 	u8			share;
 };
 
-/* Their order means nothing: the questions below are asked instead. */
+/* Their order means nothing: the questions below are asked instead. See conn_state.c. */
 enum atw_conn_state {
 	ATW_CONN_WAITING,	/* wants an id and a connect */
 	ATW_CONN_OPENING,	/* the connect is running */
@@ -84,13 +84,8 @@ enum atw_conn_state {
 	ATW_CONN_YIELDING,	/* is being deleted for one that waits */
 	ATW_CONN_CLOSING,	/* wants to be deleted in the module */
 	ATW_CONN_DEAD,		/* the module no longer knows it */
+	ATW_CONN_STATES		/* how many there are */
 };
-
-/* Has the module said that it has it, and has it not ended since then? */
-static inline bool atw_conn_state_is_open(enum atw_conn_state state)
-{
-	return state == ATW_CONN_OPEN || state == ATW_CONN_YIELDING;
-}
 
 /* Does it carry bytes, or will it? */
 static inline bool atw_conn_state_is_usable(enum atw_conn_state state)
@@ -272,6 +267,21 @@ struct atw_conn {
 	struct atw_conn_serve		serve;
 	struct atw_conn_child		child;
 };
+
+/*
+ * Most who ask have the connection's lock. What others see may be old: they ask for a
+ * hint, or again with the lock.
+ */
+static inline enum atw_conn_state atw_conn_state(const struct atw_conn *c)
+{
+	return READ_ONCE(c->state);
+}
+
+/* Does its connect run? */
+static inline bool atw_conn_is_opening(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_OPENING;
+}
 
 /* More than a module can have. */
 #define ATW_ROWS_MAX		32

@@ -108,7 +108,7 @@ bool atw_conns_near_named(struct atw_conns *cs, u32 id)
 
 	list_for_each_entry(c, &cs->list, node)
 		if (c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
-		    atw_conn_state_is_live(READ_ONCE(c->state)) &&
+		    atw_conn_is_live(c) &&
 		    !READ_ONCE(c->remote_closed) &&
 		    atw_id_near(c->id, id))
 			return true;

@@ -19,10 +19,10 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 		atw_conn_drop_seeds(c);
 		spin_lock(&c->lock);
 		/* What has ended stays so: its owner was told. */
-		if (c->owner && atw_conn_state_is_live(c->state)) {
+		if (c->owner && atw_conn_is_live(c)) {
 			atw_conns_unname(cs, c);
 			atw_conn_purge_tx(c);
-			atw_conn_set_state(c, ATW_CONN_WAITING);
+			atw_conn_event(c, ATW_CONN_EV_AGAIN);
 			c->paused = false;
 			c->serve.renew = false;
 			c->serve.old_id = 0;
@@ -55,7 +55,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	list_for_each_entry_safe(c, next, &cs->list, node) {
 		spin_lock(&c->lock);
 		/* One that came since then waits for the module. */
-		if (c->state != ATW_CONN_WAITING) {
+		if (!atw_conn_is_waiting(c)) {
 			atw_conns_unlink(cs, c);
 			list_add(&c->node, &dead);
 		}

@@ -46,7 +46,6 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 	c->unverified = spec->unverified;
 	c->share = spec->share;
 	c->serve.backlog = clamp(spec->backlog, 1U, ATW_BACKLOG_MAX);
-	c->state = ATW_CONN_WAITING;
 	strscpy(c->name, spec->name, sizeof(c->name));
 
 	spin_lock(&cs->lock);
@@ -227,7 +226,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 	spin_lock(&c->lock);
 	wait = c->owner && !c->err;
 	if (wait) {
-		atw_conn_set_state(c, ATW_CONN_WAITING);
+		atw_conn_event(c, ATW_CONN_EV_AGAIN);
 		if (c->ops->asked)
 			c->ops->asked(c, false);
 		atw_conns_unname(cs, c);
@@ -294,7 +293,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_WAITING) {
+	if (!atw_conn_is_waiting(c)) {
 		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 		return;
@@ -311,7 +310,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	}
 	cs->ids.by_id[c->id] = c;
 	cs->ids.orphan = 0;
-	atw_conn_set_state(c, ATW_CONN_OPENING);
+	atw_conn_event(c, ATW_CONN_EV_ASKED);
 	if (c->owner && c->ops->asked)
 		c->ops->asked(c, true);
 	spin_unlock(&c->lock);
@@ -370,7 +369,7 @@ done:
 	if (err && c->serve.lasting && c->owner && !c->err) {
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);
-		atw_conn_set_state(c, ATW_CONN_WAITING);
+		atw_conn_event(c, ATW_CONN_EV_AGAIN);
 		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
 		atomic64_inc(&cs->counts.failed);
@@ -379,15 +378,15 @@ done:
 		 * under a number that cannot be used.
 		 */
 		if ((err == -ETIMEDOUT && !cmd.code) || err == -ECONNABORTED)
-			atw_conn_set_state(c, ATW_CONN_CLOSING);
+			atw_conn_event(c, ATW_CONN_EV_UNWANTED);
 		else
-			atw_conn_set_state(c, ATW_CONN_DEAD);
+			atw_conn_event(c, ATW_CONN_EV_GONE);
 	} else if (c->err) {
-		atw_conn_set_state(c, ATW_CONN_CLOSING);
+		atw_conn_event(c, ATW_CONN_EV_UNWANTED);
 	} else {
 		atomic64_inc(&cs->counts.opened);
 		c->tx.refused = 0;
-		atw_conn_set_state(c, ATW_CONN_OPEN);
+		atw_conn_event(c, ATW_CONN_EV_OPENED);
 		if (c->owner && !c->serve.lasting)
 			c->ops->opened(c, 0, 0);
 		c->serve.lasting = atw_conn_is_server(c);

@@ -13,7 +13,7 @@
  *	conn_cmd			commands that all of these have in common
  *	doubt				payloads that may be something else
  *	conn				a connection, and the table of them
- *	conn_id, share			numbers, users
+ *	conn_state, conn_id, share	states, numbers, users
  *
  * The jobs of conn_work, and when each is done, are in sched.h.
  */
@@ -90,6 +90,78 @@ struct atw_unsure_cb {
  */
 enum atw_end { ATW_END_STREAMS, ATW_END_LINK, ATW_END_ALL };
 
+/**
+ * enum atw_conn_ev - what happens to a connection, see conn_state.c
+ * @ATW_CONN_EV_ASKED: the module is asked for it
+ * @ATW_CONN_EV_OPENED: the module has it, and somebody wants it
+ * @ATW_CONN_EV_ACCEPTED: the module has it, without having been asked
+ * @ATW_CONN_EV_UNWANTED: its connect is over: the module has it, or may have it, and it
+ *	has ended already, or that is an error
+ * @ATW_CONN_EV_AGAIN: the module does not have it, and is to be asked for it later
+ * @ATW_CONN_EV_YIELD: it is to be deleted for one that waits
+ * @ATW_CONN_EV_END: it carries nothing any more
+ * @ATW_CONN_EV_GONE: the module does not have it, and is not to
+ * @ATW_CONN_EVENTS: how many there are
+ */
+enum atw_conn_ev {
+	ATW_CONN_EV_ASKED,
+	ATW_CONN_EV_OPENED,
+	ATW_CONN_EV_ACCEPTED,
+	ATW_CONN_EV_UNWANTED,
+	ATW_CONN_EV_AGAIN,
+	ATW_CONN_EV_YIELD,
+	ATW_CONN_EV_END,
+	ATW_CONN_EV_GONE,
+	ATW_CONN_EVENTS
+};
+
+/* Is it still to be asked for? */
+static inline bool atw_conn_is_waiting(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_WAITING;
+}
+
+/* Does it carry bytes? */
+static inline bool atw_conn_is_open(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_OPEN;
+}
+
+/* Is it being deleted for another one? */
+static inline bool atw_conn_is_yielding(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_YIELDING;
+}
+
+/* Has it ended, and is to be deleted in the module? */
+static inline bool atw_conn_is_closing(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_CLOSING;
+}
+
+static inline bool atw_conn_is_dead(const struct atw_conn *c)
+{
+	return atw_conn_state(c) == ATW_CONN_DEAD;
+}
+
+/* Has the module said that it has it, and has it not ended since then? */
+static inline bool atw_conn_is_known(const struct atw_conn *c)
+{
+	enum atw_conn_state state = atw_conn_state(c);
+
+	return state == ATW_CONN_OPEN || state == ATW_CONN_YIELDING;
+}
+
+static inline bool atw_conn_is_usable(const struct atw_conn *c)
+{
+	return atw_conn_state_is_usable(atw_conn_state(c));
+}
+
+static inline bool atw_conn_is_live(const struct atw_conn *c)
+{
+	return atw_conn_state_is_live(atw_conn_state(c));
+}
+
 static inline bool atw_conn_is_seed(const struct atw_conn *c)
 {
 	return c->type == ATW_TYPE_TCP_SEED || c->type == ATW_TYPE_SSL_SEED;
@@ -135,7 +207,7 @@ static inline bool atw_conn_wanted(const struct atw_conn *c)
 static inline bool atw_conn_expires(const struct atw_conn *c)
 {
 	return c->wish == ATW_WISH_DRAIN && c->tx.queued &&
-	       (c->state == ATW_CONN_WAITING || !atw_conn_is_stream(c));
+	       (atw_conn_is_waiting(c) || !atw_conn_is_stream(c));
 }
 
 /*
@@ -171,8 +243,6 @@ static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 
 /* conn.c */
 struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp);
-void atw_conn_kick(struct atw_conn *c);
-void atw_conn_set_state(struct atw_conn *c, enum atw_conn_state state);
 void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c);
@@ -218,6 +288,10 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conns_explain(struct atw_conns *cs);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
+
+/* conn_state.c */
+void atw_conn_kick(struct atw_conn *c);
+bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev);
 
 /* conn_sync.c */
 void atw_conns_reconcile(struct atw_conns *cs);

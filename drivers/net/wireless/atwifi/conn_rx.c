@@ -72,7 +72,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	}
 
 	spin_lock(&c->lock);
-	wanted = atw_conn_wanted(c) && !c->err && atw_conn_state_is_live(c->state);
+	wanted = atw_conn_wanted(c) && !c->err && atw_conn_is_live(c);
 	spin_unlock(&c->lock);
 	if (wanted)
 		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
@@ -143,7 +143,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	/* As long as its memory is not full it drops nothing. */
 	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoards.kept) >
 	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
-	    atw_conn_state_is_live(c->state)) {
+	    atw_conn_is_live(c)) {
 		atomic64_inc(&cs->counts.overflows);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -240,7 +240,7 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	if (!atw_conn_wanted(c) || c->err || !atw_conn_state_is_usable(c->state))
+	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c))
 		return skb;
 	atomic64_add(skb->len, &cs->counts.rx_bytes);
 	c->rx.bytes += skb->len;
@@ -417,7 +417,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->state == ATW_CONN_WAITING || atw_conn_is_server(c))
+	if (atw_conn_is_waiting(c) || atw_conn_is_server(c))
 		return;
 	atw_conn_disturb(cs, c);
 	/* Most firmware deletes a seed by itself, and may give its number to
@@ -426,7 +426,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (atw_conn_is_seed(c) && !c->remote_closed && !READ_ONCE(cs->fw)->keeps_lost)
 		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
 	/* What a passive module has of it is fetched, announced or not. */
-	if (atw_conns_may_keep(cs) && c->state == ATW_CONN_OPEN &&
+	if (atw_conns_may_keep(cs) && atw_conn_is_open(c) &&
 	    !c->rx.fetched_last && atw_conn_is_stream(c)) {
 		c->rx.fetched_last = true;
 		c->rx.fetch = true;
@@ -436,9 +436,9 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	 * was a success decides if this is an end in order; and what was
 	 * announced is fetched.
 	 */
-	if (c->rx.announced > 0 && c->state == ATW_CONN_OPEN && atw_conn_is_stream(c))
+	if (c->rx.announced > 0 && atw_conn_is_open(c) && atw_conn_is_stream(c))
 		c->rx.fetch = true;
-	if (c->state == ATW_CONN_OPENING || c->rx.fetch || c->tx.sending ||
+	if (atw_conn_is_opening(c) || c->rx.fetch || c->tx.sending ||
 	    !skb_queue_empty(&c->rx.unsure) ||
 	    (c->id && READ_ONCE(cs->rx.reading) == c->id))
 		return;

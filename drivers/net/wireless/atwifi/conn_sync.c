@@ -59,7 +59,7 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 
 	if (c->serve.lasting && c->owner) {
 		atw_conns_unname(cs, c);
-		atw_conn_set_state(c, ATW_CONN_WAITING);
+		atw_conn_event(c, ATW_CONN_EV_AGAIN);
 	} else if (c->auto_deleted) {
 		atw_conn_remote_end(cs, c);
 	} else {
@@ -226,7 +226,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
 		atw_conns_settle(cs, c, row, marked);
-		if (told && atw_conn_state_is_open(c->state) &&
+		if (told && atw_conn_is_known(c) &&
 		    c->query != cs->query) {
 			had = true;
 			/* One that was closed in order has none, either. */

@@ -99,7 +99,7 @@ void atw_conn_send_over(struct atw_conn *c, int err)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->wish == ATW_WISH_GO || !atw_conn_state_is_live(c->state))
+	if (c->wish == ATW_WISH_GO || !atw_conn_is_live(c))
 		atw_conn_purge_tx(c);
 	else if (!err && c->owner)
 		c->ops->tx_done(c);
@@ -242,7 +242,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		return;
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_OPEN || !c->tx.queued) {
+	if (!atw_conn_is_open(c) || !c->tx.queued) {
 		spin_unlock(&c->lock);
 		return;
 	}

@@ -170,47 +170,47 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		cs->pace.next_open = jiffies;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (c->state == ATW_CONN_OPEN && atw_conn_finished(c))
+		if (atw_conn_is_open(c) && atw_conn_finished(c))
 			atw_conn_end(c, 0, 0);
-		if (c->state == ATW_CONN_OPEN && c->wish == ATW_WISH_YIELD) {
+		if (atw_conn_is_open(c) && c->wish == ATW_WISH_YIELD) {
 			c->wish = ATW_WISH_STAY;
 			if (atw_conn_is_quiet(cs, c) && atw_conn_is_stream(c))
-				atw_conn_set_state(c, ATW_CONN_YIELDING);
+				atw_conn_event(c, ATW_CONN_EV_YIELD);
 		}
-		if (c->state == ATW_CONN_WAITING && atw_conn_finished(c)) {
+		if (atw_conn_is_waiting(c) && atw_conn_finished(c)) {
 			atw_conn_end(c, -ECONNABORTED, 0);
-			atw_conn_set_state(c, ATW_CONN_DEAD);
+			atw_conn_event(c, ATW_CONN_EV_GONE);
 		}
 		if (atw_conn_expires(c))
 			atw_pick_later(pick, c->close_by + 1);
 		if (time_after_eq(jiffies, c->not_before))
 			c->paused = false;
-		if (c->state == ATW_CONN_OPEN && atw_conn_is_stream(c)) {
+		if (atw_conn_is_open(c) && atw_conn_is_stream(c)) {
 			sends.quiet += !c->tx.queued;
 			if (!atw_conn_chats(c))
 				c->tx.chat_until = jiffies;
 			sends.chats += atw_conn_chats(c);
 		}
-		if (c->state == ATW_CONN_DEAD) {
+		if (atw_conn_is_dead(c)) {
 			best = c;
 			pick->task = ATW_TASK_REAP;
-		} else if (c->paused && (c->state == ATW_CONN_CLOSING ||
-					 c->state == ATW_CONN_WAITING)) {
+		} else if (c->paused && (atw_conn_is_closing(c) ||
+					 atw_conn_is_waiting(c))) {
 			atw_pick_later(pick, c->not_before);
-		} else if (c->state == ATW_CONN_CLOSING ||
-			   c->state == ATW_CONN_YIELDING) {
+		} else if (atw_conn_is_closing(c) ||
+			   atw_conn_is_yielding(c)) {
 			best = c;
 			pick->task = ATW_TASK_DELETE;
-		} else if (c->rx.fetch && c->state == ATW_CONN_OPEN && !fetch) {
+		} else if (c->rx.fetch && atw_conn_is_open(c) && !fetch) {
 			fetch = c;
 			if (c->tx.queued)
 				atw_sends_add(cs, &sends, c);
-		} else if (c->state == ATW_CONN_OPEN && c->tx.queued) {
+		} else if (atw_conn_is_open(c) && c->tx.queued) {
 			atw_sends_add(cs, &sends, c);
-		} else if (c->state == ATW_CONN_OPEN && c->serve.renew) {
+		} else if (atw_conn_is_open(c) && c->serve.renew) {
 			best = c;
 			pick->task = ATW_TASK_RENEW;
-		} else if (c->state == ATW_CONN_WAITING) {
+		} else if (atw_conn_is_waiting(c)) {
 			open = atw_opens_next(cs, open, c);
 		}
 		spin_unlock(&c->lock);

@@ -94,7 +94,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
-	r->unasked = err && c->state != ATW_CONN_OPENING;
+	r->unasked = err && !atw_conn_is_opening(c);
 	/* For the acquire of atw_relay_run(). */
 	smp_store_release(&r->opened, true);
 	atw_relay_wake(r);

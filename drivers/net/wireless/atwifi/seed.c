@@ -110,7 +110,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 			err = -ECONNRESET;
 		}
 	}
-	if (!atw_conn_state_is_live(c->state))
+	if (!atw_conn_is_live(c))
 		ops->closed(c, err ?: c->err, 0);
 	else if (err)
 		atw_conn_end(c, err, 0);
@@ -128,8 +128,8 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&server->lock);
-	ok = server->owner && atw_conn_state_is_usable(server->state) &&
-	     server->state != ATW_CONN_WAITING &&
+	ok = server->owner && atw_conn_is_usable(server) &&
+	     !atw_conn_is_waiting(server) &&
 	     server->serve.nseeds < server->serve.backlog;
 	if (ok) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
@@ -158,10 +158,12 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 	if (cs->gone || atw_conns_near_named(cs, id) ||
 	    atw_conns_is_foreign(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
 		return false;
-	c->state = ATW_CONN_OPEN;
+	spin_lock(&c->lock);
+	atw_conn_event(c, ATW_CONN_EV_ACCEPTED);
 	c->child.waits = true;
 	c->id = id;
 	c->query = cs->query;
+	spin_unlock(&c->lock);
 	if (id <= ATW_ID_MAX)
 		cs->ids.by_id[id] = c;
 	atw_conns_link(cs, c);
@@ -181,10 +183,10 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
-	if (atw_conn_state_is_live(c->state))
+	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
-	atw_conn_set_state(c, ATW_CONN_DEAD);
+	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conns_unname(cs, c);
 	spin_unlock(&c->lock);
 }
@@ -225,7 +227,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		atomic64_add(ok, &cs->counts.accepted);
 		ok = true;
 	} else if (old && !old->child.server &&
-		   READ_ONCE(old->state) != ATW_CONN_DEAD) {
+		   !atw_conn_is_dead(old)) {
 		/* They were thrown away, and it is about to be deleted. */
 		atomic64_inc(&cs->counts.refused);
 	} else {
@@ -261,7 +263,7 @@ static bool atw_conns_has_listener(struct atw_conns *cs, struct atw_conn **only)
 
 	list_for_each_entry(c, &cs->list, node) {
 		if (!atw_conn_is_listener(c) || !c->owner ||
-		    !atw_conn_state_is_usable(c->state))
+		    !atw_conn_is_usable(c))
 			continue;
 		if (only)
 			*only = c;
@@ -484,15 +486,15 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (!atw_conn_is_seed(c) || c->state == ATW_CONN_OPEN) {
+	if (!atw_conn_is_seed(c) || atw_conn_is_open(c)) {
 		c->auto_deleted = true;
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		return;
 	}
 	/* It was to give way, and has. */
 	atw_conn_yielded(cs, c);
-	if (c->state == ATW_CONN_CLOSING)
-		atw_conn_set_state(c, ATW_CONN_DEAD);
+	if (atw_conn_is_closing(c))
+		atw_conn_event(c, ATW_CONN_EV_GONE);
 }
 
 /**
@@ -504,7 +506,7 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 void atw_conn_renew(struct atw_conn *server)
 {
 	spin_lock(&server->lock);
-	server->serve.renew = server->owner && server->state == ATW_CONN_OPEN;
+	server->serve.renew = server->owner && atw_conn_is_open(server);
 	spin_unlock(&server->lock);
 }
 
@@ -523,10 +525,10 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 	spin_lock(&cs->lock);
 	spin_lock(&server->lock);
 	server->serve.renew = false;
-	if (!err && server->owner && server->state == ATW_CONN_OPEN) {
+	if (!err && server->owner && atw_conn_is_open(server)) {
 		server->serve.old_id = id;
 		atw_conns_unname(cs, server);
-		atw_conn_set_state(server, ATW_CONN_WAITING);
+		atw_conn_event(server, ATW_CONN_EV_AGAIN);
 		atw_conn_pause(server, atw_timing.renew);
 	}
 	spin_unlock(&server->lock);

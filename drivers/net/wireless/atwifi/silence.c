@@ -27,7 +27,7 @@ static void atw_silence_end(struct atw_conns *cs, const struct atw_silence *s,
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
-	if (c->state == ATW_CONN_WAITING && !c->serve.lasting) {
+	if (atw_conn_is_waiting(c) && !c->serve.lasting) {
 		atomic64_inc(&cs->counts.failed);
 		atw_conn_end(c, s->err, s->code);
 	}

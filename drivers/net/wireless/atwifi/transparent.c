@@ -68,7 +68,7 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 	if (!c)
 		return;
 	spin_lock(&c->lock);
-	if (atw_conn_state_is_live(c->state))
+	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, err, 0);
 	spin_unlock(&c->lock);
@@ -87,7 +87,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 	}
 	atw_conns_note_use(cs, c);
 	spin_lock(&c->lock);
-	if (atw_conn_state_is_live(c->state) && atw_tt_stale(cs, c)) {
+	if (atw_conn_is_live(c) && atw_tt_stale(cs, c)) {
 		atomic64_inc(&cs->counts.damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
@@ -447,7 +447,7 @@ int atw_tt_is_fit(struct atw_conn *c)
 	int err = 0;
 
 	spin_lock(&c->lock);
-	if (c->state != ATW_CONN_OPEN || c->wish != ATW_WISH_STAY || c->err ||
+	if (!atw_conn_is_open(c) || c->wish != ATW_WISH_STAY || c->err ||
 	    c->remote_closed)
 		err = -ENOTCONN;
 	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 || !skb_queue_empty(&c->rx.unsure) ||
@@ -666,7 +666,7 @@ bool atw_tt_carry(struct atw_conns *cs)
 			tt->enter_after = jiffies;
 		if (time_after(jiffies, tt->proof + atw_timing.tt_trust))
 			tt->proof = jiffies - atw_timing.tt_trust;
-		if (READ_ONCE(tt->conn->state) != ATW_CONN_OPEN)
+		if (!atw_conn_is_open(tt->conn))
 			atw_tt_drop(cs);
 		else if (READ_ONCE(tt->conn->tx.queued))
 			tt->enter_after = jiffies + ATW_TT_SETTLE;

@@ -19,7 +19,7 @@ static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 			continue;
 		others++;
 		spin_lock(&c->lock);
-		going += !atw_conn_state_is_usable(c->state) || atw_conn_finished(c);
+		going += !atw_conn_is_usable(c) || atw_conn_finished(c);
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
@@ -35,7 +35,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
 	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
 	    READ_ONCE(cs->mode.passive))
 		return -EOPNOTSUPP;
-	if (tt->conn && tt->conn != c && READ_ONCE(tt->conn->state) == ATW_CONN_OPEN)
+	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;
 	err = atw_tt_is_fit(c);
 	if (err == -ENOTCONN)

@@ -1105,7 +1105,7 @@ static void conn_yields_unopened(struct kunit *test)
 static void yielding(struct owner *o)
 {
 	spin_lock(&o->c->lock);
-	o->c->state = ATW_CONN_YIELDING;
+	atw_conn_event(o->c, ATW_CONN_EV_YIELD);
 	spin_unlock(&o->c->lock);
 }
 
@@ -3132,7 +3132,82 @@ static void conn_forgets_others(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Events that bring a new connection into each state. */
+static const struct {
+	enum atw_conn_ev	ev[3];
+	unsigned int		n;
+} conn_ways[ATW_CONN_STATES] = {
+	[ATW_CONN_WAITING]	= { },
+	[ATW_CONN_OPENING]	= { { ATW_CONN_EV_ASKED }, 1 },
+	[ATW_CONN_OPEN]		= { { ATW_CONN_EV_ASKED, ATW_CONN_EV_OPENED }, 2 },
+	[ATW_CONN_YIELDING]	= { { ATW_CONN_EV_ACCEPTED, ATW_CONN_EV_YIELD }, 2 },
+	[ATW_CONN_CLOSING]	= { { ATW_CONN_EV_ASKED, ATW_CONN_EV_UNWANTED }, 2 },
+	[ATW_CONN_DEAD]		= { { ATW_CONN_EV_END }, 1 },
+};
+
+/* What leads somewhere. All else is to leave a connection as it is. */
+static const struct {
+	enum atw_conn_state	from;
+	enum atw_conn_ev	ev;
+	enum atw_conn_state	to;
+} conn_steps[] = {
+	{ ATW_CONN_WAITING,	ATW_CONN_EV_ASKED,	ATW_CONN_OPENING },
+	{ ATW_CONN_WAITING,	ATW_CONN_EV_ACCEPTED,	ATW_CONN_OPEN },
+	{ ATW_CONN_WAITING,	ATW_CONN_EV_END,	ATW_CONN_DEAD },
+	{ ATW_CONN_WAITING,	ATW_CONN_EV_GONE,	ATW_CONN_DEAD },
+	{ ATW_CONN_OPENING,	ATW_CONN_EV_OPENED,	ATW_CONN_OPEN },
+	{ ATW_CONN_OPENING,	ATW_CONN_EV_UNWANTED,	ATW_CONN_CLOSING },
+	{ ATW_CONN_OPENING,	ATW_CONN_EV_AGAIN,	ATW_CONN_WAITING },
+	{ ATW_CONN_OPENING,	ATW_CONN_EV_GONE,	ATW_CONN_DEAD },
+	{ ATW_CONN_OPEN,	ATW_CONN_EV_AGAIN,	ATW_CONN_WAITING },
+	{ ATW_CONN_OPEN,	ATW_CONN_EV_YIELD,	ATW_CONN_YIELDING },
+	{ ATW_CONN_OPEN,	ATW_CONN_EV_END,	ATW_CONN_CLOSING },
+	{ ATW_CONN_OPEN,	ATW_CONN_EV_GONE,	ATW_CONN_DEAD },
+	{ ATW_CONN_YIELDING,	ATW_CONN_EV_END,	ATW_CONN_CLOSING },
+	{ ATW_CONN_YIELDING,	ATW_CONN_EV_GONE,	ATW_CONN_DEAD },
+	{ ATW_CONN_CLOSING,	ATW_CONN_EV_GONE,	ATW_CONN_DEAD },
+};
+
+static enum atw_conn_state conn_leads_to(enum atw_conn_state from, enum atw_conn_ev ev)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(conn_steps); i++)
+		if (conn_steps[i].from == from && conn_steps[i].ev == ev)
+			return conn_steps[i].to;
+	return from;
+}
+
+/* Each event in each state. */
+static void conn_events(struct kunit *test)
+{
+	enum atw_conn_state from, to;
+	struct atw_conn *c;
+	enum atw_conn_ev ev;
+	unsigned int i;
+	bool led;
+
+	for (from = 0; from < ATW_CONN_STATES; from++) {
+		for (ev = 0; ev < ATW_CONN_EVENTS; ev++) {
+			c = atw_conn_alloc(ATW_TYPE_TCP_CLIENT, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, c);
+			to = conn_leads_to(from, ev);
+			spin_lock(&c->lock);
+			for (i = 0; i < conn_ways[from].n; i++)
+				atw_conn_event(c, conn_ways[from].ev[i]);
+			KUNIT_EXPECT_EQ(test, from, atw_conn_state(c));
+			led = atw_conn_event(c, ev);
+			KUNIT_EXPECT_EQ_MSG(test, to, atw_conn_state(c), "event %d in state %d",
+					    ev, from);
+			KUNIT_EXPECT_EQ(test, to != from, led);
+			spin_unlock(&c->lock);
+			kfree(c);
+		}
+	}
+}
+
 static struct kunit_case conn_cases[] = {
+	KUNIT_CASE(conn_events),
 	KUNIT_CASE(conn_ids),
 	KUNIT_CASE(conn_appends),
 	KUNIT_CASE(conn_id_reuse),

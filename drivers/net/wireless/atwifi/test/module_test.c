@@ -627,7 +627,7 @@ static void module_scan(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 
 	atw_conn_close(stream->c, true, 0);
-	eventually(test, READ_ONCE(stream->c->state) == ATW_CONN_DEAD);
+	eventually(test, atw_conn_state(stream->c) == ATW_CONN_DEAD);
 	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WSCAN"));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCAN\n"));
 	KUNIT_EXPECT_FALSE(test, server->closed);
@@ -746,7 +746,7 @@ static void module_networks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WSCAN"));
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	atw_conn_close(stream->c, true, 0);
-	eventually(test, READ_ONCE(stream->c->state) == ATW_CONN_DEAD);
+	eventually(test, atw_conn_state(stream->c) == ATW_CONN_DEAD);
 
 	f->networks = TITLE "1 one" ROW "2 \r\nOK\r\n" ROW "3 \r\nready\r\n" ROW
 		      "4 \r\n+EVENT:SocketDown,1,9000," ROW "5 \r\n>" ROW
