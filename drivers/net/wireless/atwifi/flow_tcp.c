@@ -82,13 +82,25 @@ enum atw_tcp_state {
 };
 
 /**
+ * enum atw_tcp_bit - what others have said of a flow
+ * @ATW_TCP_BIT_ATTACHED: the socket is with the relay
+ * @ATW_TCP_BIT_ENDING: it is to end soon
+ * @ATW_TCP_BIT_YIELDING: likewise, if it is of little use
+ */
+enum atw_tcp_bit {
+	ATW_TCP_BIT_ATTACHED,
+	ATW_TCP_BIT_ENDING,
+	ATW_TCP_BIT_YIELDING,
+};
+
+/**
  * struct atw_tcp - a flow of TCP
  * @flow: what all kinds have
  * @work: begins, and looks after it from time to time
  * @mutex: protects what is not said to be protected otherwise; outside the
  *	table's lock
- * @lock: protects @syn, @isn, @asked_first and @asked_last, and @state and @attached
- *	together with @mutex; taken in softirqs
+ * @lock: protects @syn, @isn, @asked_first and @asked_last, and @state and
+ *	ATW_TCP_BIT_ATTACHED together with @mutex; taken in softirqs
  * @state: how far it is
  * @syn: the one that is held; NULL: it is with TCP, or nobody waits for its answer
  * @isn: its number
@@ -96,13 +108,12 @@ enum atw_tcp_state {
  * @asked_last: when the last of them came
  * @peer: the program's socket, if it is one of this machine; with a reference.
  *	Constant
- * @relay: with a reference; NULL: there is none now
+ * @relay: with a reference; NULL: there is none now. Written under @mutex; who asks how
+ *	much it is worth looks at it under RCU
  * @since: when @state was entered
- * @attached: the socket is with the relay
  * @incoming: the remote has connected, not the program. Constant
  * @gone: not in the table any more
- * @ending: is to end soon; any context
- * @yielding: likewise, if it is of little use
+ * @flags: enum atw_tcp_bit, by atomic operations, in any context
  */
 struct atw_tcp {
 	struct atw_flow		flow;
@@ -117,16 +128,19 @@ struct atw_tcp {
 	struct sock		*peer;
 	struct atw_relay	*relay;
 	unsigned long		since;
-	bool			attached;
 	bool			incoming;
 	bool			gone;
-	bool			ending;
-	bool			yielding;
+	unsigned long		flags;
 };
 
 static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
 {
 	return container_of(flow, struct atw_tcp, flow);
+}
+
+static void atw_tcp_set_relay(struct atw_tcp *t, struct atw_relay *r)
+{
+	WRITE_ONCE(t->relay, r);
 }
 
 static void atw_tcp_wake(struct atw_tcp *t)
@@ -380,14 +394,14 @@ static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 
 	mutex_lock(&t->mutex);
 	if (err) {
-		WRITE_ONCE(t->relay, NULL);
+		atw_tcp_set_relay(t, NULL);
 		atw_relay_put(r);
 	}
 	switch (err) {
 	case 0:
 		atomic64_inc(&nd->counters.tcp_flows);
 		atw_flow_done_waiting(&t->flow);
-		if (READ_ONCE(t->ending))
+		if (test_bit(ATW_TCP_BIT_ENDING, &t->flags))
 			atw_relay_abort(r);
 		else
 			atw_tcp_connected(t);
@@ -426,14 +440,14 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 
 	mutex_lock(&t->mutex);
 	/* Without a socket there is nobody else who could have ended it. */
-	if (r->aborted || (err == -ECANCELED && !t->attached))
+	if (r->aborted || (err == -ECANCELED && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)))
 		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
 		atomic64_inc(&nd->counters.tcp_resets);
-	WRITE_ONCE(t->relay, NULL);
+	atw_tcp_set_relay(t, NULL);
 	atw_relay_put(r);
 	/* A socket that is still to be accepted must be reset first. */
-	if (t->attached || READ_ONCE(t->ending))
+	if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags) || test_bit(ATW_TCP_BIT_ENDING, &t->flags))
 		atw_tcp_drop(t);
 	mutex_unlock(&t->mutex);
 	atw_flows_retry(&nd->flows);
@@ -466,7 +480,7 @@ static void atw_tcp_connect(struct atw_tcp *t)
 		atw_tcp_reject(t, PTR_ERR(r));
 		return;
 	}
-	WRITE_ONCE(t->relay, r);
+	atw_tcp_set_relay(t, r);
 	if (t->state == ATW_TCP_NEW)
 		atw_tcp_set_state(t, ATW_TCP_QUEUED);
 	atw_tcp_tick(t, ATW_TCP_TICK);
@@ -477,9 +491,8 @@ static void atw_tcp_step_yield(struct atw_tcp *t)
 {
 	lockdep_assert_held(&t->mutex);
 
-	if (!READ_ONCE(t->yielding))
+	if (!test_and_clear_bit(ATW_TCP_BIT_YIELDING, &t->flags))
 		return;
-	WRITE_ONCE(t->yielding, false);
 	if (t->relay && atw_relay_spare(t->relay))
 		atw_relay_abort(t->relay);
 	else if (t->relay)
@@ -495,7 +508,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 
 	if (t->gone)
 		return;
-	if (READ_ONCE(t->ending)) {
+	if (test_bit(ATW_TCP_BIT_ENDING, &t->flags)) {
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -505,7 +518,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 	if (t->state != ATW_TCP_UP && (atw_tcp_given_up(t) || atw_tcp_is_forsaken(t))) {
 		atw_tcp_give_up(t);
 		/* The module may be about to say that it is open. */
-		WRITE_ONCE(t->ending, true);
+		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -529,7 +542,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 		}
 		if (age <= atw_timing.tcp_silence)
 			break;
-		WRITE_ONCE(t->ending, true);
+		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
 		atw_relay_abort(t->relay);
 		return;
 	case ATW_TCP_WAITING:
@@ -545,14 +558,14 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_drop(t);
 		break;
 	case ATW_TCP_UP:
-		if (t->attached) {
+		if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)) {
 			atw_tcp_step_yield(t);
 			return;
 		}
 		if (age < atw_timing.tcp_handshake)
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
-		WRITE_ONCE(t->ending, true);
+		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -586,7 +599,7 @@ static void atw_tcp_end(struct atw_flow *flow)
 {
 	struct atw_tcp *t = to_atw_tcp(flow);
 
-	WRITE_ONCE(t->ending, true);
+	set_bit(ATW_TCP_BIT_ENDING, &t->flags);
 	atw_tcp_wake(t);
 }
 
@@ -594,7 +607,7 @@ static void atw_tcp_yield(struct atw_flow *flow)
 {
 	struct atw_tcp *t = to_atw_tcp(flow);
 
-	WRITE_ONCE(t->yielding, true);
+	set_bit(ATW_TCP_BIT_YIELDING, &t->flags);
 	atw_tcp_wake(t);
 }
 
@@ -756,7 +769,7 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 			    struct sk_buff *skb, const struct tcphdr *th)
 {
 	struct sock *sk = atw_tcp_lookup(&t->flow);
-	bool attached = READ_ONCE(t->attached);
+	bool attached = test_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
 	bool rst = th->rst;
 
 	if (sk && sk->sk_state == TCP_TIME_WAIT && atw_tcp_is_syn(th)) {
@@ -1018,9 +1031,9 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 	}
 	t = to_atw_tcp(flow);
 	mutex_lock(&t->mutex);
-	if (t->relay && t->state == ATW_TCP_UP && !t->attached) {
+	if (t->relay && t->state == ATW_TCP_UP && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)) {
 		atw_relay_attach(t->relay, sock);
-		WRITE_ONCE(t->attached, true);
+		set_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
 	} else {
 		/* The remote was gone first. */
 		sock_no_linger(sock->sk);
@@ -1099,7 +1112,7 @@ static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
 	t->incoming = atomic_add_unless(&nd->proxy.incoming, 1,
 					ATW_TCP_INCOMING_MAX);
 	t->state = ATW_TCP_UP;
-	t->attached = true;
+	set_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
 	mutex_lock(&t->mutex);
 	/* From here on what it sends finds its way. */
 	err = t->incoming ? atw_flow_add(&t->flow) : -ENOBUFS;
@@ -1114,7 +1127,7 @@ static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
 		goto unlock;
 	}
 	/* Our reference is the relay's. */
-	WRITE_ONCE(t->relay, r);
+	atw_tcp_set_relay(t, r);
 	atomic64_inc(&nd->counters.tcp_incoming);
 	atw_relay_start(r, t, sock);
 unlock:

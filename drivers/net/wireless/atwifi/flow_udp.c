@@ -45,6 +45,18 @@ enum atw_udp_talk {
 };
 
 /**
+ * enum atw_udp_bit - what others have said of a flow
+ * @ATW_UDP_BIT_OPENED: @err is valid
+ * @ATW_UDP_BIT_CLOSED: the connection has ended
+ * @ATW_UDP_BIT_ENDING: it is to end soon
+ */
+enum atw_udp_bit {
+	ATW_UDP_BIT_OPENED,
+	ATW_UDP_BIT_CLOSED,
+	ATW_UDP_BIT_ENDING,
+};
+
+/**
  * struct atw_udp - a flow of UDP
  * @flow: what all kinds have
  * @work: does all that is done
@@ -58,9 +70,7 @@ enum atw_udp_talk {
  * @talk: whose turn it is
  * @asked: when it became ATW_UDP_ASKED
  * @err: outcome of the connect
- * @opened: @err is valid, by release and acquire: the work may be running already
- * @closed: so is this
- * @ending: is to end soon; any context
+ * @flags: enum atw_udp_bit, by atomic operations, in any context
  */
 struct atw_udp {
 	struct atw_flow		flow;
@@ -75,9 +85,7 @@ struct atw_udp {
 	unsigned long		asked;
 	enum atw_udp_talk	talk;
 	int			err;
-	bool			opened;
-	bool			closed;
-	bool			ending;
+	unsigned long		flags;
 };
 
 static struct atw_udp *to_atw_udp(struct atw_flow *flow)
@@ -108,8 +116,9 @@ static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_udp *u = c->owner;
 
 	u->err = err;
-	/* For the acquire of the work. */
-	smp_store_release(&u->opened, true);
+	/* For the acquire of the work: @err comes first. */
+	smp_mb__before_atomic();
+	set_bit(ATW_UDP_BIT_OPENED, &u->flags);
 	atw_udp_wake(u);
 }
 
@@ -150,7 +159,7 @@ static void atw_udp_closed(struct atw_conn *c, int err, u32 code)
 {
 	struct atw_udp *u = c->owner;
 
-	WRITE_ONCE(u->closed, true);
+	set_bit(ATW_UDP_BIT_CLOSED, &u->flags);
 	atw_udp_wake(u);
 }
 
@@ -220,8 +229,8 @@ static int atw_udp_connect(struct atw_udp *u)
 	};
 	struct atw_conn *c;
 
-	u->opened = false;
-	u->closed = false;
+	clear_bit(ATW_UDP_BIT_OPENED, &u->flags);
+	clear_bit(ATW_UDP_BIT_CLOSED, &u->flags);
 	c = atw_conn_open(&u->flow.nd->adev->module.conns, &spec,
 			  &atw_udp_conn_ops, u);
 	if (IS_ERR(c))
@@ -230,14 +239,26 @@ static int atw_udp_connect(struct atw_udp *u)
 	return 0;
 }
 
+/* The work alone writes both; others ask by them how much the flow is worth. */
+static void atw_udp_use(struct atw_udp *u)
+{
+	WRITE_ONCE(u->used, jiffies);
+}
+
+static void atw_udp_set_talk(struct atw_udp *u, enum atw_udp_talk talk)
+{
+	/* For the acquire of atw_udp_worth(), which looks at @asked then. */
+	smp_store_release(&u->talk, talk);
+}
+
 static void atw_udp_down(struct atw_udp *u)
 {
 	const struct atw_flow_key *key = &u->flow.key;
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&u->down))) {
-		WRITE_ONCE(u->used, jiffies);
-		WRITE_ONCE(u->talk, ATW_UDP_ANSWERED);
+		atw_udp_use(u);
+		atw_udp_set_talk(u, ATW_UDP_ANSWERED);
 		atw_netdev_answer(u->flow.nd,
 				  atw_packet_udp(key->raddr, key->rport,
 						 key->laddr, key->lport,
@@ -255,10 +276,10 @@ static void atw_udp_up(struct atw_udp *u)
 	if (!skb_queue_empty(&u->up) &&
 	    (u->talk == ATW_UDP_ANSWERED ||
 	     jiffies - u->used >= atw_timing.udp_patience))
-		WRITE_ONCE(u->talk, ATW_UDP_SENDING);
+		atw_udp_set_talk(u, ATW_UDP_SENDING);
 	while (atw_conn_unsent(u->conn) <= ATW_DGRAM_MAX &&
 	       (skb = atw_udp_dequeue(u))) {
-		WRITE_ONCE(u->used, jiffies);
+		atw_udp_use(u);
 		__skb_pull(skb, skb_transport_offset(skb) +
 				sizeof(struct udphdr));
 		/* An empty one is none to the module. */
@@ -270,8 +291,7 @@ static void atw_udp_up(struct atw_udp *u)
 	}
 	if (u->talk == ATW_UDP_SENDING && !atw_conn_unsent(u->conn)) {
 		WRITE_ONCE(u->asked, jiffies);
-		/* For the acquire of atw_udp_worth(). */
-		smp_store_release(&u->talk, ATW_UDP_ASKED);
+		atw_udp_set_talk(u, ATW_UDP_ASKED);
 	}
 }
 
@@ -301,7 +321,7 @@ static void atw_udp_step(struct atw_udp *u)
 
 	if (u->gone)
 		return;
-	if (READ_ONCE(u->ending)) {
+	if (test_bit(ATW_UDP_BIT_ENDING, &u->flags)) {
 		if (u->talk != ATW_UDP_ANSWERED)
 			atomic64_inc(&u->flow.nd->counters.udp_unanswered);
 		atw_udp_drop(u, 0);
@@ -315,14 +335,14 @@ static void atw_udp_step(struct atw_udp *u)
 	}
 	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
 		err = atw_udp_connect(u);
-	} else if (u->conn && smp_load_acquire(&u->opened) && u->err) {	/* then it is valid */
+	} else if (u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flags) && u->err) {
 		err = u->err;
 		atw_udp_release_conn(u, true);
 		if (err == -ENOBUFS) {
 			atw_udp_wait(u);
 			err = 0;
 		}
-	} else if (u->conn && u->opened) {
+	} else if (u->conn && test_bit(ATW_UDP_BIT_OPENED, &u->flags)) {
 		if (u->waits) {
 			atw_flow_done_waiting(&u->flow);
 			atw_flows_retry(&u->flow.nd->flows);
@@ -330,7 +350,7 @@ static void atw_udp_step(struct atw_udp *u)
 		u->waits = false;
 		atw_udp_down(u);
 		/* Whatever the reason was, the next datagram opens it again. */
-		if (READ_ONCE(u->closed)) {
+		if (test_bit(ATW_UDP_BIT_CLOSED, &u->flags)) {
 			atw_udp_drop(u, 0);
 			return;
 		}
@@ -366,7 +386,7 @@ static void atw_udp_end(struct atw_flow *flow)
 {
 	struct atw_udp *u = to_atw_udp(flow);
 
-	WRITE_ONCE(u->ending, true);
+	set_bit(ATW_UDP_BIT_ENDING, &u->flags);
 	atw_udp_wake(u);
 }
 
@@ -377,7 +397,7 @@ static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *i
 	long unused = jiffies - used;	/* which may be renewed meanwhile */
 
 	*idle = max(unused, 0L);
-	if (!READ_ONCE(u->opened) || !skb_queue_empty_lockless(&u->up))
+	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flags) || !skb_queue_empty_lockless(&u->up))
 		return ATW_FLOW_NEEDED;
 	/* Then @asked can be seen. */
 	switch (smp_load_acquire(&u->talk)) {

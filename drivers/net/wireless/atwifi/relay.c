@@ -65,6 +65,25 @@ static void atw_relay_tick(struct atw_relay *r, unsigned long delay)
 		atw_relay_put(r);
 }
 
+/* A word comes before the bit that tells of it, for which the work may be waiting. */
+static void atw_relay_set(struct atw_relay *r, enum atw_relay_bit bit)
+{
+	/* Pairs with the acquire in atw_relay_has(). */
+	smp_mb__before_atomic();
+	set_bit(bit, &r->flags);
+}
+
+static bool atw_relay_has(const struct atw_relay *r, enum atw_relay_bit bit)
+{
+	return test_bit_acquire(bit, &r->flags);
+}
+
+/* It is not idle. Others look at that without a lock: an old time will do. */
+static void atw_relay_touch(struct atw_relay *r)
+{
+	WRITE_ONCE(r->moved, jiffies);
+}
+
 /**
  * atw_relay_put() - give a reference back
  * @r: the relay
@@ -86,7 +105,7 @@ static void atw_relay_asked(struct atw_conn *c, bool asked)
 {
 	struct atw_relay *r = c->owner;
 
-	WRITE_ONCE(r->tried, asked);
+	assign_bit(ATW_RELAY_BIT_TRIED, &r->flags, asked);
 }
 
 static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
@@ -95,8 +114,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 
 	r->open_err = err;
 	r->unasked = err && !atw_conn_is_opening(c);
-	/* For the acquire of atw_relay_run(). */
-	smp_store_release(&r->opened, true);
+	atw_relay_set(r, ATW_RELAY_BIT_OPENED);
 	atw_relay_wake(r);
 }
 
@@ -137,9 +155,8 @@ static void atw_relay_closed(struct atw_conn *c, int err, u32 code)
 
 	r->close_err = err;
 	/* From here on a program that does not read has a while. */
-	WRITE_ONCE(r->moved, jiffies);
-	/* For those of atw_relay_move() and atw_relay_run(). */
-	smp_store_release(&r->closed, true);
+	atw_relay_touch(r);
+	atw_relay_set(r, ATW_RELAY_BIT_CLOSED);
 	atw_relay_wake(r);
 }
 
@@ -188,7 +205,7 @@ static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
 	tcp_sock_set_nodelay(sk);
 
 	r->there = jiffies;
-	WRITE_ONCE(r->moved, jiffies);
+	atw_relay_touch(r);
 	write_lock_bh(&sk->sk_callback_lock);
 	r->data_ready = sk->sk_data_ready;
 	r->write_space = sk->sk_write_space;
@@ -243,7 +260,7 @@ static bool atw_relay_is_aborted(const struct atw_relay *r, int err)
 	if (!r->sock || READ_ONCE(r->sock->sk->sk_state) != TCP_CLOSE)
 		return false;
 	/* Then @close_err can be seen. */
-	return !(smp_load_acquire(&r->closed) && r->close_err);
+	return !(atw_relay_has(r, ATW_RELAY_BIT_CLOSED) && r->close_err);
 }
 
 /* End both sides and tell the owner; nothing wakes the relay after that. */
@@ -265,8 +282,8 @@ static void atw_relay_over(struct atw_relay *r, int err)
 /* A byte passes; @asked: of the program. */
 static void atw_relay_moved(struct atw_relay *r, bool asked)
 {
-	WRITE_ONCE(r->moved, jiffies);
-	WRITE_ONCE(r->asked, asked);
+	atw_relay_touch(r);
+	assign_bit(ATW_RELAY_BIT_ASKED, &r->flags, asked);
 }
 
 /*
@@ -312,7 +329,7 @@ static int atw_relay_up(struct atw_relay *r)
 	size_t len;
 	int n;
 
-	while (!r->fin_in && !r->lost) {
+	while (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && !r->lost) {
 		struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
 		struct kvec iov;
 
@@ -338,7 +355,7 @@ static int atw_relay_up(struct atw_relay *r)
 		if (n <= 0) {
 			kfree_skb(skb);
 			if (!n) {
-				r->fin_in = true;
+				atw_relay_set(r, ATW_RELAY_BIT_FIN_IN);
 				r->heard = jiffies;
 			}
 			return n && n != -EAGAIN ? n : 0;
@@ -406,7 +423,7 @@ static int atw_relay_linger(struct atw_relay *r)
 
 	if (unsent)
 		r->heard = jiffies;
-	WRITE_ONCE(r->unsent, unsent);
+	assign_bit(ATW_RELAY_BIT_UNSENT, &r->flags, unsent);
 	if (atw_relay_unwanted(r))
 		return 1;
 	/* It may have more to say: that would be no end in order. */
@@ -425,7 +442,7 @@ static int atw_relay_finish(struct atw_relay *r)
 
 	lock_sock(sk);
 	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
-	late = r->lost || (!r->fin_in && tcp_inq(sk) > 0);
+	late = r->lost || (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
 	unacked = tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
 	release_sock(sk);
 	/* Nobody takes what the program has sent: it must learn of that by a
@@ -477,7 +494,7 @@ static void atw_relay_do_yield(struct atw_relay *r)
 	if (quiet && skb_queue_empty_lockless(&r->rxq) && !atw_conn_unsent(r->conn))
 		atw_conn_yield(r->conn);
 	else
-		WRITE_ONCE(r->moved, jiffies);
+		atw_relay_touch(r);
 }
 
 /*
@@ -496,7 +513,7 @@ static bool atw_relay_has_all(struct atw_relay *r, int drained)
 	unacked = tcp_sk(sk)->write_seq - una;
 	release_sock(sk);
 	if (una != r->una)
-		WRITE_ONCE(r->moved, jiffies);
+		atw_relay_touch(r);
 	r->una = una;
 	return gone || drained < 0 || (drained && !unacked) ||
 	       time_after(jiffies, r->moved + atw_timing.relay_linger);
@@ -506,7 +523,7 @@ static void atw_relay_move(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
 	/* Then @close_err can be seen. */
-	bool closed = smp_load_acquire(&r->closed);
+	bool closed = atw_relay_has(r, ATW_RELAY_BIT_CLOSED);
 	unsigned long unanswered;
 	int err, drained;
 
@@ -514,11 +531,10 @@ static void atw_relay_move(struct atw_relay *r)
 	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
 		if (!(closed && r->close_err))
 			return;
-	} else if (!r->up) {
+	} else if (!atw_relay_has(r, ATW_RELAY_BIT_UP)) {
 		/* Until now it was not idle. */
-		WRITE_ONCE(r->moved, jiffies);
-		/* For the acquire of atw_relay_idle(). */
-		smp_store_release(&r->up, true);
+		atw_relay_touch(r);
+		atw_relay_set(r, ATW_RELAY_BIT_UP);
 	}
 	drained = atw_relay_down(r);
 	if (closed && r->close_err) {
@@ -531,20 +547,20 @@ static void atw_relay_move(struct atw_relay *r)
 	err = drained < 0 ? drained : 0;
 	if (!err && !closed)
 		err = atw_relay_up(r);
-	if (READ_ONCE(r->yield)) {
-		WRITE_ONCE(r->yield, false);
+	if (atw_relay_has(r, ATW_RELAY_BIT_YIELD)) {
+		clear_bit(ATW_RELAY_BIT_YIELD, &r->flags);
 		if (!err && !closed)
 			atw_relay_do_yield(r);
 	}
 	if (!err && closed && drained > 0)
 		err = atw_relay_finish(r);
 
-	if (!err && !closed && r->fin_in)
+	if (!err && !closed && atw_relay_has(r, ATW_RELAY_BIT_FIN_IN))
 		err = atw_relay_linger(r);
 	if (err > 0 && !closed) {
 		/* What is queued for the remote goes, and nothing comes. */
 		atw_relay_release_conn(r, false);
-		WRITE_ONCE(r->closed, true);
+		atw_relay_set(r, ATW_RELAY_BIT_CLOSED);
 		err = atw_relay_finish(r);
 	}
 	unanswered = atw_relay_unanswered(r);
@@ -556,7 +572,7 @@ static void atw_relay_move(struct atw_relay *r)
 		atw_relay_over(r, min(err, 0));
 	} else if (unanswered > atw_timing.relay_gone) {
 		atw_relay_over(r, -EHOSTDOWN);
-	} else if (r->fin_in || closed) {
+	} else if (atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) || closed) {
 		/* What is acknowledged is not always told. */
 		atw_relay_tick(r, ATW_RELAY_TICK);
 	} else if (unanswered) {
@@ -575,14 +591,14 @@ static void atw_relay_run(struct work_struct *work)
 		goto put;
 	}
 	/* Then what was set before the start can be seen. */
-	if (!smp_load_acquire(&r->ready))
+	if (!atw_relay_has(r, ATW_RELAY_BIT_READY))
 		goto put;
-	if (READ_ONCE(r->abort)) {
+	if (atw_relay_has(r, ATW_RELAY_BIT_ABORT)) {
 		atw_relay_over(r, -ECANCELED);
 		goto put;
 	}
 	/* Then @open_err can be seen. */
-	if (!r->told && smp_load_acquire(&r->opened)) {
+	if (!r->told && atw_relay_has(r, ATW_RELAY_BIT_OPENED)) {
 		if (r->open_err) {
 			atw_relay_over(r, r->open_err);
 			goto put;
@@ -592,9 +608,9 @@ static void atw_relay_run(struct work_struct *work)
 	}
 	if (!r->told)
 		goto put;
-	if (READ_ONCE(r->sock))
+	if (atw_relay_has(r, ATW_RELAY_BIT_ATTACHED))
 		atw_relay_move(r);
-	else if (smp_load_acquire(&r->closed) && r->close_err)	/* as above */
+	else if (atw_relay_has(r, ATW_RELAY_BIT_CLOSED) && r->close_err)	/* as above */
 		atw_relay_over(r, r->close_err);
 put:
 	atw_relay_put(r);
@@ -676,8 +692,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		return ERR_CAST(c);
 	}
 	r->conn = c;
-	/* For the acquire of atw_relay_run(). */
-	smp_store_release(&r->ready, true);
+	atw_relay_set(r, ATW_RELAY_BIT_READY);
 	/* It may have opened before that could be seen. */
 	atw_relay_wake(r);
 	return r;
@@ -693,7 +708,8 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 void atw_relay_attach(struct atw_relay *r, struct socket *sock)
 {
 	atw_relay_hold_sock(r, sock);
-	WRITE_ONCE(r->sock, sock);
+	r->sock = sock;
+	atw_relay_set(r, ATW_RELAY_BIT_ATTACHED);
 	atw_relay_wake(r);
 }
 
@@ -752,11 +768,11 @@ void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
 {
 	r->owner = owner;
 	/* Whom the remote has connected to owes it nothing yet. */
-	r->asked = true;
+	atw_relay_set(r, ATW_RELAY_BIT_ASKED);
 	atw_relay_hold_sock(r, sock);
-	WRITE_ONCE(r->sock, sock);
-	/* For the acquire of atw_relay_run(). */
-	smp_store_release(&r->ready, true);
+	r->sock = sock;
+	atw_relay_set(r, ATW_RELAY_BIT_ATTACHED);
+	atw_relay_set(r, ATW_RELAY_BIT_READY);
 	atw_relay_wake(r);
 }
 
@@ -781,7 +797,7 @@ void atw_relay_refuse(struct atw_relay *r)
  */
 bool atw_relay_tried(const struct atw_relay *r)
 {
-	return READ_ONCE(r->tried);
+	return atw_relay_has(r, ATW_RELAY_BIT_TRIED);
 }
 
 /**
@@ -792,7 +808,7 @@ bool atw_relay_tried(const struct atw_relay *r)
  */
 void atw_relay_abort(struct atw_relay *r)
 {
-	WRITE_ONCE(r->abort, true);
+	atw_relay_set(r, ATW_RELAY_BIT_ABORT);
 	atw_relay_wake(r);
 }
 
@@ -804,7 +820,7 @@ void atw_relay_abort(struct atw_relay *r)
  */
 void atw_relay_yield(struct atw_relay *r)
 {
-	WRITE_ONCE(r->yield, true);
+	atw_relay_set(r, ATW_RELAY_BIT_YIELD);
 	atw_relay_wake(r);
 }
 
@@ -821,8 +837,8 @@ unsigned long atw_relay_spare(struct atw_relay *r)
 	unsigned long heard = READ_ONCE(r->heard);
 	long idle = jiffies - heard;	/* which may be renewed meanwhile */
 
-	return READ_ONCE(r->fin_in) && !READ_ONCE(r->unsent) &&
-	       !READ_ONCE(r->closed) ? max(idle, 0L) : 0;
+	return atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && !atw_relay_has(r, ATW_RELAY_BIT_UNSENT) &&
+	       !atw_relay_has(r, ATW_RELAY_BIT_CLOSED) ? max(idle, 0L) : 0;
 }
 
 /**
@@ -836,13 +852,14 @@ unsigned long atw_relay_spare(struct atw_relay *r)
 unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
 {
 	/* Then it is @moved of what is open. */
-	bool up = smp_load_acquire(&r->up);
+	bool up = atw_relay_has(r, ATW_RELAY_BIT_UP);
 	unsigned long moved = READ_ONCE(r->moved);
 	long idle = jiffies - moved;	/* which may be renewed meanwhile */
 
-	*asked = READ_ONCE(r->asked);
-	return up && !READ_ONCE(r->fin_in) && !READ_ONCE(r->closed) &&
-	       !READ_ONCE(r->yield) ? max(idle, 0L) : 0;
+	*asked = atw_relay_has(r, ATW_RELAY_BIT_ASKED);
+	return up && !atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) &&
+	       !atw_relay_has(r, ATW_RELAY_BIT_CLOSED) &&
+	       !atw_relay_has(r, ATW_RELAY_BIT_YIELD) ? max(idle, 0L) : 0;
 }
 
 int __init atw_relay_init(void)

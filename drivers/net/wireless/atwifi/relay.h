@@ -40,6 +40,35 @@ struct atw_relay_ops {
 };
 
 /**
+ * enum atw_relay_bit - what a relay's work is to see, or others are
+ * @ATW_RELAY_BIT_READY: @conn is set, work may begin
+ * @ATW_RELAY_BIT_TRIED: the module is asked for the connection, or was and has answered
+ * @ATW_RELAY_BIT_OPENED: that has ended, with @open_err
+ * @ATW_RELAY_BIT_ATTACHED: @sock is set
+ * @ATW_RELAY_BIT_CLOSED: the connection has ended, with @close_err
+ * @ATW_RELAY_BIT_ABORT: the owner wants the end
+ * @ATW_RELAY_BIT_YIELD: another one needs the connection
+ * @ATW_RELAY_BIT_ASKED: the last byte that passed was the program's
+ * @ATW_RELAY_BIT_UP: the socket was seen to be connected; @moved counts from then
+ * @ATW_RELAY_BIT_FIN_IN: the program sends nothing more
+ * @ATW_RELAY_BIT_UNSENT: the program's FIN has come, but not all before it is with the
+ *	module
+ */
+enum atw_relay_bit {
+	ATW_RELAY_BIT_READY,
+	ATW_RELAY_BIT_TRIED,
+	ATW_RELAY_BIT_OPENED,
+	ATW_RELAY_BIT_ATTACHED,
+	ATW_RELAY_BIT_CLOSED,
+	ATW_RELAY_BIT_ABORT,
+	ATW_RELAY_BIT_YIELD,
+	ATW_RELAY_BIT_ASKED,
+	ATW_RELAY_BIT_UP,
+	ATW_RELAY_BIT_FIN_IN,
+	ATW_RELAY_BIT_UNSENT,
+};
+
+/**
  * struct atw_relay - the relay
  * @ref: of the owner, and of the work while it is queued or runs
  * @ops, @owner, @budget: constant
@@ -51,26 +80,20 @@ struct atw_relay_ops {
  * @work: does all that is done
  * @rxq: received and not yet written to the socket; its lock protects @rx_mem
  * @rx_mem: what @rxq occupies
- * @ready: @conn is set, work may begin
- * @tried: the module is asked for the connection, or was and has answered
- * @unasked: @open_err was not the module's answer to that
- * @opened, @open_err, @closed, @close_err, @abort, @yield: what the work is to see.
- *	A word comes before the flag that tells of it, by release and acquire: the
- *	work may be running already
+ * @flags: enum atw_relay_bit, by atomic operations. A word comes before the bit that
+ *	tells of it, see atw_relay_set(): the work may be running already
+ * @open_err, @close_err: with their bits
+ * @unasked: @open_err was not the module's answer; as that
  * @told: @ops->opened was called. From here on the work's alone
  * @over: the last call was made
  * @aborted: it was the program's side that ended with an error; to be read in
  *	that call
- * @fin_in: the program sends nothing more
  * @fin_out: nor does the remote, and the socket was told
  * @lost: bytes of the program were taken that the connection did not take
- * @unsent: the program's FIN has come, but not all before it is with the module
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
  * @moved: when the last byte passed, in either direction, or the connection was seen
  *	not to be idle
- * @asked: it was the program's
- * @up: the socket was seen to be connected; comes after @moved
  * @una: the first byte for the program that its machine had not acknowledged
  * @there: when @answered was seen to change, or nothing waited to be acknowledged
  * @answered: when the program's machine acknowledged something, as TCP says it
@@ -92,25 +115,16 @@ struct atw_relay {
 
 	int				open_err;
 	int				close_err;
-	bool				ready;
-	bool				tried;
 	bool				unasked;
-	bool				opened;
-	bool				closed;
-	bool				abort;
-	bool				yield;
+	unsigned long			flags;
 
 	bool				told;
 	bool				over;
 	bool				aborted;
-	bool				fin_in;
 	bool				fin_out;
 	bool				lost;
-	bool				unsent;
 	unsigned long			heard;
 	unsigned long			moved;
-	bool				asked;
-	bool				up;
 	unsigned long			there;
 	u32				answered;
 	u32				una;

@@ -162,9 +162,9 @@ static void flow_relay_opens(struct kunit *test)
 	r->sock = sock;
 	r->moved = jiffies - HZ;
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
-	r->up = true;
+	set_bit(ATW_RELAY_BIT_UP, &r->flags);
 	KUNIT_EXPECT_LE(test, 1UL * HZ, atw_relay_idle(r, &asked));
-	r->fin_in = true;
+	set_bit(ATW_RELAY_BIT_FIN_IN, &r->flags);
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 }
 
