@@ -36,14 +36,14 @@
 
 static bool atw_channel_gone(struct atw_channel *ch)
 {
-	return READ_ONCE(ch->dead) || kthread_should_stop();
+	return test_bit(ATW_CH_DEAD, &ch->flags) || kthread_should_stop();
 }
 
 /* Has the receive path brought what the running command waits for? */
 static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 {
-	return READ_ONCE(ch->final) != ATW_EV_NONE || READ_ONCE(ch->reset) ||
-	       (prompt && READ_ONCE(ch->prompt)) || atw_channel_gone(ch);
+	return test_bit(ATW_CH_FINAL, &ch->flags) || test_bit(ATW_CH_RESET, &ch->flags) ||
+	       (prompt && test_bit(ATW_CH_PROMPT, &ch->flags)) || atw_channel_gone(ch);
 }
 
 /* What was asked before is not what a mark waits for, see atw_channel_mark(). */
@@ -63,15 +63,18 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 	static const struct atw_event doubt = { .type = ATW_EV_DOUBTFUL };
 	bool asked = false;
 
+	lockdep_assert_held(&ch->rx_lock);
+
 	spin_lock(&ch->lock);
 	if (ch->cmd && ch->final == ATW_EV_NONE &&
 	    atw_channel_is_answer(ch->cmd, ev)) {
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
-		WRITE_ONCE(ch->parser.expect_final, false);
-		WRITE_ONCE(ch->parser.expect_soon, false);
-		WRITE_ONCE(ch->final, ev->type);
+		ch->parser.expect_final = false;
+		ch->parser.expect_soon = false;
+		ch->final = ev->type;
+		set_bit(ATW_CH_FINAL, &ch->flags);
 		wake_up(&ch->wait);
 		asked = true;
 	}
@@ -159,11 +162,11 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		atw_channel_final(ch, ev);
 		break;
 	case ATW_EV_PROMPT:
-		WRITE_ONCE(ch->parser.expect_prompt, false);
+		ch->parser.expect_prompt = false;
 		spin_lock(&ch->lock);
 		ch->is_raw = ch->cmd && ch->cmd->raw;
+		set_bit(ATW_CH_PROMPT, &ch->flags);
 		spin_unlock(&ch->lock);
-		WRITE_ONCE(ch->prompt, true);
 		wake_up(&ch->wait);
 		break;
 	case ATW_EV_CONNECTED:
@@ -178,7 +181,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 	case ATW_EV_BANNER:
 		if (atw_channel_row(ch, ev))
 			break;
-		WRITE_ONCE(ch->banner, true);
+		set_bit(ATW_CH_BANNER, &ch->flags);
 		ch->ops->event(ch->ctx, ev);
 		break;
 	case ATW_EV_LINE:
@@ -208,7 +211,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		atw_channel_cert(ch, ev);
 		break;
 	case ATW_EV_READY:
-		WRITE_ONCE(ch->reset, true);
+		set_bit(ATW_CH_RESET, &ch->flags);
 		ch->ops->event(ch->ctx, ev);
 		wake_up(&ch->wait);
 		break;
@@ -232,7 +235,7 @@ static void atw_channel_watch(struct atw_channel *ch)
 	lockdep_assert_held(&ch->rx_lock);
 
 	/* Nothing is begun that whoever stops the channel would have to wait for. */
-	if (!ch->dead && atw_channel_in_payload(ch))
+	if (!test_bit(ATW_CH_DEAD, &ch->flags) && atw_channel_in_payload(ch))
 		schedule_delayed_work(&ch->stall, max(left, 1L));
 }
 
@@ -290,7 +293,7 @@ void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 	size_t n = 0;
 
 	mutex_lock(&ch->rx_lock);
-	if (ch->dead)
+	if (test_bit(ATW_CH_DEAD, &ch->flags))
 		goto unlock;
 	ch->rx_bytes += len;
 	WRITE_ONCE(ch->rx_last, jiffies);
@@ -309,7 +312,7 @@ static void atw_channel_lost(struct atw_channel *ch)
 
 	lockdep_assert_held(&ch->rx_lock);
 
-	if (ch->dead)
+	if (test_bit(ATW_CH_DEAD, &ch->flags))
 		return;
 	if (ch->is_raw) {
 		ch->ops->raw(ch->ctx, NULL, 0);
@@ -334,6 +337,18 @@ void atw_channel_rx_error(struct atw_channel *ch)
 }
 
 /**
+ * atw_channel_heard() - when something came last
+ * @ch: the channel
+ *
+ * Context: any.
+ * Return: jiffies; where rx_lock is not held it may have come since then.
+ */
+unsigned long atw_channel_heard(const struct atw_channel *ch)
+{
+	return READ_ONCE(ch->rx_last);
+}
+
+/**
  * atw_channel_silent() - has nothing come for a while?
  * @ch: the channel
  * @silence: jiffies
@@ -343,7 +358,7 @@ void atw_channel_rx_error(struct atw_channel *ch)
  */
 bool atw_channel_silent(const struct atw_channel *ch, long silence)
 {
-	return time_after_eq(jiffies, READ_ONCE(ch->rx_last) + silence);
+	return time_after_eq(jiffies, atw_channel_heard(ch) + silence);
 }
 
 /**
@@ -364,6 +379,12 @@ void atw_channel_unstick(struct atw_channel *ch)
 	mutex_unlock(&ch->rx_lock);
 }
 
+/* Is there a payload with two readings? The receive path kicks when there is. */
+static bool atw_channel_may_tear(const struct atw_channel *ch)
+{
+	return READ_ONCE(ch->parser.state) == ATW_PS_TEAR;
+}
+
 /* A payload with two readings is decided by silence, for which the receive
  * path is not called.
  */
@@ -371,12 +392,11 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 {
 	struct atw_event ev;
 
-	/* The receive path kicks when there is one. */
-	if (READ_ONCE(ch->parser.state) != ATW_PS_TEAR)
+	if (!atw_channel_may_tear(ch))
 		return;
 	mutex_lock(&ch->rx_lock);
 	/* What came until now was not silence. */
-	if (!ch->dead && atw_channel_silent(ch, ATW_TEAR_SILENCE) &&
+	if (!test_bit(ATW_CH_DEAD, &ch->flags) && atw_channel_silent(ch, ATW_TEAR_SILENCE) &&
 	    atw_parse_idle(&ch->parser, &ev)) {
 		atw_channel_event(ch, &ev);
 		atw_channel_parse(ch, NULL, 0);
@@ -393,7 +413,7 @@ static void atw_channel_stall(struct work_struct *work)
 	struct atw_channel *ch = container_of(work, struct atw_channel, stall.work);
 
 	mutex_lock(&ch->rx_lock);
-	if (ch->dead || !atw_channel_in_payload(ch))
+	if (test_bit(ATW_CH_DEAD, &ch->flags) || !atw_channel_in_payload(ch))
 		goto out;
 	if (atw_channel_silent(ch, atw_timing.payload_silence))
 		ch->ops->stalled(ch->ctx);
@@ -411,7 +431,7 @@ out:
  */
 void atw_channel_write_wakeup(struct atw_channel *ch)
 {
-	WRITE_ONCE(ch->writable, true);
+	set_bit(ATW_CH_WRITABLE, &ch->flags);
 	wake_up(&ch->wait);
 }
 
@@ -423,9 +443,8 @@ void atw_channel_write_wakeup(struct atw_channel *ch)
  */
 void atw_channel_kick(struct atw_channel *ch)
 {
-	/* Who takes it back sees what it is about: pairs with the barrier there. */
-	smp_mb();
-	WRITE_ONCE(ch->kicked, true);
+	/* Who takes it back sees what it is about: this is a full barrier, as it is there. */
+	test_and_set_bit(ATW_CH_KICKED, &ch->flags);
 	wake_up(&ch->wait);
 }
 
@@ -440,8 +459,8 @@ static bool atw_channel_is_premature(struct atw_channel *ch)
 /* Has the module ended the send whose bytes are being written? */
 static bool atw_channel_ended(const struct atw_channel *ch)
 {
-	return ch->cmd && READ_ONCE(ch->prompt) &&
-	       READ_ONCE(ch->final) != ATW_EV_NONE;
+	return ch->cmd && test_bit(ATW_CH_PROMPT, &ch->flags) &&
+	       test_bit(ATW_CH_FINAL, &ch->flags);
 }
 
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
@@ -453,11 +472,11 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 	while (len) {
 		if (atw_channel_gone(ch))
 			return -ENODEV;
-		if (READ_ONCE(ch->reset))
+		if (test_bit(ATW_CH_RESET, &ch->flags))
 			return -ECONNRESET;
 		if (atw_channel_ended(ch))
 			return -EPROTO;
-		WRITE_ONCE(ch->writable, false);
+		clear_bit(ATW_CH_WRITABLE, &ch->flags);
 		n = t->ops->write(t, buf, len);
 		/* An adapter that is gone says so before its tty is: it is no end of ours. */
 		if (n < 0)
@@ -472,8 +491,8 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 		if (time_after(jiffies, stall))
 			return -ETIMEDOUT;
 		/* Not every UART driver wakes as soon as it could. */
-		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->writable) ||
-					READ_ONCE(ch->reset) ||
+		wait_event_idle_timeout(ch->wait, test_bit(ATW_CH_WRITABLE, &ch->flags) ||
+					test_bit(ATW_CH_RESET, &ch->flags) ||
 					atw_channel_gone(ch), HZ / 50 + 1);
 	}
 	return 0;
@@ -483,7 +502,7 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 static unsigned long atw_channel_limit(struct atw_channel *ch, unsigned long start,
 				       long timeout, long patience)
 {
-	unsigned long last = READ_ONCE(ch->rx_last);
+	unsigned long last = atw_channel_heard(ch);
 	unsigned long end = start + timeout;
 
 	if (patience > timeout && time_after(last, start))
@@ -505,7 +524,7 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	while (!atw_channel_answered(ch, prompt)) {
 		/* One that has started again knows nothing of what it was told before. */
 		was = hurry;
-		hurry = (lost && READ_ONCE(*lost)) || READ_ONCE(ch->banner);
+		hurry = (lost && READ_ONCE(*lost)) || test_bit(ATW_CH_BANNER, &ch->flags);
 		if (hurry && !was)
 			hurried = jiffies + atw_timing.hurry;
 		end = atw_channel_limit(ch, start, timeout, patience);
@@ -521,7 +540,7 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	}
 	if (atw_channel_gone(ch))
 		return -ENODEV;
-	if (READ_ONCE(ch->reset))
+	if (test_bit(ATW_CH_RESET, &ch->flags))
 		return -ECONNRESET;
 	return 0;
 }
@@ -552,6 +571,17 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 	return 0;
 }
 
+/* Is the final line of the running command an OK? */
+static bool atw_channel_is_ok(struct atw_channel *ch)
+{
+	bool ok;
+
+	spin_lock(&ch->lock);
+	ok = ch->final == ATW_EV_OK;
+	spin_unlock(&ch->lock);
+	return ok;
+}
+
 static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	int err;
@@ -564,9 +594,9 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 		err = atw_channel_await(ch, true, atw_timing.prompt, 0);
 		if (err)
 			return err;
-		if (!READ_ONCE(ch->prompt)) {
+		if (!test_bit(ATW_CH_PROMPT, &ch->flags)) {
 			ch->owed = 0;
-			return READ_ONCE(ch->final) == ATW_EV_OK ? -EPROTO : 0;
+			return atw_channel_is_ok(ch) ? -EPROTO : 0;
 		}
 		err = atw_channel_write_payload(ch, cmd);
 		/* It took a shorter length than was said, and waits for no more. */
@@ -581,8 +611,8 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 			return err;
 		/* The prompt is the answer, and there is no other success. */
 		spin_lock(&ch->lock);
-		if (ch->prompt)
-			WRITE_ONCE(ch->final, ATW_EV_OK);
+		if (test_bit(ATW_CH_PROMPT, &ch->flags))
+			ch->final = ATW_EV_OK;
 		else if (ch->final == ATW_EV_OK)
 			err = -EPROTO;
 		spin_unlock(&ch->lock);
@@ -597,6 +627,7 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 /* Run a command once. Returns as atw_channel_exec(). */
 static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 {
+	struct atw_parser *p = &ch->parser;
 	enum atw_event_type final;
 	int err;
 
@@ -606,30 +637,34 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	cmd->data_id = 0;
 	cmd->data_len = 0;
 	cmd->data_end = false;
+	mutex_lock(&ch->rx_lock);
 	spin_lock(&ch->lock);
-	WRITE_ONCE(ch->final, ATW_EV_NONE);
-	WRITE_ONCE(ch->prompt, false);
-	WRITE_ONCE(ch->banner, false);
+	ch->final = ATW_EV_NONE;
+	clear_bit(ATW_CH_FINAL, &ch->flags);
+	clear_bit(ATW_CH_PROMPT, &ch->flags);
+	clear_bit(ATW_CH_BANNER, &ch->flags);
 	ch->cmd = cmd;
 	spin_unlock(&ch->lock);
-	WRITE_ONCE(ch->parser.expect_prompt, cmd->payload || cmd->raw);
-	WRITE_ONCE(ch->parser.expect_final, true);
-	WRITE_ONCE(ch->parser.expect_soon, cmd->timeout <= atw_timing.soon);
+	p->expect_prompt = cmd->payload || cmd->raw;
+	p->expect_final = true;
+	p->expect_soon = cmd->timeout <= atw_timing.soon;
+	mutex_unlock(&ch->rx_lock);
 
 	if (cmd->begin)
 		cmd->begin(cmd);
 	trace_atw_command(ch->dev, cmd->line.buf, cmd->line.len);
 	err = atw_channel_once(ch, cmd);
 
-	WRITE_ONCE(ch->parser.expect_prompt, false);
-	WRITE_ONCE(ch->parser.expect_final, false);
-	WRITE_ONCE(ch->parser.expect_soon, false);
+	mutex_lock(&ch->rx_lock);
+	p->expect_prompt = false;
+	p->expect_final = false;
+	p->expect_soon = false;
+	p->name = false;
 	spin_lock(&ch->lock);
-	/* Here, for a row of the command that sets it has this lock. */
-	WRITE_ONCE(ch->parser.name, false);
 	ch->cmd = NULL;
 	final = ch->final;
 	spin_unlock(&ch->lock);
+	mutex_unlock(&ch->rx_lock);
 
 	if (err) {
 		if (err == -ETIMEDOUT)
@@ -884,6 +919,19 @@ int atw_channel_sleep(struct atw_channel *ch, long timeout)
 }
 
 /**
+ * atw_channel_set_tears() - the firmware prints between the parts of a payload
+ * @ch: the channel
+ *
+ * Context: the channel's thread.
+ */
+void atw_channel_set_tears(struct atw_channel *ch)
+{
+	mutex_lock(&ch->rx_lock);
+	ch->parser.tears = true;
+	mutex_unlock(&ch->rx_lock);
+}
+
+/**
  * atw_channel_wipe() - forget what may be secrets of what the module has said
  * @ch: the channel
  *
@@ -913,11 +961,11 @@ void atw_channel_wipe(struct atw_channel *ch)
 int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout)
 {
 	wait_event_idle_timeout(ch->wait, READ_ONCE(*flag) ||
-				READ_ONCE(ch->reset) || atw_channel_gone(ch),
+				test_bit(ATW_CH_RESET, &ch->flags) || atw_channel_gone(ch),
 				timeout);
 	if (atw_channel_gone(ch))
 		return -ENODEV;
-	if (READ_ONCE(ch->reset))
+	if (test_bit(ATW_CH_RESET, &ch->flags))
 		return -ECONNRESET;
 	return READ_ONCE(*flag) ? 0 : -ETIMEDOUT;
 }
@@ -938,7 +986,7 @@ int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
 	long left;
 
 	for (;;) {
-		last = READ_ONCE(ch->rx_last);
+		last = atw_channel_heard(ch);
 		if (time_before(last, start))
 			last = start;
 		left = (long)(last + quiet - jiffies);
@@ -967,7 +1015,7 @@ void atw_channel_restart(struct atw_channel *ch)
 	atw_parser_init(&ch->parser);
 	ch->parser.tears = tears;
 	ch->is_raw = false;
-	WRITE_ONCE(ch->reset, false);
+	clear_bit(ATW_CH_RESET, &ch->flags);
 	mutex_unlock(&ch->rx_lock);
 }
 
@@ -987,20 +1035,19 @@ static int atw_channel_thread(void *data)
 			kthread_parkme();
 			continue;
 		}
-		WRITE_ONCE(ch->kicked, false);
 		/* Pairs with the wake-up: what was queued before a kick that
 		 * is taken back here is seen by the work below.
 		 */
-		smp_mb();
+		test_and_clear_bit(ATW_CH_KICKED, &ch->flags);
 		atw_channel_poll_tear(ch);
 		if (ch->ops->work(ch->ctx)) {
 			cond_resched();
 			continue;
 		}
 		timeout = ch->ops->next_work(ch->ctx);
-		if (READ_ONCE(ch->parser.state) == ATW_PS_TEAR)
+		if (atw_channel_may_tear(ch))
 			timeout = min_t(long, timeout, ATW_TEAR_SILENCE);
-		wait_event_idle_timeout(ch->wait, READ_ONCE(ch->kicked) ||
+		wait_event_idle_timeout(ch->wait, test_bit(ATW_CH_KICKED, &ch->flags) ||
 					atw_channel_gone(ch), timeout);
 	}
 }
@@ -1055,7 +1102,7 @@ void atw_channel_go(struct atw_channel *ch)
 static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
 {
 	mutex_lock(&ch->rx_lock);
-	WRITE_ONCE(ch->dead, dead);
+	assign_bit(ATW_CH_DEAD, &ch->flags, dead);
 	mutex_unlock(&ch->rx_lock);
 	wake_up(&ch->wait);
 }

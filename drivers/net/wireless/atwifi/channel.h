@@ -140,16 +140,40 @@ struct atw_channel_ops {
 };
 
 /**
+ * enum atw_channel_flag - what a channel's thread waits for, or is to look at
+ * @ATW_CH_KICKED: there may be work; set by anybody, cleared by the thread
+ * @ATW_CH_DEAD: both sides are to end what they do; changed under rx_lock
+ * @ATW_CH_RESET: the module has started again; no command runs until it is cleared
+ * @ATW_CH_WRITABLE: the UART may have room again
+ * @ATW_CH_FINAL: atw_channel.final is the running command's; changed under
+ *	atw_channel.lock, as the next one
+ * @ATW_CH_PROMPT: its prompt has come
+ * @ATW_CH_BANNER: part of a banner came while it ran
+ */
+enum atw_channel_flag {
+	ATW_CH_KICKED,
+	ATW_CH_DEAD,
+	ATW_CH_RESET,
+	ATW_CH_WRITABLE,
+	ATW_CH_FINAL,
+	ATW_CH_PROMPT,
+	ATW_CH_BANNER,
+};
+
+/**
  * struct atw_channel - see channel.c for how its parts play together
- * @lock: protects @cmd and the answer (@final, @prompt, @said, @cmd's outputs), which
+ * @lock: protects @cmd and the answer (@final, @said, @cmd's outputs), which
  *	the thread and the receive path share. Innermost. Both sides are process
  *	context, so bottom halves stay on.
  * @rx_lock: protects @parser, @data, @answer and calls into @ops from the receive path, and
- *	keeps them away once @dead is set; outside all other locks here
+ *	keeps them away once ATW_CH_DEAD is set; outside all other locks here. Whether the
+ *	parser has a payload with two readings is asked without it, by the thread, which
+ *	is kicked when it has
  * @is_raw: what comes is not for the parser; @rx_lock
- * @kicked: there may be work; set by anybody, cleared by the thread
+ * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
+ * @rx_last: when something came last, in jiffies; written under @rx_lock, see
+ *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
- * @reset: the module has started again; no command runs until it is cleared
  * @owed: payload bytes that the module may still be waiting for
  * @stored: writes to the module's flash since @stored_since; the thread's alone
  */
@@ -161,8 +185,7 @@ struct atw_channel {
 
 	struct task_struct		*thread;
 	wait_queue_head_t		wait;
-	bool				kicked;
-	bool				dead;
+	unsigned long			flags;
 
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
@@ -176,11 +199,7 @@ struct atw_channel {
 	spinlock_t			lock;
 	struct atw_cmd			*cmd;
 	enum atw_event_type		final;
-	bool				prompt;
-	bool				banner;		/* came while it ran */
 	char				said[ATW_SAID_MAX];
-	bool				reset;
-	bool				writable;
 	u32				owed;
 
 	unsigned long			stored_since;
@@ -214,10 +233,12 @@ int atw_channel_mark(struct atw_channel *ch, long timeout);
 int atw_channel_settle(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
+void atw_channel_set_tears(struct atw_channel *ch);
 void atw_channel_wipe(struct atw_channel *ch);
 int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
+unsigned long atw_channel_heard(const struct atw_channel *ch);
 bool atw_channel_silent(const struct atw_channel *ch, long silence);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);

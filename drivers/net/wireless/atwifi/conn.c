@@ -353,10 +353,9 @@ void atw_conn_disown(struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (!c->child.waits || c->child.server)
+	if (!atw_conn_waits(c) || c->child.server)
 		return;
-	c->child.waits = false;
-	c->child.ready = true;
+	c->child.stage = ATW_CHILD_TAKEN;
 	atw_conn_purge_early(c);
 	refcount_dec(&c->ref);
 }
@@ -365,8 +364,7 @@ void atw_conn_disown(struct atw_conn *c)
 static void atw_conn_drop_seed(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
-	c->child.waits = false;
-	c->child.ready = true;
+	c->child.stage = ATW_CHILD_TAKEN;
 	atw_conn_purge_early(c);
 	spin_unlock(&c->lock);
 	atw_conn_close(c, true, 0);
@@ -422,21 +420,77 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 }
 
 /**
+ * atw_conn_id() - the module's number for a connection
+ * @c: the connection
+ *
+ * Context: any, without @c->lock.
+ * Return: the number, 0 if it has none.
+ */
+u32 atw_conn_id(struct atw_conn *c)
+{
+	u32 id;
+
+	spin_lock(&c->lock);
+	id = c->id;
+	spin_unlock(&c->lock);
+	return id;
+}
+
+/**
+ * atw_conn_is_transparent() - is a connection to have transparent mode?
+ * @c: the connection
+ *
+ * Context: any, without @c->lock.
+ */
+bool atw_conn_is_transparent(struct atw_conn *c)
+{
+	bool is;
+
+	spin_lock(&c->lock);
+	is = c->transparent;
+	spin_unlock(&c->lock);
+	return is;
+}
+
+/**
  * atw_conn_unsent() - bytes that the module has not accepted yet
  * @c: the connection
+ *
+ * Context: any, without @c->lock.
  */
 u32 atw_conn_unsent(struct atw_conn *c)
 {
-	return READ_ONCE(c->tx.queued);
+	u32 unsent;
+
+	spin_lock(&c->lock);
+	unsent = c->tx.queued;
+	spin_unlock(&c->lock);
+	return unsent;
 }
 
 /**
  * atw_conn_drained() - has everything been handed to the module, or is lost?
  * @c: the connection
+ *
+ * Context: any, without @c->lock.
  */
 bool atw_conn_drained(struct atw_conn *c)
 {
-	return !READ_ONCE(c->tx.queued) || !atw_conn_is_live(c);
+	bool drained;
+
+	spin_lock(&c->lock);
+	drained = !c->tx.queued || !atw_conn_is_live(c);
+	spin_unlock(&c->lock);
+	return drained;
+}
+
+/* There is one more, or one less. */
+static void atw_conns_count(struct atw_conns *cs, int change)
+{
+	lockdep_assert_held(&cs->lock);
+
+	cs->n += change;
+	WRITE_ONCE(cs->seq, cs->seq + 1);
 }
 
 /**
@@ -453,9 +507,8 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
-	cs->n++;
 	cs->shares.of[c->share].n++;
-	WRITE_ONCE(cs->seq, cs->seq + 1);
+	atw_conns_count(cs, 1);
 }
 
 /**
@@ -477,7 +530,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 
 	atw_conns_free_id(cs, c);
 	hoard = xchg(&c->rx.hoard, 0);
-	if (READ_ONCE(cs->fw)->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
+	if (cs->fw->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
 		/* It deletes in the background. */
 		cs->hoards.zombies += hoard;
 		cs->hoards.zombie_since = jiffies;
@@ -485,13 +538,12 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 		atomic_sub(hoard, &cs->hoards.kept);
 	}
 	list_del_init(&c->node);
-	cs->n--;
 	cs->shares.of[c->share].n--;
 	c->conns = NULL;
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conn_purge_tx(c);
 	atw_conn_disown(c);
-	WRITE_ONCE(cs->seq, cs->seq + 1);
+	atw_conns_count(cs, -1);
 }
 
 static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
@@ -568,7 +620,9 @@ void atw_conns_damage(struct atw_conns *cs)
  */
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same)
 {
+	spin_lock(&cs->lock);
 	WRITE_ONCE(cs->fw, fw);
+	spin_unlock(&cs->lock);
 	if (!same)
 		memset(&cs->proved, 0, sizeof(cs->proved));
 }
@@ -611,6 +665,22 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->mode.since = jiffies - atw_timing.mode_settle;
 	cs->pace.send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
+}
+
+/**
+ * atw_conns_are_there() - is there a connection?
+ * @cs: the connections
+ *
+ * Context: any.
+ */
+bool atw_conns_are_there(struct atw_conns *cs)
+{
+	bool any;
+
+	spin_lock(&cs->lock);
+	any = cs->n;
+	spin_unlock(&cs->lock);
+	return any;
 }
 
 /**

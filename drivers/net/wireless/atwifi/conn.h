@@ -116,8 +116,7 @@ enum atw_conn_wish {
 /**
  * struct atw_conn_tx - what a connection sends; the connection's lock protects it
  * @q: what waits to be sent; @off bytes of the first are sent already
- * @queued: bytes in it that were not handed over. Read without the lock by those who
- *	wait for them to become fewer: they are woken after each change
+ * @queued: bytes in it that were not handed over
  * @sending: a command of the channel's thread has the first of them
  * @refused: how often that was refused in a row, for one and the same reason
  * @fresh: nothing was queued before what is queued now
@@ -182,19 +181,30 @@ struct atw_conn_serve {
 };
 
 /**
+ * enum atw_child_stage - how far a seed is on its way to its owner
+ * @ATW_CHILD_NONE: it is none
+ * @ATW_CHILD_NEW: something is to be known of it before somebody can accept it
+ * @ATW_CHILD_READY: it may be accepted
+ * @ATW_CHILD_TAKEN: somebody has accepted it, or nobody will
+ */
+enum atw_child_stage {
+	ATW_CHILD_NONE,
+	ATW_CHILD_NEW,
+	ATW_CHILD_READY,
+	ATW_CHILD_TAKEN,
+};
+
+/**
  * struct atw_conn_child - what a seed has beside other connections
  * @node: in atw_conn_serve.seeds of its server, whose lock protects it
  * @server: holds a reference; NULL until it is known, which is decided under
  *	atw_conns.lock and the seed's; constant then
- * @waits: nobody has accepted it; the seed's lock protects it
- * @ready: it may be accepted: what can be known of it is known; its server's lock
- *	protects it as long as it is in that one's queue
+ * @stage: the seed's lock protects it
  */
 struct atw_conn_child {
 	struct list_head		node;
 	struct atw_conn			*server;
-	bool				waits;
-	bool				ready;
+	enum atw_child_stage		stage;
 };
 
 /**
@@ -230,8 +240,7 @@ struct atw_conn_child {
  * @paused: there is nothing to do for it until @not_before, in jiffies
  * @query: see atw_conns.query
  * @auto_deleted: the module said so
- * @transparent: it is to have transparent mode; written by the channel's thread, read
- *	without the lock by who is asked whether it has it
+ * @transparent: it is to have transparent mode; the channel's thread writes it
  * @tx, @rx, @serve, @child: see there
  */
 struct atw_conn {
@@ -470,9 +479,8 @@ struct atw_pace {
  * @compared: when all was compared for something that the module said
  * @deleted: when something was deleted last
  * @undeleted: tried in vain since then
- * @boot: what the module has said of a start, and @boot_at when. The receive path
- *	sets them and the thread takes them, by xchg(): what is said in between is
- *	kept, and brings the thread here once more
+ * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
+ *	protects them
  * @boot_asked: the same, of the question that is to tell
  */
 struct atw_audit {
@@ -488,10 +496,10 @@ struct atw_audit {
 };
 
 /**
- * struct atw_recv_mode - the module's receive mode; the channel's thread writes it. The
- * receive path reads it without a lock: what is on its way was printed in either mode
+ * struct atw_recv_mode - the module's receive mode; the channel's thread alone writes it,
+ * under the channel's rx_lock
  * @active: it was told that, and has agreed
- * @passive: what was asked for; read anywhere by who is asked for it
+ * @passive: what was asked for; read without a lock by those who only show it
  * @since: when that changed, in jiffies
  */
 struct atw_recv_mode {
@@ -506,7 +514,8 @@ struct atw_recv_mode {
  *	is quiet compares it without that lock: what comes then disturbs it
  * @skb: the payload
  * @answer: it was asked for
- * @reading: the id that the channel's thread reads at this moment, 0: none
+ * @reading: the id that the channel's thread reads at this moment, 0: none; by that
+ *	alone written, so that it reads it without the lock
  * @read_data: and there was something
  * @read_empty: and there was nothing
  */
@@ -522,8 +531,8 @@ struct atw_conns_rx {
 /**
  * struct atw_hoards - memory of a module in passive mode
  * @kept: of what it keeps; counted under the lock of any connection
- * @zombies: of that, what deleted connections had; they linger
- * @zombie_since: the last one was deleted then
+ * @zombies: of that, what deleted connections had; they linger. atw_conns.lock
+ * @zombie_since: the last one was deleted then; atw_conns.lock
  */
 struct atw_hoards {
 	atomic_t		kept;
@@ -554,13 +563,17 @@ struct atw_counts {
  * @n: how many
  * @seq: another number whenever @list changes; a dump compares it without the lock
  * @query: counts the queries of the module's table; what it says is newer than
- *	a connection that has a lower count. The channel's thread alone counts
- * @link_up: there is a network; the channel's thread alone writes it
+ *	a connection that has a lower count. The channel's thread alone counts, under the
+ *	channel's rx_lock too
+ * @link_up: there is a network, see atw_conns_has_link()
  * @gone: there will be no new connections
  * @ids, @shares, @silences: see there
- * @fw: the firmware's ways; the channel's thread replaces it. Each is constant: who reads
- *	the pointer without a lock has an old one or a new one
- * @learned: the channel's thread, and the receive path for what that alone can see
+ * @fw: the firmware's ways; the channel's thread replaces it, under @lock. Each is
+ *	constant: who reads the pointer without that has an old one or a new one
+ * @learned: what the receive path sees is written by that, and cleared by the channel's
+ *	thread, under the channel's rx_lock; @high_id of it under @lock. What commands tell
+ *	is written by the thread alone: of that, the receive path looks at no_conid, which
+ *	it may see a payload later, and narrow_ids, which no send in between depends on
  * @proved: the channel's thread's alone
  * @pace, @audit, @mode, @rx, @hoards, @counts: see there
  * @tt: transparent mode, see there
@@ -596,6 +609,15 @@ struct atw_conns {
 	struct atw_tt		tt;
 };
 
+/*
+ * Is there a network? It comes and goes at any time: without a lock is as good as with
+ * one, and who ends something by that says the more likely reason.
+ */
+static inline bool atw_conns_has_link(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->link_up);
+}
+
 /* What the serial line takes in a second, 0: not known. */
 static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 {
@@ -603,11 +625,14 @@ static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 }
 
 /* conn.c */
+bool atw_conns_are_there(struct atw_conns *cs);
 void atw_conn_put(struct atw_conn *c);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
 void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
+u32 atw_conn_id(struct atw_conn *c);
+bool atw_conn_is_transparent(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
@@ -628,6 +653,7 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
 /* conn_lost.c */
 void atw_conns_fail_all(struct atw_conns *cs, int err);
 void atw_conns_gone(struct atw_conns *cs);
+void atw_conns_no_link(struct atw_conns *cs);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
 
 /* conn_open.c */

@@ -47,9 +47,9 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
-	WRITE_ONCE(cs->ids.deleting, id);
+	atw_conns_set_deleting(cs, id);
 	err = atw_channel_exec(cs->ch, &cmd);
-	WRITE_ONCE(cs->ids.deleting, 0);
+	atw_conns_set_deleting(cs, 0);
 	cs->audit.deleted = jiffies;
 	if (!err) {
 		cs->audit.undeleted = 0;
@@ -72,6 +72,21 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 		err = -EPROTO;
 	atw_conns_command_failed(cs, err);
 	return err;
+}
+
+/**
+ * atw_conns_begin_query() - what comes from now on is newer than what came before
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_begin_query(struct atw_conns *cs)
+{
+	mutex_lock(&cs->ch->rx_lock);
+	spin_lock(&cs->lock);
+	cs->query++;
+	spin_unlock(&cs->lock);
+	mutex_unlock(&cs->ch->rx_lock);
 }
 
 static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
@@ -106,9 +121,7 @@ int atw_conns_query(struct atw_conns *cs)
 
 	cs->audit.rows.n = 0;
 	cs->audit.rows.more = false;
-	spin_lock(&cs->lock);
-	cs->query++;
-	spin_unlock(&cs->lock);
+	atw_conns_begin_query(cs);
 	atw_line_start(&cmd.line, "AT+SOCKET?");
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);

@@ -46,21 +46,24 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	c->rx.fetch = false;
 	id = c->id;
 	spin_unlock(&c->lock);
-	WRITE_ONCE(cs->rx.read_empty, false);
-	WRITE_ONCE(cs->rx.read_data, false);
-	WRITE_ONCE(cs->rx.reading, id);
+	mutex_lock(&cs->ch->rx_lock);
+	cs->rx.read_empty = false;
+	cs->rx.read_data = false;
+	cs->rx.reading = id;
+	mutex_unlock(&cs->ch->rx_lock);
 	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);
 	atw_conns_command_failed(cs, err);
 
+	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&c->lock);
 	/* As long as that is set an end that is told waits for us. */
-	WRITE_ONCE(cs->rx.reading, 0);
-	if (!err && READ_ONCE(cs->rx.read_data))
+	cs->rx.reading = 0;
+	if (!err && cs->rx.read_data)
 		c->rx.fetch = true;
-	else if (!err && READ_ONCE(cs->rx.read_empty))
+	else if (!err && cs->rx.read_empty)
 		atw_conn_fetched(cs, c);
 	else if (err == -EREMOTEIO && c->remote_closed && c->rx.announced <= 0)
 		atw_conn_release_held(cs, c);	/* it is gone already */
@@ -69,19 +72,29 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	if (!c->rx.fetch && c->remote_closed)
 		atw_conn_remote_end(cs, c);
 	spin_unlock(&c->lock);
+	mutex_unlock(&cs->ch->rx_lock);
+}
+
+/* The receive mode is, or is to be, another one. */
+static void atw_conns_set_mode(struct atw_conns *cs, bool active, bool passive, bool changes)
+{
+	mutex_lock(&cs->ch->rx_lock);
+	cs->mode.active = active;
+	WRITE_ONCE(cs->mode.passive, passive);
+	if (changes)
+		cs->mode.since = jiffies;
+	mutex_unlock(&cs->ch->rx_lock);
 }
 
 static int atw_conns_tell_mode(struct atw_conns *cs)
 {
-	bool passive = READ_ONCE(cs->mode.passive);
+	bool passive = cs->mode.passive;
 	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
 						    "AT+SOCKETRECVCFG=1",
 				  atw_timing.cmd);
-	if (cs->mode.active && (err || passive))
-		WRITE_ONCE(cs->mode.since, jiffies);
-	if (!cs->mode.active && !err && !passive)
-		WRITE_ONCE(cs->mode.since, jiffies);
-	cs->mode.active = !err && !passive;
+	bool active = !err && !passive;
+
+	atw_conns_set_mode(cs, active, passive, active != cs->mode.active);
 	return err;
 }
 
@@ -102,7 +115,7 @@ int atw_conns_set_active(struct atw_conns *cs)
 	int err;
 
 	if (!atw_channel_may_store(cs->ch)) {
-		cs->mode.active = false;
+		atw_conns_set_mode(cs, false, cs->mode.passive, false);
 		return 0;
 	}
 	err = atw_conns_tell_mode(cs);
@@ -122,18 +135,16 @@ int atw_conns_set_active(struct atw_conns *cs)
  */
 int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 {
-	bool was = READ_ONCE(cs->mode.passive);
+	bool was = cs->mode.passive;
 	int err;
 
 	/* What is on its way is not taken for a module that forgot its mode. */
-	WRITE_ONCE(cs->mode.passive, passive);
-	if (passive)
-		WRITE_ONCE(cs->mode.since, jiffies);
+	atw_conns_set_mode(cs, cs->mode.active, passive, passive);
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
-		WRITE_ONCE(cs->mode.passive, was);
+		atw_conns_set_mode(cs, cs->mode.active, was, false);
 		return -EOPNOTSUPP;
 	}
 	atw_conns_command_failed(cs, err);

@@ -82,12 +82,14 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
  * @cs: the connections
  * @c: the connection, which may get another
  *
- * Context: @cs->lock is held.
+ * Context: @cs->lock and @c->lock are held.
  */
 void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
 {
+	lockdep_assert_held(&c->lock);
+
 	atw_conns_free_id(cs, c);
-	WRITE_ONCE(c->id, 0);
+	c->id = 0;
 }
 
 /**
@@ -103,16 +105,17 @@ void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
 bool atw_conns_near_named(struct atw_conns *cs, u32 id)
 {
 	struct atw_conn *c;
+	bool near = false;
 
 	lockdep_assert_held(&cs->lock);
 
-	list_for_each_entry(c, &cs->list, node)
-		if (c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
-		    atw_conn_is_live(c) &&
-		    !READ_ONCE(c->remote_closed) &&
-		    atw_id_near(c->id, id))
-			return true;
-	return false;
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		near |= c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
+			atw_conn_is_live(c) && !c->remote_closed && atw_id_near(c->id, id);
+		spin_unlock(&c->lock);
+	}
+	return near;
 }
 
 /* Is this number one damaged byte away from a seed's? */
@@ -154,6 +157,18 @@ u32 atw_conns_new_id(struct atw_conns *cs)
 		}
 	}
 	return 0;
+}
+
+/**
+ * atw_conns_set_deleting() - a number is being deleted from now on
+ * @cs: the connections
+ * @id: the number, 0: none
+ */
+void atw_conns_set_deleting(struct atw_conns *cs, u32 id)
+{
+	spin_lock(&cs->lock);
+	cs->ids.deleting = id;
+	spin_unlock(&cs->lock);
 }
 
 /**

@@ -51,6 +51,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	atw_conns_keep_servers(cs);
 	atw_conns_end(cs, err, ATW_END_ALL);
 	atw_tt_forget(cs);
+	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
 	list_for_each_entry_safe(c, next, &cs->list, node) {
 		spin_lock(&c->lock);
@@ -67,6 +68,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	memset(cs->ids.past, 0, sizeof(cs->ids.past));
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
+	mutex_unlock(&cs->ch->rx_lock);
 	list_for_each_entry_safe(c, next, &dead, node) {
 		list_del_init(&c->node);
 		atw_conn_put(c);
@@ -107,6 +109,26 @@ void atw_conns_gone(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 }
 
+static void atw_conns_note_link(struct atw_conns *cs, bool up)
+{
+	spin_lock(&cs->lock);
+	if (!up || !cs->link_up)
+		atw_conns_forget_silence(cs);
+	WRITE_ONCE(cs->link_up, up);
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_no_link() - nothing is opened until a link is told
+ * @cs: the connections, all of which are about to end
+ *
+ * Context: process context.
+ */
+void atw_conns_no_link(struct atw_conns *cs)
+{
+	atw_conns_note_link(cs, false);
+}
+
 /**
  * atw_conns_set_link() - the Wi-Fi link came or went
  * @cs: the connections
@@ -120,12 +142,8 @@ void atw_conns_gone(struct atw_conns *cs)
  */
 void atw_conns_set_link(struct atw_conns *cs, bool up)
 {
-	spin_lock(&cs->lock);
-	if (!up || !cs->link_up)
-		atw_conns_forget_silence(cs);
 	/* Before anything is ended: what comes after that is not opened. */
-	WRITE_ONCE(cs->link_up, up);
-	spin_unlock(&cs->lock);
+	atw_conns_note_link(cs, up);
 	if (!up)
 		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
 	atw_sched_set(cs->sched, ATW_DO_CONNS);

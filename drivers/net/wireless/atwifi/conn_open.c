@@ -72,8 +72,8 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
  */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
-	bool stuck = atw_conn_is_seed(c) && READ_ONCE(cs->fw)->keeps_lost;
-	u32 id = READ_ONCE(c->id);
+	bool stuck = atw_conn_is_seed(c) && cs->fw->keeps_lost;
+	u32 id = atw_conn_id(c);
 	int err = 0;
 
 	if (id)
@@ -244,7 +244,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
  */
 static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 {
-	u32 id = READ_ONCE(c->id);
+	u32 id = atw_conn_id(c);
 	bool again;
 
 	spin_lock(&c->lock);
@@ -253,7 +253,9 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 	again = again && atw_conns_postpone(cs, c);
 	if (!again) {
 		spin_lock(&cs->lock);
+		spin_lock(&c->lock);
 		atw_conns_unname(cs, c);
+		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 	}
 	atw_conns_add_foreign(cs, id);

@@ -173,10 +173,10 @@ static inline bool atw_conn_is_listener(const struct atw_conn *c)
 	return c->type == ATW_TYPE_TCP_SERVER || c->type == ATW_TYPE_SSL_SERVER;
 }
 
-/* May it keep the id of a send in one byte? */
+/* May it keep the id of a send in one byte? The channel's thread, or atw_conns.lock. */
 static inline bool atw_conns_narrow_ids(const struct atw_conns *cs)
 {
-	return READ_ONCE(cs->fw)->narrow_ids || cs->learned.narrow_ids;
+	return cs->fw->narrow_ids || cs->learned.narrow_ids;
 }
 
 /* Does it wait for others to speak first? */
@@ -197,10 +197,18 @@ static inline bool atw_conn_chats(const struct atw_conn *c)
 	return time_before(jiffies, c->tx.chat_until);
 }
 
+/* Is it one that nobody has accepted, but somebody may? */
+static inline bool atw_conn_waits(const struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	return c->child.stage == ATW_CHILD_NEW || c->child.stage == ATW_CHILD_READY;
+}
+
 /* Is there somebody for what it receives, or will there be? */
 static inline bool atw_conn_wanted(const struct atw_conn *c)
 {
-	return c->owner || c->child.waits;
+	return c->owner || atw_conn_waits(c);
 }
 
 /* Does it go at @close_by, if what it has queued is not sent before? */
@@ -258,6 +266,7 @@ void atw_conns_damage(struct atw_conns *cs);
 
 /* conn_cmd.c */
 int atw_conns_delete_id(struct atw_conns *cs, u32 id);
+void atw_conns_begin_query(struct atw_conns *cs);
 int atw_conns_query(struct atw_conns *cs);
 
 /* conn_fetch.c */
@@ -270,6 +279,7 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
 bool atw_conns_near_named(struct atw_conns *cs, u32 id);
 u32 atw_conns_new_id(struct atw_conns *cs);
+void atw_conns_set_deleting(struct atw_conns *cs, u32 id);
 bool atw_conns_is_foreign(struct atw_conns *cs, u32 id);
 bool atw_conns_is_going(struct atw_conns *cs, u32 id);
 bool atw_conns_past(struct atw_conns *cs, u32 id);

@@ -26,6 +26,14 @@ static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 	return cs->learned.no_conid || atw_id_is_code_word(id) || atw_conns_past(cs, id);
 }
 
+/* Bytes came for what the module has, perhaps, not told the number of yet. */
+static void atw_conns_note_orphan(struct atw_conns *cs, u32 id)
+{
+	spin_lock(&cs->lock);
+	cs->ids.orphan = id;
+	spin_unlock(&cs->lock);
+}
+
 /**
  * atw_conns_payload() - where the bytes of a payload go
  * @cs: the connections
@@ -41,6 +49,8 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	struct sk_buff *skb = NULL;
 	bool wanted;
 
+	lockdep_assert_held(&cs->ch->rx_lock);
+
 	/* What was left by a payload that never ended is of no use. */
 	kfree_skb(cs->rx.skb);
 	cs->rx.skb = NULL;
@@ -51,21 +61,21 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	/* What nobody asked for is nobody's: who was asked for has got nothing, and
 	 * ends by that.
 	 */
-	if (cs->ch->answer && id != READ_ONCE(cs->rx.reading)) {
+	if (cs->ch->answer && id != cs->rx.reading) {
 		if (c)
 			atw_conn_put(c);
 		atw_conns_explain(cs);
 		return NULL;
 	}
 	if (cs->ch->answer)
-		WRITE_ONCE(cs->rx.read_data, true);
+		cs->rx.read_data = true;
 	cs->rx.answer = cs->ch->answer;
 	if (!c)
 		c = atw_conns_guess_seed(cs, id);
 
 	if (!c) {
 		if (cs->learned.no_conid)
-			WRITE_ONCE(cs->ids.orphan, id);
+			atw_conns_note_orphan(cs, id);
 		else if (!atw_conns_knows_of(cs, id))
 			atw_conns_damage(cs);
 		return NULL;
@@ -92,12 +102,13 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 	return skb_put(skb, len);
 }
 
-/* Can the module have data that it does not print by itself? */
+/*
+ * Can the module have data that it does not print by itself? The receive path, or the
+ * channel's thread, which has told the module its mode.
+ */
 static bool atw_conns_may_keep(const struct atw_conns *cs)
 {
-	unsigned long since = READ_ONCE(cs->mode.since);
-
-	return READ_ONCE(cs->mode.passive) || jiffies - since < atw_timing.mode_settle;
+	return cs->mode.passive || jiffies - cs->mode.since < atw_timing.mode_settle;
 }
 
 /**
@@ -110,6 +121,19 @@ struct atw_held_cb {
 
 #define ATW_HELD_CB(skb)	((struct atw_held_cb *)(skb)->cb)
 
+/* What deleted connections had is free, a while after the last of them. */
+static void atw_conns_forget_zombies(struct atw_conns *cs)
+{
+	struct atw_hoards *h = &cs->hoards;
+
+	spin_lock(&cs->lock);
+	if (h->zombies && jiffies - h->zombie_since > atw_timing.delete_linger) {
+		atomic_sub(h->zombies, &h->kept);
+		h->zombies = 0;
+	}
+	spin_unlock(&cs->lock);
+}
+
 /* @len bytes wait in the module. */
 static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
@@ -118,7 +142,7 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	if (!READ_ONCE(cs->mode.passive)) {
+	if (!cs->mode.passive) {
 		atomic64_inc(&cs->counts.passive);
 		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
 	}
@@ -138,8 +162,6 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	c->rx.empties = 0;
 	c->rx.fetch = true;
 	c->rx.hoard += len + ATW_PACKET_COST;
-	if (cs->hoards.zombies && jiffies - cs->hoards.zombie_since > atw_timing.delete_linger)
-		atomic_sub(xchg(&cs->hoards.zombies, 0), &cs->hoards.kept);
 	/* As long as its memory is not full it drops nothing. */
 	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoards.kept) >
 	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
@@ -294,7 +316,7 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb, bool answer)
 {
-	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
+	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
 	return atw_conn_deliver(cs, c, skb, answer);
 }
 
@@ -305,7 +327,7 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 			   struct sk_buff *skb, unsigned int doubt)
 {
-	ATW_UNSURE_CB(skb)->query = READ_ONCE(cs->query);
+	ATW_UNSURE_CB(skb)->query = cs->query;
 	ATW_UNSURE_CB(skb)->doubt = doubt;
 	ATW_UNSURE_CB(skb)->answer = cs->rx.answer;
 	if (!atw_conn_early(c, &c->rx.unsure, skb)) {
@@ -330,7 +352,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 
 	return c == tt->conn && tt->unchecked &&
 	       (tt->ended || tt->doubt ||
-		time_after(jiffies, READ_ONCE(tt->proof) + atw_timing.tt_trust));
+		time_after(jiffies, tt->proof + atw_timing.tt_trust));
 }
 
 /* What is told of the payload that was being received. */
@@ -357,7 +379,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (told == ATW_TOLD_GOOD && skb) {
-		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
 		if (doubt || !skb_queue_empty(&c->rx.unsure)) {
 			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
@@ -398,8 +420,10 @@ void atw_conns_explain(struct atw_conns *cs)
  */
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
 {
-	WRITE_ONCE(cs->audit.boot_at, jiffies);
-	WRITE_ONCE(cs->audit.boot, max(READ_ONCE(cs->audit.boot), boot));
+	lockdep_assert_held(&cs->ch->rx_lock);
+
+	cs->audit.boot_at = jiffies;
+	cs->audit.boot = max(cs->audit.boot, boot);
 	atw_sched_set(cs->sched, ATW_DO_BOOT);
 }
 
@@ -440,9 +464,9 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 		c->rx.fetch = true;
 	if (atw_conn_is_opening(c) || c->rx.fetch || c->tx.sending ||
 	    !skb_queue_empty(&c->rx.unsure) ||
-	    (c->id && READ_ONCE(cs->rx.reading) == c->id))
+	    (c->id && cs->rx.reading == c->id))
 		return;
-	if (!READ_ONCE(cs->link_up))
+	if (!atw_conns_has_link(cs))
 		atw_conn_end(c, -ENETDOWN, 0);
 	else
 		atw_conn_end(c, c->tx.queued ? -ECONNRESET : 0, 0);
@@ -469,8 +493,8 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	case ATW_EV_EMPTY:
 		/* There are no bytes in that, whoever it was for. */
-		if (ev->id == READ_ONCE(cs->rx.reading))
-			WRITE_ONCE(cs->rx.read_empty, true);
+		if (ev->id == cs->rx.reading)
+			cs->rx.read_empty = true;
 		else
 			atw_conns_explain(cs);
 		break;
@@ -506,9 +530,11 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 			atw_conns_add_foreign(cs, ev->id);
 		return;
 	}
+	if (ev->type == ATW_EV_PENDING)
+		atw_conns_forget_zombies(cs);
 	spin_lock(&c->lock);
 	/* A module that has restarted has nothing to say of what it had before. */
-	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, READ_ONCE(cs->query) + 1);
+	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
 	switch (ev->type) {
 	case ATW_EV_DOUBTFUL:
 		atomic64_inc(&cs->counts.damaged);

@@ -47,7 +47,9 @@ int atw_conns_purge(struct atw_conns *cs)
 	/* Not to have a table is all right, and tells nothing. */
 	if (err == -EOPNOTSUPP || err == -EREMOTEIO)
 		return 0;
-	WRITE_ONCE(cs->learned.purged, !err);
+	mutex_lock(&cs->ch->rx_lock);
+	cs->learned.purged = !err;
+	mutex_unlock(&cs->ch->rx_lock);
 	return err;
 }
 
@@ -139,8 +141,8 @@ static bool atw_conns_mark(struct atw_conns *cs)
 {
 	bool doubt;
 
+	atw_conns_begin_query(cs);
 	spin_lock(&cs->lock);
-	cs->query++;
 	doubt = atw_conns_is_in_doubt(cs);
 	spin_unlock(&cs->lock);
 	return !doubt || !atw_channel_settle(cs->ch);
@@ -212,7 +214,10 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	unsigned int i;
 	int err;
 
-	cs->audit.boot_asked = max(cs->audit.boot_asked, xchg(&cs->audit.boot, ATW_BOOT_NO));
+	mutex_lock(&cs->ch->rx_lock);
+	cs->audit.boot_asked = max(cs->audit.boot_asked, cs->audit.boot);
+	cs->audit.boot = ATW_BOOT_NO;
+	mutex_unlock(&cs->ch->rx_lock);
 	marked = atw_conns_mark(cs);
 	err = atw_conns_query(cs);
 	told = !err && !rows->more;

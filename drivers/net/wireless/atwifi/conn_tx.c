@@ -66,7 +66,7 @@ static void atw_conn_consume(struct atw_conn *c, u32 n, struct sk_buff_head *don
 		part = min(n, skb->len - c->tx.off);
 		n -= part;
 		c->tx.off += part;
-		WRITE_ONCE(c->tx.queued, c->tx.queued - part);
+		c->tx.queued -= part;
 		if (c->tx.off == skb->len) {
 			__skb_unlink(skb, &c->tx.q);
 			__skb_queue_tail(done, skb);
@@ -200,7 +200,7 @@ static void atw_conns_grow(struct atw_conns *cs)
  */
 static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 {
-	u32 id = READ_ONCE(c->id);
+	u32 id = atw_conn_id(c);
 	bool may;
 
 	if (id <= ATW_ID_MAX)

@@ -282,7 +282,7 @@ bool atw_conns_do_stale(struct atw_conns *cs)
 		atw_conns_delete_id(cs, id);
 	else
 		atw_conn_put(c);
-	WRITE_ONCE(cs->ids.deleting, 0);
+	atw_conns_set_deleting(cs, 0);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
 	return true;
 }
@@ -322,9 +322,14 @@ bool atw_conns_do_accepted(struct atw_conns *cs)
  */
 bool atw_conns_do_boot(struct atw_conns *cs)
 {
-	unsigned long over = READ_ONCE(cs->audit.boot_at) + ATW_BANNER_TIME;
+	unsigned long over;
+	bool heard;
 
-	if (!READ_ONCE(cs->audit.boot))
+	mutex_lock(&cs->ch->rx_lock);
+	heard = cs->audit.boot != ATW_BOOT_NO;
+	over = cs->audit.boot_at + ATW_BANNER_TIME;
+	mutex_unlock(&cs->ch->rx_lock);
+	if (!heard)
 		return false;
 	if (time_before(jiffies, over))
 		atw_sched_at(cs->sched, ATW_DO_BOOT, over);

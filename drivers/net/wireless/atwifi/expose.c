@@ -156,7 +156,7 @@ static void atw_expose_close(struct atw_expose *e)
 /* Where a connection is to go: 0 if the device has no address. */
 static __be32 atw_expose_target(const struct atw_expose *e)
 {
-	__be32 own = htonl(READ_ONCE(e->adev->module.addr));
+	__be32 own = htonl(atw_module_addr(&e->adev->module));
 	const struct in_ifaddr *ifa;
 	struct in_device *in_dev;
 	__be32 addr = e->addr;
@@ -347,7 +347,7 @@ int atw_expose_add(struct atw_dev *adev, u16 port, __be32 addr, u16 local_port,
 	e->addr = addr;
 	e->local_port = local_port;
 	err = atw_expose_list(exps, e);
-	if (err || READ_ONCE(adev->module.state) != ATW_MODULE_JOINED)
+	if (err || atw_module_state(&adev->module) != ATW_MODULE_JOINED)
 		goto put;
 
 	left = wait_for_completion_killable_timeout(&e->tried, timeout);

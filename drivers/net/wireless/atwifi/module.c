@@ -25,7 +25,7 @@
 
 const char *atw_module_state_name(const struct atw_module *m)
 {
-	switch (READ_ONCE(m->state)) {
+	switch (atw_module_state(m)) {
 	case ATW_MODULE_JOINED:
 		return "joined";
 	case ATW_MODULE_DOWN:
@@ -33,6 +33,23 @@ const char *atw_module_state_name(const struct atw_module *m)
 	default:
 		return "probing";
 	}
+}
+
+static void atw_module_set_echo(struct atw_module *m, bool off)
+{
+	mutex_lock(&m->ch.rx_lock);
+	m->echo_off = off;
+	mutex_unlock(&m->ch.rx_lock);
+}
+
+static void atw_module_set_state(struct atw_module *m, enum atw_module_state state)
+{
+	WRITE_ONCE(m->state, state);
+}
+
+static void atw_module_set_addr(struct atw_module *m, u32 addr)
+{
+	WRITE_ONCE(m->addr, addr);
 }
 
 static void atw_module_tell(struct atw_module *m, enum atwifi_event event)
@@ -105,7 +122,7 @@ static int atw_module_identify(struct atw_module *m)
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
 	m->conns.proved.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
-		WRITE_ONCE(m->ch.parser.tears, true);
+		atw_channel_set_tears(&m->ch);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -251,7 +268,7 @@ int atw_module_query_link(struct atw_module *m)
 
 	moved = up && m->state == ATW_MODULE_JOINED && m->addr != st.addr;
 	if (up)
-		WRITE_ONCE(m->addr, st.addr);
+		atw_module_set_addr(m, st.addr);
 	WRITE_ONCE(m->gateway, st.gateway);
 	m->net = q.net;
 	atw_join_look(m, up);
@@ -261,11 +278,11 @@ int atw_module_query_link(struct atw_module *m)
 		atw_lease_query(m);
 		dev_info(m->dev, "joined, address %pI4h\n", &st.addr);
 		atw_conns_set_link(&m->conns, true);
-		WRITE_ONCE(m->state, ATW_MODULE_JOINED);
+		atw_module_set_state(m, ATW_MODULE_JOINED);
 		atw_module_tell(m, ATWIFI_EVENT_LINK_UP);
 	} else if (up) {
 		/* It may have been away for less time than it takes to ask. */
-		if (!READ_ONCE(m->conns.link_up))
+		if (!atw_conns_has_link(&m->conns))
 			atw_conns_set_link(&m->conns, true);
 		if (moved)
 			atw_module_tell(m, ATWIFI_EVENT_ADDRESS);
@@ -274,12 +291,12 @@ int atw_module_query_link(struct atw_module *m)
 			dev_info(m->dev, "the Wi-Fi link is lost\n");
 			atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 		}
-		WRITE_ONCE(m->state, ATW_MODULE_DOWN);
-		WRITE_ONCE(m->addr, 0);
+		atw_module_set_state(m, ATW_MODULE_DOWN);
+		atw_module_set_addr(m, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
 	/* Not every restart is told. */
-	if (up && READ_ONCE(m->conns.n))
+	if (up && atw_conns_are_there(&m->conns))
 		atw_sched_set(&m->sched, ATW_DO_RECONCILE);
 	if (up || (q.cut && !q.whole))
 		atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_up);
@@ -302,7 +319,7 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_channel_run(&m->ch, "ATE0", atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
-	WRITE_ONCE(m->echo_off, !err);
+	atw_module_set_echo(m, !err);
 	if (m->conns.tt.spoiled) {
 		m->conns.tt.spoiled = false;
 		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
@@ -334,7 +351,7 @@ static int atw_module_setup(struct atw_module *m)
 	if (!was_found)
 		dev_info(m->dev, "module found, firmware %s, %u baud\n",
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);
-	WRITE_ONCE(m->state, ATW_MODULE_DOWN);
+	atw_module_set_state(m, ATW_MODULE_DOWN);
 	atw_join_out(m);
 	atw_module_tell(m, ATWIFI_EVENT_FOUND);
 	return atw_module_query_link(m);
@@ -351,13 +368,13 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	}
 	if (m->state == ATW_MODULE_JOINED)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
-	WRITE_ONCE(m->state, state);
-	WRITE_ONCE(m->addr, 0);
+	atw_module_set_state(m, state);
+	atw_module_set_addr(m, 0);
 	memset(&m->net, 0, sizeof(m->net));
-	WRITE_ONCE(m->echo_off, false);
+	atw_module_set_echo(m, false);
 	m->ops->changed(m);
 	atw_calls_refuse(&m->calls, -ENETDOWN);
-	WRITE_ONCE(m->conns.link_up, false);
+	atw_conns_no_link(&m->conns);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
 }
 
@@ -390,9 +407,11 @@ static void atw_module_begin(struct atw_module *m)
 	atw_channel_restart(&m->ch);
 	for (i = 0; i < ARRAY_SIZE(past); i++)
 		atw_sched_clear(&m->sched, past[i]);
-	WRITE_ONCE(m->conns.audit.boot, ATW_BOOT_NO);
+	mutex_lock(&m->ch.rx_lock);
+	m->conns.audit.boot = ATW_BOOT_NO;
+	mutex_unlock(&m->ch.rx_lock);
 	m->conns.audit.boot_asked = ATW_BOOT_NO;
-	WRITE_ONCE(m->echo_off, false);
+	atw_module_set_echo(m, false);
 }
 
 static void atw_module_bring_up(struct atw_module *m)
@@ -430,7 +449,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		return;
 	}
 
-	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
+	atw_module_set_state(m, ATW_MODULE_PROBING);
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + atw_module_pause(m->failures));
 	m->failures++;
 	m->restless = err == -ECONNRESET;
@@ -664,7 +683,7 @@ static void atw_module_rebooted(struct atw_module *m)
 {
 	lockdep_assert_held(&m->ch.rx_lock);
 
-	WRITE_ONCE(m->ch.reset, true);
+	set_bit(ATW_CH_RESET, &m->ch.flags);
 	atw_sched_set(&m->sched, ATW_DO_RESTARTED);
 }
 
@@ -675,7 +694,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 	switch (ev->type) {
 	case ATW_EV_ECHO:
 		/* It came back without our settings: the banner was missed. */
-		if (READ_ONCE(m->echo_off))
+		if (m->echo_off)
 			atw_module_rebooted(m);
 		break;
 	case ATW_EV_READY:
@@ -685,14 +704,14 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		/* It may go on to say that it is ready, or not. While it is looked for there
 		 * is nothing to be lost, and it will not answer what it was asked.
 		 */
-		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
+		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			atw_module_rebooted(m);
 		else
 			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
 		break;
 	case ATW_EV_STRANGE:
 		/* While it is looked for it may be anything. */
-		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
+		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			break;
 		atw_conns_event(&m->conns, ev);
 		break;
@@ -702,7 +721,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 	case ATW_EV_WIFI_CONNECT:
 	case ATW_EV_WIFI_GOT_IP:
 		/* Twice without an end in between. */
-		if (READ_ONCE(m->conns.link_up))
+		if (atw_conns_has_link(&m->conns))
 			atw_conns_boot(&m->conns, ATW_BOOT_MAYBE);
 		atw_sched_set(&m->sched, ATW_DO_LINK);
 		break;
@@ -843,7 +862,7 @@ void atw_module_sleep(struct atw_module *m)
  */
 void atw_module_wake(struct atw_module *m)
 {
-	WRITE_ONCE(m->state, ATW_MODULE_PROBING);
+	atw_module_set_state(m, ATW_MODULE_PROBING);
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
 	atw_channel_resume(&m->ch);
 }

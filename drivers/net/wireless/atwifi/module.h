@@ -55,11 +55,11 @@ enum {
  * @names_blamed: the share, plus 1, of a name for want of whose answer it is to be looked
  *	after the module, 0: of none; the thread's alone
  * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
- *	channel's thread alone (or while it is paused), read anywhere with READ_ONCE()
- *	(strings: as they are, which is printable)
+ *	channel's thread alone (or while it is paused), read anywhere, and an old one will
+ *	do: none is used together with another (strings: as they are, which is printable)
  * @net, @status, @join, @joins, @refusals, @joining, @in_since: the thread's alone
- * @echo_off: as @state, which both are read by the receive path; a new one holds for
- *	that from the next bring-up on. All else that is about bring-ups is the thread's
+ * @echo_off: written by the channel's thread, read by the receive path; the channel's
+ *	rx_lock protects it. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -109,6 +109,18 @@ struct atw_module {
 	u64			bringups;
 	u64			reboots;
 };
+
+/* What is seen may be old: who acts on it is told of each change, or looks again. */
+static inline enum atw_module_state atw_module_state(const struct atw_module *m)
+{
+	return READ_ONCE(m->state);
+}
+
+/* In host order, 0: none; as the state. */
+static inline u32 atw_module_addr(const struct atw_module *m)
+{
+	return READ_ONCE(m->addr);
+}
 
 void atw_module_init(struct atw_module *m, struct device *dev,
 		     const struct atw_module_ops *ops);

@@ -38,9 +38,8 @@ void atw_sched_init(struct atw_sched *s, struct atw_channel *ch,
  */
 void atw_sched_set(struct atw_sched *s, enum atw_todo job)
 {
-	/* What it is about is seen by whoever clears the bit. */
-	smp_mb__before_atomic();
-	set_bit(job, &s->todo);
+	/* What it is about is seen by whoever clears the bit: this is a full barrier. */
+	test_and_set_bit(job, &s->todo);
 	atw_channel_kick(s->ch);
 }
 
@@ -55,7 +54,7 @@ void atw_sched_set(struct atw_sched *s, enum atw_todo job)
  */
 void atw_sched_at(struct atw_sched *s, enum atw_todo job, unsigned long when)
 {
-	WRITE_ONCE(s->at[job], when);
+	s->at[job] = when;
 	__set_bit(job, &s->timed);
 }
 
@@ -69,9 +68,8 @@ void atw_sched_at(struct atw_sched *s, enum atw_todo job, unsigned long when)
 void atw_sched_clear(struct atw_sched *s, enum atw_todo job)
 {
 	__clear_bit(job, &s->timed);
-	clear_bit(job, &s->todo);
-	/* Who sets it from here on has something to be seen. */
-	smp_mb__after_atomic();
+	/* Who sets it from here on has something to be seen: this is a full barrier. */
+	test_and_clear_bit(job, &s->todo);
 }
 
 /**
@@ -117,9 +115,8 @@ static bool atw_sched_do(struct atw_sched *s, struct atw_conns *cs, enum atw_tod
 	const struct atw_agenda *agenda = s->agenda;
 	const struct atw_job *job = &agenda->job[which];
 
-	clear_bit(which, &s->todo);
-	/* What it is about is looked at after that: see atw_sched_set(). */
-	smp_mb__after_atomic();
+	/* What it is about is looked at after that, see atw_sched_set(): a full barrier. */
+	test_and_clear_bit(which, &s->todo);
 	if (!job->raw && agenda->is_raw && agenda->is_raw(cs)) {
 		/* Its commands would go to the remote: it is done when that is over. */
 		if (job->wanted && !job->wanted(cs))

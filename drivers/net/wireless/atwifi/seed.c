@@ -47,6 +47,35 @@ void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog)
 	spin_unlock(&server->lock);
 }
 
+/* The first in a server's queue that may be accepted, or NULL. */
+static struct atw_conn *atw_conn_first_ready(struct atw_conn *server)
+{
+	struct atw_conn *c;
+	bool ready;
+
+	lockdep_assert_held(&server->lock);
+
+	list_for_each_entry(c, &server->serve.seeds, child.node) {
+		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
+		ready = c->child.stage == ATW_CHILD_READY;
+		spin_unlock(&c->lock);
+		if (ready)
+			return c;
+	}
+	return NULL;
+}
+
+/* As atw_conn_waits() and others, for those who do not hold the seed's lock. */
+static enum atw_child_stage atw_conn_stage(struct atw_conn *c)
+{
+	enum atw_child_stage stage;
+
+	spin_lock(&c->lock);
+	stage = c->child.stage;
+	spin_unlock(&c->lock);
+	return stage;
+}
+
 /**
  * atw_conn_acceptable() - would atw_conn_accept() find one?
  * @server: a server
@@ -55,12 +84,10 @@ void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog)
  */
 bool atw_conn_acceptable(struct atw_conn *server)
 {
-	struct atw_conn *c;
-	bool found = false;
+	bool found;
 
 	spin_lock(&server->lock);
-	list_for_each_entry(c, &server->serve.seeds, child.node)
-		found |= READ_ONCE(c->child.ready);
+	found = atw_conn_first_ready(server);
 	spin_unlock(&server->lock);
 	return found;
 }
@@ -80,28 +107,24 @@ bool atw_conn_acceptable(struct atw_conn *server)
 struct atw_conn *atw_conn_accept(struct atw_conn *server,
 				 const struct atw_conn_ops *ops, void *owner)
 {
-	struct atw_conn *c, *found = NULL;
 	struct sk_buff *skb;
+	struct atw_conn *c;
 	int err = 0;
 
 	spin_lock(&server->lock);
-	list_for_each_entry(c, &server->serve.seeds, child.node) {
-		if (READ_ONCE(c->child.ready)) {
-			found = c;
-			list_del_init(&c->child.node);
-			server->serve.nseeds--;
-			break;
-		}
+	c = atw_conn_first_ready(server);
+	if (c) {
+		list_del_init(&c->child.node);
+		server->serve.nseeds--;
 	}
 	spin_unlock(&server->lock);
-	if (!found)
+	if (!c)
 		return NULL;
 
-	c = found;
 	spin_lock(&c->lock);
 	c->ops = ops;
 	c->owner = owner;
-	c->child.waits = false;
+	c->child.stage = ATW_CHILD_TAKEN;
 	while ((skb = __skb_dequeue(&c->rx.early))) {
 		c->rx.size -= skb->truesize;
 		if (!ops->rx(c, skb)) {
@@ -160,7 +183,7 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 		return false;
 	spin_lock(&c->lock);
 	atw_conn_event(c, ATW_CONN_EV_ACCEPTED);
-	c->child.waits = true;
+	c->child.stage = ATW_CHILD_NEW;
 	c->id = id;
 	c->query = cs->query;
 	spin_unlock(&c->lock);
@@ -220,7 +243,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	if (old && !atw_conn_is_seed(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
-	} else if (old && !old->child.server && old->child.waits) {
+	} else if (old && !old->child.server && atw_conn_stage(old) == ATW_CHILD_NEW) {
 		/* Its first bytes came before its announcement. */
 		ok = atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
@@ -281,7 +304,7 @@ static unsigned int atw_conns_guesses(struct atw_conns *cs)
 	lockdep_assert_held(&cs->lock);
 
 	list_for_each_entry(c, &cs->list, node)
-		n += READ_ONCE(c->child.waits) && !READ_ONCE(c->child.server);
+		n += !c->child.server && atw_conn_stage(c) == ATW_CHILD_NEW;
 	return n;
 }
 
@@ -298,7 +321,7 @@ struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
 	bool lost, refused = false;
 	struct atw_conn *c;
 
-	if (READ_ONCE(cs->learned.seeds_told) || !READ_ONCE(cs->learned.purged))
+	if (cs->learned.seeds_told || !cs->learned.purged)
 		return NULL;
 	c = atw_conn_alloc(ATW_TYPE_TCP_SEED, GFP_KERNEL);
 	spin_lock(&cs->lock);
@@ -321,7 +344,7 @@ no_seed:
 	if (refused)
 		atw_conns_add_foreign(cs, id);
 	if (lost) {
-		WRITE_ONCE(cs->learned.purged, false);
+		cs->learned.purged = false;
 		atw_sched_set(cs->sched, ATW_DO_RESET);
 		atw_conns_damage(cs);
 	}
@@ -350,6 +373,17 @@ const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
 	return NULL;
 }
 
+/* Has the module said that its remote is gone, or that it has deleted it? */
+static bool atw_conn_is_over(struct atw_conn *c)
+{
+	bool over;
+
+	spin_lock(&c->lock);
+	over = c->remote_closed || c->auto_deleted;
+	spin_unlock(&c->lock);
+	return over;
+}
+
 /**
  * atw_conns_adopt() - find the server of a seed that was not announced
  * @cs: the connections
@@ -374,7 +408,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	}
 	if (row && row->status != ATW_SOCK_DELETED) {
 		server = atw_conns_find(cs, row->server);
-	} else if (READ_ONCE(c->remote_closed) || READ_ONCE(c->auto_deleted)) {
+	} else if (atw_conn_is_over(c)) {
 		/* It came and went before it could be asked for. */
 		if (!atw_conns_has_listener(cs, &server))
 			server = NULL;
@@ -391,7 +425,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	}
 	spin_unlock(&cs->lock);
 	/* Bytes of one that is gone, or of another connection. */
-	if (!server && !row && !atw_conns_past(cs, READ_ONCE(c->id)))
+	if (!server && !row && !atw_conns_past(cs, atw_conn_id(c)))
 		atw_conns_damage(cs);
 	if (!ok)
 		atw_conn_close(c, true, 0);
@@ -401,7 +435,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 /* What the module's table says of a seed; it may be accepted now. */
 static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 {
-	const struct atw_sock_row *row = atw_rows_find(cs, READ_ONCE(c->id));
+	const struct atw_sock_row *row = atw_rows_find(cs, atw_conn_id(c));
 	struct atw_conn *server;
 
 	if (!atw_conns_adopt(cs, c, row))
@@ -418,7 +452,10 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 	}
 	spin_unlock(&c->lock);
 	spin_lock(&server->lock);
-	WRITE_ONCE(c->child.ready, true);
+	spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
+	if (c->child.stage == ATW_CHILD_NEW)
+		c->child.stage = ATW_CHILD_READY;
+	spin_unlock(&c->lock);
 	if (server->owner && server->ops->seed)
 		server->ops->seed(server);
 	spin_unlock(&server->lock);
@@ -431,7 +468,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
-		if (!atw_conn_is_seed(c) || READ_ONCE(c->child.ready))
+		if (atw_conn_stage(c) != ATW_CHILD_NEW)
 			continue;
 		/* It came after the question: that tells nothing of it. */
 		if (asked && c->query == cs->query) {
@@ -459,7 +496,7 @@ void atw_conns_look(struct atw_conns *cs)
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
-		if (atw_conn_is_seed(c) && !c->child.ready)
+		if (atw_conn_stage(c) == ATW_CHILD_NEW)
 			ask |= !c->child.server || !cs->learned.no_peers;
 	spin_unlock(&cs->lock);
 	if (ask && atw_conns_query(cs))
@@ -519,7 +556,7 @@ void atw_conn_renew(struct atw_conn *server)
  */
 void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 {
-	u32 id = READ_ONCE(server->id);
+	u32 id = atw_conn_id(server);
 	int err = atw_conns_delete_id(cs, id);
 
 	spin_lock(&cs->lock);
@@ -580,16 +617,19 @@ bool atw_conns_recount(struct atw_conns *cs)
 	bool busy = false;
 	struct atw_conn *c;
 
-	if (!atw_conns_narrow_ids(cs) || READ_ONCE(cs->learned.high_id) < ATW_HIGH_ID)
+	if (!atw_conns_narrow_ids(cs))
 		return false;
 	spin_lock(&cs->lock);
+	busy = cs->learned.high_id < ATW_HIGH_ID;
 	list_for_each_entry(c, &cs->list, node)
 		busy |= !atw_conn_is_server(c) || c->serve.nseeds;
 	spin_unlock(&cs->lock);
 	if (busy)
 		return false;
 	dev_info(cs->ch->dev, "the module has used up its connection numbers, restarting it\n");
+	spin_lock(&cs->lock);
 	cs->learned.high_id = 0;
+	spin_unlock(&cs->lock);
 	atw_channel_run(cs->ch, "AT+RST", 5 * HZ);
 	/* What it says of that is no news. */
 	atw_sched_set(cs->sched, ATW_DO_BRING_UP);

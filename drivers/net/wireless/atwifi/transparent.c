@@ -57,7 +57,7 @@
 
 static unsigned long atw_tt_guard(const struct atw_conns *cs)
 {
-	return READ_ONCE(cs->fw)->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
+	return cs->fw->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
 }
 
 /* Its bytes can no longer be told from others, or may be missing. */
@@ -241,7 +241,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 		atw_tt_break(cs, -ECONNRESET);
 		return;
 	}
-	WRITE_ONCE(tt->heard, jiffies);
+	tt->heard = jiffies;
 	if (tt->phase == ATW_TT_OUT)
 		return;		/* where the module is, is not known */
 	if (!tt->keeps) {
@@ -265,6 +265,12 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 		atw_tt_listen(cs);
 }
 
+/* The channel's thread, which is kicked when the receive path moves it on. */
+static enum atw_tt_phase atw_tt_phase(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->tt.phase);
+}
+
 /**
  * atw_tt_inside() - is the module in transparent mode?
  * @cs: the connections
@@ -273,7 +279,7 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
  */
 bool atw_tt_inside(struct atw_conns *cs)
 {
-	return READ_ONCE(cs->tt.phase) != ATW_TT_OUT;
+	return atw_tt_phase(cs) != ATW_TT_OUT;
 }
 
 static bool atw_tt_row_is_ours(const struct atw_conns *cs,
@@ -308,7 +314,7 @@ static int atw_tt_check(struct atw_conns *cs)
 		atomic64_inc(&cs->counts.damaged);
 		atw_tt_break(cs, -ECONNRESET);
 	} else {
-		WRITE_ONCE(tt->proof, before);
+		tt->proof = before;
 		tt->unproved = 0;
 	}
 	tt->unchecked = false;
@@ -432,7 +438,7 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 	alone = list_is_singular(&cs->list) && !list_empty(&c->node) &&
 		!cs->ids.nforeign;
 	spin_unlock(&cs->lock);
-	return alone && READ_ONCE(cs->link_up) && !READ_ONCE(cs->mode.passive);
+	return alone && atw_conns_has_link(cs) && !cs->mode.passive;
 }
 
 /**
@@ -450,8 +456,8 @@ int atw_tt_is_fit(struct atw_conn *c)
 	if (!atw_conn_is_open(c) || c->wish != ATW_WISH_STAY || c->err ||
 	    c->remote_closed)
 		err = -ENOTCONN;
-	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 || !skb_queue_empty(&c->rx.unsure) ||
-		 !skb_queue_empty(&c->rx.held))
+	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 ||
+		 !skb_queue_empty(&c->rx.unsure) || !skb_queue_empty(&c->rx.held))
 		err = -EAGAIN;
 	spin_unlock(&c->lock);
 	return err;
@@ -568,16 +574,17 @@ static void atw_tt_remote_end(struct atw_conns *cs)
 	struct atw_conn *c = tt->conn;
 
 	tt->lost = false;
+	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&c->lock);
 	/* What nothing came after may have been written to nobody. */
 	if (tt->doubt || (tt->unproved &&
-			  time_before(READ_ONCE(tt->heard),
-				      tt->sent + ATW_TT_FLUSH)))
-		atw_conn_end(c, READ_ONCE(cs->link_up) ? -ECONNRESET :
+			  time_before(tt->heard, tt->sent + ATW_TT_FLUSH)))
+		atw_conn_end(c, atw_conns_has_link(cs) ? -ECONNRESET :
 							 -ENETDOWN, 0);
 	else
 		atw_conn_remote_end(cs, c);
 	spin_unlock(&c->lock);
+	mutex_unlock(&cs->ch->rx_lock);
 }
 
 /**
@@ -610,7 +617,9 @@ void atw_tt_drop(struct atw_conns *cs)
 	mutex_unlock(&cs->ch->rx_lock);
 	if (!c)
 		return;
-	WRITE_ONCE(c->transparent, false);
+	spin_lock(&c->lock);
+	c->transparent = false;
+	spin_unlock(&c->lock);
 	atw_conn_put(c);
 }
 
@@ -640,8 +649,10 @@ static void atw_tt_look_later(struct atw_conns *cs)
 	const struct atw_tt *tt = &cs->tt;
 	unsigned long when = tt->proof + atw_timing.tt_look;
 
-	if (READ_ONCE(tt->scan.tail_len) > READ_ONCE(tt->scan.given))
-		when = READ_ONCE(cs->ch->rx_last) + ATW_TT_PIECE;
+	mutex_lock(&cs->ch->rx_lock);
+	if (tt->scan.tail_len > tt->scan.given)
+		when = atw_channel_heard(cs->ch) + ATW_TT_PIECE;
+	mutex_unlock(&cs->ch->rx_lock);
 	atw_sched_at(cs->sched, ATW_DO_CONNS, when);
 }
 
@@ -664,17 +675,19 @@ bool atw_tt_carry(struct atw_conns *cs)
 		/* What lies far back would lie ahead one day where jiffies have 32 bits. */
 		if (time_after(jiffies, tt->enter_after))
 			tt->enter_after = jiffies;
+		mutex_lock(&cs->ch->rx_lock);
 		if (time_after(jiffies, tt->proof + atw_timing.tt_trust))
 			tt->proof = jiffies - atw_timing.tt_trust;
+		mutex_unlock(&cs->ch->rx_lock);
 		if (!atw_conn_is_open(tt->conn))
 			atw_tt_drop(cs);
-		else if (READ_ONCE(tt->conn->tx.queued))
+		else if (atw_conn_unsent(tt->conn))
 			tt->enter_after = jiffies + ATW_TT_SETTLE;
 		return false;
 	}
 	atw_tt_flush(cs);
 	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
-	if (!look && READ_ONCE(tt->phase) == ATW_TT_IN && atw_tt_may_stay(cs) &&
+	if (!look && atw_tt_phase(cs) == ATW_TT_IN && atw_tt_may_stay(cs) &&
 	    atw_tt_send(cs, &sent)) {
 		if (!sent)
 			atw_tt_look_later(cs);

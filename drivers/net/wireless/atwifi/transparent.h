@@ -33,13 +33,14 @@ enum atw_tt_phase {
  * @mark: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
- * @heard: when data came last
+ * @heard: when data came last; rx_lock
  * @heard_ok, @left: told by the receive path
  * @ended: the module said that the connection was lost; rx_lock
  * @doubt: something came that may be an event of the module, or data; rx_lock
  * @unchecked: it was left, and the connection not looked for since; rx_lock
  * @lost: it was looked for and is not there; the thread's, as all below
- * @proof: when the module was asked whether it has the connection, and had it
+ * @proof: when the module was asked whether it has the connection, and had it; written
+ *	under rx_lock
  * @entered: when the mode was entered
  * @sent: when the last byte was written
  * @unproved: bytes written since @proof

@@ -33,7 +33,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
 	int err;
 
 	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
-	    READ_ONCE(cs->mode.passive))
+	    cs->mode.passive)
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;
@@ -63,7 +63,9 @@ static void atw_tt_claim(struct atw_conns *cs, struct atw_conn *c)
 	tt->unchecked = false;
 	tt->doubt = false;
 	mutex_unlock(&cs->ch->rx_lock);
-	WRITE_ONCE(c->transparent, true);
+	spin_lock(&c->lock);
+	c->transparent = true;
+	spin_unlock(&c->lock);
 }
 
 /**

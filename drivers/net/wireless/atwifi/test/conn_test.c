@@ -1366,7 +1366,7 @@ static struct atw_conn *fake_guess(struct kunit *test, u32 id)
 	fake_say(f, text);
 	c = atw_conns_get(&f->conns, id);
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_EXPECT_TRUE(test, c->child.waits);
+	KUNIT_EXPECT_EQ(test, ATW_CHILD_NEW, c->child.stage);
 	KUNIT_EXPECT_NULL(test, c->child.server);
 	return c;
 }

@@ -132,7 +132,7 @@ static void sched_order(struct kunit *test)
 	/* What is not set is not done, whatever there were to do. */
 	desk->left[ATW_DO_LINK] = 1;
 	KUNIT_EXPECT_STREQ(test, "", run());
-	KUNIT_EXPECT_FALSE(test, desk->ch.kicked && desk->sched.todo);
+	KUNIT_EXPECT_FALSE(test, test_bit(ATW_CH_KICKED, &desk->ch.flags) && desk->sched.todo);
 	/* One that has something to do for connections has them looked at. */
 	desk->left[ATW_DO_CONNS] = 1;
 	want(ATW_DO_IDLE_CALL, 1);
