@@ -186,6 +186,50 @@ static void atw_set_state(struct sock *sk, int state)
 	smp_store_release(&sk->sk_state, state);
 }
 
+/*
+ * What callbacks write, and programs look at without a lock: to wait for it, in poll(),
+ * and before they begin something. Each change is followed by a wake-up.
+ */
+static void atw_set_err(struct sock *sk, int err)
+{
+	WRITE_ONCE(sk->sk_err, -err);
+}
+
+static bool atw_has_err(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err);
+}
+
+static void atw_set_shut(struct sock *sk, int how)
+{
+	WRITE_ONCE(sk->sk_shutdown, how);
+}
+
+static int atw_shut(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_shutdown);
+}
+
+/* Bytes of a stream that can be read: @n more. */
+static void atw_rx_count(struct sock *sk, int n)
+{
+	struct atw_sock *as = atw_sk(sk);
+
+	lockdep_assert_held(&sk->sk_receive_queue.lock);
+	WRITE_ONCE(as->rx_bytes, as->rx_bytes + n);
+}
+
+static u32 atw_rx_bytes(const struct atw_sock *as)
+{
+	return READ_ONCE(as->rx_bytes);
+}
+
+/* Whoever has the socket may give it to another user, see fchown(). */
+static kuid_t atw_uid(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_uid);
+}
+
 /* Callbacks of the connection */
 
 static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
@@ -196,7 +240,7 @@ static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
 	spin_lock(&as->lock);
 	if (err) {
 		as->module_error = code;
-		WRITE_ONCE(sk->sk_err, -err);
+		atw_set_err(sk, err);
 		atw_set_state(sk, TCP_CLOSE);
 	} else if (atw_is_stream(sk) && as->port.number) {
 		as->chosen = false;
@@ -222,11 +266,11 @@ static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
 	spin_lock(&as->lock);
 	if (err) {
 		as->module_error = code;
-		WRITE_ONCE(sk->sk_err, -err);
+		atw_set_err(sk, err);
 	}
 	if (atw_is_stream(sk)) {
 		WRITE_ONCE(as->failed, err);
-		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		atw_set_shut(sk, SHUTDOWN_MASK);
 		atw_set_state(sk, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
 	} else {
 		/* The next datagram opens it again. */
@@ -267,7 +311,6 @@ static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff_head *queue = &sk->sk_receive_queue;
-	struct atw_sock *as = atw_sk(sk);
 	bool merged = false;
 	struct sk_buff *tail;
 	unsigned long flags;
@@ -289,7 +332,7 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 		atomic_inc(&sk->sk_drops);
 		return false;
 	}
-	WRITE_ONCE(as->rx_bytes, as->rx_bytes + skb->len);
+	atw_rx_count(sk, skb->len);
 	if (!merged) {
 		skb_set_owner_r(skb, sk);
 		ATW_RX_CB(skb)->off = 0;
@@ -308,7 +351,7 @@ static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
 	struct atw_sock *as = c->owner;
 	struct sock *sk = &as->sk;
 
-	if (!skb->len || (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)) {
+	if (!skb->len || (atw_shut(sk) & RCV_SHUTDOWN)) {
 		consume_skb(skb);
 		return true;
 	}
@@ -337,7 +380,7 @@ static void atw_sk_whose(struct atw_conn *c, struct atw_conn_info *info)
 	struct atw_sock *as = c->owner;
 
 	info->inode = sock_i_ino(&as->sk);
-	info->uid = READ_ONCE(as->sk.sk_uid);
+	info->uid = atw_uid(&as->sk);
 }
 
 static const struct atw_conn_ops atw_sk_conn_ops = {
@@ -406,7 +449,7 @@ static void atw_purge_rx(struct sock *sk)
 	__skb_queue_head_init(&list);
 	spin_lock_irq(&queue->lock);
 	skb_queue_splice_init(queue, &list);
-	WRITE_ONCE(atw_sk(sk)->rx_bytes, 0);
+	atw_rx_count(sk, -(int)atw_sk(sk)->rx_bytes);
 	spin_unlock_irq(&queue->lock);
 	__skb_queue_purge(&list);
 }
@@ -467,7 +510,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		.port = server ? as->port.number : ntohs(peer->satw_port),
 		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
 		.unverified = as->unverified,
-		.share = atw_share_index(READ_ONCE(sk->sk_uid), 0, 0,
+		.share = atw_share_index(atw_uid(sk), 0, 0,
 					 !atw_is_stream(sk)),
 	};
 	struct atw_conn *conn;
@@ -477,7 +520,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 	adev = atw_dev_find(sock_net(sk), as->device[0] ? as->device : NULL);
 	if (!adev)
 		return -ENODEV;
-	if (READ_ONCE(adev->module.state) != ATW_MODULE_JOINED) {
+	if (atw_module_state(&adev->module) != ATW_MODULE_JOINED) {
 		err = -ENETDOWN;
 		goto put;
 	}
@@ -489,14 +532,14 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		atw_purge_rx(sk);
 	spin_lock(&as->lock);
 	as->peer = *peer;
-	as->local_addr = htonl(READ_ONCE(adev->module.addr));
+	as->local_addr = htonl(atw_module_addr(&adev->module));
 	strscpy(as->used, dev_name(&adev->dev), sizeof(as->used));
 	as->failed = 0;
 	as->module_error = 0;
 	as->established = false;
 	as->served = false;
-	WRITE_ONCE(sk->sk_err, 0);
-	WRITE_ONCE(sk->sk_shutdown, 0);
+	atw_set_err(sk, 0);
+	atw_set_shut(sk, 0);
 	atw_set_state(sk, TCP_SYN_SENT);
 	spin_unlock(&as->lock);
 
@@ -608,8 +651,8 @@ static void atw_disconnect(struct sock *sk)
 	spin_lock(&as->lock);
 	memset(&as->peer, 0, sizeof(as->peer));
 	as->failed = 0;
-	WRITE_ONCE(sk->sk_err, 0);
-	WRITE_ONCE(sk->sk_shutdown, 0);
+	atw_set_err(sk, 0);
+	atw_set_shut(sk, 0);
 	spin_unlock(&as->lock);
 	/* Whoever polls must look again. */
 	sk->sk_state_change(sk);
@@ -723,7 +766,7 @@ static bool atw_is_serving(const struct atw_sock *as)
 {
 	int state = atw_state(&as->sk);
 
-	return READ_ONCE(as->port.number) &&
+	return atw_port_number(&as->port) &&
 	       (state == TCP_LISTEN || state == TCP_SYN_SENT);
 }
 
@@ -772,7 +815,7 @@ static int atw_check_local(struct sock *sk, const void *uaddr, int len)
 	adev = atw_dev_find(sock_net(sk), as->device[0] ? as->device : NULL);
 	if (!adev)
 		return -ENODEV;
-	addr = READ_ONCE(adev->module.addr);
+	addr = atw_module_addr(&adev->module);
 	atw_dev_put(adev);
 	return htonl(addr) == in->satw_addr ? 0 : -EADDRNOTAVAIL;
 }
@@ -990,10 +1033,10 @@ static int atw_release(struct socket *sock)
 	mutex_unlock(&an->lock);
 
 	lock_sock(sk);
-	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	atw_set_shut(sk, SHUTDOWN_MASK);
 	/* As TCP: data that nobody will read is not taken in silence. */
 	if (atw_is_stream(sk) &&
-	    (READ_ONCE(as->rx_bytes) || atw_state(sk) == TCP_SYN_SENT))
+	    (atw_rx_bytes(as) || atw_state(sk) == TCP_SYN_SENT))
 		abort = true;
 	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
 		abort = true;
@@ -1038,7 +1081,7 @@ static int atw_shutdown(struct socket *sock, int how)
 		 * has gone out.
 		 */
 		spin_lock(&as->lock);
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | (how + 1));
+		atw_set_shut(sk, sk->sk_shutdown | (how + 1));
 		spin_unlock(&as->lock);
 		if (sk->sk_shutdown == SHUTDOWN_MASK)
 			atw_conn_drain(as->conn, atw_timing.linger);
@@ -1095,7 +1138,7 @@ static int atw_tx_check(struct sock *sk, u32 detached)
 	err = sock_error(sk);
 	if (err)
 		return err;
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+	if (atw_shut(sk) & SEND_SHUTDOWN)
 		return -EPIPE;
 	if (!as->conn || atw_state(sk) == TCP_CLOSE ||
 	    atw_state(sk) == TCP_LISTEN)
@@ -1106,6 +1149,11 @@ static int atw_tx_check(struct sock *sk, u32 detached)
 static bool atw_tx_has_room(const struct sock *sk)
 {
 	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
+}
+
+static void atw_tx_turn(struct atw_sock *as, const struct msghdr *msg)
+{
+	WRITE_ONCE(as->sending, msg);
 }
 
 /* May the call that sends @msg go on? One that has begun has the turn until it ends. */
@@ -1142,8 +1190,8 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
 			break;
 		}
 		sk_wait_event(sk, timeo, atw_tx_may(sk, msg) ||
-			      READ_ONCE(sk->sk_err) ||
-			      (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) ||
+			      atw_has_err(sk) ||
+			      (atw_shut(sk) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
 			      atw_is_detached(as, detached), &wait);
 	}
@@ -1237,10 +1285,10 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		if (!err)
 			copied += n;
 		if (!err && copied < size)
-			WRITE_ONCE(as->sending, msg);
+			atw_tx_turn(as, msg);
 	}
 	if (as->sending == msg) {
-		WRITE_ONCE(as->sending, NULL);
+		atw_tx_turn(as, NULL);
 		sk->sk_state_change(sk);
 	}
 
@@ -1248,7 +1296,7 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		/* The error is for the next call, if looking has cleared it. */
 		spin_lock(&as->lock);
 		if (err && err == as->failed)
-			WRITE_ONCE(sk->sk_err, -err);
+			atw_set_err(sk, err);
 		spin_unlock(&as->lock);
 		err = 0;
 	}
@@ -1294,7 +1342,7 @@ static int atw_dgram_open(struct sock *sk, struct msghdr *msg)
 	err = sock_error(sk);
 	if (err)
 		return err;
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+	if (atw_shut(sk) & SEND_SHUTDOWN)
 		return -EPIPE;
 
 	if (as->port.number)
@@ -1377,12 +1425,11 @@ static struct sk_buff *atw_rx_find(struct sock *sk, size_t skip, u32 *off,
 static void atw_rx_consume(struct sock *sk, struct sk_buff *skb, u32 n)
 {
 	struct sk_buff_head *queue = &sk->sk_receive_queue;
-	struct atw_sock *as = atw_sk(sk);
 	bool empty;
 
 	spin_lock_irq(&queue->lock);
 	ATW_RX_CB(skb)->off += n;
-	WRITE_ONCE(as->rx_bytes, as->rx_bytes - n);
+	atw_rx_count(sk, -(int)n);
 	empty = ATW_RX_CB(skb)->off == skb->len;
 	if (empty)
 		__skb_unlink(skb, queue);
@@ -1418,7 +1465,7 @@ static int atw_rx_error(struct sock *sk)
 		return err;
 	if (READ_ONCE(as->failed))
 		return as->failed;
-	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+	if (atw_shut(sk) & RCV_SHUTDOWN)
 		return 0;
 	return -ENOTCONN;
 }
@@ -1433,9 +1480,9 @@ static int atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	sk_wait_event(sk, timeo,
-		      READ_ONCE(as->rx_bytes) > seen ||
-		      READ_ONCE(sk->sk_err) ||
-		      (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) ||
+		      atw_rx_bytes(as) > seen ||
+		      atw_has_err(sk) ||
+		      (atw_shut(sk) & RCV_SHUTDOWN) ||
 		      atw_state(sk) == TCP_CLOSE ||
 		      atw_is_detached(as, detached), &wait);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
@@ -1485,7 +1532,7 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 
 		if (atw_rx_ended(sk)) {
 			/* It may have come since the queue was looked at. */
-			if (READ_ONCE(as->rx_bytes) > seen)
+			if (atw_rx_bytes(as) > seen)
 				continue;
 			/* After a part, the error is for the next call. */
 			if (!copied)
@@ -1582,9 +1629,9 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 
 	sock_poll_wait(file, sock, wait);
 	state = atw_state(sk);
-	shut = READ_ONCE(sk->sk_shutdown);
+	shut = atw_shut(sk);
 
-	if (READ_ONCE(sk->sk_err))
+	if (atw_has_err(sk))
 		mask |= EPOLLERR;
 	if (state == TCP_LISTEN) {
 		conn = atw_sk_conn(as);
@@ -1602,7 +1649,7 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 	if (atw_is_stream(sk)) {
 		/* What cannot be reached before it is full never ends. */
 		target = min(sock_rcvlowat(sk, 0, INT_MAX), atw_rcvbuf(sk) / 4);
-		if (READ_ONCE(as->rx_bytes) >= (u32)max(target, 1))
+		if (atw_rx_bytes(as) >= (u32)max(target, 1))
 			mask |= EPOLLIN | EPOLLRDNORM;
 	} else if (!skb_queue_empty_lockless(&sk->sk_receive_queue)) {
 		mask |= EPOLLIN | EPOLLRDNORM;
@@ -1774,7 +1821,7 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 		val = as->unverified;
 		break;
 	case ATW_TRANSPARENT:
-		val = as->conn && READ_ONCE(as->conn->transparent);
+		val = as->conn && atw_conn_is_transparent(as->conn);
 		break;
 	case ATW_MODULE_ERROR:
 		val = READ_ONCE(as->module_error);
@@ -1811,7 +1858,7 @@ static int atw_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case SIOCINQ:
 		if (atw_is_stream(sk)) {
-			val = READ_ONCE(as->rx_bytes);
+			val = atw_rx_bytes(as);
 			break;
 		}
 		spin_lock_irq(&sk->sk_receive_queue.lock);
@@ -2030,12 +2077,12 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 	peer = as->peer;
 	spin_unlock(&as->lock);
 	if (conn) {
-		id = READ_ONCE(conn->id);
+		id = atw_conn_id(conn);
 		unsent = atw_conn_unsent(conn);
 		atw_conn_put(conn);
 	}
 
-	port = READ_ONCE(as->port.number);
+	port = atw_port_number(&as->port);
 	if (port)
 		strscpy(remote, "*", sizeof(remote));
 	else if (peer.satw_name[0])
@@ -2052,7 +2099,7 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		   conn ? used : "-", id, remote,
 		   port ?: ntohs(peer.satw_port),
 		   sk_rmem_alloc_get(sk), unsent,
-		   from_kuid_munged(seq_user_ns(seq), READ_ONCE(sk->sk_uid)),
+		   from_kuid_munged(seq_user_ns(seq), atw_uid(sk)),
 		   (u64)sock_i_ino(sk), atomic_read(&sk->sk_drops));
 	return 0;
 }

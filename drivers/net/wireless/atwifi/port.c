@@ -36,6 +36,12 @@ static int atw_port_share(struct atw_port *first, struct atw_port *port)
 	return 0;
 }
 
+static void atw_port_set(struct atw_ports *ports, struct atw_port *port, u16 number)
+{
+	lockdep_assert_held(&ports->taken.xa_lock);
+	WRITE_ONCE(port->number, number);
+}
+
 /* Any that nobody has, on whatever device. */
 static int atw_port_choose(struct atw_ports *ports, struct atw_port *port)
 {
@@ -50,7 +56,7 @@ static int atw_port_choose(struct atw_ports *ports, struct atw_port *port)
 		err = __xa_alloc(&ports->taken, &number, port,
 				 XA_LIMIT(ATW_PORT_MIN, first), GFP_KERNEL);
 	if (!err)
-		WRITE_ONCE(port->number, number);
+		atw_port_set(ports, port, number);
 	return err == -EBUSY ? -EADDRINUSE : err;
 }
 
@@ -84,7 +90,7 @@ int atw_port_take(struct atw_ports *ports, struct atw_port *port, u16 number)
 		/* It lets go of the lock to get memory. */
 	} while (err == -EBUSY);
 	if (!err)
-		WRITE_ONCE(port->number, number);
+		atw_port_set(ports, port, number);
 unlock:
 	xa_unlock(&ports->taken);
 	return err;
@@ -108,7 +114,7 @@ void atw_port_drop(struct atw_ports *ports, struct atw_port *port)
 		__xa_store(&ports->taken, port->number,
 			   list_next_entry(port, same), 0);
 	list_del_init(&port->same);
-	WRITE_ONCE(port->number, 0);
+	atw_port_set(ports, port, 0);
 unlock:
 	xa_unlock(&ports->taken);
 }

@@ -32,6 +32,12 @@ struct atw_ports {
 	struct xarray		taken;
 };
 
+/* Of a socket that others look at: what it has may change at any time. */
+static inline u16 atw_port_number(const struct atw_port *port)
+{
+	return READ_ONCE(port->number);
+}
+
 void atw_ports_init(struct atw_ports *ports);
 int atw_port_take(struct atw_ports *ports, struct atw_port *port, u16 number);
 void atw_port_drop(struct atw_ports *ports, struct atw_port *port);
