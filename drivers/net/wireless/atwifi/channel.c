@@ -295,7 +295,7 @@ void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 	mutex_lock(&ch->rx_lock);
 	if (test_bit(ATW_CH_DEAD, &ch->flags))
 		goto unlock;
-	ch->rx_bytes += len;
+	atomic64_add(len, &ch->rx_bytes);
 	WRITE_ONCE(ch->rx_last, jiffies);
 	if (!ch->is_raw)
 		n = atw_channel_parse(ch, buf, len);
@@ -484,7 +484,7 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 		if (n) {
 			buf += n;
 			len -= n;
-			ch->tx_bytes += n;
+			atomic64_add(n, &ch->tx_bytes);
 			stall = jiffies + atw_timing.write_stall;
 			continue;
 		}
@@ -668,7 +668,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 
 	if (err) {
 		if (err == -ETIMEDOUT)
-			ch->timeouts++;
+			atomic64_inc(&ch->timeouts);
 	} else {
 		switch (final) {
 		case ATW_EV_OK:
@@ -678,7 +678,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 			err = -EOPNOTSUPP;
 			break;
 		case ATW_EV_BUSY:
-			ch->busy++;
+			atomic64_inc(&ch->busy);
 			err = -EBUSY;
 			break;
 		default:
@@ -698,7 +698,7 @@ static int atw_channel_check(struct atw_channel *ch)
 
 	atw_line_start(&cmd.line, "AT");
 	atw_line_end(&cmd.line);
-	ch->commands++;
+	atomic64_inc(&ch->commands);
 	err = atw_channel_attempt(ch, &cmd);
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY)
 		err = -EPROTO;
@@ -731,7 +731,7 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 
 	if (cmd->line.err)
 		return cmd->line.err;
-	ch->commands++;
+	atomic64_inc(&ch->commands);
 	for (;;) {
 		err = atw_channel_attempt(ch, cmd);
 		/* Bytes of a payload may have gone: then it must not be

@@ -194,7 +194,6 @@ struct atw_channel {
 	bool				is_raw;
 	struct delayed_work		stall;
 	unsigned long			rx_last;
-	u64				rx_bytes;
 
 	spinlock_t			lock;
 	struct atw_cmd			*cmd;
@@ -205,10 +204,12 @@ struct atw_channel {
 	unsigned long			stored_since;
 	unsigned int			stored;
 
-	u64				tx_bytes;
-	u64				commands;
-	u64				timeouts;
-	u64				busy;
+	/* counters */
+	atomic64_t			rx_bytes;
+	atomic64_t			tx_bytes;
+	atomic64_t			commands;
+	atomic64_t			timeouts;
+	atomic64_t			busy;
 };
 
 int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,

@@ -60,14 +60,14 @@ static ssize_t atw_emit_addr(char *buf, u32 addr)
 static ssize_t address_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
 {
-	return atw_emit_addr(buf, READ_ONCE(to_atw_dev(dev)->module.addr));
+	return atw_emit_addr(buf, atw_module_addr(&to_atw_dev(dev)->module));
 }
 static DEVICE_ATTR_RO(address);
 
 static ssize_t gateway_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
 {
-	return atw_emit_addr(buf, READ_ONCE(to_atw_dev(dev)->module.gateway));
+	return atw_emit_addr(buf, atw_module_gateway(&to_atw_dev(dev)->module));
 }
 static DEVICE_ATTR_RO(gateway);
 
@@ -159,11 +159,11 @@ static ssize_t _name##_show(struct device *dev,				\
 }									\
 static DEVICE_ATTR_RO(_name)
 
-ATW_COUNTER(rx_bytes, READ_ONCE(m->ch.rx_bytes));
-ATW_COUNTER(tx_bytes, READ_ONCE(m->ch.tx_bytes));
-ATW_COUNTER(commands, READ_ONCE(m->ch.commands));
-ATW_COUNTER(timeouts, READ_ONCE(m->ch.timeouts));
-ATW_COUNTER(busy, READ_ONCE(m->ch.busy));
+ATW_COUNTER(rx_bytes, atomic64_read(&m->ch.rx_bytes));
+ATW_COUNTER(tx_bytes, atomic64_read(&m->ch.tx_bytes));
+ATW_COUNTER(commands, atomic64_read(&m->ch.commands));
+ATW_COUNTER(timeouts, atomic64_read(&m->ch.timeouts));
+ATW_COUNTER(busy, atomic64_read(&m->ch.busy));
 ATW_COUNTER(opened, atomic64_read(&m->conns.counts.opened));
 ATW_COUNTER(failed, atomic64_read(&m->conns.counts.failed));
 ATW_COUNTER(accepted, atomic64_read(&m->conns.counts.accepted));
@@ -174,9 +174,9 @@ ATW_COUNTER(damaged, atomic64_read(&m->conns.counts.damaged));
 ATW_COUNTER(cut, atomic64_read(&m->conns.counts.cut));
 ATW_COUNTER(unexplained, atomic64_read(&m->conns.counts.unexplained));
 ATW_COUNTER(passive, atomic64_read(&m->conns.counts.passive));
-ATW_COUNTER(transparent, READ_ONCE(m->conns.tt.entries));
-ATW_COUNTER(bringups, READ_ONCE(m->bringups));
-ATW_COUNTER(reboots, READ_ONCE(m->reboots));
+ATW_COUNTER(transparent, atomic64_read(&m->conns.tt.entries));
+ATW_COUNTER(bringups, atomic64_read(&m->bringups));
+ATW_COUNTER(reboots, atomic64_read(&m->reboots));
 
 static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_rx_bytes.attr,
@@ -491,7 +491,7 @@ struct atw_dev *atw_dev_find(struct net *net, const char *name)
 			found = adev;
 			break;
 		}
-		if (READ_ONCE(adev->module.state) == ATW_MODULE_JOINED) {
+		if (atw_module_state(&adev->module) == ATW_MODULE_JOINED) {
 			found = adev;
 			break;
 		}

@@ -26,6 +26,16 @@
 #define ATW_EXPOSE_BACKLOG	16
 
 /**
+ * enum atw_expose_bit - what an exposed port's work is to see
+ * @ATW_EXPOSE_BIT_FAILED: the server is dead; changed before the work is queued
+ * @ATW_EXPOSE_BIT_STOPPED: it does nothing any more
+ */
+enum atw_expose_bit {
+	ATW_EXPOSE_BIT_FAILED,
+	ATW_EXPOSE_BIT_STOPPED,
+};
+
+/**
  * struct atw_expose - an exposed port
  * @node: in the list, which holds a reference; atw_exposes.lock
  * @ref: freed when it is 0
@@ -37,11 +47,11 @@
  * @server: the work's alone, until that has ended for good
  * @tried: the first try to open it has ended
  * @first_err: how
- * @failed: the server is dead: written before the work is queued
- * @err: -errno, why that is, or why the last connection could not be passed on
- * @stopped: the work does nothing any more
- * @accepted: connections that were passed on; written by the work alone
- * @refused: those that could not be; likewise
+ * @flags: enum atw_expose_bit, by atomic operations
+ * @err: -errno, why the server is dead, or why the last connection could not be passed
+ *	on; only to be shown
+ * @accepted: connections that were passed on
+ * @refused: those that could not be
  */
 struct atw_expose {
 	struct list_head	node;
@@ -55,10 +65,9 @@ struct atw_expose {
 	struct completion	tried;
 	int			first_err;
 	int			err;
-	bool			failed;
-	bool			stopped;
-	u64			accepted;
-	u64			refused;
+	unsigned long		flags;
+	atomic64_t		accepted;
+	atomic64_t		refused;
 };
 
 static void atw_expose_put(struct atw_expose *e)
@@ -87,7 +96,7 @@ static void atw_expose_opened(struct atw_conn *c, int err, u32 code)
 {
 	struct atw_expose *e = c->owner;
 
-	WRITE_ONCE(e->failed, err);
+	assign_bit(ATW_EXPOSE_BIT_FAILED, &e->flags, err);
 	atw_expose_tell(e, err);
 	if (err)
 		mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
@@ -192,9 +201,9 @@ static void atw_expose_accept(struct atw_expose *e)
 			return;
 		}
 		if (err)
-			WRITE_ONCE(e->refused, e->refused + 1);
+			atomic64_inc(&e->refused);
 		else
-			WRITE_ONCE(e->accepted, e->accepted + 1);
+			atomic64_inc(&e->accepted);
 	}
 }
 
@@ -203,11 +212,11 @@ static void atw_expose_run(struct work_struct *work)
 	struct atw_expose *e = container_of(to_delayed_work(work),
 					    struct atw_expose, work);
 
-	if (READ_ONCE(e->stopped))
+	if (test_bit(ATW_EXPOSE_BIT_STOPPED, &e->flags))
 		return;
-	if (READ_ONCE(e->failed)) {
+	if (test_bit(ATW_EXPOSE_BIT_FAILED, &e->flags)) {
 		atw_expose_close(e);
-		WRITE_ONCE(e->failed, false);
+		clear_bit(ATW_EXPOSE_BIT_FAILED, &e->flags);
 	}
 	if (e->server)
 		atw_expose_accept(e);
@@ -265,7 +274,7 @@ static void atw_expose_end(struct atw_exposes *exps, struct atw_expose *e)
 {
 	lockdep_assert_held(&exps->lock);
 
-	WRITE_ONCE(e->stopped, true);
+	set_bit(ATW_EXPOSE_BIT_STOPPED, &e->flags);
 	cancel_delayed_work_sync(&e->work);
 	atw_expose_close(e);
 	/* It was told something meanwhile: that does nothing any more. */
@@ -424,8 +433,8 @@ bool atw_expose_get(struct atw_dev *adev, unsigned int n,
 		info->local_port = e->local_port;
 		info->open = q.open;
 		info->err = READ_ONCE(e->err);
-		info->accepted = READ_ONCE(e->accepted);
-		info->refused = READ_ONCE(e->refused);
+		info->accepted = atomic64_read(&e->accepted);
+		info->refused = atomic64_read(&e->refused);
 		found = true;
 		break;
 	}

@@ -162,22 +162,22 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 		int attr;
 		u64 count;
 	} stats[] = {
-		{ ATWIFI_A_DEV_STATS_RX_BYTES,	READ_ONCE(m->ch.rx_bytes) },
-		{ ATWIFI_A_DEV_STATS_TX_BYTES,	READ_ONCE(m->ch.tx_bytes) },
-		{ ATWIFI_A_DEV_STATS_COMMANDS,	READ_ONCE(m->ch.commands) },
-		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	READ_ONCE(m->ch.timeouts) },
-		{ ATWIFI_A_DEV_STATS_BUSY,	READ_ONCE(m->ch.busy) },
+		{ ATWIFI_A_DEV_STATS_RX_BYTES,	atomic64_read(&m->ch.rx_bytes) },
+		{ ATWIFI_A_DEV_STATS_TX_BYTES,	atomic64_read(&m->ch.tx_bytes) },
+		{ ATWIFI_A_DEV_STATS_COMMANDS,	atomic64_read(&m->ch.commands) },
+		{ ATWIFI_A_DEV_STATS_TIMEOUTS,	atomic64_read(&m->ch.timeouts) },
+		{ ATWIFI_A_DEV_STATS_BUSY,	atomic64_read(&m->ch.busy) },
 		{ ATWIFI_A_DEV_STATS_OPENED,	atomic64_read(&m->conns.counts.opened) },
 		{ ATWIFI_A_DEV_STATS_FAILED,	atomic64_read(&m->conns.counts.failed) },
 		{ ATWIFI_A_DEV_STATS_RESETS,	atomic64_read(&m->conns.counts.resets) },
 		{ ATWIFI_A_DEV_STATS_OVERFLOWS,	atomic64_read(&m->conns.counts.overflows) },
 		{ ATWIFI_A_DEV_STATS_DAMAGED,	atomic64_read(&m->conns.counts.damaged) },
 		{ ATWIFI_A_DEV_STATS_PASSIVE,	atomic64_read(&m->conns.counts.passive) },
-		{ ATWIFI_A_DEV_STATS_BRINGUPS,	READ_ONCE(m->bringups) },
-		{ ATWIFI_A_DEV_STATS_REBOOTS,	READ_ONCE(m->reboots) },
+		{ ATWIFI_A_DEV_STATS_BRINGUPS,	atomic64_read(&m->bringups) },
+		{ ATWIFI_A_DEV_STATS_REBOOTS,	atomic64_read(&m->reboots) },
 		{ ATWIFI_A_DEV_STATS_ACCEPTED,	atomic64_read(&m->conns.counts.accepted) },
 		{ ATWIFI_A_DEV_STATS_REFUSED,	atomic64_read(&m->conns.counts.refused) },
-		{ ATWIFI_A_DEV_STATS_TRANSPARENT, READ_ONCE(m->conns.tt.entries) },
+		{ ATWIFI_A_DEV_STATS_TRANSPARENT, atomic64_read(&m->conns.tt.entries) },
 		{ ATWIFI_A_DEV_STATS_CUT,	atomic64_read(&m->conns.counts.cut) },
 		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, atomic64_read(&m->conns.counts.unexplained) },
 	};
@@ -197,7 +197,7 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 
 static u32 atw_genl_state(const struct atw_module *m)
 {
-	switch (READ_ONCE(m->state)) {
+	switch (atw_module_state(m)) {
 	case ATW_MODULE_JOINED:
 		return ATWIFI_DEV_STATE_JOINED;
 	case ATW_MODULE_DOWN:
@@ -212,7 +212,7 @@ static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
 {
 	u32 baud = READ_ONCE(m->baud);
 
-	if (!READ_ONCE(m->bringups))
+	if (!atomic64_read(&m->bringups))
 		return 0;
 	if (atw_genl_put_text(skb, ATWIFI_A_DEV_FIRMWARE, m->firmware) ||
 	    atw_genl_put_text(skb, ATWIFI_A_DEV_AT_VERSION, m->at_version) ||
@@ -254,9 +254,9 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 	    (parent && nla_put_string(skb, ATWIFI_A_DEV_PORT,
 				      dev_name(parent))) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_state(m)) ||
-	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, READ_ONCE(m->addr)) ||
+	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, atw_module_addr(m)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
-			      READ_ONCE(m->gateway)) ||
+			      atw_module_gateway(m)) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_YIELD_AFTER, READ_ONCE(adev->yield_after)) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_PREFER, READ_ONCE(m->conns.pace.prefer)) ||
 	    atw_genl_put_netdev(skb, adev) ||

@@ -140,9 +140,9 @@ void atw_genl_dev_event(struct atw_dev *adev, enum atwifi_event event)
 	case ATWIFI_EVENT_LINK_UP:
 	case ATWIFI_EVENT_ADDRESS:
 		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_ADDRESS,
-					       READ_ONCE(m->addr));
+					       atw_module_addr(m));
 		err = err ?: atw_genl_put_addr(skb, ATWIFI_A_EVENT_GATEWAY,
-					       READ_ONCE(m->gateway));
+					       atw_module_gateway(m));
 		break;
 	default:
 		break;

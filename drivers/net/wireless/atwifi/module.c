@@ -306,7 +306,7 @@ int atw_module_query_link(struct atw_module *m)
 
 static int atw_module_setup(struct atw_module *m)
 {
-	bool was_found = m->bringups;
+	bool was_found = atomic64_read(&m->bringups);
 	int err;
 
 	err = atw_uart_find(m);
@@ -438,7 +438,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		return;
 	}
 	if (!err) {
-		m->bringups++;
+		atomic64_inc(&m->bringups);
 		m->up_since = get_jiffies_64();
 		m->failures = 0;
 		m->restless = false;
@@ -516,7 +516,7 @@ static bool atw_module_do_restarted(struct atw_conns *cs)
 	if (atw_sched_is_set(&m->sched, ATW_DO_BRING_UP))
 		return false;
 	if (m->state != ATW_MODULE_PROBING) {
-		m->reboots++;
+		atomic64_inc(&m->reboots);
 		dev_warn_ratelimited(m->dev, "the module has restarted\n");
 		atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
 		atw_module_over(m);

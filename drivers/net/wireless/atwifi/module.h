@@ -106,8 +106,8 @@ struct atw_module {
 	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;
 
-	u64			bringups;
-	u64			reboots;
+	atomic64_t		bringups;
+	atomic64_t		reboots;
 };
 
 /* What is seen may be old: who acts on it is told of each change, or looks again. */
@@ -120,6 +120,11 @@ static inline enum atw_module_state atw_module_state(const struct atw_module *m)
 static inline u32 atw_module_addr(const struct atw_module *m)
 {
 	return READ_ONCE(m->addr);
+}
+
+static inline u32 atw_module_gateway(const struct atw_module *m)
+{
+	return READ_ONCE(m->gateway);
 }
 
 void atw_module_init(struct atw_module *m, struct device *dev,

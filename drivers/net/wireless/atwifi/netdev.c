@@ -44,8 +44,8 @@ static void atw_netdev_lease(const struct atw_netdev *nd,
 {
 	const struct atw_module *m = &nd->adev->module;
 
-	lease->addr = READ_ONCE(m->addr);
-	lease->gateway = READ_ONCE(m->gateway);
+	lease->addr = atw_module_addr(m);
+	lease->gateway = atw_module_gateway(m);
 	lease->mask = READ_ONCE(m->mask);
 	lease->dns[0] = READ_ONCE(m->dns[0]);
 	lease->dns[1] = READ_ONCE(m->dns[1]);
@@ -555,19 +555,19 @@ static void atw_netdev_work(struct work_struct *work)
 	struct atw_netdev *nd = container_of(to_delayed_work(work),
 					     struct atw_netdev, work);
 	struct atw_module *m = &nd->adev->module;
-	u32 addr = READ_ONCE(m->addr);
-	bool up = READ_ONCE(m->state) == ATW_MODULE_JOINED;
+	u32 addr = atw_module_addr(m);
+	bool up = atw_module_state(m) == ATW_MODULE_JOINED;
 	int err;
 
 	if (READ_ONCE(nd->dying))
 		return;
-	if (READ_ONCE(m->state) == ATW_MODULE_ASLEEP) {
+	if (atw_module_state(m) == ATW_MODULE_ASLEEP) {
 		if (nd->registered)
 			atw_netdev_detach(nd->dev);
 		return;
 	}
 	if (!nd->registered) {
-		if (READ_ONCE(m->state) == ATW_MODULE_PROBING)
+		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			return;
 		err = atw_netdev_register(nd);
 		if (err) {

@@ -761,7 +761,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	tt->entered = jiffies;
 	tt->sent = jiffies;
 	if (!err) {
-		tt->entries++;
+		atomic64_inc(&tt->entries);
 		return 0;
 	}
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY) {

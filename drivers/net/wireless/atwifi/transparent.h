@@ -75,7 +75,7 @@ struct atw_tt {
 	unsigned long		enter_after;
 	bool			told;
 	bool			quiet;
-	u64			entries;
+	atomic64_t		entries;
 	bool			spoiled;
 };
 

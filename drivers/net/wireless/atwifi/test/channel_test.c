@@ -488,7 +488,7 @@ static void channel_send_then_silence(struct kunit *test)
 	fake_finish(test, f);
 	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
 	KUNIT_EXPECT_EQ(test, 15U, f->cmd.sent);
-	KUNIT_EXPECT_EQ(test, 1ULL, f->ch.timeouts);
+	KUNIT_EXPECT_EQ(test, 1LL, atomic64_read(&f->ch.timeouts));
 }
 
 static void channel_payload(struct kunit *test)

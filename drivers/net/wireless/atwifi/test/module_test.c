@@ -340,7 +340,7 @@ static void module_sleeps(struct kunit *test)
 	struct owner *stream = &f->owner[0], *server = &f->owner[1];
 	struct atw_call *call;
 	unsigned int before;
-	u64 reboots;
+	s64 reboots;
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
 	opened(test, server, ATW_TYPE_TCP_SERVER);
@@ -357,7 +357,7 @@ static void module_sleeps(struct kunit *test)
 	atw_call_put(call);
 
 	before = f->said_len;
-	reboots = f->m.reboots;
+	reboots = atomic64_read(&f->m.reboots);
 	fake_say(f, "\r\nready\r\n\r\n+EVENT:SocketDown,100,5,");
 	atw_channel_kick(&f->m.ch);
 	KUNIT_EXPECT_EQ(test, before, f->said_len);
@@ -365,7 +365,7 @@ static void module_sleeps(struct kunit *test)
 	atw_module_wake(&f->m);
 	eventually(test, told(f, before, "AT+SOCKET=3,80"));
 	KUNIT_EXPECT_TRUE(test, joined(f));
-	KUNIT_EXPECT_EQ(test, reboots, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, reboots, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+SOCKETRECVCFG=0"));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKET=4"));
@@ -473,20 +473,21 @@ static const char *const banners[] = {
 static void module_starts_meanwhile(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	u64 timeouts, bringups;
+	s64 timeouts, bringups;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(banners); i++) {
-		timeouts = f->m.ch.timeouts;
-		bringups = f->m.bringups;
+		timeouts = atomic64_read(&f->m.ch.timeouts);
+		bringups = atomic64_read(&f->m.bringups);
 		WRITE_ONCE(f->muted, false);
 		WRITE_ONCE(f->mutes, "AT+UARTCFG?");
 		fake_say(f, "\r\nready\r\n");
 		eventually(test, READ_ONCE(f->muted));
 		WRITE_ONCE(f->mutes, NULL);
 		fake_say(f, banners[i]);
-		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
-		KUNIT_EXPECT_EQ_MSG(test, timeouts, f->m.ch.timeouts, "banner %zu", i);
+		eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
+		KUNIT_EXPECT_EQ_MSG(test, timeouts, atomic64_read(&f->m.ch.timeouts),
+				    "banner %zu", i);
 	}
 }
 
@@ -507,7 +508,7 @@ static void module_banners(struct kunit *test)
 		fake_say(f, banners[i]);
 		eventually(test, READ_ONCE(stream->closed));
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
-		eventually(test, f->m.reboots == i + 1 && joined(f) &&
+		eventually(test, atomic64_read(&f->m.reboots) == i + 1 && joined(f) &&
 			   told(f, before, "AT+SOCKET=3,80"));
 		KUNIT_EXPECT_EQ(test, 1U, told(f, before, "ATE0"));
 		KUNIT_EXPECT_FALSE(test, server->closed);
@@ -527,7 +528,7 @@ static void module_banners(struct kunit *test)
 	/* What that has brought about is done. */
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
 	KUNIT_EXPECT_FALSE(test, stream->closed);
-	KUNIT_EXPECT_EQ(test, i, (size_t)f->m.reboots);
+	KUNIT_EXPECT_EQ(test, i, (size_t)atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 }
 
@@ -556,7 +557,7 @@ static void module_banner_of_remote(struct kunit *test)
 	eventually(test, READ_ONCE(stream->closed));
 	eventually(test, told(f, before, "AT+SOCKET?") > 1);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 	KUNIT_EXPECT_TRUE(test, joined(f));
 }
@@ -572,13 +573,13 @@ static void module_joins_twice(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, told(f, before, "AT+SOCKET?"));
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, READ_ONCE(stream->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
-	eventually(test, f->m.reboots == 1 && joined(f));
+	eventually(test, atomic64_read(&f->m.reboots) == 1 && joined(f));
 }
 
 /* Without any word at all: it is asked from time to time. */
@@ -592,7 +593,7 @@ static void module_asked(struct kunit *test)
 	atw_sched_set(&f->m.sched, ATW_DO_LINK);
 	eventually(test, READ_ONCE(stream->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 }
 
 static int runs(struct kunit *test, const char *line)
@@ -772,7 +773,7 @@ static void module_networks(struct kunit *test)
 	scans(test, -EPROTO, &call);
 	atw_call_put(call);
 	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
@@ -797,14 +798,14 @@ static int joins(struct kunit *test, const char *password)
 static unsigned int restarts_out(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	u64 bringups = f->m.bringups;
+	s64 bringups = atomic64_read(&f->m.bringups);
 	unsigned int before;
 
 	WRITE_ONCE(f->status, 0);
 	WRITE_ONCE(f->m.up_since, get_jiffies_64() - atw_timing.steady - 1);
 	before = f->said_len;
 	fake_say(f, "\r\nready\r\n");
-	eventually(test, READ_ONCE(f->m.bringups) > bringups);
+	eventually(test, atomic64_read(&f->m.bringups) > bringups);
 	KUNIT_EXPECT_EQ(test, ATW_MODULE_DOWN, READ_ONCE(f->m.state));
 	return before;
 }
@@ -952,23 +953,23 @@ static void module_names(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	unsigned int before;
-	u64 bringups;
+	s64 bringups;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		KUNIT_ASSERT_LE(test, strlen(names[i]), (size_t)32);
-		bringups = f->m.bringups;
+		bringups = atomic64_read(&f->m.bringups);
 		before = f->said_len;
 		WRITE_ONCE(f->m.up_since, get_jiffies_64() - atw_timing.steady - 1);
 		WRITE_ONCE(f->name, names[i]);
 		fake_say(f, "\r\nready\r\n");
-		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1);
+		eventually(test, atomic64_read(&f->m.bringups) == bringups + 1);
 		KUNIT_EXPECT_TRUE_MSG(test, joined(f), "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, f->m.addr, 0xc0000202U, "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, f->m.gateway, 0xc0000201U, "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "ATE0"), "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
-		KUNIT_EXPECT_EQ_MSG(test, (u64)i + 1, f->m.reboots, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, (s64)i + 1, atomic64_read(&f->m.reboots), "name %zu", i);
 	}
 }
 
@@ -1000,7 +1001,7 @@ static void module_names_later(struct kunit *test)
 	}
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, 0U, stream->got);
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_TRUE(test, joined(f));
 }
@@ -1041,7 +1042,7 @@ static void module_names_early(struct kunit *test)
 	WRITE_ONCE(f->rest, JOINED);
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, joined(f));
-	KUNIT_EXPECT_EQ(test, 0ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
@@ -1114,10 +1115,10 @@ static void module_other_mac(struct kunit *test)
 static void restarts(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	u64 bringups = f->m.bringups;
+	s64 bringups = atomic64_read(&f->m.bringups);
 
 	fake_say(f, "\r\nready\r\n");
-	eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
+	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
 }
 
 /* It restarts whenever it was brought up: that is done more and more rarely. */
@@ -1127,32 +1128,32 @@ static void module_restless(struct kunit *test)
 	unsigned long *probe = &f->m.sched.at[ATW_DO_BRING_UP];
 	unsigned long before, pause, next;
 	unsigned int i;
-	u64 bringups;
+	s64 bringups;
 
 	for (i = 0; i < 3; i++)
 		restarts(test);
 	for (pause = atw_timing.retry_min, i = 0; i < 3; pause *= 2, i++) {
-		bringups = f->m.bringups;
+		bringups = atomic64_read(&f->m.bringups);
 		before = jiffies;
 		fake_say(f, "\r\nready\r\n");
 		eventually(test, time_after_eq(READ_ONCE(*probe), before + pause));
 		/* Nothing of it is taken to be there, and it is not believed that it is. */
-		KUNIT_EXPECT_EQ(test, bringups, f->m.bringups);
+		KUNIT_EXPECT_EQ(test, bringups, atomic64_read(&f->m.bringups));
 		KUNIT_EXPECT_FALSE(test, joined(f));
 		next = READ_ONCE(*probe);
 		fake_say(f, "\r\nready\r\n");
 		eventually(test, !atw_sched_is_set(&f->m.sched, ATW_DO_RESTARTED));
 		KUNIT_EXPECT_EQ(test, next, READ_ONCE(*probe));
 		atw_sched_set(&f->m.sched, ATW_DO_BRING_UP);
-		eventually(test, READ_ONCE(f->m.bringups) == bringups + 1 && joined(f));
+		eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
 	}
-	KUNIT_EXPECT_EQ(test, 6ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 6LL, atomic64_read(&f->m.reboots));
 
 	/* When it has stayed up it is believed to do so. */
 	WRITE_ONCE(f->m.up_since, get_jiffies_64() - atw_timing.steady - 1);
 	for (i = 0; i < 3; i++)
 		restarts(test);
-	KUNIT_EXPECT_EQ(test, 9ULL, f->m.reboots);
+	KUNIT_EXPECT_EQ(test, 9LL, atomic64_read(&f->m.reboots));
 }
 
 static struct kunit_case module_test_cases[] = {
