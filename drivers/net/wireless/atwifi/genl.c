@@ -39,6 +39,7 @@
 #include "firmware.h"
 #include "genl.h"
 #include "genl_event.h"
+#include "passphrase.h"
 #include "query.h"
 #include "raw.h"
 #include "timing.h"
@@ -996,6 +997,69 @@ put:
 	return err;
 }
 
+/* Passphrases */
+
+static int atw_genl_passphrase_listen_doit(struct sk_buff *req, struct genl_info *info)
+{
+	int err = atw_passphrase_listen(genl_info_net(info), info->snd_portid);
+
+	if (err == -EBUSY)
+		atw_genl_say(info, "somebody else listens in this network namespace");
+	else if (err == -EOPNOTSUPP)
+		atw_genl_say(info, "this driver was built without cfg80211");
+	return err;
+}
+
+static const char *atw_genl_passphrase_reason(int err)
+{
+	switch (err) {
+	case -EKEYREJECTED:
+		return "none of these is the passphrase";
+	case -ESTALE:
+		return "nobody waits for this answer any more";
+	case -EACCES:
+		return "somebody else was asked";
+	default:
+		return NULL;
+	}
+}
+
+static int atw_genl_passphrase_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *cookie = info->attrs[ATWIFI_A_PASSPHRASE_COOKIE];
+	const struct nlattr *nla;
+	struct atw_dev *adev;
+	int rem, err, n = 0;
+
+	if (!cookie) {
+		NL_SET_ERR_MSG(info->extack, "no question is named");
+		return -EINVAL;
+	}
+	adev = atw_genl_dev(info, ATWIFI_A_PASSPHRASE_DEV);
+	if (IS_ERR(adev))
+		return PTR_ERR(adev);
+	err = atw_passphrase_check(adev, info->snd_portid, nla_get_u32(cookie));
+	if (err)
+		goto put;
+	nla_for_each_attr(nla, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
+		if (nla_type(nla) != ATWIFI_A_PASSPHRASE_PASSPHRASE)
+			continue;
+		err = -E2BIG;
+		if (n++ == ATW_PASSPHRASES_MAX)
+			goto put;
+		err = atw_passphrase_try(adev, nla_get_u32(cookie), nla_data(nla), nla_len(nla));
+		if (err != -EKEYREJECTED)
+			goto put;
+	}
+	if (!n)
+		err = atw_passphrase_unknown(adev, nla_get_u32(cookie));
+put:
+	atw_dev_put(adev);
+	if (err)
+		atw_genl_say(info, atw_genl_passphrase_reason(err));
+	return err;
+}
+
 /* Exposed ports */
 
 static int atw_genl_port(struct genl_info *info, const struct nlattr *nla)
@@ -1249,6 +1313,12 @@ static const struct nla_policy atwifi_wifi_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] 
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 };
 
+static const struct nla_policy atwifi_passphrase_nl_policy[ATWIFI_A_PASSPHRASE_PASSPHRASE + 1] = {
+	[ATWIFI_A_PASSPHRASE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_PASSPHRASE_COOKIE] = { .type = NLA_U32, },
+	[ATWIFI_A_PASSPHRASE_PASSPHRASE] = { .type = NLA_BINARY, },
+};
+
 /* Made by tools/net/atwifi/regen from the specification: end */
 
 /* Requests that wait for the module */
@@ -1296,6 +1366,8 @@ static const struct {
 					  atwifi_scan_nl_policy),
 	[ATWIFI_CMD_WIFI_GET] = ATW_GENL_SLOW(atw_genl_wifi_get_doit, ATWIFI_A_WIFI_DEV,
 					      atwifi_wifi_get_nl_policy),
+	[ATWIFI_CMD_PASSPHRASE] = ATW_GENL_SLOW(atw_genl_passphrase_doit, ATWIFI_A_PASSPHRASE_DEV,
+						atwifi_passphrase_nl_policy),
 };
 
 static struct workqueue_struct *atw_genl_wq;
@@ -1573,6 +1645,17 @@ static const struct genl_ops atw_genl_ops[] = {
 		.doit	= atw_genl_defer,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_wifi_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_PASSPHRASE_LISTEN,
+		.doit	= atw_genl_passphrase_listen_doit,
+		.flags	= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd	= ATWIFI_CMD_PASSPHRASE,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_passphrase_nl_policy),
 	},
 };
 
