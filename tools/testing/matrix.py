@@ -34,6 +34,7 @@ GROUPS = {
     "configured": "netdev_dhcp netdev_own netdev_gone",
     "expose": "expose",
     "resolve": "resolve",
+    "wireless": "wireless",
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
@@ -101,7 +102,7 @@ def setups(*targets):
 def selftests(name, target, firmware, programs, limit):
     words = programs.split()
     options = [w for w in words if w.startswith("--")]
-    served = not words or "resolve" in words or "netdev" in programs
+    served = not words or {"resolve", "wireless"} & set(words) or "netdev" in programs
     # The harness and the peers of all come with the main kernel's source.
     needs = setups(MAIN, target, *(["arm64-libs"] if target == "board" else []),
                    *(["programs"] if served else []))

@@ -100,6 +100,22 @@ int atw_calls_add(struct atw_calls *q, struct atw_call *call)
 	return err;
 }
 
+/**
+ * atw_calls_hurry() - what waits is not to wait for idle times any more
+ * @q: the queue
+ *
+ * Context: any.
+ */
+void atw_calls_hurry(struct atw_calls *q)
+{
+	struct atw_call *call;
+
+	spin_lock_bh(&q->lock);
+	list_for_each_entry(call, &q->list, node)
+		call->idle = false;
+	spin_unlock_bh(&q->lock);
+}
+
 /* Take a call out of the queue, with the queue's reference. */
 static void atw_calls_del(struct atw_calls *q, struct atw_call *call)
 {

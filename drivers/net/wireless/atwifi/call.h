@@ -20,7 +20,8 @@ struct atw_module;
  * @done: @err is final
  * @fn: the work, see atw_call_new()
  * @release: what @arg holds goes, before its memory does; may be NULL
- * @idle: connections' work goes first; to be set before it is queued
+ * @idle: connections' work goes first; to be set before it is queued, and after that by
+ *	atw_calls_hurry() alone
  * @err: what @fn returned, or why it was not called
  * @size: bytes of @arg
  * @arg: the arguments and the results, zeroed at first
@@ -56,6 +57,7 @@ struct atw_call *atw_call_new(size_t size,
 void atw_call_put(struct atw_call *call);
 
 void atw_calls_init(struct atw_calls *q);
+void atw_calls_hurry(struct atw_calls *q);
 int atw_calls_add(struct atw_calls *q, struct atw_call *call);
 int atw_calls_wait(struct atw_calls *q, struct atw_call *call, long timeout);
 bool atw_calls_wait_for(struct atw_calls *q, bool idle);

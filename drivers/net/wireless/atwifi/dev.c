@@ -338,6 +338,11 @@ static void atw_dev_changed(struct atw_module *m)
 	atw_netdev_changed(container_of(m, struct atw_dev, module)->netdev);
 }
 
+static void atw_dev_associated(struct atw_module *m)
+{
+	atw_netdev_associated(container_of(m, struct atw_dev, module)->netdev);
+}
+
 static bool atw_dev_starved(struct atw_conns *cs)
 {
 	return atw_netdev_starved(container_of(cs, struct atw_dev,
@@ -359,6 +364,7 @@ static const struct atw_module_ops atw_dev_module_ops = {
 	.event	 = atw_dev_event,
 	.broken	 = atw_dev_broken,
 	.changed = atw_dev_changed,
+	.associated = atw_dev_associated,
 };
 
 /**

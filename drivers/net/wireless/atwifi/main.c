@@ -2,6 +2,7 @@
 /* Wi-Fi modules that speak the Ai-Thinker combo AT command set. */
 #include <linux/module.h>
 
+#include "cfg80211.h"
 #include "dev.h"
 #include "genl.h"
 #include "relay.h"
@@ -23,9 +24,13 @@ static int __init atw_init(void)
 	if (err)
 		return err;
 
-	err = atw_dev_init();
+	err = atw_wiphy_init();
 	if (err)
 		goto err_relay;
+
+	err = atw_dev_init();
+	if (err)
+		goto err_wiphy;
 
 	err = atw_genl_init();
 	if (err)
@@ -54,6 +59,8 @@ err_genl:
 	atw_genl_exit();
 err_dev:
 	atw_dev_exit();
+err_wiphy:
+	atw_wiphy_exit();
 err_relay:
 	atw_relay_exit();
 	return err;
@@ -67,6 +74,7 @@ static void __exit atw_exit(void)
 	atw_serdev_exit();
 	atw_genl_exit();
 	atw_dev_exit();
+	atw_wiphy_exit();
 	atw_relay_exit();
 }
 

@@ -723,6 +723,8 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		/* Twice without an end in between. */
 		if (atw_conns_has_link(&m->conns))
 			atw_conns_boot(&m->conns, ATW_BOOT_MAYBE);
+		if (ev->type != ATW_EV_WIFI_DISCONNECT)
+			m->ops->associated(m);
 		atw_sched_set(&m->sched, ATW_DO_LINK);
 		break;
 	default:
@@ -884,6 +886,18 @@ int atw_module_queue(struct atw_module *m, struct atw_call *call)
 	if (!err)
 		atw_sched_set(&m->sched, idle ? ATW_DO_IDLE_CALL : ATW_DO_CALL);
 	return err;
+}
+
+/**
+ * atw_module_hurry() - calls that are for idle times have waited for long enough
+ * @m: the module
+ *
+ * Context: any.
+ */
+void atw_module_hurry(struct atw_module *m)
+{
+	atw_calls_hurry(&m->calls);
+	atw_sched_set(&m->sched, ATW_DO_CALL);
 }
 
 /**

@@ -34,11 +34,14 @@ struct atw_module;
  *	that bytes may be missing
  * @changed: its state or its lease may be another one; the channel's thread, or
  *	while that is paused
+ * @associated: it says that it is in a network, which it has not been asked about yet;
+ *	under the channel's lock of the receive path
  */
 struct atw_module_ops {
 	void (*event)(struct atw_module *m, enum atwifi_event event);
 	void (*broken)(struct atw_module *m, const struct atw_conn_info *info);
 	void (*changed)(struct atw_module *m);
+	void (*associated)(struct atw_module *m);
 };
 
 /* What users have asked for and wait for; each at most once at a time. */
@@ -136,6 +139,7 @@ void atw_module_doze(struct atw_module *m);
 void atw_module_sleep(struct atw_module *m);
 void atw_module_wake(struct atw_module *m);
 int atw_module_queue(struct atw_module *m, struct atw_call *call);
+void atw_module_hurry(struct atw_module *m);
 int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
 int atw_module_query_link(struct atw_module *m);
 void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);

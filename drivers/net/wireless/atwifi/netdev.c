@@ -21,6 +21,7 @@
 #include <linux/udp.h>
 #include <net/ip.h>
 
+#include "cfg80211.h"
 #include "compat_net.h"
 #include "dev.h"
 #include "dhcp.h"
@@ -508,6 +509,9 @@ static int atw_netdev_register(struct atw_netdev *nd)
 	else
 		eth_hw_addr_random(dev);
 	netif_carrier_off(dev);
+	err = atw_wiphy_register(nd->wiphy);
+	if (err)
+		dev_err(m->dev, "programs for Wi-Fi will not see it: error %d\n", err);
 
 	rtnl_lock();
 	err = register_netdevice(dev);
@@ -525,14 +529,20 @@ static int atw_netdev_register(struct atw_netdev *nd)
 		IN_DEV_CONF_SET(in_dev, IGNORE_ROUTES_WITH_LINKDOWN, 1);
 	rtnl_unlock();
 	if (err)
-		return err;
+		goto err_wiphy;
 
 	err = atw_tcp_start(nd);
-	if (err) {
-		/* Datagrams may have passed already. */
-		atw_flows_end(&nd->flows);
-		unregister_netdev(dev);
-	}
+	if (err)
+		goto err_unregister;
+	atw_wiphy_start(nd->wiphy);
+	return 0;
+
+err_unregister:
+	/* Datagrams may have passed already. */
+	atw_flows_end(&nd->flows);
+	unregister_netdev(dev);
+err_wiphy:
+	atw_wiphy_unregister(nd->wiphy);
 	return err;
 }
 
@@ -596,12 +606,24 @@ static void atw_netdev_work(struct work_struct *work)
  * atw_netdev_changed() - the module's state or address has changed
  * @nd: the device
  *
- * Context: any.
+ * Context: the channel's thread, or while that is paused.
  */
 void atw_netdev_changed(struct atw_netdev *nd)
 {
+	atw_wiphy_changed(nd->wiphy);
 	/* A bounce that is going on ends with what is known then. */
 	queue_delayed_work(atw_relay_wq, &nd->work, 0);
+}
+
+/**
+ * atw_netdev_associated() - the module says that it is in a network
+ * @nd: the device
+ *
+ * Context: any.
+ */
+void atw_netdev_associated(struct atw_netdev *nd)
+{
+	atw_wiphy_associated(nd->wiphy);
 }
 
 /**
@@ -670,6 +692,11 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 	INIT_WORK(&nd->ping_work, atw_netdev_ping_work);
 	nd->evicted = jiffies - ATW_EVICT_PAUSE;
 	INIT_DELAYED_WORK(&nd->work, atw_netdev_work);
+	nd->wiphy = atw_wiphy_create(adev, dev);
+	if (IS_ENABLED(CONFIG_ATWIFI_CFG80211) && !nd->wiphy) {
+		free_netdev(dev);
+		return ERR_PTR(-ENOMEM);
+	}
 	return nd;
 }
 
@@ -699,6 +726,7 @@ void atw_netdev_destroy(struct atw_netdev *nd)
 		read_poll_timeout(skb_queue_empty_lockless, empty, empty, 1000,
 				  ATW_RXQ_FLUSH, false, &nd->rxq);
 		unregister_netdev(nd->dev);
+		atw_wiphy_unregister(nd->wiphy);
 	}
 	cancel_work_sync(&nd->ping_work);
 	skb_queue_purge(&nd->pingq);
@@ -712,6 +740,9 @@ void atw_netdev_destroy(struct atw_netdev *nd)
  */
 void atw_netdev_free(struct atw_netdev *nd)
 {
+	struct atw_wiphy *wiphy = nd->wiphy;
+
 	cancel_delayed_work_sync(&nd->work);
 	free_netdev(nd->dev);
+	atw_wiphy_free(wiphy);
 }

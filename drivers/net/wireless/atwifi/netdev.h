@@ -16,6 +16,7 @@
 #include "relay.h"
 
 struct atw_dev;
+struct atw_wiphy;
 struct rtable;
 
 /* The longest packet that the module can carry as it is: TCP is cut by itself. */
@@ -72,6 +73,7 @@ struct atw_netdev_counters {
  * struct atw_netdev - the private part of the net_device
  * @dev: the net_device
  * @adev: the device it belongs to, which outlives it
+ * @wiphy: what Wi-Fi programs see, or NULL
  * @napi: the receive path, and the transmit path's second half
  * @rxq: what waits for the former
  * @txq: what waits for the latter
@@ -96,6 +98,7 @@ struct atw_netdev_counters {
 struct atw_netdev {
 	struct net_device		*dev;
 	struct atw_dev			*adev;
+	struct atw_wiphy		*wiphy;
 	struct napi_struct		napi;
 	struct sk_buff_head		rxq;
 	struct sk_buff_head		txq;
@@ -122,6 +125,7 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev);
 void atw_netdev_destroy(struct atw_netdev *nd);
 void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
+void atw_netdev_associated(struct atw_netdev *nd);
 void atw_netdev_hurry(struct atw_netdev *nd);
 bool atw_netdev_starved(struct atw_netdev *nd);
 #else
@@ -142,7 +146,7 @@ static inline void atw_netdev_changed(struct atw_netdev *nd)
 {
 }
 
-static inline void atw_netdev_settle(struct atw_netdev *nd)
+static inline void atw_netdev_associated(struct atw_netdev *nd)
 {
 }
 

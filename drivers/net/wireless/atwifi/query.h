@@ -117,12 +117,14 @@ struct atw_query_raw {
  *	password; -EKEYREJECTED: the password is wrong; it may have joined and refuse to do
  *	so by itself
  * @join: which
+ * @once: somebody else sees to it that it is in a network: it is not to join one by itself
  *
  * To leave one takes nothing but the begin.
  */
 struct atw_query_join {
 	struct atw_query	query;
 	struct atw_join		join;
+	bool			once;
 };
 
 /**
@@ -135,6 +137,16 @@ struct atw_query_scan {
 	struct atw_query	query;
 	char			ssid[ATW_SSID_MAX + 1];
 	struct atw_query_names	names;
+};
+
+/**
+ * struct atw_query_signal - how strong the network is that it is in
+ * @query: see there
+ * @rssi: out: in dBm; 0: it does not tell
+ */
+struct atw_query_signal {
+	struct atw_query	query;
+	s8			rssi;
 };
 
 /**
@@ -163,6 +175,7 @@ int atw_query_raw(struct atw_module *m, void *arg);
 int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
 bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
 int atw_query_scan(struct atw_module *m, void *arg);
+int atw_query_signal(struct atw_module *m, void *arg);
 int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);

@@ -66,6 +66,33 @@ static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
 	return atw_query_exec(m, &cmd, q);
 }
 
+static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	bool *off = cmd->priv;
+
+	*off = *off || !strcmp(text, "+WAUTOCONN:0");
+	return !strncmp(text, "+WAUTOCONN:", 11);
+}
+
+/* It is stored: what is so already is not written again. */
+static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
+{
+	bool off = false;
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_auto_row,
+		.priv = &off,
+	};
+	int err;
+
+	atw_line_start(&cmd.line, "AT+WAUTOCONN?");
+	err = atw_query_exec(m, &cmd, q);
+	if (off || (err && !q->code && err != -EOPNOTSUPP))
+		return err;
+	q->code = 0;
+	return atw_wifi_set_auto(m, q, false);
+}
+
 /* Why has it not joined? Some firmware tells, but not in its answer. */
 static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 {
@@ -98,11 +125,15 @@ int atw_query_join(struct atw_module *m, void *arg)
 		err = atw_wifi_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
 	if (err)
 		return err;
+	if (q->once)
+		atw_join_forget(m);
 	err = atw_join_exec(m, &q->join, &q->query.code);
 	if (err == -EREMOTEIO)
 		return atw_wifi_why(m, &q->query);
 	if (err)
 		return err;
+	if (q->once)
+		return atw_wifi_no_auto(m, &q->query);
 	atw_join_keep(m, &q->join);
 	return atw_wifi_set_auto(m, &q->query, true);
 }
@@ -118,7 +149,7 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	err = atw_wifi_get_mode(m, q, &mode);
 	if (err || !(mode & ATW_MODE_STATION))
 		return err;
-	err = atw_wifi_set_auto(m, q, false);
+	err = atw_wifi_no_auto(m, q);
 	if (err)
 		return err;
 	atw_line_start(&cmd.line, "AT+WDISCONNECT");
@@ -222,15 +253,29 @@ static int atw_wifi_if_known(int err, const struct atw_query *q)
 	return err == -EOPNOTSUPP || q->code ? 0 : err;
 }
 
+static int atw_wifi_signal(struct atw_module *m, struct atw_query *q, s8 *rssi)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_signal_row,
+		.priv = rssi,
+	};
+
+	atw_line_start(&cmd.line, "AT+WRSSI");
+	return atw_wifi_if_known(atw_query_exec(m, &cmd, q), q);
+}
+
+int atw_query_signal(struct atw_module *m, void *arg)
+{
+	struct atw_query_signal *q = arg;
+
+	return atw_wifi_signal(m, &q->query, &q->rssi);
+}
+
 int atw_query_status(struct atw_module *m, void *arg)
 {
 	struct atw_query_status *q = arg;
 	struct atw_query_dns dns = { 0 };
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_signal_row,
-		.priv = &q->net.rssi,
-	};
 	int err;
 
 	/* What is cached may be half a minute old. */
@@ -244,8 +289,7 @@ int atw_query_status(struct atw_module *m, void *arg)
 	q->gateway = m->gateway;
 	if (!q->joined)
 		return 0;
-	atw_line_start(&cmd.line, "AT+WRSSI");
-	err = atw_wifi_if_known(atw_query_exec(m, &cmd, &q->query), &q->query);
+	err = atw_wifi_signal(m, &q->query, &q->net.rssi);
 	if (err)
 		return err;
 	err = atw_wifi_if_known(atw_query_dns(m, &dns), &dns.query);

@@ -200,10 +200,15 @@ static void fake_changed(struct atw_module *m)
 {
 }
 
+static void fake_associated(struct atw_module *m)
+{
+}
+
 static const struct atw_module_ops fake_module_ops = {
 	.event = fake_event,
 	.broken = fake_broken,
 	.changed = fake_changed,
+	.associated = fake_associated,
 };
 
 static void owner_opened(struct atw_conn *c, int err, u32 code)

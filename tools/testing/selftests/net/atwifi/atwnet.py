@@ -34,7 +34,7 @@ def extra(program):
     """The command for a program that may not be on this machine."""
     if not PROGRAMS:
         raise Skipped("the target 'programs' of vm/setup could not be prepared")
-    path = next((PROGRAMS + d + program for d in ("/usr/bin/", "/usr/sbin/")
+    path = next((PROGRAMS + d + program for d in ("/usr/bin/", "/usr/sbin/", "/sbin/")
                  if os.path.exists(PROGRAMS + d + program)), program)
     return "env LD_LIBRARY_PATH=%s/usr/lib/%s-linux-gnu %s" % (PROGRAMS, os.uname().machine, path)
 
@@ -115,6 +115,13 @@ def held():
 
 def atwctl(what):
     return run("%s --json %s" % (os.environ.get("ATW_CTL", "atwctl"), what))
+
+
+def join(ssid, password):
+    """Has the module join a network, for good."""
+    with open(TMP + "/password", "w", encoding="ascii") as f:
+        f.write(password)
+    atwctl("-p %s/password join %s" % (TMP, ssid))
 
 
 def quiet():

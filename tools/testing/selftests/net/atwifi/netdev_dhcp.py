@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from atwnet import DNS, FILES, HOST, PROGRAMS, TMP, extra, main, peer, sim, udhcpc, url
+from atwnet import DNS, FILES, HOST, PROGRAMS, TMP, extra, join, main, peer, sim, udhcpc, url
 from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
 
 
@@ -179,6 +179,15 @@ def install():
             name, name))
 
 
+@contextlib.contextmanager
+def joined_again():
+    """Afterwards the module is in its own network again."""
+    try:
+        yield
+    finally:
+        join("atsim", "12345678")
+
+
 def follows_the_module(noticed=lambda: True):
     """It is configured, and again when the module has got another address."""
     configured(sysfs("address"))
@@ -200,7 +209,7 @@ def networkd():
     install()
     os.makedirs("/etc/systemd/network", exist_ok=True)
     with open("/etc/systemd/network/wired.network", "w", encoding="ascii") as f:
-        f.write("[Match]\nType=ether\n[Network]\nDHCP=ipv4\n")
+        f.write("[Match]\nType=ether wlan\n[Network]\nDHCP=ipv4\n")
     run("mkdir -p /run/systemd/netif/links /run/systemd/netif/leases; "
         "chown -R systemd-network /run/systemd/netif")
     with client("/lib/systemd/systemd-networkd"):
@@ -211,7 +220,12 @@ def networkd():
 def network_manager():
     install()
     os.makedirs("/run/dbus", exist_ok=True)
-    with client("NetworkManager --no-daemon", "dbus-daemon --system --fork"):
+    # It has wpa_supplicant join networks, if there is one.
+    with client("NetworkManager --no-daemon",
+                "dbus-daemon --system --fork\nwpa_supplicant -u -s -B"), joined_again():
+        becomes(lambda: "open" in run("nmcli -t -f SSID device wifi list ifname %s" % DEV,
+                                      good=False).split(), "no network is found")
+        run("nmcli device wifi connect open ifname " + DEV)
         # A loss of less than some 6 s it ignores, on any device.
         follows_the_module(lambda: DEV + ":connected" not in run("nmcli -t -f DEVICE,STATE device"))
 

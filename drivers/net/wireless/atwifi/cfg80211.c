@@ -1,0 +1,1192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module as a wiphy, for programs that speak nl80211.
+ *
+ * To them it is a station whose firmware does all of the work: it looks for networks when
+ * it is told to, joins one by its name and passphrase, and tells when it is in or out.
+ * What the module does by itself, and what others have it do, is told just the same.
+ *
+ * The operations never wait for the module. Each makes a call for the channel's thread
+ * and returns; what has become of that is news, and news are told to cfg80211 by one work.
+ * Both run under the wiphy's mutex, so that they see each other's whole steps. The thread
+ * and the receive path take a spinlock alone. A generation counts what programs want: the
+ * end of anything that was wanted before is of no more interest.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ieee80211.h>
+#include <linux/jiffies.h>
+#include <linux/netdevice.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "cfg80211.h"
+#include "compat_cfg80211.h"
+#include "dev.h"
+#include "error.h"
+#include "query.h"
+#include "relay.h"
+#include "timing.h"
+
+/* What was found less than so long ago is not looked for anew. */
+#define ATW_WIPHY_FRESH		(5 * HZ)
+/* A scan that had no turn by then waits no longer for connections to be idle. */
+#define ATW_WIPHY_PATIENCE	(5 * HZ)
+/* From the module's consent to the network's. */
+#define ATW_WIPHY_JOIN		(9 * HZ)
+/* cfg80211 does what it was told a little later. */
+#define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
+/* How strong a network is, is asked so often at most. */
+#define ATW_WIPHY_SIGNAL	(5 * HZ)
+
+enum atw_wiphy_state {
+	ATW_WIPHY_IDLE,		/* out, or in without having told so yet */
+	ATW_WIPHY_JOINING,	/* a program wants it to be in a network */
+	ATW_WIPHY_UP,		/* that it is in one was told */
+};
+
+/* Joining a network, or leaving it: what the thread is given. */
+struct atw_wiphy_job {
+	struct atw_wiphy	*aw;
+	u32			gen;
+	bool			join;
+	int			err;
+	struct atw_query_join	query;
+};
+
+struct atw_wiphy_scan {
+	struct atw_wiphy	*aw;
+	u32			gen;
+	int			err;
+	struct atw_query_scan	query;
+};
+
+struct atw_wiphy_signal {
+	struct atw_wiphy	*aw;
+	struct atw_query_signal	query;
+};
+
+/**
+ * struct atw_wiphy_news - what the thread and the receive path have said
+ * @valid: @in and @net are newer than what the thread has begun last
+ * @in: the module is in a network, with an address or without
+ * @net: in which; nothing of it may be known
+ * @heard: it has told of a network since it was told to join
+ * @answered: and whether it has
+ * @err: how that ended
+ * @code: the module's number for it, or 0
+ */
+struct atw_wiphy_news {
+	bool			valid;
+	bool			in;
+	bool			heard;
+	bool			answered;
+	int			err;
+	u32			code;
+	struct atw_network	net;
+};
+
+/**
+ * struct atw_wiphy - the private part of the wiphy
+ * @wiphy: constant
+ * @wdev: cfg80211's
+ * @adev: constant
+ * @dev: constant
+ * @band: constant
+ * @channels: cfg80211's
+ * @work: tells the news
+ * @closing: the network device goes down, or is: nobody can be told anything; with all
+ *	down to @signal_asked by the wiphy's mutex
+ * @state: what cfg80211 knows
+ * @own: the network was joined without being asked for here
+ * @ssid: which, or which it is to be
+ * @bss: the access point that is to be joined, as far as it is known; with a reference
+ * @bssid: of the one that was joined
+ * @since: when, in jiffies
+ * @deadline: of a network's consent, in jiffies; 0: the module's is waited for
+ * @scan: the request
+ * @cached: it is not passed on to the module
+ * @found: @rows are all that there was
+ * @hurried: it waits no longer for connections to be idle
+ * @rows: what was found last; written by the thread while there is a request
+ * @scanned: when, in jiffies
+ * @scan_since: when @scan came, in jiffies
+ * @signal_asked: when the thread was asked for that, in jiffies; 0: never
+ * @lock: protects all below; innermost, softirqs take it too
+ * @started: the work may be queued
+ * @due: when the work is to run, in jiffies
+ * @gen: of what is wanted
+ * @running: the job that the thread is at
+ * @jobs: those that there are
+ * @news: see there
+ * @scan_gen: of the request
+ * @scan_ended: it has
+ * @scan_err: and how
+ * @rssi: how strong the network is, in dBm; 0: it is not known
+ */
+struct atw_wiphy {
+	struct wiphy			*wiphy;
+	struct wireless_dev		wdev;
+	struct atw_dev			*adev;
+	struct net_device		*dev;
+	struct ieee80211_supported_band	band;
+	struct ieee80211_channel	channels[14];
+	struct delayed_work		work;
+
+	bool				closing;
+	enum atw_wiphy_state		state;
+	bool				own;
+	char				ssid[ATW_SSID_MAX + 1];
+	struct cfg80211_bss		*bss;
+	u8				bssid[ETH_ALEN];
+	unsigned long			since;
+	unsigned long			deadline;
+	struct cfg80211_scan_request	*scan;
+	bool				cached;
+	bool				found;
+	bool				hurried;
+	struct atw_scan			rows;
+	unsigned long			scanned;
+	unsigned long			scan_since;
+	unsigned long			signal_asked;
+
+	spinlock_t			lock;
+	bool				started;
+	unsigned long			due;
+	u32				gen;
+	struct atw_wiphy_job		*running;
+	unsigned int			jobs;
+	struct atw_wiphy_news		news;
+	u32				scan_gen;
+	bool				scan_ended;
+	int				scan_err;
+	s8				rssi;
+};
+
+static const u8 atw_wiphy_privid;
+
+/* It runs then or earlier, and finds itself what else there is to wait for. */
+static void atw_wiphy_kick(struct atw_wiphy *aw, unsigned long delay)
+{
+	unsigned long due = jiffies + delay;
+
+	lockdep_assert_held(&aw->lock);
+
+	if (!aw->started || (delayed_work_pending(&aw->work) && time_before_eq(aw->due, due)))
+		return;
+	aw->due = due;
+	mod_delayed_work(atw_relay_wq, &aw->work, delay);
+}
+
+static void atw_wiphy_later(struct atw_wiphy *aw, unsigned long delay)
+{
+	spin_lock_bh(&aw->lock);
+	atw_wiphy_kick(aw, delay);
+	spin_unlock_bh(&aw->lock);
+}
+
+/* What an access point says of itself */
+
+enum atw_security {
+	ATW_SECURITY_OPEN,
+	ATW_SECURITY_WEP,
+	ATW_SECURITY_WPA,
+	ATW_SECURITY_WPA2,	/* and WPA3: the module joins either by the same word */
+	ATW_SECURITY_MIXED,
+	ATW_SECURITY_OTHER,
+};
+
+/* By the module's words, such as "WPA2 AES", "WPA/WPA2 TKIP" or "WPA2 PSK/WPA3 SAE". */
+static enum atw_security atw_wiphy_security(const char *words)
+{
+	if (!words[0] || !strncasecmp(words, "open", 4))
+		return ATW_SECURITY_OPEN;
+	if (!strncasecmp(words, "wep", 3))
+		return ATW_SECURITY_WEP;
+	if (strstr(words, "EAP") || strstr(words, "802.1") || strstr(words, "ENT"))
+		return ATW_SECURITY_OTHER;
+	if (!strncasecmp(words, "wpa/wpa2", 8))
+		return ATW_SECURITY_MIXED;
+	if (!strncasecmp(words, "wpa2", 4) || !strncasecmp(words, "wpa3", 4))
+		return ATW_SECURITY_WPA2;
+	if (!strncasecmp(words, "wpa", 3))
+		return ATW_SECURITY_WPA;
+	return ATW_SECURITY_OTHER;
+}
+
+/**
+ * atw_wiphy_is_open() - is it a network without a password?
+ * @net: the network
+ */
+bool atw_wiphy_is_open(const struct atw_network *net)
+{
+	return atw_wiphy_security(net->security) == ATW_SECURITY_OPEN;
+}
+
+/* WPA, as its vendor element; the cipher of all is TKIP. */
+static const u8 atw_wiphy_wpa[] = {
+	WLAN_EID_VENDOR_SPECIFIC, 22, 0x00, 0x50, 0xf2, 0x01, 1, 0,
+	0x00, 0x50, 0xf2, 0x02,
+	1, 0, 0x00, 0x50, 0xf2, 0x02,
+	1, 0, 0x00, 0x50, 0xf2, 0x02,
+};
+
+/* With the password for SAE the module joins by the older key as well, and conversely. */
+static const u8 atw_wiphy_rsn[] = {
+	WLAN_EID_RSN, 24, 1, 0,
+	0x00, 0x0f, 0xac, 0x04,
+	1, 0, 0x00, 0x0f, 0xac, 0x04,
+	2, 0, 0x00, 0x0f, 0xac, 0x02, 0x00, 0x0f, 0xac, 0x08,
+	0x80, 0x00,	/* frames of management can be protected */
+};
+
+/* What the module cannot join is shown as what wants an account: nobody tries. */
+static const u8 atw_wiphy_rsn_account[] = {
+	WLAN_EID_RSN, 20, 1, 0,
+	0x00, 0x0f, 0xac, 0x04,
+	1, 0, 0x00, 0x0f, 0xac, 0x04,
+	1, 0, 0x00, 0x0f, 0xac, 0x01,
+	0x00, 0x00,
+};
+
+static const u8 atw_wiphy_rates[] = {
+	WLAN_EID_SUPP_RATES, 8, 0x82, 0x84, 0x8b, 0x96, 0x0c, 0x12, 0x18, 0x24,
+	WLAN_EID_EXT_SUPP_RATES, 4, 0x30, 0x48, 0x60, 0x6c,
+};
+
+static u8 *atw_wiphy_put(u8 *at, const void *element, size_t len)
+{
+	memcpy(at, element, len);
+	return at + len;
+}
+
+/**
+ * atw_wiphy_ies() - the elements of an access point, as the module offers it
+ * @net: what the module tells of it
+ * @ies: out: the elements
+ *
+ * Whatever the network can, a program is to choose between what the module can: it is told
+ * a passphrase, and does the rest by itself.
+ *
+ * Return: bytes of them.
+ */
+size_t atw_wiphy_ies(const struct atw_network *net, u8 ies[ATW_WIPHY_IES_MAX])
+{
+	enum atw_security security = atw_wiphy_security(net->security);
+	size_t len = strnlen(net->ssid, ATW_SSID_MAX);
+	u8 *at = ies;
+
+	*at++ = WLAN_EID_SSID;
+	*at++ = len;
+	at = atw_wiphy_put(at, net->ssid, len);
+	at = atw_wiphy_put(at, atw_wiphy_rates, sizeof(atw_wiphy_rates));
+	*at++ = WLAN_EID_DS_PARAMS;
+	*at++ = 1;
+	*at++ = net->channel;
+	if (security == ATW_SECURITY_WPA2 || security == ATW_SECURITY_MIXED)
+		at = atw_wiphy_put(at, atw_wiphy_rsn, sizeof(atw_wiphy_rsn));
+	if (security == ATW_SECURITY_OTHER)
+		at = atw_wiphy_put(at, atw_wiphy_rsn_account, sizeof(atw_wiphy_rsn_account));
+	if (security == ATW_SECURITY_WPA || security == ATW_SECURITY_MIXED)
+		at = atw_wiphy_put(at, atw_wiphy_wpa, sizeof(atw_wiphy_wpa));
+	BUILD_BUG_ON(2 + ATW_SSID_MAX + sizeof(atw_wiphy_rates) + 3 + sizeof(atw_wiphy_rsn) +
+		     sizeof(atw_wiphy_wpa) > ATW_WIPHY_IES_MAX);
+	return at - ies;
+}
+
+/**
+ * atw_wiphy_status() - the status code of a join that has failed
+ * @err: what came of it
+ * @code: the module's number, or 0
+ *
+ * Return: that a password is wrong, where it may be; else that it has failed.
+ */
+u16 atw_wiphy_status(int err, u32 code)
+{
+	if (err == -EKEYREJECTED || code == ATW_ERR_WIFI_CONNECT || code == ATW_ERR_WIFI_AUTH)
+		return WLAN_STATUS_CHALLENGE_FAIL;
+	return WLAN_STATUS_UNSPECIFIED_FAILURE;
+}
+
+/* Where it is on the air, or where something is that can be shown. */
+static struct ieee80211_channel *atw_wiphy_channel(struct atw_wiphy *aw, u8 number)
+{
+	u32 freq = ieee80211_channel_to_frequency(number, NL80211_BAND_2GHZ);
+	struct ieee80211_channel *channel = freq ? ieee80211_get_channel(aw->wiphy, freq) : NULL;
+
+	if (!channel || channel->flags & IEEE80211_CHAN_DISABLED)
+		return &aw->channels[0];
+	return channel;
+}
+
+/* Shows an access point. Returns it with a reference, or NULL. */
+static struct cfg80211_bss *atw_wiphy_inform(struct atw_wiphy *aw, const struct atw_network *net)
+{
+	u16 capability = WLAN_CAPABILITY_ESS;
+	u8 ies[ATW_WIPHY_IES_MAX];
+	size_t len;
+
+	if (!is_valid_ether_addr(net->bssid))
+		return NULL;
+	if (!atw_wiphy_is_open(net))
+		capability |= WLAN_CAPABILITY_PRIVACY;
+	len = atw_wiphy_ies(net, ies);
+	return cfg80211_inform_bss(aw->wiphy, atw_wiphy_channel(aw, net->channel),
+				   CFG80211_BSS_FTYPE_PRESP, net->bssid, 0, capability, 100,
+				   ies, len, DBM_TO_MBM(net->rssi), GFP_KERNEL);
+}
+
+/* Looking for networks */
+
+static int atw_wiphy_scan_run(struct atw_module *m, void *arg)
+{
+	struct atw_wiphy_scan *scan = arg;
+
+	scan->err = atw_query_scan(m, &scan->query);
+	return scan->err;
+}
+
+static void atw_wiphy_scan_release(void *arg)
+{
+	struct atw_wiphy_scan *scan = arg;
+	struct atw_wiphy *aw = scan->aw;
+
+	spin_lock_bh(&aw->lock);
+	if (scan->gen == aw->scan_gen) {
+		aw->scan_ended = true;
+		aw->scan_err = scan->err;
+		if (!scan->err)
+			memcpy(&aw->rows, &scan->query.names.scan, sizeof(aw->rows));
+		atw_wiphy_kick(aw, 0);
+	}
+	spin_unlock_bh(&aw->lock);
+}
+
+static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid *ssid)
+{
+	struct atw_wiphy_scan *scan;
+	struct atw_call *call;
+
+	call = atw_call_new(sizeof(*scan), atw_wiphy_scan_run);
+	if (!call)
+		return -ENOMEM;
+	scan = (struct atw_wiphy_scan *)call->arg;
+	scan->aw = aw;
+	scan->err = -ENETDOWN;
+	if (ssid)
+		memcpy(scan->query.ssid, ssid->ssid, ssid->ssid_len);
+	spin_lock_bh(&aw->lock);
+	scan->gen = ++aw->scan_gen;
+	aw->scan_ended = false;
+	spin_unlock_bh(&aw->lock);
+	call->release = atw_wiphy_scan_release;
+	call->idle = true;
+	/* Refused, it ends as one that has failed: with its last reference. */
+	atw_module_queue(&aw->adev->module, call);
+	atw_call_put(call);
+	return 0;
+}
+
+static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *request)
+{
+	const struct cfg80211_ssid *ssid = NULL;
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+	unsigned int jobs;
+	int err = 0;
+
+	if (aw->closing)
+		return -ENETDOWN;
+	if (aw->scan)
+		return -EBUSY;
+	/* One that hides its name. */
+	if (request->n_ssids && request->ssids[0].ssid_len)
+		ssid = &request->ssids[0];
+	if (ssid && memchr(ssid->ssid, 0, ssid->ssid_len))
+		return -EINVAL;
+	spin_lock_bh(&aw->lock);
+	jobs = aw->jobs;
+	spin_unlock_bh(&aw->lock);
+	aw->cached = jobs || (!ssid && aw->found &&
+			      time_before(jiffies, aw->scanned + ATW_WIPHY_FRESH));
+	if (!aw->cached)
+		err = atw_wiphy_scan_queue(aw, ssid);
+	if (err)
+		return err;
+	aw->scan = request;
+	/* What is found for a name is not all that there is. */
+	if (ssid)
+		aw->found = false;
+	aw->scan_since = jiffies;
+	aw->hurried = aw->cached;
+	atw_wiphy_later(aw, aw->cached ? 0 : ATW_WIPHY_PATIENCE);
+	return 0;
+}
+
+static void atw_wiphy_scan_end(struct atw_wiphy *aw, bool aborted)
+{
+	struct cfg80211_scan_info info = { .aborted = aborted };
+
+	lockdep_assert_held(&aw->wiphy->mtx);
+
+	if (!aw->scan)
+		return;
+	spin_lock_bh(&aw->lock);
+	aw->scan_gen++;
+	aw->scan_ended = false;
+	spin_unlock_bh(&aw->lock);
+	cfg80211_scan_done(aw->scan, &info);
+	aw->scan = NULL;
+}
+
+static void atw_wiphy_abort_scan(struct wiphy *wiphy, struct wireless_dev *wdev)
+{
+	atw_wiphy_scan_end(wiphy_priv(wiphy), true);
+}
+
+static void atw_wiphy_show(struct atw_wiphy *aw, const struct atw_network *net)
+{
+	struct cfg80211_bss *bss = atw_wiphy_inform(aw, net);
+
+	if (bss)
+		cfg80211_put_bss(aw->wiphy, bss);
+}
+
+static void atw_wiphy_hurry_scan(struct atw_wiphy *aw)
+{
+	unsigned long end = aw->scan_since + ATW_WIPHY_PATIENCE;
+
+	if (aw->hurried)
+		return;
+	aw->hurried = time_after_eq(jiffies, end);
+	if (aw->hurried)
+		atw_module_hurry(&aw->adev->module);
+	else
+		atw_wiphy_later(aw, end - jiffies);
+}
+
+static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
+{
+	struct atw_network own;
+	unsigned int i;
+	bool ended;
+	int err;
+
+	if (!aw->scan)
+		return;
+	spin_lock_bh(&aw->lock);
+	ended = aw->cached || aw->scan_ended;
+	err = aw->cached ? 0 : aw->scan_err;
+	own = aw->news.net;
+	own.rssi = aw->rssi ?: own.rssi;
+	spin_unlock_bh(&aw->lock);
+	if (!ended) {
+		atw_wiphy_hurry_scan(aw);
+		return;
+	}
+	if (!err && !aw->cached) {
+		aw->scanned = jiffies;
+		aw->found = true;
+	}
+	/* With streams open the module may not look: what it is in is known all the same. */
+	if (!err || err == -EBUSY) {
+		for (i = 0; i < aw->rows.n; i++)
+			atw_wiphy_show(aw, &aw->rows.networks[i]);
+		if (aw->state == ATW_WIPHY_UP)
+			atw_wiphy_show(aw, &own);
+	}
+	atw_wiphy_scan_end(aw, err && err != -EBUSY);
+}
+
+/* Joining networks, and leaving them */
+
+/* Has its job become that of nobody? If not, what the module was in is old. */
+static bool atw_wiphy_begin(struct atw_wiphy_job *job)
+{
+	struct atw_wiphy *aw = job->aw;
+	bool wanted;
+
+	spin_lock_bh(&aw->lock);
+	wanted = job->gen == aw->gen;
+	if (wanted) {
+		aw->running = job;
+		aw->news.valid = false;
+	}
+	spin_unlock_bh(&aw->lock);
+	return wanted;
+}
+
+static int atw_wiphy_job_run(struct atw_module *m, void *arg)
+{
+	struct atw_wiphy_job *job = arg;
+	struct atw_wiphy *aw = job->aw;
+	int err;
+
+	if (!atw_wiphy_begin(job))
+		return 0;
+	job->err = job->join ? atw_query_join(m, &job->query) :
+			       atw_query_leave(m, &job->query.query);
+	/* What has become of it is to be known before anything is told. */
+	err = atw_module_query_link(m);
+	atw_conns_command_failed(&m->conns, err);
+	spin_lock_bh(&aw->lock);
+	aw->running = NULL;
+	spin_unlock_bh(&aw->lock);
+	return 0;
+}
+
+static void atw_wiphy_job_release(void *arg)
+{
+	struct atw_wiphy_job *job = arg;
+	struct atw_wiphy *aw = job->aw;
+
+	spin_lock_bh(&aw->lock);
+	aw->jobs--;
+	if (job->join && job->gen == aw->gen) {
+		aw->news.answered = true;
+		aw->news.err = job->err;
+		aw->news.code = job->query.query.code;
+	}
+	atw_wiphy_kick(aw, 0);
+	spin_unlock_bh(&aw->lock);
+}
+
+/* Whatever was wanted before is not any more; the job is for what is. */
+static struct atw_call *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw_join *join)
+{
+	struct atw_call *call = atw_call_new(sizeof(struct atw_wiphy_job), atw_wiphy_job_run);
+	struct atw_wiphy_job *job;
+
+	if (!call)
+		return NULL;
+	job = (struct atw_wiphy_job *)call->arg;
+	job->aw = aw;
+	job->err = -ENETDOWN;
+	job->join = join;
+	if (join)
+		job->query.join = *join;
+	job->query.once = true;
+	call->release = atw_wiphy_job_release;
+	spin_lock_bh(&aw->lock);
+	job->gen = aw->gen;
+	aw->jobs++;
+	spin_unlock_bh(&aw->lock);
+	return call;
+}
+
+static void atw_wiphy_want(struct atw_wiphy *aw)
+{
+	spin_lock_bh(&aw->lock);
+	aw->gen++;
+	aw->news.heard = false;
+	aw->news.answered = false;
+	spin_unlock_bh(&aw->lock);
+}
+
+static int atw_wiphy_queue(struct atw_wiphy *aw, const struct atw_join *join)
+{
+	struct atw_call *call = atw_wiphy_job_new(aw, join);
+
+	if (!call)
+		return -ENOMEM;
+	/* Refused, it ends as one that has failed: with its last reference. */
+	atw_module_queue(&aw->adev->module, call);
+	atw_call_put(call);
+	return 0;
+}
+
+/* Who gave it up, and wants it again: it goes on. */
+static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
+{
+	bool same;
+
+	spin_lock_bh(&aw->lock);
+	same = aw->running && aw->running->join &&
+	       !memcmp(&aw->running->query.join, join, sizeof(*join));
+	if (same)
+		aw->running->gen = aw->gen;
+	spin_unlock_bh(&aw->lock);
+	return same;
+}
+
+static void atw_wiphy_forget_bss(struct atw_wiphy *aw)
+{
+	if (aw->bss)
+		cfg80211_put_bss(aw->wiphy, aw->bss);
+	aw->bss = NULL;
+}
+
+static int atw_wiphy_join(struct atw_wiphy *aw, const struct atw_join *join)
+{
+	atw_wiphy_want(aw);
+	return atw_wiphy_adopt(aw, join) ? 0 : atw_wiphy_queue(aw, join);
+}
+
+/* A password for the module; it may hold whatever can be told. */
+static int atw_wiphy_password(const struct cfg80211_connect_params *sme, struct atw_join *join)
+{
+	const struct cfg80211_crypto_settings *crypto = &sme->crypto;
+
+	if (crypto->sae_pwd_len) {
+		if (crypto->sae_pwd_len >= sizeof(join->password) ||
+		    memchr(crypto->sae_pwd, 0, crypto->sae_pwd_len))
+			return -EINVAL;
+		memcpy(join->password, crypto->sae_pwd, crypto->sae_pwd_len);
+		return 0;
+	}
+	if (crypto->psk)
+		return -ENOKEY;
+	/* There is no way to tell it any other key. */
+	return sme->privacy || sme->key_len || crypto->n_akm_suites ? -EOPNOTSUPP : 0;
+}
+
+static void atw_wiphy_aim(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme)
+{
+	const u8 *bssid = sme->bssid ?: sme->bssid_hint;
+
+	atw_wiphy_forget_bss(aw);
+	aw->bss = cfg80211_get_bss(aw->wiphy, NULL, bssid, sme->ssid, sme->ssid_len,
+				   IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
+	memset(aw->ssid, 0, sizeof(aw->ssid));
+	memcpy(aw->ssid, sme->ssid, sme->ssid_len);
+	aw->deadline = 0;
+}
+
+static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
+			     struct cfg80211_connect_params *sme)
+{
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+	struct atw_join join = { 0 };
+	int err;
+
+	if (aw->closing)
+		return -ENETDOWN;
+	/* From one access point to another it goes by itself. */
+	if (aw->state == ATW_WIPHY_UP)
+		return -EALREADY;
+	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
+		return -EINVAL;
+	err = atw_wiphy_password(sme, &join);
+	if (err == -ENOKEY) {
+		dev_warn_ratelimited(aw->adev->module.dev,
+				     "the module joins \"%*pE\" by its passphrase alone, and was told the key: use atwctl join\n",
+				     (int)sme->ssid_len, sme->ssid);
+		err = -EOPNOTSUPP;
+	}
+	if (err)
+		return err;
+	memcpy(join.ssid, sme->ssid, sme->ssid_len);
+	atw_wiphy_aim(aw, sme);
+	err = atw_wiphy_join(aw, &join);
+	memzero_explicit(&join, sizeof(join));
+	if (!err)
+		aw->state = ATW_WIPHY_JOINING;
+	return err;
+}
+
+static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16 reason)
+{
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+	enum atw_wiphy_state was = aw->state;
+
+	aw->state = ATW_WIPHY_IDLE;
+	if (was == ATW_WIPHY_UP)
+		cfg80211_disconnected(dev, reason, NULL, 0, true, GFP_KERNEL);
+	else if (was == ATW_WIPHY_JOINING)
+		cfg80211_connect_result(dev, NULL, NULL, 0, NULL, 0,
+					WLAN_STATUS_UNSPECIFIED_FAILURE, GFP_KERNEL);
+	else
+		return 0;
+	atw_wiphy_want(aw);
+	/* A device that goes down takes no network away that nobody here has asked for. */
+	if (was == ATW_WIPHY_UP && aw->own && aw->closing)
+		return 0;
+	return atw_wiphy_queue(aw, NULL);
+}
+
+/* The news */
+
+/* Tell that it is in a network. Takes the reference to @bss. */
+static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bool own)
+{
+	struct cfg80211_connect_resp_params params = {
+		.status = WLAN_STATUS_SUCCESS,
+		.links[0].bss = bss,
+		.timeout_reason = NL80211_TIMEOUT_UNSPECIFIED,
+	};
+	bool secured = bss->capability & WLAN_CAPABILITY_PRIVACY;
+
+	ether_addr_copy(aw->bssid, bss->bssid);
+	params.links[0].bssid = aw->bssid;
+	cfg80211_connect_done(aw->dev, &params, GFP_KERNEL);
+	/* The keys are the module's. */
+	if (secured)
+		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, GFP_KERNEL);
+	aw->state = ATW_WIPHY_UP;
+	aw->own = own;
+	aw->since = jiffies;
+	spin_lock_bh(&aw->lock);
+	aw->rssi = 0;
+	spin_unlock_bh(&aw->lock);
+}
+
+static void atw_wiphy_tell_down(struct atw_wiphy *aw)
+{
+	cfg80211_disconnected(aw->dev, WLAN_REASON_DISASSOC_DUE_TO_INACTIVITY, NULL, 0, false,
+			      GFP_KERNEL);
+	aw->state = ATW_WIPHY_IDLE;
+	/* It may be in another one. */
+	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+}
+
+static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
+{
+	const u8 *bssid = aw->bss ? aw->bss->bssid : NULL;
+
+	if (code == ATW_ERR_WIFI_NO_AP)
+		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, GFP_KERNEL,
+					 NL80211_TIMEOUT_SCAN);
+	else
+		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
+					atw_wiphy_status(err, code), GFP_KERNEL);
+	atw_wiphy_forget_bss(aw);
+	aw->state = ATW_WIPHY_IDLE;
+	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+}
+
+static void atw_wiphy_follow_join(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+{
+	struct cfg80211_bss *bss = NULL;
+
+	/* Its address may take longer than programs have patience. */
+	if (news->heard && aw->bss) {
+		bss = aw->bss;
+		aw->bss = NULL;
+	} else if (!news->answered) {
+		return;
+	} else if (news->valid && news->in && !strcmp(news->net.ssid, aw->ssid)) {
+		/* Without an address, too, it is in. */
+		bss = atw_wiphy_inform(aw, &news->net);
+		atw_wiphy_forget_bss(aw);
+	} else if (!news->err && !aw->deadline) {
+		/* Some firmware says OK to begin with. */
+		aw->deadline = (jiffies + ATW_WIPHY_JOIN) | 1;
+		atw_wiphy_later(aw, ATW_WIPHY_JOIN);
+		return;
+	} else if (!news->err && time_before(jiffies, aw->deadline)) {
+		atw_wiphy_later(aw, aw->deadline - jiffies);
+		return;
+	}
+	if (bss)
+		atw_wiphy_tell_up(aw, bss, false);
+	else
+		atw_wiphy_tell_failure(aw, news->err, news->code);
+}
+
+static void atw_wiphy_follow_up(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+{
+	struct cfg80211_roam_info roam = { 0 };
+
+	if (!news->in || strcmp(news->net.ssid, aw->ssid)) {
+		atw_wiphy_tell_down(aw);
+		return;
+	}
+	if (ether_addr_equal(news->net.bssid, aw->bssid))
+		return;
+	/* Only who knows where it was can be told that it is elsewhere. */
+	if (!aw->wdev.connected) {
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+		return;
+	}
+	roam.links[0].bss = atw_wiphy_inform(aw, &news->net);
+	if (!roam.links[0].bss)
+		return;
+	ether_addr_copy(aw->bssid, news->net.bssid);
+	roam.links[0].bssid = aw->bssid;
+	cfg80211_roamed(aw->dev, &roam, GFP_KERNEL);
+	if (!atw_wiphy_is_open(&news->net))
+		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, GFP_KERNEL);
+}
+
+/* It is in a network that nobody here has asked for. */
+static void atw_wiphy_follow_own(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+{
+	struct cfg80211_bss *bss;
+
+	if (!news->in || !news->net.ssid[0] || aw->closing || !netif_running(aw->dev))
+		return;
+	/* What was told before is to be done first. */
+	if (aw->wdev.connected || aw->wdev.u.client.ssid_len) {
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+		return;
+	}
+	bss = atw_wiphy_inform(aw, &news->net);
+	if (!bss)
+		return;
+	memcpy(aw->ssid, news->net.ssid, sizeof(aw->ssid));
+	/* Without its name cfg80211 would not have it left again. */
+	aw->wdev.u.client.ssid_len = strlen(aw->ssid);
+	memcpy(aw->wdev.u.client.ssid, aw->ssid, aw->wdev.u.client.ssid_len);
+	aw->wdev.conn_bss_type = IEEE80211_BSS_TYPE_ESS;
+	atw_wiphy_tell_up(aw, bss, true);
+}
+
+static void atw_wiphy_follow(struct atw_wiphy *aw)
+{
+	struct atw_wiphy_news news;
+	bool settled;
+
+	spin_lock_bh(&aw->lock);
+	news = aw->news;
+	/* While it is told to be elsewhere, where it is means nothing. */
+	settled = news.valid && !aw->jobs;
+	spin_unlock_bh(&aw->lock);
+
+	if (aw->state == ATW_WIPHY_JOINING)
+		atw_wiphy_follow_join(aw, &news);
+	else if (settled && aw->state == ATW_WIPHY_UP)
+		atw_wiphy_follow_up(aw, &news);
+	else if (settled)
+		atw_wiphy_follow_own(aw, &news);
+}
+
+static void atw_wiphy_work(struct work_struct *work)
+{
+	struct atw_wiphy *aw = container_of(to_delayed_work(work), struct atw_wiphy, work);
+
+	wiphy_lock(aw->wiphy);
+	atw_wiphy_follow_scan(aw);
+	atw_wiphy_follow(aw);
+	wiphy_unlock(aw->wiphy);
+}
+
+/**
+ * atw_wiphy_changed() - the module's state or its network may be another one
+ * @aw: the wiphy, or NULL
+ *
+ * Context: the channel's thread, or while that is paused.
+ */
+void atw_wiphy_changed(struct atw_wiphy *aw)
+{
+	const struct atw_module *m;
+
+	if (!aw)
+		return;
+	m = &aw->adev->module;
+	spin_lock_bh(&aw->lock);
+	aw->news.valid = true;
+	aw->news.in = m->state == ATW_MODULE_JOINED ||
+		      (m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_NO_ADDRESS);
+	aw->news.net = m->net;
+	atw_wiphy_kick(aw, 0);
+	spin_unlock_bh(&aw->lock);
+}
+
+/**
+ * atw_wiphy_associated() - the module says that it is in a network
+ * @aw: the wiphy, or NULL
+ *
+ * Context: any.
+ */
+void atw_wiphy_associated(struct atw_wiphy *aw)
+{
+	bool asked;
+
+	if (!aw)
+		return;
+	spin_lock_bh(&aw->lock);
+	/* Before it was told to join this one it is about another. */
+	asked = aw->running ? aw->running->gen == aw->gen : aw->news.answered;
+	if (asked && !aw->news.heard) {
+		aw->news.heard = true;
+		atw_wiphy_kick(aw, 0);
+	}
+	spin_unlock_bh(&aw->lock);
+}
+
+/* What is known of the access point */
+
+static int atw_wiphy_signal_run(struct atw_module *m, void *arg)
+{
+	struct atw_wiphy_signal *signal = arg;
+	struct atw_wiphy *aw = signal->aw;
+	int err = atw_query_signal(m, &signal->query);
+
+	spin_lock_bh(&aw->lock);
+	if (!err)
+		aw->rssi = signal->query.rssi;
+	spin_unlock_bh(&aw->lock);
+	return err;
+}
+
+/* Nobody waits for it: who asks again is told then. */
+static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
+{
+	struct atw_wiphy_signal *signal;
+	struct atw_call *call;
+
+	if (aw->signal_asked && time_before(jiffies, aw->signal_asked + ATW_WIPHY_SIGNAL))
+		return;
+	call = atw_call_new(sizeof(*signal), atw_wiphy_signal_run);
+	if (!call)
+		return;
+	aw->signal_asked = jiffies | 1;
+	signal = (struct atw_wiphy_signal *)call->arg;
+	signal->aw = aw;
+	call->idle = true;
+	atw_module_queue(&aw->adev->module, call);
+	atw_call_put(call);
+}
+
+static int atw_wiphy_fill_station(struct atw_wiphy *aw, struct station_info *sinfo)
+{
+	s8 rssi;
+
+	atw_wiphy_ask_signal(aw);
+	spin_lock_bh(&aw->lock);
+	rssi = aw->rssi ?: aw->news.net.rssi;
+	spin_unlock_bh(&aw->lock);
+	sinfo->filled = BIT_ULL(NL80211_STA_INFO_CONNECTED_TIME);
+	sinfo->connected_time = (jiffies - aw->since) / HZ;
+	if (rssi) {
+		sinfo->filled |= BIT_ULL(NL80211_STA_INFO_SIGNAL);
+		sinfo->signal = rssi;
+	}
+	return 0;
+}
+
+static int atw_wiphy_get_station(struct wiphy *wiphy, atw_station_of_t of, const u8 *mac,
+				 struct station_info *sinfo)
+{
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+
+	if (aw->state != ATW_WIPHY_UP || !ether_addr_equal(mac, aw->bssid))
+		return -ENOENT;
+	return atw_wiphy_fill_station(aw, sinfo);
+}
+
+static int atw_wiphy_dump_station(struct wiphy *wiphy, atw_station_of_t of, int idx, u8 *mac,
+				  struct station_info *sinfo)
+{
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+
+	if (idx || aw->state != ATW_WIPHY_UP)
+		return -ENOENT;
+	memcpy(mac, aw->bssid, ETH_ALEN);
+	return atw_wiphy_fill_station(aw, sinfo);
+}
+
+static const struct cfg80211_ops atw_wiphy_ops = {
+	.scan		= atw_wiphy_scan,
+	.abort_scan	= atw_wiphy_abort_scan,
+	.connect	= atw_wiphy_connect,
+	.disconnect	= atw_wiphy_disconnect,
+	.get_station	= atw_wiphy_get_station,
+	.dump_station	= atw_wiphy_dump_station,
+};
+
+/* The device */
+
+static struct ieee80211_rate atw_wiphy_bitrates[] = {
+	{ .bitrate = 10 }, { .bitrate = 20 }, { .bitrate = 55 }, { .bitrate = 110 },
+	{ .bitrate = 60 }, { .bitrate = 90 }, { .bitrate = 120 }, { .bitrate = 180 },
+	{ .bitrate = 240 }, { .bitrate = 360 }, { .bitrate = 480 }, { .bitrate = 540 },
+};
+
+/* SAE of some programs wants the last one. */
+static const u32 atw_wiphy_ciphers[] = {
+	WLAN_CIPHER_SUITE_CCMP, WLAN_CIPHER_SUITE_TKIP, WLAN_CIPHER_SUITE_AES_CMAC,
+};
+
+static const u32 atw_wiphy_akms[] = {
+	WLAN_AKM_SUITE_PSK, WLAN_AKM_SUITE_PSK_SHA256, WLAN_AKM_SUITE_SAE,
+};
+
+/* Where it may send is the module's to know; what it finds is to be shown. */
+static struct ieee80211_regdomain atw_wiphy_world = {
+	.n_reg_rules = 1,
+	.alpha2 = "00",
+	.reg_rules = { REG_RULE(2402, 2482, 40, 6, 20, 0) },
+};
+
+static void atw_wiphy_setup(struct atw_wiphy *aw)
+{
+	struct wiphy *wiphy = aw->wiphy;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(aw->channels); i++) {
+		aw->channels[i].band = NL80211_BAND_2GHZ;
+		aw->channels[i].hw_value = i + 1;
+		aw->channels[i].center_freq = ieee80211_channel_to_frequency(i + 1,
+									     NL80211_BAND_2GHZ);
+		aw->channels[i].max_power = 20;
+	}
+	aw->band.channels = aw->channels;
+	aw->band.n_channels = ARRAY_SIZE(aw->channels);
+	aw->band.bitrates = atw_wiphy_bitrates;
+	aw->band.n_bitrates = ARRAY_SIZE(atw_wiphy_bitrates);
+	aw->band.ht_cap.ht_supported = true;
+	aw->band.ht_cap.cap = IEEE80211_HT_CAP_SGI_20;
+	aw->band.ht_cap.mcs.rx_mask[0] = 0xff;
+	aw->band.ht_cap.mcs.tx_params = IEEE80211_HT_MCS_TX_DEFINED;
+
+	wiphy->bands[NL80211_BAND_2GHZ] = &aw->band;
+	wiphy->interface_modes = BIT(NL80211_IFTYPE_STATION);
+	wiphy->signal_type = CFG80211_SIGNAL_TYPE_MBM;
+	wiphy->max_scan_ssids = 1;
+	wiphy->cipher_suites = atw_wiphy_ciphers;
+	wiphy->n_cipher_suites = ARRAY_SIZE(atw_wiphy_ciphers);
+	wiphy->akm_suites = atw_wiphy_akms;
+	wiphy->n_akm_suites = ARRAY_SIZE(atw_wiphy_akms);
+	wiphy->flags |= WIPHY_FLAG_SUPPORTS_FW_ROAM;
+	wiphy->flags &= ~WIPHY_FLAG_NETNS_OK;
+	wiphy->regulatory_flags = REGULATORY_WIPHY_SELF_MANAGED;
+	wiphy_ext_feature_set(wiphy, NL80211_EXT_FEATURE_4WAY_HANDSHAKE_STA_PSK);
+	wiphy_ext_feature_set(wiphy, NL80211_EXT_FEATURE_SAE_OFFLOAD);
+	wiphy->privid = &atw_wiphy_privid;
+}
+
+/**
+ * atw_wiphy_create() - make the wiphy of a module
+ * @adev: the device
+ * @dev: its network device, not registered yet
+ *
+ * Context: process context.
+ * Return: the wiphy for atw_wiphy_free(), NULL without memory, or where the driver was built
+ *	without it.
+ */
+struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
+{
+	struct wiphy *wiphy = wiphy_new(&atw_wiphy_ops, sizeof(struct atw_wiphy));
+	struct atw_wiphy *aw;
+
+	if (!wiphy)
+		return NULL;
+	aw = wiphy_priv(wiphy);
+	aw->wiphy = wiphy;
+	aw->adev = adev;
+	aw->dev = dev;
+	aw->closing = true;
+	spin_lock_init(&aw->lock);
+	INIT_DELAYED_WORK(&aw->work, atw_wiphy_work);
+	atw_wiphy_setup(aw);
+	set_wiphy_dev(wiphy, &adev->dev);
+	wiphy_net_set(wiphy, adev->net);
+	aw->wdev.wiphy = wiphy;
+	aw->wdev.iftype = NL80211_IFTYPE_STATION;
+	return aw;
+}
+
+/**
+ * atw_wiphy_register() - register it, before its network device
+ * @aw: the wiphy, or NULL
+ *
+ * Context: process context; takes the RTNL.
+ * Return: 0 or -errno: programs see none then, and the network device works without.
+ */
+int atw_wiphy_register(struct atw_wiphy *aw)
+{
+	int err;
+
+	if (!aw)
+		return 0;
+	if (is_valid_ether_addr(aw->dev->dev_addr))
+		ether_addr_copy(aw->wiphy->perm_addr, aw->dev->dev_addr);
+	strscpy(aw->wiphy->fw_version, aw->adev->module.firmware, sizeof(aw->wiphy->fw_version));
+	err = regulatory_set_wiphy_regd(aw->wiphy, &atw_wiphy_world) ?: wiphy_register(aw->wiphy);
+	if (!err)
+		aw->dev->ieee80211_ptr = &aw->wdev;
+	return err;
+}
+
+/**
+ * atw_wiphy_start() - begin to tell what happens
+ * @aw: the wiphy, whose network device is registered, or NULL
+ *
+ * Context: process context.
+ */
+void atw_wiphy_start(struct atw_wiphy *aw)
+{
+	if (!aw || !aw->dev->ieee80211_ptr)
+		return;
+	spin_lock_bh(&aw->lock);
+	aw->started = true;
+	atw_wiphy_kick(aw, 0);
+	spin_unlock_bh(&aw->lock);
+}
+
+/**
+ * atw_wiphy_unregister() - nobody sees it any more
+ * @aw: the wiphy, whose network device is not registered any more, or NULL
+ *
+ * Context: process context; takes the RTNL.
+ */
+void atw_wiphy_unregister(struct atw_wiphy *aw)
+{
+	if (!aw || !aw->dev->ieee80211_ptr)
+		return;
+	spin_lock_bh(&aw->lock);
+	aw->started = false;
+	aw->gen++;
+	spin_unlock_bh(&aw->lock);
+	cancel_delayed_work_sync(&aw->work);
+	atw_wiphy_forget_bss(aw);
+	wiphy_unregister(aw->wiphy);
+}
+
+/**
+ * atw_wiphy_free() - free its memory
+ * @aw: the wiphy, or NULL; its network device is freed
+ *
+ * Context: process context.
+ */
+void atw_wiphy_free(struct atw_wiphy *aw)
+{
+	if (aw)
+		wiphy_free(aw->wiphy);
+}
+
+/*
+ * Before cfg80211 looks: it has a network left, and a request for a scan that is still
+ * there is a mistake to it.
+ */
+static int atw_wiphy_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	struct wireless_dev *wdev = dev->ieee80211_ptr;
+	struct atw_wiphy *aw;
+
+	if (!wdev || wdev->wiphy->privid != &atw_wiphy_privid)
+		return NOTIFY_DONE;
+	aw = wiphy_priv(wdev->wiphy);
+	switch (event) {
+	case NETDEV_GOING_DOWN:
+		wiphy_lock(aw->wiphy);
+		aw->closing = true;
+		atw_wiphy_scan_end(aw, true);
+		wiphy_unlock(aw->wiphy);
+		break;
+	case NETDEV_UP:
+		wiphy_lock(aw->wiphy);
+		aw->closing = false;
+		wiphy_unlock(aw->wiphy);
+		atw_wiphy_later(aw, 0);
+		break;
+	default:
+		return NOTIFY_DONE;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block atw_wiphy_nb = {
+	.notifier_call = atw_wiphy_netdev_event,
+	.priority = 1,
+};
+
+int __init atw_wiphy_init(void)
+{
+	return register_netdevice_notifier(&atw_wiphy_nb);
+}
+
+void atw_wiphy_exit(void)
+{
+	unregister_netdevice_notifier(&atw_wiphy_nb);
+}

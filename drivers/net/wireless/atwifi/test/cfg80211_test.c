@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What programs for Wi-Fi are shown of networks, and told of joins. */
+#include <kunit/test.h>
+#include <linux/ieee80211.h>
+#include <net/cfg80211.h>
+
+#include "../cfg80211.h"
+#include "../parse.h"
+
+static const u8 psk_sae[] = { 1, 0, 0x00, 0x0f, 0xac, 0x04, 1, 0, 0x00, 0x0f, 0xac, 0x04, 2, 0,
+			      0x00, 0x0f, 0xac, 0x02, 0x00, 0x0f, 0xac, 0x08, 0x80, 0x00 };
+
+static const struct {
+	const char *words;
+	bool open, rsn, wpa, account;
+} securities[] = {
+	{ "Open", .open = true },
+	{ "WEP PSK" },
+	{ "WPA AES", .wpa = true },
+	{ "WPA Mixed", .wpa = true },
+	{ "WPA2 AES", .rsn = true },
+	{ "WPA/WPA2 TKIP", .rsn = true, .wpa = true },
+	{ "WPA2/WPA3 Mixed", .rsn = true },
+	{ "WPA2 PSK/WPA3 SAE", .rsn = true },
+	{ "WPA3-ASE AES", .rsn = true },
+	{ "WPA2 EAP", .account = true },
+	{ "WPS", .account = true },
+};
+
+static void shown_elements(struct kunit *test)
+{
+	struct atw_network net = { .ssid = "a,b", .channel = 11 };
+	const struct element *ssid, *rsn, *ds;
+	u8 ies[ATW_WIPHY_IES_MAX];
+	size_t i, len;
+	const u8 *wpa;
+
+	for (i = 0; i < ARRAY_SIZE(securities); i++) {
+		strscpy(net.security, securities[i].words, sizeof(net.security));
+		len = atw_wiphy_ies(&net, ies);
+		ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
+		ds = cfg80211_find_elem(WLAN_EID_DS_PARAMS, ies, len);
+		KUNIT_ASSERT_NOT_NULL(test, ssid);
+		KUNIT_ASSERT_NOT_NULL(test, ds);
+		KUNIT_EXPECT_EQ(test, ssid->datalen, 3);
+		KUNIT_EXPECT_EQ(test, memcmp(ssid->data, "a,b", 3), 0);
+		KUNIT_EXPECT_EQ(test, ds->data[0], 11);
+
+		rsn = cfg80211_find_elem(WLAN_EID_RSN, ies, len);
+		wpa = cfg80211_find_vendor_ie(WLAN_OUI_MICROSOFT, WLAN_OUI_TYPE_MICROSOFT_WPA,
+					      ies, len);
+		KUNIT_EXPECT_EQ_MSG(test, !!rsn, securities[i].rsn || securities[i].account,
+				    "%s", net.security);
+		KUNIT_EXPECT_EQ_MSG(test, !!wpa, securities[i].wpa, "%s", net.security);
+		KUNIT_EXPECT_EQ_MSG(test, atw_wiphy_is_open(&net), securities[i].open,
+				    "%s", net.security);
+		if (!securities[i].rsn)
+			continue;
+		KUNIT_ASSERT_EQ(test, rsn->datalen, sizeof(psk_sae));
+		KUNIT_EXPECT_EQ(test, memcmp(rsn->data, psk_sae, sizeof(psk_sae)), 0);
+	}
+}
+
+/* Every byte of a name, and as many as there can be. */
+static void shown_name(struct kunit *test)
+{
+	struct atw_network net = { .channel = 1, .security = "WPA/WPA2 Mixed" };
+	const struct element *ssid;
+	u8 ies[ATW_WIPHY_IES_MAX];
+	size_t len;
+
+	memset(net.ssid, 0xff, ATW_SSID_MAX);
+	len = atw_wiphy_ies(&net, ies);
+	ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
+	KUNIT_ASSERT_NOT_NULL(test, ssid);
+	KUNIT_EXPECT_EQ(test, ssid->datalen, ATW_SSID_MAX);
+	/* Hidden. */
+	net.ssid[0] = '\0';
+	len = atw_wiphy_ies(&net, ies);
+	ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
+	KUNIT_ASSERT_NOT_NULL(test, ssid);
+	KUNIT_EXPECT_EQ(test, ssid->datalen, 0);
+}
+
+static void told_failures(struct kunit *test)
+{
+	static const struct {
+		int err;
+		u32 code;
+		u16 status;
+	} failures[] = {
+		{ -EKEYREJECTED, 0, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -ENETDOWN, 66, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -EACCES, 68, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -ENETDOWN, 74, WLAN_STATUS_UNSPECIFIED_FAILURE },
+		{ -ETIMEDOUT, 0, WLAN_STATUS_UNSPECIFIED_FAILURE },
+		{ 0, 0, WLAN_STATUS_UNSPECIFIED_FAILURE },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(failures); i++)
+		KUNIT_EXPECT_EQ(test, atw_wiphy_status(failures[i].err, failures[i].code),
+				failures[i].status);
+}
+
+static struct kunit_case cfg80211_cases[] = {
+	KUNIT_CASE(shown_elements),
+	KUNIT_CASE(shown_name),
+	KUNIT_CASE(told_failures),
+	{ }
+};
+
+static struct kunit_suite cfg80211_suite = {
+	.name = "atwifi_cfg80211",
+	.test_cases = cfg80211_cases,
+};
+
+kunit_test_suites(&cfg80211_suite);
