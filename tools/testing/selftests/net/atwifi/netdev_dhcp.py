@@ -181,10 +181,12 @@ def install():
 
 @contextlib.contextmanager
 def joined_again():
-    """Afterwards the module is in its own network again."""
+    """Afterwards the module is in its own network again, and nobody else sees to that."""
     try:
         yield
     finally:
+        run("kill $(cat %s/wpa.pid)" % TMP)
+        becomes(lambda: not os.path.exists(TMP + "/wpa.pid"), "wpa_supplicant stays")
         join("atsim", "12345678")
 
 
@@ -221,8 +223,8 @@ def network_manager():
     install()
     os.makedirs("/run/dbus", exist_ok=True)
     # It has wpa_supplicant join networks, if there is one.
-    with client("NetworkManager --no-daemon",
-                "dbus-daemon --system --fork\nwpa_supplicant -u -s -B"), joined_again():
+    with joined_again(), client("NetworkManager --no-daemon", "dbus-daemon --system --fork\n"
+                                "wpa_supplicant -u -s -B -P %s/wpa.pid" % TMP):
         becomes(lambda: "open" in run("nmcli -t -f SSID device wifi list ifname %s" % DEV,
                                       good=False).split(), "no network is found")
         run("nmcli device wifi connect open ifname " + DEV)
