@@ -6,7 +6,6 @@
  * A file of ATTACH_DIR has one line: the tty's path, the rate, and "rtscts" where these
  * wires are there. termios.h does not know any rate, hence the kernel's own header.
  */
-#define _GNU_SOURCE
 #include <asm/termbits.h>
 #include <ctype.h>
 #include <dirent.h>

@@ -21,8 +21,8 @@ _atwctl()
 	-d/* | --device/*)	words=$(_atwctl_devices) ;;
 	-p/* | --password-file/*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	*//*/-*)		words='--device --json --password-file --permanent --help' ;;
-	*//*)			words='at attach autott cert dns expose join leave list monitor prefer recv-mode resolve scan show sockets status unexpose yield' ;;
+	*//*/-*)		words='--device --forget --json --password-file --permanent --help' ;;
+	*//*)			words='at attach autott cert dns expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
 	*/show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;
@@ -35,6 +35,8 @@ _atwctl()
 	*/expose/0/* | */unexpose/0/*)
 				words=tcp ;;
 	*/unexpose/1/*)		words=$(_atwctl_exposed) ;;
+	*/password/0/*)		mapfile -t COMPREPLY < <(compgen -W "$(atwctl password 2>/dev/null)" -- "$cur")
+				return ;;
 	*/cert/0/*)		words='ca cert key' ;;
 	*/cert/1/*)		mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	*/at/0/*)		words='AT+GMR AT+WAUTOCONN= AT+WJAP= AT+WMODE= AT+WRSSI AT+WSCAN' ;;

@@ -2,7 +2,6 @@
 /*
  * atwctl - see and set what the atwifi driver knows of its modules.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -22,14 +21,18 @@
 #include "attach.h"
 #include "nl.h"
 #include "out.h"
+#include "store.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 /* A network that has let the module join gives it an address by then, or not at all. */
 #define JOIN_SECONDS	30
+/* An option without a letter; attach.h has others. */
+#define FORGET		0x200
 
 static bool json;
 static const char *device;
 static const char *password_file;
+static bool forget;
 static enum attach attach_how;
 
 /* What messages hold; names are those of the specification. */
@@ -875,7 +878,7 @@ static int cmd_attach(int argc, char **argv)
 }
 
 /* The first line of a file; of a terminal, without its being seen. Ends the program. */
-static void read_password(char *to, size_t size)
+static void read_password(char *to, size_t size, const char *prompt)
 {
 	bool ask = !password_file && isatty(STDIN_FILENO);
 	struct termios tio, quiet;
@@ -890,7 +893,7 @@ static void read_password(char *to, size_t size)
 	if (!f)
 		err(1, "%s", password_file);
 	if (ask) {
-		fputs("Password (none if the network is open): ", stderr);
+		fputs(prompt, stderr);
 		if (tcgetattr(STDIN_FILENO, &tio))
 			err(1, "terminal");
 		/* Who gives up gets a terminal that shows what is typed. */
@@ -942,7 +945,7 @@ static int cmd_join(int argc, char **argv)
 	(void)argc;
 	if (!len || len > 32)
 		errx(2, "the name of a network has 1 to 32 bytes");
-	read_password(password, sizeof(password));
+	read_password(password, sizeof(password), "Password (none if the network is open): ");
 	msg = device_request(ATWIFI_CMD_JOIN, ATWIFI_A_WIFI_DEV);
 	ctl_put_data(msg, ATWIFI_A_WIFI_SSID, argv[0], len);
 	ctl_put_string(msg, ATWIFI_A_WIFI_PASSWORD, password);
@@ -981,6 +984,26 @@ static int cmd_status(int argc, char **argv)
 	out_details(obj, 0);
 	json_object_put(obj);
 	return 0;
+}
+
+static int cmd_password(int argc, char **argv)
+{
+	char password[66];
+	int status;
+
+	if (!argc) {
+		if (forget)
+			errx(2, "forget which network's?");
+		return store_list(json);
+	}
+	if (!*argv[0] || strlen(argv[0]) > 32)
+		errx(2, "the name of a network has 1 to 32 bytes");
+	if (forget)
+		return store_forget(argv[0]);
+	read_password(password, sizeof(password), "Password: ");
+	status = store_put(argv[0], password);
+	explicit_bzero(password, sizeof(password));
+	return status;
 }
 
 static int by_signal(const void *a, const void *b)
@@ -1044,6 +1067,8 @@ static const struct command {
 	{ "status", cmd_status, 0, 1, "[DEVICE]", "the network that it is in" },
 	{ "join", cmd_join, 1, 1, "NETWORK", "join a network, and again after each start" },
 	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
+	{ "password", cmd_password, 0, 1, "[NETWORK]",
+	  "see for which networks a password is kept; keep one for programs that join" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },
 	{ "resolve", cmd_resolve, 1, 1, "NAME", "have it resolve a name" },
 	{ "autott", cmd_autott, 0, 3, "[TYPE [HOST] PORT]",
@@ -1076,7 +1101,8 @@ static void usage(FILE *to)
 	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
 	      "  --permanent           attach the tty whenever it is plugged in, from now on\n"
 	      "  -j, --json            print JSON; events are one object on a line each\n"
-	      "  -p, --password-file FILE  has the password for join; -: standard input\n"
+	      "  -p, --password-file FILE  has it, for join and password; -: standard input\n"
+	      "  --forget              have password keep it no longer\n"
 	      "  -h, --help            print this\n"
 	      "\n"
 	      "What asks the module or changes it needs CAP_NET_ADMIN. See atwctl(8).\n", to);
@@ -1098,6 +1124,7 @@ int main(int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "password-file", required_argument, NULL, 'p' },
+		{ "forget", no_argument, NULL, FORGET },
 		{ "permanent", no_argument, NULL, ATTACH_PERMANENT },
 		{ "wanted", no_argument, NULL, ATTACH_WANTED },
 		{ "help", no_argument, NULL, 'h' },
@@ -1116,6 +1143,9 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			password_file = optarg;
+			break;
+		case FORGET:
+			forget = true;
 			break;
 		case ATTACH_PERMANENT:
 		case ATTACH_WANTED:
@@ -1144,7 +1174,7 @@ int main(int argc, char **argv)
 	if (argc < c->min || argc > c->max)
 		errx(2, "usage: atwctl %s %s", c->name, c->args);
 	/* There may be no driver before a module is attached. */
-	if (c->run != cmd_attach)
+	if (c->run != cmd_attach && c->run != cmd_password)
 		ctl_open();
 	status = c->run(argc, argv);
 	if (fflush(stdout) || ferror(stdout))

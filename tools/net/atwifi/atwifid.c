@@ -23,12 +23,12 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dns.h"
 #include "libatwifi.h"
+#include "notify.h"
 
 #define BUCKETS		256
 #define QUESTIONS_MAX	512	/* asked, waiting and known */
@@ -800,27 +800,6 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 /* The machine */
 
-/* sd_notify(3), which is a datagram. A service that serves does not wait for its reader. */
-static void notify(const char *words, int flags)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t len = path ? strlen(path) : 0;
-	int fd;
-
-	if (len < 2 || len >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, len);
-	if (*path == '@')
-		*to.sun_path = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)!sendto(fd, words, strlen(words), MSG_NOSIGNAL | flags, (struct sockaddr *)&to,
-		      offsetof(struct sockaddr_un, sun_path) + len);
-	close(fd);
-}
-
 static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -831,11 +810,10 @@ static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 
 static void watchdog_begin(void)
 {
-	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-	long long half = usec ? atoll(usec) / 2 : 0;
+	long long half = notify_watchdog();
 	const struct timeval tv = { half / 1000000, half % 1000000 };
 
-	if (half <= 0 || (pid && atol(pid) != getpid()))
+	if (!half)
 		return;
 	watchdog = event_new(base, -1, EV_PERSIST, watchdog_cb, NULL);
 	if (!watchdog || event_add(watchdog, &tv))

@@ -34,8 +34,14 @@ static size_t utf8_len(const unsigned char *s, size_t left)
 	return n;
 }
 
-/* A string of any bytes, as JSON allows it: what is no character is U+FFFD. */
-static struct json_object *new_text(const void *data, size_t len)
+/**
+ * out_string() - a string of any bytes, as JSON allows it
+ * @data: the bytes
+ * @len: how many
+ *
+ * Return: the string, in which what is no character is U+FFFD.
+ */
+struct json_object *out_string(const void *data, size_t len)
 {
 	const unsigned char *s = data;
 	struct json_object *obj;
@@ -83,7 +89,7 @@ static struct json_object *new_value(const struct out_field *f, struct nlattr *n
 
 	switch (f->kind) {
 	case OUT_TEXT:
-		return new_text(nla_data(nla), strnlen(nla_data(nla), len));
+		return out_string(nla_data(nla), strnlen(nla_data(nla), len));
 	case OUT_U16:
 		return len == 2 ? json_object_new_int(nla_get_u16(nla)) : NULL;
 	case OUT_U32:

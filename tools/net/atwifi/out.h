@@ -46,6 +46,7 @@ struct out_column {
 };
 
 struct json_object *out_object(const struct out_field *fields, struct nlattr *attrs, int len);
+struct json_object *out_string(const void *data, size_t len);
 const char *out_get(struct json_object *obj, const char *key, const char *otherwise);
 void out_json(struct json_object *obj, bool line);
 void out_table(struct json_object *rows, const struct out_column *columns);

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * atwifi-agent: tells the driver the passphrases of networks that other programs have the
+ * module join. See atwifi-agent(8).
+ *
+ * The driver asks by netlink, and tries what it is answered on the key that it was told: what
+ * is answered gives nothing away, and a wrong answer does no harm. There is one loop of events;
+ * while sources are read the next question waits in the socket.
+ */
+#include <err.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <linux/genetlink.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <linux/atwifi_genl.h>
+
+#include "notify.h"
+#include "secrets.h"
+#include "sources.h"
+
+static struct event_base *base;
+static struct event *netlink_event, *watchdog, *signals[2];
+static struct nl_sock *sock;
+static struct nl_cb *callbacks;
+/* The family's number, 0: the driver is not there. */
+static int family;
+/* The number of the request to be asked, and of the last answer, with its network. */
+static uint32_t listen_seq, answer_seq;
+static char answer_ssid[ESCAPED(SSID_MAX)];
+static bool asked_in_vain;
+
+static struct nl_msg *request(int cmd)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_ACK, cmd,
+				 ATWIFI_FAMILY_VERSION))
+		err(1, "no memory");
+	return msg;
+}
+
+/* Sends it, and does not wait for what comes of it: that is one more event. */
+static uint32_t dispatch(struct nl_msg *msg)
+{
+	struct nlmsghdr *hdr = nlmsg_hdr(msg);
+	int ret = nl_send_auto(sock, msg);
+	uint32_t seq = hdr->nlmsg_seq;
+
+	/* It may hold a secret. */
+	explicit_bzero(genlmsg_attrdata(nlmsg_data(hdr), 0),
+		       genlmsg_attrlen(nlmsg_data(hdr), 0));
+	nlmsg_free(msg);
+	if (ret < 0)
+		warnx("the driver cannot be told: %s", nl_geterror(ret));
+	return seq;
+}
+
+static void listen_to_driver(int id)
+{
+	family = id;
+	listen_seq = dispatch(request(ATWIFI_CMD_PASSPHRASE_LISTEN));
+}
+
+static void answer(const char *dev, uint32_t cookie, const void *ssid, size_t len)
+{
+	static struct secrets s;
+	struct nl_msg *msg;
+	unsigned int i;
+
+	memcpy(s.ssid, ssid, len);
+	s.ssid_len = len;
+	sources_look(&s, NULL);
+	secrets_escape(answer_ssid, ssid, len);
+	if (!s.n && s.keys)
+		warnx("%s: %s: the module wants the passphrase, there is a key alone: atwctl password",
+		      dev, answer_ssid);
+	else if (!s.n)
+		warnx("%s: %s: no passphrase is known for this network: atwctl password", dev,
+		      answer_ssid);
+	asked_in_vain = !s.n;
+	msg = request(ATWIFI_CMD_PASSPHRASE);
+	if (nla_put_string(msg, ATWIFI_A_PASSPHRASE_DEV, dev) ||
+	    nla_put_u32(msg, ATWIFI_A_PASSPHRASE_COOKIE, cookie))
+		errx(1, "no room in a message");
+	for (i = 0; i < s.n; i++)
+		if (nla_put(msg, ATWIFI_A_PASSPHRASE_PASSPHRASE, s.found[i].len, s.found[i].bytes))
+			errx(1, "no room in a message");
+	explicit_bzero(&s, sizeof(s));
+	answer_seq = dispatch(msg);
+}
+
+static void question(struct nlattr *attrs, int len)
+{
+	struct nlattr *dev = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_DEV);
+	struct nlattr *cookie = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_COOKIE);
+	struct nlattr *ssid = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_SSID);
+
+	if (!dev || !cookie || !ssid || !memchr(nla_data(dev), '\0', nla_len(dev)) ||
+	    nla_len(cookie) != sizeof(uint32_t) || nla_len(ssid) > SSID_MAX)
+		return;
+	answer(nla_data(dev), nla_get_u32(cookie), nla_data(ssid), nla_len(ssid));
+}
+
+/* The driver may be loaded only later, or again. */
+static void family_event(const struct genlmsghdr *hdr)
+{
+	struct nlattr *attrs = genlmsg_attrdata(hdr, 0);
+	int len = genlmsg_attrlen(hdr, 0);
+	struct nlattr *name = nla_find(attrs, len, CTRL_ATTR_FAMILY_NAME);
+	struct nlattr *id = nla_find(attrs, len, CTRL_ATTR_FAMILY_ID);
+
+	if (!name || nla_strcmp(name, ATWIFI_FAMILY_NAME))
+		return;
+	if (hdr->cmd == CTRL_CMD_NEWFAMILY && id && nla_len(id) == sizeof(uint16_t))
+		listen_to_driver(nla_get_u16(id));
+	else if (hdr->cmd == CTRL_CMD_DELFAMILY)
+		family = 0;
+}
+
+static int message_cb(struct nl_msg *msg, void *arg)
+{
+	struct genlmsghdr *hdr = genlmsg_hdr(nlmsg_hdr(msg));
+	int type = nlmsg_hdr(msg)->nlmsg_type;
+
+	(void)arg;
+	/* Of the kernel's, and not of a program's. */
+	if (nlmsg_get_src(msg)->nl_pid || !genlmsg_valid_hdr(nlmsg_hdr(msg), 0))
+		return NL_SKIP;
+	if (type == GENL_ID_CTRL)
+		family_event(hdr);
+	else if (type == family && hdr->cmd == ATWIFI_CMD_PASSPHRASE_ASKED)
+		question(genlmsg_attrdata(hdr, 0), genlmsg_attrlen(hdr, 0));
+	return NL_OK;
+}
+
+static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	int error = -e->error;
+
+	(void)arg;
+	if (from->nl_pid)
+		return NL_SKIP;
+	if (e->msg.nlmsg_seq == listen_seq) {
+		if (error == EOPNOTSUPP)
+			warnx("this driver asks for no passphrases");
+		else
+			errx(1, "the driver does not ask: %s", strerror(error));
+	} else if (e->msg.nlmsg_seq == answer_seq && error == EKEYREJECTED) {
+		if (!asked_in_vain)
+			warnx("%s: what is known is not its passphrase: atwctl password",
+			      answer_ssid);
+	} else if (error) {
+		warnx("%s: the driver was answered in vain: %s", answer_ssid, strerror(error));
+	}
+	return NL_SKIP;
+}
+
+static int no_check_cb(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	(void)arg;
+	return NL_OK;
+}
+
+static void netlink_cb(evutil_socket_t fd, short what, void *arg)
+{
+	int ret = nl_recvmsgs(sock, callbacks);
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	/* A question that was lost is over in some seconds. */
+	if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_NOMEM)
+		errx(1, "generic netlink: %s", nl_geterror(ret));
+}
+
+static struct nl_sock *socket_new(void)
+{
+	struct nl_sock *new = nl_socket_alloc();
+
+	if (!new || genl_connect(new))
+		errx(1, "there is no generic netlink");
+	return new;
+}
+
+static void netlink_begin(void)
+{
+	struct nl_sock *once = socket_new();
+	int group;
+
+	sock = socket_new();
+	nl_socket_set_nonblocking(sock);
+	nl_socket_disable_auto_ack(sock);
+	callbacks = nl_cb_alloc(NL_CB_DEFAULT);
+	if (!callbacks)
+		errx(1, "no memory");
+	nl_cb_set(callbacks, NL_CB_VALID, NL_CB_CUSTOM, message_cb, NULL);
+	nl_cb_set(callbacks, NL_CB_ACK, NL_CB_CUSTOM, no_check_cb, NULL);
+	nl_cb_set(callbacks, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, no_check_cb, NULL);
+	nl_cb_err(callbacks, NL_CB_CUSTOM, error_cb, NULL);
+	/* First this, so that a driver that is loaded meanwhile is noticed. */
+	group = genl_ctrl_resolve_grp(once, "nlctrl", "notify");
+	if (group < 0 || nl_socket_add_membership(sock, group))
+		errx(1, "no events of generic netlink");
+	family = genl_ctrl_resolve(once, ATWIFI_FAMILY_NAME);
+	nl_socket_free(once);
+	netlink_event = event_new(base, nl_socket_get_fd(sock), EV_READ | EV_PERSIST, netlink_cb,
+				  NULL);
+	if (!netlink_event || event_add(netlink_event, NULL))
+		errx(1, "no memory");
+	if (family > 0)
+		listen_to_driver(family);
+	else
+		family = 0;
+}
+
+static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify("WATCHDOG=1", MSG_DONTWAIT);
+}
+
+static void signal_cb(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	(void)arg;
+	event_base_loopbreak(base);
+}
+
+static void prepare(void)
+{
+	static const int numbers[] = { SIGTERM, SIGINT };
+	const long long usec = notify_watchdog();
+	const struct timeval tv = { usec / 1000000, usec % 1000000 };
+	int i;
+
+	/* No debugger's, and in no core. */
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	base = event_base_new();
+	if (!base)
+		errx(1, "no memory");
+	for (i = 0; i < 2; i++) {
+		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
+		if (!signals[i] || event_add(signals[i], NULL))
+			errx(1, "no memory");
+	}
+	watchdog = usec ? event_new(base, -1, EV_PERSIST, watchdog_cb, NULL) : NULL;
+	if (usec && (!watchdog || event_add(watchdog, &tv)))
+		errx(1, "no memory");
+	netlink_begin();
+}
+
+static void clean_up(void)
+{
+	int i;
+
+	event_free(netlink_event);
+	nl_socket_free(sock);
+	nl_cb_put(callbacks);
+	if (watchdog)
+		event_free(watchdog);
+	for (i = 0; i < 2; i++)
+		event_free(signals[i]);
+	event_base_free(base);
+	libevent_global_shutdown();
+}
+
+static void print_source(const char *source, unsigned int n, unsigned int keys)
+{
+	if (n)
+		printf("%s: %u passphrase%s\n", source, n, n == 1 ? "" : "s");
+	else if (keys)
+		printf("%s: a key alone\n", source);
+}
+
+/* Who knows a network? Passphrases are told to nobody but the driver. */
+static int look_for(const char *ssid)
+{
+	static struct secrets s;
+	bool found;
+
+	s.ssid_len = strlen(ssid);
+	if (!s.ssid_len || s.ssid_len > SSID_MAX)
+		errx(2, "the name of a network has 1 to %d bytes", SSID_MAX);
+	prctl(PR_SET_DUMPABLE, 0);
+	memcpy(s.ssid, ssid, s.ssid_len);
+	sources_look(&s, print_source);
+	found = s.n;
+	explicit_bzero(&s, sizeof(s));
+	return !found;
+}
+
+static void usage(FILE *to, int status)
+{
+	fputs("usage: atwifi-agent [OPTION]...\n"
+	      "\n"
+	      "Tells the driver atwifi the passphrases of networks that programs have it join.\n"
+	      "\n"
+	      "  -c, --check NETWORK  print where the passphrase of this one is, and end\n"
+	      "  -h, --help           this\n"
+	      "\n"
+	      "It stays in the foreground. See atwifi-agent(8).\n", to);
+	exit(status);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "check", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 }
+	};
+	int c, status;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			return look_for(optarg);
+		case 'h':
+			usage(stdout, 0);
+			break;
+		default:
+			usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		usage(stderr, 2);
+	prepare();
+	notify("READY=1", 0);
+	status = event_base_dispatch(base) < 0;
+	if (status)
+		warn("waiting for events");
+	notify("STOPPING=1", MSG_DONTWAIT);
+	clean_up();
+	return status;
+}

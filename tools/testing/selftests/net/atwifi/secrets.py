@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Passphrases: those that atwctl keeps, and those that atwifi-agent finds with other programs.
+Environment: ATW_CTL; ATW_LIB is where atwifi-agent is; ATW_PROGRAMS for NetworkManager.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+from guest import LIMIT, Skipped, becomes, check, run, run_tests, same, test
+
+CTL = os.environ["ATW_CTL"]
+# As the unit has it: root, without what makes root special.
+AGENT = ("setpriv --bounding-set -all,+net_admin --inh-caps -all " +
+         os.environ["ATW_LIB"] + "/atwifi-agent")
+PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
+STORE = "/etc/atwifi/passwords"
+FILES = "/tmp/secrets"
+SECRET = "correct horse battery"
+
+
+def write(path, text, mode=0o600):
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(text if isinstance(text, bytes) else text.encode())
+    os.chmod(path, mode)
+
+
+def tool(args, given=None, good=True):
+    """What atwctl prints; GIVEN is the password."""
+    done = subprocess.run([CTL, *args], input=given, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    same(good, not done.returncode, "%r: %s%s" % (args, done.stdout, done.stderr))
+    return done.stdout if good else done.stderr.decode()
+
+
+def keep(ssid, passphrase=SECRET.encode()):
+    tool(["password", "-p", "-", ssid], passphrase + b"\n")
+
+
+def knows(ssid=b"cafe", words=None):
+    """Who knows the network, by what the agent says."""
+    done = subprocess.run([*AGENT.split(), "--check", ssid], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    out = done.stdout.decode()
+    check(SECRET not in out, "the passphrase is told")
+    same("passphrase" in out, not done.returncode, "status of: " + out)
+    if words is not None:
+        same(words, out.splitlines(), "who knows it")
+    return out
+
+
+@test
+def store():
+    odd = bytes((*range(1, 10), *range(11, 32)))
+    names = [b"cafe", "Caf\u00e9 \u2615".encode(), b"# a \\ b", odd, b"\xff" * 32]
+    knows(words=[])
+    for name in names:
+        keep(name)
+        knows(name, ["atwctl password: 1 passphrase"])
+    same(0o600, os.stat(STORE).st_mode & 0o7777, "mode")
+    same(len(names), len(tool(["password"]).splitlines()), "networks")
+    rows = json.loads(tool(["--json", "password"]))
+    same(len(names), len(rows), "networks")
+    same({"ssid": "Caf\u00e9 \u2615"}, rows[1], "a network")
+    check(SECRET.encode() not in tool(["--json", "password"]), "the passphrase is told")
+    # Another one takes the place of the first, in one line.
+    keep(b"cafe", b"12345678")
+    same(len(names), len(tool(["password"]).splitlines()), "networks")
+    with open(STORE, encoding="ascii") as f:
+        same(1, len(re.findall("^cafe 12345678$", f.read(), re.M)), "lines")
+    for name in names:
+        tool(["password", "--forget", name])
+    knows(words=[])
+    check("there is none" in tool(["password", "--forget", "cafe"], good=False), "words")
+    same(["passwords"], [n for n in os.listdir("/etc/atwifi") if n.startswith("pass")], "files")
+
+
+@test
+def store_refuses():
+    keep(b"cafe")
+    for args, given in ((["password", "-p", "-", b"cafe"], b"1234567\n"),
+                        (["password", "-p", "-", b"cafe"], b"0" * 64 + b"\n"),
+                        (["password", "-p", "-", b"cafe"], b"0" * 100 + b"\n"),
+                        (["password", "-p", "-", b"c" * 33], SECRET.encode()),
+                        (["password", "-p", "-", ""], SECRET.encode()),
+                        (["password", "--forget"], None),
+                        (["password", b"cafe", SECRET], None)):
+        tool(args, given, good=False)
+    knows(b"cafe", ["atwctl password: 1 passphrase"])
+    # On a full disk the old one stays, and whoever asks is told.
+    run("mount -t tmpfs -o size=4k none /etc/atwifi")
+    try:
+        keep(b"cafe")
+        with contextlib.suppress(OSError), open("/etc/atwifi/full", "wb") as f:
+            f.write(bytes(65536))
+        tool(["password", "-p", "-", b"other"], SECRET.encode(), good=False)
+        knows(b"cafe", ["atwctl password: 1 passphrase"])
+        same(["full", "passwords"], sorted(os.listdir("/etc/atwifi")), "files")
+    finally:
+        run("umount /etc/atwifi")
+    # Two at a time lose nothing.
+    with contextlib.ExitStack() as stack:
+        for n in range(4):
+            p = stack.enter_context(subprocess.Popen(
+                [CTL, "password", "-p", "-", "net%d" % n], stdin=subprocess.PIPE))
+            p.stdin.write(SECRET.encode())
+            p.stdin.close()
+    same(5, len(tool(["password"]).splitlines()), "networks")
+
+
+WPA = """
+ctrl_interface=/run/wpa_supplicant
+network={
+	psk="%s"
+	ssid="cafe"
+}
+network={
+	ssid="key"
+	psk=%s
+}
+""" % (SECRET, "0123456789abcdef" * 4)
+
+
+@contextlib.contextmanager
+def running(*args, user="root"):
+    """Somebody who looks like a wpa_supplicant that was told this."""
+    with subprocess.Popen(["/sbin/wpa_supplicant", "-s", "--", *args], executable="/bin/sh",
+                          stdin=subprocess.PIPE, user=user) as process:
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+@test
+def wpa_supplicant():
+    conf = FILES + "/wpa/wpa.conf"
+    write(conf, WPA)
+    knows(words=[])
+    for args in (["-B", "-c" + conf], ["-Bdc", conf, "-i", "wlan0"], ["-c/none", "-I", conf]):
+        with running(*args):
+            knows(words=["wpa_supplicant: 1 passphrase"])
+    with running("-c", conf):
+        knows(b"key", ["wpa_supplicant: a key alone"])
+    for args in (["-c", "wpa.conf"], ["-i", "-c" + conf]):
+        with running(*args):
+            knows(words=[])
+    # Who is not root has no file read.
+    with running("-c", conf, user="nobody"):
+        knows(words=[])
+    # What is no file is not waited for, nor is all of it read.
+    os.mkfifo(FILES + "/fifo")
+    write(FILES + "/large", b"#" * (1 << 20) + WPA.encode())
+    for name in ("/fifo", "/large", "/wpa"):
+        with running("-c", FILES + name):
+            knows(words=[])
+    write("/run/netplan/wpa-wlan0.conf", WPA)
+    knows(words=["netplan: 1 passphrase"])
+    with running("-c", conf):
+        knows(words=["wpa_supplicant: 1 passphrase"])
+    os.unlink("/run/netplan/wpa-wlan0.conf")
+
+
+@test
+def files():
+    interfaces = "iface wlan0 inet dhcp\n wpa-ssid cafe\n wpa-psk %s\nauto lo\n" % SECRET
+    write("/etc/network/interfaces", interfaces, 0o644)
+    knows(words=["ifupdown: 1 passphrase"])
+    write("/etc/network/interfaces", "source interfaces.d/*\n", 0o644)
+    write("/etc/network/interfaces.d/wlan0", interfaces.replace(SECRET, '"%s"' % SECRET))
+    knows(words=["ifupdown: 2 passphrases"])
+    os.unlink("/etc/network/interfaces.d/wlan0")
+    write("/var/lib/iwd/cafe.psk", "[Security]\nPreSharedKey=00\nPassphrase=%s\n" % SECRET)
+    write("/var/lib/iwd/=636166c3a9.psk", "[Security]\nPassphrase=%s\n" % SECRET)
+    write("/var/lib/iwd/key.psk", "[Security]\nPreSharedKey=00\n")
+    for name, words in ((b"cafe", "1 passphrase"), ("caf\u00e9".encode(), "1 passphrase"),
+                        (b"key", "a key alone")):
+        knows(name, ["iwd: " + words])
+    shutil.rmtree("/var/lib/iwd")
+    write("/var/lib/connman/wifi_01_63616665_managed_psk/settings",
+          "[wifi_01_63616665_managed_psk]\nName=cafe\nSSID=63616665\nPassphrase=%s\n" % SECRET)
+    knows(words=["connman: 1 passphrase"])
+    shutil.rmtree("/var/lib/connman")
+    # Another user's file is his: root's privileges are not used on it.
+    write("/var/lib/iwd/cafe.psk", "[Security]\nPassphrase=%s\n" % SECRET)
+    shutil.chown("/var/lib/iwd/cafe.psk", "nobody")
+    knows(words=[])
+    shutil.rmtree("/var/lib/iwd")
+    knows(words=[])
+
+
+def install():
+    if not PROGRAMS:
+        raise Skipped("the target 'programs' of vm/setup could not be prepared")
+    if not os.path.exists("/usr/sbin/NetworkManager"):
+        run("tar -C %s -cf - . | tar -C / --keep-directory-symlink -xf -; ldconfig" % PROGRAMS)
+    run("id -u messagebus >/dev/null 2>&1 || echo messagebus:x:989:65534::/:/bin/false "
+        ">>/etc/passwd; mkdir -p /run/dbus")
+
+
+@contextlib.contextmanager
+def daemon(command):
+    with open(FILES + "/log", "wb") as log, \
+         subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
+                          stderr=log) as process:
+        try:
+            yield process
+        except BaseException:
+            print("# " + run("tail -c 3000 %s/log" % FILES).replace("\n", "\n# "))
+            raise
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+@test
+def network_manager():
+    install()
+    with daemon(["dbus-daemon", "--system", "--nofork", "--nopidfile"]):
+        becomes(lambda: os.path.exists("/run/dbus/system_bus_socket"), "no bus")
+        # Without one it is not waited for, nor started.
+        knows(words=[])
+        with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys; exec "
+                     "NetworkManager --no-daemon"]):
+            becomes(lambda: "running" in run("nmcli -t -f RUNNING general 2>&1", good=False),
+                    "no NetworkManager")
+            for name, ssid, secret in (("one", "cafe", SECRET), ("two", "other", "87654321"),
+                                       ("three", "key", "0123456789abcdef" * 4)):
+                run("nmcli connection add type wifi con-name %s ifname '*' ssid %s autoconnect no "
+                    "wifi-sec.key-mgmt wpa-psk wifi-sec.psk '%s'" % (name, ssid, secret))
+            knows(words=["NetworkManager: 1 passphrase"])
+            knows(b"key", ["NetworkManager: a key alone"])
+            keep(b"cafe")
+            # The same one is one.
+            knows(words=["atwctl password: 1 passphrase"])
+
+
+@test
+def agent():
+    """It lives, whether or not the driver is there and asks; and is no source of a core."""
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.bind(FILES + "/notify")
+    notified.settimeout(LIMIT)
+    with subprocess.Popen(AGENT.split(), env={**os.environ, "NOTIFY_SOCKET": FILES + "/notify",
+                                              "WATCHDOG_USEC": "200000"}) as process:
+        try:
+            same([b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"],
+                 [notified.recv(64) for _ in range(3)], "what it tells")
+            # Nobody else's, be it root, who has no privilege for that.
+            check("Permission denied" in run(
+                "setpriv --bounding-set -all --inh-caps -all cat /proc/%d/maps 2>&1" % process.pid,
+                good=False), "its memory can be read")
+        finally:
+            process.terminate()
+        same(0, process.wait(), "status")
+
+
+def prepare():
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(STORE)
+    shutil.rmtree(FILES, ignore_errors=True)
+    os.makedirs(FILES)
+
+
+def main():
+    return run_tests(prepare)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
