@@ -33,7 +33,7 @@ GROUPS = {
     "netdev": "netdev netdev_raw",
     "configured": "netdev_dhcp netdev_own netdev_gone",
     "expose": "expose",
-    "resolve": "resolve secrets",
+    "resolve": "resolve agent",
     "wireless": "wireless",
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * atwifi-agent: tells the driver the passphrases of networks that other programs have the
- * module join. See atwifi-agent(8).
+ * module join, and this machine the name servers of those that it has joined. See
+ * atwifi-agent(8).
  *
  * The driver asks by netlink, and tries what it is answered on the key that it was told: what
  * is answered gives nothing away, and a wrong answer does no harm. There is one loop of events;
@@ -24,12 +25,14 @@
 
 #include <linux/atwifi_genl.h>
 
+#include "links.h"
 #include "notify.h"
+#include "resolved.h"
 #include "secrets.h"
 #include "sources.h"
 
 static struct event_base *base;
-static struct event *netlink_event, *watchdog, *signals[2];
+static struct event *netlink_event, *watchdog, *signals[3];
 static struct nl_sock *sock;
 static struct nl_cb *callbacks;
 /* The family's number, 0: the driver is not there. */
@@ -39,11 +42,11 @@ static uint32_t listen_seq, answer_seq;
 static char answer_ssid[ESCAPED(SSID_MAX)];
 static bool asked_in_vain;
 
-static struct nl_msg *request(int cmd)
+static struct nl_msg *request(int cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_ACK, cmd,
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, flags, cmd,
 				 ATWIFI_FAMILY_VERSION))
 		err(1, "no memory");
 	return msg;
@@ -65,11 +68,138 @@ static uint32_t dispatch(struct nl_msg *msg)
 	return seq;
 }
 
+static struct nl_sock *socket_new(void)
+{
+	struct nl_sock *new = nl_socket_alloc();
+
+	if (!new || genl_connect(new))
+		errx(1, "there is no generic netlink");
+	return new;
+}
+
+/* On another socket: on ours there may be events before the answer. */
+static void join_group(const char *of, const char *name)
+{
+	struct nl_sock *once = socket_new();
+	int group = genl_ctrl_resolve_grp(once, of, name);
+
+	nl_socket_free(once);
+	if (group < 0 || nl_socket_add_membership(sock, group))
+		warnx("no events of %s", of);
+}
+
+static void look_for_links(void)
+{
+	if (family)
+		dispatch(request(ATWIFI_CMD_DEV_GET, NLM_F_DUMP));
+}
+
 static void listen_to_driver(int id)
 {
 	family = id;
-	listen_seq = dispatch(request(ATWIFI_CMD_PASSPHRASE_LISTEN));
+	join_group(ATWIFI_FAMILY_NAME, ATWIFI_MCGRP_EVENTS);
+	listen_seq = dispatch(request(ATWIFI_CMD_PASSPHRASE_LISTEN, NLM_F_ACK));
+	look_for_links();
 }
+
+static void copy_name(char *to, const struct nlattr *nla)
+{
+	if (nla)
+		nla_strlcpy(to, nla, 16);
+	else
+		*to = '\0';
+}
+
+/* Links: a device that has joined is asked for its servers, which the module knows. */
+
+static struct link_device devices[LINKS_MAX];
+
+/* A device of which something is known; its place, or another's. */
+static struct link_device *device_of(const struct nlattr *name)
+{
+	struct link_device *free = NULL;
+	char text[16];
+	int i;
+
+	copy_name(text, name);
+	for (i = 0; i < LINKS_MAX; i++) {
+		if (!strcmp(devices[i].name, text))
+			return &devices[i];
+		if (!*devices[i].name)
+			free = &devices[i];
+	}
+	if (free)
+		strcpy(free->name, text);
+	return free;
+}
+
+static void device_is(struct nlattr *attrs, int len)
+{
+	const struct nlattr *state = nla_find(attrs, len, ATWIFI_A_DEV_STATE);
+	const struct nlattr *index = nla_find(attrs, len, ATWIFI_A_DEV_IFINDEX);
+	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_DEV_NAME));
+	struct nl_msg *msg;
+
+	if (!dev || !*dev->name)
+		return;
+	copy_name(dev->ifname, nla_find(attrs, len, ATWIFI_A_DEV_IFNAME));
+	dev->ifindex = index && nla_len(index) == sizeof(uint32_t) ? (int)nla_get_u32(index) : 0;
+	if (!state || nla_len(state) != sizeof(uint32_t) ||
+	    nla_get_u32(state) != ATWIFI_DEV_STATE_JOINED) {
+		links_down(dev->name);
+		return;
+	}
+	msg = request(ATWIFI_CMD_DNS_GET, 0);
+	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
+		errx(1, "no room in a message");
+	dispatch(msg);
+}
+
+static void servers_are(struct nlattr *attrs, int len)
+{
+	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_DNS_DEV));
+	struct in_addr servers[LINK_SERVERS];
+	unsigned int n = 0;
+	struct nlattr *nla;
+	int rem;
+
+	nla_for_each_attr(nla, attrs, len, rem)
+		if (nla_type(nla) == ATWIFI_A_DNS_SERVER && nla_len(nla) == sizeof(*servers) &&
+		    n < LINK_SERVERS)
+			memcpy(&servers[n++], nla_data(nla), sizeof(*servers));
+	if (dev && *dev->name)
+		links_up(dev, servers, n);
+}
+
+static void device_event(struct nlattr *attrs, int len)
+{
+	const struct nlattr *event = nla_find(attrs, len, ATWIFI_A_EVENT_EVENT);
+	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_EVENT_DEV));
+	struct nl_msg *msg;
+
+	if (!dev || !*dev->name || !event || nla_len(event) != sizeof(uint32_t))
+		return;
+	switch (nla_get_u32(event)) {
+	case ATWIFI_EVENT_LINK_UP:
+	case ATWIFI_EVENT_ADDRESS:
+		msg = request(ATWIFI_CMD_DEV_GET, 0);
+		if (nla_put_string(msg, ATWIFI_A_DEV_NAME, dev->name))
+			errx(1, "no room in a message");
+		dispatch(msg);
+		break;
+	case ATWIFI_EVENT_FOUND:
+	case ATWIFI_EVENT_ATTACHED:
+		break;
+	case ATWIFI_EVENT_DETACHED:
+		links_down(dev->name);
+		*dev->name = '\0';
+		break;
+	default:
+		links_down(dev->name);
+	}
+}
+
+/* Passphrases */
 
 static void answer(const char *dev, uint32_t cookie, const void *ssid, size_t len)
 {
@@ -82,13 +212,13 @@ static void answer(const char *dev, uint32_t cookie, const void *ssid, size_t le
 	sources_look(&s, NULL);
 	secrets_escape(answer_ssid, ssid, len);
 	if (!s.n && s.keys)
-		warnx("%s: %s: the module wants the passphrase, there is a key alone: atwctl password",
+		warnx("%s: %s: a key alone is known, and no passphrase: atwctl password",
 		      dev, answer_ssid);
 	else if (!s.n)
 		warnx("%s: %s: no passphrase is known for this network: atwctl password", dev,
 		      answer_ssid);
 	asked_in_vain = !s.n;
-	msg = request(ATWIFI_CMD_PASSPHRASE);
+	msg = request(ATWIFI_CMD_PASSPHRASE, NLM_F_ACK);
 	if (nla_put_string(msg, ATWIFI_A_PASSPHRASE_DEV, dev) ||
 	    nla_put_u32(msg, ATWIFI_A_PASSPHRASE_COOKIE, cookie))
 		errx(1, "no room in a message");
@@ -121,10 +251,32 @@ static void family_event(const struct genlmsghdr *hdr)
 
 	if (!name || nla_strcmp(name, ATWIFI_FAMILY_NAME))
 		return;
-	if (hdr->cmd == CTRL_CMD_NEWFAMILY && id && nla_len(id) == sizeof(uint16_t))
+	if (hdr->cmd == CTRL_CMD_NEWFAMILY && id && nla_len(id) == sizeof(uint16_t)) {
 		listen_to_driver(nla_get_u16(id));
-	else if (hdr->cmd == CTRL_CMD_DELFAMILY)
+	} else if (hdr->cmd == CTRL_CMD_DELFAMILY) {
+		links_end();
 		family = 0;
+	}
+}
+
+static void driver_says(int cmd, struct nlattr *attrs, int len)
+{
+	switch (cmd) {
+	case ATWIFI_CMD_PASSPHRASE_ASKED:
+		question(attrs, len);
+		break;
+	case ATWIFI_CMD_DEV_EVENT:
+		device_event(attrs, len);
+		break;
+	case ATWIFI_CMD_DEV_GET:
+		device_is(attrs, len);
+		break;
+	case ATWIFI_CMD_DNS_GET:
+		servers_are(attrs, len);
+		break;
+	default:
+		break;
+	}
 }
 
 static int message_cb(struct nl_msg *msg, void *arg)
@@ -138,8 +290,8 @@ static int message_cb(struct nl_msg *msg, void *arg)
 		return NL_SKIP;
 	if (type == GENL_ID_CTRL)
 		family_event(hdr);
-	else if (type == family && hdr->cmd == ATWIFI_CMD_PASSPHRASE_ASKED)
-		question(genlmsg_attrdata(hdr, 0), genlmsg_attrlen(hdr, 0));
+	else if (type == family)
+		driver_says(hdr->cmd, genlmsg_attrdata(hdr, 0), genlmsg_attrlen(hdr, 0));
 	return NL_OK;
 }
 
@@ -159,7 +311,7 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 		if (!asked_in_vain)
 			warnx("%s: what is known is not its passphrase: atwctl password",
 			      answer_ssid);
-	} else if (error) {
+	} else if (e->msg.nlmsg_seq == answer_seq && error) {
 		warnx("%s: the driver was answered in vain: %s", answer_ssid, strerror(error));
 	}
 	return NL_SKIP;
@@ -179,24 +331,16 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	/* A question that was lost is over in some seconds. */
+	/* A question that was lost is over in some seconds; a link may be another now. */
+	if (ret == -NLE_NOMEM)
+		look_for_links();
 	if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_NOMEM)
 		errx(1, "generic netlink: %s", nl_geterror(ret));
-}
-
-static struct nl_sock *socket_new(void)
-{
-	struct nl_sock *new = nl_socket_alloc();
-
-	if (!new || genl_connect(new))
-		errx(1, "there is no generic netlink");
-	return new;
 }
 
 static void netlink_begin(void)
 {
 	struct nl_sock *once = socket_new();
-	int group;
 
 	sock = socket_new();
 	nl_socket_set_nonblocking(sock);
@@ -209,9 +353,7 @@ static void netlink_begin(void)
 	nl_cb_set(callbacks, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, no_check_cb, NULL);
 	nl_cb_err(callbacks, NL_CB_CUSTOM, error_cb, NULL);
 	/* First this, so that a driver that is loaded meanwhile is noticed. */
-	group = genl_ctrl_resolve_grp(once, "nlctrl", "notify");
-	if (group < 0 || nl_socket_add_membership(sock, group))
-		errx(1, "no events of generic netlink");
+	join_group("nlctrl", "notify");
 	family = genl_ctrl_resolve(once, ATWIFI_FAMILY_NAME);
 	nl_socket_free(once);
 	netlink_event = event_new(base, nl_socket_get_fd(sock), EV_READ | EV_PERSIST, netlink_cb,
@@ -234,15 +376,17 @@ static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 
 static void signal_cb(evutil_socket_t number, short what, void *arg)
 {
-	(void)number;
 	(void)what;
 	(void)arg;
-	event_base_loopbreak(base);
+	if (number == SIGHUP)
+		look_for_links();
+	else
+		event_base_loopbreak(base);
 }
 
-static void prepare(void)
+static void prepare(const struct link_listeners *listeners)
 {
-	static const int numbers[] = { SIGTERM, SIGINT };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	const long long usec = notify_watchdog();
 	const struct timeval tv = { usec / 1000000, usec % 1000000 };
 	int i;
@@ -253,13 +397,16 @@ static void prepare(void)
 	base = event_base_new();
 	if (!base)
 		errx(1, "no memory");
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
 		if (!signals[i] || event_add(signals[i], NULL))
 			errx(1, "no memory");
 	}
 	watchdog = usec ? event_new(base, -1, EV_PERSIST, watchdog_cb, NULL) : NULL;
 	if (usec && (!watchdog || event_add(watchdog, &tv)))
+		errx(1, "no memory");
+	links_begin(listeners);
+	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");
 	netlink_begin();
 }
@@ -268,12 +415,14 @@ static void clean_up(void)
 {
 	int i;
 
+	links_end();
+	resolved_end();
 	event_free(netlink_event);
 	nl_socket_free(sock);
 	nl_cb_put(callbacks);
 	if (watchdog)
 		event_free(watchdog);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		event_free(signals[i]);
 	event_base_free(base);
 	libevent_global_shutdown();
@@ -308,8 +457,11 @@ static void usage(FILE *to, int status)
 {
 	fputs("usage: atwifi-agent [OPTION]...\n"
 	      "\n"
-	      "Tells the driver atwifi the passphrases of networks that programs have it join.\n"
+	      "Tells the driver atwifi the passphrases of networks that programs have it join, and\n"
+	      "systemd-resolved the name servers of networks that it has joined.\n"
 	      "\n"
+	      "  -r, --resolvconf     tell resolvconf, too\n"
+	      "  -w, --write FILE     and have this one tell the servers, such as /etc/resolv.conf\n"
 	      "  -c, --check NETWORK  print where the passphrase of this one is, and end\n"
 	      "  -h, --help           this\n"
 	      "\n"
@@ -320,14 +472,23 @@ static void usage(FILE *to, int status)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "resolvconf", no_argument, NULL, 'r' },
+		{ "write", required_argument, NULL, 'w' },
 		{ "check", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
+	struct link_listeners listeners = { 0 };
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "rw:c:h", options, NULL)) != -1) {
 		switch (c) {
+		case 'r':
+			listeners.resolvconf = true;
+			break;
+		case 'w':
+			listeners.file = optarg;
+			break;
 		case 'c':
 			return look_for(optarg);
 		case 'h':
@@ -339,7 +500,7 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		usage(stderr, 2);
-	prepare();
+	prepare(&listeners);
 	notify("READY=1", 0);
 	status = event_base_dispatch(base) < 0;
 	if (status)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from atwnet import DNS, FILES, HOST, PROGRAMS, TMP, extra, join, main, peer, sim, udhcpc, url
+from atwnet import DNS, FILES, HOST, TMP, install, join, main, peer, sim, udhcpc, url
 from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
 
 
@@ -167,16 +167,6 @@ def client(command, before=""):
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     run("ip addr flush dev " + DEV)
-
-
-def install():
-    """The programs as if they were this machine's own."""
-    extra("true")
-    if not os.path.exists("/usr/sbin/NetworkManager"):
-        run("tar -C %s -cf - . | tar -C / --keep-directory-symlink -xf -; ldconfig" % PROGRAMS)
-    for name in ("messagebus", "systemd-network", "systemd-resolve"):
-        run("id -u %s >/dev/null 2>&1 || echo %s:x:989:65534::/:/bin/false >>/etc/passwd" % (
-            name, name))
 
 
 @contextlib.contextmanager

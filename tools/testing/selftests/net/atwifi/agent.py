@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Passphrases: those that atwctl keeps, and those that atwifi-agent finds with other programs.
-Environment: ATW_CTL; ATW_LIB is where atwifi-agent is; ATW_PROGRAMS for NetworkManager.
+atwifi-agent: the passphrases that atwctl keeps, and those that it finds with other programs;
+and the servers that it tells others of. Environment as for netdev.py; ATW_LIB is where it is.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ import socket
 import subprocess
 import sys
 
-from guest import LIMIT, Skipped, becomes, check, run, run_tests, same, test
+from atwnet import install, sim
+from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
 # As the unit has it: root, without what makes root special.
 AGENT = ("setpriv --bounding-set -all,+net_admin --inh-caps -all " +
          os.environ["ATW_LIB"] + "/atwifi-agent")
-PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
 STORE = "/etc/atwifi/passwords"
 FILES = "/tmp/secrets"
 SECRET = "correct horse battery"
@@ -199,18 +199,9 @@ def files():
     knows(words=[])
 
 
-def install():
-    if not PROGRAMS:
-        raise Skipped("the target 'programs' of vm/setup could not be prepared")
-    if not os.path.exists("/usr/sbin/NetworkManager"):
-        run("tar -C %s -cf - . | tar -C / --keep-directory-symlink -xf -; ldconfig" % PROGRAMS)
-    run("id -u messagebus >/dev/null 2>&1 || echo messagebus:x:989:65534::/:/bin/false "
-        ">>/etc/passwd; mkdir -p /run/dbus")
-
-
 @contextlib.contextmanager
 def daemon(command):
-    with open(FILES + "/log", "wb") as log, \
+    with open(FILES + "/log", "ab") as log, \
          subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
                           stderr=log) as process:
         try:
@@ -223,11 +214,19 @@ def daemon(command):
             process.wait()
 
 
+@contextlib.contextmanager
+def bus():
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/run/dbus/system_bus_socket")
+    with daemon(["dbus-daemon", "--system", "--nofork", "--nopidfile"]):
+        becomes(lambda: os.path.exists("/run/dbus/system_bus_socket"), "no bus")
+        yield
+
+
 @test
 def network_manager():
     install()
-    with daemon(["dbus-daemon", "--system", "--nofork", "--nopidfile"]):
-        becomes(lambda: os.path.exists("/run/dbus/system_bus_socket"), "no bus")
+    with bus():
         # Without one it is not waited for, nor started.
         knows(words=[])
         with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys; exec "
@@ -243,6 +242,91 @@ def network_manager():
             keep(b"cafe")
             # The same one is one.
             knows(words=["atwctl password: 1 passphrase"])
+
+
+RESOLVED = "org.freedesktop.resolve1"
+
+
+def manager(what, args):
+    """Asks resolved about the device; what it answers."""
+    return run("busctl call %s /org/freedesktop/resolve1 %s.Manager %s %s" % (
+        RESOLVED, RESOLVED, what, args % socket.if_nametoindex(DEV)), good=False)
+
+
+@contextlib.contextmanager
+def resolved():
+    with daemon(["/lib/systemd/systemd-resolved"]):
+        becomes(lambda: manager("GetLink", "i %d"), "no resolved")
+        yield
+
+
+def link_has(*servers):
+    """By what resolved says, the device has these."""
+    path = manager("GetLink", "i %d").split('"')[1]
+    want = " ".join(["a(iay)", str(len(servers))] + [
+        "2 4 " + s.replace(".", " ") for s in servers])
+    becomes(lambda: run("busctl get-property %s %s %s.Link DNS" % (
+        RESOLVED, path, RESOLVED)).strip() == want, "the servers are not %r" % (servers,))
+
+
+def reads(path, text):
+    def same_text():
+        try:
+            with open(path, encoding="ascii") as f:
+                return f.read() == text
+        except FileNotFoundError:
+            return False
+    becomes(same_text, "%s is not %r" % (path, text))
+
+
+@contextlib.contextmanager
+def out_of_network():
+    sim("link down")
+    becomes(lambda: sysfs("state") == "down", "it is still joined")
+    yield
+    sim("link up")
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+
+
+@test
+def servers():
+    """Whoever is to know the module's name servers does, as long as they are of use."""
+    install()
+    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    server = sysfs("gateway")
+    conf, told = FILES + "/resolv.conf", FILES + "/told"
+    top = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
+    name = "nameserver %s\n" % server
+    write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n" % told, 0o755)
+    with bus():
+        with daemon([*AGENT.split(), "--resolvconf", "--write", conf]) as agent_:
+            # Without one that runs, others are told all the same.
+            reads(told, "-a %s.atwifi\n" % DEV + name)
+            reads(conf, top + name)
+            with resolved():
+                link_has(server)
+                with out_of_network():
+                    link_has()
+                    reads(told, "-d %s.atwifi\n" % DEV)
+                    reads(conf, top)
+                link_has(server)
+            with resolved():
+                link_has(server)
+                # What somebody else says of the link counts.
+                manager("SetLinkDNS", "'ia(iay)' %d 1 2 4 192 0 2 53")
+                link_has("192.0.2.53")
+                with out_of_network():
+                    reads(conf, top)
+                reads(conf, top + name)
+                link_has("192.0.2.53")
+                manager("RevertLink", "i %d")
+                agent_.send_signal(signal.SIGHUP)
+                link_has(server)
+                agent_.send_signal(signal.SIGTERM)
+                link_has()
+                reads(conf, top)
+    os.unlink("/usr/sbin/resolvconf")
 
 
 @test

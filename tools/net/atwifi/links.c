@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Name servers of the networks that modules have joined: systemd-resolved is told, if it runs;
+ * resolvconf and a file if the administrator wants that.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "links.h"
+#include "resolved.h"
+
+/* What a script may take. */
+#define SCRIPT_S	10
+
+static struct link_listeners listeners;
+static struct link {
+	struct link_device	dev;
+	struct in_addr		servers[LINK_SERVERS];
+	unsigned int		n;
+	/* Those that resolved was told. */
+	struct in_addr		told[LINK_SERVERS];
+	unsigned int		n_told;
+} links[LINKS_MAX];
+
+/* The link of a device, or a place for it where that is "". */
+static struct link *find(const char *name)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (!strcmp(links[i].dev.name, name))
+			return &links[i];
+	return NULL;
+}
+
+static void print_servers(FILE *f, const struct link *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->n; i++)
+		fprintf(f, "nameserver %s\n", inet_ntoa(l->servers[i]));
+}
+
+/* resolvconf -a INTERFACE.PROGRAM with the servers to read, or -d INTERFACE.PROGRAM. */
+static void tell_resolvconf(const struct link *l)
+{
+	static char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	int ends[2], status;
+	char record[64];
+	FILE *f;
+	pid_t pid;
+
+	snprintf(record, sizeof(record), "%s.atwifi", l->dev.ifname);
+	if (pipe2(ends, O_CLOEXEC)) {
+		warn("resolvconf");
+		return;
+	}
+	pid = fork();
+	if (!pid) {
+		/* What hangs is ended, and nobody waits for it any longer. */
+		alarm(SCRIPT_S);
+		dup2(ends[0], STDIN_FILENO);
+		execvpe("resolvconf", (char *[]){ "resolvconf", l->n ? "-a" : "-d", record, NULL },
+			environment);
+		_exit(127);
+	}
+	close(ends[0]);
+	f = fdopen(ends[1], "w");
+	if (f) {
+		print_servers(f, l);
+		fclose(f);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		warnx("resolvconf for %s has failed", l->dev.ifname);
+}
+
+/* All of it anew, in place of the old one when it is whole. */
+static void write_file(void)
+{
+	char new[PATH_MAX];
+	FILE *f;
+	int i;
+
+	if (snprintf(new, sizeof(new), "%s.atwifi", listeners.file) >= (int)sizeof(new)) {
+		warnx("%s: too long for a path", listeners.file);
+		return;
+	}
+	f = fopen(new, "we");
+	if (!f) {
+		warn("%s", new);
+		return;
+	}
+	fputs("# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n", f);
+	for (i = 0; i < LINKS_MAX; i++)
+		if (*links[i].dev.name)
+			print_servers(f, &links[i]);
+	fchmod(fileno(f), 0644);
+	if (ferror(f) | fclose(f) || rename(new, listeners.file)) {
+		warn("%s", listeners.file);
+		unlink(new);
+	}
+}
+
+static void tell_others(const struct link *l)
+{
+	if (listeners.resolvconf)
+		tell_resolvconf(l);
+	if (listeners.file)
+		write_file();
+}
+
+static void tell_resolved(struct link *l)
+{
+	if (!resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told))
+		return;
+	memcpy(l->told, l->servers, sizeof(l->told));
+	l->n_told = l->n;
+}
+
+/**
+ * links_begin() - nobody has joined yet
+ * @l: whom to tell what comes
+ */
+void links_begin(const struct link_listeners *l)
+{
+	listeners = *l;
+	if (l->file)
+		write_file();
+}
+
+/**
+ * links_up() - a module has joined, or knows other servers than before
+ * @dev: its device
+ * @servers: the servers
+ * @n: how many, up to LINK_SERVERS; none: as if it had not joined
+ */
+void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n)
+{
+	struct link *l = find(dev->name);
+	struct link before;
+
+	if (!n || !dev->ifindex) {
+		links_down(dev->name);
+		return;
+	}
+	l = l ?: find("");
+	if (!l)
+		return;
+	before = *l;
+	l->dev = *dev;
+	l->n = n;
+	memset(l->servers, 0, sizeof(l->servers));
+	memcpy(l->servers, servers, n * sizeof(*servers));
+	tell_resolved(l);
+	if (l->n != before.n || memcmp(l->servers, before.servers, sizeof(before.servers)) ||
+	    strcmp(l->dev.ifname, before.dev.ifname))
+		tell_others(l);
+}
+
+/**
+ * links_down() - a module is out of its network
+ * @name: of its device
+ */
+void links_down(const char *name)
+{
+	struct link *l = find(name);
+	struct link was;
+
+	if (!*name || !l)
+		return;
+	if (l->n_told)
+		resolved_revert(l->dev.ifindex, l->told, l->n_told);
+	was = *l;
+	was.n = 0;
+	memset(l, 0, sizeof(*l));
+	tell_others(&was);
+}
+
+/**
+ * links_again() - systemd-resolved has begun to run, and knows nothing
+ */
+void links_again(void)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (*links[i].dev.name)
+			tell_resolved(&links[i]);
+}
+
+/**
+ * links_end() - nobody will say when a module is out of its network
+ */
+void links_end(void)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		links_down(links[i].dev.name);
+}

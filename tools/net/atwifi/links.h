@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The links of modules that have joined a network, and whom to tell of their name servers. */
+#ifndef ATWIFI_LINKS_H
+#define ATWIFI_LINKS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#define LINKS_MAX	16
+#define LINK_SERVERS	2
+
+/**
+ * struct link_device - a module's device, as the driver has it
+ * @name: its name, such as "atw0"
+ * @ifname: that of its network device
+ * @ifindex: and its number
+ */
+struct link_device {
+	char	name[16];
+	char	ifname[16];
+	int	ifindex;
+};
+
+/**
+ * struct link_listeners - whom to tell, beside systemd-resolved
+ * @resolvconf: resolvconf(8)
+ * @file: programs that read this file, NULL: none
+ */
+struct link_listeners {
+	bool		resolvconf;
+	const char	*file;
+};
+
+void links_begin(const struct link_listeners *l);
+void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n);
+void links_down(const char *name);
+void links_again(void);
+void links_end(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* systemd-resolved, by D-Bus; nothing where this was built without it. */
+#ifndef ATWIFI_RESOLVED_H
+#define ATWIFI_RESOLVED_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+struct event_base;
+
+#ifdef HAVE_LIBSYSTEMD
+bool resolved_begin(struct event_base *base, void (*restarted)(void));
+void resolved_end(void);
+bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
+		  const struct in_addr *told, unsigned int n_told);
+void resolved_revert(int ifindex, const struct in_addr *told, unsigned int n);
+#else
+static inline bool resolved_begin(struct event_base *base, void (*restarted)(void))
+{
+	(void)base;
+	(void)restarted;
+	return true;
+}
+
+static inline void resolved_end(void)
+{
+}
+
+static inline bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
+				const struct in_addr *told, unsigned int n_told)
+{
+	(void)ifindex;
+	(void)servers;
+	(void)n;
+	(void)told;
+	(void)n_told;
+	return false;
+}
+
+static inline void resolved_revert(int ifindex, const struct in_addr *told, unsigned int n)
+{
+	(void)ifindex;
+	(void)told;
+	(void)n;
+}
+#endif
+
+#endif
