@@ -10,7 +10,7 @@ _atwctl()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-d | --device | -p | --password-file)
+		-d | --device | --channel | -p | --password-file)
 				((i++)) ;;
 		-*)		;;
 		*)		[ -n "$command" ] && ((n++)) || command=${COMP_WORDS[i]} ;;
@@ -21,8 +21,8 @@ _atwctl()
 	-d/* | --device/*)	words=$(_atwctl_devices) ;;
 	-p/* | --password-file/*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	*//*/-*)		words='--device --forget --json --password-file --permanent --help' ;;
-	*//*)			words='at attach autott cert dns expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
+	*//*/-*)		words='--channel --device --forget --hidden --json --off --password-file --permanent --help' ;;
+	*//*)			words='ap at attach autott cert dns expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
 	*/show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;

@@ -26,13 +26,14 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 /* A network that has let the module join gives it an address by then, or not at all. */
 #define JOIN_SECONDS	30
-/* An option without a letter; attach.h has others. */
-#define FORGET		0x200
+/* Options without a letter; attach.h has others. */
+enum { FORGET = 0x200, HIDDEN, OFF, CHANNEL };
 
 static bool json;
 static const char *device;
 static const char *password_file;
-static bool forget;
+static bool forget, hidden, off;
+static uint16_t channel;
 static enum attach attach_how;
 
 /* What messages hold; names are those of the specification. */
@@ -204,6 +205,14 @@ static const struct out_field scan_fields[] = {
 	{ }
 };
 
+static const struct out_field ap_fields[] = {
+	{ ATWIFI_A_WIFI_DEV, OUT_TEXT, .key = "dev" },
+	{ ATWIFI_A_WIFI_NETWORK, OUT_NEST, .key = "network", .nest = network_fields },
+	{ ATWIFI_A_WIFI_HIDDEN, OUT_FLAG, .key = "hidden" },
+	{ ATWIFI_A_WIFI_STATION, OUT_MAC, .many = true, .key = "stations" },
+	{ }
+};
+
 static const struct out_field status_fields[] = {
 	{ ATWIFI_A_WIFI_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_WIFI_STATE, OUT_ENUM, .key = "state", .names = dev_states },
@@ -307,15 +316,20 @@ static struct nl_msg *device_request(int cmd, int attr)
 	return msg;
 }
 
-static uint16_t port_number(const char *text)
+static uint16_t number(const char *text, long most, const char *what)
 {
 	char *end;
 	long n;
 
 	n = strtol(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n < 1 || n > 65535)
-		errx(2, "'%s' is not a port, 1 to 65535", text);
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > most)
+		errx(2, "'%s' is not %s, 1 to %ld", text, what, most);
 	return n;
+}
+
+static uint16_t port_number(const char *text)
+{
+	return number(text, 65535, "a port");
 }
 
 /* Keep those rows that are of the device that was named. */
@@ -986,6 +1000,52 @@ static int cmd_status(int argc, char **argv)
 	return 0;
 }
 
+static int ap_show(void)
+{
+	struct json_object *obj;
+
+	obj = ask_one(device_request(ATWIFI_CMD_AP_GET, ATWIFI_A_WIFI_DEV), device, ap_fields);
+	if (!obj)
+		return 1;
+	if (json) {
+		out_json(obj, false);
+		return 0;
+	}
+	out_details(obj, 0);
+	json_object_put(obj);
+	return 0;
+}
+
+static int cmd_ap(int argc, char **argv)
+{
+	char password[66];
+	struct nl_msg *msg;
+
+	if (off && argc)
+		errx(2, "--off is for whatever network it is");
+	if (!off && !argc)
+		return ap_show();
+	if (argc && (!*argv[0] || strlen(argv[0]) > 32))
+		errx(2, "the name of a network has 1 to 32 bytes");
+	if (argc) {
+		read_password(password, sizeof(password),
+			      "Password (none for an open network): ");
+		if (*password && (strlen(password) < 8 || strlen(password) > 63))
+			errx(2, "a password has 8 to 63 bytes");
+	}
+	msg = device_request(ATWIFI_CMD_AP_SET, ATWIFI_A_WIFI_DEV);
+	if (argc) {
+		ctl_put_data(msg, ATWIFI_A_WIFI_SSID, argv[0], strlen(argv[0]));
+		ctl_put_string(msg, ATWIFI_A_WIFI_PASSWORD, password);
+		explicit_bzero(password, sizeof(password));
+		if (channel)
+			ctl_put_u32(msg, ATWIFI_A_WIFI_CHANNEL, channel);
+		if (hidden)
+			ctl_put_data(msg, ATWIFI_A_WIFI_HIDDEN, NULL, 0);
+	}
+	return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+}
+
 static int cmd_password(int argc, char **argv)
 {
 	char password[66];
@@ -1069,6 +1129,8 @@ static const struct command {
 	{ "leave", cmd_leave, 0, 0, "", "leave it, and join none after a start" },
 	{ "password", cmd_password, 0, 1, "[NETWORK]",
 	  "see for which networks a password is kept; keep one for programs that join" },
+	{ "ap", cmd_ap, 0, 1, "[NETWORK]",
+	  "see, or be, the access point of a network; --off: be none" },
 	{ "dns", cmd_dns, 0, 2, "[SERVER [SERVER]]", "see or set which servers it asks for names" },
 	{ "resolve", cmd_resolve, 1, 1, "NAME", "have it resolve a name" },
 	{ "autott", cmd_autott, 0, 3, "[TYPE [HOST] PORT]",
@@ -1101,7 +1163,9 @@ static void usage(FILE *to)
 	      "  -d, --device DEVICE   which device, such as atw0; not needed where there is one\n"
 	      "  --permanent           attach the tty whenever it is plugged in, from now on\n"
 	      "  -j, --json            print JSON; events are one object on a line each\n"
-	      "  -p, --password-file FILE  has it, for join and password; -: standard input\n"
+	      "  -p, --password-file FILE  has it, for join, ap and password; -: standard input\n"
+	      "  --channel N, --hidden  of the network of ap: 1 to 14, 6; its name is not told\n"
+	      "  --off                 have ap end it\n"
 	      "  --forget              have password keep it no longer\n"
 	      "  -h, --help            print this\n"
 	      "\n"
@@ -1124,7 +1188,10 @@ int main(int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "password-file", required_argument, NULL, 'p' },
+		{ "channel", required_argument, NULL, CHANNEL },
 		{ "forget", no_argument, NULL, FORGET },
+		{ "hidden", no_argument, NULL, HIDDEN },
+		{ "off", no_argument, NULL, OFF },
 		{ "permanent", no_argument, NULL, ATTACH_PERMANENT },
 		{ "wanted", no_argument, NULL, ATTACH_WANTED },
 		{ "help", no_argument, NULL, 'h' },
@@ -1144,8 +1211,17 @@ int main(int argc, char **argv)
 		case 'p':
 			password_file = optarg;
 			break;
+		case CHANNEL:
+			channel = number(optarg, 14, "a channel");
+			break;
 		case FORGET:
 			forget = true;
+			break;
+		case HIDDEN:
+			hidden = true;
+			break;
+		case OFF:
+			off = true;
 			break;
 		case ATTACH_PERMANENT:
 		case ATTACH_WANTED:

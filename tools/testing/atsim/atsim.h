@@ -578,6 +578,8 @@ struct ap {
 	bool hidden;
 };
 
+#define SAP_CLIENTS		10	/* of the module as an access point */
+
 struct wifi {
 	struct ap aps[MAX_APS];
 	unsigned int naps;
@@ -601,12 +603,15 @@ struct wifi {
 		int channel;
 		int max;
 		int hidden;
+		uint8_t clients[SAP_CLIENTS][6];
+		int nclients;
 	} sap;
 };
 
 int wifi_init(struct atsim *sim);
 void wifi_exit(struct atsim *sim);
 int wifi_add_ap(struct wifi *wifi, const char *spec);
+int wifi_client(struct atsim *sim, const char *spec, bool joins);
 int wifi_ap_info(struct wifi *wifi, const char *spec);
 void wifi_factory(struct atsim *sim);
 void wifi_start(struct atsim *sim);

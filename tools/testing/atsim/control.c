@@ -101,6 +101,12 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 	} else if (!strncmp(line, "ap-info ", 8)) {
 		done = !wifi_ap_info(&sim->wifi, line + 8);
 		strcpy(err, "no BSSID,SECURITY,CHANNEL,RSSI");
+	} else if (!strncmp(line, "client ", 7)) {
+		done = !wifi_client(sim, line + 7, true);
+		strcpy(err, "no MAC, or no room for it");
+	} else if (!strncmp(line, "client-gone ", 12)) {
+		done = !wifi_client(sim, line + 12, false);
+		strcpy(err, "no MAC of one that is there");
 	} else if (!strcmp(line, "clear")) {
 		fault_clear(sim);
 		sock_hurry(sim);

@@ -38,6 +38,8 @@ static int sysmsg_bit(const char *name)
 		return 0;
 	if (!strcmp(name, "WIFI_CONNECT"))
 		return 1;
+	if (!strncmp(name, "WIFI_APCLIENT", 13))
+		return name[13] == 'D' ? 2 : 3;
 	return strcmp(name, "WIFI_GOT_IP") ? 16 : 15;
 }
 
@@ -674,13 +676,60 @@ static int cmd_wcountry(struct atsim *sim, struct at_args *args)
 	return ERR_OK;
 }
 
-/* ---- the module as an access point: settings, nobody joins ---- */
+/* ---- the module as an access point ---- */
+
+static char *client_text(char *buf, const uint8_t *mac, const char *sep)
+{
+	sprintf(buf, "%02x%s%02x%s%02x%s%02x%s%02x%s%02x", mac[0], sep, mac[1],
+		sep, mac[2], sep, mac[3], sep, mac[4], sep, mac[5]);
+	return buf;
+}
+
+/**
+ * wifi_client() - somebody joins the module's own network, or leaves it
+ * @sim: the emulator
+ * @spec: whose MAC, with colons
+ * @joins: which of both
+ *
+ * Return: 0, or -1: no MAC, no network, no room, or nobody with that MAC.
+ */
+int wifi_client(struct atsim *sim, const char *spec, bool joins)
+{
+	struct wifi *wifi = &sim->wifi;
+	char text[13], name[64];
+	uint8_t mac[6];
+	int i, end = 0;
+
+	if (sscanf(spec, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &mac[0], &mac[1],
+		   &mac[2], &mac[3], &mac[4], &mac[5], &end) != 6 || spec[end])
+		return -1;
+	for (i = 0; i < wifi->sap.nclients; i++)
+		if (!memcmp(wifi->sap.clients[i], mac, 6))
+			break;
+	if (joins) {
+		if (!wifi->softap || i < wifi->sap.nclients ||
+		    i >= wifi->sap.max)
+			return -1;
+		memcpy(wifi->sap.clients[wifi->sap.nclients++], mac, 6);
+	} else {
+		if (i == wifi->sap.nclients)
+			return -1;
+		memmove(wifi->sap.clients[i], wifi->sap.clients[i + 1],
+			(--wifi->sap.nclients - i) * 6);
+	}
+	snprintf(name, sizeof(name), "WIFI_APCLIENT%s:%s",
+		 joins ? "CONNECTED" : "DISCONNECT",
+		 client_text(text, mac, ""));
+	wifi_urc(sim, name);
+	return 0;
+}
 
 static int cmd_wap(struct atsim *sim, struct at_args *args)
 {
 	struct wifi *wifi = &sim->wifi;
 	char gateway[INET_ADDRSTRLEN], mac[18];
 	long channel, max = 3, hidden = 0;
+	int i;
 
 	if (args->op == OP_QUERY) {
 		if (!wifi->softap)
@@ -692,7 +741,10 @@ static int cmd_wap(struct atsim *sim, struct at_args *args)
 			  *wifi->sap.password ? "WPA2 AES" : "Open",
 			  wifi->sap.channel, wifi->sap.max, wifi->sap.hidden,
 			  mac_text(sim, mac, ":", 2), gateway, gateway);
-		at_printf(sim, "Client Num: 0\r\n");
+		at_printf(sim, "Client Num: %d\r\n", wifi->sap.nclients);
+		for (i = 0; i < wifi->sap.nclients; i++)
+			at_printf(sim, "Client %d MAC:%s\r\n", i + 1,
+				  client_text(mac, wifi->sap.clients[i], ":"));
 		return ERR_OK;
 	}
 	if (args->argc < 3 || args->argc > 5)
@@ -712,6 +764,7 @@ static int cmd_wap(struct atsim *sim, struct at_args *args)
 	wifi->sap.channel = channel;
 	wifi->sap.max = max;
 	wifi->sap.hidden = hidden;
+	wifi->sap.nclients = 0;
 	wifi->softap = true;
 	return ERR_OK;
 }

@@ -73,19 +73,26 @@ void atw_line_uint(struct atw_line *l, u32 val)
 	atw_line_put(l, num, scnprintf(num, sizeof(num), "%u", val));
 }
 
-/* Is there something in it that cannot be said so that one firmware reads it so? */
-static bool atw_is_ambiguous(const struct atw_firmware *fw, const char *s)
+/**
+ * atw_line_unsayable() - what cannot be said so that a firmware reads it so
+ * @fw: whose ways of reading it count
+ * @s: a string
+ *
+ * Return: the first byte of it that there is in @s: a comma, a quote, a backslash or a
+ *	control character; 0: there is none
+ */
+char atw_line_unsayable(const struct atw_firmware *fw, const char *s)
 {
 	size_t i, len = strlen(s);
 
 	for (i = 0; i < len; i++)
 		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-			return true;
+			return s[i];
 	for (i = 0; i < ARRAY_SIZE(fw->ambiguous); i++)
 		if (fw->ambiguous[i] && strstr(s, fw->ambiguous[i]))
-			return true;
+			return fw->ambiguous[i][0];
 	/* At the end it would take the meaning off our quote. */
-	return fw->quotes && len && s[len - 1] == '\\';
+	return fw->quotes && len && s[len - 1] == '\\' ? '\\' : 0;
 }
 
 /**
@@ -102,7 +109,7 @@ void atw_line_str(struct atw_line *l, const struct atw_firmware *fw, const char 
 	unsigned int begin;
 
 	atw_line_next(l);
-	if (atw_is_ambiguous(fw, s)) {
+	if (atw_line_unsayable(fw, s)) {
 		atw_line_fail(l, -EINVAL);
 		return;
 	}

@@ -42,6 +42,7 @@ enum atw_sock_type {
 
 void atw_line_start(struct atw_line *l, const char *cmd);
 void atw_line_uint(struct atw_line *l, u32 val);
+char atw_line_unsayable(const struct atw_firmware *fw, const char *s);
 void atw_line_str(struct atw_line *l, const struct atw_firmware *fw, const char *s);
 void atw_line_data(struct atw_line *l, const char *s, size_t len);
 bool atw_data_fits_line(const char *s, size_t len);

@@ -997,6 +997,79 @@ put:
 	return err;
 }
 
+/* The module as an access point; where no channel is named, one that all have. */
+#define ATW_GENL_CHANNEL	6
+
+static int atw_genl_ap_set_doit(struct sk_buff *req, struct genl_info *info)
+{
+	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
+	const struct nlattr *channel = info->attrs[ATWIFI_A_WIFI_CHANNEL];
+	struct atw_query_ap *q;
+	struct atw_call *call;
+	int err = 0;
+
+	call = atw_call_new(sizeof(*q), atw_query_ap);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_ap *)call->arg;
+	q->channel = channel ? nla_get_u32(channel) : ATW_GENL_CHANNEL;
+	q->hidden = info->attrs[ATWIFI_A_WIFI_HIDDEN];
+	if (info->attrs[ATWIFI_A_WIFI_SSID])
+		err = atw_genl_ssid(info, q->ap.ssid);
+	if (err)
+		goto put;
+	if (password)
+		nla_strscpy(q->ap.password, password, sizeof(q->ap.password));
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+put:
+	atw_call_put(call);
+	return err;
+}
+
+static int atw_genl_put_ap(struct sk_buff *skb, const struct atw_query_ap_status *q)
+{
+	unsigned int i;
+
+	if (is_zero_ether_addr(q->ap.bssid))
+		return 0;
+	if (atw_genl_put_network(skb, &q->ap) ||
+	    (q->hidden && nla_put_flag(skb, ATWIFI_A_WIFI_HIDDEN)))
+		return -EMSGSIZE;
+	for (i = 0; i < q->n; i++)
+		if (nla_put(skb, ATWIFI_A_WIFI_STATION, ETH_ALEN, q->station[i]))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int atw_genl_ap_get_doit(struct sk_buff *req, struct genl_info *info)
+{
+	struct atw_query_ap_status *q;
+	struct atw_call *call;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	call = atw_call_new(sizeof(*q), atw_query_ap_status);
+	if (!call)
+		return -ENOMEM;
+	q = (struct atw_query_ap_status *)call->arg;
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl);
+	if (err)
+		goto put;
+
+	err = -ENOMEM;
+	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
+	if (!skb)
+		goto put;
+	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
+			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
+	      atw_genl_put_ap(skb, q);
+	err = atw_genl_send(info, skb, hdr, err);
+put:
+	atw_call_put(call);
+	return err;
+}
+
 /* Passphrases */
 
 static int atw_genl_passphrase_listen_doit(struct sk_buff *req, struct genl_info *info)
@@ -1319,6 +1392,18 @@ static const struct nla_policy atwifi_passphrase_nl_policy[ATWIFI_A_PASSPHRASE_P
 	[ATWIFI_A_PASSPHRASE_PASSPHRASE] = { .type = NLA_BINARY, },
 };
 
+static const struct nla_policy atwifi_ap_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+};
+
+static const struct nla_policy atwifi_ap_set_nl_policy[ATWIFI_A_WIFI_HIDDEN + 1] = {
+	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
+	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
+	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
+	[ATWIFI_A_WIFI_CHANNEL] = NLA_POLICY_RANGE(NLA_U32, 1, 14),
+	[ATWIFI_A_WIFI_HIDDEN] = { .type = NLA_FLAG, },
+};
+
 /* Made by tools/net/atwifi/regen from the specification: end */
 
 /* Requests that wait for the module */
@@ -1368,6 +1453,10 @@ static const struct {
 					      atwifi_wifi_get_nl_policy),
 	[ATWIFI_CMD_PASSPHRASE] = ATW_GENL_SLOW(atw_genl_passphrase_doit, ATWIFI_A_PASSPHRASE_DEV,
 						atwifi_passphrase_nl_policy),
+	[ATWIFI_CMD_AP_GET] = ATW_GENL_SLOW(atw_genl_ap_get_doit, ATWIFI_A_WIFI_DEV,
+					    atwifi_ap_get_nl_policy),
+	[ATWIFI_CMD_AP_SET] = ATW_GENL_SLOW(atw_genl_ap_set_doit, ATWIFI_A_WIFI_DEV,
+					    atwifi_ap_set_nl_policy),
 };
 
 static struct workqueue_struct *atw_genl_wq;
@@ -1656,6 +1745,18 @@ static const struct genl_ops atw_genl_ops[] = {
 		.doit	= atw_genl_defer,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_passphrase_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_AP_GET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_ap_get_nl_policy),
+	},
+	{
+		.cmd	= ATWIFI_CMD_AP_SET,
+		.doit	= atw_genl_defer,
+		.flags	= GENL_UNS_ADMIN_PERM,
+		ATW_GENL_POLICY(atwifi_ap_set_nl_policy),
 	},
 };
 

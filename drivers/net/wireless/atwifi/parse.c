@@ -366,6 +366,64 @@ bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net
 }
 
 /**
+ * atw_parse_ap() - read the answer to AT+WAP?
+ * @line: the line
+ * @net: what it says of the module as an access point; not touched if it is another line
+ * @hidden: its name is not in the air
+ *
+ * "+WAP:<name>,<password>,<security>,<channel>,<clients>,<hidden>,<MAC>,<IP>,<gateway>" is
+ * read from its end. Name and password are ours, and have no ends of lines.
+ *
+ * Return: true if it is that
+ */
+bool atw_parse_ap(const char *line, struct atw_network *net, bool *hidden)
+{
+	const char *stop[7], *field[7], *end;
+	struct atw_network ap = { 0 };
+	u32 channel, n;
+
+	if (!atw_skip(&line, "+WAP:"))
+		return false;
+	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	if (!end || !atw_parse_mac(field[4], stop[4], ap.bssid) ||
+	    !atw_parse_uint(&field[1], 196, &channel) || field[1] != stop[1] || !channel ||
+	    !atw_parse_uint(&field[3], 1, &n) || field[3] != stop[3])
+		return false;
+	ap.channel = channel;
+	if (stop[0] - field[0] < (int)sizeof(ap.security))
+		memcpy(ap.security, field[0], stop[0] - field[0]);
+	if (!atw_is_text(ap.security))
+		ap.security[0] = '\0';
+	atw_parse_wifi_name(line, end, &ap);
+	*net = ap;
+	*hidden = n;
+	return true;
+}
+
+/**
+ * atw_parse_ap_station() - read a line that follows the answer to AT+WAP?
+ * @line: the line
+ * @known: it tells of a station, and not how many there are
+ * @mac: its hardware address
+ *
+ * "Client Num: <n>" or "Client <i> MAC:<MAC>".
+ *
+ * Return: true if it is one of both
+ */
+bool atw_parse_ap_station(const char *line, bool *known, u8 mac[6])
+{
+	u32 n;
+
+	if (!atw_skip(&line, "Client "))
+		return false;
+	*known = !atw_skip(&line, "Num: ");
+	if (!atw_parse_uint(&line, U32_MAX, &n))
+		return false;
+	return *known ? atw_skip(&line, " MAC:") && atw_parse_mac(line, line + strlen(line), mac) :
+			!*line;
+}
+
+/**
  * atw_parse_signal() - read the answer to AT+WRSSI
  * @line: the line: "+WRSSI:-50", or "+WRSSI :-50"
  * @rssi: in dBm; not touched if it is another line

@@ -268,6 +268,8 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row);
 const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st);
 bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st);
 bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net);
+bool atw_parse_ap(const char *line, struct atw_network *net, bool *hidden);
+bool atw_parse_ap_station(const char *line, bool *known, u8 mac[6]);
 bool atw_parse_signal(const char *line, s8 *rssi);
 bool atw_parse_network(const char *line, struct atw_network *net);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);

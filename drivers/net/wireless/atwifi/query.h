@@ -127,6 +127,45 @@ struct atw_query_join {
 	bool			once;
 };
 
+/* What the module is, by AT+WMODE: a station, an access point, or both. */
+#define ATW_MODE_STATION	1
+#define ATW_MODE_AP		2
+#define ATW_MODE_MAX		3
+
+/* As many as some firmware lets in. */
+#define ATW_AP_STATIONS		16
+
+/**
+ * struct atw_query_ap - the module as an access point
+ * @query: see there; -EINVAL, -ENAMETOOLONG: the firmware cannot be told its name or
+ *	password
+ * @ap: its name, "" for none; and its password
+ * @channel: 1 to 14
+ * @hidden: its name is not in the air
+ */
+struct atw_query_ap {
+	struct atw_query	query;
+	struct atw_join		ap;
+	u32			channel;
+	bool			hidden;
+};
+
+/**
+ * struct atw_query_ap_status - whether it is one
+ * @query: see there
+ * @ap: out: it is this one; its BSSID is zero where it is none
+ * @hidden: out: its name is not in the air
+ * @n: out: how many stations there are in @station
+ * @station: out: their hardware addresses
+ */
+struct atw_query_ap_status {
+	struct atw_query	query;
+	struct atw_network	ap;
+	bool			hidden;
+	unsigned int		n;
+	u8			station[ATW_AP_STATIONS][6];
+};
+
 /**
  * struct atw_query_scan - the networks that it finds
  * @query: see there; -EBUSY while there are streams
@@ -179,6 +218,11 @@ int atw_query_signal(struct atw_module *m, void *arg);
 int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);
+int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode);
+int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store);
+const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join);
+int atw_query_ap(struct atw_module *m, void *arg);
+int atw_query_ap_status(struct atw_module *m, void *arg);
 int atw_query_ping(struct atw_module *m, u32 addr);
 
 #endif

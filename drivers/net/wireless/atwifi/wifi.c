@@ -12,9 +12,6 @@
 #include "query.h"
 #include "timing.h"
 
-/* What the module is, by AT+WMODE: a station, an access point, or both. */
-#define ATW_MODE_STATION	1
-#define ATW_MODE_MAX		3
 /* Those of AT+WSCAN's list, by AT+WSCANOPT; the module begins with more of these bits. */
 #define ATW_SCAN_COLUMNS	0x1f
 
@@ -31,7 +28,16 @@ static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return true;
 }
 
-static int atw_wifi_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode)
+/**
+ * atw_query_get_mode() - is it a station, an access point, or both?
+ * @m: the module
+ * @q: the begin of the query
+ * @mode: out: bits, ATW_MODE_*
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode)
 {
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.cmd,
@@ -46,7 +52,17 @@ static int atw_wifi_get_mode(struct atw_module *m, struct atw_query *q, u32 *mod
 	return err ?: *mode == U32_MAX ? -EPROTO : 0;
 }
 
-static int atw_wifi_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store)
+/**
+ * atw_query_set_mode() - have it be a station, an access point, or both
+ * @m: the module
+ * @q: the begin of the query
+ * @mode: bits, ATW_MODE_*
+ * @store: after its next start, too
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store)
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.raw };
 
@@ -108,6 +124,38 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	return -EKEYREJECTED;
 }
 
+/**
+ * atw_query_unsayable() - why can the firmware not be told of a network?
+ * @m: the module
+ * @join: the network
+ *
+ * Return: words that name what is in the way.
+ */
+const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join)
+{
+	char c = atw_line_unsayable(m->conns.fw, join->ssid);
+	bool name = c;
+
+	if (!c)
+		c = atw_line_unsayable(m->conns.fw, join->password);
+	switch (c) {
+	case 0:
+		return "this firmware cannot be told so long a name or password";
+	case ',':
+		return name ? "this firmware cannot be told of a comma in a name" :
+			      "this firmware cannot be told of a comma in a password";
+	case '"':
+		return name ? "this firmware cannot be told of a quote in a name" :
+			      "this firmware cannot be told of a quote in a password";
+	case '\\':
+		return name ? "this firmware cannot be told of this backslash in a name" :
+			      "this firmware cannot be told of this backslash in a password";
+	default:
+		return name ? "a module cannot be told of a control character in a name" :
+			      "a module cannot be told of a control character in a password";
+	}
+}
+
 int atw_query_join(struct atw_module *m, void *arg)
 {
 	struct atw_query_join *q = arg;
@@ -117,12 +165,12 @@ int atw_query_join(struct atw_module *m, void *arg)
 	/* Before anything is changed. */
 	err = atw_join_check(m, &q->join);
 	if (err) {
-		q->query.why = "the firmware cannot be told this name or password as it is";
+		q->query.why = atw_query_unsayable(m, &q->join);
 		return err;
 	}
-	err = atw_wifi_get_mode(m, &q->query, &mode);
+	err = atw_query_get_mode(m, &q->query, &mode);
 	if (!err && !(mode & ATW_MODE_STATION))
-		err = atw_wifi_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
+		err = atw_query_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
 	if (err)
 		return err;
 	if (q->once)
@@ -146,7 +194,7 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	int err;
 
 	atw_join_forget(m);
-	err = atw_wifi_get_mode(m, q, &mode);
+	err = atw_query_get_mode(m, q, &mode);
 	if (err || !(mode & ATW_MODE_STATION))
 		return err;
 	err = atw_wifi_no_auto(m, q);
@@ -156,8 +204,8 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	err = atw_query_exec(m, &cmd, q);
 	/* Elsewhere it is what the command does. */
 	if (err == -EOPNOTSUPP)
-		err = atw_wifi_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
-		      atw_wifi_set_mode(m, q, mode, false);
+		err = atw_query_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
+		      atw_query_set_mode(m, q, mode, false);
 	atw_sched_set(&m->sched, ATW_DO_LINK);
 	return err;
 }

@@ -1304,6 +1304,57 @@ static void parse_signal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rssi, -127);
 }
 
+static void parse_ap(struct kunit *test)
+{
+#define AP_END	",WPA2 AES,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1"
+	static const struct {
+		const char *line;
+		const char *ssid;
+	} good[] = {
+		{ "+WAP:mine,secret99" AP_END, "mine" },
+		{ "+WAP:a \"b\" \\,secret99" AP_END, "a \"b\" \\" },
+		/* Where one ends and the other begins nobody can tell. */
+		{ "+WAP:mine,secr,t99" AP_END, "" },
+		{ "+WAP:mine,x,,Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1", "mine,x" },
+	};
+	static const char *const bad[] = {
+		"+WAP:72", "+WAP:", "+WAP:mine,secret99", "+WJAP:mine,secret99" AP_END,
+		"+WAP:,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
+		"+WAP:mine,secret99,WPA2 AES,6,3,2,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
+		"+WAP:mine,secret99,WPA2 AES,six,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
+		"+WAP:mine,secret99,WPA2 AES,6,3,0,7c:b9:4c:1d:d6:3,192.168.43.1,192.168.43.1",
+	};
+	static const u8 mac[] = { 0x02, 0, 0, 0, 0xab, 0xcd };
+	struct atw_network net = { 0 };
+	bool hidden = true, known;
+	u8 got[6] = { 0 };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_ap(bad[i], &net, &hidden), "%s", bad[i]);
+	KUNIT_EXPECT_EQ(test, net.channel, 0);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		KUNIT_ASSERT_TRUE_MSG(test, atw_parse_ap(good[i].line, &net, &hidden), "%s",
+				      good[i].line);
+		KUNIT_EXPECT_STREQ(test, net.ssid, good[i].ssid);
+		KUNIT_EXPECT_EQ(test, net.channel, 6);
+		KUNIT_EXPECT_EQ(test, net.bssid[5], 0x33);
+		KUNIT_EXPECT_FALSE(test, hidden);
+	}
+	KUNIT_EXPECT_TRUE(test, atw_parse_ap("+WAP:x,secret99,WPA2 AES,14,3,1,7c:b9:4c:1d:d6:33,,",
+					     &net, &hidden));
+	KUNIT_EXPECT_TRUE(test, hidden);
+	KUNIT_EXPECT_TRUE(test, atw_parse_ap_station("Client Num: 2", &known, got));
+	KUNIT_EXPECT_FALSE(test, known);
+	KUNIT_EXPECT_TRUE(test, atw_parse_ap_station("Client 1 MAC:02:00:00:00:ab:CD", &known,
+						     got));
+	KUNIT_EXPECT_TRUE(test, known);
+	KUNIT_EXPECT_EQ(test, memcmp(got, mac, sizeof(mac)), 0);
+	KUNIT_EXPECT_FALSE(test, atw_parse_ap_station("Client 1 MAC:", &known, got));
+	KUNIT_EXPECT_FALSE(test, atw_parse_ap_station("Client Num: 2x", &known, got));
+	KUNIT_EXPECT_FALSE(test, atw_parse_ap_station("Client", &known, got));
+}
+
 static void parse_dns(struct kunit *test)
 {
 	static const char *const bad[] = {
@@ -1442,6 +1493,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_wifi_name),
 	KUNIT_CASE(parse_wifi_network),
 	KUNIT_CASE(parse_signal),
+	KUNIT_CASE(parse_ap),
 	KUNIT_CASE(parse_dns),
 	KUNIT_CASE(parse_dhcp),
 	KUNIT_CASE(parse_sta_mac),

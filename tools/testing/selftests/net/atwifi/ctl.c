@@ -427,7 +427,10 @@ TEST_F(ctl, join)
 	ASSERT_FAILS(1, "/no/such", "$A -p /no/such join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo 12345678 | $A -p - join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A leave");
-	ASSERT_FAILS(1, "cannot be told", "echo | $A -p - join \"$(printf 'a\\033b')\"");
+	ASSERT_FAILS(1, "a control character in a name",
+		     "echo | $A -p - join \"$(printf 'a\\033b')\"");
+	ASSERT_FAILS(1, "a control character in a password",
+		     "printf 'passwo\\033rd' | $A -p - join atsim");
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
 
 	ASSERT_SAYS("", "$A leave");
@@ -482,6 +485,68 @@ TEST_F(ctl, status)
 }
 
 #define MAC	"02:00:00:00:00:0"
+
+#define MAC	"02:00:00:00:00:0"
+
+/* What firmware is told in some way or other: for a shell, and for python. */
+static const struct {
+	const char *sh;
+	const char *python;
+} names[] = {
+	{ "cafe", "\"cafe\"" },
+	{ "'Caf\xc3\xa9'", "\"Caf\\u00e9\"" },
+	{ "'a, b'", "\"a, b\"" },
+	{ "'\"a\" \\b'", "\"\\\"a\\\" \\\\b\"" },
+};
+
+TEST_F(ctl, ap)
+{
+	char expression[100];
+	size_t i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - ap ''");
+	ASSERT_FAILS(2, "8 to 63 bytes", "echo 1234567 | $A -p - ap mine");
+	ASSERT_FAILS(2, "8 to 63 bytes", "printf '%%064d' 1 | $A -p - ap mine");
+	ASSERT_FAILS(2, "not a channel", "echo | $A -p - --channel 15 ap mine");
+	ASSERT_FAILS(2, "whatever", "$A --off ap mine");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo | $A -p - ap mine");
+	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A ap");
+	ASSERT_FAILS(1, "a control character in a name", "echo | $A -p - ap \"$(printf 'a\\rb')\"");
+	ASSERT_FAILS(1, "a control character in a password",
+		     "printf 'passwo\\033rd' | $A -p - ap mine");
+	ASSERT_JSON("ap", "d == {\"dev\": \"atw0\"}");
+	ASSERT_SAYS("", "$A --off ap");
+
+	ASSERT_SAYS("", "echo 12345678 | $A -p - --channel 11 --hidden ap mine");
+	ASSERT_EQ(0, atw_sim("client " MAC "1"));
+	ASSERT_EQ(0, atw_sim("client " MAC "2"));
+	ASSERT_JSON("ap", "d == {\"dev\": \"atw0\", \"network\": {\"ssid\": \"mine\", "
+		    "\"bssid\": d[\"network\"][\"bssid\"], \"channel\": 11, "
+		    "\"security\": \"WPA2 AES\"}, \"hidden\": True, "
+		    "\"stations\": [\"" MAC "1\", \"" MAC "2\"]}");
+	ASSERT_EQ(0, atw_sim("client-gone " MAC "1"));
+	ASSERT_EQ(0, sh("$A ap"));
+	ASSERT_NE(NULL, SAID(MAC "2"));
+	ASSERT_EQ(NULL, SAID("12345678"));
+	/* It is a station as before. */
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_SAYS("", "echo | $A -p - ap %s", names[i].sh);
+		snprintf(expression, sizeof(expression), "d[\"network\"][\"ssid\"] == %s",
+			 names[i].python);
+		ASSERT_JSON("ap", expression);
+	}
+	if (!atw_profile_is("classic"))
+		ASSERT_FAILS(1, "this backslash in a name", "echo | $A -p - ap 'a\\'");
+	ASSERT_SAYS("", "$A --off ap");
+	ASSERT_JSON("ap", "d == {\"dev\": \"atw0\"}");
+	ASSERT_SAYS("", "echo 12345678 | $A -p - ap mine");
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	ASSERT_JSON("ap", "d == {\"dev\": \"atw0\"}");
+}
 
 /* Of every kind, among them names that are chosen to be taken for the module's words. */
 static const char *const air[] = {
