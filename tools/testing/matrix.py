@@ -118,7 +118,7 @@ def parts(everything):
     """The parts, in the order in which they are begun: the longest first."""
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
-    for target in ("uml-6.1", "board", "arm64-libs", "programs", "uml-7.3", "uml-6.12",
+    for target in ("uml-6.1", "board", "arm64-libs", "programs", "uml-7.3", "uml-6.12", "dtbs",
                    "chroot-12", *(["chroot-13"] if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
@@ -134,8 +134,8 @@ def parts(everything):
         yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
                                        *([] if everything else ["--param", "hurry=4"])],
                    needs=setups(kernel))
-    yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3"), nice=10,
-               waits="analyzers")
+    yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3", "dtbs"),
+               nice=10, waits="analyzers")
     yield Part("fuzz", ["make", "-sC", "tools/testing/fuzz", "check"], needs=("packages",),
                waits="15 s for each fuzzer")
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
