@@ -1,34 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Replay samples.txt."""
-import os
-import shlex
 import signal
 import time
 
 import pytest
 
 from harness import SLOW, Failure, Sim, accept, dial, free_port, listen, unescape
+from samples import Sample, load
 
-PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples.txt")
 
-
-class Sample:
-    """One conversation."""
-
-    def __init__(self, name):
-        self.name = name
-        self.options = []
-        self.raw = False
-        self.steps = []
-
-    def add(self, number, line):
-        word, _, rest = line.partition(" ")
-        if word == "opt":
-            self.options += shlex.split(rest)
-        elif word == "raw":
-            self.raw = True
-        else:
-            self.steps.append((number, word, rest))
+class Played(Sample):
+    """One conversation, with an emulator."""
 
     def play(self):
         ports = {"{port}": str(free_port()), "{port2}": str(free_port())}
@@ -100,19 +82,6 @@ class Sample:
             raise Failure("unknown step: " + word)
 
 
-def load():
-    """All samples of the file."""
-    samples = []
-    with open(PATH, encoding="ascii") as f:
-        for number, line in enumerate(f, 1):
-            line = line.rstrip("\n")
-            if line.startswith("== "):
-                samples.append(Sample(line[3:]))
-            elif line and not line.startswith("# ") and line != "#":
-                samples[-1].add(number, line)
-    return samples
-
-
-@pytest.mark.parametrize("sample", load(), ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", load(Played), ids=lambda s: s.name)
 def test_sample(sample):
     sample.play()

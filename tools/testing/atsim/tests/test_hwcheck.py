@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""hwcheck, which compares a module with samples.txt, against modules that are known."""
+import importlib.machinery
+import importlib.util
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import Sim
+from samples import load
+
+HWCHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../hwcheck")
+SECRETS = ("my,home", "mysecret", "7c:b9:4c:1d:d6:31", "7cb94c1dd631", "14:de:39:06:86:e4")
+
+
+@pytest.fixture(scope="module")
+def hwcheck():
+    loader = importlib.machinery.SourceFileLoader("hwcheck", HWCHECK)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("hwcheck", loader))
+    loader.exec_module(module)
+    return module
+
+
+def check(sim, *args):
+    """What it prints, and its exit status; and nothing in the module has changed."""
+    ask = ("AT+UARTCFG?", "AT+WJAP?", "AT+SOCKET?", "AT+WSDHCP?", "AT+WMODE?")
+
+    def state():
+        out = b""
+        for line in ask:
+            sim.send(line.encode() + b"\r\n")
+            out += sim.until(b"OK\r\n")
+        return out
+
+    before = state()
+    sim.close()
+    run = subprocess.run([HWCHECK, "--module", "unix:" + sim.path, *args], text=True,
+                         stdin=subprocess.DEVNULL, capture_output=True)
+    print(run.stdout, run.stderr)
+    sim.sock, sim.buf = sim.connect(), b""
+    if "--restart" not in args:
+        assert state() == before
+    for secret in SECRETS:
+        assert secret not in run.stdout + run.stderr
+    return run.stdout, run.returncode
+
+
+def test_hwcheck_middleware():
+    with Sim("--ap", r"my,home:mysecret", "--mac", SECRETS[2],
+             "--host", "www.baidu.com=14.119.104.189") as sim:
+        out, status = check(sim, "--peer", "127.0.0.1")
+    assert status == 0
+    assert "taken for: middleware" in out
+    for name in ("send", "list of sockets", "a client that loses its peer", "busy", "version"):
+        assert re.search("^holds +%s " % name, out, re.M), name
+
+
+@pytest.mark.parametrize("profile", ["classic", "bw16", "bw20", "p23"])
+def test_hwcheck(profile):
+    # Its echo is on.
+    with Sim("--profile", profile, "--ap", "my,home:mysecret", "--mac", SECRETS[2],
+             echo=True) as sim:
+        out, status = check(sim, *(["--restart"] if profile == "bw16" else []))
+        if profile == "bw16":
+            assert re.search(r"^holds +boot \(bw16\)", out, re.M)
+    assert status == 0
+    assert "taken for: " + profile in out
+    assert len(re.findall("^holds", out, re.M)) >= 9
+
+
+def test_hwcheck_differs():
+    """What is not as it is known is found, and shown."""
+    with Sim("--ap", "my,home:mysecret", "--mac", SECRETS[2], "--without", "AT+WSDHCP",
+             "--quirk", "error-at=0") as sim:
+        sim.send(b"AT+WSDHCP?\r\n")
+        answer = sim.until(b"\n").decode()
+        sim.close()
+        run = subprocess.run([HWCHECK, "--module", "unix:" + sim.path], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True)
+        sim.sock = sim.connect()
+    assert run.returncode == 1
+    assert re.search("^differs +dhcp ", run.stdout, re.M)
+    assert "came  '%s'" % repr(answer)[1:-1] in run.stdout
+
+
+def test_hwcheck_nobody(tmp_path):
+    run = subprocess.run([HWCHECK, "--module", "unix:%s/none" % tmp_path], text=True,
+                         capture_output=True)
+    assert run.returncode == 2 and "No such file" in run.stderr
+
+
+def test_hwcheck_harmless(hwcheck):
+    """Nothing that lasts is ever asked, with whatever option."""
+    class Args:
+        peer, restart = "192.0.2.1", True
+
+    asked = set()
+    for known in (hwcheck.Known(s) for s in load()):
+        if known.why_not(Args, 0) is None:
+            asked |= {r.partition("=")[0] for w, r in known.sent if w == ">>"}
+    assert any(line.startswith("AT+SOCKETSEND") for line in asked)
+    for line in asked:
+        assert not re.match(r"ATE|AT\+(UARTCFG$|WJAP$|WMODE|RST|RESTORE|SOCKETAUTOTT|SOCKETTT|"
+                            r"SOCKETRECVCFG|WAUTOCONN|WSDHCP$|WDNS$|SSLCRET|SLEEP|SYSMSG)", line)
+
+
+def test_hwcheck_masks(hwcheck):
+    class Line:
+        @staticmethod
+        def ask(_):
+            return b"\r\n+WJAP:3,home,secret99,14:de:39:06:86:e4,x\r\nOK\r\n"
+
+    report = hwcheck.Report(Line)
+    for data, sent in ((b"\r\n+WJAP:4,home,secret99,a\r\nOK\r\n", b"AT+WJAP?\r\n"),
+                       (b"SSID:home\r\nPassword:secret99\r\n14:de:39:06:86:e4,b\r\n", b"AT+STAINFO?"),
+                       (b"2 home,6,WPA2 AES,-50,14:de:39:06:86:e4\r\n", b"AT+WSCAN\r\n"),
+                       (b"\r\nready home secret99 14de390686e4\r\n", b"AT\r\n")):
+        said = report.masked(data, sent)
+        for secret in ("home", "secret99", "14:de", "14de"):
+            assert secret not in said
+    assert report.masked(b"\r\n+WJAP:74\r\nERROR\r\n", b"AT+WJAP?") == r"\r\n+WJAP:74\r\nERROR\r\n"
