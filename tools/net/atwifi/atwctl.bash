@@ -22,8 +22,8 @@ _atwctl()
 	-p/* | --password-file/*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	*//*/-*)		words='--channel --device --forget --hidden --json --off --password-file --permanent --help' ;;
-	*//*)			words='ap at attach autott cert dns expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
-	*/show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
+	*//*)			words='ap at attach autott cert dns doctor expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
+	*/doctor/0/* | */show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
 				words=$(_atwctl_devices) ;;
 	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;
 	*/attach/1/*)		words='115200 230400 460800 921600' ;;

@@ -19,6 +19,7 @@
 #include <linux/atwifi_genl.h>
 
 #include "attach.h"
+#include "doctor.h"
 #include "nl.h"
 #include "out.h"
 #include "store.h"
@@ -891,6 +892,13 @@ static int cmd_attach(int argc, char **argv)
 	return attach(attach_how, argc, argv);
 }
 
+static int cmd_doctor(int argc, char **argv)
+{
+	if (argc)
+		device = argv[0];
+	return doctor(ctl_try_open() ? all_devices() : NULL, device, json);
+}
+
 /* The first line of a file; of a terminal, without its being seen. Ends the program. */
 static void read_password(char *to, size_t size, const char *prompt)
 {
@@ -1120,6 +1128,7 @@ static const struct command {
 	{ "list", cmd_list, 0, 0, "", "the devices of this network namespace" },
 	{ "show", cmd_show, 0, 1, "[DEVICE]", "all that is known of one" },
 	{ "sockets", cmd_sockets, 0, 1, "[DEVICE]", "the connections" },
+	{ "doctor", cmd_doctor, 0, 1, "[DEVICE]", "say what is wrong, and what to do about it" },
 	{ "attach", cmd_attach, 1, 3, "TTY [SPEED [rtscts]]",
 	  "have the driver look for a module on a tty, until this ends" },
 	{ "scan", cmd_scan, 0, 1, "[NETWORK]",
@@ -1249,8 +1258,8 @@ int main(int argc, char **argv)
 	argv++;
 	if (argc < c->min || argc > c->max)
 		errx(2, "usage: atwctl %s %s", c->name, c->args);
-	/* There may be no driver before a module is attached. */
-	if (c->run != cmd_attach && c->run != cmd_password)
+	/* There may be no driver before a module is attached, and where something is wrong. */
+	if (c->run != cmd_attach && c->run != cmd_doctor && c->run != cmd_password)
 		ctl_open();
 	status = c->run(argc, argv);
 	if (fflush(stdout) || ferror(stdout))

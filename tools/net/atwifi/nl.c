@@ -33,9 +33,11 @@ struct run {
 };
 
 /**
- * ctl_open() - connect to the driver
+ * ctl_try_open() - connect to the driver
+ *
+ * Return: false if it is not loaded.
  */
-void ctl_open(void)
+bool ctl_try_open(void)
 {
 	int one = 1;
 
@@ -48,7 +50,15 @@ void ctl_open(void)
 	/* Best effort: without it errors have no words. */
 	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	family = genl_ctrl_resolve(sock, ATWIFI_FAMILY_NAME);
-	if (family < 0)
+	return family >= 0;
+}
+
+/**
+ * ctl_open() - connect to the driver, which must be there
+ */
+void ctl_open(void)
+{
+	if (!ctl_try_open())
 		errx(1, "the driver is not loaded: modprobe atwifi");
 }
 

@@ -16,6 +16,7 @@
  */
 typedef void ctl_fn(int cmd, struct nlattr *attrs, int len, void *arg);
 
+bool ctl_try_open(void);
 void ctl_open(void);
 struct nl_msg *ctl_request(int cmd, bool dump);
 void ctl_put_string(struct nl_msg *msg, int attr, const char *text);

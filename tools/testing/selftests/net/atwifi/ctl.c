@@ -459,6 +459,48 @@ TEST_F(ctl, join)
 	EXPECT_EQ(0, sh("$A at AT+WAUTOCONN=1"));
 }
 
+/* What is fine, what may be meant so, and what is wrong: as others see it as well. */
+TEST_F(ctl, doctor)
+{
+	ASSERT_FAILS(1, "wrong  atw7 device: there is none", "$A doctor atw7");
+	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " down; ip -4 addr flush dev " ATW_DEVICE));
+	ASSERT_EQ(0, sh("$A doctor")) {
+		TH_LOG("%s", said);
+	}
+	EXPECT_NE(NULL, SAID("ok     driver: loaded\n"));
+	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " module: at "));
+	EXPECT_NE(NULL, SAID(ATW_DEVICE " rate: "));
+	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " network: joined\n"));
+	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " address: " ATW_DEVICE " is down"));
+	EXPECT_EQ(NULL, SAID("atsim"));
+	ASSERT_JSON("doctor " ATW_DEVICE, "{\"driver\", \"module\", \"rate\", \"RTS/CTS\", "
+		    "\"line\", \"network\", \"address\"} <= {f[\"about\"] for f in d} and "
+		    "all(f[\"verdict\"] == \"ok\" or f[\"advice\"] for f in d)");
+
+	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " up"));
+	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " address: " ATW_DEVICE " has none - ", "$A doctor");
+	ASSERT_EQ(0, sh("ip addr add 192.168.3.142/24 dev " ATW_DEVICE));
+	ASSERT_FAILS(1, "route: there is no default route - ", "unshare -m sh -c '"
+		     "echo Iface >/tmp/noroute; mount --bind /tmp/noroute /proc/self/net/route; "
+		     "exec \"$0\" doctor' $A");
+	ASSERT_EQ(0, sh("ip route add default dev " ATW_DEVICE));
+	EXPECT_EQ(0, sh("$A doctor"));
+	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " address: 192.168.3.142\n"));
+	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " route: the default route leads here\n"));
+
+	/* The names are the C library's affair, and the daemon's. */
+	ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl", "unshare -m sh -c '"
+		     "echo nameserver 127.0.0.57 >/tmp/stub; mount --bind /tmp/stub /etc/resolv.conf; "
+		     "exec \"$0\" doctor' $A");
+	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " down; ip -4 addr flush dev " ATW_DEVICE));
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, sh("$A leave"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
+	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " network: not joined - atwctl scan", "$A doctor");
+	ASSERT_EQ(0, sh("echo 12345678 | $A -p - join atsim"));
+}
+
 TEST_F(ctl, status)
 {
 	if (!atw_has_sim())

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is wrong with an installation. */
+#ifndef ATWCTL_DOCTOR_H
+#define ATWCTL_DOCTOR_H
+
+#include <stdbool.h>
+#include <json-c/json.h>
+
+int doctor(struct json_object *devices, const char *device, bool json);
+
+#endif
