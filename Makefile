@@ -84,6 +84,14 @@ dkms-remove:
 intree:
 	@tools/intree $(KSRC)
 
+## upstream	write the driver as a series of patches for a kernel's source, KSRC=DIRECTORY, into
+##		.build/upstream; SIGN='NAME <ADDRESS>' is who sends them
+UPSTREAM ?= .build/upstream
+
+upstream:
+	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/kdir --src 7.3)) \
+		$(UPSTREAM)
+
 ## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator
 DEB	?= .build/deb
 
@@ -157,4 +165,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: intree deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: intree upstream deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
