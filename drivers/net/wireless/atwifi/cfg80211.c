@@ -23,6 +23,7 @@
 #include "compat_cfg80211.h"
 #include "dev.h"
 #include "error.h"
+#include "passphrase.h"
 #include "query.h"
 #include "relay.h"
 #include "timing.h"
@@ -33,6 +34,8 @@
 #define ATW_WIPHY_PATIENCE	(5 * HZ)
 /* From the module's consent to the network's. */
 #define ATW_WIPHY_JOIN		(9 * HZ)
+/* Who knows a passphrase has so long to say so: programs give a join up after 10 s. */
+#define ATW_WIPHY_ASK		(5 * HZ)
 /* cfg80211 does what it was told a little later. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
 /* How strong a network is, is asked so often at most. */
@@ -40,6 +43,7 @@
 
 enum atw_wiphy_state {
 	ATW_WIPHY_IDLE,		/* out, or in without having told so yet */
+	ATW_WIPHY_ASKING,	/* the same, and its passphrase is asked for */
 	ATW_WIPHY_JOINING,	/* a program wants it to be in a network */
 	ATW_WIPHY_UP,		/* that it is in one was told */
 };
@@ -102,7 +106,7 @@ struct atw_wiphy_news {
  * @bss: the access point that is to be joined, as far as it is known; with a reference
  * @bssid: of the one that was joined
  * @since: when, in jiffies
- * @deadline: of a network's consent, in jiffies; 0: the module's is waited for
+ * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
  * @scan: the request
  * @cached: it is not passed on to the module
  * @found: @rows are all that there was
@@ -650,6 +654,34 @@ static void atw_wiphy_aim(struct atw_wiphy *aw, const struct cfg80211_connect_pa
 	aw->deadline = 0;
 }
 
+/* What a user can do about it. */
+static void atw_wiphy_say_why(struct atw_wiphy *aw, const char *why)
+{
+	dev_warn_ratelimited(aw->adev->module.dev,
+			     "the module joins \"%*pE\" by its passphrase, and was told the key alone: %s; use atwctl join\n",
+			     (int)strlen(aw->ssid), aw->ssid, why);
+}
+
+static void atw_wiphy_told(struct atw_wiphy *aw)
+{
+	atw_wiphy_later(aw, 0);
+}
+
+static int atw_wiphy_ask(struct atw_wiphy *aw, const u8 *pmk)
+{
+	int err = atw_passphrase_ask(aw->adev, aw, atw_wiphy_told, aw->ssid, pmk);
+
+	if (err) {
+		atw_wiphy_say_why(aw, "no service that knows passphrases runs");
+		return err;
+	}
+	aw->state = ATW_WIPHY_ASKING;
+	aw->deadline = (jiffies + ATW_WIPHY_ASK) | 1;
+	atw_wiphy_want(aw);
+	atw_wiphy_later(aw, ATW_WIPHY_ASK);
+	return 0;
+}
+
 static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 			     struct cfg80211_connect_params *sme)
 {
@@ -665,16 +697,12 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
 		return -EINVAL;
 	err = atw_wiphy_password(sme, &join);
-	if (err == -ENOKEY) {
-		dev_warn_ratelimited(aw->adev->module.dev,
-				     "the module joins \"%*pE\" by its passphrase alone, and was told the key: use atwctl join\n",
-				     (int)sme->ssid_len, sme->ssid);
-		err = -EOPNOTSUPP;
-	}
-	if (err)
+	if (err && err != -ENOKEY)
 		return err;
 	memcpy(join.ssid, sme->ssid, sme->ssid_len);
 	atw_wiphy_aim(aw, sme);
+	if (err)
+		return atw_wiphy_ask(aw, sme->crypto.psk);
 	err = atw_wiphy_join(aw, &join);
 	memzero_explicit(&join, sizeof(join));
 	if (!err)
@@ -688,9 +716,10 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	enum atw_wiphy_state was = aw->state;
 
 	aw->state = ATW_WIPHY_IDLE;
+	atw_passphrase_forget(aw->adev);
 	if (was == ATW_WIPHY_UP)
 		cfg80211_disconnected(dev, reason, NULL, 0, true, GFP_KERNEL);
-	else if (was == ATW_WIPHY_JOINING)
+	else if (was != ATW_WIPHY_IDLE)
 		cfg80211_connect_result(dev, NULL, NULL, 0, NULL, 0,
 					WLAN_STATUS_UNSPECIFIED_FAILURE, GFP_KERNEL);
 	else
@@ -752,6 +781,34 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 }
 
+static void atw_wiphy_follow_question(struct atw_wiphy *aw)
+{
+	char found[ATW_PASSPHRASE_MAX + 1];
+	struct atw_join join = { 0 };
+	int err = atw_passphrase_answer(aw->adev, found);
+
+	if (err == -EINPROGRESS && time_before(jiffies, aw->deadline)) {
+		atw_wiphy_later(aw, aw->deadline - jiffies);
+		return;
+	}
+	if (err == -EINPROGRESS)
+		atw_wiphy_say_why(aw, "the service that knows passphrases does not answer");
+	else if (err)
+		atw_wiphy_say_why(aw, "nobody knows the passphrase");
+	atw_passphrase_forget(aw->adev);
+	aw->deadline = 0;
+	if (!err) {
+		strscpy(join.ssid, aw->ssid, sizeof(join.ssid));
+		strscpy(join.password, found, sizeof(join.password));
+		err = atw_wiphy_join(aw, &join);
+		memzero_explicit(&join, sizeof(join));
+		memzero_explicit(found, sizeof(found));
+	}
+	aw->state = ATW_WIPHY_JOINING;
+	if (err)
+		atw_wiphy_tell_failure(aw, err, 0);
+}
+
 static void atw_wiphy_follow_join(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
 {
 	struct cfg80211_bss *bss = NULL;
@@ -785,6 +842,12 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, const struct atw_wiphy_new
 {
 	struct cfg80211_roam_info roam = { 0 };
 
+	/* Some firmware says that it is about to join for as long as it has no address. */
+	if (!news->in && !news->err && news->heard &&
+	    time_before(jiffies, aw->since + ATW_WIPHY_JOIN)) {
+		atw_wiphy_later(aw, aw->since + ATW_WIPHY_JOIN - jiffies);
+		return;
+	}
 	if (!news->in || strcmp(news->net.ssid, aw->ssid)) {
 		atw_wiphy_tell_down(aw);
 		return;
@@ -840,7 +903,9 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	settled = news.valid && !aw->jobs;
 	spin_unlock_bh(&aw->lock);
 
-	if (aw->state == ATW_WIPHY_JOINING)
+	if (aw->state == ATW_WIPHY_ASKING)
+		atw_wiphy_follow_question(aw);
+	else if (aw->state == ATW_WIPHY_JOINING)
 		atw_wiphy_follow_join(aw, &news);
 	else if (settled && aw->state == ATW_WIPHY_UP)
 		atw_wiphy_follow_up(aw, &news);
@@ -897,6 +962,8 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 	asked = aw->running ? aw->running->gen == aw->gen : aw->news.answered;
 	if (asked && !aw->news.heard) {
 		aw->news.heard = true;
+		/* It is asked where it is after this. */
+		aw->news.valid = false;
 		atw_wiphy_kick(aw, 0);
 	}
 	spin_unlock_bh(&aw->lock);
@@ -1128,6 +1195,7 @@ void atw_wiphy_unregister(struct atw_wiphy *aw)
 	aw->gen++;
 	spin_unlock_bh(&aw->lock);
 	cancel_delayed_work_sync(&aw->work);
+	atw_passphrase_forget(aw->adev);
 	atw_wiphy_forget_bss(aw);
 	wiphy_unregister(aw->wiphy);
 }
@@ -1183,10 +1251,18 @@ static struct notifier_block atw_wiphy_nb = {
 
 int __init atw_wiphy_init(void)
 {
-	return register_netdevice_notifier(&atw_wiphy_nb);
+	int err = atw_passphrase_init();
+
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&atw_wiphy_nb);
+	if (err)
+		atw_passphrase_exit();
+	return err;
 }
 
 void atw_wiphy_exit(void)
 {
+	atw_passphrase_exit();
 	unregister_netdevice_notifier(&atw_wiphy_nb);
 }

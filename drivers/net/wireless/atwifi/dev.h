@@ -10,6 +10,7 @@
 
 #include "expose.h"
 #include "module.h"
+#include "passphrase.h"
 
 struct atw_netdev;
 
@@ -24,6 +25,7 @@ struct atw_netdev;
  * @netdev: its network device, which may not be registered yet
  * @ifindex: of that, 0: it is not registered
  * @exposes: ports of the module behind which there are programs
+ * @passphrase: what is asked of who knows passphrases
  * @late: requests of genl.c that wait for the module
  * @late_users: of these, those that do not administer it
  * @late_of: the same for each share of such users
@@ -40,6 +42,7 @@ struct atw_dev {
 	struct atw_netdev	*netdev;
 	int			ifindex;
 	struct atw_exposes	exposes;
+	struct atw_passphrase	passphrase;
 	atomic_t		late;
 	atomic_t		late_users;
 	atomic_t		late_of[ATW_SHARES];

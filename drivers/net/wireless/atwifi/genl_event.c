@@ -168,3 +168,31 @@ void atw_genl_socket_event(struct atw_dev *adev,
 		atw_genl_multicast(adev, skb, hdr,
 				   atw_genl_put_conn(skb, adev, info));
 }
+
+/**
+ * atw_genl_passphrase_asked() - ask a listener for a passphrase
+ * @adev: the device
+ * @portid: the listener
+ * @cookie: of the question
+ * @ssid: the network's name
+ *
+ * Context: process context.
+ * Return: 0 or -errno: -ECONNREFUSED, the listener is gone.
+ */
+int atw_genl_passphrase_asked(struct atw_dev *adev, u32 portid, u32 cookie, const char *ssid)
+{
+	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return -ENOMEM;
+	hdr = genlmsg_put(skb, 0, 0, &atw_genl_family, 0, ATWIFI_CMD_PASSPHRASE_ASKED);
+	if (!hdr || nla_put_string(skb, ATWIFI_A_PASSPHRASE_DEV, dev_name(&adev->dev)) ||
+	    nla_put_u32(skb, ATWIFI_A_PASSPHRASE_COOKIE, cookie) ||
+	    nla_put(skb, ATWIFI_A_PASSPHRASE_SSID, strlen(ssid), ssid)) {
+		nlmsg_free(skb);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_unicast(adev->net, skb, portid);
+}

@@ -6,6 +6,7 @@
 
 #include "../cfg80211.h"
 #include "../parse.h"
+#include "../passphrase.h"
 
 static const u8 psk_sae[] = { 1, 0, 0x00, 0x0f, 0xac, 0x04, 1, 0, 0x00, 0x0f, 0xac, 0x04, 2, 0,
 			      0x00, 0x0f, 0xac, 0x02, 0x00, 0x0f, 0xac, 0x08, 0x80, 0x00 };
@@ -103,10 +104,43 @@ static void told_failures(struct kunit *test)
 				failures[i].status);
 }
 
+/* IEEE 802.11, "Passphrase to PSK mapping": its test vectors */
+static void key_of_passphrase(struct kunit *test)
+{
+	static const struct {
+		const char *passphrase, *ssid;
+		u8 pmk[ATW_PMK_LEN];
+	} vectors[] = {
+		{ "password", "IEEE",
+		  { 0xf4, 0x2c, 0x6f, 0xc5, 0x2d, 0xf0, 0xeb, 0xef,
+		    0x9e, 0xbb, 0x4b, 0x90, 0xb3, 0x8a, 0x5f, 0x90,
+		    0x2e, 0x83, 0xfe, 0x1b, 0x13, 0x5a, 0x70, 0xe2,
+		    0x3a, 0xed, 0x76, 0x2e, 0x97, 0x10, 0xa1, 0x2e } },
+		{ "ThisIsAPassword", "ThisIsASSID",
+		  { 0x0d, 0xc0, 0xd6, 0xeb, 0x90, 0x55, 0x5e, 0xd6,
+		    0x41, 0x97, 0x56, 0xb9, 0xa1, 0x5e, 0xc3, 0xe3,
+		    0x20, 0x9b, 0x63, 0xdf, 0x70, 0x7d, 0xd5, 0x08,
+		    0xd1, 0x45, 0x81, 0xf8, 0x98, 0x27, 0x21, 0xaf } },
+	};
+	u8 pmk[ATW_PMK_LEN];
+	size_t i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(vectors); i++) {
+		err = atw_passphrase_pmk(vectors[i].passphrase, strlen(vectors[i].passphrase),
+					 vectors[i].ssid, pmk);
+		if (err == -ENOENT)
+			kunit_skip(test, "this kernel has no hmac(sha1)");
+		KUNIT_EXPECT_EQ(test, err, 0);
+		KUNIT_EXPECT_EQ(test, memcmp(pmk, vectors[i].pmk, sizeof(pmk)), 0);
+	}
+}
+
 static struct kunit_case cfg80211_cases[] = {
 	KUNIT_CASE(shown_elements),
 	KUNIT_CASE(shown_name),
 	KUNIT_CASE(told_failures),
+	KUNIT_CASE(key_of_passphrase),
 	{ }
 };
 

@@ -6,13 +6,17 @@ it. Environment as for netdev.py.
 """
 
 import contextlib
+import errno
 import os
 import re
+import signal
+import socket
+import struct
 import subprocess
 import sys
 
 from atwnet import TMP, extra, join, main, sim
-from guest import DEV, Module, becomes, check, run, same, sysfs, test
+from guest import DEV, LIMIT, Module, Skipped, becomes, check, run, same, sysfs, test
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
@@ -145,6 +149,133 @@ def the_module_restarts():
         sim("reset")
         said(events, "disconnected")
         in_network(STORED, STORED_AT)
+
+
+class Listener:
+    """Who knows passphrases: a socket of the driver's family of generic netlink."""
+
+    DEV, COOKIE, SSID, PASSPHRASE = 1, 2, 3, 4
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        self.socket.settimeout(LIMIT)
+        self.socket.bind((0, 0))
+        self.commands = {name: n for n, name in enumerate(commands(), 1)}
+        self.family = 0x10
+        answer = self.ask(3, [(2, b"atwifi\0")])
+        self.family = struct.unpack("H", self.attributes(answer[20:])[1][:2])[0]
+        self.ask(self.commands["passphrase-listen"], [])
+
+    @staticmethod
+    def attributes(data):
+        found = {}
+        while len(data) >= 4:
+            length, kind = struct.unpack("HH", data[:4])
+            found[kind] = data[4:length]
+            data = data[(length + 3) & ~3:]
+        return found
+
+    def ask(self, command, attributes):
+        """Sends a request; its answer, or the error that is none."""
+        body = struct.pack("BBH", command, 1, 0)
+        for kind, value in attributes:
+            body += struct.pack("HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+        self.socket.send(struct.pack("IHHII", 16 + len(body), self.family, 5, 1, 0) + body)
+        answer = None
+        while True:
+            data = self.socket.recv(65536)
+            if struct.unpack("H", data[4:6])[0] != 2:
+                answer = data
+                continue
+            err = -struct.unpack("i", data[16:20])[0]
+            if err:
+                raise OSError(err, os.strerror(err))
+            return answer
+
+    def asked(self):
+        """Waits for the question; its cookie, and the network."""
+        found = self.attributes(self.socket.recv(65536)[20:])
+        same(DEV.encode() + b"\0", found[self.DEV], "device")
+        check(self.PASSPHRASE not in found, "it tells a key")
+        return found[self.COOKIE], found[self.SSID]
+
+    def answer(self, cookie, *passphrases):
+        """The errno of what becomes of it, or 0."""
+        try:
+            self.ask(self.commands["passphrase"], [
+                (self.DEV, DEV.encode() + b"\0"), (self.COOKIE, cookie),
+                *((self.PASSPHRASE, p) for p in passphrases)])
+        except OSError as e:
+            return e.errno
+        return 0
+
+    def close(self):
+        self.socket.close()
+
+
+def commands():
+    """The names of the family's commands, in their order."""
+    with open(os.environ["ATW_SPEC"], encoding="utf-8") as f:
+        return re.findall(r"^      name: (\S+)$", f.read().split("\noperations:")[1]
+                          .split("\nmcast-groups:")[0], re.M)
+
+
+@contextlib.contextmanager
+def wpa_supplicant(network):
+    """It, as it is, with a file of one network."""
+    path = TMP + "/wpa.conf"
+    with open(path, "w", encoding="ascii") as f:
+        f.write("network={\n%s\n}\n" % network)
+    command = "%s -D nl80211 -i %s -c %s" % (extra("wpa_supplicant"), DEV, path)
+    with subprocess.Popen(command, shell=True, start_new_session=True,
+                          stdout=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+@test
+def wpa_supplicant_joins():
+    with out_of_networks(), wpa_supplicant('ssid="%s"\nkey_mgmt=NONE' % OPEN):
+        in_network(OPEN, OPEN_AT)
+        becomes(lambda: sysfs("state") == "joined", "no address")
+
+
+@test
+def a_key_without_a_listener():
+    cure = "no service that knows passphrases runs; use atwctl join"
+    with out_of_networks(), wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
+        becomes(lambda: cure in run("dmesg"), "the log does not tell")
+        same("down", sysfs("state"), "state")
+
+
+@test
+def a_key_with_a_listener():
+    with contextlib.closing(Listener()) as listener, out_of_networks():
+        with wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
+            cookie, ssid = listener.asked()
+            same(STORED.encode(), ssid, "network")
+            err = listener.answer(cookie, b"87654321", PASSWORD.encode() + b"9", b"short")
+            if err == errno.ENOENT:
+                raise Skipped("this kernel has no hmac(sha1)")
+            same(errno.EKEYREJECTED, err, "wrong ones")
+            same(0, listener.answer(cookie, b"87654321", PASSWORD.encode()), "the right one")
+            same(errno.ESTALE, listener.answer(cookie, PASSWORD.encode()), "once more")
+            in_network(STORED, STORED_AT)
+
+
+@test
+def a_key_that_nobody_knows():
+    cure = "nobody knows the passphrase; use atwctl join"
+    with contextlib.closing(Listener()) as listener, out_of_networks():
+        with contextlib.suppress(OSError):
+            Listener()
+            check(False, "there are two who listen")
+        with wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
+            cookie, _ = listener.asked()
+            same(0, listener.answer(cookie), "an answer without any")
+            becomes(lambda: cure in run("dmesg"), "the log does not tell")
 
 
 @test
