@@ -13,6 +13,7 @@ DESTDIR	?=
 
 DRIVER	:= drivers/net/wireless/atwifi
 TESTING	:= tools/testing
+MANUAL	:= Documentation/networking/atwifi
 
 # What a build of the driver needs, and nothing else.
 SOURCES	:= $(filter-out %.mod.c,$(wildcard $(addprefix $(DRIVER)/, \
@@ -111,6 +112,11 @@ release:
 	@echo 'Now: git tag -s -m "atwifi $(VERSION)" v$(VERSION), and sign the tarball:'
 	@echo 'gpg --armor --detach-sign .build/$(RELEASE_OF).tar.xz'
 
+## html		the manual, in .build/html
+html:
+	@sphinx-build -q -c Documentation -d .build/doctrees $(MANUAL) .build/html
+	@echo "$(CURDIR)/.build/html/index.html"
+
 ## tools		build atwctl, which shows and sets what the driver knows of its modules, the
 ##		library for programs, and what gives all of them names
 tools:
@@ -165,4 +171,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: intree upstream deb release tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: intree upstream deb release html tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
