@@ -191,7 +191,8 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 				c->tx.chat_until = jiffies;
 			sends.chats += atw_conn_chats(c);
 		}
-		if (atw_conn_is_dead(c)) {
+		/* One that nobody has looked at yet holds a place at its server, which has it. */
+		if (atw_conn_is_dead(c) && !(c->child.server && c->child.stage == ATW_CHILD_NEW)) {
 			best = c;
 			pick->task = ATW_TASK_REAP;
 		} else if (c->paused && (atw_conn_is_closing(c) ||

@@ -109,7 +109,12 @@ static bool atw_expose_rx(struct atw_conn *c, struct sk_buff *skb)
 
 static void atw_expose_closed(struct atw_conn *c, int err, u32 code)
 {
-	atw_expose_tell(c->owner, err ?: -ENODEV);
+	struct atw_expose *e = c->owner;
+
+	/* Whatever it was, it is opened anew: nobody else would do so. */
+	set_bit(ATW_EXPOSE_BIT_FAILED, &e->flags);
+	atw_expose_tell(e, err ?: -ENODEV);
+	mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
 }
 
 static void atw_expose_tx_done(struct atw_conn *c)

@@ -317,6 +317,8 @@ static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 static void atw_udp_step(struct atw_udp *u)
 {
 	unsigned long limit = atw_udp_idle_limit(u);
+	/* Once, for it may be opened meanwhile, or have failed. */
+	bool opened = u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flags);
 	int err = 0;
 
 	if (u->gone)
@@ -335,14 +337,14 @@ static void atw_udp_step(struct atw_udp *u)
 	}
 	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
 		err = atw_udp_connect(u);
-	} else if (u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flags) && u->err) {
+	} else if (opened && u->err) {
 		err = u->err;
 		atw_udp_release_conn(u, true);
 		if (err == -ENOBUFS) {
 			atw_udp_wait(u);
 			err = 0;
 		}
-	} else if (u->conn && test_bit(ATW_UDP_BIT_OPENED, &u->flags)) {
+	} else if (opened) {
 		if (u->waits) {
 			atw_flow_done_waiting(&u->flow);
 			atw_flows_retry(&u->flow.nd->flows);

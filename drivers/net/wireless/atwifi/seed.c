@@ -243,7 +243,8 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	if (old && !atw_conn_is_seed(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
-	} else if (old && !old->child.server && atw_conn_stage(old) == ATW_CHILD_NEW) {
+	} else if (old && !old->child.server && atw_conn_is_live(old) &&
+		   atw_conn_stage(old) == ATW_CHILD_NEW) {
 		/* Its first bytes came before its announcement. */
 		ok = atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);

@@ -70,6 +70,7 @@ struct fake {
 	u32			swallow_len;	/* the same with longer sends */
 	bool			swallows;	/* this one */
 	const char		*connect_answer;
+	const char		*connect_ends;	/* after the end of that number, once */
 	long			connect_takes;	/* jiffies */
 	unsigned int		connect_ms;	/* by the fake clock, once */
 	const char		*rows;		/* of AT+SOCKET? */
@@ -124,6 +125,13 @@ static void fake_connect(struct fake *f, const char *line)
 	f->connect_ms = 0;
 	if (f->connect_takes)
 		schedule_timeout_uninterruptible(f->connect_takes);
+	if (f->connect_ends) {
+		snprintf(answer, sizeof(answer), "\r\n+EVENT:SocketDisconnect,%u\r\n", n);
+		fake_say(f, answer);
+		fake_say(f, f->connect_ends);
+		f->connect_ends = NULL;
+		return;
+	}
 	if (f->connect_answer) {
 		fake_say(f, f->connect_answer);
 		return;
@@ -1404,6 +1412,26 @@ static void conn_guess_announced(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* It had ended before it was announced: nobody is to accept what is over. */
+static void conn_guess_ended(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	struct atw_conn *c = fake_guess(test, 1000);
+
+	spin_lock(&c->lock);
+	atw_conn_end(c, -ECONNRESET, 0);
+	spin_unlock(&c->lock);
+	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
+	KUNIT_EXPECT_NULL(test, c->child.server);
+	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	atw_conn_put(c);
+	open_gate(f, true);
+	close_all(test, 1);
+}
+
 static unsigned int deletes(const struct fake *f, u32 id)
 {
 	unsigned int i, n = 0;
@@ -2293,6 +2321,22 @@ static void conn_silent_name(struct kunit *test)
 	eventually(test, READ_ONCE(o[2].opened));
 	KUNIT_EXPECT_EQ(test, 0, o[2].open_err);
 	close_all(test, 3);
+}
+
+/* What was said of one number is not of the one that the connection has next. */
+static void conn_end_of_last_number(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->connect_ends = "\r\n+SOCKET:110\r\nERROR\r\n";
+	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 2U, fake_count(f, V_OPEN));
+	close_all(test, 1);
 }
 
 /* What is refused at once cost nobody anything. */
@@ -3246,6 +3290,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),
+	KUNIT_CASE(conn_guess_ended),
 	KUNIT_CASE(conn_guess_announced_late),
 	KUNIT_CASE(conn_foreign_announced),
 	KUNIT_CASE(conn_end_while_reading),
@@ -3274,6 +3319,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_refused),
+	KUNIT_CASE(conn_end_of_last_number),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
 	KUNIT_CASE(conn_refused_after_busy),
