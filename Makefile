@@ -156,7 +156,8 @@ fuzz:
 lint:
 	@$(TESTING)/check lint
 
-## bench		measure throughput and latency at usual UART rates
+## bench		measure throughput, latency and processor time at usual UART rates, beside
+##		PPP and SLIP; a quarter of an hour on an idle machine
 bench:
 	@$(TESTING)/bench/run
 

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures what a program gets from a module: how fast streams go both ways,
- * how long a small message takes to the peer and back, and a connect.
+ * Measures what a program gets from a line: how fast streams go both ways, alone and
+ * together, how long a small message takes to the peer and back, fetches, connects.
  *
- * Prints one JSON object. Nothing is adjusted: the time of a download runs from
- * the request until its last byte is in the program's memory, that of an upload
- * from the first write until the peer has said that it got and checked the last
- * byte.
+ * Prints one JSON object for each test. Nothing is adjusted: the time of a download runs
+ * from the request until its last byte is in the program's memory, that of an upload from
+ * the first write until the peer has said that it got and checked the last byte.
  *
  * ATW_TRANSPARENT in the environment: streams have the module's transparent mode.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/sockios.h>
@@ -25,6 +31,25 @@
 #include "util.h"
 
 #define MESSAGE		64
+#define MOST_THREADS	32
+#define MOST_TIMES	20000
+/* What runs beside the echoes has found its pace by then. */
+#define WARM_UP_MS	2000
+/* Between two echoes beside something else, as of somebody who types fast. */
+#define PAUSE_MS	20
+/* Longer than anybody waits for the end. */
+#define ENDLESS		1000000000ULL
+
+static const char usage[] =
+"usage: atw_bench NAME=TEST...\n"
+"  download:BYTES  upload:BYTES  writes:SIZE:BYTES  uploads:COUNT:BYTES\n"
+"  echo:COUNT:SECONDS  loaded:UPLOADS:DOWNLOADS:SECONDS\n"
+"  fetches:PARALLEL:COUNT:BYTES  connect:COUNT\n"
+"  module:COUNT   connects by AT commands of ours, on ATW_TTY\n"
+"NAME begins the names of the figures.\n";
+
+static const char *name;
+static uint64_t times[MOST_TIMES];
 
 static uint64_t now_us(void)
 {
@@ -50,8 +75,39 @@ static uint64_t cpu_ticks(void)
 
 static void die(const char *what)
 {
-	fprintf(stderr, "atw_bench: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "atw_bench: %s: %s: %s\n", name, what, strerror(errno));
 	exit(1);
+}
+
+static void figure(const char *what, double value)
+{
+	printf(",\"%s_%s\":%.10g", name, what, value);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void print_times(unsigned int n)
+{
+	figure("count", n);
+	if (!n)
+		return;
+	qsort(times, n, sizeof(*times), by_value);
+	figure("p50_ms", times[n / 2] / 1e3);
+	figure("p99_ms", times[(n * 99 + 99) / 100 - 1] / 1e3);
+	figure("max_ms", times[n - 1] / 1e3);
+}
+
+static void print_rate(uint64_t bytes, uint64_t us, uint64_t ticks)
+{
+	figure("bytes", bytes);
+	figure("seconds", us / 1e6);
+	figure("bytes_per_s", bytes * 1e6 / us);
+	figure("cpu_ms_per_mib", ticks * 1e3 / sysconf(_SC_CLK_TCK) * 1048576 / bytes);
 }
 
 static void set_mode(int fd)
@@ -63,37 +119,27 @@ static void set_mode(int fd)
 		die("ATW_TRANSPARENT");
 }
 
-static void settle(int fd)
+/* Where TCP is ours it is not to wait for more: the sockets of AF_ATWIFI do not. */
+static int undelayed(int fd)
 {
-	close(fd);
-	/* What is closed is not to share the line with what is measured next. */
-	if (!atw_listed_becomes(0, 20000)) {
+	int on = 1;
+
+	if (fd < 0)
+		die("connect");
+	if (atw_family() == AF_INET)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+/* What is closed is not to share the line with what is measured next. */
+static void settle(void)
+{
+	if (access(ATW_PROC, F_OK)) {
+		atw_pause_ms(300);
+	} else if (!atw_listed_becomes(0, LONG_MS)) {
 		errno = ETIMEDOUT;
 		die("close");
 	}
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void print_times(const char *name, uint64_t *us, unsigned int n)
-{
-	qsort(us, n, sizeof(*us), by_value);
-	printf("\"%s_count\":%u,\"%s_median_ms\":%.3f,\"%s_p99_ms\":%.3f,\"%s_max_ms\":%.3f",
-	       name, n, name, us[n / 2] / 1e3, name, us[(n * 99 + 99) / 100 - 1] / 1e3, name,
-	       us[n - 1] / 1e3);
-}
-
-static void print_rate(const char *name, uint64_t bytes, uint64_t us, uint64_t ticks)
-{
-	printf("\"%s_bytes\":%llu,\"%s_seconds\":%.6f,\"%s_bytes_per_s\":%.1f,"
-	       "\"%s_cpu_ms_per_mib\":%.1f",
-	       name, (unsigned long long)bytes, name, us / 1e6, name, bytes * 1e6 / us,
-	       name, ticks * 1e3 / sysconf(_SC_CLK_TCK) * 1048576 / bytes);
 }
 
 static void download(uint64_t bytes)
@@ -102,8 +148,8 @@ static void download(uint64_t bytes)
 	char line[64];
 	int fd, err;
 
-	fd = atw_socket(SOCK_STREAM);
-	if (fd < 0 || atw_timeouts(fd, LONG_S * 1000) || atw_connect_host(fd, atw_peer_port()))
+	fd = undelayed(atw_socket(SOCK_STREAM));
+	if (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, atw_peer_port()))
 		die("connect");
 	set_mode(fd);
 	snprintf(line, sizeof(line), "source %llu 1\n", (unsigned long long)bytes);
@@ -116,101 +162,395 @@ static void download(uint64_t bytes)
 		die("download");
 	}
 	us = now_us() - start;
-	print_rate("download", bytes, us, cpu_ticks() - ticks);
-	settle(fd);
+	print_rate(bytes, us, cpu_ticks() - ticks);
+	close(fd);
 }
 
-static void upload(uint64_t bytes)
+/* A connection for an upload; the line that asks for it is not part of the stream. */
+static int sink(uint64_t bytes)
 {
-	uint64_t start, us, ticks;
-	int fd, queued = 0;
-	char line[64];
+	int fd = undelayed(atw_peer("sink %llu 2", (unsigned long long)bytes));
+	int queued = 0;
 
-	fd = atw_peer("sink %llu 2", (unsigned long long)bytes);
-	if (fd < 0)
-		die("connect");
-	/* The line that asks for it is not part of the stream. */
 	while (!ioctl(fd, SIOCOUTQ, &queued) && queued)
 		atw_pause_ms(1);
-	set_mode(fd);
-	ticks = cpu_ticks();
-	start = now_us();
-	if (atw_upload(fd, bytes, 2))
-		die("upload");
+	return fd;
+}
+
+/* Sends it, in writes of @size bytes, and waits until the peer has got it. */
+static void pour(int fd, uint64_t bytes, size_t size)
+{
+	uint8_t buf[8192];
+	char line[64];
+	uint64_t at;
+	size_t n;
+
+	for (at = 0; at < bytes; at += n) {
+		n = bytes - at < size ? bytes - at : size;
+		pattern_fill(buf, n, 2, at);
+		if (atw_send_all(fd, buf, n) < 0)
+			die("upload");
+	}
 	if (atw_recv_line(fd, line, sizeof(line)) <= 0)
 		die("the peer's answer");
-	us = now_us() - start;
 	if (strncmp(line, "ok ", 3)) {
 		fprintf(stderr, "atw_bench: the peer says '%s'\n", line);
 		exit(1);
 	}
-	print_rate("upload", bytes, us, cpu_ticks() - ticks);
-	settle(fd);
 }
 
-static void echo(unsigned int count)
+static void upload(uint64_t bytes, size_t size)
 {
-	uint64_t *us = calloc(count, sizeof(*us));
+	uint64_t start, us, ticks;
+	int fd = sink(bytes);
+
+	set_mode(fd);
+	ticks = cpu_ticks();
+	start = now_us();
+	pour(fd, bytes, size);
+	us = now_us() - start;
+	print_rate(bytes, us, cpu_ticks() - ticks);
+	close(fd);
+}
+
+static void start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	errno = pthread_create(thread, NULL, fn, arg);
+	if (errno)
+		die("thread");
+}
+
+static struct {
+	pthread_barrier_t start;
+	uint64_t bytes, us[MOST_THREADS];
+} several;
+
+static void *one_upload(void *arg)
+{
+	int fd = sink(several.bytes);
+	uint64_t start, *us = arg;
+
+	pthread_barrier_wait(&several.start);
+	start = now_us();
+	pour(fd, several.bytes, 8192);
+	*us = now_us() - start;
+	close(fd);
+	return NULL;
+}
+
+/* So many at once, of so many bytes each: where all get the same they end together. */
+static void uploads(unsigned int count, uint64_t bytes)
+{
+	double sum = 0, squares = 0, last = 0;
+	pthread_t threads[MOST_THREADS];
+	unsigned int i;
+
+	several.bytes = bytes;
+	pthread_barrier_init(&several.start, NULL, count);
+	for (i = 0; i < count; i++)
+		start_thread(&threads[i], one_upload, &several.us[i]);
+	for (i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < count; i++) {
+		double rate = bytes * 1e6 / several.us[i];
+
+		sum += rate;
+		squares += rate * rate;
+		if (several.us[i] > last)
+			last = several.us[i];
+	}
+	figure("bytes", count * bytes);
+	figure("seconds", last / 1e6);
+	figure("bytes_per_s", count * bytes * 1e6 / last);
+	figure("jain_index", sum * sum / (count * squares));
+}
+
+/* One after the other; returns how many there were. */
+static unsigned int echoes(int fd, unsigned int most, uint64_t us, int pause_ms)
+{
+	uint64_t end = now_us() + us;
 	uint8_t out[MESSAGE], in[MESSAGE];
 	unsigned int i;
-	int fd;
 
-	fd = atw_peer("echo");
-	if (fd < 0 || !us)
-		die("connect");
-	set_mode(fd);
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < most && i < MOST_TIMES && now_us() < end; i++) {
 		uint64_t start = now_us();
 
 		pattern_fill(out, sizeof(out), i, 0);
 		if (atw_send_all(fd, out, sizeof(out)) < 0 ||
 		    atw_recv_all(fd, in, sizeof(in)) != sizeof(in))
 			die("message");
-		us[i] = now_us() - start;
+		times[i] = now_us() - start;
 		if (memcmp(in, out, sizeof(in))) {
 			fprintf(stderr, "atw_bench: what came back differs\n");
 			exit(1);
 		}
+		if (pause_ms)
+			atw_pause_ms(pause_ms);
 	}
-	print_times("echo", us, count);
-	free(us);
-	settle(fd);
+	return i;
+}
+
+static void echo(unsigned int count, unsigned int seconds)
+{
+	int fd = undelayed(atw_peer("echo"));
+
+	set_mode(fd);
+	print_times(echoes(fd, count, seconds * 1000000ULL, 0));
+	close(fd);
+}
+
+static _Atomic bool stop;
+static _Atomic uint64_t downloaded;
+
+/* What is queued at the end is of no interest. */
+static void abandon(int fd)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+static void *endless_upload(void *arg)
+{
+	int fd = undelayed(atw_peer("count 0"));
+	uint8_t buf[8192];
+
+	(void)arg;
+	pattern_fill(buf, sizeof(buf), 2, 0);
+	while (!stop)
+		if (atw_send_all(fd, buf, sizeof(buf)) < 0)
+			die("upload");
+	abandon(fd);
+	return NULL;
+}
+
+static void *endless_download(void *arg)
+{
+	int fd = undelayed(atw_peer("source %llu 1", ENDLESS));
+	uint8_t buf[8192];
+
+	(void)arg;
+	while (!stop) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n <= 0)
+			die("download");
+		downloaded += n;
+	}
+	abandon(fd);
+	return NULL;
+}
+
+/* Echoes beside so many streams, and what these get meanwhile, by what the peer has got. */
+static void loaded(unsigned int up, unsigned int down, unsigned int seconds)
+{
+	pthread_t threads[MOST_THREADS];
+	uint64_t start, sent, got, us;
+	int fd, meter;
+	unsigned int i, count;
+
+	stop = false;
+	fd = undelayed(atw_peer("echo"));
+	meter = undelayed(atw_peer("meter 0"));
+	for (i = 0; i < up + down; i++)
+		start_thread(&threads[i], i < up ? endless_upload : endless_download, NULL);
+	atw_pause_ms(WARM_UP_MS);
+	sent = atw_meter(meter);
+	got = downloaded;
+	start = now_us();
+	count = echoes(fd, MOST_TIMES, seconds * 1000000ULL, PAUSE_MS);
+	got = downloaded - got;
+	us = now_us() - start;
+	if (down)
+		figure("download_bytes_per_s", got * 1e6 / us);
+	sent = atw_meter(meter) - sent;
+	us = now_us() - start;
+	if (up)
+		figure("upload_bytes_per_s", sent * 1e6 / us);
+	print_times(count);
+	stop = true;
+	for (i = 0; i < up + down; i++)
+		pthread_join(threads[i], NULL);
+	close(meter);
+	close(fd);
+}
+
+static struct {
+	_Atomic int left;
+	_Atomic unsigned int done, failed;
+	uint64_t bytes;
+} wanted;
+
+static void *fetch(void *arg)
+{
+	(void)arg;
+	while (wanted.left-- > 0) {
+		uint64_t start = now_us();
+		int fd, err;
+
+		fd = atw_peer("source %llu 1", (unsigned long long)wanted.bytes);
+		/* The byte that is asked for beyond it is the end of the stream. */
+		if (fd >= 0 && atw_download(fd, wanted.bytes + 1, 1, &err) == (int64_t)wanted.bytes)
+			times[wanted.done++] = now_us() - start;
+		else
+			wanted.failed++;
+		if (fd >= 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+static void fetches(unsigned int parallel, unsigned int count, uint64_t bytes)
+{
+	pthread_t threads[MOST_THREADS];
+	uint64_t start = now_us();
+	unsigned int i;
+
+	wanted.left = count < MOST_TIMES ? count : MOST_TIMES;
+	wanted.bytes = bytes;
+	wanted.done = 0;
+	wanted.failed = 0;
+	for (i = 0; i < parallel; i++)
+		start_thread(&threads[i], fetch, NULL);
+	for (i = 0; i < parallel; i++)
+		pthread_join(threads[i], NULL);
+	figure("per_s", wanted.done * 1e6 / (now_us() - start));
+	figure("failed_count", wanted.failed);
+	print_times(wanted.done);
 }
 
 static void connects(unsigned int count)
 {
-	uint64_t *us = calloc(count, sizeof(*us));
 	unsigned int i;
-	int fd;
 
-	for (i = 0; us && i < count; i++) {
+	for (i = 0; i < count && i < MOST_TIMES; i++) {
 		uint64_t start = now_us();
+		int fd = atw_socket(SOCK_STREAM);
 
-		fd = atw_socket(SOCK_STREAM);
-		if (fd < 0 || atw_timeouts(fd, LONG_S * 1000) ||
+		if (fd < 0 || atw_timeouts(fd, LONG_MS) ||
 		    atw_connect_host(fd, atw_peer_port()))
 			die("connect");
-		us[i] = now_us() - start;
-		settle(fd);
+		times[i] = now_us() - start;
+		close(fd);
+		settle();
 	}
-	print_times("connect", us, count);
-	free(us);
+	print_times(i);
+}
+
+/* Whether the module says that it has done it. What else it says is of no interest. */
+static bool command(int fd, const char *line)
+{
+	char answer[1024];
+	size_t have = 0;
+	ssize_t n;
+
+	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+		die(line);
+	while (have < sizeof(answer) - 1) {
+		if (atw_wait(fd, POLLIN, LONG_MS) <= 0)
+			break;
+		n = read(fd, answer + have, sizeof(answer) - 1 - have);
+		if (n <= 0)
+			break;
+		have += n;
+		answer[have] = '\0';
+		if (strstr(answer, "\r\nOK\r\n"))
+			return true;
+		if (strstr(answer, "ERROR") && answer[have - 1] == '\n')
+			return false;
+	}
+	die(line);
+	return false;
+}
+
+/* What a connect takes where nobody but the module has a part in it. */
+static void module(unsigned int count)
+{
+	int fd = open(atw_env("ATW_TTY", "ATW_TTY"), O_RDWR | O_NOCTTY);
+	struct termios raw;
+	const char *end = ",0,1";
+	char line[128];
+	unsigned int i;
+
+	if (fd < 0 || tcgetattr(fd, &raw))
+		die("the module's line");
+	cfmakeraw(&raw);
+	tcsetattr(fd, TCSANOW, &raw);
+	if (!command(fd, "ATE0\r\n"))
+		die("ATE0");
+	for (i = 0; i < count && i < MOST_TIMES;) {
+		uint64_t start = now_us();
+
+		snprintf(line, sizeof(line), "AT+SOCKET=4,%s,%d%s\r\n",
+			 atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port(), end);
+		if (command(fd, line)) {
+			times[i++] = now_us() - start;
+			if (!command(fd, "AT+SOCKETDEL=1\r\n"))
+				die("AT+SOCKETDEL");
+			settle();
+		} else if (*end) {
+			/* Not every firmware knows these. */
+			end = "";
+		} else {
+			die(line);
+		}
+	}
+	print_times(i);
+	close(fd);
+}
+
+static bool run(const char *test)
+{
+	unsigned long long a = 0, b = 0, c = 0;
+	char kind[16] = "";
+
+	sscanf(test, "%15[a-z]:%llu:%llu:%llu", kind, &a, &b, &c);
+	if (!strcmp(kind, "download"))
+		download(a);
+	else if (!strcmp(kind, "upload"))
+		upload(a, 8192);
+	else if (!strcmp(kind, "writes") && a && a <= 8192)
+		upload(b, a);
+	else if (!strcmp(kind, "uploads") && a && a <= MOST_THREADS)
+		uploads(a, b);
+	else if (!strcmp(kind, "echo"))
+		echo(a, b);
+	else if (!strcmp(kind, "loaded") && a + b <= MOST_THREADS)
+		loaded(a, b, c);
+	else if (!strcmp(kind, "fetches") && a <= MOST_THREADS)
+		fetches(a, b, c);
+	else if (!strcmp(kind, "connect"))
+		connects(a);
+	else if (!strcmp(kind, "module"))
+		module(a);
+	else
+		return false;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: atw_bench BYTES-DOWN BYTES-UP ECHOES CONNECTS\n");
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 1; i < argc; i++) {
+		char *test = strchr(argv[i], '=');
+
+		if (!test)
+			break;
+		*test++ = '\0';
+		name = argv[i];
+		printf("{\"test\":\"%s\"", name);
+		if (!run(test))
+			break;
+		printf("}\n");
+		fflush(stdout);
+		settle();
+	}
+	if (argc < 2 || i < argc) {
+		fputs(usage, stderr);
 		return 2;
 	}
-	printf("{");
-	download(strtoull(argv[1], NULL, 10));
-	printf(",");
-	upload(strtoull(argv[2], NULL, 10));
-	printf(",");
-	echo(atoi(argv[3]));
-	printf(",");
-	connects(atoi(argv[4]));
-	printf("}\n");
 	return 0;
 }
