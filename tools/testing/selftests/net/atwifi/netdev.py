@@ -503,7 +503,9 @@ def module_reset_in_a_payload():
             except ConnectionResetError:
                 ended = "reset"
             same("reset", ended, "a stream that was cut ended")
-            check(got == pattern(4, 50000 + len(got))[50000:], "the bytes before it differ")
+            want = pattern(4, 50000 + len(got))[50000:]
+            at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), None)
+            check(at is None, "byte %s of %d differs: %r" % (at, len(got), got[at:]))
         becomes(lambda b=before: int(sysfs("statistics/bringups")) > b,
                 "the module does not come back")
         becomes(carrier, "no carrier")
