@@ -19,6 +19,7 @@
 #include "store.h"
 
 #define STORE_NEW	STORE_FILE ".new"
+#define STORE_LOCK	STORE_DIR "/.lock"
 
 static char store_text[STORE_MAX];
 
@@ -43,14 +44,20 @@ static struct text read_store(void)
 	return all;
 }
 
-/* Until it is closed. */
+/*
+ * Until the program ends; the directory. Anybody may open that, and lock it for ever: what is
+ * locked is a file that nobody else can open.
+ */
 static int lock_store(void)
 {
-	int fd = open(STORE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open(STORE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
 
-	if (fd < 0 || flock(fd, LOCK_EX))
+	if (dir < 0)
 		err(1, "%s", STORE_DIR);
-	return fd;
+	fd = open(STORE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX))
+		err(1, "%s", STORE_LOCK);
+	return dir;
 }
 
 static void print_row(FILE *f, const struct store_row *row)

@@ -6,6 +6,7 @@ and the servers that it tells others of. Environment as for netdev.py; ATW_LIB i
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -37,7 +38,7 @@ def write(path, text, mode=0o600):
 def tool(args, given=None, good=True):
     """What atwctl prints; GIVEN is the password."""
     done = subprocess.run([CTL, *args], input=given, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
+                          stderr=subprocess.PIPE, check=False, timeout=LIMIT)
     same(good, not done.returncode, "%r: %s%s" % (args, done.stdout, done.stderr))
     return done.stdout if good else done.stderr.decode()
 
@@ -82,6 +83,14 @@ def store():
     knows(words=[])
     check("there is none" in tool(["password", "--forget", "cafe"], good=False), "words")
     same(["passwords"], [n for n in os.listdir("/etc/atwifi") if n.startswith("pass")], "files")
+    # Who locks what anybody can open keeps nobody waiting.
+    folder = os.open("/etc/atwifi", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        keep(b"cafe")
+    finally:
+        os.close(folder)
+    same(0o600, os.stat("/etc/atwifi/.lock").st_mode & 0o7777, "mode of the lock")
 
 
 @test
@@ -104,7 +113,7 @@ def store_refuses():
             f.write(bytes(65536))
         tool(["password", "-p", "-", b"other"], SECRET.encode(), good=False)
         knows(b"cafe", ["atwctl password: 1 passphrase"])
-        same(["full", "passwords"], sorted(os.listdir("/etc/atwifi")), "files")
+        same([".lock", "full", "passwords"], sorted(os.listdir("/etc/atwifi")), "files")
     finally:
         run("umount /etc/atwifi")
     # Two at a time lose nothing.
