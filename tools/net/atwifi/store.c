@@ -21,7 +21,8 @@
 #define STORE_NEW	STORE_FILE ".new"
 #define STORE_LOCK	STORE_DIR "/.lock"
 
-static char store_text[STORE_MAX];
+/* With a line at its end, and one at its begin, more than is read. */
+static char store_text[STORE_MAX + 256];
 
 /* What the file has; nothing where there is none. */
 static struct text read_store(void)
@@ -34,11 +35,11 @@ static struct text read_store(void)
 		return all;
 	if (fd < 0)
 		err(1, "%s", STORE_FILE);
-	while ((n = read(fd, store_text + all.len, sizeof(store_text) - all.len)) > 0)
+	while ((n = read(fd, store_text + all.len, STORE_MAX - all.len)) > 0)
 		all.len += n;
 	if (n < 0)
 		err(1, "%s", STORE_FILE);
-	if (all.len == sizeof(store_text))
+	if (all.len == STORE_MAX)
 		errx(1, "%s: has more than %d bytes", STORE_FILE, STORE_MAX - 1);
 	close(fd);
 	return all;
@@ -60,60 +61,83 @@ static int lock_store(void)
 	return dir;
 }
 
-static void print_row(FILE *f, const struct store_row *row)
+/* Without a network; what else there is stays as it is. Was it there? */
+static bool take_out(struct text *all, const char *ssid)
+{
+	size_t at = 0, n, len = strlen(ssid);
+	struct store_row row = { 0 };
+	bool found = false;
+	struct text line;
+	const char *end;
+
+	while (at < all->len) {
+		end = memchr(store_text + at, '\n', all->len - at);
+		n = end ? (size_t)(end + 1 - (store_text + at)) : all->len - at;
+		line = (struct text){ store_text + at, n };
+		if (!secrets_store_next(&line, &row) || row.ssid_len != len ||
+		    memcmp(row.ssid, ssid, len)) {
+			at += n;
+			continue;
+		}
+		found = true;
+		all->len -= n;
+		memmove(store_text + at, store_text + at + n, all->len - at);
+	}
+	explicit_bzero(&row, sizeof(row));
+	return found;
+}
+
+static void add(struct text *all, const struct store_row *row)
 {
 	char ssid[ESCAPED(SSID_MAX)], passphrase[ESCAPED(PASSPHRASE_MAX)];
 
 	secrets_escape(ssid, row->ssid, row->ssid_len);
 	secrets_escape(passphrase, row->passphrase, row->len);
-	fprintf(f, "%s %s\n", ssid, passphrase);
+	/* The last line may have no end. */
+	all->len += sprintf(store_text + all->len, "%s%s %s\n",
+			    !all->len ? "# NETWORK PASSPHRASE, for atwifi-agent: see \"password\" in "
+					"atwctl(8).\n" :
+			    store_text[all->len - 1] != '\n' ? "\n" : "", ssid, passphrase);
 	explicit_bzero(passphrase, sizeof(passphrase));
 }
 
-static int nothing_to_forget(FILE *f)
+static bool write_all(int fd, struct text t)
 {
-	fclose(f);
-	unlink(STORE_NEW);
-	warnx("there is none for this network");
-	return 1;
+	ssize_t n;
+
+	for (; t.len; t.at += n, t.len -= n) {
+		n = write(fd, t.at, t.len);
+		if (n < 0)
+			return false;
+	}
+	return true;
 }
 
 /* Without one network, and with another one or NULL. */
 static int write_store(int dir, const char *without, const struct store_row *with)
 {
-	char buf[BUFSIZ];
-	struct text rest = read_store();
-	struct store_row row;
-	bool found = false;
-	FILE *f;
+	struct text all = read_store();
+	bool found = take_out(&all, without);
 	int fd;
 
-	unlink(STORE_NEW);
-	fd = open(STORE_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!f)
-		err(1, "%s", STORE_NEW);
-	/* Where it can be wiped. */
-	setvbuf(f, buf, _IOFBF, sizeof(buf));
-	fputs("# NETWORK PASSPHRASE, for atwifi-agent: see \"password\" in atwctl(8).\n", f);
-	while (secrets_store_next(&rest, &row)) {
-		if (row.ssid_len == strlen(without) && !memcmp(row.ssid, without, row.ssid_len))
-			found = true;
-		else
-			print_row(f, &row);
+	if (!with && !found) {
+		warnx("there is none for this network");
+		return 1;
 	}
 	if (with)
-		print_row(f, with);
-	else if (!found)
-		exit(nothing_to_forget(f));
-	if (ferror(f) || fflush(f) || fsync(fd) || fclose(f) || rename(STORE_NEW, STORE_FILE) ||
+		add(&all, with);
+	if (all.len >= STORE_MAX)
+		errx(1, "%s: there is no room for more networks", STORE_FILE);
+	unlink(STORE_NEW);
+	fd = open(STORE_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		err(1, "%s", STORE_NEW);
+	if (!write_all(fd, all) || fsync(fd) || close(fd) || rename(STORE_NEW, STORE_FILE) ||
 	    fsync(dir)) {
 		warn("%s", STORE_FILE);
 		unlink(STORE_NEW);
 		exit(1);
 	}
-	explicit_bzero(buf, sizeof(buf));
-	explicit_bzero(&row, sizeof(row));
 	explicit_bzero(store_text, sizeof(store_text));
 	close(dir);
 	return 0;

@@ -77,7 +77,13 @@ def store():
     keep(b"cafe", b"12345678")
     same(len(names), len(tool(["password"]).splitlines()), "networks")
     with open(STORE, encoding="ascii") as f:
-        same(1, len(re.findall("^cafe 12345678$", f.read(), re.M)), "lines")
+        text = f.read()
+    same(1, len(re.findall("^cafe 12345678$", text, re.M)), "lines")
+    # What somebody else has written there stays.
+    write(STORE, text + "# of a friend's\nno passphrase")
+    keep(b"cafe")
+    with open(STORE, encoding="ascii") as f:
+        check("\n# of a friend's\nno passphrase\ncafe " in f.read(), "lines are lost")
     for name in names:
         tool(["password", "--forget", name])
     knows(words=[])
@@ -105,6 +111,13 @@ def store_refuses():
                         (["password", b"cafe", SECRET], None)):
         tool(args, given, good=False)
     knows(b"cafe", ["atwctl password: 1 passphrase"])
+    # There is a bound to it, and what is there stays readable.
+    with open(STORE, "ab") as f:
+        f.write(b"#" * (65520 - f.tell()))
+    tool(["password", "-p", "-", b"other"], SECRET.encode(), good=False)
+    knows(b"cafe", ["atwctl password: 1 passphrase"])
+    tool(["password", "--forget", b"cafe"])
+    os.unlink(STORE)
     # On a full disk the old one stays, and whoever asks is told.
     run("mount -t tmpfs -o size=4k none /etc/atwifi")
     try:
@@ -123,7 +136,7 @@ def store_refuses():
                 [CTL, "password", "-p", "-", "net%d" % n], stdin=subprocess.PIPE))
             p.stdin.write(SECRET.encode())
             p.stdin.close()
-    same(5, len(tool(["password"]).splitlines()), "networks")
+    same(4, len(tool(["password"]).splitlines()), "networks")
 
 
 WPA = """
