@@ -7,6 +7,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,9 @@ static void tell_resolvconf(const struct link *l)
 	if (!pid) {
 		/* What hangs is ended, and nobody waits for it any longer. */
 		alarm(SCRIPT_S);
+		/* What it writes is for everybody, unlike what we do. */
+		umask(022);
+		signal(SIGPIPE, SIG_DFL);
 		dup2(ends[0], STDIN_FILENO);
 		execvpe("resolvconf", (char *[]){ "resolvconf", l->n ? "-a" : "-d", record, NULL },
 			environment);
@@ -93,7 +97,9 @@ static void write_file(void)
 		warnx("%s: too long for a path", listeners.file);
 		return;
 	}
-	f = fopen(new, "we");
+	/* One of an unclean end, which is not ours to open. */
+	unlink(new);
+	f = fopen(new, "wxe");
 	if (!f) {
 		warn("%s", new);
 		return;

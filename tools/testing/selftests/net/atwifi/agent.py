@@ -23,6 +23,8 @@ CTL = os.environ["ATW_CTL"]
 # As the unit has it: root, without what makes root special.
 AGENT = ("setpriv --bounding-set -all,+net_admin --inh-caps -all " +
          os.environ["ATW_LIB"] + "/atwifi-agent")
+# The same.
+UMASK = 0o777
 STORE = "/etc/atwifi/passwords"
 FILES = "/tmp/secrets"
 SECRET = "correct horse battery"
@@ -222,10 +224,10 @@ def files():
 
 
 @contextlib.contextmanager
-def daemon(command):
+def daemon(command, umask=-1):
     with open(FILES + "/log", "ab") as log, \
          subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
-                          stderr=log) as process:
+                          stderr=log, umask=umask) as process:
         try:
             yield process
         except BaseException:
@@ -321,11 +323,15 @@ def servers():
     top = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
     name = "nameserver %s\n" % server
     write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n" % told, 0o755)
+    # One whose end was unclean has left this.
+    write(conf + ".atwifi", "", 0)
     with bus():
-        with daemon([*AGENT.split(), "--resolvconf", "--write", conf]) as agent_:
+        with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK) as agent_:
             # Without one that runs, others are told all the same.
             reads(told, "-a %s.atwifi\n" % DEV + name)
             reads(conf, top + name)
+            for path in (told, conf):
+                same(0o644, os.stat(path).st_mode & 0o7777, "mode of " + path)
             with resolved():
                 link_has(server)
                 with out_of_network():
