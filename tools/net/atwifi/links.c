@@ -157,6 +157,11 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 		links_down(dev->name);
 		return;
 	}
+	/* It has another name: who was told of the old one is told that this is gone. */
+	if (l && (l->dev.ifindex != dev->ifindex || strcmp(l->dev.ifname, dev->ifname))) {
+		links_down(dev->name);
+		l = NULL;
+	}
 	l = l ?: find("");
 	if (!l)
 		return;
@@ -166,8 +171,7 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 	memset(l->servers, 0, sizeof(l->servers));
 	memcpy(l->servers, servers, n * sizeof(*servers));
 	tell_resolved(l);
-	if (l->n != before.n || memcmp(l->servers, before.servers, sizeof(before.servers)) ||
-	    strcmp(l->dev.ifname, before.dev.ifname))
+	if (l->n != before.n || memcmp(l->servers, before.servers, sizeof(before.servers)))
 		tell_others(l);
 }
 

@@ -312,6 +312,10 @@ def out_of_network():
     becomes(lambda: sysfs("state") == "joined", "it does not join")
 
 
+def rename(old, new):
+    run("ip link set %s down && ip link set %s name %s && ip link set %s up" % (old, old, new, new))
+
+
 @test
 def servers():
     """Whoever is to know the module's name servers does, as long as they are of use."""
@@ -322,7 +326,8 @@ def servers():
     conf, told = FILES + "/resolv.conf", FILES + "/told"
     top = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
     name = "nameserver %s\n" % server
-    write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n" % told, 0o755)
+    write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n"
+          "echo \"$*\" >>%s.all\n" % (told, told), 0o755)
     # One whose end was unclean has left this.
     write(conf + ".atwifi", "", 0)
     with bus():
@@ -350,6 +355,16 @@ def servers():
                 link_has("192.0.2.53")
                 manager("RevertLink", "i %d")
                 agent_.send_signal(signal.SIGHUP)
+                link_has(server)
+                # By another name it is another link for resolvconf.
+                rename(DEV, "other")
+                agent_.send_signal(signal.SIGHUP)
+                reads(told, "-a other.atwifi\n" + name)
+                check("\n-d %s.atwifi\n-a other.atwifi\n" % DEV in run("cat %s.all" % told),
+                      "the old name stays")
+                rename("other", DEV)
+                agent_.send_signal(signal.SIGHUP)
+                reads(told, "-a %s.atwifi\n" % DEV + name)
                 link_has(server)
                 agent_.send_signal(signal.SIGTERM)
                 link_has()
