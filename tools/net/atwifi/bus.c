@@ -14,22 +14,66 @@
 #define NM_PATH		"/org/freedesktop/NetworkManager/Settings"
 /* The driver waits for 5 s, and other sources want to be read. */
 #define CALL_USEC	1000000
-#define ALL_SECONDS	3
+#define ALL_USEC	3000000
 /* Of connections, which anybody may have made who may make one. */
 #define CONNECTIONS_MAX	1000
 
+/* Whom to ask, and until when. */
+struct nm {
+	sd_bus		*bus;
+	uint64_t	end;
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+static uint64_t left_until(uint64_t end)
+{
+	uint64_t at = now();
+
+	return at < end ? end - at : 0;
+}
+
+/**
+ * bus_connect() - the system's bus, when it has let us in
+ * @usec: so long is that waited for
+ *
+ * Return: the bus, NULL: there is none, or none that answers.
+ */
+sd_bus *bus_connect(uint64_t usec)
+{
+	uint64_t end = now() + usec, left;
+	sd_bus *bus = NULL;
+	int ret;
+
+	ret = sd_bus_open_system(&bus);
+	while (ret >= 0 && sd_bus_is_ready(bus) <= 0) {
+		left = left_until(end);
+		ret = left ? sd_bus_process(bus, NULL) : -1;
+		if (!ret)
+			ret = sd_bus_wait(bus, left);
+	}
+	return ret < 0 ? sd_bus_close_unref(bus) : bus;
+}
+
 /* Calls it, if it is there; NULL: it is not, or refuses. */
-static sd_bus_message *call(sd_bus *bus, const char *path, const char *interface,
+static sd_bus_message *call(const struct nm *nm, const char *path, const char *interface,
 			    const char *member, const char *arg)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL, *reply = NULL;
+	uint64_t left = left_until(nm->end);
 
-	if (sd_bus_message_new_method_call(bus, &m, NM, path, interface, member) < 0)
+	if (!left || sd_bus_message_new_method_call(nm->bus, &m, NM, path, interface, member) < 0)
 		return NULL;
 	if (sd_bus_message_set_auto_start(m, 0) >= 0 &&
 	    (!arg || sd_bus_message_append(m, "s", arg) >= 0) &&
-	    sd_bus_call(bus, m, CALL_USEC, &error, &reply) >= 0)
+	    sd_bus_call(nm->bus, m, left < CALL_USEC ? left : CALL_USEC, &error, &reply) >= 0)
 		sd_bus_message_sensitive(reply);
 	sd_bus_error_free(&error);
 	sd_bus_message_unref(m);
@@ -60,9 +104,9 @@ static bool setting_of(sd_bus_message *m, const char *group, const char *name, c
 	       value_of(m, "sv", "v", name) && sd_bus_message_enter_container(m, 'v', type) > 0;
 }
 
-static bool is_of(sd_bus *bus, const char *path, const struct secrets *s)
+static bool is_of(const struct nm *nm, const char *path, const struct secrets *s)
 {
-	sd_bus_message *m = call(bus, path, NM_SETTINGS ".Connection", "GetSettings", NULL);
+	sd_bus_message *m = call(nm, path, NM_SETTINGS ".Connection", "GetSettings", NULL);
 	const void *ssid;
 	size_t len;
 	bool is_it;
@@ -74,26 +118,18 @@ static bool is_of(sd_bus *bus, const char *path, const struct secrets *s)
 	return is_it;
 }
 
-static void take_from(sd_bus *bus, const char *path, struct secrets *s)
+static void take_from(const struct nm *nm, const char *path, struct secrets *s)
 {
 	static const char group[] = "802-11-wireless-security";
 	sd_bus_message *m;
 	const char *psk;
 
-	m = call(bus, path, NM_SETTINGS ".Connection", "GetSecrets", group);
+	m = call(nm, path, NM_SETTINGS ".Connection", "GetSecrets", group);
 	if (setting_of(m, group, "psk", "s") && sd_bus_message_read(m, "s", &psk) > 0) {
 		secrets_add(s, psk, strlen(psk));
 		s->keys += strlen(psk) == 2 * 32;
 	}
 	sd_bus_message_unref(m);
-}
-
-static time_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
 }
 
 /**
@@ -102,19 +138,19 @@ static time_t now(void)
  */
 void bus_secrets(struct secrets *s)
 {
-	time_t end = now() + ALL_SECONDS;
+	struct nm nm = { .end = now() + ALL_USEC };
 	sd_bus_message *list = NULL;
-	sd_bus *bus = NULL;
 	const char *path;
 	int i;
 
-	if (sd_bus_open_system(&bus) >= 0)
-		list = call(bus, NM_PATH, NM_SETTINGS, "ListConnections", NULL);
+	nm.bus = bus_connect(CALL_USEC);
+	if (nm.bus)
+		list = call(&nm, NM_PATH, NM_SETTINGS, "ListConnections", NULL);
 	if (list && sd_bus_message_enter_container(list, 'a', "o") > 0)
-		for (i = 0; i < CONNECTIONS_MAX && now() < end &&
+		for (i = 0; i < CONNECTIONS_MAX && left_until(nm.end) &&
 			    sd_bus_message_read(list, "o", &path) > 0; i++)
-			if (is_of(bus, path, s))
-				take_from(bus, path, s);
+			if (is_of(&nm, path, s))
+				take_from(&nm, path, s);
 	sd_bus_message_unref(list);
-	sd_bus_flush_close_unref(bus);
+	sd_bus_close_unref(nm.bus);
 }

@@ -7,7 +7,10 @@
 
 #include "secrets.h"
 
+struct sd_bus;
+
 #ifdef HAVE_LIBSYSTEMD
+struct sd_bus *bus_connect(uint64_t usec);
 void bus_secrets(struct secrets *s);
 #else
 static inline void bus_secrets(struct secrets *s)

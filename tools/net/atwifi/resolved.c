@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 
+#include "bus.h"
 #include "links.h"
 #include "resolved.h"
 
@@ -73,8 +74,8 @@ static void bus_open(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (sd_bus_open_system(&bus) >= 0 &&
-	    sd_bus_set_method_call_timeout(bus, CALL_USEC) >= 0 &&
+	bus = bus_connect(CALL_USEC);
+	if (bus && sd_bus_set_method_call_timeout(bus, CALL_USEC) >= 0 &&
 	    sd_bus_add_match(bus, NULL, match, owner_cb, NULL) >= 0)
 		bus_event = event_new(event_base, sd_bus_get_fd(bus), EV_READ | EV_PERSIST,
 				      bus_cb, NULL);
