@@ -187,7 +187,7 @@ void links_down(const char *name)
 	if (!*name || !l)
 		return;
 	if (l->n_told)
-		resolved_revert(l->dev.ifindex, l->told, l->n_told);
+		resolved_set(l->dev.ifindex, l->servers, 0, l->told, l->n_told);
 	was = *l;
 	was.n = 0;
 	memset(l, 0, sizeof(*l));

@@ -162,20 +162,22 @@ static int read_servers(sd_bus_message *m, struct in_addr *to)
 }
 
 /* Does it know nobody's servers for this link but ours, or none? */
-static bool is_ours(int ifindex, const struct in_addr *told, unsigned int n)
+static bool is_ours(int ifindex, const struct in_addr *servers, unsigned int n,
+		    const struct in_addr *told, unsigned int n_told)
 {
 	sd_bus_message *link = resolved_call(about_link("GetLink", ifindex)), *dns = NULL;
-	struct in_addr servers[LINK_SERVERS];
+	struct in_addr has[LINK_SERVERS];
 	const char *path;
-	int has = -1;
+	int n_has = -1;
 
 	if (link && sd_bus_message_read(link, "o", &path) > 0 &&
 	    sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
 				"a(iay)") >= 0)
-		has = read_servers(dns, servers);
+		n_has = read_servers(dns, has);
 	sd_bus_message_unref(dns);
 	sd_bus_message_unref(link);
-	return !has || (has == (int)n && !memcmp(servers, told, n * sizeof(*told)));
+	return !n_has || (n_has == (int)n_told && !memcmp(has, told, n_told * sizeof(*told))) ||
+	       (n_has == (int)n && !memcmp(has, servers, n * sizeof(*servers)));
 }
 
 static bool append_servers(sd_bus_message *m, const struct in_addr *servers, unsigned int n)
@@ -194,10 +196,10 @@ static bool append_servers(sd_bus_message *m, const struct in_addr *servers, uns
 }
 
 /**
- * resolved_set() - a link has servers
+ * resolved_set() - a link has servers, and all else that was said of it stays
  * @ifindex: the link
  * @servers: its servers
- * @n: how many
+ * @n: how many, 0: it has them no longer
  * @told: those that were told before
  * @n_told: how many
  *
@@ -208,7 +210,7 @@ bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 {
 	sd_bus_message *m, *reply;
 
-	if (!is_ours(ifindex, told, n_told))
+	if (!is_ours(ifindex, servers, n, told, n_told))
 		return false;
 	m = about_link("SetLinkDNS", ifindex);
 	if (m && !append_servers(m, servers, n))
@@ -216,16 +218,4 @@ bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 	reply = resolved_call(m);
 	sd_bus_message_unref(reply);
 	return reply;
-}
-
-/**
- * resolved_revert() - a link has its servers no longer
- * @ifindex: the link
- * @told: those that were told
- * @n: how many
- */
-void resolved_revert(int ifindex, const struct in_addr *told, unsigned int n)
-{
-	if (is_ours(ifindex, told, n))
-		sd_bus_message_unref(resolved_call(about_link("RevertLink", ifindex)));
 }

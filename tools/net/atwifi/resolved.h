@@ -13,7 +13,6 @@ bool resolved_begin(struct event_base *base, void (*restarted)(void));
 void resolved_end(void);
 bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 		  const struct in_addr *told, unsigned int n_told);
-void resolved_revert(int ifindex, const struct in_addr *told, unsigned int n);
 #else
 static inline bool resolved_begin(struct event_base *base, void (*restarted)(void))
 {
@@ -35,13 +34,6 @@ static inline bool resolved_set(int ifindex, const struct in_addr *servers, unsi
 	(void)told;
 	(void)n_told;
 	return false;
-}
-
-static inline void resolved_revert(int ifindex, const struct in_addr *told, unsigned int n)
-{
-	(void)ifindex;
-	(void)told;
-	(void)n;
 }
 #endif
 

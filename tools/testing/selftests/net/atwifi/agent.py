@@ -292,13 +292,16 @@ def resolved():
         yield
 
 
+def link_property(name):
+    path = manager("GetLink", "i %d").split('"')[1]
+    return run("busctl get-property %s %s %s.Link %s" % (RESOLVED, path, RESOLVED, name)).strip()
+
+
 def link_has(*servers):
     """By what resolved says, the device has these."""
-    path = manager("GetLink", "i %d").split('"')[1]
     want = " ".join(["a(iay)", str(len(servers))] + [
         "2 4 " + s.replace(".", " ") for s in servers])
-    becomes(lambda: run("busctl get-property %s %s %s.Link DNS" % (
-        RESOLVED, path, RESOLVED)).strip() == want, "the servers are not %r" % (servers,))
+    becomes(lambda: link_property("DNS") == want, "the servers are not %r" % (servers,))
 
 
 def reads(path, text):
@@ -374,8 +377,11 @@ def servers():
                 agent_.send_signal(signal.SIGHUP)
                 reads(told, "-a %s.atwifi\n" % DEV + name)
                 link_has(server)
+                # What is no server is not ours.
+                manager("SetLinkDomains", "'ia(sb)' %d 1 example.test false")
                 agent_.send_signal(signal.SIGTERM)
                 link_has()
+                check("example.test" in link_property("Domains"), "the domain is gone")
                 reads(conf, top)
     os.unlink("/usr/sbin/resolvconf")
 
