@@ -408,6 +408,7 @@ static void prepare(const struct link_listeners *listeners)
 	links_begin(listeners);
 	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");
+	links_before();
 	netlink_begin();
 }
 

@@ -86,6 +86,18 @@ static void tell_resolvconf(const struct link *l)
 		warnx("resolvconf for %s has failed", l->dev.ifname);
 }
 
+/* In place of one of an unclean end, which is not ours to open; whatever the umask is. */
+static FILE *new_file(const char *path, mode_t mode)
+{
+	FILE *f;
+
+	unlink(path);
+	f = fopen(path, "wxe");
+	if (f)
+		fchmod(fileno(f), mode);
+	return f;
+}
+
 /* All of it anew, in place of the old one when it is whole. */
 static void write_file(void)
 {
@@ -97,9 +109,7 @@ static void write_file(void)
 		warnx("%s: too long for a path", listeners.file);
 		return;
 	}
-	/* One of an unclean end, which is not ours to open. */
-	unlink(new);
-	f = fopen(new, "wxe");
+	f = new_file(new, 0644);
 	if (!f) {
 		warn("%s", new);
 		return;
@@ -108,7 +118,6 @@ static void write_file(void)
 	for (i = 0; i < LINKS_MAX; i++)
 		if (*links[i].dev.name)
 			print_servers(f, &links[i]);
-	fchmod(fileno(f), 0644);
 	if (ferror(f) | fclose(f) || rename(new, listeners.file)) {
 		warn("%s", listeners.file);
 		unlink(new);
@@ -123,12 +132,38 @@ static void tell_others(const struct link *l)
 		write_file();
 }
 
+/*
+ * What resolved was told is kept for whoever comes after an unclean end, in a directory that
+ * systemd has made.
+ */
+static bool told_path(char path[PATH_MAX])
+{
+	const char *dir = getenv("RUNTIME_DIRECTORY");
+
+	/* The unit's own is the first of those that there are. */
+	return dir && *dir && snprintf(path, PATH_MAX, "%.*s/told", (int)strcspn(dir, ":"),
+				       dir) < PATH_MAX;
+}
+
+static void keep_told(void)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	if (!told_path(path))
+		return;
+	f = new_file(path, 0600);
+	if (!f || fwrite(links, sizeof(links), 1, f) != 1 || fclose(f))
+		warn("%s", path);
+}
+
 static void tell_resolved(struct link *l)
 {
 	if (!resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told))
 		return;
 	memcpy(l->told, l->servers, sizeof(l->told));
 	l->n_told = l->n;
+	keep_told();
 }
 
 /**
@@ -191,6 +226,8 @@ void links_down(const char *name)
 	was = *l;
 	was.n = 0;
 	memset(l, 0, sizeof(*l));
+	if (was.n_told)
+		keep_told();
 	tell_others(&was);
 }
 
@@ -204,6 +241,30 @@ void links_again(void)
 	for (i = 0; i < LINKS_MAX; i++)
 		if (*links[i].dev.name)
 			tell_resolved(&links[i]);
+}
+
+/**
+ * links_before() - what was told before an unclean end is told no longer
+ *
+ * For systemd-resolved, which can be reached by now: others are told anew.
+ */
+void links_before(void)
+{
+	static struct link before[LINKS_MAX];
+	char path[PATH_MAX];
+	FILE *f;
+	int i;
+
+	f = told_path(path) ? fopen(path, "re") : NULL;
+	if (!f)
+		return;
+	if (fread(before, sizeof(before), 1, f) == 1)
+		for (i = 0; i < LINKS_MAX; i++)
+			if (before[i].n_told && before[i].n_told <= LINK_SERVERS)
+				resolved_set(before[i].dev.ifindex, before[i].told, 0,
+					     before[i].told, before[i].n_told);
+	fclose(f);
+	unlink(path);
 }
 
 /**

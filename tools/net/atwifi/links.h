@@ -35,6 +35,7 @@ void links_begin(const struct link_listeners *l);
 void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n);
 void links_down(const char *name);
 void links_again(void);
+void links_before(void);
 void links_end(void);
 
 #endif

@@ -28,6 +28,8 @@ UMASK = 0o777
 STORE = "/etc/atwifi/passwords"
 FILES = "/tmp/secrets"
 SECRET = "correct horse battery"
+# Of a file with servers.
+TOP = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
 
 
 def write(path, text, mode=0o600):
@@ -224,17 +226,18 @@ def files():
 
 
 @contextlib.contextmanager
-def daemon(command, umask=-1):
+def daemon(command, umask=-1, env=()):
     with open(FILES + "/log", "ab") as log, \
          subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
-                          stderr=log, umask=umask) as process:
+                          stderr=log, umask=umask, env={**os.environ, **dict(env)}) as process:
         try:
             yield process
         except BaseException:
             print("# " + run("tail -c 3000 %s/log" % FILES).replace("\n", "\n# "))
             raise
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
@@ -335,7 +338,6 @@ def servers():
     becomes(lambda: sysfs("state") == "joined", "it does not join")
     server = sysfs("gateway")
     conf, told = FILES + "/resolv.conf", FILES + "/told"
-    top = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
     name = "nameserver %s\n" % server
     write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n"
           "echo \"$*\" >>%s.all\n" % (told, told), 0o755)
@@ -345,7 +347,7 @@ def servers():
         with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK) as agent_:
             # Without one that runs, others are told all the same.
             reads(told, "-a %s.atwifi\n" % DEV + name)
-            reads(conf, top + name)
+            reads(conf, TOP + name)
             for path in (told, conf):
                 same(0o644, os.stat(path).st_mode & 0o7777, "mode of " + path)
             with resolved():
@@ -353,7 +355,7 @@ def servers():
                 with out_of_network():
                     link_has()
                     reads(told, "-d %s.atwifi\n" % DEV)
-                    reads(conf, top)
+                    reads(conf, TOP)
                 link_has(server)
             with resolved():
                 link_has(server)
@@ -361,8 +363,8 @@ def servers():
                 manager("SetLinkDNS", "'ia(iay)' %d 1 2 4 192 0 2 53")
                 link_has("192.0.2.53")
                 with out_of_network():
-                    reads(conf, top)
-                reads(conf, top + name)
+                    reads(conf, TOP)
+                reads(conf, TOP + name)
                 link_has("192.0.2.53")
                 manager("RevertLink", "i %d")
                 agent_.send_signal(signal.SIGHUP)
@@ -382,8 +384,36 @@ def servers():
                 agent_.send_signal(signal.SIGTERM)
                 link_has()
                 check("example.test" in link_property("Domains"), "the domain is gone")
-                reads(conf, top)
+                reads(conf, TOP)
     os.unlink("/usr/sbin/resolvconf")
+
+
+@test
+def killed():
+    """What one told resolved that had no time to take it back, the next one does."""
+    install()
+    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    server, conf = sysfs("gateway"), FILES + "/resolv.conf"
+    kept = {"RUNTIME_DIRECTORY": FILES + "/run:/tmp"}
+    os.makedirs(FILES + "/run")
+    with bus(), resolved():
+        with daemon(AGENT.split(), UMASK, kept) as agent_:
+            link_has(server)
+            agent_.kill()
+            agent_.wait()
+        with out_of_network():
+            link_has(server)
+            with daemon(AGENT.split(), UMASK, kept):
+                link_has()
+        # One who does not know of it sees that it is the same.
+        with daemon(AGENT.split(), UMASK) as agent_:
+            link_has(server)
+            agent_.kill()
+            agent_.wait()
+        with daemon([*AGENT.split(), "--write", conf], UMASK):
+            reads(conf, TOP + "nameserver %s\n" % server)
+        link_has()
 
 
 @test
