@@ -331,10 +331,13 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	/* A question that was lost is over in some seconds; a link may be another now. */
-	if (ret == -NLE_NOMEM)
+	/*
+	 * A question that was lost is over in some seconds; a link may be another now. So may
+	 * it be where a device came or went while they were listed.
+	 */
+	if (ret == -NLE_NOMEM || ret == -NLE_DUMP_INTR)
 		look_for_links();
-	if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_NOMEM)
+	else if (ret < 0 && ret != -NLE_AGAIN)
 		errx(1, "generic netlink: %s", nl_geterror(ret));
 }
 
@@ -345,6 +348,8 @@ static void netlink_begin(void)
 	sock = socket_new();
 	nl_socket_set_nonblocking(sock);
 	nl_socket_disable_auto_ack(sock);
+	/* Sources are read for some seconds, during which much may come; what fits will do. */
+	nl_socket_set_buffer_size(sock, 1 << 20, 0);
 	callbacks = nl_cb_alloc(NL_CB_DEFAULT);
 	if (!callbacks)
 		errx(1, "no memory");
