@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <linux/genetlink.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
@@ -22,6 +23,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <linux/atwifi_genl.h>
 
@@ -37,10 +40,8 @@ static struct nl_sock *sock;
 static struct nl_cb *callbacks;
 /* The family's number, 0: the driver is not there. */
 static int family;
-/* The number of the request to be asked, and of the last answer, with its network. */
-static uint32_t listen_seq, answer_seq;
-static char answer_ssid[ESCAPED(SSID_MAX)];
-static bool asked_in_vain;
+/* The number of the request to be asked. */
+static uint32_t listen_seq;
 
 static struct nl_msg *request(int cmd, int flags)
 {
@@ -201,32 +202,64 @@ static void device_event(struct nlattr *attrs, int len)
 
 /* Passphrases */
 
-static void answer(const char *dev, uint32_t cookie, const void *ssid, size_t len)
+/**
+ * struct question - one of the last of the driver's
+ * @dev, @cookie, @ssid, @ssid_len: as it was asked
+ * @seq: the number of what was answered last
+ * @seen: passphrases that were tried with that and before
+ * @full: there may be more
+ */
+static struct question {
+	char		dev[16];
+	uint32_t	cookie;
+	uint8_t		ssid[SSID_MAX];
+	size_t		ssid_len;
+	uint32_t	seq;
+	unsigned int	seen;
+	bool		full;
+} questions[LINKS_MAX];
+
+/* As many as one answer has; none: the driver need not wait for any. */
+static void send_answer(struct question *q, const struct secrets *s)
 {
-	static struct secrets s;
-	struct nl_msg *msg;
+	struct nl_msg *msg = request(ATWIFI_CMD_PASSPHRASE, NLM_F_ACK);
 	unsigned int i;
 
-	memcpy(s.ssid, ssid, len);
-	s.ssid_len = len;
-	sources_look(&s, NULL);
-	secrets_escape(answer_ssid, ssid, len);
-	if (!s.n && s.keys)
-		warnx("%s: %s: a key alone is known, and no passphrase: atwctl password",
-		      dev, answer_ssid);
-	else if (!s.n)
-		warnx("%s: %s: no passphrase is known for this network: atwctl password", dev,
-		      answer_ssid);
-	asked_in_vain = !s.n;
-	msg = request(ATWIFI_CMD_PASSPHRASE, NLM_F_ACK);
-	if (nla_put_string(msg, ATWIFI_A_PASSPHRASE_DEV, dev) ||
-	    nla_put_u32(msg, ATWIFI_A_PASSPHRASE_COOKIE, cookie))
+	if (nla_put_string(msg, ATWIFI_A_PASSPHRASE_DEV, q->dev) ||
+	    nla_put_u32(msg, ATWIFI_A_PASSPHRASE_COOKIE, q->cookie))
 		errx(1, "no room in a message");
-	for (i = 0; i < s.n; i++)
-		if (nla_put(msg, ATWIFI_A_PASSPHRASE_PASSPHRASE, s.found[i].len, s.found[i].bytes))
+	for (i = 0; i < s->n; i++)
+		if (nla_put(msg, ATWIFI_A_PASSPHRASE_PASSPHRASE, s->found[i].len,
+			    s->found[i].bytes))
 			errx(1, "no room in a message");
+	q->seen = s->seen;
+	q->full = s->n == SECRETS_MAX;
+	q->seq = dispatch(msg);
+}
+
+/* With those that were not tried yet. */
+static void answer(struct question *q)
+{
+	static struct secrets s;
+	char name[ESCAPED(SSID_MAX)];
+	bool again = q->seen;
+
+	memcpy(s.ssid, q->ssid, q->ssid_len);
+	s.ssid_len = q->ssid_len;
+	s.skip = q->seen;
+	if (!again || q->full)
+		sources_look(&s, NULL);
+	secrets_escape(name, q->ssid, q->ssid_len);
+	if (!s.n && again)
+		warnx("%s: what is known is not its passphrase: atwctl password", name);
+	else if (!s.n && s.keys)
+		warnx("%s: %s: a key alone is known, and no passphrase: atwctl password",
+		      q->dev, name);
+	else if (!s.n)
+		warnx("%s: %s: no passphrase is known for this network: atwctl password",
+		      q->dev, name);
+	send_answer(q, &s);
 	explicit_bzero(&s, sizeof(s));
-	answer_seq = dispatch(msg);
 }
 
 static void question(struct nlattr *attrs, int len)
@@ -234,11 +267,36 @@ static void question(struct nlattr *attrs, int len)
 	struct nlattr *dev = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_DEV);
 	struct nlattr *cookie = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_COOKIE);
 	struct nlattr *ssid = nla_find(attrs, len, ATWIFI_A_PASSPHRASE_SSID);
+	static unsigned int next;
+	struct question *q;
 
-	if (!dev || !cookie || !ssid || !memchr(nla_data(dev), '\0', nla_len(dev)) ||
-	    nla_len(cookie) != sizeof(uint32_t) || nla_len(ssid) > SSID_MAX)
+	if (!dev || !cookie || !ssid || nla_len(cookie) != sizeof(uint32_t) ||
+	    nla_len(ssid) > SSID_MAX)
 		return;
-	answer(nla_data(dev), nla_get_u32(cookie), nla_data(ssid), nla_len(ssid));
+	q = &questions[next++ % LINKS_MAX];
+	*q = (struct question){ .cookie = nla_get_u32(cookie), .ssid_len = nla_len(ssid) };
+	copy_name(q->dev, dev);
+	memcpy(q->ssid, nla_data(ssid), q->ssid_len);
+	answer(q);
+}
+
+/* What the driver says of an answer. */
+static void answered(uint32_t seq, int error)
+{
+	char name[ESCAPED(SSID_MAX)];
+	struct question *q = NULL;
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (*questions[i].dev && questions[i].seq == seq)
+			q = &questions[i];
+	if (!q || !error)
+		return;
+	secrets_escape(name, q->ssid, q->ssid_len);
+	if (error == EKEYREJECTED)
+		answer(q);
+	else
+		warnx("%s: the driver was answered in vain: %s", name, strerror(error));
 }
 
 /* The driver may be loaded only later, or again. */
@@ -307,12 +365,8 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 			warnx("this driver asks for no passphrases");
 		else
 			errx(1, "the driver does not ask: %s", strerror(error));
-	} else if (e->msg.nlmsg_seq == answer_seq && error == EKEYREJECTED) {
-		if (!asked_in_vain)
-			warnx("%s: what is known is not its passphrase: atwctl password",
-			      answer_ssid);
-	} else if (e->msg.nlmsg_seq == answer_seq && error) {
-		warnx("%s: the driver was answered in vain: %s", answer_ssid, strerror(error));
+	} else {
+		answered(e->msg.nlmsg_seq, error);
 	}
 	return NL_SKIP;
 }
@@ -442,6 +496,16 @@ static void print_source(const char *source, unsigned int n, unsigned int keys)
 		printf("%s: a key alone\n", source);
 }
 
+/* The service has no privilege by which it could read what others cannot: nor have we here. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capset, &header, none))
+		err(1, "capabilities");
+}
+
 /* Who knows a network? Passphrases are told to nobody but the driver. */
 static int look_for(const char *ssid)
 {
@@ -452,6 +516,7 @@ static int look_for(const char *ssid)
 	if (!s.ssid_len || s.ssid_len > SSID_MAX)
 		errx(2, "the name of a network has 1 to %d bytes", SSID_MAX);
 	prctl(PR_SET_DUMPABLE, 0);
+	drop_capabilities();
 	memcpy(s.ssid, ssid, s.ssid_len);
 	sources_look(&s, print_source);
 	found = s.n;

@@ -175,6 +175,8 @@ void secrets_add(struct secrets *s, const void *bytes, size_t len)
 
 	if (len < PASSPHRASE_MIN || len > PASSPHRASE_MAX || s->n == SECRETS_MAX)
 		return;
+	if (s->seen++ < s->skip)
+		return;
 	for (i = 0; i < s->n; i++)
 		if (s->found[i].len == len && !memcmp(s->found[i].bytes, bytes, len))
 			return;

@@ -27,6 +27,8 @@ struct text {
 /**
  * struct secrets - what may be the passphrase of a network
  * @ssid, @ssid_len: its name
+ * @skip: so many of the first are passed over, which were tried already
+ * @seen: how many there were until @found was full; to be passed over for the next ones
  * @n: how many there are in @found, of which none is there twice
  * @keys: how often there was the network with a key alone, of which no passphrase is made
  * @found: in the order in which they were found
@@ -34,6 +36,8 @@ struct text {
 struct secrets {
 	uint8_t		ssid[SSID_MAX];
 	size_t		ssid_len;
+	unsigned int	skip;
+	unsigned int	seen;
 	unsigned int	n;
 	unsigned int	keys;
 	struct {

@@ -27,8 +27,17 @@ typedef void parse_fn(struct secrets *s, struct text file);
 /* One at a time, and once: what is read of a file and what is read to find files. */
 static char file_text[FILE_MAX], proc_text[4096];
 
-/* What a file has, if it is one, and not more of it than there is room. */
-static struct text read_file(const char *path, char *buf, size_t size)
+/* May nobody but root have written it? */
+static bool is_roots(const struct stat *st)
+{
+	return !st->st_uid && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/*
+ * What a file has, if it is one, and not more of it than there is room; of one that
+ * somebody has named, only if it is root's.
+ */
+static struct text read_file(const char *path, bool named, char *buf, size_t size)
 {
 	struct text t = { buf, 0 };
 	struct stat st;
@@ -38,19 +47,24 @@ static struct text read_file(const char *path, char *buf, size_t size)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return t;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (!named || is_roots(&st)))
 		while (t.len < size && (n = read(fd, buf + t.len, size - t.len)) > 0)
 			t.len += n;
 	close(fd);
 	return t;
 }
 
-static void look_in(struct secrets *s, const char *path, parse_fn *parse)
+static void look_in_file(struct secrets *s, const char *path, bool named, parse_fn *parse)
 {
-	struct text file = read_file(path, file_text, sizeof(file_text));
+	struct text file = read_file(path, named, file_text, sizeof(file_text));
 
 	parse(s, file);
 	explicit_bzero(file_text, file.len);
+}
+
+static void look_in(struct secrets *s, const char *path, parse_fn *parse)
+{
+	look_in_file(s, path, false, parse);
 }
 
 static void look_in_all(struct secrets *s, const char *pattern, parse_fn *parse)
@@ -78,7 +92,7 @@ static bool is_of_root(const char *pid)
 	char *uids;
 
 	snprintf(path, sizeof(path), "/proc/%s/status", pid);
-	t = read_file(path, proc_text, sizeof(proc_text) - 1);
+	t = read_file(path, false, proc_text, sizeof(proc_text) - 1);
 	proc_text[t.len] = '\0';
 	uids = strstr(proc_text, "\nUid:");
 	return uids && sscanf(uids, "\nUid:%u%u", &real, &effective) == 2 && !real && !effective;
@@ -86,7 +100,7 @@ static bool is_of_root(const char *pid)
 
 static void look_in_named(const char *path, void *arg)
 {
-	look_in(arg, path, secrets_of_wpa_supplicant);
+	look_in_file(arg, path, true, secrets_of_wpa_supplicant);
 }
 
 static void look_in_running(struct secrets *s)
@@ -101,7 +115,7 @@ static void look_in_running(struct secrets *s)
 		    !is_of_root(entry->d_name))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
-		cmdline = read_file(path, proc_text, sizeof(proc_text));
+		cmdline = read_file(path, false, proc_text, sizeof(proc_text));
 		secrets_cmdline(cmdline, look_in_named, s);
 	}
 	if (proc)
@@ -151,7 +165,7 @@ static void look_in_connman(struct secrets *s)
 }
 
 /**
- * sources_look() - look everywhere for a network's passphrase
+ * sources_look() - look everywhere for a network's passphrase, until there is no more room
  * @s: the network
  * @fn: is told who knows it, may be NULL
  */
@@ -162,17 +176,18 @@ void sources_look(struct secrets *s, sources_fn *fn)
 		void		(*look)(struct secrets *s);
 	} sources[] = {
 		{ "atwctl password", look_in_store },
-		{ "NetworkManager", bus_secrets },
 		{ "wpa_supplicant", look_in_running },
 		{ "netplan", look_in_netplan },
 		{ "ifupdown", look_in_interfaces },
 		{ "iwd", look_in_iwd },
 		{ "connman", look_in_connman },
+		/* Last, because a user may have filled it. */
+		{ "NetworkManager", bus_secrets },
 	};
 	unsigned int n, keys;
 	size_t i;
 
-	for (i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+	for (i = 0; i < sizeof(sources) / sizeof(*sources) && s->n < SECRETS_MAX; i++) {
 		n = s->n;
 		keys = s->keys;
 		sources[i].look(s);

@@ -244,9 +244,15 @@ static void look_in(unsigned int format, const u8 *data, size_t size)
 	file = realloc(file, size + end + net_len);
 	memcpy(file + size, formats[format].end, end);
 	memcpy(file + size + end, net, net_len);
-	formats[format].parse(&s, (struct text){ file, size + end + net_len });
-	check_all(&s);
-	if (written && before.n < SECRETS_MAX - 4 && !found(&s))
+	/* As many at a time as the driver takes. */
+	do {
+		s.skip = s.seen;
+		s.seen = 0;
+		s.n = 0;
+		formats[format].parse(&s, (struct text){ file, size + end + net_len });
+		check_all(&s);
+	} while (!found(&s) && s.n == SECRETS_MAX);
+	if (written && !found(&s))
 		DIE("not found in format %u: %.*s", format, (int)net_len, net);
 	free(file);
 }

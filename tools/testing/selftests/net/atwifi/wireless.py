@@ -7,6 +7,7 @@ it. Environment as for netdev.py.
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import signal
@@ -276,6 +277,38 @@ def a_key_that_nobody_knows():
             cookie, _ = listener.asked()
             same(0, listener.answer(cookie), "an answer without any")
             becomes(lambda: cure in run("dmesg"), "the log does not tell")
+
+
+@contextlib.contextmanager
+def agent(passphrases):
+    """atwifi-agent, who knows these for the network that is stored."""
+    path = "/etc/atwifi/passwords"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
+        f.writelines("%s %s\n" % (STORED, p) for p in passphrases)
+    with subprocess.Popen([os.environ["ATW_LIB"] + "/atwifi-agent"]) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            os.unlink(path)
+
+
+@test
+def a_key_with_the_agent():
+    """It tries all that it knows; and what it does not know is not waited for."""
+    cure, unable = "nobody knows the passphrase; use atwctl join", "it lacks hmac(sha1)"
+    key = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), STORED.encode(), 4096, 32).hex()
+    network = 'ssid="%s"\npsk=%s' % (STORED, key)
+    wrong = ["87654%03d" % n for n in range(17)]
+    told = run("dmesg").count(cure)
+    with out_of_networks(), agent(wrong), wpa_supplicant(network):
+        becomes(lambda: run("dmesg").count(cure) > told or unable in run("dmesg"),
+                "the log does not tell")
+        if unable in run("dmesg"):
+            raise Skipped("this kernel has no hmac(sha1)")
+    with out_of_networks(), agent([*wrong, PASSWORD]), wpa_supplicant(network):
+        in_network(STORED, STORED_AT)
 
 
 @test
