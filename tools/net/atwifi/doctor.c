@@ -3,7 +3,6 @@
  * What is wrong with an installation, and what to do: one finding on a line each, in the
  * order in which one needs the other. Nothing is changed, and nothing asked of a module.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <err.h>
