@@ -166,7 +166,7 @@ static bool is_ours(int ifindex, const struct in_addr *servers, unsigned int n,
 		    const struct in_addr *told, unsigned int n_told)
 {
 	sd_bus_message *link = resolved_call(about_link("GetLink", ifindex)), *dns = NULL;
-	struct in_addr has[LINK_SERVERS];
+	struct in_addr has[LINK_SERVERS] = { 0 };
 	const char *path;
 	int n_has = -1;
 

@@ -95,8 +95,8 @@ static void add(struct text *all, const struct store_row *row)
 	secrets_escape(passphrase, row->passphrase, row->len);
 	/* The last line may have no end. */
 	all->len += sprintf(store_text + all->len, "%s%s %s\n",
-			    !all->len ? "# NETWORK PASSPHRASE, for atwifi-agent: see \"password\" in "
-					"atwctl(8).\n" :
+			    !all->len ? "# NETWORK PASSPHRASE, for atwifi-agent: see "
+					"\"password\" in atwctl(8).\n" :
 			    store_text[all->len - 1] != '\n' ? "\n" : "", ssid, passphrase);
 	explicit_bzero(passphrase, sizeof(passphrase));
 }

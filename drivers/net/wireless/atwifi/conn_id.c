@@ -90,9 +90,6 @@ void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
 
 	atw_conns_free_id(cs, c);
 	c->id = 0;
-	/* What the module said was of that number. */
-	WRITE_ONCE(c->remote_closed, false);
-	c->auto_deleted = false;
 }
 
 /**
