@@ -5,6 +5,8 @@ import importlib.util
 import os
 import re
 import subprocess
+import sys
+import termios
 
 import pytest
 
@@ -91,6 +93,45 @@ def test_hwcheck_nobody(tmp_path):
     assert run.returncode == 2 and "No such file" in run.stderr
 
 
+def test_hwcheck_in_use(hwcheck, monkeypatch, capsys):
+    """What the driver has is said to be in use."""
+    def refuses(*_):
+        raise termios.error(25, "Inappropriate ioctl for device")
+
+    ends = os.openpty()
+    monkeypatch.setattr(sys, "argv", ["hwcheck", "--module", "tty:" + os.ttyname(ends[1])])
+    monkeypatch.setattr(termios, "tcflush", refuses)
+    assert hwcheck.main() == 2
+    assert "Inappropriate ioctl for device: is it in use?" in capsys.readouterr().err
+    for fd in ends:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("error, status, asked", [(KeyboardInterrupt, 130, False),
+                                                  (OSError("gone"), 2, True)])
+def test_hwcheck_ends_early(hwcheck, monkeypatch, error, status, asked):
+    """Before or after the module asks for payload: nothing is left of it."""
+    receive = hwcheck.Conversation.receive
+
+    def fails(self, line, wanted):
+        if asked:
+            receive(self, line, wanted)
+        if self.talk and self.talk[-1][0].startswith(b"AT+SOCKETSEND"):
+            raise error
+        if not asked:
+            receive(self, line, wanted)
+
+    with Sim("--ap", "my,home:mysecret") as sim:
+        sim.close()
+        monkeypatch.setattr(hwcheck.Conversation, "receive", fails)
+        monkeypatch.setattr(sys, "argv", ["hwcheck", "--module", "unix:" + sim.path,
+                                          "--peer", "127.0.0.1"])
+        assert hwcheck.main() == status
+        sim.sock, sim.buf = sim.connect(), b""
+        sim.send(b"AT+SOCKET?\r\n")
+        assert not re.search(rb"(?m)^\d+,", sim.until(b"OK\r\n"))
+
+
 def test_hwcheck_harmless(hwcheck):
     """Nothing that lasts is ever asked, with whatever option."""
     class Args:
@@ -101,6 +142,7 @@ def test_hwcheck_harmless(hwcheck):
         if known.why_not(Args, 0) is None:
             asked |= {r.partition("=")[0] for w, r in known.sent if w == ">>"}
     assert any(line.startswith("AT+SOCKETSEND") for line in asked)
+    assert not hwcheck.HARMLESS.fullmatch(r"AT+SOCKET=4,127.0.0.1,1\r\nAT+RST")
     for line in asked:
         assert not re.match(r"ATE|AT\+(UARTCFG$|WJAP$|WMODE|RST|RESTORE|SOCKETAUTOTT|SOCKETTT|"
                             r"SOCKETRECVCFG|WAUTOCONN|WSDHCP$|WDNS$|SSLCRET|SLEEP|SYSMSG)", line)
