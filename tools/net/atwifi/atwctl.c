@@ -892,11 +892,26 @@ static int cmd_attach(int argc, char **argv)
 	return attach(attach_how, argc, argv);
 }
 
+/* Is it known to be one? It is the administrator who may ask. */
+static bool is_ap(const char *name)
+{
+	struct json_object *obj;
+	bool is;
+
+	if (geteuid())
+		return false;
+	device = name;
+	obj = ask_one(device_request(ATWIFI_CMD_AP_GET, ATWIFI_A_WIFI_DEV), name, ap_fields);
+	is = obj && json_object_object_get_ex(obj, "network", NULL);
+	json_object_put(obj);
+	return is;
+}
+
 static int cmd_doctor(int argc, char **argv)
 {
-	if (argc)
-		device = argv[0];
-	return doctor(ctl_try_open() ? all_devices() : NULL, device, json);
+	const char *wanted = argc ? argv[0] : device;
+
+	return doctor(ctl_try_open() ? all_devices() : NULL, wanted, json, is_ap);
 }
 
 /* The first line of a file; of a terminal, without its being seen. Ends the program. */

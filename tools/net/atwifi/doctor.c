@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is wrong with an installation, and what to do: one finding on a line each, in the
- * order in which one needs the other. Nothing is changed, and nothing asked of a module.
+ * order in which one needs the other. Nothing is changed, and of a module nothing is asked but,
+ * if it has not joined, whether it is an access point.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -9,7 +10,9 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,10 +131,10 @@ static void no_driver(void)
 		     "make && make install", "not installed for this kernel, %s", u.release);
 }
 
-/* Adapters that are to be attached when they are plugged in. */
+/* Adapters that are to be attached when they are plugged in: see attach.c. */
 static void check_adapters(void)
 {
-	char path[512];
+	char line[512], path[512];
 	size_t i;
 	glob_t g;
 	FILE *f;
@@ -139,8 +142,11 @@ static void check_adapters(void)
 	if (glob(ATTACH_DIR "/*", 0, NULL, &g))
 		return;
 	for (i = 0; i < g.gl_pathc; i++) {
+		*line = '\0';
 		f = fopen(g.gl_pathv[i], "re");
-		if (f && fscanf(f, " %511s", path) == 1 && *path == '/' && access(path, F_OK))
+		while (f && fgets(line, sizeof(line), f) && strchr("#\n", *line))
+			*line = '\0';
+		if (sscanf(line, "%511s", path) == 1 && *path == '/' && access(path, F_OK))
 			find(LOOK, NULL, "adapter", "plug it in", "%s is not there", path);
 		if (f)
 			fclose(f);
@@ -162,29 +168,37 @@ static void check_flow(const char *name, const char *port)
 	}
 	snprintf(path, sizeof(path), "/dev/%s", port);
 	fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 && !tcgetattr(fd, &tio) && tio.c_cflag & CRTSCTS)
+	/* Whoever has it attached lets nobody else open it but root: then there is no telling. */
+	if (fd < 0)
+		return;
+	if (!tcgetattr(fd, &tio) && tio.c_cflag & CRTSCTS)
 		find(OK, name, "RTS/CTS", NULL, "used");
 	else
 		find(OK, name, "RTS/CTS", advice, "not used");
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 }
 
-/* Does the default route lead to a device? Its name, or NULL if there is none. */
-static const char *default_route(const char *wanted)
+/* Where does the default route lead that counts? The device's name, NULL: there is none. */
+static const char *default_route(void)
 {
+	unsigned int to, mask, flags, metric, best = UINT_MAX;
 	static char dev[IF_NAMESIZE];
-	unsigned int to, mask;
 	char name[IF_NAMESIZE];
 	char line[256];
 	FILE *f;
 
 	*dev = '\0';
 	f = fopen("/proc/net/route", "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%15s %x %*x %*x %*d %*d %*d %x", name, &to, &mask) == 3 &&
-		    !to && !mask && (!*dev || !strcmp(name, wanted)))
-			strcpy(dev, name);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", name, &to, &flags, &metric,
+			   &mask) != 5 || to || mask || flags & RTF_REJECT)
+			continue;
+		/* Of those that are as good as each other the first. */
+		if (*dev && metric >= best)
+			continue;
+		best = metric;
+		strcpy(dev, name);
+	}
 	if (f)
 		fclose(f);
 	return *dev ? dev : NULL;
@@ -225,7 +239,7 @@ static void check_address(const char *name, const char *ifname, const char *addr
 	else
 		find(OK, name, "address", NULL, "%s", have);
 
-	dev = default_route(ifname);
+	dev = default_route();
 	snprintf(advice, sizeof(advice), "a DHCP client sets one, or: ip route add default dev %s",
 		 ifname);
 	if (!dev)
@@ -237,7 +251,7 @@ static void check_address(const char *name, const char *ifname, const char *addr
 		find(OK, name, "route", NULL, "the default route leads here");
 }
 
-static void check_device(struct json_object *dev)
+static void check_device(struct json_object *dev, bool (*is_ap)(const char *device))
 {
 	const char *name = out_get(dev, "name", "?"), *ifname, *state = out_get(dev, "state", "");
 	const char *port = out_get(dev, "port", "?");
@@ -271,6 +285,11 @@ static void check_device(struct json_object *dev)
 			     "bytes were damaged %d times, and lost %d times", damaged, overflows);
 		else
 			find(OK, name, "line", NULL, "nothing was damaged or lost");
+	}
+	if (strcmp(state, "joined") && is_ap(name)) {
+		find(LOOK, name, "network", "fine, if that is meant; else: atwctl join NETWORK",
+		     "not joined, but an access point itself");
+		return;
 	}
 	if (strcmp(state, "joined")) {
 		find(WRONG, name, "network", "atwctl scan, then: atwctl join NETWORK",
@@ -334,10 +353,12 @@ static void print_findings(void)
  * @devices: those that the driver has, NULL where there is no driver
  * @device: the one that is meant, NULL for all
  * @json: print JSON
+ * @is_ap: whether one is an access point, as far as we may know
  *
  * Return: the exit status: 1 if something is wrong.
  */
-int doctor(struct json_object *devices, const char *device, bool json)
+int doctor(struct json_object *devices, const char *device, bool json,
+	   bool (*is_ap)(const char *device))
 {
 	struct json_object *dev;
 	size_t i, found = 0;
@@ -351,7 +372,7 @@ int doctor(struct json_object *devices, const char *device, bool json)
 			dev = json_object_array_get_idx(devices, i);
 			if (device && strcmp(device, out_get(dev, "name", "")))
 				continue;
-			check_device(dev);
+			check_device(dev, is_ap);
 			found++;
 		}
 		if (!found)

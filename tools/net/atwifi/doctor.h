@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <json-c/json.h>
 
-int doctor(struct json_object *devices, const char *device, bool json);
+int doctor(struct json_object *devices, const char *device, bool json,
+	   bool (*is_ap)(const char *device));
 
 #endif

@@ -473,20 +473,34 @@ TEST_F(ctl, doctor)
 	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " network: joined\n"));
 	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " address: " ATW_DEVICE " is down"));
 	EXPECT_EQ(NULL, SAID("atsim"));
-	ASSERT_JSON("doctor " ATW_DEVICE, "{\"driver\", \"module\", \"rate\", \"RTS/CTS\", "
+	ASSERT_JSON("doctor " ATW_DEVICE, "{\"driver\", \"module\", \"rate\", "
 		    "\"line\", \"network\", \"address\"} <= {f[\"about\"] for f in d} and "
 		    "all(f[\"verdict\"] == \"ok\" or f[\"advice\"] for f in d)");
 
 	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " up"));
 	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " address: " ATW_DEVICE " has none - ", "$A doctor");
 	ASSERT_EQ(0, sh("ip addr add 192.168.3.142/24 dev " ATW_DEVICE));
-	ASSERT_FAILS(1, "route: there is no default route - ", "unshare -m sh -c '"
-		     "echo Iface >/tmp/noroute; mount --bind /tmp/noroute /proc/self/net/route; "
-		     "exec \"$0\" doctor' $A");
+	ASSERT_FAILS(1, "route: there is no default route - ", "$A doctor");
+	/* One that leads nowhere is none. */
+	ASSERT_EQ(0, sh("ip route add unreachable default"));
+	ASSERT_FAILS(1, "route: there is no default route - ", "$A doctor");
+	ASSERT_EQ(0, sh("ip route del unreachable default"));
 	ASSERT_EQ(0, sh("ip route add default dev " ATW_DEVICE));
 	EXPECT_EQ(0, sh("$A doctor"));
 	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " address: 192.168.3.142\n"));
 	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " route: the default route leads here\n"));
+	/* Another one that is better counts. */
+	ASSERT_EQ(0, sh("ip route replace default dev " ATW_DEVICE " metric 50; "
+			"ip route del default dev " ATW_DEVICE " metric 0; "
+			"ip link set lo up; ip route add default dev lo metric 40"));
+	EXPECT_EQ(0, sh("$A doctor"));
+	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " route: the default route leads to lo - "));
+	ASSERT_EQ(0, sh("ip route del default dev lo metric 40"));
+	/* An adapter's file may have comments. */
+	ASSERT_EQ(0, sh("mkdir -p /etc/atwifi/attach.d; "
+			"printf '# one\n\n/dev/none 9600\n' >/etc/atwifi/attach.d/none; $A doctor; "
+			"rm /etc/atwifi/attach.d/none"));
+	EXPECT_NE(NULL, SAID("look   adapter: /dev/none is not there - plug it in\n"));
 
 	/* The names are the C library's affair, and the daemon's. */
 	ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl", "unshare -m sh -c '"
@@ -498,6 +512,10 @@ TEST_F(ctl, doctor)
 	ASSERT_EQ(0, sh("$A leave"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " network: not joined - atwctl scan", "$A doctor");
+	ASSERT_SAYS("", "echo 12345678 | $A -p - ap mine");
+	EXPECT_EQ(0, sh("$A doctor"));
+	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " network: not joined, but an access point "));
+	ASSERT_SAYS("", "$A --off ap");
 	ASSERT_EQ(0, sh("echo 12345678 | $A -p - join atsim"));
 }
 
