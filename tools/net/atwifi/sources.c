@@ -30,7 +30,7 @@ static char file_text[FILE_MAX], proc_text[4096];
 /* May nobody but root have written it? */
 static bool is_roots(const struct stat *st)
 {
-	return !st->st_uid && !(st->st_mode & 0022);
+	return !st->st_uid && !(st->st_mode & 022);
 }
 
 /*

@@ -89,14 +89,15 @@ static bool take_out(struct text *all, const char *ssid)
 
 static void add(struct text *all, const struct store_row *row)
 {
+	static const char top[] =
+		"# NETWORK PASSPHRASE, for atwifi-agent: see \"password\" in atwctl(8).\n";
 	char ssid[ESCAPED(SSID_MAX)], passphrase[ESCAPED(PASSPHRASE_MAX)];
 
 	secrets_escape(ssid, row->ssid, row->ssid_len);
 	secrets_escape(passphrase, row->passphrase, row->len);
 	/* The last line may have no end. */
 	all->len += sprintf(store_text + all->len, "%s%s %s\n",
-			    !all->len ? "# NETWORK PASSPHRASE, for atwifi-agent: see "
-					"\"password\" in atwctl(8).\n" :
+			    !all->len ? top :
 			    store_text[all->len - 1] != '\n' ? "\n" : "", ssid, passphrase);
 	explicit_bzero(passphrase, sizeof(passphrase));
 }
