@@ -30,6 +30,8 @@
 
 /* What was found less than so long ago is not looked for anew. */
 #define ATW_WIPHY_FRESH		(5 * HZ)
+/* After so long it may be gone: cfg80211 would forget it, too. */
+#define ATW_WIPHY_OLD		(30 * HZ)
 /* A scan that had no turn by then waits no longer for connections to be idle. */
 #define ATW_WIPHY_PATIENCE	(5 * HZ)
 /* From the module's consent to the network's. */
@@ -53,6 +55,7 @@ struct atw_wiphy_job {
 	struct atw_wiphy	*aw;
 	u32			gen;
 	bool			join;
+	bool			asked;	/* it is told to; the wiphy's lock */
 	int			err;
 	struct atw_query_join	query;
 };
@@ -109,10 +112,11 @@ struct atw_wiphy_news {
  * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
  * @scan: the request
  * @cached: it is not passed on to the module
+ * @named: it asks for one name
  * @found: @rows are all that there was
  * @hurried: it waits no longer for connections to be idle
  * @rows: what was found last; written by the thread while there is a request
- * @scanned: when, in jiffies
+ * @scanned: when, in jiffies of 64 bits
  * @scan_since: when @scan came, in jiffies
  * @signal_asked: when the thread was asked for that, in jiffies; 0: never
  * @lock: protects all below; innermost, softirqs take it too
@@ -126,6 +130,7 @@ struct atw_wiphy_news {
  * @scan_ended: it has
  * @scan_err: and how
  * @rssi: how strong the network is, in dBm; 0: it is not known
+ * @signal_waits: a call that asks for that waits, or is run
  */
 struct atw_wiphy {
 	struct wiphy			*wiphy;
@@ -146,10 +151,11 @@ struct atw_wiphy {
 	unsigned long			deadline;
 	struct cfg80211_scan_request	*scan;
 	bool				cached;
+	bool				named;
 	bool				found;
 	bool				hurried;
 	struct atw_scan			rows;
-	unsigned long			scanned;
+	u64				scanned;
 	unsigned long			scan_since;
 	unsigned long			signal_asked;
 
@@ -164,6 +170,7 @@ struct atw_wiphy {
 	bool				scan_ended;
 	int				scan_err;
 	s8				rssi;
+	bool				signal_waits;
 };
 
 static const u8 atw_wiphy_privid;
@@ -194,7 +201,7 @@ enum atw_security {
 	ATW_SECURITY_OPEN,
 	ATW_SECURITY_WEP,
 	ATW_SECURITY_WPA,
-	ATW_SECURITY_WPA2,	/* and WPA3: the module joins either by the same word */
+	ATW_SECURITY_WPA2,	/* and WPA3: the module joins either by the same word; or unknown */
 	ATW_SECURITY_MIXED,
 	ATW_SECURITY_OTHER,
 };
@@ -202,7 +209,10 @@ enum atw_security {
 /* By the module's words, such as "WPA2 AES", "WPA/WPA2 TKIP" or "WPA2 PSK/WPA3 SAE". */
 static enum atw_security atw_wiphy_security(const char *words)
 {
-	if (!words[0] || !strncasecmp(words, "open", 4))
+	/* Nobody is to send in clear for want of a word. */
+	if (!words[0])
+		return ATW_SECURITY_WPA2;
+	if (!strncasecmp(words, "open", 4))
 		return ATW_SECURITY_OPEN;
 	if (!strncasecmp(words, "wep", 3))
 		return ATW_SECURITY_WEP;
@@ -266,6 +276,7 @@ static u8 *atw_wiphy_put(u8 *at, const void *element, size_t len)
 /**
  * atw_wiphy_ies() - the elements of an access point, as the module offers it
  * @net: what the module tells of it
+ * @channel: the number of the one that it is shown on
  * @ies: out: the elements
  *
  * Whatever the network can, a program is to choose between what the module can: it is told
@@ -273,7 +284,7 @@ static u8 *atw_wiphy_put(u8 *at, const void *element, size_t len)
  *
  * Return: bytes of them.
  */
-size_t atw_wiphy_ies(const struct atw_network *net, u8 ies[ATW_WIPHY_IES_MAX])
+size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY_IES_MAX])
 {
 	enum atw_security security = atw_wiphy_security(net->security);
 	size_t len = strnlen(net->ssid, ATW_SSID_MAX);
@@ -285,7 +296,7 @@ size_t atw_wiphy_ies(const struct atw_network *net, u8 ies[ATW_WIPHY_IES_MAX])
 	at = atw_wiphy_put(at, atw_wiphy_rates, sizeof(atw_wiphy_rates));
 	*at++ = WLAN_EID_DS_PARAMS;
 	*at++ = 1;
-	*at++ = net->channel;
+	*at++ = channel;
 	if (security == ATW_SECURITY_WPA2 || security == ATW_SECURITY_MIXED)
 		at = atw_wiphy_put(at, atw_wiphy_rsn, sizeof(atw_wiphy_rsn));
 	if (security == ATW_SECURITY_OTHER)
@@ -322,21 +333,45 @@ static struct ieee80211_channel *atw_wiphy_channel(struct atw_wiphy *aw, u8 numb
 	return channel;
 }
 
+/* What the module does not say of an access point it may have said where it found that. */
+static void atw_wiphy_complete(struct atw_wiphy *aw, struct atw_network *net)
+{
+	const struct atw_network *row;
+	unsigned int i;
+
+	if (net->rssi && net->channel && net->security[0])
+		return;
+	spin_lock_bh(&aw->lock);
+	for (i = 0; i < aw->rows.n; i++) {
+		row = &aw->rows.networks[i];
+		if (!ether_addr_equal(row->bssid, net->bssid))
+			continue;
+		net->rssi = net->rssi ?: row->rssi;
+		net->channel = net->channel ?: row->channel;
+		if (!net->security[0])
+			memcpy(net->security, row->security, sizeof(net->security));
+	}
+	spin_unlock_bh(&aw->lock);
+}
+
 /* Shows an access point. Returns it with a reference, or NULL. */
-static struct cfg80211_bss *atw_wiphy_inform(struct atw_wiphy *aw, const struct atw_network *net)
+static struct cfg80211_bss *atw_wiphy_inform(struct atw_wiphy *aw, struct atw_network *net)
 {
 	u16 capability = WLAN_CAPABILITY_ESS;
+	struct ieee80211_channel *channel;
 	u8 ies[ATW_WIPHY_IES_MAX];
 	size_t len;
 
 	if (!is_valid_ether_addr(net->bssid))
 		return NULL;
+	atw_wiphy_complete(aw, net);
 	if (!atw_wiphy_is_open(net))
 		capability |= WLAN_CAPABILITY_PRIVACY;
-	len = atw_wiphy_ies(net, ies);
-	return cfg80211_inform_bss(aw->wiphy, atw_wiphy_channel(aw, net->channel),
-				   CFG80211_BSS_FTYPE_PRESP, net->bssid, 0, capability, 100,
-				   ies, len, DBM_TO_MBM(net->rssi), GFP_KERNEL);
+	/* cfg80211 does not take one whose element names a channel that there is not. */
+	channel = atw_wiphy_channel(aw, net->channel);
+	len = atw_wiphy_ies(net, channel->hw_value, ies);
+	return cfg80211_inform_bss(aw->wiphy, channel, CFG80211_BSS_FTYPE_PRESP, net->bssid, 0,
+				   capability, 100, ies, len, DBM_TO_MBM(net->rssi), GFP_KERNEL);
 }
 
 /* Looking for networks */
@@ -344,7 +379,14 @@ static struct cfg80211_bss *atw_wiphy_inform(struct atw_wiphy *aw, const struct 
 static int atw_wiphy_scan_run(struct atw_module *m, void *arg)
 {
 	struct atw_wiphy_scan *scan = arg;
+	struct atw_wiphy *aw = scan->aw;
+	bool wanted;
 
+	spin_lock_bh(&aw->lock);
+	wanted = scan->gen == aw->scan_gen;
+	spin_unlock_bh(&aw->lock);
+	if (!wanted)
+		return 0;
 	scan->err = atw_query_scan(m, &scan->query);
 	return scan->err;
 }
@@ -390,6 +432,11 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid
 	return 0;
 }
 
+static bool atw_wiphy_found_since(const struct atw_wiphy *aw, unsigned long delay)
+{
+	return time_before64(get_jiffies_64(), aw->scanned + delay);
+}
+
 static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *request)
 {
 	const struct cfg80211_ssid *ssid = NULL;
@@ -409,16 +456,13 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	spin_lock_bh(&aw->lock);
 	jobs = aw->jobs;
 	spin_unlock_bh(&aw->lock);
-	aw->cached = jobs || (!ssid && aw->found &&
-			      time_before(jiffies, aw->scanned + ATW_WIPHY_FRESH));
+	aw->cached = jobs || (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_FRESH));
 	if (!aw->cached)
 		err = atw_wiphy_scan_queue(aw, ssid);
 	if (err)
 		return err;
 	aw->scan = request;
-	/* What is found for a name is not all that there is. */
-	if (ssid)
-		aw->found = false;
+	aw->named = ssid;
 	aw->scan_since = jiffies;
 	aw->hurried = aw->cached;
 	atw_wiphy_later(aw, aw->cached ? 0 : ATW_WIPHY_PATIENCE);
@@ -437,6 +481,9 @@ static void atw_wiphy_scan_end(struct atw_wiphy *aw, bool aborted)
 	aw->scan_gen++;
 	aw->scan_ended = false;
 	spin_unlock_bh(&aw->lock);
+	/* Of one that was given up the rows may be there all the same. */
+	if (aborted && !aw->cached)
+		aw->found = false;
 	cfg80211_scan_done(aw->scan, &info);
 	aw->scan = NULL;
 }
@@ -446,7 +493,7 @@ static void atw_wiphy_abort_scan(struct wiphy *wiphy, struct wireless_dev *wdev)
 	atw_wiphy_scan_end(wiphy_priv(wiphy), true);
 }
 
-static void atw_wiphy_show(struct atw_wiphy *aw, const struct atw_network *net)
+static void atw_wiphy_show(struct atw_wiphy *aw, struct atw_network *net)
 {
 	struct cfg80211_bss *bss = atw_wiphy_inform(aw, net);
 
@@ -470,7 +517,7 @@ static void atw_wiphy_hurry_scan(struct atw_wiphy *aw)
 static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 {
 	struct atw_network own;
-	unsigned int i;
+	unsigned int i, n = 0;
 	bool ended;
 	int err;
 
@@ -482,17 +529,23 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 	own = aw->news.net;
 	own.rssi = aw->rssi ?: own.rssi;
 	spin_unlock_bh(&aw->lock);
+	/* Its name may be one that cannot be read. */
+	if (!own.ssid[0])
+		memcpy(own.ssid, aw->ssid, sizeof(own.ssid));
 	if (!ended) {
 		atw_wiphy_hurry_scan(aw);
 		return;
 	}
 	if (!err && !aw->cached) {
-		aw->scanned = jiffies;
-		aw->found = true;
+		aw->scanned = get_jiffies_64();
+		/* What is found for a name is not all that there is. */
+		aw->found = !aw->named;
 	}
+	if ((!err || aw->found) && atw_wiphy_found_since(aw, ATW_WIPHY_OLD))
+		n = aw->rows.n;
 	/* With streams open the module may not look: what it is in is known all the same. */
 	if (!err || err == -EBUSY) {
-		for (i = 0; i < aw->rows.n; i++)
+		for (i = 0; i < n; i++)
 			atw_wiphy_show(aw, &aw->rows.networks[i]);
 		if (aw->state == ATW_WIPHY_UP)
 			atw_wiphy_show(aw, &own);
@@ -516,6 +569,16 @@ static bool atw_wiphy_begin(struct atw_wiphy_job *job)
 	}
 	spin_unlock_bh(&aw->lock);
 	return wanted;
+}
+
+/* From now on a network that the module tells of is this one. */
+static void atw_wiphy_job_asked(struct atw_query_join *query)
+{
+	struct atw_wiphy_job *job = container_of(query, struct atw_wiphy_job, query);
+
+	spin_lock_bh(&job->aw->lock);
+	job->asked = true;
+	spin_unlock_bh(&job->aw->lock);
 }
 
 static int atw_wiphy_job_run(struct atw_module *m, void *arg)
@@ -568,6 +631,7 @@ static struct atw_call *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw
 	if (join)
 		job->query.join = *join;
 	job->query.once = true;
+	job->query.begun = atw_wiphy_job_asked;
 	call->release = atw_wiphy_job_release;
 	spin_lock_bh(&aw->lock);
 	job->gen = aw->gen;
@@ -630,7 +694,8 @@ static int atw_wiphy_password(const struct cfg80211_connect_params *sme, struct 
 	const struct cfg80211_crypto_settings *crypto = &sme->crypto;
 
 	if (crypto->sae_pwd_len) {
-		if (crypto->sae_pwd_len >= sizeof(join->password) ||
+		/* One more would be the key itself, which not all firmware takes. */
+		if (crypto->sae_pwd_len > ATW_PASSPHRASE_MAX ||
 		    memchr(crypto->sae_pwd, 0, crypto->sae_pwd_len))
 			return -EINVAL;
 		memcpy(join->password, crypto->sae_pwd, crypto->sae_pwd_len);
@@ -672,20 +737,19 @@ static int atw_wiphy_ask(struct atw_wiphy *aw, const u8 *pmk)
 	int err = atw_passphrase_ask(aw->adev, aw, atw_wiphy_told, aw->ssid, pmk);
 
 	if (err) {
-		atw_wiphy_say_why(aw, "no service that knows passphrases runs");
+		atw_wiphy_say_why(aw, err == -ESRCH || err == -ECONNREFUSED ?
+				  "no service that knows passphrases runs" :
+				  "the service that knows passphrases cannot be asked");
 		return err;
 	}
 	aw->state = ATW_WIPHY_ASKING;
 	aw->deadline = (jiffies + ATW_WIPHY_ASK) | 1;
-	atw_wiphy_want(aw);
 	atw_wiphy_later(aw, ATW_WIPHY_ASK);
 	return 0;
 }
 
-static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
-			     struct cfg80211_connect_params *sme)
+static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme)
 {
-	struct atw_wiphy *aw = wiphy_priv(wiphy);
 	struct atw_join join = { 0 };
 	int err;
 
@@ -700,6 +764,8 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	if (err && err != -ENOKEY)
 		return err;
 	memcpy(join.ssid, sme->ssid, sme->ssid_len);
+	/* What was asked for is for another join. */
+	atw_passphrase_forget(aw->adev);
 	atw_wiphy_aim(aw, sme);
 	if (err)
 		return atw_wiphy_ask(aw, sme->crypto.psk);
@@ -707,6 +773,21 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	memzero_explicit(&join, sizeof(join));
 	if (!err)
 		aw->state = ATW_WIPHY_JOINING;
+	return err;
+}
+
+static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
+			     struct cfg80211_connect_params *sme)
+{
+	struct atw_wiphy *aw = wiphy_priv(wiphy);
+	int err = atw_wiphy_begin_join(aw, sme);
+
+	/* What was wanted before cfg80211 does not wait for any more, either. */
+	if (err && (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)) {
+		atw_passphrase_forget(aw->adev);
+		atw_wiphy_want(aw);
+		aw->state = ATW_WIPHY_IDLE;
+	}
 	return err;
 }
 
@@ -733,6 +814,21 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 
 /* The news */
 
+/*
+ * cfg80211 forgets the name of a network that it could not have joined, also where another
+ * join of it goes on. Without the name nobody could have that left again.
+ */
+static void atw_wiphy_name(struct atw_wiphy *aw)
+{
+	lockdep_assert_held(&aw->wiphy->mtx);
+
+	if (aw->wdev.u.client.ssid_len)
+		return;
+	aw->wdev.u.client.ssid_len = strlen(aw->ssid);
+	memcpy(aw->wdev.u.client.ssid, aw->ssid, aw->wdev.u.client.ssid_len);
+	aw->wdev.conn_bss_type = IEEE80211_BSS_TYPE_ESS;
+}
+
 /* Tell that it is in a network. Takes the reference to @bss. */
 static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bool own)
 {
@@ -743,6 +839,7 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	};
 	bool secured = bss->capability & WLAN_CAPABILITY_PRIVACY;
 
+	atw_wiphy_name(aw);
 	ether_addr_copy(aw->bssid, bss->bssid);
 	params.links[0].bssid = aw->bssid;
 	cfg80211_connect_done(aw->dev, &params, GFP_KERNEL);
@@ -754,6 +851,8 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	aw->since = jiffies;
 	spin_lock_bh(&aw->lock);
 	aw->rssi = 0;
+	/* Until cfg80211 has done that its name can get lost once more. */
+	atw_wiphy_kick(aw, ATW_WIPHY_AGAIN);
 	spin_unlock_bh(&aw->lock);
 }
 
@@ -793,7 +892,7 @@ static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 	}
 	if (err == -EINPROGRESS)
 		atw_wiphy_say_why(aw, "the service that knows passphrases does not answer");
-	else if (err)
+	else if (err == -ENOKEY)
 		atw_wiphy_say_why(aw, "nobody knows the passphrase");
 	atw_passphrase_forget(aw->adev);
 	aw->deadline = 0;
@@ -809,7 +908,17 @@ static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 		atw_wiphy_tell_failure(aw, err, 0);
 }
 
-static void atw_wiphy_follow_join(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+/* Is it in the network that is told? A name that cannot be read is taken for that one's. */
+static bool atw_wiphy_is_there(const struct atw_wiphy *aw, struct atw_wiphy_news *news)
+{
+	if (!news->in)
+		return false;
+	if (!news->net.ssid[0])
+		memcpy(news->net.ssid, aw->ssid, sizeof(news->net.ssid));
+	return !strcmp(news->net.ssid, aw->ssid);
+}
+
+static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *news)
 {
 	struct cfg80211_bss *bss = NULL;
 
@@ -819,7 +928,8 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, const struct atw_wiphy_n
 		aw->bss = NULL;
 	} else if (!news->answered) {
 		return;
-	} else if (news->valid && news->in && !strcmp(news->net.ssid, aw->ssid)) {
+	} else if (news->valid && (!news->err || news->net.ssid[0]) &&
+		   atw_wiphy_is_there(aw, news)) {
 		/* Without an address, too, it is in. */
 		bss = atw_wiphy_inform(aw, &news->net);
 		atw_wiphy_forget_bss(aw);
@@ -838,7 +948,7 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, const struct atw_wiphy_n
 		atw_wiphy_tell_failure(aw, news->err, news->code);
 }
 
-static void atw_wiphy_follow_up(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *news)
 {
 	struct cfg80211_roam_info roam = { 0 };
 
@@ -848,7 +958,7 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, const struct atw_wiphy_new
 		atw_wiphy_later(aw, aw->since + ATW_WIPHY_JOIN - jiffies);
 		return;
 	}
-	if (!news->in || strcmp(news->net.ssid, aw->ssid)) {
+	if (!atw_wiphy_is_there(aw, news)) {
 		atw_wiphy_tell_down(aw);
 		return;
 	}
@@ -870,7 +980,7 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, const struct atw_wiphy_new
 }
 
 /* It is in a network that nobody here has asked for. */
-static void atw_wiphy_follow_own(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+static void atw_wiphy_follow_own(struct atw_wiphy *aw, struct atw_wiphy_news *news)
 {
 	struct cfg80211_bss *bss;
 
@@ -885,10 +995,6 @@ static void atw_wiphy_follow_own(struct atw_wiphy *aw, const struct atw_wiphy_ne
 	if (!bss)
 		return;
 	memcpy(aw->ssid, news->net.ssid, sizeof(aw->ssid));
-	/* Without its name cfg80211 would not have it left again. */
-	aw->wdev.u.client.ssid_len = strlen(aw->ssid);
-	memcpy(aw->wdev.u.client.ssid, aw->ssid, aw->wdev.u.client.ssid_len);
-	aw->wdev.conn_bss_type = IEEE80211_BSS_TYPE_ESS;
 	atw_wiphy_tell_up(aw, bss, true);
 }
 
@@ -902,6 +1008,13 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	/* While it is told to be elsewhere, where it is means nothing. */
 	settled = news.valid && !aw->jobs;
 	spin_unlock_bh(&aw->lock);
+
+	/* It was told, and may not be done yet. */
+	if (aw->state == ATW_WIPHY_UP && aw->wdev.connected)
+		atw_wiphy_name(aw);
+	else if (aw->state == ATW_WIPHY_UP &&
+		 time_before(jiffies, aw->since + ATW_WIPHY_ASK))
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 
 	if (aw->state == ATW_WIPHY_ASKING)
 		atw_wiphy_follow_question(aw);
@@ -959,7 +1072,8 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 		return;
 	spin_lock_bh(&aw->lock);
 	/* Before it was told to join this one it is about another. */
-	asked = aw->running ? aw->running->gen == aw->gen : aw->news.answered;
+	asked = aw->running ? aw->running->asked && aw->running->gen == aw->gen :
+			      aw->news.answered;
 	if (asked && !aw->news.heard) {
 		aw->news.heard = true;
 		/* It is asked where it is after this. */
@@ -971,6 +1085,16 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 
 /* What is known of the access point */
 
+static void atw_wiphy_signal_release(void *arg)
+{
+	struct atw_wiphy_signal *signal = arg;
+	struct atw_wiphy *aw = signal->aw;
+
+	spin_lock_bh(&aw->lock);
+	aw->signal_waits = false;
+	spin_unlock_bh(&aw->lock);
+}
+
 static int atw_wiphy_signal_run(struct atw_module *m, void *arg)
 {
 	struct atw_wiphy_signal *signal = arg;
@@ -978,26 +1102,42 @@ static int atw_wiphy_signal_run(struct atw_module *m, void *arg)
 	int err = atw_query_signal(m, &signal->query);
 
 	spin_lock_bh(&aw->lock);
-	if (!err)
+	if (!err && signal->query.rssi)
 		aw->rssi = signal->query.rssi;
 	spin_unlock_bh(&aw->lock);
 	return err;
 }
 
-/* Nobody waits for it: who asks again is told then. */
+/*
+ * Nobody waits for it: who asks again is told then. Anybody may ask, and while connections
+ * have work none of it is done: one call waits at a time, or they would take all the places
+ * of an administrator's.
+ */
 static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 {
 	struct atw_wiphy_signal *signal;
 	struct atw_call *call;
+	bool waits;
 
 	if (aw->signal_asked && time_before(jiffies, aw->signal_asked + ATW_WIPHY_SIGNAL))
 		return;
-	call = atw_call_new(sizeof(*signal), atw_wiphy_signal_run);
-	if (!call)
+	spin_lock_bh(&aw->lock);
+	waits = aw->signal_waits;
+	aw->signal_waits = true;
+	spin_unlock_bh(&aw->lock);
+	if (waits)
 		return;
+	call = atw_call_new(sizeof(*signal), atw_wiphy_signal_run);
+	if (!call) {
+		spin_lock_bh(&aw->lock);
+		aw->signal_waits = false;
+		spin_unlock_bh(&aw->lock);
+		return;
+	}
 	aw->signal_asked = jiffies | 1;
 	signal = (struct atw_wiphy_signal *)call->arg;
 	signal->aw = aw;
+	call->release = atw_wiphy_signal_release;
 	call->idle = true;
 	atw_module_queue(&aw->adev->module, call);
 	atw_call_put(call);

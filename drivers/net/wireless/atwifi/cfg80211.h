@@ -15,7 +15,7 @@ struct net_device;
 /* The elements of an access point at most. */
 #define ATW_WIPHY_IES_MAX	128
 
-size_t atw_wiphy_ies(const struct atw_network *net, u8 ies[ATW_WIPHY_IES_MAX]);
+size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY_IES_MAX]);
 bool atw_wiphy_is_open(const struct atw_network *net);
 u16 atw_wiphy_status(int err, u32 code);
 

@@ -150,7 +150,7 @@ int atw_passphrase_ask(struct atw_dev *adev, struct atw_wiphy *asker,
  * @found: out: the passphrase, for who must wipe it
  *
  * Context: any.
- * Return: 0; -EINPROGRESS, not yet; -ENOKEY, nobody knows it.
+ * Return: 0; -EINPROGRESS, not yet; -ENOKEY, nobody knows it; or why the kernel cannot tell.
  */
 int atw_passphrase_answer(struct atw_dev *adev, char found[ATW_PASSPHRASE_MAX + 1])
 {
@@ -282,6 +282,10 @@ int atw_passphrase_try(struct atw_dev *adev, u32 cookie, const u8 *passphrase, s
 		dev_warn_ratelimited(&adev->dev,
 				     "the kernel cannot tell whether a passphrase is right (%d): it lacks hmac(sha1)\n",
 				     err);
+		spin_lock_bh(&p->lock);
+		if (atw_passphrase_is_asked(p, cookie))
+			atw_passphrase_end(p, err);
+		spin_unlock_bh(&p->lock);
 		return err;
 	}
 	spin_lock_bh(&p->lock);
@@ -321,10 +325,29 @@ int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie)
 	return err;
 }
 
+/* A listener has gone: it answers no question any more. */
+static void atw_passphrase_end_all(struct net *net, u32 portid)
+{
+	struct atw_passphrase *p;
+	struct atw_dev *adev;
+	int index = -1;
+
+	while ((adev = atw_dev_next(net, index))) {
+		p = &adev->passphrase;
+		spin_lock_bh(&p->lock);
+		if (p->portid == portid && atw_passphrase_is_asked(p, p->cookie))
+			atw_passphrase_end(p, -ENOKEY);
+		spin_unlock_bh(&p->lock);
+		index = adev->index;
+		atw_dev_put(adev);
+	}
+}
+
 static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct netlink_notify *closed = ptr;
 	struct atw_listener *l, *next;
+	bool listened = false;
 
 	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC)
 		return NOTIFY_DONE;
@@ -334,8 +357,11 @@ static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event
 			continue;
 		list_del(&l->node);
 		kfree(l);
+		listened = true;
 	}
 	spin_unlock_bh(&atw_listeners_lock);
+	if (listened)
+		atw_passphrase_end_all(closed->net, closed->portid);
 	return NOTIFY_OK;
 }
 

@@ -118,6 +118,7 @@ struct atw_query_raw {
  *	so by itself
  * @join: which
  * @once: somebody else sees to it that it is in a network: it is not to join one by itself
+ * @begun: called just before the module is told to join it; may be NULL, must not sleep
  *
  * To leave one takes nothing but the begin.
  */
@@ -125,6 +126,7 @@ struct atw_query_join {
 	struct atw_query	query;
 	struct atw_join		join;
 	bool			once;
+	void			(*begun)(struct atw_query_join *q);
 };
 
 /* What the module is, by AT+WMODE: a station, an access point, or both. */

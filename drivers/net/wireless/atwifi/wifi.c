@@ -175,6 +175,8 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	if (q->once)
 		atw_join_forget(m);
+	if (q->begun)
+		q->begun(q);
 	err = atw_join_exec(m, &q->join, &q->query.code);
 	if (err == -EREMOTEIO)
 		return atw_wifi_why(m, &q->query);

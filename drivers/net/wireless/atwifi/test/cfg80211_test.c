@@ -26,11 +26,13 @@ static const struct {
 	{ "WPA3-ASE AES", .rsn = true },
 	{ "WPA2 EAP", .account = true },
 	{ "WPS", .account = true },
+	{ "", .rsn = true },
 };
 
 static void shown_elements(struct kunit *test)
 {
-	struct atw_network net = { .ssid = "a,b", .channel = 11 };
+	/* What it is shown on may be another one than it is on. */
+	struct atw_network net = { .ssid = "a,b", .channel = 36 };
 	const struct element *ssid, *rsn, *ds;
 	u8 ies[ATW_WIPHY_IES_MAX];
 	size_t i, len;
@@ -38,7 +40,7 @@ static void shown_elements(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(securities); i++) {
 		strscpy(net.security, securities[i].words, sizeof(net.security));
-		len = atw_wiphy_ies(&net, ies);
+		len = atw_wiphy_ies(&net, 11, ies);
 		ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
 		ds = cfg80211_find_elem(WLAN_EID_DS_PARAMS, ies, len);
 		KUNIT_ASSERT_NOT_NULL(test, ssid);
@@ -71,13 +73,13 @@ static void shown_name(struct kunit *test)
 	size_t len;
 
 	memset(net.ssid, 0xff, ATW_SSID_MAX);
-	len = atw_wiphy_ies(&net, ies);
+	len = atw_wiphy_ies(&net, 11, ies);
 	ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
 	KUNIT_ASSERT_NOT_NULL(test, ssid);
 	KUNIT_EXPECT_EQ(test, ssid->datalen, ATW_SSID_MAX);
 	/* Hidden. */
 	net.ssid[0] = '\0';
-	len = atw_wiphy_ies(&net, ies);
+	len = atw_wiphy_ies(&net, 11, ies);
 	ssid = cfg80211_find_elem(WLAN_EID_SSID, ies, len);
 	KUNIT_ASSERT_NOT_NULL(test, ssid);
 	KUNIT_EXPECT_EQ(test, ssid->datalen, 0);
