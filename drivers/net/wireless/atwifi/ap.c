@@ -50,7 +50,7 @@ static int atw_ap_begin(struct atw_module *m, struct atw_query_ap *q, u32 mode)
 	memzero_explicit(&cmd.line, sizeof(cmd.line));
 	/* Where it does not understand it may repeat it. */
 	atw_channel_wipe(&m->ch);
-	if (q->query.code)
+	if (atw_query_refused(&q->query, err))
 		atw_ap_end(m, &undo, mode ^ ATW_MODE_AP);
 	return err;
 }

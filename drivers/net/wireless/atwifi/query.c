@@ -31,6 +31,18 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
 	return err == -EREMOTEIO ? atw_error_to_errno(cmd->code) : err;
 }
 
+/**
+ * atw_query_refused() - has the module answered that it does not do it?
+ * @q: the begin of the query
+ * @err: what atw_query_exec() has returned
+ *
+ * Return: true if it has, with a number or without; else it is done, or the module is gone.
+ */
+bool atw_query_refused(const struct atw_query *q, int err)
+{
+	return q->code || (err && err != -ENODEV && err != -ECONNRESET && err != -ETIMEDOUT);
+}
+
 int atw_query_recv_mode(struct atw_module *m, void *arg)
 {
 	struct atw_query_recv_mode *q = arg;

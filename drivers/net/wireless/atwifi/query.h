@@ -208,6 +208,7 @@ struct atw_query_status {
 };
 
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
+bool atw_query_refused(const struct atw_query *q, int err);
 int atw_query_recv_mode(struct atw_module *m, void *arg);
 int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);

@@ -169,8 +169,10 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	}
 	err = atw_query_get_mode(m, &q->query, &mode);
+	/* An access point is there until it restarts: it is not stored beside the station. */
 	if (!err && !(mode & ATW_MODE_STATION))
-		err = atw_query_set_mode(m, &q->query, mode | ATW_MODE_STATION, true);
+		err = atw_query_set_mode(m, &q->query, mode | ATW_MODE_STATION,
+					 !(mode & ATW_MODE_AP));
 	if (err)
 		return err;
 	if (q->once)
@@ -191,17 +193,19 @@ int atw_query_join(struct atw_module *m, void *arg)
 int atw_query_leave(struct atw_module *m, void *arg)
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+	struct atw_query refused = { 0 };
 	struct atw_query *q = arg;
+	int err, stays;
 	u32 mode;
-	int err;
 
 	atw_join_forget(m);
 	err = atw_query_get_mode(m, q, &mode);
 	if (err || !(mode & ATW_MODE_STATION))
 		return err;
-	err = atw_wifi_no_auto(m, q);
-	if (err)
-		return err;
+	/* Where it will join it by itself again, it can be out of it until then. */
+	stays = atw_wifi_no_auto(m, &refused);
+	if (stays && !atw_query_refused(&refused, stays))
+		return stays;
 	atw_line_start(&cmd.line, "AT+WDISCONNECT");
 	err = atw_query_exec(m, &cmd, q);
 	/* Elsewhere it is what the command does. */
@@ -209,7 +213,10 @@ int atw_query_leave(struct atw_module *m, void *arg)
 		err = atw_query_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
 		      atw_query_set_mode(m, q, mode, false);
 	atw_sched_set(&m->sched, ATW_DO_LINK);
-	return err;
+	if (err || stays == -EOPNOTSUPP)
+		return err;
+	*q = refused;
+	return stays;
 }
 
 static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)

@@ -37,6 +37,8 @@ struct owner {
  * @name_ms: how long it takes for a name, by the fake clock
  * @at_ms: and for "AT"
  * @networks: the rows of a scan
+ * @mode: what it is, by AT+WMODE
+ * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @said: the commands that it was told, one a line
  */
@@ -55,6 +57,8 @@ struct fake {
 	unsigned int		name_ms;
 	unsigned int		at_ms;
 	const char		*networks;
+	unsigned int		mode;
+	const char		*refuses;
 	unsigned int		joins;
 	char			rx[256];
 	unsigned int		rx_len;
@@ -90,6 +94,10 @@ static void fake_answer(struct fake *f, const char *line)
 	const char *id = strrchr(line, ',');
 	char text[64];
 
+	if (f->refuses && !strncmp(line, f->refuses, strlen(f->refuses))) {
+		fake_say(f, "\r\n+ERROR\r\n");
+		return;
+	}
 	if (!strcmp(line, "AT+GMR")) {
 		fake_say(f, "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n");
 	} else if (!strcmp(line, "AT+WJAP?")) {
@@ -116,7 +124,10 @@ static void fake_answer(struct fake *f, const char *line)
 	} else if (!strcmp(line, "AT+WDISCONNECT")) {
 		WRITE_ONCE(f->status, 0);
 	} else if (!strcmp(line, "AT+WMODE?")) {
-		fake_say(f, "\r\n+WMODE:1\r\n");
+		snprintf(text, sizeof(text), "\r\n+WMODE:%u\r\n", f->mode);
+		fake_say(f, text);
+	} else if (!strncmp(line, "AT+WMODE=", 9)) {
+		f->mode = line[9] - '0';
 	} else if (!strcmp(line, "AT+WSCANOPT?")) {
 		fake_say(f, "\r\n+WSCANOPT:0x0f\r\n");
 	} else if (!strcmp(line, "AT+WSCAN") && f->networks) {
@@ -310,6 +321,7 @@ static int module_test_init(struct kunit *test)
 	f->t.ops = &fake_transport_ops;
 	f->rows = "";
 	f->status = 3;
+	f->mode = 1;
 	f->name = "net";
 	f->rest = JOINED;
 	atw_module_init(&f->m, dev, &fake_module_ops);
@@ -913,6 +925,40 @@ static void module_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, f->m.join);
 }
 
+/* It does what can be done of what it refuses to do: nothing goes on that nobody wants. */
+static void module_refuses(struct kunit *test)
+{
+	struct atw_call *call = atw_call_new(sizeof(struct atw_query_ap), atw_query_ap);
+	struct fake *f = test->priv;
+	struct atw_query_ap *q;
+
+	/* No access point is on air that has another name or password. */
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	q = (struct atw_query_ap *)call->arg;
+	strscpy(q->ap.ssid, "mine", sizeof(q->ap.ssid));
+	q->channel = 6;
+	f->refuses = "AT+WAP=";
+	KUNIT_EXPECT_NE(test, 0, atw_module_call(&f->m, call, LIMIT));
+	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WMODE=3,0\n"));
+	KUNIT_EXPECT_EQ(test, 1U, f->mode);
+
+	/* One that is there until it restarts is not stored with a station. */
+	f->mode = 2;
+	f->joins = 3;
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "secret99"));
+	KUNIT_EXPECT_EQ(test, 2U, told(f, 0, "AT+WMODE=3,0\n"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WMODE=3,1\n"));
+
+	/* It is out of its network, and who has it leave is told that it is not for good. */
+	f->refuses = "AT+WAUTOCONN=0";
+	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	KUNIT_EXPECT_NE(test, 0, atw_module_call(&f->m, call, LIMIT));
+	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WDISCONNECT\n"));
+}
+
 /* The module's flash is not worn out, whoever is at fault. */
 static void module_flash(struct kunit *test)
 {
@@ -1178,6 +1224,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_networks),
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_refused),
+	KUNIT_CASE(module_refuses),
 	KUNIT_CASE(module_flash),
 	KUNIT_CASE(module_names),
 	KUNIT_CASE(module_names_later),
