@@ -159,7 +159,7 @@ struct atw_wiphy {
 	unsigned long			scan_since;
 	unsigned long			signal_asked;
 
-	spinlock_t			lock;
+	spinlock_t			lock;	/* all below */
 	bool				started;
 	unsigned long			due;
 	u32				gen;

@@ -33,7 +33,7 @@ struct net;
  * @found: the passphrase that it is of, without @err
  */
 struct atw_passphrase {
-	spinlock_t		lock;
+	spinlock_t		lock;	/* all below */
 	struct atw_wiphy	*asker;
 	void			(*told)(struct atw_wiphy *asker);
 	u32			cookie;

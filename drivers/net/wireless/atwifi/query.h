@@ -195,7 +195,8 @@ struct atw_query_signal {
  * @query: see there
  * @joined: out: it has an address
  * @net: out: which; its BSSID is zero where nothing is known of it
- * @addr, @gateway: out: IPv4, host order; 0: none
+ * @addr: out: its own, IPv4, host order; 0: none
+ * @gateway: out: its router's, likewise
  * @server: out: those that names are asked of, as in struct atw_query_dns
  */
 struct atw_query_status {
