@@ -73,9 +73,11 @@ static size_t from_hex(struct text t, uint8_t *to, size_t room)
 	if (t.len % 2 || t.len / 2 > room)
 		return 0;
 	for (i = 0; i < t.len; i++) {
-		if (hex_digit(t.at[i]) < 0)
+		int digit = hex_digit(t.at[i]);
+
+		if (digit < 0)
 			return 0;
-		to[i / 2] = to[i / 2] << 4 | hex_digit(t.at[i]);
+		to[i / 2] = i % 2 ? to[i / 2] << 4 | digit : digit;
 	}
 	return t.len / 2;
 }

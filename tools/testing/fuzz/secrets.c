@@ -241,7 +241,9 @@ static void look_in(unsigned int format, const u8 *data, size_t size)
 	memcpy(file, data, size);
 	formats[format].parse(&before, (struct text){ file, size });
 	check_all(&before);
-	file = realloc(file, size + end + net_len);
+	free(file);
+	file = malloc(size + end + net_len);
+	memcpy(file, data, size);
 	memcpy(file + size, formats[format].end, end);
 	memcpy(file + size + end, net, net_len);
 	/* As many at a time as the driver takes. */
