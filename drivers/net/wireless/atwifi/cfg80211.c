@@ -30,6 +30,8 @@
 
 /* What was found less than so long ago is not looked for anew. */
 #define ATW_WIPHY_FRESH		(5 * HZ)
+/* Some programs listen for the end of a scan only some time after they have asked for it. */
+#define ATW_WIPHY_HEARD		(HZ / 4)
 /* After so long it may be gone: cfg80211 would forget it, too. */
 #define ATW_WIPHY_OLD		(30 * HZ)
 /* A scan that had no turn by then waits no longer for connections to be idle. */
@@ -465,7 +467,7 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	aw->named = ssid;
 	aw->scan_since = jiffies;
 	aw->hurried = aw->cached;
-	atw_wiphy_later(aw, aw->cached ? 0 : ATW_WIPHY_PATIENCE);
+	atw_wiphy_later(aw, aw->cached ? ATW_WIPHY_HEARD : ATW_WIPHY_PATIENCE);
 	return 0;
 }
 
@@ -518,11 +520,17 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 {
 	struct atw_network own;
 	unsigned int i, n = 0;
+	unsigned long heard;
 	bool ended;
 	int err;
 
 	if (!aw->scan)
 		return;
+	heard = aw->scan_since + ATW_WIPHY_HEARD;
+	if (aw->cached && time_before(jiffies, heard)) {
+		atw_wiphy_later(aw, heard - jiffies);
+		return;
+	}
 	spin_lock_bh(&aw->lock);
 	ended = aw->cached || aw->scan_ended;
 	err = aw->cached ? 0 : aw->scan_err;
