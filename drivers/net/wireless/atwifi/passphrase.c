@@ -325,29 +325,10 @@ int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie)
 	return err;
 }
 
-/* A listener has gone: it answers no question any more. */
-static void atw_passphrase_end_all(struct net *net, u32 portid)
-{
-	struct atw_passphrase *p;
-	struct atw_dev *adev;
-	int index = -1;
-
-	while ((adev = atw_dev_next(net, index))) {
-		p = &adev->passphrase;
-		spin_lock_bh(&p->lock);
-		if (p->portid == portid && atw_passphrase_is_asked(p, p->cookie))
-			atw_passphrase_end(p, -ENOKEY);
-		spin_unlock_bh(&p->lock);
-		index = adev->index;
-		atw_dev_put(adev);
-	}
-}
-
 static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct netlink_notify *closed = ptr;
 	struct atw_listener *l, *next;
-	bool listened = false;
 
 	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC)
 		return NOTIFY_DONE;
@@ -357,11 +338,8 @@ static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event
 			continue;
 		list_del(&l->node);
 		kfree(l);
-		listened = true;
 	}
 	spin_unlock_bh(&atw_listeners_lock);
-	if (listened)
-		atw_passphrase_end_all(closed->net, closed->portid);
 	return NOTIFY_OK;
 }
 
