@@ -27,72 +27,36 @@
 #include "conn_priv.h"
 
 /*
- * Where each event leads. One that comes in a state in which there is nothing to it leads
+ * Where an event leads. One that comes in a state in which there is nothing to it leads
  * nowhere: several contexts speak of a connection at the same time, and whoever is late
  * has no say.
  */
-static const u8 atw_conn_next[ATW_CONN_STATES][ATW_CONN_EVENTS] = {
-	[ATW_CONN_WAITING] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_OPENING,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_END]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-	[ATW_CONN_OPENING] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_OPENING,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_OPENING,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_OPENING,
-		[ATW_CONN_EV_END]	= ATW_CONN_OPENING,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-	[ATW_CONN_OPEN] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_OPEN,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_WAITING,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_END]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-	[ATW_CONN_YIELDING] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_YIELDING,
-		[ATW_CONN_EV_END]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-	[ATW_CONN_CLOSING] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_END]	= ATW_CONN_CLOSING,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-	[ATW_CONN_DEAD] = {
-		[ATW_CONN_EV_ASKED]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_OPENED]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_ACCEPTED]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_UNWANTED]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_AGAIN]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_YIELD]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_END]	= ATW_CONN_DEAD,
-		[ATW_CONN_EV_GONE]	= ATW_CONN_DEAD,
-	},
-};
+static enum atw_conn_state atw_conn_next(enum atw_conn_state state, enum atw_conn_ev ev)
+{
+	switch (ev) {
+	case ATW_CONN_EV_ASKED:
+		return state == ATW_CONN_WAITING ? ATW_CONN_OPENING : state;
+	case ATW_CONN_EV_OPENED:
+		return state == ATW_CONN_OPENING ? ATW_CONN_OPEN : state;
+	case ATW_CONN_EV_ACCEPTED:
+		return state == ATW_CONN_WAITING ? ATW_CONN_OPEN : state;
+	case ATW_CONN_EV_UNWANTED:
+		return state == ATW_CONN_OPENING ? ATW_CONN_CLOSING : state;
+	case ATW_CONN_EV_AGAIN:
+		return atw_conn_state_is_usable(state) ? ATW_CONN_WAITING : state;
+	case ATW_CONN_EV_YIELD:
+		return state == ATW_CONN_OPEN ? ATW_CONN_YIELDING : state;
+	case ATW_CONN_EV_END:
+		if (state == ATW_CONN_WAITING)
+			return ATW_CONN_DEAD;
+		return state == ATW_CONN_OPEN || state == ATW_CONN_YIELDING ? ATW_CONN_CLOSING :
+									     state;
+	case ATW_CONN_EV_GONE:
+		return ATW_CONN_DEAD;
+	default:
+		return state;
+	}
+}
 
 /**
  * atw_conn_kick() - have the channel's thread look at a connection
@@ -122,7 +86,7 @@ void atw_conn_kick(struct atw_conn *c)
  */
 bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev)
 {
-	enum atw_conn_state next = atw_conn_next[c->state][ev];
+	enum atw_conn_state next = atw_conn_next(c->state, ev);
 	bool changes;
 
 	lockdep_assert_held(&c->lock);
