@@ -155,6 +155,19 @@ static int atw_genl_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
 	return genlmsg_reply(skb, info);
 }
 
+/* Answer with a device, by the attribute @attr, and what @put makes of @arg, in @size bytes. */
+static int atw_genl_answer(struct genl_info *info, int attr, const char *dev, size_t size,
+			   int (*put)(struct sk_buff *skb, const void *arg), const void *arg)
+{
+	struct sk_buff *skb;
+	void *hdr;
+
+	skb = atw_genl_reply(info, size, &hdr);
+	if (!skb)
+		return -ENOMEM;
+	return atw_genl_send(info, skb, hdr, nla_put_string(skb, attr, dev) ?: put(skb, arg));
+}
+
 /* Devices */
 
 static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
@@ -435,6 +448,16 @@ static int atw_genl_ask(struct genl_info *info, int attr, struct atw_call *call,
 	return err;
 }
 
+/* The same, and answer with what @put makes of it. */
+static int atw_genl_ask_and_answer(struct genl_info *info, int attr, struct atw_call *call,
+				   long timeout,
+				   int (*put)(struct sk_buff *skb, const void *arg))
+{
+	return atw_genl_ask(info, attr, call, timeout) ?:
+	       atw_genl_answer(info, attr, nla_data(info->attrs[attr]), NLMSG_DEFAULT_SIZE, put,
+			       call->arg);
+}
+
 static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, u32 mode)
 {
 	struct atw_query_recv_mode *q;
@@ -509,13 +532,21 @@ static int atw_genl_dns_servers(struct genl_info *info,
 	return 0;
 }
 
+static int atw_genl_put_dns(struct sk_buff *skb, const void *arg)
+{
+	const struct atw_query_dns *q = arg;
+	int i, err = 0;
+
+	for (i = 0; i < ATW_DNS_MAX && !err; i++)
+		err = atw_genl_put_addr(skb, ATWIFI_A_DNS_SERVER, q->server[i]);
+	return err;
+}
+
 static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_dns *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	int i, err = 0;
-	void *hdr;
+	int err;
 
 	call = atw_call_new(sizeof(*q), atw_query_dns);
 	if (!call)
@@ -523,23 +554,11 @@ static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
 	q = (struct atw_query_dns *)call->arg;
 	q->set = info->genlhdr->cmd == ATWIFI_CMD_DNS_SET;
 	if (q->set)
-		err = atw_genl_dns_servers(info, q);
-	if (!err)
-		err = atw_genl_ask(info, ATWIFI_A_DNS_DEV, call,
-				   atw_timing.genl);
-	if (err || q->set)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_DNS_DEV,
-			     nla_data(info->attrs[ATWIFI_A_DNS_DEV]));
-	for (i = 0; i < ATW_DNS_MAX && !err; i++)
-		err = atw_genl_put_addr(skb, ATWIFI_A_DNS_SERVER, q->server[i]);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+		err = atw_genl_dns_servers(info, q) ?:
+		      atw_genl_ask(info, ATWIFI_A_DNS_DEV, call, atw_timing.genl);
+	else
+		err = atw_genl_ask_and_answer(info, ATWIFI_A_DNS_DEV, call, atw_timing.genl,
+					      atw_genl_put_dns);
 	atw_call_put(call);
 	return err;
 }
@@ -566,6 +585,14 @@ static int atw_genl_host(struct genl_info *info, int attr, char *host)
 	return err;
 }
 
+static int atw_genl_put_resolved(struct sk_buff *skb, const void *arg)
+{
+	const struct atw_query_resolve *q = arg;
+
+	return nla_put_string(skb, ATWIFI_A_RESOLVE_HOST, q->host) ?:
+	       atw_genl_put_addr(skb, ATWIFI_A_RESOLVE_ADDRESS, q->addr);
+}
+
 static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_genl_late *late = container_of(info, struct atw_genl_late, info);
@@ -573,8 +600,6 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 	struct atw_dev *adev = late->adev;
 	struct atw_query_resolve *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	void *hdr;
 	int err;
 
 	call = atw_call_new(sizeof(*q), atw_query_resolve);
@@ -585,21 +610,10 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 		q->limited = true;
 		q->share = late->share;
 	}
-	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
-	if (!err)
-		err = atw_genl_call(info, adev, call, atw_timing.genl);
-	if (err)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_RESOLVE_DEV, dev_name(&adev->dev)) ?:
-	      nla_put_string(skb, ATWIFI_A_RESOLVE_HOST, q->host) ?:
-	      atw_genl_put_addr(skb, ATWIFI_A_RESOLVE_ADDRESS, q->addr);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host) ?:
+	      atw_genl_call(info, adev, call, atw_timing.genl) ?:
+	      atw_genl_answer(info, ATWIFI_A_RESOLVE_DEV, dev_name(&adev->dev),
+			      NLMSG_DEFAULT_SIZE, atw_genl_put_resolved, q);
 	atw_call_put(call);
 	return err;
 }
@@ -644,13 +658,24 @@ static int atw_genl_autott_wish(struct genl_info *info,
 	return 0;
 }
 
+static int atw_genl_put_autott(struct sk_buff *skb, const void *arg)
+{
+	const struct atw_query_autott *q = arg;
+	int err;
+
+	err = nla_put_u32(skb, ATWIFI_A_AUTOTT_TYPE, q->type);
+	if (!err && q->type)
+		err = nla_put_u16(skb, ATWIFI_A_AUTOTT_PORT, q->port);
+	if (!err && q->type && q->host[0])
+		err = nla_put_string(skb, ATWIFI_A_AUTOTT_HOST, q->host);
+	return err;
+}
+
 static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_autott *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	int err = 0;
-	void *hdr;
+	int err;
 
 	call = atw_call_new(sizeof(*q), atw_query_autott);
 	if (!call)
@@ -658,26 +683,11 @@ static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
 	q = (struct atw_query_autott *)call->arg;
 	q->set = info->genlhdr->cmd == ATWIFI_CMD_AUTOTT_SET;
 	if (q->set)
-		err = atw_genl_autott_wish(info, q);
-	if (!err)
-		err = atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, call,
-				   atw_timing.genl);
-	if (err || q->set)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_AUTOTT_DEV,
-			     nla_data(info->attrs[ATWIFI_A_AUTOTT_DEV])) ?:
-	      nla_put_u32(skb, ATWIFI_A_AUTOTT_TYPE, q->type);
-	if (!err && q->type)
-		err = nla_put_u16(skb, ATWIFI_A_AUTOTT_PORT, q->port);
-	if (!err && q->type && q->host[0])
-		err = nla_put_string(skb, ATWIFI_A_AUTOTT_HOST, q->host);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+		err = atw_genl_autott_wish(info, q) ?:
+		      atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, call, atw_timing.genl);
+	else
+		err = atw_genl_ask_and_answer(info, ATWIFI_A_AUTOTT_DEV, call, atw_timing.genl,
+					      atw_genl_put_autott);
 	atw_call_put(call);
 	return err;
 }
@@ -770,8 +780,9 @@ static int atw_genl_cert_set_doit(struct sk_buff *req, struct genl_info *info)
 	return err;
 }
 
-static int atw_genl_put_rows(struct sk_buff *skb, const struct atw_query_raw *q)
+static int atw_genl_put_rows(struct sk_buff *skb, const void *arg)
 {
+	const struct atw_query_raw *q = arg;
 	unsigned int i;
 
 	for (i = 0; i < q->used; i += 1 + q->rows[i])
@@ -795,9 +806,7 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 	const struct nlattr *line = info->attrs[ATWIFI_A_AT_LINE];
 	struct atw_query_raw *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
 	const char *why;
-	void *hdr;
 	int err;
 
 	if (!line) {
@@ -816,19 +825,9 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 		return -ENOMEM;
 	q = (struct atw_query_raw *)call->arg;
 	strscpy(q->line, nla_data(line), sizeof(q->line));
-	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, atw_timing.genl_raw);
-	if (err)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, atw_genl_rows_size(q), &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_AT_DEV,
-			     nla_data(info->attrs[ATWIFI_A_AT_DEV])) ?:
-	      atw_genl_put_rows(skb, q);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, atw_timing.genl_raw) ?:
+	      atw_genl_answer(info, ATWIFI_A_AT_DEV, nla_data(info->attrs[ATWIFI_A_AT_DEV]),
+			      atw_genl_rows_size(q), atw_genl_put_rows, q);
 	atw_call_put(call);
 	return err;
 }
@@ -912,8 +911,9 @@ static int atw_genl_put_network(struct sk_buff *skb, const struct atw_network *n
 	return 0;
 }
 
-static int atw_genl_put_scan(struct sk_buff *skb, const struct atw_scan *scan)
+static int atw_genl_put_scan(struct sk_buff *skb, const void *arg)
 {
+	const struct atw_scan *scan = arg;
 	unsigned int i;
 
 	for (i = 0; i < scan->n; i++)
@@ -926,8 +926,7 @@ static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_scan *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	void *hdr;
+	size_t size;
 	int err;
 
 	call = atw_call_new(sizeof(*q), atw_query_scan);
@@ -939,22 +938,18 @@ static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 	if (err)
 		goto put;
 
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
-			     q->names.scan.n * ATW_GENL_NETWORK_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
-			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
-	      atw_genl_put_scan(skb, &q->names.scan);
-	err = atw_genl_send(info, skb, hdr, err);
+	size = nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
+	       q->names.scan.n * ATW_GENL_NETWORK_SIZE;
+	err = atw_genl_answer(info, ATWIFI_A_WIFI_DEV, nla_data(info->attrs[ATWIFI_A_WIFI_DEV]),
+			      size, atw_genl_put_scan, &q->names.scan);
 put:
 	atw_call_put(call);
 	return err;
 }
 
-static int atw_genl_put_status(struct sk_buff *skb, const struct atw_query_status *q)
+static int atw_genl_put_status(struct sk_buff *skb, const void *arg)
 {
+	const struct atw_query_status *q = arg;
 	u32 state = q->joined ? ATWIFI_DEV_STATE_JOINED : ATWIFI_DEV_STATE_DOWN;
 	int i, err;
 
@@ -970,29 +965,14 @@ static int atw_genl_put_status(struct sk_buff *skb, const struct atw_query_statu
 
 static int atw_genl_wifi_get_doit(struct sk_buff *req, struct genl_info *info)
 {
-	struct atw_query_status *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	void *hdr;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_status);
+	call = atw_call_new(sizeof(struct atw_query_status), atw_query_status);
 	if (!call)
 		return -ENOMEM;
-	q = (struct atw_query_status *)call->arg;
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl);
-	if (err)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
-			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
-	      atw_genl_put_status(skb, q);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl,
+				      atw_genl_put_status);
 	atw_call_put(call);
 	return err;
 }
@@ -1026,8 +1006,9 @@ put:
 	return err;
 }
 
-static int atw_genl_put_ap(struct sk_buff *skb, const struct atw_query_ap_status *q)
+static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
 {
+	const struct atw_query_ap_status *q = arg;
 	unsigned int i;
 
 	if (is_zero_ether_addr(q->ap.bssid))
@@ -1043,29 +1024,14 @@ static int atw_genl_put_ap(struct sk_buff *skb, const struct atw_query_ap_status
 
 static int atw_genl_ap_get_doit(struct sk_buff *req, struct genl_info *info)
 {
-	struct atw_query_ap_status *q;
 	struct atw_call *call;
-	struct sk_buff *skb;
-	void *hdr;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_ap_status);
+	call = atw_call_new(sizeof(struct atw_query_ap_status), atw_query_ap_status);
 	if (!call)
 		return -ENOMEM;
-	q = (struct atw_query_ap_status *)call->arg;
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl);
-	if (err)
-		goto put;
-
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = nla_put_string(skb, ATWIFI_A_WIFI_DEV,
-			     nla_data(info->attrs[ATWIFI_A_WIFI_DEV])) ?:
-	      atw_genl_put_ap(skb, q);
-	err = atw_genl_send(info, skb, hdr, err);
-put:
+	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl,
+				      atw_genl_put_ap);
 	atw_call_put(call);
 	return err;
 }
