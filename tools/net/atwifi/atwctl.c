@@ -1004,14 +1004,12 @@ static int cmd_leave(int argc, char **argv)
 		       NULL) ? 1 : 0;
 }
 
-static int cmd_status(int argc, char **argv)
+/* Asks the device for something, and prints it. */
+static int show_one(int command, const struct out_field *fields)
 {
 	struct json_object *obj;
 
-	if (argc)
-		device = argv[0];
-	obj = ask_one(device_request(ATWIFI_CMD_WIFI_GET, ATWIFI_A_WIFI_DEV), device,
-		      status_fields);
+	obj = ask_one(device_request(command, ATWIFI_A_WIFI_DEV), device, fields);
 	if (!obj)
 		return 1;
 	if (json) {
@@ -1023,20 +1021,11 @@ static int cmd_status(int argc, char **argv)
 	return 0;
 }
 
-static int ap_show(void)
+static int cmd_status(int argc, char **argv)
 {
-	struct json_object *obj;
-
-	obj = ask_one(device_request(ATWIFI_CMD_AP_GET, ATWIFI_A_WIFI_DEV), device, ap_fields);
-	if (!obj)
-		return 1;
-	if (json) {
-		out_json(obj, false);
-		return 0;
-	}
-	out_details(obj, 0);
-	json_object_put(obj);
-	return 0;
+	if (argc)
+		device = argv[0];
+	return show_one(ATWIFI_CMD_WIFI_GET, status_fields);
 }
 
 static int cmd_ap(int argc, char **argv)
@@ -1047,7 +1036,7 @@ static int cmd_ap(int argc, char **argv)
 	if (off && argc)
 		errx(2, "--off is for whatever network it is");
 	if (!off && !argc)
-		return ap_show();
+		return show_one(ATWIFI_CMD_AP_GET, ap_fields);
 	if (argc && (!*argv[0] || strlen(argv[0]) > 32))
 		errx(2, "the name of a network has 1 to 32 bytes");
 	if (argc) {
