@@ -29,13 +29,13 @@
 #include <linux/atwifi_genl.h>
 
 #include "links.h"
-#include "notify.h"
+#include "service.h"
 #include "resolved.h"
 #include "secrets.h"
 #include "sources.h"
 
 static struct event_base *base;
-static struct event *netlink_event, *watchdog, *signals[3];
+static struct event *netlink_event;
 static struct nl_sock *sock;
 static struct nl_cb *callbacks;
 /* The family's number, 0: the driver is not there. */
@@ -425,45 +425,15 @@ static void netlink_begin(void)
 		family = 0;
 }
 
-static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	notify("WATCHDOG=1", MSG_DONTWAIT);
-}
-
-static void signal_cb(evutil_socket_t number, short what, void *arg)
-{
-	(void)what;
-	(void)arg;
-	if (number == SIGHUP)
-		look_for_links();
-	else
-		event_base_loopbreak(base);
-}
-
 static void prepare(const struct link_listeners *listeners)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-	const long long usec = notify_watchdog();
-	const struct timeval tv = { usec / 1000000, usec % 1000000 };
-	int i;
-
 	/* No debugger's, and in no core. */
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
 	if (!base)
 		errx(1, "no memory");
-	for (i = 0; i < 3; i++) {
-		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
-		if (!signals[i] || event_add(signals[i], NULL))
-			errx(1, "no memory");
-	}
-	watchdog = usec ? event_new(base, -1, EV_PERSIST, watchdog_cb, NULL) : NULL;
-	if (usec && (!watchdog || event_add(watchdog, &tv)))
-		errx(1, "no memory");
+	service_begin(base, look_for_links);
 	links_begin(listeners);
 	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");
@@ -473,17 +443,12 @@ static void prepare(const struct link_listeners *listeners)
 
 static void clean_up(void)
 {
-	int i;
-
 	links_end();
 	resolved_end();
 	event_free(netlink_event);
 	nl_socket_free(sock);
 	nl_cb_put(callbacks);
-	if (watchdog)
-		event_free(watchdog);
-	for (i = 0; i < 3; i++)
-		event_free(signals[i]);
+	service_end();
 	event_base_free(base);
 	libevent_global_shutdown();
 }

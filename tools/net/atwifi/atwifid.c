@@ -28,7 +28,7 @@
 
 #include "dns.h"
 #include "libatwifi.h"
-#include "notify.h"
+#include "service.h"
 
 #define BUCKETS		256
 #define QUESTIONS_MAX	512	/* asked, waiting and known */
@@ -118,7 +118,7 @@ struct waiter {
 };
 
 static struct event_base *base;
-static struct event *udp_event, *resolver_event, *patience, *purge, *signals[3], *watchdog;
+static struct event *udp_event, *resolver_event, *patience, *purge;
 static struct evconnlistener *listener;
 static int udp = -1;
 static struct atwifi_resolver *resolver;
@@ -800,40 +800,10 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 /* The machine */
 
-static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	notify("WATCHDOG=1", MSG_DONTWAIT);
-}
-
-static void watchdog_begin(void)
-{
-	long long half = notify_watchdog();
-	const struct timeval tv = { half / 1000000, half % 1000000 };
-
-	if (!half)
-		return;
-	watchdog = event_new(base, -1, EV_PERSIST, watchdog_cb, NULL);
-	if (!watchdog || event_add(watchdog, &tv))
-		errx(1, "no memory");
-}
-
 static void forget_all(void)
 {
 	while (!TAILQ_EMPTY(&lists[KNOWN]))
 		question_free(TAILQ_FIRST(&lists[KNOWN]));
-}
-
-static void signal_cb(evutil_socket_t number, short what, void *arg)
-{
-	(void)what;
-	(void)arg;
-	if (number == SIGHUP)
-		forget_all();
-	else
-		event_base_loopbreak(base);
 }
 
 static void listen_at(const struct sockaddr_in *at)
@@ -854,7 +824,6 @@ static void listen_at(const struct sockaddr_in *at)
 
 static void prepare(const struct sockaddr_in *at)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -865,14 +834,9 @@ static void prepare(const struct sockaddr_in *at)
 		errx(1, "no memory");
 	for (i = 0; i <= KNOWN; i++)
 		TAILQ_INIT(&lists[i]);
-	for (i = 0; i < 3; i++) {
-		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
-		if (!signals[i] || event_add(signals[i], NULL))
-			errx(1, "no memory");
-	}
+	service_begin(base, forget_all);
 	resolver_begin();
 	listen_at(at);
-	watchdog_begin();
 }
 
 static void clean_up(void)
@@ -891,10 +855,7 @@ static void clean_up(void)
 	atwifi_resolver_free(resolver);
 	event_free(patience);
 	event_free(purge);
-	if (watchdog)
-		event_free(watchdog);
-	for (i = 0; i < 3; i++)
-		event_free(signals[i]);
+	service_end();
 	event_base_free(base);
 	libevent_global_shutdown();
 }

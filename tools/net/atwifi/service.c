@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a service tells systemd, where it is one. */
+/* What services have in common: signals, and what they tell systemd where it is there. */
+#include <err.h>
+#include <event2/event.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "notify.h"
+#include "service.h"
+
+static struct event *watchdog, *signals[3];
+static struct event_base *loop;
+static void (*on_hangup)(void);
 
 /**
  * notify() - tell systemd something
@@ -34,15 +41,66 @@ void notify(const char *words, int flags)
 	close(fd);
 }
 
-/**
- * notify_watchdog() - how often is it to tell that it lives?
- *
- * Return: microseconds, 0: never.
- */
-long long notify_watchdog(void)
+/* How often is it to tell that it lives? In microseconds; 0: never. */
+static long long watchdog_usec(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 	long long half = usec ? atoll(usec) / 2 : 0;
 
 	return half <= 0 || (pid && atol(pid) != getpid()) ? 0 : half;
+}
+
+static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify("WATCHDOG=1", MSG_DONTWAIT);
+}
+
+static void signal_cb(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	if (number == SIGHUP)
+		on_hangup();
+	else
+		event_base_loopbreak(loop);
+}
+
+/**
+ * service_begin() - end in order, read again, and tell systemd that it lives
+ * @base: the loop, which SIGTERM and SIGINT end
+ * @reload: what SIGHUP does
+ */
+void service_begin(struct event_base *base, void (*reload)(void))
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	const long long usec = watchdog_usec();
+	const struct timeval tv = { usec / 1000000, usec % 1000000 };
+	int i;
+
+	loop = base;
+	on_hangup = reload;
+	for (i = 0; i < 3; i++) {
+		signals[i] = evsignal_new(base, numbers[i], signal_cb, NULL);
+		if (!signals[i] || event_add(signals[i], NULL))
+			errx(1, "no memory");
+	}
+	watchdog = usec ? event_new(base, -1, EV_PERSIST, watchdog_cb, NULL) : NULL;
+	if (usec && (!watchdog || event_add(watchdog, &tv)))
+		errx(1, "no memory");
+}
+
+/**
+ * service_end() - the loop is over, and about to be freed
+ */
+void service_end(void)
+{
+	int i;
+
+	if (watchdog)
+		event_free(watchdog);
+	for (i = 0; i < 3; i++)
+		event_free(signals[i]);
 }

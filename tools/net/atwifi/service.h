@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a service tells systemd, where it is one. */
-#ifndef ATWIFI_NOTIFY_H
-#define ATWIFI_NOTIFY_H
+/* What services have in common: signals, and what they tell systemd where it is there. */
+#ifndef ATWIFI_SERVICE_H
+#define ATWIFI_SERVICE_H
+
+struct event_base;
 
 void notify(const char *words, int flags);
-long long notify_watchdog(void);
+void service_begin(struct event_base *base, void (*reload)(void));
+void service_end(void);
 
 #endif
