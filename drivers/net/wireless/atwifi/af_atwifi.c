@@ -56,6 +56,8 @@
 
 /* So many bytes of small writes share a buffer, as long as it waits. */
 #define ATW_TX_ROOM	SKB_WITH_OVERHEAD(1024)
+/* So few bytes are copied into it, and need none of their own. */
+#define ATW_TX_SMALL	128
 /* Bytes of one buffer to send: with its overhead it fills a page. */
 #define ATW_TX_CHUNK	min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
 
@@ -1199,34 +1201,25 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
 	return err;
 }
 
-/*
- * A buffer of @len bytes of the message, accounted to the socket's sk_sndbuf.
- * May fault: lock_sock() is not held, readers go on.
- */
-static struct sk_buff *atw_tx_skb(struct sock *sk, struct msghdr *msg,
-				  size_t len)
+/* A buffer for @len bytes, accounted to the socket's sk_sndbuf; a stream's has room for more. */
+static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 {
 	size_t room = atw_is_stream(sk) ? max_t(size_t, len, ATW_TX_ROOM) : len;
-	struct sk_buff *skb = sock_wmalloc(sk, room, 1, sk->sk_allocation);
 
-	if (!skb)
-		return ERR_PTR(-ENOBUFS);
-	if (memcpy_from_msg(skb_put(skb, len), msg, len)) {
-		kfree_skb(skb);
-		return ERR_PTR(-EFAULT);
-	}
-	return skb;
+	return sock_wmalloc(sk, room, 1, sk->sk_allocation);
 }
 
 /*
  * Hand @len bytes of the message to the connection that the socket had at
  * @detached, as soon as there is room. lock_sock() is held, and let go
- * meanwhile.
+ * meanwhile: reading the message may fault, and readers go on.
  */
 static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		  long *timeo)
 {
-	struct sk_buff *skb;
+	bool is_small = atw_is_stream(sk) && len <= ATW_TX_SMALL;
+	struct sk_buff *skb = NULL;
+	u8 small[ATW_TX_SMALL];
 	int err;
 
 	err = atw_tx_wait(sk, detached, msg, timeo);
@@ -1234,20 +1227,35 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		return err;
 
 	release_sock(sk);
-	skb = atw_tx_skb(sk, msg, len);
+	if (!is_small) {
+		skb = atw_tx_skb(sk, len);
+		if (!skb)
+			err = -ENOBUFS;
+	}
+	if (!err && memcpy_from_msg(is_small ? small : skb_put(skb, len), msg, len))
+		err = -EFAULT;
 	lock_sock(sk);
-	if (IS_ERR(skb))
-		return PTR_ERR(skb);
+	if (err)
+		goto free;
 
 	err = atw_tx_check(sk, detached);
-	if (!err) {
-		err = atw_conn_send(atw_sk(sk)->conn, skb);
-		/* It has ended since then, and the socket was told: that counts. */
-		if (err)
-			err = atw_tx_check(sk, detached) ?: err;
-	}
 	if (err)
-		kfree_skb(skb);
+		goto free;
+	if (is_small) {
+		if (atw_conn_send_small(atw_sk(sk)->conn, sk, small, len))
+			return 0;
+		skb = atw_tx_skb(sk, len);
+		if (!skb)
+			return -ENOBUFS;
+		skb_put_data(skb, small, len);
+	}
+	err = atw_conn_send(atw_sk(sk)->conn, skb);
+	if (!err)
+		return 0;
+	/* It has ended since then, and the socket was told: that counts. */
+	err = atw_tx_check(sk, detached) ?: err;
+free:
+	kfree_skb(skb);
 	return err;
 }
 

@@ -448,6 +448,21 @@ void atw_channel_kick(struct atw_channel *ch)
 	wake_up(&ch->wait);
 }
 
+/**
+ * atw_channel_has_work() - have the thread look for work when it has done what it does
+ * @ch: the channel
+ *
+ * As atw_channel_kick(); but where the thread has been told and has not looked yet it is
+ * not woken again, which would be for each small write while it waits for the module.
+ *
+ * Context: any.
+ */
+void atw_channel_has_work(struct atw_channel *ch)
+{
+	if (!test_and_set_bit(ATW_CH_KICKED, &ch->flags))
+		wake_up(&ch->wait);
+}
+
 /* Has the module ended a send of which it cannot have all bytes? */
 static bool atw_channel_is_premature(struct atw_channel *ch)
 {

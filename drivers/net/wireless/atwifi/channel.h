@@ -221,6 +221,7 @@ void atw_channel_pause(struct atw_channel *ch);
 void atw_channel_resume(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);
 void atw_channel_kick(struct atw_channel *ch);
+void atw_channel_has_work(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_rx_error(struct atw_channel *ch);
 void atw_channel_unstick(struct atw_channel *ch);

@@ -233,17 +233,50 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
  * one buffer, and one write to the UART. A command that sends what is before them has
  * counted that, and does not look further.
  */
-static bool atw_conn_append(struct atw_conn *c, const struct sk_buff *skb)
+static bool atw_conn_append(struct atw_conn *c, const struct sock *sk, const void *data, u32 len)
 {
 	struct sk_buff *last = skb_peek_tail(&c->tx.q);
 
 	lockdep_assert_held(&c->lock);
 
-	if (!last || !atw_conn_is_stream(c) || last->sk != skb->sk ||
-	    skb->len > skb_tailroom(last))
+	if (!last || !atw_conn_is_stream(c) || last->sk != sk || len > skb_tailroom(last))
 		return false;
-	skb_put_data(last, skb->data, skb->len);
+	skb_put_data(last, data, len);
 	return true;
+}
+
+/* Has it ended? */
+static int atw_conn_may_send(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->conns)
+		atw_conn_disturb(c->conns, c);
+	return c->err || c->remote_closed || !atw_conn_is_usable(c) ? c->err ?: -EPIPE : 0;
+}
+
+/**
+ * atw_conn_send_small() - queue a few bytes of a stream where some wait already
+ * @c: the connection
+ * @sk: the owner of those, to which their buffer is accounted
+ * @data: the bytes
+ * @len: how many
+ *
+ * Context: any.
+ * Return: true; or false, there is no room or no connection: that is for atw_conn_send().
+ */
+bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *data, u32 len)
+{
+	bool appended;
+
+	spin_lock(&c->lock);
+	appended = !atw_conn_may_send(c) && atw_conn_append(c, sk, data, len);
+	if (appended) {
+		c->tx.queued += len;
+		atw_conn_kick(c);
+	}
+	spin_unlock(&c->lock);
+	return appended;
 }
 
 /**
@@ -261,18 +294,15 @@ static bool atw_conn_append(struct atw_conn *c, const struct sk_buff *skb)
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 {
 	bool appended = false;
-	int err = 0;
+	int err;
 
 	spin_lock(&c->lock);
-	if (c->conns)
-		atw_conn_disturb(c->conns, c);
-	if (c->err || c->remote_closed || !atw_conn_is_usable(c)) {
-		err = c->err ?: -EPIPE;
-	} else {
+	err = atw_conn_may_send(c);
+	if (!err) {
 		if (!c->tx.queued)
 			c->tx.fresh = true;
 		c->tx.queued += skb->len;
-		appended = atw_conn_append(c, skb);
+		appended = atw_conn_append(c, skb->sk, skb->data, skb->len);
 		if (!appended)
 			__skb_queue_tail(&c->tx.q, skb);
 		atw_conn_kick(c);

@@ -628,6 +628,7 @@ static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 bool atw_conns_are_there(struct atw_conns *cs);
 void atw_conn_put(struct atw_conn *c);
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
+bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *data, u32 len);
 void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);

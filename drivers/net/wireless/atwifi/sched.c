@@ -40,7 +40,7 @@ void atw_sched_set(struct atw_sched *s, enum atw_todo job)
 {
 	/* What it is about is seen by whoever clears the bit: this is a full barrier. */
 	test_and_set_bit(job, &s->todo);
-	atw_channel_kick(s->ch);
+	atw_channel_has_work(s->ch);
 }
 
 /**
