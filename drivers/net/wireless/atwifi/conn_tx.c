@@ -37,7 +37,7 @@
  */
 static const u8 atw_turns[] = {
 	[ATW_CROWD_NONE] = 5,
-	[ATW_CROWD_BULK] = 10,
+	[ATW_CROWD_BULK] = 8,
 	[ATW_CROWD_QUIET] = 20,
 	[ATW_CROWD_CHAT] = 50,
 };
