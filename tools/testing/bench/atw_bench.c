@@ -39,6 +39,11 @@
 #define PAUSE_MS	20
 /* Longer than anybody waits for the end. */
 #define ENDLESS		1000000000ULL
+/* Until the module has joined. */
+#define JOIN_TRIES	100
+#define JOIN_US		100000
+/* One that was deleted is not used again at once. */
+#define IDS		50
 
 static const char usage[] =
 "usage: atw_bench NAME=TEST...\n"
@@ -57,20 +62,6 @@ static uint64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
-
-/* The processor time that the whole guest has used, in ticks of USER_HZ. */
-static uint64_t cpu_ticks(void)
-{
-	unsigned long long n[8] = { 0 };
-	char *text = atw_slurp("/proc/stat");
-
-	if (text)
-		sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", n, n + 1, n + 2, n + 3,
-		       n + 4, n + 5, n + 6, n + 7);
-	free(text);
-	/* All but idle and waiting. */
-	return n[0] + n[1] + n[2] + n[5] + n[6] + n[7];
 }
 
 static void die(const char *what)
@@ -102,12 +93,11 @@ static void print_times(unsigned int n)
 	figure("max_ms", times[n - 1] / 1e3);
 }
 
-static void print_rate(uint64_t bytes, uint64_t us, uint64_t ticks)
+static void print_rate(uint64_t bytes, uint64_t us)
 {
 	figure("bytes", bytes);
 	figure("seconds", us / 1e6);
 	figure("bytes_per_s", bytes * 1e6 / us);
-	figure("cpu_ms_per_mib", ticks * 1e3 / sysconf(_SC_CLK_TCK) * 1048576 / bytes);
 }
 
 static void set_mode(int fd)
@@ -142,9 +132,18 @@ static void settle(void)
 	}
 }
 
+/*
+ * The module looks for input every so often. Who begins right after its answer always
+ * has the same part of that to wait for: nobody in particular does.
+ */
+static void any_time(void)
+{
+	usleep(PAUSE_MS * 1000 + rand() % (PAUSE_MS * 1000));
+}
+
 static void download(uint64_t bytes)
 {
-	uint64_t start, us, ticks;
+	uint64_t start, us;
 	char line[64];
 	int fd, err;
 
@@ -153,7 +152,6 @@ static void download(uint64_t bytes)
 		die("connect");
 	set_mode(fd);
 	snprintf(line, sizeof(line), "source %llu 1\n", (unsigned long long)bytes);
-	ticks = cpu_ticks();
 	start = now_us();
 	if (atw_send_all(fd, line, strlen(line)) < 0)
 		die("request");
@@ -162,7 +160,7 @@ static void download(uint64_t bytes)
 		die("download");
 	}
 	us = now_us() - start;
-	print_rate(bytes, us, cpu_ticks() - ticks);
+	print_rate(bytes, us);
 	close(fd);
 }
 
@@ -201,15 +199,14 @@ static void pour(int fd, uint64_t bytes, size_t size)
 
 static void upload(uint64_t bytes, size_t size)
 {
-	uint64_t start, us, ticks;
+	uint64_t start, us;
 	int fd = sink(bytes);
 
 	set_mode(fd);
-	ticks = cpu_ticks();
 	start = now_us();
 	pour(fd, bytes, size);
 	us = now_us() - start;
-	print_rate(bytes, us, cpu_ticks() - ticks);
+	print_rate(bytes, us);
 	close(fd);
 }
 
@@ -425,9 +422,12 @@ static void connects(unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count && i < MOST_TIMES; i++) {
-		uint64_t start = now_us();
-		int fd = atw_socket(SOCK_STREAM);
+		uint64_t start;
+		int fd;
 
+		any_time();
+		start = now_us();
+		fd = atw_socket(SOCK_STREAM);
 		if (fd < 0 || atw_timeouts(fd, LONG_MS) ||
 		    atw_connect_host(fd, atw_peer_port()))
 			die("connect");
@@ -438,8 +438,8 @@ static void connects(unsigned int count)
 	print_times(i);
 }
 
-/* Whether the module says that it has done it. What else it says is of no interest. */
-static bool command(int fd, const char *line)
+/* Whether the module says that it has done it; and which socket it names meanwhile, if any. */
+static bool command(int fd, const char *line, int *id)
 {
 	char answer[1024];
 	size_t have = 0;
@@ -455,8 +455,13 @@ static bool command(int fd, const char *line)
 			break;
 		have += n;
 		answer[have] = '\0';
-		if (strstr(answer, "\r\nOK\r\n"))
+		if (strstr(answer, "\r\nOK\r\n")) {
+			const char *named = strstr(answer, "ConID=");
+
+			if (id && named)
+				*id = atoi(named + strlen("ConID="));
 			return true;
+		}
 		if (strstr(answer, "ERROR") && answer[have - 1] == '\n')
 			return false;
 	}
@@ -469,30 +474,39 @@ static void module(unsigned int count)
 {
 	int fd = open(atw_env("ATW_TTY", "ATW_TTY"), O_RDWR | O_NOCTTY);
 	struct termios raw;
-	const char *end = ",0,1";
+	unsigned int i, tries = 0;
+	bool chosen = true;
 	char line[128];
-	unsigned int i;
+	int id;
 
 	if (fd < 0 || tcgetattr(fd, &raw))
 		die("the module's line");
 	cfmakeraw(&raw);
 	tcsetattr(fd, TCSANOW, &raw);
-	if (!command(fd, "ATE0\r\n"))
+	if (!command(fd, "ATE0\r\n", NULL))
 		die("ATE0");
 	for (i = 0; i < count && i < MOST_TIMES;) {
-		uint64_t start = now_us();
+		uint64_t start;
 
-		snprintf(line, sizeof(line), "AT+SOCKET=4,%s,%d%s\r\n",
-			 atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port(), end);
-		if (command(fd, line)) {
+		any_time();
+		start = now_us();
+		id = 1 + i % IDS;
+		snprintf(line, sizeof(line), chosen ? "AT+SOCKET=4,%s,%d,0,%d\r\n" :
+			 "AT+SOCKET=4,%s,%d\r\n", atw_env("ATW_HOST", "192.0.2.1"),
+			 atw_peer_port(), id);
+		if (command(fd, line, &id)) {
 			times[i++] = now_us() - start;
-			if (!command(fd, "AT+SOCKETDEL=1\r\n"))
-				die("AT+SOCKETDEL");
-			settle();
-		} else if (*end) {
-			/* Not every firmware knows these. */
-			end = "";
+			snprintf(line, sizeof(line), "AT+SOCKETDEL=%d\r\n", id);
+			if (!command(fd, line, NULL)) {
+				errno = EIO;
+				die(line);
+			}
+		} else if (!i && tries++ < JOIN_TRIES) {
+			/* It joins by itself, soon; and not every firmware takes a number. */
+			chosen = !chosen;
+			usleep(JOIN_US);
 		} else {
+			errno = EIO;
 			die(line);
 		}
 	}
@@ -534,6 +548,9 @@ int main(int argc, char **argv)
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Each line ends a test; this one, what was before the first. */
+	printf("{}\n");
+	fflush(stdout);
 	for (i = 1; i < argc; i++) {
 		char *test = strchr(argv[i], '=');
 
