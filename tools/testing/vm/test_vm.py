@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of the guests' runner, with ATW_TARGETS (6.1, 6.12, 7.3, board; 6.1 and the board)."""
+"""Tests of the guests' runner, with ATW_TARGETS (6.1, 6.12, 7.3, board; 7.3 and the board)."""
 
 import glob
 import hashlib
@@ -133,7 +133,7 @@ class Guest:
                         *options, "--", *(command or ("echo", "alive")))
 
 
-@pytest.fixture(scope="session", params=os.environ.get("ATW_TARGETS", "6.1 board").split(),
+@pytest.fixture(scope="session", params=os.environ.get("ATW_TARGETS", "7.3 board").split(),
                 name="session_guest")
 def make_guest(request, tmp_path_factory):
     return Guest(request.param, str(tmp_path_factory.mktemp("vm")))
@@ -150,6 +150,21 @@ def guest(session_guest, request):
 
 
 @each_guest
+def test_at_once(guest):
+    """What a command is given and what comes of it, in one boot: apart, each is tested below."""
+    data = random.Random(8).randbytes(1 << 18)
+    path = os.path.join(guest.scratch, "one file")
+    with open(path, "wb") as f:
+        f.write(BYTES)
+    script = "cat; cat /deep/er/x >&2; echo \"$X:$ATW_GUEST:$1\" >&2; exit 3"
+    done = guest.bare("sh", "-c", script, "sh", "a\nb", stdin=None, input=data,
+                      options=["--file", path + ":/deep/er/x", "--env", "X=1 2"])
+    expect("status", done.returncode, 3)
+    expect("output", hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest())
+    expect("error output", done.stderr,
+           BYTES + b"1 2:%s:a\nb\n" % (b"board" if guest.board else b"uml"))
+
+
 def test_exit_status(guest):
     for command, status in ((["true"], 0), (["sh", "-c", "exit 3"], 3),
                             (["sh", "-c", "kill -9 $$"], 137), (["/no/such"], 127),
@@ -164,7 +179,6 @@ def test_arguments(guest):
     expect("output", done.stdout.decode(), "".join("<%s>" % a for a in args))
 
 
-@each_guest
 def test_output_is_exact_and_apart(guest):
     octal = "".join("\\%03o" % b for b in BYTES[:256])
     script = "i=0; while [ $i -lt 16 ]; do printf '%s'; printf '%s' >&2; i=$((i+1)); done" % (
@@ -179,7 +193,6 @@ def test_quiet(guest):
     expect("output", (done.stdout, done.stderr), (b"", b""))
 
 
-@each_guest
 def test_input(guest):
     data = random.Random(7).randbytes(1 << 20)
     done = guest.bare("cat", stdin=None, input=data)
@@ -206,7 +219,6 @@ def test_output_after_exit_of_the_command(guest):
         raise Fail("waited for a child of the command's")
 
 
-@each_guest
 def test_environment(guest):
     done = guest.bare("sh", "-c", "pwd; echo $ATW_GUEST $ATW_KERNEL $ATW_HOST \"$X\"; id -u",
                       options=["--env", "X=1 2"])
@@ -217,7 +229,6 @@ def test_environment(guest):
     expect("caller's", guest.bare("sh", "-c", "echo $ATW_CHECK").stdout, b"\n")
 
 
-@each_guest
 def test_files(guest):
     path = os.path.join(guest.scratch, "a file")
     with open(path, "wb") as f:
@@ -290,11 +301,11 @@ def test_interrupted_in_boot(guest):
     interrupted(guest, "boot", signal.SIGKILL, -9)
 
 
-@each_guest
-def test_interrupted_in_command(guest):
-    interrupted(guest, "command", signal.SIGINT, 130)
-    interrupted(guest, "command", signal.SIGTERM, 143)
-    interrupted(guest, "command", signal.SIGKILL, -9)
+@pytest.mark.parametrize("signum, status", [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143),
+    pytest.param(signal.SIGKILL, -9, marks=each_guest)])
+def test_interrupted_in_command(guest, signum, status):
+    interrupted(guest, "command", signum, status)
 
 
 def test_output_nobody_wants(guest):
@@ -317,10 +328,8 @@ def test_time_out(guest):
 
 @each_guest
 def test_no_fault(guest):
-    done = guest.fault("none")
-    expect("result", (done.stdout, done.stderr, done.returncode), (b"alive\n", b"", 0))
-    done = guest.fault("none", "sh", "-c", "exit 4")
-    expect("status", done.returncode, 4)
+    done = guest.fault("none", "sh", "-c", "echo alive; exit 4")
+    expect("result", (done.stdout, done.stderr, done.returncode), (b"alive\n", b"", 4))
 
 
 # What it is called in the kernel's log; the first four need what the board's kernel has not.
@@ -448,7 +457,6 @@ def test_foreign_emulator(guest):
     expect("status when nobody listens", done.returncode, 125)
 
 
-@each_guest
 def test_foreign_emulator_joins(guest):
     """With the driver, a module that somebody else has started."""
     where = tempfile.mkdtemp(dir=guest.scratch)
@@ -485,7 +493,6 @@ def test_serial_port(guest):
     os.close(slave)
 
 
-@each_guest
 def test_emulator(guest):
     script = ("exec 3<>$ATW_TTY; exec 4<>$ATW_SIM_CONTROL; printf 'AT\\r\\n' >&3; "
               "while read -r line <&3; do case $line in OK*) echo OK; break;; esac; done; "
