@@ -55,12 +55,12 @@ def watched():
 
 
 def listens(pid):
-    """Has this process joined groups of generic netlink?"""
+    """Has this process joined the groups of nl80211? The fourth is that of connections."""
     with open("/proc/net/netlink", encoding="ascii") as f:
         rows = [line.split() for line in f][1:]
     # The library's port is the process and the number of its socket.
-    return any(int(row[1]) == 16 and int(row[2]) & 0x3fffff == pid and int(row[3], 16)
-               for row in rows)
+    return any(int(row[1]) == 16 and int(row[2]) & 0x3fffff == pid and
+               bin(int(row[3], 16)).count("1") >= 4 for row in rows)
 
 
 def said(out, words):
@@ -143,9 +143,11 @@ def goes_down_and_up():
 def the_network_is_lost():
     with watched() as events:
         sim("link down")
-        said(events, "disconnected")
-        becomes(lambda: link() is None, "it is in no network")
-        sim("link up")
+        try:
+            said(events, "disconnected")
+            becomes(lambda: link() is None, "it is in no network")
+        finally:
+            sim("link up")
         in_network(STORED, STORED_AT)
 
 
