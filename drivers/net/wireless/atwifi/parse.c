@@ -1603,7 +1603,8 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 			p->sink[i] = atw_at(p, torn + i);
 		atw_replay(p, print, torn);
 	}
-	if (atw_payload_has_boot(p))
+	/* Half of its closing, and the banner's first bytes, may close what begins with '>'. */
+	if (torn || atw_payload_has_boot(p))
 		ev->doubt |= ATW_DOUBT_BOOT;
 	if (atw_payload_looks_torn(p) || atw_payload_has_answer(p))
 		ev->doubt |= ATW_DOUBT_FRAME;
