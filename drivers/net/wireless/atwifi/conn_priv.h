@@ -317,6 +317,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
 bool atw_query_is_newer(unsigned int begun, unsigned int query);
 bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
 		      unsigned int query);
+void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c);
 
 /* seed.c */
 void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);

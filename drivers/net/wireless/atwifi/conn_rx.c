@@ -533,13 +533,15 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	if (ev->type == ATW_EV_PENDING)
 		atw_conns_forget_zombies(cs);
 	spin_lock(&c->lock);
-	/* A module that has restarted has nothing to say of what it had before. */
-	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
+	/*
+	 * A module that has restarted has nothing to say of what it had before. But nor does
+	 * it say that something is doubtful: that is how its words look to us.
+	 */
+	if (ev->type != ATW_EV_DOUBTFUL)
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
 	switch (ev->type) {
 	case ATW_EV_DOUBTFUL:
-		atomic64_inc(&cs->counts.damaged);
-		if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
+		atw_conn_disbelieve(cs, c);
 		break;
 	case ATW_EV_DISCONNECT:
 		atw_conn_remote_end(cs, c);

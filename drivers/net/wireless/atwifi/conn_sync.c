@@ -106,11 +106,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
 	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
-		atomic64_inc(&cs->counts.damaged);
-		if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
-		else
-			atw_conn_drop_unsure(c);
+		atw_conn_disbelieve(cs, c);
 		return;
 	}
 	if (!skb_queue_empty(&c->rx.unsure))

@@ -39,6 +39,26 @@ bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
 }
 
 /**
+ * atw_conn_disbelieve() - payloads of a connection were not what they looked like
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ *
+ * What is in doubt is not handed over any more, whatever it is doubted for.
+ *
+ * Context: any.
+ */
+void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	atomic64_inc(&cs->counts.damaged);
+	if (atw_conn_is_stream(c))
+		atw_conn_end(c, -ECONNRESET, 0);
+	else
+		atw_conn_drop_unsure(c);
+}
+
+/**
  * atw_conns_end_doubtful() - what looked like other prints probably was that
  * @cs: the connections
  *
@@ -53,13 +73,8 @@ void atw_conns_end_doubtful(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1)) {
-			atomic64_inc(&cs->counts.damaged);
-			if (atw_conn_is_stream(c))
-				atw_conn_end(c, -ECONNRESET, 0);
-			else
-				atw_conn_drop_unsure(c);
-		}
+		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1))
+			atw_conn_disbelieve(cs, c);
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);

@@ -1714,6 +1714,89 @@ static void conn_unsure(struct kunit *test)
 	close_all(test, 1);
 }
 
+/*
+ * What modules say when they have started again, with what they are asked then: the
+ * vendor's open SDK, without "ready", and a BW16.
+ */
+static const char *const starts[] = {
+	"\r\n################################################\r\n\r\narch:BL602,NULL\r\n"
+	"company:Ai-Thinker|B&T\r\nble_mac:7cb94c1dd632\r\nwifi_mac:7cb94c1dd631\r\n"
+	"sdk_version:release_bl_iot_sdk_1.6.40\r\nfirmware_version:V4.18_P1.1.0\r\n"
+	"compile_time:May 30 2023 10:28:28\r\n\r\nready\r\n"
+	"\r\n################################################\r\n"
+	"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
+	"AT+WJAP?\r\n\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,"
+	"192.0.2.2,192.0.2.1\r\nOK\r\nAT\r\n\r\nOK\r\nAT+SOCKET?\r\n\r\nOK\r\n"
+	"AT+SOCKETDEL=119\r\n\r\nAT+SOCKETDEL:127\r\n+ERROR\r\n",
+	"\r\n################################################\r\n\r\narch:BL616,NULL\r\n"
+	"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
+	"\r\n[Busy]Cmd running\r\nAT+SOCKET?\r\nUnknown cmd:AT+SOCKET?\r\n\r\nERROR\r\n",
+	"#calibration_ok:[2:19:11] \r\n\r\nat version:release/V4.18_P2.29.2 "
+	"sdk version:amebad_v6.2C firmware version:release/V4.18_P5.6.4(May 30 2023-10:28:28)\r\n"
+	"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
+	"AT+WRSSI\r\n\r\n+WRSSI:-50\r\nOK\r\n\r\n+SOCKET:127\r\nERROR\r\n",
+};
+
+static const char begun[] = ">bc\r\n";
+
+/*
+ * A payload breaks off, @left bytes before its closing, and what follows is @start, while
+ * something is awaited or not.
+ */
+static void break_off(struct fake *f, struct owner *o, int left, const char *start, bool awaits)
+{
+	struct atw_parser *p = &f->ch.parser;
+	int sent = 3 + max(-left, 0);
+	char text[64];
+
+	/* As if nothing had been before. */
+	atw_channel_restart(&f->ch);
+	spin_lock(&o->c->lock);
+	atw_conn_drop_unsure(o->c);
+	o->c->err = 0;
+	o->c->rx.bytes = 0;
+	WRITE_ONCE(o->c->state, ATW_CONN_OPEN);
+	spin_unlock(&o->c->lock);
+	o->closed = false;
+	o->got_len = 0;
+	p->expect_prompt = awaits;
+	p->expect_final = awaits;
+	p->expect_soon = awaits;
+	p->tears = awaits;
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,%d,%.*s", o->c->id,
+		 3 + max(left, 0), sent, begun);
+	fake_say(f, text);
+	fake_say(f, start);
+}
+
+/* Wherever it breaks off, nothing of what a module says at its start is a remote's. */
+static void conn_unsure_broken_off(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+	unsigned int i;
+	int left;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->owner[1].opened));
+	open_gate(f, false);
+	for (i = 0; i < 4 * ARRAY_SIZE(starts); i++) {
+		o = &f->owner[i % 2];
+		for (left = -1; left <= (int)strlen(starts[i / 4]); left++) {
+			break_off(f, o, left, starts[i / 4], i & 2);
+			/* What is complete may have come. */
+			if (left <= 0 && o->got_len == 3 && !memcmp(o->got, begun, 3))
+				continue;
+			KUNIT_EXPECT_EQ_MSG(test, 0ULL, o->c->rx.bytes, "%d bytes before its end",
+					    left);
+		}
+	}
+	atw_channel_restart(&f->ch);
+	close_all(test, 2);
+}
+
 /* And else it is none of anybody's. */
 static void conn_unsure_restarted(struct kunit *test)
 {
@@ -3301,6 +3384,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_swallows_long),
 	KUNIT_CASE(conn_reconcile),
 	KUNIT_CASE(conn_unsure),
+	KUNIT_CASE(conn_unsure_broken_off),
 	KUNIT_CASE(conn_unsure_restarted),
 	KUNIT_CASE(conn_unsure_fetched),
 	KUNIT_CASE(conn_unsure_flood),
