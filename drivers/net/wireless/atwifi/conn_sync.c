@@ -232,7 +232,8 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			had = true;
 			/* One that was closed in order has none, either. */
 			lacks |= !row && !c->auto_deleted && !c->remote_closed;
-			if (!row || !atw_row_is_live(c, row))
+			/* What the remote has closed stays until all that it sent is fetched. */
+			if (!row || !(c->remote_closed || atw_row_is_live(c, row)))
 				atw_conns_missing(cs, c);
 			c->auto_deleted = false;
 		}

@@ -1496,6 +1496,34 @@ static void conn_end_while_reading(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* What the module says of it meanwhile is no more than that its remote has closed. */
+static void conn_end_while_asked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+	char rows[48];
+
+	f->conns.mode.passive = true;
+	opened(test, 2, ATW_TYPE_TCP_CLIENT);
+	for (i = 0; i < 2; i++) {
+		snprintf(rows, sizeof(rows), "%u,4,%u,192.0.2.1,80,-1,0\r\n", o[i].c->id,
+			 i ? ATW_SOCK_LOST : ATW_SOCK_CONNECTING);
+		f->rows = rows;
+		f->has = o[!i].c->id;
+		f->read = "hello";
+		say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", &o[i]);
+		say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[i]);
+		atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o[i].closed));
+		open_gate(f, false);
+		KUNIT_EXPECT_EQ(test, 0, o[i].close_err);
+		KUNIT_EXPECT_EQ(test, 5U, o[i].got_len);
+	}
+	close_all(test, 2);
+}
+
 /* A number that was damaged on the way: neither the module nor we are to change. */
 static void conn_numbers_damaged(struct kunit *test)
 {
@@ -3377,6 +3405,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guess_announced_late),
 	KUNIT_CASE(conn_foreign_announced),
 	KUNIT_CASE(conn_end_while_reading),
+	KUNIT_CASE(conn_end_while_asked),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_swallowed),
