@@ -155,8 +155,9 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 	struct atw_link_query *q = cmd->priv;
 	struct atw_parser *p = &q->m->ch.parser;
 	const char *rest = text;
+	bool more = p->name;
 
-	if (p->name) {
+	if (more) {
 		q->bare = !q->rows++ && !strcmp(text, "OK");
 		q->whole = atw_parse_wifi_end(text, true, &q->st);
 		/* With an end of a line, which is a byte of it. */
@@ -170,9 +171,12 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
 		WRITE_ONCE(q->cut, !q->whole);
 	}
 	if (q->whole)
-		atw_parse_wifi_network(rest, p->name, &q->net);
+		atw_parse_wifi_network(rest, more, &q->net);
 	WRITE_ONCE(p->name, !q->whole && q->room >= 0);
-	return true;
+	/* What a name has no room for was none, and whose it was is not known: that is
+	 * damage, before anybody gets what comes behind it.
+	 */
+	return !more || q->whole || q->bare || q->room >= 0;
 }
 
 /*
@@ -201,7 +205,7 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query 
 	/* The password is behind the name. */
 	atw_channel_wipe(&m->ch);
 	/* What was taken for a name may have been anything. */
-	if (q->rows && !q->whole && !q->bare && (err == -ETIMEDOUT || q->room < 0))
+	if (q->rows && !q->whole && !q->bare && q->room >= 0 && err == -ETIMEDOUT)
 		atw_channel_rx_error(&m->ch);
 	return err;
 }

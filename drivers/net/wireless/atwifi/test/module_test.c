@@ -1148,6 +1148,28 @@ static void module_garbled_short(struct kunit *test)
 	eventually(test, joined(f));
 }
 
+/* The same is lost of a stream, which does not go on behind that. */
+static void module_garbled_stream(struct kunit *test)
+{
+	char *text = kunit_kzalloc(test, 128, GFP_KERNEL);
+	struct fake *f = test->priv;
+	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, stream, server);
+	snprintf(text, 128, "\r\n\r\n+EVENT:SocketDown,%u,3,abc\r\n"
+		 "\r\n+EVENT:SocketDown,%u,2,de\r\n", stream->c->id, stream->c->id);
+	f->next = JOINED;
+	WRITE_ONCE(f->rest, text);
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(stream->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, stream->got);
+	eventually(test, joined(f));
+}
+
 /* Another hardware address may be a garbled one: it is to be told twice. */
 static void module_other_mac(struct kunit *test)
 {
@@ -1231,6 +1253,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_names_early),
 	KUNIT_CASE(module_garbled),
 	KUNIT_CASE(module_garbled_short),
+	KUNIT_CASE(module_garbled_stream),
 	KUNIT_CASE(module_other_mac),
 	KUNIT_CASE(module_restless),
 	{}
