@@ -24,6 +24,7 @@
 /* The module does not tell how long an address is good for: a cache is to ask soon. */
 #define TTL		10
 #define NAME_ROOM	120	/* of a name that a module can be asked for, with its NUL */
+#define HOST_MAX	253	/* bytes of a name that anybody can be asked for (RFC 1035) */
 
 static enum nss_status end(enum nss_status status, int err, int herr, int *errnop, int *herrnop)
 {
@@ -48,6 +49,7 @@ static enum nss_status failed(int err, int *errnop, int *herrnop)
 	switch (err) {
 	case ENODEV:
 	case ENETDOWN:
+	/* The firmware resolves none, or not this one: a name server can be asked for it. */
 	case EOPNOTSUPP:
 	case ENAMETOOLONG:
 	/* Of socket() and sendto(), for a program that is kept from them. */
@@ -104,6 +106,8 @@ static bool is_host(const char *name)
 {
 	size_t len = length(name), label = 0, i;
 
+	if (len > HOST_MAX)
+		return false;
 	for (i = 0; i < len; i++) {
 		if (name[i] == '.') {
 			if (!label)
@@ -190,6 +194,8 @@ static void fill(struct hostent *host, struct entry *e, const char *name, struct
 /* Whoever asks for IPv6 alone: the name may be good, but has no such address. */
 static enum nss_status no_ipv6(const char *name, int *errnop, int *herrnop)
 {
+	if (is_special(name) || !is_host(name))
+		return not_found(errnop, herrnop);
 	if (length(name) >= NAME_ROOM)
 		return failed(ENAMETOOLONG, errnop, herrnop);
 	if (atwifi_ready(NULL))

@@ -241,6 +241,13 @@ def unavailable():
         long = ".".join(["a" * 60] * 3)
         same([ELSEWHERE], getent("ahostsv4 " + long)[:1], "a longer name")
         check(server.asked > asked, "who has said that?")
+        # But none that no server can be asked for, and so there is none.
+        longest, longer = (".".join([n * "a"] + ["a" * 60] * 4) for n in (9, 10))
+        with open("/etc/hosts", "a", encoding="ascii") as f:
+            f.write("203.0.113.9 %s %s\n" % (longest, longer))
+        for name, want in ((longest, ["203.0.113.9"]), (longer, []), (longer + ".", [])):
+            same(want, getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' ahostsv4 " + name)[:1],
+                 "a name of %d bytes" % len(name))
         # Of this machine the module is not asked, nor believed.
         out = run("getent -s hosts:atwifi ahostsv4 localhost; getent -s hosts:atwifi ahostsv4 "
                   "a.LOCALHOST.; true")
