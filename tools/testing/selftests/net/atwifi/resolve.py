@@ -6,6 +6,7 @@ atwifid. Whatever a name costs the module, it is none of its sockets. Environmen
 netdev.py; ATW_LIB is where all three are.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import threading
 
+import goresolver
 from atwnet import DNS, FILES, HOST, PEER, main, sim, sim_stat, url
 from guest import LIMIT, Module, becomes, check, digest, receive, run, same, sysfs, test
 from servers import dns_answer
@@ -591,6 +593,29 @@ def stub_for_programs():
         with no_sockets(but=1):
             run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
         same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
+
+
+@test
+def stub_for_go():
+    """Programs in Go ask by themselves, for A and AAAA at once."""
+    def fails(name):
+        try:
+            return goresolver.lookup(name, STUB)
+        except (goresolver.NoSuchHost, goresolver.Misbehaving) as e:
+            return type(e)
+
+    with stub() as _, no_sockets():
+        for how in ({}, {"single": True}, {"tcp": True}):
+            same([HOST], goresolver.lookup(NAME, STUB, **how), str(how))
+        # Where nobody listens the next one is asked.
+        same([HOST], goresolver.lookup(NAME.upper() + ".", "127.0.0.58", STUB), "of the second")
+        same(["127.0.0.1", "::1"], goresolver.lookup("localhost", STUB), "localhost")
+        same(goresolver.Misbehaving, fails("nobody.test"), "a name that nobody has")
+        same(goresolver.NoSuchHost, fails("a.invalid"), "one that nobody can have")
+        names = ["192.0.2.%d" % i for i in range(1, 41)]
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            got = list(pool.map(lambda name: goresolver.lookup(name, STUB), names))
+        same([[name] for name in names], got, "addresses")
 
 
 TEXT = b"\0\x10\0\1\0\0\0\x1e\0\2\1x"
