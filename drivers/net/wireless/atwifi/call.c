@@ -9,6 +9,7 @@
  * never writes into memory of somebody who has left.
  */
 #include <linux/errno.h>
+#include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -23,8 +24,8 @@
  * @size: bytes of arguments and results that @fn is to be given
  * @fn: the work: runs in the channel's thread, may run commands with
  *	atw_module_exec() and sleep as long as those do; its result, 0 or -errno,
- *	is the call's, but for -EINPROGRESS: it is called again then, after others
- *	had their turn. @arg is the call's own: pointers to the caller's stack
+ *	is the call's, but for -EINPROGRESS: it is called again after a while then, in
+ *	which others have their turn. @arg is the call's own: pointers to the caller's stack
  *	do not belong there
  *
  * Context: may sleep for memory.
@@ -175,6 +176,9 @@ static int atw_calls_again(struct atw_calls *q, struct atw_call *call)
 	spin_lock_bh(&q->lock);
 	err = q->refuse;
 	if (!err) {
+		/* What it waits for may take its time, or somebody else's. */
+		call->again = true;
+		call->after = jiffies + ATW_CALL_PAUSE;
 		list_add_tail(&call->node, &q->list);
 		q->n++;
 	}
@@ -182,7 +186,12 @@ static int atw_calls_again(struct atw_calls *q, struct atw_call *call)
 	return err;
 }
 
-/* The first that is not only for idle times, or the first. */
+static bool atw_call_is_due(const struct atw_call *call)
+{
+	return !call->again || time_after_eq(jiffies, call->after);
+}
+
+/* The first whose time has come that is not only for idle times, or the first such. */
 static struct atw_call *atw_calls_first(struct atw_calls *q, bool idle)
 {
 	struct atw_call *call;
@@ -190,7 +199,7 @@ static struct atw_call *atw_calls_first(struct atw_calls *q, bool idle)
 	lockdep_assert_held(&q->lock);
 
 	list_for_each_entry(call, &q->list, node)
-		if (idle || !call->idle)
+		if ((idle || !call->idle) && atw_call_is_due(call))
 			return call;
 	return NULL;
 }
@@ -208,6 +217,31 @@ bool atw_calls_wait_for(struct atw_calls *q, bool idle)
 
 	spin_lock_bh(&q->lock);
 	found = atw_calls_first(q, idle);
+	spin_unlock_bh(&q->lock);
+	return found;
+}
+
+/**
+ * atw_calls_later() - is there a call that is to be called again?
+ * @q: the queue
+ * @idle: those that are only for idle times as well
+ * @when: the time of the first of these, in jiffies, which may be over
+ *
+ * Context: any.
+ */
+bool atw_calls_later(struct atw_calls *q, bool idle, unsigned long *when)
+{
+	struct atw_call *call;
+	bool found = false;
+
+	spin_lock_bh(&q->lock);
+	list_for_each_entry(call, &q->list, node) {
+		if (!call->again || (call->idle && !idle) ||
+		    (found && !time_before(call->after, *when)))
+			continue;
+		*when = call->after;
+		found = true;
+	}
 	spin_unlock_bh(&q->lock);
 	return found;
 }

@@ -12,6 +12,9 @@
 struct atw_channel;
 struct atw_module;
 
+/* A call that is to be called again is not before so much time has passed. */
+#define ATW_CALL_PAUSE	(HZ / 8)
+
 /**
  * struct atw_call - one piece of work and its arguments
  * @ref: the caller holds one, and the queue (later the thread that runs it) one
@@ -20,6 +23,8 @@ struct atw_module;
  * @done: @err is final
  * @fn: the work, see atw_call_new()
  * @release: what @arg holds goes, before its memory does; may be NULL
+ * @again: it was called, and is to be called again, but not before @after, in jiffies;
+ *	atw_calls.lock
  * @idle: connections' work goes first; to be set before it is queued, and after that by
  *	atw_calls_hurry() alone
  * @err: what @fn returned, or why it was not called
@@ -33,6 +38,8 @@ struct atw_call {
 	int			(*fn)(struct atw_module *m, void *arg);
 	void			(*release)(void *arg);
 	bool			idle;
+	bool			again;
+	unsigned long		after;
 	int			err;
 	size_t			size;
 	u8			arg[] __aligned(__alignof__(u64));
@@ -61,6 +68,7 @@ void atw_calls_hurry(struct atw_calls *q);
 int atw_calls_add(struct atw_calls *q, struct atw_call *call);
 int atw_calls_wait(struct atw_calls *q, struct atw_call *call, long timeout);
 bool atw_calls_wait_for(struct atw_calls *q, bool idle);
+bool atw_calls_later(struct atw_calls *q, bool idle, unsigned long *when);
 bool atw_calls_run(struct atw_calls *q, struct atw_module *m, bool idle);
 void atw_calls_refuse(struct atw_calls *q, int err);
 

@@ -601,12 +601,14 @@ static bool atw_module_wants_join(struct atw_conns *cs)
 static bool atw_module_do_calls(struct atw_conns *cs, enum atw_todo job, bool idle)
 {
 	struct atw_module *m = atw_conns_module(cs);
+	bool done = atw_calls_run(&m->calls, m, idle);
+	unsigned long when;
 
-	if (!atw_calls_run(&m->calls, m, idle))
-		return false;
-	if (atw_calls_wait_for(&m->calls, idle))
+	if (done && atw_calls_wait_for(&m->calls, idle))
 		atw_sched_set(&m->sched, job);
-	return true;
+	if (atw_calls_later(&m->calls, idle, &when))
+		atw_sched_at(&m->sched, job, when);
+	return done;
 }
 
 static bool atw_module_do_call(struct atw_conns *cs)

@@ -199,6 +199,39 @@ static void call_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3U, desk->released);
 }
 
+/* What has to wait for something does not keep the thread, nor others from it. */
+static void call_again(struct kunit *test)
+{
+	struct desk *desk = desk_new(test);
+	struct atw_call *call = job_new(test, desk, 'a'), *other = job_new(test, desk, 'b');
+	struct job *job = (struct job *)call->arg;
+	unsigned long when;
+
+	job->result = -EINPROGRESS;
+	KUNIT_EXPECT_EQ(test, 0, atw_calls_add(&desk->q, call));
+	KUNIT_EXPECT_FALSE(test, atw_calls_later(&desk->q, true, &when));
+	KUNIT_EXPECT_TRUE(test, atw_calls_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_TRUE(test, atw_calls_later(&desk->q, false, &when));
+	/* However slow this test is. */
+	call->after = jiffies + 60 * HZ;
+	KUNIT_EXPECT_FALSE(test, atw_calls_wait_for(&desk->q, true));
+	KUNIT_EXPECT_FALSE(test, atw_calls_run(&desk->q, NULL, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_calls_add(&desk->q, other));
+	KUNIT_EXPECT_TRUE(test, atw_calls_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_STREQ(test, "ab", desk->order);
+	call->after = jiffies;
+	job->name = 'c';
+	job->result = 0;
+	KUNIT_EXPECT_TRUE(test, atw_calls_wait_for(&desk->q, false));
+	KUNIT_EXPECT_TRUE(test, atw_calls_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_STREQ(test, "abc", desk->order);
+	KUNIT_EXPECT_EQ(test, 0, atw_calls_wait(&desk->q, call, 60 * HZ));
+	KUNIT_EXPECT_FALSE(test, atw_calls_later(&desk->q, true, &when));
+	atw_call_put(call);
+	atw_call_put(other);
+	KUNIT_EXPECT_EQ(test, 2U, desk->released);
+}
+
 static void call_bounded(struct kunit *test)
 {
 	struct desk *desk = desk_new(test);
@@ -238,6 +271,7 @@ static struct kunit_case call_cases[] = {
 	KUNIT_CASE(call_left_alone),
 	KUNIT_CASE(call_ended),
 	KUNIT_CASE(call_order),
+	KUNIT_CASE(call_again),
 	KUNIT_CASE(call_bounded),
 	KUNIT_CASE(call_before_start),
 	{ }
