@@ -618,6 +618,29 @@ def stub_for_go():
         same([[name] for name in names], got, "addresses")
 
 
+@test
+def stub_of_large_answers():
+    """Those that the module would cut if they came by UDP, too, and no longer ones than fit."""
+    with stub("--server %s:%d" % (HOST, DNS)):
+        for size, room, whole in ((512, 0, True), (513, 0, False), (1023, 1232, True),
+                                  (1024, 1232, True), (1232, 4096, True), (1233, 4096, False),
+                                  (16384, 4096, False)):
+            asked = goresolver.question("size%d.test" % size, goresolver.TXT)
+            with no_sockets(but=2):
+                udp, tcp = (goresolver.exchange(STUB, asked, tcp, room=room)
+                            for tcp in (False, True))
+            same((size, False), (len(tcp.wire), tcp.truncated), "by TCP")
+            same({b"v"}, {part[1:2] for part in tcp.data(goresolver.TXT)}, "texts")
+            same(not whole, udp.truncated, "by UDP, %d bytes" % size)
+            same(tcp.sections[0] if whole else [], udp.sections[0], "records by UDP")
+        # Who asks by UDP alone, until he is told to do otherwise.
+        with no_sockets(but=2):
+            same(4106 - 31 - 11 - 17 * 13, len(b"".join(
+                goresolver.lookup_txt("size4106.test", STUB))), "texts")
+        asked = goresolver.question("size16385.test", goresolver.TXT)
+        same(2, goresolver.exchange(STUB, asked).code, "code for one that is too long")
+
+
 TEXT = b"\0\x10\0\1\0\0\0\x1e\0\2\1x"
 # Records that are none, by the first label of the name: a pointer to itself, one forward, more
 # records than anybody needs, one that ends too late, a signature that nobody has asked for.

@@ -11,6 +11,7 @@ import hashlib
 import http.server
 import os
 import random
+import re
 import shutil
 import socketserver
 import ssl
@@ -109,20 +110,48 @@ def http_server(where, context=None, handler=Quiet):
     return serve(server)
 
 
-# A name server that answers every question for an address with 203.0.113.7.
+# A name server that answers every question for an address with 203.0.113.7, and one for the text
+# of "sizeN" by as many bytes, if there is room for them.
 
 
-def dns_answer(query):
-    ident, _, questions = struct.unpack(">HHH", query[:6])
+def dns_texts(size):
+    """Records that have so many bytes in all."""
+    while size:
+        n = min(size, 253)
+        if 0 < size - n < 13:
+            n -= 13
+        yield b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + struct.pack(">HB", n - 12, n - 13) + b"v" * (n - 13)
+        size -= n
+
+
+def dns_answer(query, room=65535):
+    ident, _, questions, *_, more = struct.unpack(">HHHHHH", query[:12])
     end = query.index(b"\0", 12) + 5
-    head = struct.pack(">HHHHHH", ident, 0x8580, questions, 1, 0, 0)
-    return head + query[12:end] + b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xcb\0\x71\x07"
+    texts = re.match(rb"size(\d+)$", query[13:13 + query[12]])
+    if not texts or query[end - 4:end] != b"\0\x10\0\1":
+        head = struct.pack(">HHHHHH", ident, 0x8580, questions, 1, 0, 0)
+        return head + query[12:end] + b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xcb\0\x71\x07"
+    opt = b"\0\0\x29\x04\xd0" + bytes(6) if more else b""
+    size, flags = int(texts.group(1)), 0x8580
+    records = list(dns_texts(size - end - len(opt)))
+    if size > room:
+        records, flags = [], flags | 0x200
+    return struct.pack(">HHHHHH", ident, flags, questions, len(records), 0, bool(more)) + \
+        query[12:end] + b"".join(records) + opt
+
+
+def dns_room(query):
+    """Of an answer by UDP."""
+    end = query.index(b"\0", 12) + 5
+    if query[end:end + 3] != b"\0\0\x29":
+        return 512
+    return max(512, int.from_bytes(query[end + 3:end + 5], "big"))
 
 
 class DnsUdp(socketserver.BaseRequestHandler):
     def handle(self):
         data, sock = self.request
-        sock.sendto(dns_answer(data), self.client_address)
+        sock.sendto(dns_answer(data, dns_room(data)), self.client_address)
 
 
 class DnsTcp(socketserver.StreamRequestHandler):
