@@ -20,7 +20,7 @@ import threading
 
 import goresolver
 from atwnet import DNS, FILES, HOST, PEER, main, sim, sim_stat, url
-from guest import LIMIT, Module, becomes, check, digest, receive, run, same, sysfs, test
+from guest import LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, sysfs, test
 from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
@@ -664,13 +664,15 @@ class Upstream(socketserver.ThreadingTCPServer):
             query = self.rfile.read(int.from_bytes(self.rfile.read(2), "big"))
             end = query.index(b"\0", 12) + 5
             self.server.asked.append(query[12:end])
+            self.server.behind.append(query[end:])
             code, answers, authority = 2, [], []
             if b"\4drip" in query:
                 self.drip()
                 return
-            if b"\2nx" in query:
-                code = 3
-                authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) + b"\0\0\0\x1e"]
+            if b"\2nx" in query or b"\5empty" in query or b"\4soon" in query:
+                code = 3 if b"\2nx" in query else 0
+                authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) +
+                             (b"\0\0\0\0" if b"\4soon" in query else b"\0\0\0\x1e")]
             elif b"\3big" in query:
                 code = 0
                 answers = [b"\xc0\x0c\0\x10\0\1\0\0\0\x1e\0\xfb\xfa" + b"%03d" % i + b"x" * 247
@@ -690,7 +692,8 @@ class Upstream(socketserver.ThreadingTCPServer):
                     self.wfile.write(b"x")
 
     def __enter__(self):
-        self.asked = []
+        # Questions, and what was behind them.
+        self.asked, self.behind = [], []
         self.ended = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
@@ -727,6 +730,78 @@ def stub_with_a_server():
     # By the network device, which takes a socket for that.
     with stub("--server 127.0.0.9:1 --server %s:%d" % (HOST, DNS)), no_sockets(but=1):
         same(ELSEWHERE + "\n", dig("+short example.com MX"), "a record of the second")
+
+
+@test
+def stub_says_no_more():
+    """What is not asked for is not told, and what nobody need be asked for nobody is."""
+    def asks(name, kind, **how):
+        return goresolver.exchange(STUB, goresolver.question(name, kind), **how)
+
+    run("ip link set lo up")
+    with Upstream(UPSTREAM, Upstream.Handler) as upstream, \
+         stub("--server %s:%d" % UPSTREAM), no_sockets():
+        # EDNS where it is, with the bit that wants signatures and without what it may hold.
+        cookie = b"\0\x0a\0\x08" + b"cookie.."
+        for how, want in (({"room": 0}, []), ({}, [(goresolver.OPT, 1232, 0, b"")]),
+                          ({"flags": 0x8000, "options": cookie},
+                           [(goresolver.OPT, 1232, 0x8000, b"")])):
+            answer = asks(NAME.upper(), goresolver.A, **how)
+            same([(goresolver.A, 1)], [r[:2] for r in answer.sections[0]], "records")
+            same(([], want), tuple(answer.sections[1:]), "records behind")
+            same(goresolver.question(NAME.upper(), goresolver.A), answer.question, "question")
+            check(answer.sections[0][0][2] <= 10, "it holds for longer than anybody knows")
+            # And so the server is asked.
+            asks("big.test", goresolver.TXT, **how)
+            same(b"".join(struct.pack(">BHHIH", 0, *o[:3], 0) for o in want), upstream.behind[-1],
+                 "what the server was asked")
+        # No records of this kind: no zone is told, by which others could keep that.
+        answer = asks(NAME, goresolver.AAAA)
+        same((0, [[], [], [(goresolver.OPT, 1232, 0, b"")]]), (answer.code, answer.sections),
+             "no IPv6")
+        answer = asks(NAME, 255)
+        same([(goresolver.HINFO, 1, b"\7RFC8482\0")], [(r[0], r[1], r[3])
+                                                      for r in answer.sections[0]], "ANY")
+        asked, commands = len(upstream.asked), int(sysfs("statistics/commands"))
+        for name in ("localhost", "a.localhost", "a.invalid", "onion", "a.onion"):
+            for kind in (goresolver.A, goresolver.AAAA, goresolver.TXT):
+                asks(name, kind)
+        same(asked, len(upstream.asked), "questions to the server")
+        # The driver looks at its link by itself now and then.
+        check(int(sysfs("statistics/commands")) - commands < 10, "the module was asked")
+
+
+@test
+def stub_keeps():
+    """That there is none, as long as the zone says; and for a short time that nobody knows."""
+    run("ip link set lo up")
+    with Upstream(UPSTREAM, Upstream.Handler) as upstream, stub("--server %s:%d" % UPSTREAM):
+        def is_kept(name, code):
+            result(name, 16)
+            before = len(upstream.asked)
+            same((code, 0), result(name, 16), name)
+            return len(upstream.asked) == before
+
+        for name, code in (("a.nx.test", 3), ("a.empty.test", 0), ("a.fails.test", 2)):
+            becomes(lambda n=name, c=code: is_kept(n, c), "%s is not kept" % name)
+        check(not is_kept("a.soon.test", 0), "it is kept for longer than the zone says")
+        # What holds signatures is for those who ask for them.
+        before = len(upstream.asked)
+        for flags in (0, 0x8000):
+            goresolver.exchange(STUB, goresolver.question("b.nx.test", 16), flags=flags)
+        same(before + 2, len(upstream.asked), "questions to the server")
+
+
+@test
+def stub_tcp_idle():
+    """A connection on which nothing is asked, or never a whole question, is closed."""
+    if NAMES < 1000:
+        raise Skipped("that takes 30 s")
+    with stub(), socket.create_connection((STUB, 53), LIMIT) as s, \
+         socket.create_connection((STUB, 53), LIMIT) as half:
+        half.sendall(b"\0\x20" + question(1, NAME)[:20])
+        for each in (s, half):
+            same(b"", each.recv(1), "answer to nothing")
 
 
 if __name__ == "__main__":
