@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * atwifi-agent: tells the driver the passphrases of networks that other programs have the
- * module join, and this machine the name servers of those that it has joined. See
- * atwifi-agent(8).
+ * module join, and this machine the name servers of those that it has joined, or the other
+ * way about. See atwifi-agent(8).
  *
  * The driver asks by netlink, and tries what it is answered on the key that it was told: what
  * is answered gives nothing away, and a wrong answer does no harm. There is one loop of events;
@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/atwifi_genl.h>
@@ -34,8 +35,14 @@
 #include "secrets.h"
 #include "sources.h"
 
+/* What others have told systemd-resolved is looked at so often. */
+#define LOOK_S		10
+/* A module may keep its servers in its flash: so many changes, and one more in that time. */
+#define CHANGES_MAX	8
+#define CHANGE_S	900
+
 static struct event_base *base;
-static struct event *netlink_event;
+static struct event *netlink_event, *look_event;
 static struct nl_sock *sock;
 static struct nl_cb *callbacks;
 /* The family's number, 0: the driver is not there. */
@@ -115,6 +122,20 @@ static void copy_name(char *to, const struct nlattr *nla)
 
 static struct link_device devices[LINKS_MAX];
 
+/**
+ * struct change - how a device's module was told servers
+ * @n: so often, of which each CHANGE_S seconds one is forgotten
+ * @since: when one was the last time
+ * @seq: the number of the last request
+ * @late: it was said that it is too often
+ */
+static struct change {
+	unsigned int	n;
+	time_t		since;
+	uint32_t	seq;
+	bool		late;
+} changes[LINKS_MAX];
+
 /* A device of which something is known; its place, or another's. */
 static struct link_device *device_of(const struct nlattr *name)
 {
@@ -134,12 +155,105 @@ static struct link_device *device_of(const struct nlattr *name)
 	return free;
 }
 
+static void ask_for_servers(const struct link_device *dev)
+{
+	struct nl_msg *msg = request(ATWIFI_CMD_DNS_GET, 0);
+
+	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
+		errx(1, "no room in a message");
+	dispatch(msg);
+}
+
+/* Is it not too often for its flash? Then it is counted. */
+static bool may_change(struct change *c)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (; c->n && now.tv_sec - c->since >= CHANGE_S; c->since += CHANGE_S) {
+		c->n--;
+		c->late = false;
+	}
+	if (c->n == CHANGES_MAX)
+		return false;
+	if (!c->n++)
+		c->since = now.tv_sec;
+	return true;
+}
+
+/* What this machine was told of a link its module is told; see struct link_listeners. */
+static void set_servers(const struct link_device *dev, const struct in_addr *servers,
+			unsigned int n)
+{
+	struct link_device *known = NULL;
+	struct nl_msg *msg;
+	struct change *c;
+	unsigned int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (!strcmp(devices[i].name, dev->name))
+			known = &devices[i];
+	if (!known)
+		return;
+	c = &changes[known - devices];
+	/* It is being told, and asked for them then. */
+	if (c->seq)
+		return;
+	if (!may_change(c)) {
+		if (!c->late)
+			warnx("%s: its name servers change too often: the module is not told",
+			      dev->name);
+		c->late = true;
+		return;
+	}
+	msg = request(ATWIFI_CMD_DNS_SET, NLM_F_ACK);
+	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
+		errx(1, "no room in a message");
+	for (i = 0; i < n; i++)
+		if (nla_put(msg, ATWIFI_A_DNS_SERVER, sizeof(*servers), &servers[i]))
+			errx(1, "no room in a message");
+	c->seq = dispatch(msg);
+}
+
+/* The driver has done something, or has not. */
+static void servers_set(uint32_t seq, int error)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++) {
+		if (!*devices[i].name || !changes[i].seq || changes[i].seq != seq)
+			continue;
+		changes[i].seq = 0;
+		if (error)
+			warnx("%s: the module was not told its name servers: %s", devices[i].name,
+			      strerror(error));
+		else
+			ask_for_servers(&devices[i]);
+	}
+}
+
+/* What the driver says of them is lost. */
+static void forget_requests(void)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		changes[i].seq = 0;
+}
+
+static void look_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	links_look();
+}
+
 static void device_is(struct nlattr *attrs, int len)
 {
 	const struct nlattr *state = nla_find(attrs, len, ATWIFI_A_DEV_STATE);
 	const struct nlattr *index = nla_find(attrs, len, ATWIFI_A_DEV_IFINDEX);
 	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_DEV_NAME));
-	struct nl_msg *msg;
 
 	if (!dev || !*dev->name)
 		return;
@@ -150,10 +264,7 @@ static void device_is(struct nlattr *attrs, int len)
 		links_down(dev->name);
 		return;
 	}
-	msg = request(ATWIFI_CMD_DNS_GET, 0);
-	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
-		errx(1, "no room in a message");
-	dispatch(msg);
+	ask_for_servers(dev);
 }
 
 static void servers_are(struct nlattr *attrs, int len)
@@ -313,6 +424,7 @@ static void family_event(const struct genlmsghdr *hdr)
 		listen_to_driver(nla_get_u16(id));
 	} else if (hdr->cmd == CTRL_CMD_DELFAMILY) {
 		links_end();
+		forget_requests();
 		family = 0;
 	}
 }
@@ -367,8 +479,17 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 			errx(1, "the driver does not ask: %s", strerror(error));
 	} else {
 		answered(e->msg.nlmsg_seq, error);
+		servers_set(e->msg.nlmsg_seq, error);
 	}
 	return NL_SKIP;
+}
+
+static int ack_cb(struct nl_msg *msg, void *arg)
+{
+	(void)arg;
+	if (!nlmsg_get_src(msg)->nl_pid)
+		servers_set(nlmsg_hdr(msg)->nlmsg_seq, 0);
+	return NL_OK;
 }
 
 static int no_check_cb(struct nl_msg *msg, void *arg)
@@ -389,6 +510,8 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 	 * A question that was lost is over in some seconds; a link may be another now. So may
 	 * it be where a device came or went while they were listed.
 	 */
+	if (ret == -NLE_NOMEM)
+		forget_requests();
 	if (ret == -NLE_NOMEM || ret == -NLE_DUMP_INTR)
 		look_for_links();
 	else if (ret < 0 && ret != -NLE_AGAIN)
@@ -408,7 +531,7 @@ static void netlink_begin(void)
 	if (!callbacks)
 		errx(1, "no memory");
 	nl_cb_set(callbacks, NL_CB_VALID, NL_CB_CUSTOM, message_cb, NULL);
-	nl_cb_set(callbacks, NL_CB_ACK, NL_CB_CUSTOM, no_check_cb, NULL);
+	nl_cb_set(callbacks, NL_CB_ACK, NL_CB_CUSTOM, ack_cb, NULL);
 	nl_cb_set(callbacks, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, no_check_cb, NULL);
 	nl_cb_err(callbacks, NL_CB_CUSTOM, error_cb, NULL);
 	/* First this, so that a driver that is loaded meanwhile is noticed. */
@@ -439,6 +562,11 @@ static void prepare(const struct link_listeners *listeners)
 		errx(1, "no memory");
 	links_before();
 	netlink_begin();
+	if (!listeners->module)
+		return;
+	look_event = event_new(base, -1, EV_PERSIST, look_cb, NULL);
+	if (!look_event || event_add(look_event, &(struct timeval){ LOOK_S, 0 }))
+		errx(1, "no memory");
 }
 
 static void clean_up(void)
@@ -446,6 +574,8 @@ static void clean_up(void)
 	links_end();
 	resolved_end();
 	event_free(netlink_event);
+	if (look_event)
+		event_free(look_event);
 	nl_socket_free(sock);
 	nl_cb_put(callbacks);
 	service_end();
@@ -498,6 +628,7 @@ static void usage(FILE *to, int status)
 	      "\n"
 	      "  -r, --resolvconf     tell resolvconf, too\n"
 	      "  -w, --write FILE     and have this one tell the servers, such as /etc/resolv.conf\n"
+	      "  -m, --module         tell the module servers that others have told systemd-resolved\n"
 	      "  -c, --check NETWORK  print where the passphrase of this one is, and end\n"
 	      "  -h, --help           this\n"
 	      "\n"
@@ -510,6 +641,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "resolvconf", no_argument, NULL, 'r' },
 		{ "write", required_argument, NULL, 'w' },
+		{ "module", no_argument, NULL, 'm' },
 		{ "check", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
@@ -517,13 +649,16 @@ int main(int argc, char **argv)
 	struct link_listeners listeners = { 0 };
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "rw:c:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "rw:mc:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'r':
 			listeners.resolvconf = true;
 			break;
 		case 'w':
 			listeners.file = optarg;
+			break;
+		case 'm':
+			listeners.module = set_servers;
 			break;
 		case 'c':
 			return look_for(optarg);

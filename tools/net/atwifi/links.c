@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Name servers of the networks that modules have joined: systemd-resolved is told, if it runs;
- * resolvconf and a file if the administrator wants that.
+ * resolvconf and a file if the administrator wants that. And if he wants that the servers that
+ * others have told systemd-resolved, such as he has himself, are told the module.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -29,6 +30,9 @@ static struct link {
 	/* Those that resolved was told. */
 	struct in_addr		told[LINK_SERVERS];
 	unsigned int		n_told;
+	/* Those that the module was told, and those that it had before. */
+	struct in_addr		given[LINK_SERVERS], own[LINK_SERVERS];
+	unsigned int		n_given, n_own;
 } links[LINKS_MAX];
 
 /* The link of a device, or a place for it where that is "". */
@@ -40,6 +44,19 @@ static struct link *find(const char *name)
 		if (!strcmp(links[i].dev.name, name))
 			return &links[i];
 	return NULL;
+}
+
+static bool are_same(const struct in_addr *a, unsigned int n_a, const struct in_addr *b,
+		     unsigned int n_b)
+{
+	return n_a == n_b && !memcmp(a, b, n_a * sizeof(*a));
+}
+
+/* Has the module servers because somebody else has told resolved these? */
+static bool is_given(const struct link *l)
+{
+	return l->n_given && are_same(l->servers, l->n, l->given, l->n_given) &&
+	       !are_same(l->given, l->n_given, l->own, l->n_own);
 }
 
 static void print_servers(FILE *f, const struct link *l)
@@ -157,8 +174,35 @@ static void keep_told(void)
 		warn("%s", path);
 }
 
+/*
+ * The servers that others have told resolved are the module's, and its own again when they
+ * are not told any more.
+ */
+static void tell_module(struct link *l)
+{
+	struct in_addr has[LINK_SERVERS] = { 0 };
+	int n;
+
+	if (!listeners.module)
+		return;
+	n = resolved_get(l->dev.ifindex, has);
+	if (n < 0)
+		return;
+	if (!n || are_same(has, n, l->told, l->n_told)) {
+		if (is_given(l))
+			listeners.module(&l->dev, l->own, l->n_own);
+	} else if (!are_same(has, n, l->servers, l->n)) {
+		memcpy(l->given, has, sizeof(has));
+		l->n_given = n;
+		listeners.module(&l->dev, has, n);
+	}
+}
+
 static void tell_resolved(struct link *l)
 {
+	/* It has told us. */
+	if (is_given(l))
+		return;
 	if (!resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told))
 		return;
 	memcpy(l->told, l->servers, sizeof(l->told));
@@ -205,7 +249,12 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 	l->n = n;
 	memset(l->servers, 0, sizeof(l->servers));
 	memcpy(l->servers, servers, n * sizeof(*servers));
+	if (!is_given(l)) {
+		memcpy(l->own, l->servers, sizeof(l->own));
+		l->n_own = n;
+	}
 	tell_resolved(l);
+	tell_module(l);
 	if (l->n != before.n || memcmp(l->servers, before.servers, sizeof(before.servers)))
 		tell_others(l);
 }
@@ -241,6 +290,19 @@ void links_again(void)
 	for (i = 0; i < LINKS_MAX; i++)
 		if (*links[i].dev.name)
 			tell_resolved(&links[i]);
+	links_look();
+}
+
+/**
+ * links_look() - see what others have told systemd-resolved, which does not say so by itself
+ */
+void links_look(void)
+{
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (*links[i].dev.name)
+			tell_module(&links[i]);
 }
 
 /**

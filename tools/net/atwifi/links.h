@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The links of modules that have joined a network, and whom to tell of their name servers. */
+/*
+ * The links of modules that have joined a network, and whom to tell of their name servers; and
+ * the servers that somebody else has told this machine of such a link.
+ */
 #ifndef ATWIFI_LINKS_H
 #define ATWIFI_LINKS_H
 
@@ -25,16 +28,21 @@ struct link_device {
  * struct link_listeners - whom to tell, beside systemd-resolved
  * @resolvconf: resolvconf(8)
  * @file: programs that read this file, NULL: none
+ * @module: the module, by this function, of servers that others have told systemd-resolved;
+ *	NULL: it is not to know of them. If it has failed it is called again
  */
 struct link_listeners {
 	bool		resolvconf;
 	const char	*file;
+	void		(*module)(const struct link_device *dev, const struct in_addr *servers,
+				  unsigned int n);
 };
 
 void links_begin(const struct link_listeners *l);
 void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n);
 void links_down(const char *name);
 void links_again(void);
+void links_look(void);
 void links_before(void);
 void links_end(void);
 

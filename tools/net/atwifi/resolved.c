@@ -161,21 +161,29 @@ static int read_servers(sd_bus_message *m, struct in_addr *to)
 	return n;
 }
 
+/* The servers that it knows for a link, NULL: it does not run, or knows no such link. */
+static sd_bus_message *link_dns(int ifindex)
+{
+	sd_bus_message *link = resolved_call(about_link("GetLink", ifindex)), *dns = NULL;
+	const char *path;
+
+	if (link && sd_bus_message_read(link, "o", &path) > 0 &&
+	    sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
+				"a(iay)") < 0)
+		dns = NULL;
+	sd_bus_message_unref(link);
+	return dns;
+}
+
 /* Does it know nobody's servers for this link but ours, or none? */
 static bool is_ours(int ifindex, const struct in_addr *servers, unsigned int n,
 		    const struct in_addr *told, unsigned int n_told)
 {
-	sd_bus_message *link = resolved_call(about_link("GetLink", ifindex)), *dns = NULL;
 	struct in_addr has[LINK_SERVERS] = { 0 };
-	const char *path;
-	int n_has = -1;
+	sd_bus_message *dns = link_dns(ifindex);
+	int n_has = dns ? read_servers(dns, has) : -1;
 
-	if (link && sd_bus_message_read(link, "o", &path) > 0 &&
-	    sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
-				"a(iay)") >= 0)
-		n_has = read_servers(dns, has);
 	sd_bus_message_unref(dns);
-	sd_bus_message_unref(link);
 	return !n_has || (n_has == (int)n_told && !memcmp(has, told, n_told * sizeof(*told))) ||
 	       (n_has == (int)n && !memcmp(has, servers, n * sizeof(*servers)));
 }
@@ -218,4 +226,44 @@ bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 	reply = resolved_call(m);
 	sd_bus_message_unref(reply);
 	return reply;
+}
+
+/* Of this machine, of nobody, or of many: no module could ask it. */
+static bool is_server(struct in_addr address)
+{
+	const uint32_t a = ntohl(address.s_addr);
+
+	return a >> 24 && a >> 24 != 127 && a >> 28 < 0xe;
+}
+
+/**
+ * resolved_get() - which servers it knows for a link
+ * @ifindex: the link
+ * @servers: there go the first LINK_SERVERS that a module could ask
+ *
+ * Return: how many those are; -1: it does not run, or does not say.
+ */
+int resolved_get(int ifindex, struct in_addr *servers)
+{
+	sd_bus_message *dns = link_dns(ifindex);
+	struct in_addr server;
+	const void *address;
+	int family, n = 0;
+	size_t len;
+
+	if (!dns || sd_bus_message_enter_container(dns, 'a', "(iay)") <= 0)
+		n = -1;
+	while (n >= 0 && sd_bus_message_enter_container(dns, 'r', "iay") > 0) {
+		if (sd_bus_message_read(dns, "i", &family) <= 0 ||
+		    sd_bus_message_read_array(dns, 'y', &address, &len) < 0 ||
+		    sd_bus_message_exit_container(dns) < 0) {
+			n = -1;
+		} else if (family == AF_INET && len == sizeof(server) && n < LINK_SERVERS) {
+			memcpy(&server, address, len);
+			if (is_server(server))
+				servers[n++] = server;
+		}
+	}
+	sd_bus_message_unref(dns);
+	return n;
 }

@@ -13,6 +13,7 @@ bool resolved_begin(struct event_base *base, void (*restarted)(void));
 void resolved_end(void);
 bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 		  const struct in_addr *told, unsigned int n_told);
+int resolved_get(int ifindex, struct in_addr *servers);
 #else
 static inline bool resolved_begin(struct event_base *base, void (*restarted)(void))
 {
@@ -34,6 +35,13 @@ static inline bool resolved_set(int ifindex, const struct in_addr *servers, unsi
 	(void)told;
 	(void)n_told;
 	return false;
+}
+
+static inline int resolved_get(int ifindex, struct in_addr *servers)
+{
+	(void)ifindex;
+	(void)servers;
+	return -1;
 }
 #endif
 

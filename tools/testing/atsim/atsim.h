@@ -706,6 +706,7 @@ struct atsim {
 	uint64_t boots;
 	uint64_t heap_drops;
 	uint64_t cert_writes;
+	uint64_t dns_writes;
 	uint64_t lines_sent;
 	uint64_t tt_entries;
 	uint64_t tt_in, tt_out;		/* bytes in transparent mode */

@@ -23,7 +23,8 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    "dropped-lines=%llu busy=%llu sockets=%u "
 			    "sockets-made=%llu net-in=%llu net-out=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
-			    "cert-writes=%llu lines-sent=%llu tt-entries=%llu tt-in=%llu "
+			    "cert-writes=%llu dns-writes=%llu "
+			    "lines-sent=%llu tt-entries=%llu tt-in=%llu "
 			    "tt-out=%llu tt-plus-lost=%llu tt=%d%.*s\n",
 			    (unsigned long long)sim->boots,
 			    (unsigned long long)sim->uart.wire_in,
@@ -41,6 +42,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    heap_free(sim),
 			    (unsigned long long)sim->heap_drops,
 			    (unsigned long long)sim->cert_writes,
+			    (unsigned long long)sim->dns_writes,
 			    (unsigned long long)sim->lines_sent,
 			    (unsigned long long)sim->tt_entries,
 			    (unsigned long long)sim->tt_in,

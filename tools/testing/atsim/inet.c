@@ -45,6 +45,7 @@ static int cmd_dns(struct atsim *sim, struct at_args *args)
 				return ERR_VALUE;
 		}
 		memcpy(sim->wifi.dns, addr, sizeof(addr));
+		sim->dns_writes++;
 	}
 	for (i = 0; i < 2; i++)
 		inet_ntop(AF_INET, &sim->wifi.dns[i], text[i],

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 
-from atwnet import install, sim
+from atwnet import install, sim, sim_stat
 from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
@@ -315,6 +315,11 @@ def link_has(*servers):
     becomes(lambda: link_property("DNS") == want, "the servers are not %r" % (servers,))
 
 
+def module_has(*servers):
+    becomes(lambda: tool(["dns"]).decode().split() == list(servers),
+            "the module's servers are not %r" % (servers,))
+
+
 def reads(path, text):
     def same_text():
         try:
@@ -374,6 +379,8 @@ def servers():
                     reads(conf, TOP)
                 reads(conf, TOP + name)
                 link_has("192.0.2.53")
+                # And the module does not, since nobody has said so.
+                module_has(server)
                 manager("RevertLink", "i %d")
                 agent_.send_signal(signal.SIGHUP)
                 link_has(server)
@@ -394,6 +401,61 @@ def servers():
                 check("example.test" in link_property("Domains"), "the domain is gone")
                 reads(conf, TOP)
     os.unlink("/usr/sbin/resolvconf")
+
+
+def others_say(*servers):
+    """Somebody tells resolved servers of the device, of IPv4 as text or of IPv6 as bytes."""
+    manager("SetLinkDNS", "'ia(iay)' %%d %d %s" % (len(servers), " ".join(
+        "10 16 " + " ".join(map(str, s)) if isinstance(s, bytes) else "2 4 " + s.replace(".", " ")
+        for s in servers)))
+
+
+@test
+def module_is_told():
+    """What others say of the link the module is told, where that is wanted, and not too often."""
+    install()
+    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    server = sysfs("gateway")
+    before = sim_stat("dns-writes")
+    with bus(), daemon([*AGENT.split(), "--module"], UMASK) as agent_:
+        def told(*servers):
+            others_say(*servers)
+            agent_.send_signal(signal.SIGHUP)
+
+        with resolved():
+            link_has(server)
+            told("192.0.2.53", "192.0.2.54")
+            module_has("192.0.2.53", "192.0.2.54")
+            # Those that it could not ask, and more than two, are none.
+            told(bytes(range(16)), "127.0.0.2", "192.0.2.55", "224.0.0.1", "192.0.2.56",
+                 "192.0.2.57")
+            module_has("192.0.2.55", "192.0.2.56")
+            # When nobody says so any more; and without being asked for it.
+            manager("RevertLink", "i %d")
+            module_has(server)
+            link_has(server)
+            # What is not ours to take back stays.
+            told("192.0.2.58")
+            module_has("192.0.2.58")
+            with out_of_network():
+                link_has("192.0.2.58")
+            link_has("192.0.2.58")
+            module_has("192.0.2.58")
+            same(before + 4, sim_stat("dns-writes"), "times that it was told")
+            number = 0
+
+            def too_often():
+                nonlocal number
+                number += 1
+                told("192.0.2.%d" % number)
+                return "change too often" in run("cat %s/log" % FILES)
+
+            becomes(too_often, "it is told for ever")
+            check(before + 4 < sim_stat("dns-writes") <= before + 8, "it is told too often")
+            # It would keep them for the next one of its kind.
+            manager("RevertLink", "i %d")
+    tool(["dns", server])
 
 
 @test
