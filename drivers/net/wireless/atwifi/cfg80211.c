@@ -902,6 +902,8 @@ static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 		atw_wiphy_say_why(aw, "the service that knows passphrases does not answer");
 	else if (err == -ENOKEY)
 		atw_wiphy_say_why(aw, "nobody knows the passphrase");
+	else if (err == -ESRCH)
+		atw_wiphy_say_why(aw, "the service that knows passphrases has ended");
 	atw_passphrase_forget(aw->adev);
 	aw->deadline = 0;
 	if (!err) {

@@ -397,7 +397,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 
 	INIT_LIST_HEAD(&adev->node);
 	atw_exposes_init(&adev->exposes);
-	spin_lock_init(&adev->passphrase.lock);
+	INIT_LIST_HEAD(&adev->passphrase.node);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
 	adev->module.conns.starved = atw_dev_starved;
 	adev->yield_after = ATW_YIELD_AFTER;

@@ -32,7 +32,9 @@ struct atw_listener {
 };
 
 static LIST_HEAD(atw_listeners);
-static DEFINE_SPINLOCK(atw_listeners_lock);
+/* What they have been asked, and have not answered. */
+static LIST_HEAD(atw_questions);
+static DEFINE_SPINLOCK(atw_passphrase_lock);	/* both, and each device's question */
 
 /* One block of PBKDF2. */
 static int atw_passphrase_block(struct shash_desc *desc, const char *ssid, u8 number,
@@ -97,7 +99,7 @@ static u32 atw_passphrase_listener(const struct net *net)
 {
 	const struct atw_listener *l;
 
-	lockdep_assert_held(&atw_listeners_lock);
+	lockdep_assert_held(&atw_passphrase_lock);
 
 	list_for_each_entry(l, &atw_listeners, node)
 		if (net_eq(l->net, net))
@@ -124,12 +126,12 @@ int atw_passphrase_ask(struct atw_dev *adev, struct atw_wiphy *asker,
 	u32 cookie, portid;
 	int err;
 
-	spin_lock_bh(&atw_listeners_lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	portid = atw_passphrase_listener(adev->net);
-	spin_unlock_bh(&atw_listeners_lock);
-	if (!portid)
+	if (!portid) {
+		spin_unlock_bh(&atw_passphrase_lock);
 		return -ESRCH;
-	spin_lock_bh(&p->lock);
+	}
 	cookie = ++p->cookie;
 	p->asker = asker;
 	p->told = told;
@@ -137,7 +139,9 @@ int atw_passphrase_ask(struct atw_dev *adev, struct atw_wiphy *asker,
 	p->err = -EINPROGRESS;
 	strscpy(p->ssid, ssid, sizeof(p->ssid));
 	memcpy(p->pmk, pmk, sizeof(p->pmk));
-	spin_unlock_bh(&p->lock);
+	/* From now on the end of the listener is the question's. */
+	list_move(&p->node, &atw_questions);
+	spin_unlock_bh(&atw_passphrase_lock);
 	err = atw_genl_passphrase_asked(adev, portid, cookie, ssid);
 	if (err)
 		atw_passphrase_forget(adev);
@@ -150,18 +154,19 @@ int atw_passphrase_ask(struct atw_dev *adev, struct atw_wiphy *asker,
  * @found: out: the passphrase, for who must wipe it
  *
  * Context: any.
- * Return: 0; -EINPROGRESS, not yet; -ENOKEY, nobody knows it; or why the kernel cannot tell.
+ * Return: 0; -EINPROGRESS, not yet; -ENOKEY, nobody knows it; -ESRCH, who was asked is gone;
+ *	or why the kernel cannot tell.
  */
 int atw_passphrase_answer(struct atw_dev *adev, char found[ATW_PASSPHRASE_MAX + 1])
 {
 	struct atw_passphrase *p = &adev->passphrase;
 	int err;
 
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	err = p->err;
 	if (!err)
 		memcpy(found, p->found, sizeof(p->found));
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	return err;
 }
 
@@ -175,13 +180,14 @@ void atw_passphrase_forget(struct atw_dev *adev)
 {
 	struct atw_passphrase *p = &adev->passphrase;
 
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
+	list_del_init(&p->node);
 	p->asker = NULL;
 	p->portid = 0;
 	p->err = -ENOKEY;
 	memzero_explicit(p->pmk, sizeof(p->pmk));
 	memzero_explicit(p->found, sizeof(p->found));
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 }
 
 /* What listeners say */
@@ -203,22 +209,22 @@ int atw_passphrase_listen(struct net *net, u32 portid)
 		return -ENOMEM;
 	new->net = net;
 	new->portid = portid;
-	spin_lock_bh(&atw_listeners_lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	other = atw_passphrase_listener(net);
 	if (!other) {
 		list_add(&new->node, &atw_listeners);
 		new = NULL;
 	}
-	spin_unlock_bh(&atw_listeners_lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	kfree(new);
 	return other && other != portid ? -EBUSY : 0;
 }
 
 static bool atw_passphrase_is_asked(const struct atw_passphrase *p, u32 cookie)
 {
-	lockdep_assert_held(&p->lock);
+	lockdep_assert_held(&atw_passphrase_lock);
 
-	return p->asker && p->cookie == cookie && p->err == -EINPROGRESS;
+	return !list_empty(&p->node) && p->cookie == cookie;
 }
 
 /**
@@ -235,20 +241,21 @@ int atw_passphrase_check(struct atw_dev *adev, u32 portid, u32 cookie)
 	struct atw_passphrase *p = &adev->passphrase;
 	int err = 0;
 
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	if (!atw_passphrase_is_asked(p, cookie))
 		err = -ESTALE;
 	else if (p->portid != portid)
 		err = -EACCES;
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	return err;
 }
 
 /* The answer; under the lock. */
 static void atw_passphrase_end(struct atw_passphrase *p, int err)
 {
-	lockdep_assert_held(&p->lock);
+	lockdep_assert_held(&atw_passphrase_lock);
 
+	list_del_init(&p->node);
 	p->err = err;
 	memzero_explicit(p->pmk, sizeof(p->pmk));
 	p->told(p->asker);
@@ -274,21 +281,21 @@ int atw_passphrase_try(struct atw_dev *adev, u32 cookie, const u8 *passphrase, s
 
 	if (len < ATW_PASSPHRASE_MIN || len > ATW_PASSPHRASE_MAX || memchr(passphrase, 0, len))
 		return -EKEYREJECTED;
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	memcpy(ssid, p->ssid, sizeof(ssid));
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	err = atw_passphrase_pmk(passphrase, len, ssid, pmk);
 	if (err) {
 		dev_warn_ratelimited(&adev->dev,
 				     "the kernel cannot tell whether a passphrase is right (%d): it lacks hmac(sha1)\n",
 				     err);
-		spin_lock_bh(&p->lock);
+		spin_lock_bh(&atw_passphrase_lock);
 		if (atw_passphrase_is_asked(p, cookie))
 			atw_passphrase_end(p, err);
-		spin_unlock_bh(&p->lock);
+		spin_unlock_bh(&atw_passphrase_lock);
 		return err;
 	}
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	if (!atw_passphrase_is_asked(p, cookie)) {
 		err = -ESTALE;
 	} else if (crypto_memneq(pmk, p->pmk, sizeof(pmk))) {
@@ -298,7 +305,7 @@ int atw_passphrase_try(struct atw_dev *adev, u32 cookie, const u8 *passphrase, s
 		memcpy(p->found, passphrase, len);
 		atw_passphrase_end(p, 0);
 	}
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	memzero_explicit(pmk, sizeof(pmk));
 	return err;
 }
@@ -316,30 +323,38 @@ int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie)
 	struct atw_passphrase *p = &adev->passphrase;
 	int err = -ESTALE;
 
-	spin_lock_bh(&p->lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	if (atw_passphrase_is_asked(p, cookie)) {
 		atw_passphrase_end(p, -ENOKEY);
 		err = 0;
 	}
-	spin_unlock_bh(&p->lock);
+	spin_unlock_bh(&atw_passphrase_lock);
 	return err;
 }
 
+/* Nobody waits for the answer of who is gone. */
 static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct netlink_notify *closed = ptr;
+	struct atw_passphrase *p, *after;
 	struct atw_listener *l, *next;
+	struct atw_dev *adev;
 
 	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC)
 		return NOTIFY_DONE;
-	spin_lock_bh(&atw_listeners_lock);
+	spin_lock_bh(&atw_passphrase_lock);
 	list_for_each_entry_safe(l, next, &atw_listeners, node) {
 		if (l->portid != closed->portid || !net_eq(l->net, closed->net))
 			continue;
 		list_del(&l->node);
 		kfree(l);
 	}
-	spin_unlock_bh(&atw_listeners_lock);
+	list_for_each_entry_safe(p, after, &atw_questions, node) {
+		adev = container_of(p, struct atw_dev, passphrase);
+		if (p->portid == closed->portid && net_eq(adev->net, closed->net))
+			atw_passphrase_end(p, -ESRCH);
+	}
+	spin_unlock_bh(&atw_passphrase_lock);
 	return NOTIFY_OK;
 }
 

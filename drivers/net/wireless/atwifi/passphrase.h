@@ -5,7 +5,7 @@
 
 #include <linux/errno.h>
 #include <linux/init.h>
-#include <linux/spinlock.h>
+#include <linux/list.h>
 #include <linux/types.h>
 
 #include "parse.h"
@@ -21,8 +21,8 @@ struct net;
 #define ATW_PMK_LEN		32
 
 /**
- * struct atw_passphrase - the question of a device
- * @lock: protects all below; softirqs do not take it
+ * struct atw_passphrase - the question of a device; by a lock of all of them
+ * @node: of those that have no answer yet
  * @asker: who waits for the answer, NULL: nobody
  * @told: tells that one that there is one; must not sleep
  * @cookie: of the question; counts them
@@ -33,7 +33,7 @@ struct net;
  * @found: the passphrase that it is of, without @err
  */
 struct atw_passphrase {
-	spinlock_t		lock;	/* all below */
+	struct list_head	node;
 	struct atw_wiphy	*asker;
 	void			(*told)(struct atw_wiphy *asker);
 	u32			cookie;

@@ -306,6 +306,17 @@ def a_key_that_nobody_knows():
             becomes(lambda: cure in run("dmesg"), "the log does not tell")
 
 
+@test
+def a_key_whose_listener_ends():
+    """Nobody waits for the answer of who is gone."""
+    cure = "the service that knows passphrases has ended; use atwctl join"
+    with contextlib.closing(Listener()) as listener, out_of_networks():
+        with wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
+            listener.asked()
+            listener.close()
+            becomes(lambda: cure in run("dmesg"), "the log does not tell")
+
+
 @contextlib.contextmanager
 def agent(passphrases):
     """atwifi-agent, who knows these for the network that is stored."""
