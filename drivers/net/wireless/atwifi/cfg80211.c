@@ -30,7 +30,7 @@
 
 /* What was found less than so long ago is not looked for anew. */
 #define ATW_WIPHY_FRESH		(5 * HZ)
-/* Some programs listen for the end of a scan only some time after they have asked for it. */
+/* Some programs listen for the end of a scan only some time after they have begun it. */
 #define ATW_WIPHY_HEARD		(HZ / 4)
 /* After so long it may be gone: cfg80211 would forget it, too. */
 #define ATW_WIPHY_OLD		(30 * HZ)
@@ -467,7 +467,7 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	aw->named = ssid;
 	aw->scan_since = jiffies;
 	aw->hurried = aw->cached;
-	atw_wiphy_later(aw, aw->cached ? ATW_WIPHY_HEARD : ATW_WIPHY_PATIENCE);
+	atw_wiphy_later(aw, ATW_WIPHY_HEARD);
 	return 0;
 }
 
@@ -527,7 +527,7 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 	if (!aw->scan)
 		return;
 	heard = aw->scan_since + ATW_WIPHY_HEARD;
-	if (aw->cached && time_before(jiffies, heard)) {
+	if (time_before(jiffies, heard)) {
 		atw_wiphy_later(aw, heard - jiffies);
 		return;
 	}

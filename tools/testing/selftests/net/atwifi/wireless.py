@@ -16,8 +16,9 @@ import struct
 import subprocess
 import sys
 
-from atwnet import TMP, extra, join, main, sim
-from guest import DEV, LIMIT, Module, Skipped, becomes, check, run, same, sysfs, test
+from atwnet import TMP, extra, join, main, peer, sim
+from guest import (DEV, LIMIT, Module, Skipped, becomes, check, echoes, run, same, sysfs,
+                   test)
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
@@ -108,6 +109,16 @@ def finds_networks():
     check("SSID: hides\n" in iw("scan flush ssid hides"), "the one that hides")
     out = iw("scan flush")
     check("SSID: %s\n" % OPEN in out, out)
+
+
+@test
+def looks_while_a_stream_is_open():
+    """The module must not; that is known at once, and programs listen only a little later."""
+    with peer("echo") as s:
+        echoes(s)
+        out = iw("scan ssid nowhere")
+        check("SSID: %s\n" % STORED in out, out)
+        echoes(s)
 
 
 @test
