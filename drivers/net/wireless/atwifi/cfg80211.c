@@ -108,6 +108,7 @@ struct atw_wiphy_news {
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
  * @ssid: which, or which it is to be
+ * @aim: the access point that it is to be joined by, or zeros
  * @bss: the access point that is to be joined, as far as it is known; with a reference
  * @bssid: of the one that was joined
  * @since: when, in jiffies
@@ -147,6 +148,7 @@ struct atw_wiphy {
 	enum atw_wiphy_state		state;
 	bool				own;
 	char				ssid[ATW_SSID_MAX + 1];
+	u8				aim[ETH_ALEN];
 	struct cfg80211_bss		*bss;
 	u8				bssid[ETH_ALEN];
 	unsigned long			since;
@@ -690,14 +692,24 @@ static void atw_wiphy_forget_bss(struct atw_wiphy *aw)
 	aw->bss = NULL;
 }
 
-static int atw_wiphy_join(struct atw_wiphy *aw, const struct atw_join *join)
+/* Join the network that was aimed at. */
+static int atw_wiphy_join(struct atw_wiphy *aw, const char *password)
 {
+	struct atw_join join = { 0 };
+	int err;
+
+	strscpy(join.ssid, aw->ssid, sizeof(join.ssid));
+	strscpy(join.password, password, sizeof(join.password));
+	ether_addr_copy(join.bssid, aw->aim);
 	atw_wiphy_want(aw);
-	return atw_wiphy_adopt(aw, join) ? 0 : atw_wiphy_queue(aw, join);
+	err = atw_wiphy_adopt(aw, &join) ? 0 : atw_wiphy_queue(aw, &join);
+	memzero_explicit(&join, sizeof(join));
+	return err;
 }
 
 /* A password for the module; it may hold whatever can be told. */
-static int atw_wiphy_password(const struct cfg80211_connect_params *sme, struct atw_join *join)
+static int atw_wiphy_password(const struct cfg80211_connect_params *sme,
+			      char password[ATW_PASSPHRASE_MAX + 1])
 {
 	const struct cfg80211_crypto_settings *crypto = &sme->crypto;
 
@@ -706,7 +718,7 @@ static int atw_wiphy_password(const struct cfg80211_connect_params *sme, struct 
 		if (crypto->sae_pwd_len > ATW_PASSPHRASE_MAX ||
 		    memchr(crypto->sae_pwd, 0, crypto->sae_pwd_len))
 			return -EINVAL;
-		memcpy(join->password, crypto->sae_pwd, crypto->sae_pwd_len);
+		memcpy(password, crypto->sae_pwd, crypto->sae_pwd_len);
 		return 0;
 	}
 	if (crypto->psk)
@@ -724,6 +736,10 @@ static void atw_wiphy_aim(struct atw_wiphy *aw, const struct cfg80211_connect_pa
 				   IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
 	memset(aw->ssid, 0, sizeof(aw->ssid));
 	memcpy(aw->ssid, sme->ssid, sme->ssid_len);
+	eth_zero_addr(aw->aim);
+	/* A hint is none: of those that there are the module sees for itself. */
+	if (sme->bssid)
+		ether_addr_copy(aw->aim, sme->bssid);
 	aw->deadline = 0;
 }
 
@@ -758,7 +774,7 @@ static int atw_wiphy_ask(struct atw_wiphy *aw, const u8 *pmk)
 
 static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme)
 {
-	struct atw_join join = { 0 };
+	char password[ATW_PASSPHRASE_MAX + 1] = { 0 };
 	int err;
 
 	if (aw->closing)
@@ -768,17 +784,16 @@ static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_conn
 		return -EALREADY;
 	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
 		return -EINVAL;
-	err = atw_wiphy_password(sme, &join);
+	err = atw_wiphy_password(sme, password);
 	if (err && err != -ENOKEY)
 		return err;
-	memcpy(join.ssid, sme->ssid, sme->ssid_len);
 	/* What was asked for is for another join. */
 	atw_passphrase_forget(aw->adev);
 	atw_wiphy_aim(aw, sme);
 	if (err)
 		return atw_wiphy_ask(aw, sme->crypto.psk);
-	err = atw_wiphy_join(aw, &join);
-	memzero_explicit(&join, sizeof(join));
+	err = atw_wiphy_join(aw, password);
+	memzero_explicit(password, sizeof(password));
 	if (!err)
 		aw->state = ATW_WIPHY_JOINING;
 	return err;
@@ -891,7 +906,6 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 {
 	char found[ATW_PASSPHRASE_MAX + 1];
-	struct atw_join join = { 0 };
 	int err = atw_passphrase_answer(aw->adev, found);
 
 	if (err == -EINPROGRESS && time_before(jiffies, aw->deadline)) {
@@ -907,10 +921,7 @@ static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 	atw_passphrase_forget(aw->adev);
 	aw->deadline = 0;
 	if (!err) {
-		strscpy(join.ssid, aw->ssid, sizeof(join.ssid));
-		strscpy(join.password, found, sizeof(join.password));
-		err = atw_wiphy_join(aw, &join);
-		memzero_explicit(&join, sizeof(join));
+		err = atw_wiphy_join(aw, found);
 		memzero_explicit(found, sizeof(found));
 	}
 	aw->state = ATW_WIPHY_JOINING;

@@ -24,6 +24,7 @@ const struct atw_firmware atw_firmware_bw20 = {
 	.known_by = { { NULL, "V4.18_P1.0." } },
 	.keeps_lost = true,
 	.deletes_late = true,
+	.joins_by_bssid = true,
 	.quotes = true,
 	.escapes = "\"",
 	.ambiguous = { "\\\"" },
@@ -38,6 +39,7 @@ const struct atw_firmware atw_firmware_middleware = {
 	.torn_before = UINT_MAX,
 	.narrow_ids = true,
 	.short_guard = true,
+	.joins_by_bssid = true,
 	.quotes = true,
 	.escapes = ",\"",
 	.param_max = 127,
@@ -50,6 +52,7 @@ const struct atw_firmware atw_firmware_classic = {
 	.torn_before = 23,
 	/* A BW16 that has joined a network, though its vendor speaks of servers. */
 	.servers_doubted_on = "amebad",
+	.joins_by_bssid = true,
 	.escapes = ",\"\\",
 	.param_max = ATW_CMD_MAX,
 };

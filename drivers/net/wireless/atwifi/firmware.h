@@ -20,6 +20,7 @@
  *	server is of no use until it was opened anew
  * @deletes_late: what a deleted connection has kept takes memory for some time
  * @short_guard: 50 ms of silence before "+++" are enough
+ * @joins_by_bssid: a join may name the access point
  * @quotes: a string stands in quotes
  * @escapes: what a backslash is put before, in a string
  * @ambiguous: what is read in two ways, or not known how
@@ -37,6 +38,7 @@ struct atw_firmware {
 	bool			keeps_lost;
 	bool			deletes_late;
 	bool			short_guard;
+	bool			joins_by_bssid;
 	bool			quotes;
 	const char		*escapes;
 	const char		*ambiguous[3];

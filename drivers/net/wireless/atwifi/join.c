@@ -9,11 +9,13 @@
  * another one is joined, the network refuses it, or the device is gone.
  */
 #include <linux/device.h>
+#include <linux/etherdevice.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "error.h"
+#include "firmware.h"
 #include "join.h"
 #include "module.h"
 #include "timing.h"
@@ -29,9 +31,15 @@
 static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 			  const struct atw_join *join)
 {
+	char bssid[3 * ETH_ALEN];
+
 	atw_line_start(l, "AT+WJAP=");
 	atw_line_str(l, m->conns.fw, join->ssid);
 	atw_line_str(l, m->conns.fw, join->password);
+	if (m->conns.fw->joins_by_bssid && !is_zero_ether_addr(join->bssid)) {
+		snprintf(bssid, sizeof(bssid), "%pM", join->bssid);
+		atw_line_str(l, m->conns.fw, bssid);
+	}
 	atw_line_end(l);
 }
 

@@ -3,6 +3,8 @@
 #ifndef _ATWIFI_JOIN_H
 #define _ATWIFI_JOIN_H
 
+#include <linux/if_ether.h>
+
 #include "parse.h"
 
 struct atw_module;
@@ -11,10 +13,12 @@ struct atw_module;
  * struct atw_join - a network
  * @ssid: its name, without a NUL in it
  * @password: "" where it is open
+ * @bssid: its access point, or zeros: any, as with firmware that cannot be told
  */
 struct atw_join {
 	char	ssid[ATW_SSID_MAX + 1];
 	char	password[65];
+	u8	bssid[ETH_ALEN];
 };
 
 int atw_join_check(struct atw_module *m, const struct atw_join *join);

@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 
 #include "../conn_priv.h"
+#include "../firmware.h"
 #include "../module.h"
 #include "../query.h"
 #include "../timing.h"
@@ -794,7 +795,7 @@ static void module_networks(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
-static int joins(struct kunit *test, const char *password)
+static int joins_at(struct kunit *test, const char *password, const u8 *bssid)
 {
 	struct atw_call *call = atw_call_new(sizeof(struct atw_query_join), atw_query_join);
 	struct fake *f = test->priv;
@@ -805,10 +806,34 @@ static int joins(struct kunit *test, const char *password)
 	q = (struct atw_query_join *)call->arg;
 	strscpy(q->join.ssid, "net", sizeof(q->join.ssid));
 	strscpy(q->join.password, password, sizeof(q->join.password));
+	memcpy(q->join.bssid, bssid, sizeof(q->join.bssid));
 	err = atw_module_call(&f->m, call, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EKEYREJECTED, q->query.why && !q->query.code);
 	atw_call_put(call);
 	return err;
+}
+
+static int joins(struct kunit *test, const char *password)
+{
+	static const u8 any[ETH_ALEN];
+
+	return joins_at(test, password, any);
+}
+
+/* By its access point, where the firmware can be told that. */
+static void module_joins_by_bssid(struct kunit *test)
+{
+	static const u8 bssid[] = { 0x02, 0x00, 0x00, 0x00, 0xab, 0x06 };
+	struct fake *f = test->priv;
+	unsigned int before = f->said_len;
+
+	f->joins = 3;
+	KUNIT_EXPECT_EQ(test, 0, joins_at(test, "", bssid));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before,
+				       "AT+WJAP=\"net\",\"\",\"02:00:00:00:ab:06\"\n"));
+	WRITE_ONCE(f->m.conns.fw, &atw_firmware_unknown);
+	KUNIT_EXPECT_EQ(test, 0, joins_at(test, "right", bssid));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=net,right\n"));
 }
 
 /* It starts again, and does not join by itself. */
@@ -1244,6 +1269,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_name_shares),
 	KUNIT_CASE(module_name_unanswered),
 	KUNIT_CASE(module_networks),
+	KUNIT_CASE(module_joins_by_bssid),
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_refused),
 	KUNIT_CASE(module_refuses),

@@ -22,7 +22,7 @@ from guest import (DEV, LIMIT, Module, Skipped, becomes, check, echoes, run, sam
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
-OPEN, OPEN_AT = "open", "02:00:00:00:00:02"
+OPEN, OPEN_AT, OPEN_TOO = "open", "02:00:00:00:00:02", "02:00:00:00:00:06"
 UNREAD, UNREAD_AT, UNREAD_PASSWORD = "unread", "02:00:00:00:00:05", "1234,5678"
 
 
@@ -100,7 +100,8 @@ def finds_networks():
     for ssid in (STORED, OPEN, 'comma, "quote" \\x5c'):
         check("SSID: %s\n" % ssid in out, out)
     opens = [bss for bss in out.split("BSS ")[1:] if "SSID: %s\n" % OPEN in bss]
-    check(len(opens) == 1 and opens[0].startswith(OPEN_AT) and "Privacy" not in opens[0], out)
+    same({OPEN_AT, OPEN_TOO}, {bss[:len(OPEN_AT)] for bss in opens}, "access points")
+    check("Privacy" not in "".join(opens), out)
     stored = [bss for bss in out.split("BSS ")[1:] if "SSID: %s\n" % STORED in bss]
     check("Authentication suites: PSK SAE" in stored[0] and "associated" in stored[0], out)
     check("SSID: hides" not in out, out)
@@ -132,6 +133,16 @@ def joins_and_leaves():
         becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
         said(events, "disconnected")
         out = iw("connect -w nowhere", good=False)
+        check("timed out" in out, out)
+
+
+@test
+def joins_by_access_point():
+    with out_of_networks():
+        iw("connect %s %s" % (OPEN, OPEN_TOO))
+        in_network(OPEN, OPEN_TOO)
+        iw("disconnect")
+        out = iw("connect -w %s 02:00:00:00:00:99" % OPEN, good=False)
         check("timed out" in out, out)
 
 
