@@ -23,6 +23,7 @@
 #include "compat_cfg80211.h"
 #include "dev.h"
 #include "error.h"
+#include "firmware.h"
 #include "passphrase.h"
 #include "query.h"
 #include "relay.h"
@@ -44,6 +45,15 @@
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
 /* How strong a network is, is asked so often at most. */
 #define ATW_WIPHY_SIGNAL	(5 * HZ)
+
+/* Those of 5 GHz come behind those of 2.4 GHz. */
+#define ATW_WIPHY_2GHZ		14
+#define ATW_WIPHY_CHANNELS	(ATW_WIPHY_2GHZ + ARRAY_SIZE(atw_wiphy_5ghz))
+
+static const u8 atw_wiphy_5ghz[] = {
+	36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128, 132, 136, 140, 144,
+	149, 153, 157, 161, 165,
+};
 
 enum atw_wiphy_state {
 	ATW_WIPHY_IDLE,		/* out, or in without having told so yet */
@@ -100,8 +110,8 @@ struct atw_wiphy_news {
  * @wdev: cfg80211's
  * @adev: constant
  * @dev: constant
- * @band: constant
- * @channels: cfg80211's
+ * @bands: constant, of 2.4 and 5 GHz
+ * @channels: cfg80211's, of both
  * @work: tells the news
  * @closing: the network device goes down, or is: nobody can be told anything; with all
  *	down to @signal_asked by the wiphy's mutex
@@ -140,8 +150,8 @@ struct atw_wiphy {
 	struct wireless_dev		wdev;
 	struct atw_dev			*adev;
 	struct net_device		*dev;
-	struct ieee80211_supported_band	band;
-	struct ieee80211_channel	channels[14];
+	struct ieee80211_supported_band	bands[2];
+	struct ieee80211_channel	channels[ATW_WIPHY_CHANNELS];
 	struct delayed_work		work;
 
 	bool				closing;
@@ -271,6 +281,10 @@ static const u8 atw_wiphy_rates[] = {
 	WLAN_EID_EXT_SUPP_RATES, 4, 0x30, 0x48, 0x60, 0x6c,
 };
 
+static const u8 atw_wiphy_rates_5ghz[] = {
+	WLAN_EID_SUPP_RATES, 8, 0x8c, 0x12, 0x98, 0x24, 0xb0, 0x48, 0x60, 0x6c,
+};
+
 static u8 *atw_wiphy_put(u8 *at, const void *element, size_t len)
 {
 	memcpy(at, element, len);
@@ -297,10 +311,14 @@ size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY
 	*at++ = WLAN_EID_SSID;
 	*at++ = len;
 	at = atw_wiphy_put(at, net->ssid, len);
-	at = atw_wiphy_put(at, atw_wiphy_rates, sizeof(atw_wiphy_rates));
-	*at++ = WLAN_EID_DS_PARAMS;
-	*at++ = 1;
-	*at++ = channel;
+	if (channel > ATW_WIPHY_2GHZ) {
+		at = atw_wiphy_put(at, atw_wiphy_rates_5ghz, sizeof(atw_wiphy_rates_5ghz));
+	} else {
+		at = atw_wiphy_put(at, atw_wiphy_rates, sizeof(atw_wiphy_rates));
+		*at++ = WLAN_EID_DS_PARAMS;
+		*at++ = 1;
+		*at++ = channel;
+	}
 	if (security == ATW_SECURITY_WPA2 || security == ATW_SECURITY_MIXED)
 		at = atw_wiphy_put(at, atw_wiphy_rsn, sizeof(atw_wiphy_rsn));
 	if (security == ATW_SECURITY_OTHER)
@@ -329,7 +347,8 @@ u16 atw_wiphy_status(int err, u32 code)
 /* Where it is on the air, or where something is that can be shown. */
 static struct ieee80211_channel *atw_wiphy_channel(struct atw_wiphy *aw, u8 number)
 {
-	u32 freq = ieee80211_channel_to_frequency(number, NL80211_BAND_2GHZ);
+	u32 freq = ieee80211_channel_to_frequency(number, number > ATW_WIPHY_2GHZ ?
+						  NL80211_BAND_5GHZ : NL80211_BAND_2GHZ);
 	struct ieee80211_channel *channel = freq ? ieee80211_get_channel(aw->wiphy, freq) : NULL;
 
 	if (!channel || channel->flags & IEEE80211_CHAN_DISABLED)
@@ -1230,33 +1249,58 @@ static const u32 atw_wiphy_akms[] = {
 
 /* Where it may send is the module's to know; what it finds is to be shown. */
 static struct ieee80211_regdomain atw_wiphy_world = {
-	.n_reg_rules = 1,
+	.n_reg_rules = 4,
 	.alpha2 = "00",
-	.reg_rules = { REG_RULE(2402, 2482, 40, 6, 20, 0) },
+	.reg_rules = {
+		REG_RULE(2402, 2482, 40, 6, 20, 0),
+		REG_RULE(5170, 5330, 40, 6, 20, 0),
+		REG_RULE(5490, 5730, 40, 6, 20, 0),
+		REG_RULE(5735, 5835, 40, 6, 20, 0),
+	},
 };
+
+static void atw_wiphy_setup_band(struct ieee80211_supported_band *band,
+				 struct ieee80211_channel *channels, unsigned int n)
+{
+	band->channels = channels;
+	band->n_channels = n;
+	band->ht_cap.ht_supported = true;
+	band->ht_cap.cap = IEEE80211_HT_CAP_SGI_20;
+	band->ht_cap.mcs.rx_mask[0] = 0xff;
+	band->ht_cap.mcs.tx_params = IEEE80211_HT_MCS_TX_DEFINED;
+}
+
+static void atw_wiphy_setup_channels(struct atw_wiphy *aw)
+{
+	struct ieee80211_channel *channel;
+	unsigned int i;
+
+	for (i = 0; i < ATW_WIPHY_CHANNELS; i++) {
+		channel = &aw->channels[i];
+		channel->band = i < ATW_WIPHY_2GHZ ? NL80211_BAND_2GHZ : NL80211_BAND_5GHZ;
+		channel->hw_value = i < ATW_WIPHY_2GHZ ? i + 1 :
+				    atw_wiphy_5ghz[i - ATW_WIPHY_2GHZ];
+		channel->center_freq = ieee80211_channel_to_frequency(channel->hw_value,
+								      channel->band);
+		channel->max_power = 20;
+	}
+}
 
 static void atw_wiphy_setup(struct atw_wiphy *aw)
 {
 	struct wiphy *wiphy = aw->wiphy;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(aw->channels); i++) {
-		aw->channels[i].band = NL80211_BAND_2GHZ;
-		aw->channels[i].hw_value = i + 1;
-		aw->channels[i].center_freq = ieee80211_channel_to_frequency(i + 1,
-									     NL80211_BAND_2GHZ);
-		aw->channels[i].max_power = 20;
-	}
-	aw->band.channels = aw->channels;
-	aw->band.n_channels = ARRAY_SIZE(aw->channels);
-	aw->band.bitrates = atw_wiphy_bitrates;
-	aw->band.n_bitrates = ARRAY_SIZE(atw_wiphy_bitrates);
-	aw->band.ht_cap.ht_supported = true;
-	aw->band.ht_cap.cap = IEEE80211_HT_CAP_SGI_20;
-	aw->band.ht_cap.mcs.rx_mask[0] = 0xff;
-	aw->band.ht_cap.mcs.tx_params = IEEE80211_HT_MCS_TX_DEFINED;
+	atw_wiphy_setup_channels(aw);
+	atw_wiphy_setup_band(&aw->bands[0], aw->channels, ATW_WIPHY_2GHZ);
+	aw->bands[0].bitrates = atw_wiphy_bitrates;
+	aw->bands[0].n_bitrates = ARRAY_SIZE(atw_wiphy_bitrates);
+	atw_wiphy_setup_band(&aw->bands[1], aw->channels + ATW_WIPHY_2GHZ,
+			     ARRAY_SIZE(atw_wiphy_5ghz));
+	/* Without those of 802.11b. */
+	aw->bands[1].bitrates = atw_wiphy_bitrates + 4;
+	aw->bands[1].n_bitrates = ARRAY_SIZE(atw_wiphy_bitrates) - 4;
 
-	wiphy->bands[NL80211_BAND_2GHZ] = &aw->band;
+	wiphy->bands[NL80211_BAND_2GHZ] = &aw->bands[0];
 	wiphy->interface_modes = BIT(NL80211_IFTYPE_STATION);
 	wiphy->signal_type = CFG80211_SIGNAL_TYPE_MBM;
 	wiphy->max_scan_ssids = 1;
@@ -1312,13 +1356,17 @@ struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
  */
 int atw_wiphy_register(struct atw_wiphy *aw)
 {
+	const struct atw_module *m;
 	int err;
 
 	if (!aw)
 		return 0;
+	m = &aw->adev->module;
+	if (atw_firmware_dual_band(m->conns.fw, m->sdk_version))
+		aw->wiphy->bands[NL80211_BAND_5GHZ] = &aw->bands[1];
 	if (is_valid_ether_addr(aw->dev->dev_addr))
 		ether_addr_copy(aw->wiphy->perm_addr, aw->dev->dev_addr);
-	strscpy(aw->wiphy->fw_version, aw->adev->module.firmware, sizeof(aw->wiphy->fw_version));
+	strscpy(aw->wiphy->fw_version, m->firmware, sizeof(aw->wiphy->fw_version));
 	err = regulatory_set_wiphy_regd(aw->wiphy, &atw_wiphy_world) ?: wiphy_register(aw->wiphy);
 	if (!err)
 		aw->dev->ieee80211_ptr = &aw->wdev;

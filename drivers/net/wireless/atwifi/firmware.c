@@ -52,6 +52,7 @@ const struct atw_firmware atw_firmware_classic = {
 	.torn_before = 23,
 	/* A BW16 that has joined a network, though its vendor speaks of servers. */
 	.servers_doubted_on = "amebad",
+	.dual_band_on = "amebad",
 	.joins_by_bssid = true,
 	.escapes = ",\"\\",
 	.param_max = ATW_CMD_MAX,
@@ -129,6 +130,11 @@ bool atw_firmware_tears(const struct atw_firmware *fw, const char *at)
 	return minor && atw_parse_uint(&minor, U32_MAX, &n) && n < fw->torn_before;
 }
 
+static bool atw_firmware_is_on(const char *begin, const char *sdk)
+{
+	return begin && !strncasecmp(sdk, begin, strlen(begin));
+}
+
 /**
  * atw_firmware_may_not_serve() - is it one that was seen to have no servers?
  * @fw: its family
@@ -138,7 +144,17 @@ bool atw_firmware_tears(const struct atw_firmware *fw, const char *at)
  */
 bool atw_firmware_may_not_serve(const struct atw_firmware *fw, const char *sdk)
 {
-	const char *begin = fw->servers_doubted_on;
+	return atw_firmware_is_on(fw->servers_doubted_on, sdk);
+}
 
-	return begin && !strncasecmp(sdk, begin, strlen(begin));
+/**
+ * atw_firmware_dual_band() - has its radio 5 GHz as well?
+ * @fw: its family
+ * @sdk: the version of its SDK; "" if it is not told
+ *
+ * Return: true if it is known to.
+ */
+bool atw_firmware_dual_band(const struct atw_firmware *fw, const char *sdk)
+{
+	return atw_firmware_is_on(fw->dual_band_on, sdk);
 }

@@ -15,6 +15,8 @@
  *	its AT commands; 0: never, UINT_MAX: always
  * @servers_doubted_on: how the version of its SDK begins where it was seen to have no
  *	servers; NULL: it has them
+ * @dual_band_on: how the version of its SDK begins where the radio has 5 GHz as well; NULL:
+ *	not as far as is known
  * @narrow_ids: it keeps the id of a send in one byte
  * @keeps_lost: an accepted connection that is lost stays until it is deleted, and its
  *	server is of no use until it was opened anew
@@ -34,6 +36,7 @@ struct atw_firmware {
 	}			known_by[2];
 	unsigned int		torn_before;
 	const char		*servers_doubted_on;
+	const char		*dual_band_on;
 	bool			narrow_ids;
 	bool			keeps_lost;
 	bool			deletes_late;
@@ -53,5 +56,6 @@ extern const struct atw_firmware atw_firmware_unknown;
 const struct atw_firmware *atw_firmware_find(const char *at, const char *firmware);
 bool atw_firmware_tears(const struct atw_firmware *fw, const char *at);
 bool atw_firmware_may_not_serve(const struct atw_firmware *fw, const char *sdk);
+bool atw_firmware_dual_band(const struct atw_firmware *fw, const char *sdk);
 
 #endif

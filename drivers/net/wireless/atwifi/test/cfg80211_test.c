@@ -85,6 +85,23 @@ static void shown_name(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ssid->datalen, 0);
 }
 
+/* Of one in 5 GHz, no channel of the other band's and none of its rates. */
+static void shown_in_5ghz(struct kunit *test)
+{
+	struct atw_network net = { .ssid = "net", .security = "WPA2 AES", .channel = 36 };
+	const struct element *rates;
+	u8 ies[ATW_WIPHY_IES_MAX];
+	size_t len = atw_wiphy_ies(&net, 36, ies);
+
+	KUNIT_EXPECT_NULL(test, cfg80211_find_elem(WLAN_EID_DS_PARAMS, ies, len));
+	KUNIT_EXPECT_NULL(test, cfg80211_find_elem(WLAN_EID_EXT_SUPP_RATES, ies, len));
+	rates = cfg80211_find_elem(WLAN_EID_SUPP_RATES, ies, len);
+	KUNIT_ASSERT_NOT_NULL(test, rates);
+	KUNIT_EXPECT_EQ(test, rates->datalen, 8);
+	KUNIT_EXPECT_EQ(test, rates->data[0], 0x8c);
+	KUNIT_EXPECT_NOT_NULL(test, cfg80211_find_elem(WLAN_EID_RSN, ies, len));
+}
+
 static void told_failures(struct kunit *test)
 {
 	static const struct {
@@ -141,6 +158,7 @@ static void key_of_passphrase(struct kunit *test)
 static struct kunit_case cfg80211_cases[] = {
 	KUNIT_CASE(shown_elements),
 	KUNIT_CASE(shown_name),
+	KUNIT_CASE(shown_in_5ghz),
 	KUNIT_CASE(told_failures),
 	KUNIT_CASE(key_of_passphrase),
 	{ }

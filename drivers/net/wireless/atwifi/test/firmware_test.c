@@ -7,30 +7,30 @@
 struct release {
 	const char		*at, *sdk, *firmware;
 	const struct atw_firmware *fw;
-	bool			tears, may_not_serve;
+	bool			tears, may_not_serve, dual_band;
 };
 
 static const struct release releases[] = {
 	{ "1.0.0", "release_bl_iot_sdk_1.6.40", "V4.18_P1.1.0",
-	  &atw_firmware_middleware, true, false },
+	  &atw_firmware_middleware, true, false, false },
 	{ "release/V4.18_P23.2.1", "release_bl_iot_sdk_1.6.40", "V4.18_P23.2.1",
-	  &atw_firmware_middleware, true, false },
+	  &atw_firmware_middleware, true, false, false },
 	{ "1.0.0", "release/DEBUG", "release/V4.18_P0.0.1",
-	  &atw_firmware_middleware, true, false },
+	  &atw_firmware_middleware, true, false, false },
 	{ "release/V4.18_P2.19.1", "release_bl_iot_sdk_1.6.36", "V4.18_P1.4.4-e15d67b",
-	  &atw_firmware_classic, true, false },
+	  &atw_firmware_classic, true, false, false },
 	{ "release/V4.18_P2.31.1", "release_bl_iot_sdk_1.6.36", "V4.18_P2.5.1",
-	  &atw_firmware_classic, false, false },
+	  &atw_firmware_classic, false, false, false },
 	{ "release/V4.18_P2.29.2", "amebad_v6.2C", "release/V4.18_P5.6.4",
-	  &atw_firmware_classic, false, true },
+	  &atw_firmware_classic, false, true, true },
 	{ "release/v2.11.2", "amebad_v6.2C", "release/v4.9.2",
-	  &atw_firmware_classic, true, true },
-	{ "V4.18_P2.1.0", "amebaD", "V4.18_P2.1.0", &atw_firmware_classic, true, true },
+	  &atw_firmware_classic, true, true, true },
+	{ "V4.18_P2.1.0", "amebaD", "V4.18_P2.1.0", &atw_firmware_classic, true, true, true },
 	{ "release/V4.18_P1.0.22", "amebaD-6.2c", "V4.18_P1.0.22",
-	  &atw_firmware_bw20, false, false },
+	  &atw_firmware_bw20, false, false, false },
 	/* One that has lost its tongue, and ones that nobody has seen. */
-	{ "", "", "", &atw_firmware_unknown, false, false },
-	{ "2.0.0", "", "V5.0", &atw_firmware_unknown, false, false },
+	{ "", "", "", &atw_firmware_unknown, false, false, false },
+	{ "2.0.0", "", "V5.0", &atw_firmware_unknown, false, false, false },
 };
 
 static void firmware_by_version(struct kunit *test)
@@ -48,6 +48,9 @@ static void firmware_by_version(struct kunit *test)
 				    "%s", r->firmware);
 		KUNIT_EXPECT_EQ_MSG(test, r->may_not_serve,
 				    atw_firmware_may_not_serve(r->fw, r->sdk),
+				    "%s", r->firmware);
+		KUNIT_EXPECT_EQ_MSG(test, r->dual_band,
+				    atw_firmware_dual_band(r->fw, r->sdk),
 				    "%s", r->firmware);
 	}
 }
