@@ -128,6 +128,61 @@ def atwctl(what):
     return run("%s --json %s" % (os.environ.get("ATW_CTL", "atwctl"), what))
 
 
+class Family:
+    """A socket of the driver's family of generic netlink, see its specification."""
+
+    DEV = 1
+    HEADER = 20
+
+    def __init__(self):
+        with open(os.environ["ATW_SPEC"], encoding="utf-8") as f:
+            names = re.findall(r"^      name: (\S+)$", f.read().split("\noperations:")[1]
+                               .split("\nmcast-groups:")[0], re.M)
+        # The first is generic netlink's own, for the one question to that.
+        self.commands = {"getfamily": 3, **{name: n for n, name in enumerate(names, 1)}}
+        self.family = 0x10
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        self.socket.settimeout(LIMIT)
+        self.socket.bind((0, 0))
+        found = self.attributes(self.ask("getfamily", [(2, b"atwifi\0")])[self.HEADER:])
+        self.family = struct.unpack("H", found[1][:2])[0]
+
+    @staticmethod
+    def attributes(data):
+        found = {}
+        while len(data) >= 4:
+            length, kind = struct.unpack("HH", data[:4])
+            found[kind] = data[4:length]
+            data = data[(length + 3) & ~3:]
+        return found
+
+    def message(self, command, attributes):
+        body = struct.pack("BBH", self.commands[command], 1, 0)
+        for kind, value in attributes:
+            body += struct.pack("HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+        return bytearray(struct.pack("IHHII", 16 + len(body), self.family, 5, 1, 0) + body)
+
+    def result(self):
+        """What it answers; or the error that is none."""
+        answer = None
+        while True:
+            data = self.socket.recv(65536)
+            if struct.unpack("H", data[4:6])[0] != 2:
+                answer = data
+                continue
+            err = -struct.unpack("i", data[16:20])[0]
+            if err:
+                raise OSError(err, os.strerror(err))
+            return answer
+
+    def ask(self, command, attributes):
+        self.socket.send(self.message(command, attributes))
+        return self.result()
+
+    def close(self):
+        self.socket.close()
+
+
 def join(ssid, password):
     """Has the module join a network, for good."""
     with open(TMP + "/password", "w", encoding="ascii") as f:
