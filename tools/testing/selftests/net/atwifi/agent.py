@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 
-from atwnet import install, sim, sim_stat
+from atwnet import TMP, bus, daemon, install, sim, sim_stat
 from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
@@ -231,31 +231,6 @@ def files():
     knows(words=[])
     shutil.rmtree("/var/lib/iwd")
     knows(words=[])
-
-
-@contextlib.contextmanager
-def daemon(command, umask=-1, env=()):
-    with open(FILES + "/log", "ab") as log, \
-         subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
-                          stderr=log, umask=umask, env={**os.environ, **dict(env)}) as process:
-        try:
-            yield process
-        except BaseException:
-            print("# " + run("tail -c 3000 %s/log" % FILES).replace("\n", "\n# "))
-            raise
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-
-
-@contextlib.contextmanager
-def bus():
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/run/dbus/system_bus_socket")
-    with daemon(["dbus-daemon", "--system", "--nofork", "--nopidfile"]):
-        becomes(lambda: os.path.exists("/run/dbus/system_bus_socket"), "no bus")
-        yield
 
 
 @test
@@ -514,6 +489,7 @@ def prepare():
 
 
 def main():
+    os.makedirs(TMP, exist_ok=True)
     return run_tests(prepare)
 
 

@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -219,6 +220,40 @@ def lan():
     finally:
         run("sysctl -qw net.ipv4.ip_forward=0; ip link del lan0; ip netns del lan; "
             "nft flush ruleset")
+
+
+@contextlib.contextmanager
+def daemon(command, umask=-1, env=()):
+    """A program that serves meanwhile; what it says is shown of a test that fails."""
+    with open(TMP + "/log", "ab") as log, \
+         subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log,
+                          stderr=log, umask=umask, env={**os.environ, **dict(env)}) as process:
+        try:
+            yield process
+        except BaseException:
+            print("# " + run("tail -c 3000 %s/log" % TMP).replace("\n", "\n# "))
+            raise
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+@contextlib.contextmanager
+def bus():
+    """D-Bus, as the system has it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/run/dbus/system_bus_socket")
+    with daemon(["dbus-daemon", "--system", "--nofork", "--nopidfile"]):
+        becomes(lambda: os.path.exists("/run/dbus/system_bus_socket"), "no bus")
+        yield
+
+
+def on_bus(name):
+    """Waits until somebody has this name: who asks for it earlier has another one started."""
+    becomes(lambda: run("busctl call org.freedesktop.DBus /org/freedesktop/DBus "
+                        "org.freedesktop.DBus NameHasOwner s " + name, good=False) == "b true\n",
+            "nobody is " + name)
 
 
 DHCP_SCRIPT = """#!/bin/sh

@@ -10,12 +10,14 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
-from atwnet import TMP, Family, extra, join, main, peer, sim
-from guest import DEV, Module, Skipped, becomes, check, echoes, run, same, sysfs, test
+from atwnet import (FILES, QUICK, TMP, Family, bus, daemon, extra, install, join, main, on_bus,
+                    peer, sim, url)
+from guest import DEV, Module, Skipped, becomes, check, digest, echoes, run, same, sysfs, test
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
@@ -326,6 +328,126 @@ def a_key_with_the_agent():
             raise Skipped("this kernel has no hmac(sha1)")
     with out_of_networks(), agent([*wrong, PASSWORD]), wpa_supplicant(network):
         in_network(STORED, STORED_AT)
+
+
+@contextlib.contextmanager
+def configured_by_others():
+    """Whoever does that begins with nothing, and leaves a device that is up."""
+    run("ip addr flush dev %s; ip route flush dev %s" % (DEV, DEV))
+    try:
+        yield
+    finally:
+        run("ip link set %s up; ip addr flush dev %s" % (DEV, DEV))
+
+
+@contextlib.contextmanager
+def iwd():
+    """It, as it is, before it has joined any network."""
+    shutil.rmtree("/var/lib/iwd", ignore_errors=True)
+    with daemon(["/usr/libexec/iwd"]):
+        on_bus("net.connman.iwd")
+        yield
+
+
+def iwctl(command, good=True):
+    return run("iwctl %s 2>&1" % command, good=good)
+
+
+@test
+def iwd_joins():
+    install()
+    with out_of_networks(), configured_by_others(), bus(), iwd():
+        station = "station %s " % DEV
+        becomes(lambda: OPEN in iwctl(station + "get-networks", good=False), "not found")
+        check(STORED in iwctl(station + "get-networks"), "the other one")
+        connect = "--passphrase %s " + station + "connect " + STORED
+        check("failed" in iwctl(connect % "87654321", good=False), "a wrong password")
+        same("down", sysfs("state"), "state")
+        iwctl(connect % PASSWORD)
+        in_network(STORED, STORED_AT)
+        check(re.search(r"Connected network\s+%s\b" % STORED, iwctl(station + "show")), "show")
+        iwctl(station + "disconnect")
+        becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+        # It has kept the passphrase.
+        iwctl(station + "connect " + STORED)
+        in_network(STORED, STORED_AT)
+
+
+@contextlib.contextmanager
+def network_manager(backend):
+    """It, as it is; BACKEND joins networks for it."""
+    os.makedirs("/etc/NetworkManager/conf.d", exist_ok=True)
+    with open("/etc/NetworkManager/conf.d/backend.conf", "w", encoding="ascii") as f:
+        f.write("[device]\nwifi.backend=%s\n" % backend)
+    # No udev here: where /sys cannot be written nobody waits for it.
+    with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys; "
+                 "exec NetworkManager --no-daemon"]):
+        becomes(lambda: nmcli("-f RUNNING general") == "running\n", "no NetworkManager")
+        yield
+
+
+def nmcli(command, good=False):
+    return run("nmcli -t %s 2>&1" % command, good=good)
+
+
+def connected():
+    """By it, with an address and a way out."""
+    in_network(STORED, STORED_AT)
+    becomes(lambda: DEV + ":connected" in nmcli("-f DEVICE,STATE device").splitlines() and
+            " %s/24 " % sysfs("address") in run("ip -4 addr show dev " + DEV), "not configured")
+    sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
+    same(digest(FILES + "/www/small"), sha, "curl")
+
+
+def joins_by_network_manager():
+    """A user's first time, and what happens to his network then."""
+    becomes(lambda: STORED in nmcli("-f SSID device wifi list ifname " + DEV).splitlines(),
+            "not found")
+    connect = "device wifi connect %s password %%s ifname %s" % (STORED, DEV)
+    check("Error: " in nmcli(connect % "87654321"), "a wrong password")
+    same("down", sysfs("state"), "state")
+    nmcli("connection delete " + STORED)
+    nmcli(connect % PASSWORD, good=True)
+    connected()
+    nmcli("connection down " + STORED, good=True)
+    becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+    nmcli("connection up " + STORED, good=True)
+    connected()
+    with watched() as events:
+        sim("reset")
+        said(events, "disconnected")
+        connected()
+
+
+@contextlib.contextmanager
+def wpa_supplicant_for_others():
+    with daemon(["wpa_supplicant", "-u"]):
+        on_bus("fi.w1.wpa_supplicant1")
+        yield
+
+
+@test
+def network_manager_with_wpa_supplicant():
+    """It has a file of the network; so it is joined after a boot, too."""
+    if QUICK:
+        raise Skipped("it waits a minute for a wrong password to be right")
+    install()
+    with out_of_networks(), configured_by_others(), bus(), agent(()):
+        with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
+            joins_by_network_manager()
+        iw("disconnect", good=False)
+        becomes(lambda: sysfs("state") == "down", "still in it")
+        with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
+            connected()
+            nmcli("connection delete " + STORED, good=True)
+
+
+@test
+def network_manager_with_iwd():
+    install()
+    with out_of_networks(), configured_by_others(), bus(), iwd(), network_manager("iwd"):
+        joins_by_network_manager()
+        nmcli("connection delete " + STORED, good=True)
 
 
 @test
