@@ -61,7 +61,9 @@ ROWS = {
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
-              "netdev_load netdev_gone resolve"),
+              "netdev_load netdev_gone resolve wireless"),
+    # Its radio has another band.
+    "wireless-bw16": (MAIN, "bw16", "wireless"),
     "cycles": (MAIN, "middleware", "--large attach"),
     "old-all": (MAIN, "middleware", "old"),
     "board": ("board", "middleware", ""),

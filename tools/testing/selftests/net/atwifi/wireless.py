@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from atwnet import (FILES, QUICK, TMP, Family, bus, daemon, extra, install, join, main, on_bus,
-                    peer, sim, url)
+                    peer, quiet, sim, url)
 from guest import DEV, Module, Skipped, becomes, check, digest, echoes, run, same, sysfs, test
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
@@ -470,6 +470,21 @@ def network_manager_with_iwd():
     with out_of_networks(), configured_by_others(), bus(), iwd(), network_manager("iwd"):
         joins_by_network_manager()
         nmcli("connection delete " + STORED, good=True)
+
+
+@test
+def joins_and_leaves_often():
+    """Nothing is left of it in the module; what is left in the kernel the runner finds."""
+    bringups = sysfs("statistics/bringups")
+    with out_of_networks():
+        for _ in range(int(os.environ["ATW_JOINS"])):
+            iw("connect " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            becomes(lambda: sysfs("state") == "joined", "no address")
+            iw("disconnect")
+            becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+    quiet()
+    same(bringups, sysfs("statistics/bringups"), "starts of the module")
 
 
 @test
