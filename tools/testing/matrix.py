@@ -36,7 +36,7 @@ GROUPS = {
     "configured": "netdev_dhcp netdev_own netdev_gone",
     "expose": "expose",
     "resolve": "resolve agent",
-    "wireless": "wireless",
+    "wireless": "wireless remains",
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
