@@ -489,6 +489,7 @@ struct sock {
 	bool listed;
 	bool auto_id;
 	bool peer_known;
+	struct sockaddr_in last;	/* who has spoken last to a UDP server; addr: first */
 	bool stuck;		/* BW20: a listener that resets its clients */
 	uint32_t id;
 	enum sock_type type;

@@ -425,10 +425,12 @@ static ssize_t sock_recv(struct sock *s, uint8_t *buf, size_t len)
 	if (s->type != UDP_SERVER)
 		return recv(s->fd, buf, len, 0);
 	n = recvfrom(s->fd, buf, len, 0, (struct sockaddr *)&from, &size);
-	if (n >= 0 && (!s->peer_known || s->sim->tt.last_peer)) {
-		s->peer_known = true;
+	if (n < 0)
+		return n;
+	if (!s->peer_known)
 		s->addr = from;
-	}
+	s->peer_known = true;
+	s->last = from;
 	return n;
 }
 
@@ -600,6 +602,12 @@ void sock_hurry(struct atsim *sim)
 	}
 }
 
+/* A command is for the first who spoke, and transparent mode if it is not told otherwise. */
+static const struct sockaddr_in *udp_peer(const struct sock *s)
+{
+	return tt_active(s->sim) && s->sim->tt.last_peer ? &s->last : &s->addr;
+}
+
 /**
  * sock_send() - hand data to the network
  * @s: the socket
@@ -621,7 +629,7 @@ void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn)
 			n = -1;
 		else if (s->type == UDP_SERVER)
 			n = sendto(s->fd, data, len, 0,
-				   (struct sockaddr *)&s->addr,
+				   (const struct sockaddr *)udp_peer(s),
 				   sizeof(s->addr));
 		else if (s->fd >= 0)
 			n = send(s->fd, data, len, 0);

@@ -592,11 +592,72 @@ def test_udp_server():
         sim.expect(b"\r\n+EVENT:SocketDown,1,6,from b\r\n")
         sim.write(1, b"answer")
         same(a.recv(100), b"answer")
+
+
+def leave(sim, silence=0.06):
+    time.sleep(silence)
+    sim.send(b"+++")
+    sim.expect(OK)
+
+
+def test_udp_client_transparent():
+    """bytes come without bounds; what is written in a moment is one datagram, up to 1024"""
+    # A moment that is long enough for whoever runs this.
+    with Sim("--quirk", "tt-guard=500") as sim, udp() as peer:
+        port = peer.getsockname()[1]
+        sim.cmd("AT+SOCKETRECVCFG=1")
+        sim.cmd(f"AT+SOCKET=2,127.0.0.1,{port},0,1",
+                "connect success ConID=1\r\n\r\nOK\r\n")
+        sim.cmd("AT+SOCKETTT", b">")
+        sim.send(b"one")
+        sim.send(b"two!")
+        data, addr = peer.recvfrom(2000)
+        same(data, b"onetwo!")
+        sim.send(b"a" * 600 + b"b" * 600)
+        same(peer.recv(2000), b"a" * 600 + b"b" * 424)
+        same(peer.recv(2000), b"b" * 176)
+        peer.sendto(b"three", addr)
+        peer.sendto(b"four", addr)
+        sim.expect(b"threefour")
+        leave(sim, 0.6)
+        sim.write(1, b"five")
+        same(peer.recv(2000), b"five")
+
+
+def test_udp_server_transparent():
+    """the first peer or the last; a command is for the first, and nobody's bytes are lost"""
+    with Sim() as sim, udp() as a, udp() as b:
+        port = free_port()
+        sim.cmd("AT+SOCKETRECVCFG=1")
+        sim.cmd(f"AT+SOCKET=1,{port}", "connect success ConID=1\r\n\r\nOK\r\n")
+        sim.fails("AT+SOCKETTT=1", 4)
+        sim.fails("AT+SOCKETTT=3", 4)
         sim.cmd("AT+SOCKETTT=2", b">")
-        b.sendto(b"b again", ("127.0.0.1", port))
-        sim.expect(b"b again")
+        sim.send(b"to nobody")
+        poll(lambda: sim.stats()["sends-failed"] == 1, "it is lost")
+        for text in b"from a", b"again ":
+            a.sendto(text, ("127.0.0.1", port))
+            sim.expect(text)
+        sim.send(b"to a")
+        same(a.recv(100), b"to a")
+        b.sendto(b"from b", ("127.0.0.1", port))
+        sim.expect(b"from b")
         sim.send(b"to the last")
         same(b.recv(100), b"to the last")
+        leave(sim)
+        sim.write(1, b"to the first")
+        same(a.recv(100), b"to the first")
+        for how in "AT+SOCKETTT", "AT+SOCKETTT=0":
+            sim.cmd(how, b">")
+            b.sendto(b"b again", ("127.0.0.1", port))
+            sim.expect(b"b again")
+            sim.send(b"to the first")
+            same(a.recv(100), b"to the first")
+            leave(sim)
+        # who was heard last is remembered
+        sim.cmd("AT+SOCKETTT=2", b">")
+        sim.send(b"to b")
+        same(b.recv(100), b"to b")
 
 
 # ---- transparent mode ----
@@ -750,6 +811,26 @@ def test_transparent_refused():
         a = sim.client(9)
         sim.fails("AT+SOCKETTT", 105)
         a.quiet(20)
+
+
+def test_transparent_server():
+    """whoever connects meanwhile is heard, too; a mask of K's releases has that told"""
+    for mask, told in ("00000000", b""), ("00000020", b"\r\n+EVENT:SocketSeed,3,1\r\n"):
+        with Sim("--profile", "p23") as sim:
+            peer, _, port = seed(sim)
+            sim.cmd("AT+SYSMSG=1,%s,0" % mask)
+            sim.cmd("AT+SOCKETTT", b">")
+            peer.send(b"mine")
+            sim.expect(b"mine")
+            other = dial(port)
+            sim.expect(told)
+            other.send(b"not mine")
+            sim.expect(b"not mine")
+            # whose number it was is gone: the bytes are another's
+            peer.close()
+            poll(lambda: sim.stats()["sockets"] == 2, "the first is gone")
+            sim.send(b"to the first")
+            other.expect(b"to the first")
 
 
 def test_autott_announces():
