@@ -71,14 +71,30 @@ struct sockaddr_atw {
  */
 #define ATW_TLS_UNVERIFIED	4
 /*
- * int, 0 or 1: the module's transparent mode, for a connected TCP or TLS client that
- * is alone on its module. What the remote sends then comes without a header to each
- * piece. Bytes that the mode cannot carry with certainty, and all other work of the
- * module, make the driver leave it for a moment; the stream goes on in either way.
- * EBUSY: there are other connections or servers, or another request waits;
- * EOPNOTSUPP: neither datagrams, servers nor what they accept, nor in passive receive
- * mode; ENOTCONN.
+ * int, 0 or bits of ATW_TT_*: the module's transparent mode, for what is connected, or
+ * a bound datagram socket, and is alone on its module. What the remote sends then comes
+ * without a header to each piece. Bytes that the mode cannot carry with certainty, and
+ * all other work of the module, make the driver leave it for a moment; a stream goes on
+ * in either way. EINVAL: bits that have no meaning, or none for this socket; EBUSY: there
+ * are other connections or servers, or another request waits; EOPNOTSUPP: neither
+ * servers of streams nor what they accept, nor datagrams without
+ * ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN.
  */
 #define ATW_TRANSPARENT	5
+
+/* It is to have the mode. */
+#define ATW_TT_ON		1
+/*
+ * With ATW_TT_ON, of a datagram socket, and required there: what one send() takes is
+ * bytes, which may come to the remote in one datagram with those of another, or in two;
+ * what one recv() gives is a piece of what came, of up to 1024 bytes.
+ */
+#define ATW_TT_NO_BOUNDARIES	2
+/*
+ * With both, of a bound datagram socket: what it sends goes to the peer that the module
+ * has heard last, not to the first one. A '+' cannot be sent then: send() fails with
+ * EINVAL.
+ */
+#define ATW_TT_LAST_PEER	4
 
 #endif /* _UAPI_LINUX_ATWIFI_H */

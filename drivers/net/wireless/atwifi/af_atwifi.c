@@ -70,6 +70,8 @@
 /* Nor does it help to ask for less: a stream that is full is reset. */
 #define ATW_RCVBUF_MIN	(256 * 1024)
 
+#define ATW_TT_ALL	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER)
+
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
 
@@ -1721,8 +1723,21 @@ static int atw_set_unverified(struct sock *sk, int val)
 	return err;
 }
 
+/* Can a socket of this kind be told this of transparent mode? */
+static int atw_transparent_check(const struct sock *sk, int how)
+{
+	if (how && (how & ~ATW_TT_ALL || !(how & ATW_TT_ON)))
+		return -EINVAL;
+	if (atw_is_stream(sk))
+		return how & ~ATW_TT_ON ? -EINVAL : 0;
+	/* Nobody is to find out by their loss. */
+	if (how && !(how & ATW_TT_NO_BOUNDARIES))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
 /* Give the module's transparent mode to the connection, or take it. */
-static int atw_set_transparent(struct sock *sk, int on)
+static int atw_set_transparent(struct sock *sk, int how)
 {
 	struct atw_sock *as = atw_sk(sk);
 	char device[IFNAMSIZ] = "";
@@ -1730,10 +1745,9 @@ static int atw_set_transparent(struct sock *sk, int on)
 	struct atw_dev *adev;
 	int err;
 
-	if (on != 0 && on != 1)
-		return -EINVAL;
-	if (!atw_is_stream(sk))
-		return -EOPNOTSUPP;
+	err = atw_transparent_check(sk, how);
+	if (err)
+		return err;
 	lock_sock(sk);
 	conn = atw_state(sk) == TCP_ESTABLISHED ? atw_sk_conn(as) : NULL;
 	if (conn)
@@ -1744,7 +1758,7 @@ static int atw_set_transparent(struct sock *sk, int on)
 
 	adev = atw_dev_find(sock_net(sk), device);
 	if (adev) {
-		err = atw_module_set_transparent(&adev->module, conn, on);
+		err = atw_module_set_transparent(&adev->module, conn, how);
 		atw_dev_put(adev);
 	} else {
 		err = -ENODEV;
@@ -1829,7 +1843,7 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 		val = as->unverified;
 		break;
 	case ATW_TRANSPARENT:
-		val = as->conn && atw_conn_is_transparent(as->conn);
+		val = as->conn ? atw_conn_transparent(as->conn) : 0;
 		break;
 	case ATW_MODULE_ERROR:
 		val = READ_ONCE(as->module_error);

@@ -288,8 +288,8 @@ bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *
  * How much is queued is bounded by the owner's accounting of its buffers.
  *
  * Context: any.
- * Return: 0; -EPIPE, the connection has ended; or the error that has ended it:
- * -ENODEV, the device is gone.
+ * Return: 0; -EPIPE, the connection has ended; -EINVAL, there is no way for these bytes;
+ * or the error that has ended it: -ENODEV, the device is gone.
  */
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 {
@@ -298,6 +298,8 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 
 	spin_lock(&c->lock);
 	err = atw_conn_may_send(c);
+	if (!err && atw_conn_is_raw_only(c) && !atw_tt_may_carry(skb->data, skb->len))
+		err = -EINVAL;
 	if (!err) {
 		if (!c->tx.queued)
 			c->tx.fresh = true;
@@ -467,19 +469,20 @@ u32 atw_conn_id(struct atw_conn *c)
 }
 
 /**
- * atw_conn_is_transparent() - is a connection to have transparent mode?
+ * atw_conn_transparent() - how is a connection to have transparent mode?
  * @c: the connection
  *
  * Context: any, without @c->lock.
+ * Return: bits of ATW_TT_*, 0: not at all
  */
-bool atw_conn_is_transparent(struct atw_conn *c)
+int atw_conn_transparent(struct atw_conn *c)
 {
-	bool is;
+	int how;
 
 	spin_lock(&c->lock);
-	is = c->transparent;
+	how = c->transparent;
 	spin_unlock(&c->lock);
-	return is;
+	return how;
 }
 
 /**

@@ -240,7 +240,8 @@ struct atw_conn_child {
  * @paused: there is nothing to do for it until @not_before, in jiffies
  * @query: see atw_conns.query
  * @auto_deleted: the module said so
- * @transparent: it is to have transparent mode; the channel's thread writes it
+ * @transparent: how it is to have transparent mode, bits of ATW_TT_*; the channel's thread
+ *	writes it
  * @tx, @rx, @serve, @child: see there
  */
 struct atw_conn {
@@ -270,7 +271,7 @@ struct atw_conn {
 	unsigned long			not_before;
 	unsigned int			query;
 	bool				auto_deleted;
-	bool				transparent;
+	u8				transparent;
 	struct atw_conn_tx		tx;
 	struct atw_conn_rx		rx;
 	struct atw_conn_serve		serve;
@@ -633,7 +634,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 u32 atw_conn_id(struct atw_conn *c);
-bool atw_conn_is_transparent(struct atw_conn *c);
+int atw_conn_transparent(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);

@@ -191,6 +191,18 @@ static inline bool atw_conn_is_stream(const struct atw_conn *c)
 	return c->type != ATW_TYPE_UDP_CLIENT && !atw_conn_is_server(c);
 }
 
+/* Is transparent mode the only way for what it sends? A command would not be for its peer. */
+static inline bool atw_conn_is_raw_only(const struct atw_conn *c)
+{
+	return IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT) && c->transparent & ATW_TT_LAST_PEER;
+}
+
+/* Has it something to send by a command? */
+static inline bool atw_conn_has_sends(const struct atw_conn *c)
+{
+	return c->tx.queued && !atw_conn_is_raw_only(c);
+}
+
 /* Has it sent a small message lately? Then it is likely to send another. */
 static inline bool atw_conn_chats(const struct atw_conn *c)
 {

@@ -342,7 +342,7 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 /**
  * atw_tt_stale() - might these bytes be of another connection than they seem?
  * @cs: the connections
- * @c: whose they are by their number
+ * @c: whose they are by their number; datagrams are never connected anew
  *
  * Context: the receive path.
  */
@@ -350,7 +350,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 {
 	const struct atw_tt *tt = &cs->tt;
 
-	return c == tt->conn && tt->unchecked &&
+	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
 	       (tt->ended || tt->doubt ||
 		time_after(jiffies, tt->proof + atw_timing.tt_trust));
 }

@@ -204,9 +204,9 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			pick->task = ATW_TASK_DELETE;
 		} else if (c->rx.fetch && atw_conn_is_open(c) && !fetch) {
 			fetch = c;
-			if (c->tx.queued)
+			if (atw_conn_has_sends(c))
 				atw_sends_add(cs, &sends, c);
-		} else if (atw_conn_is_open(c) && c->tx.queued) {
+		} else if (atw_conn_is_open(c) && atw_conn_has_sends(c)) {
 			atw_sends_add(cs, &sends, c);
 		} else if (atw_conn_is_open(c) && c->serve.renew) {
 			best = c;

@@ -948,7 +948,7 @@ int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd)
 struct atw_module_transparent {
 	struct atw_module	*module;
 	struct atw_conn		*conn;
-	bool			on;
+	u8			how;
 	unsigned int		tries;
 };
 
@@ -956,7 +956,7 @@ static int atw_module_transparent_call(struct atw_module *m, void *arg)
 {
 	struct atw_module_transparent *t = arg;
 
-	int err = atw_tt_set(&m->conns, t->conn, t->on);
+	int err = atw_tt_set(&m->conns, t->conn, t->how);
 
 	return err == -EINPROGRESS && ++t->tries > ATW_TT_PATIENCE ? -EBUSY : err;
 }
@@ -973,7 +973,7 @@ static void atw_module_transparent_release(void *arg)
  * atw_module_set_transparent() - give transparent mode to a connection, or take it
  * @m: the module, of a device to which the caller has a reference
  * @c: the connection
- * @on: which
+ * @how: bits of ATW_TT_*; 0: take it
  *
  * Anybody's socket may ask: one request waits at a time, or they would take all the
  * places of an administrator's. The mode is for one connection anyway.
@@ -981,7 +981,7 @@ static void atw_module_transparent_release(void *arg)
  * Context: as atw_module_call().
  * Return: as atw_tt_set() and atw_module_call(); -EBUSY, another request waits.
  */
-int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on)
+int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, u8 how)
 {
 	struct atw_module_transparent *t;
 	struct atw_call *call;
@@ -999,7 +999,7 @@ int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, bool on
 	t = (struct atw_module_transparent *)call->arg;
 	t->module = m;
 	t->conn = c;
-	t->on = on;
+	t->how = how;
 	err = atw_module_call(m, call, atw_timing.call);
 	atw_call_put(call);
 	return err;

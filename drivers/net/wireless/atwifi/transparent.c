@@ -27,6 +27,10 @@
  *
  * The mode lasts as long as nobody else needs the module. It is left for any other
  * command, and entered again when there is none.
+ *
+ * Datagrams have no boundaries in it. What would end a stream costs them the bytes that
+ * it concerns, and what may be the module's own words is not delivered. A server that
+ * answers its last peer can do so in this mode alone: what it sends waits for that.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -52,6 +56,8 @@
  * was seen to need.
  */
 #define ATW_TT_STOP_GUARD	(HZ / 2)
+/* So much is passed on at a time: no program has less room for a datagram. */
+#define ATW_TT_SLICE		(ATW_DGRAM_MAX - ATW_TT_TAIL_MAX)
 /* A print comes in one piece: after a silence what began like one is none. */
 #define ATW_TT_PIECE		(msecs_to_jiffies(40) + 1)
 
@@ -60,12 +66,12 @@ static unsigned long atw_tt_guard(const struct atw_conns *cs)
 	return cs->fw->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
 }
 
-/* Its bytes can no longer be told from others, or may be missing. */
+/* Its bytes can no longer be told from others, or may be missing: datagrams go on. */
 static void atw_tt_break(struct atw_conns *cs, int err)
 {
 	struct atw_conn *c = cs->tt.conn;
 
-	if (!c)
+	if (!c || !atw_conn_is_stream(c))
 		return;
 	spin_lock(&c->lock);
 	if (atw_conn_is_live(c))
@@ -165,7 +171,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	if (event >= 0)
 		end = event;
 	while (off < end) {
-		n = min_t(size_t, end - off, PAGE_SIZE);
+		n = min_t(size_t, end - off, ATW_DGRAM_MAX);
 		skb = alloc_skb(n, GFP_KERNEL | __GFP_NOWARN);
 		if (!skb) {
 			atw_tt_break(cs, -ECONNRESET);
@@ -245,7 +251,10 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 	if (tt->phase == ATW_TT_OUT)
 		return;		/* where the module is, is not known */
 	if (!tt->keeps) {
-		used = atw_tt_scan_data(cs, buf, len);
+		used = 0;
+		while (used < len && !tt->scan.hit)
+			used += atw_tt_scan_data(cs, buf + used,
+						 min_t(size_t, len - used, ATW_TT_SLICE));
 		if (!tt->scan.hit) {
 			/* What is left has to be passed on some time. */
 			if (tt->scan.tail_len > tt->scan.given)
@@ -450,11 +459,13 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
  */
 int atw_tt_is_fit(struct atw_conn *c)
 {
+	bool goes;
 	int err = 0;
 
 	spin_lock(&c->lock);
-	if (!atw_conn_is_open(c) || c->wish != ATW_WISH_STAY || c->err ||
-	    c->remote_closed)
+	goes = c->wish != ATW_WISH_STAY &&
+	       !(c->wish == ATW_WISH_DRAIN && atw_conn_is_raw_only(c) && c->tx.queued);
+	if (!atw_conn_is_open(c) || goes || c->err || c->remote_closed)
 		err = -ENOTCONN;
 	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 ||
 		 !skb_queue_empty(&c->rx.unsure) || !skb_queue_empty(&c->rx.held))
@@ -480,29 +491,32 @@ static u32 atw_tt_room(const struct atw_conns *cs)
 }
 
 /*
- * Take what waits to be sent, if all of it can go in transparent mode: a copy to
- * @buf. Returns false if it must go the other way.
+ * Take what waits to be sent, if all of it can go in transparent mode, or a part of it
+ * where it goes so or not at all: a copy to @buf. Returns false if the mode is to be left
+ * for it.
  */
 static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 {
+	u32 off, part, room = atw_tt_room(cs), n = 0;
 	struct atw_tt *tt = &cs->tt;
 	struct atw_conn *c = tt->conn;
 	struct sk_buff *skb;
-	u32 off, n = 0;
 	bool may;
 
 	spin_lock(&c->lock);
-	may = c->tx.queued <= atw_tt_room(cs);
+	may = c->tx.queued <= room || (room && atw_conn_is_raw_only(c));
 	off = c->tx.off;
 	skb_queue_walk(&c->tx.q, skb) {
-		if (!may)
+		if (!may || n == room)
 			break;
-		memcpy(buf + n, skb->data + off, skb->len - off);
-		n += skb->len - off;
+		part = min(skb->len - off, room - n);
+		memcpy(buf + n, skb->data + off, part);
+		n += part;
 		off = 0;
 	}
 	may = may && atw_tt_may_carry(buf, n) &&
-	      (!n || time_before(jiffies, tt->proof + ATW_TT_FRESH));
+	      (!n || atw_conn_is_raw_only(c) ||
+	       time_before(jiffies, tt->proof + ATW_TT_FRESH));
 	c->tx.sending = may && n;
 	if (c->tx.sending)
 		c->tx.fresh = false;
@@ -551,7 +565,8 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	c->tx.sending = false;
 	if (err == -ENODEV) {
 		/* Whoever stops the channel says why it ends. */
-	} else if (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust)) {
+	} else if (atw_conn_is_stream(c) &&
+		   (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust))) {
 		atomic64_inc(&cs->counts.resets);
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
@@ -574,6 +589,12 @@ static void atw_tt_remote_end(struct atw_conns *cs)
 	struct atw_conn *c = tt->conn;
 
 	tt->lost = false;
+	if (!atw_conn_is_stream(c)) {
+		/* It is opened anew, or its owner is told, where the module does not have it. */
+		atw_tt_drop(cs);
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+		return;
+	}
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&c->lock);
 	/* What nothing came after may have been written to nobody. */
@@ -606,6 +627,8 @@ bool atw_tt_do_end(struct atw_conns *cs)
  * atw_tt_drop() - no connection is to have the mode any more
  * @cs: the connections
  *
+ * What could be sent in no other way is lost.
+ *
  * Context: the channel's thread, or when that has ended.
  */
 void atw_tt_drop(struct atw_conns *cs)
@@ -618,7 +641,9 @@ void atw_tt_drop(struct atw_conns *cs)
 	if (!c)
 		return;
 	spin_lock(&c->lock);
-	c->transparent = false;
+	if (atw_conn_is_raw_only(c))
+		atw_conn_purge_tx(c);
+	c->transparent = 0;
 	spin_unlock(&c->lock);
 	atw_conn_put(c);
 }
@@ -681,7 +706,7 @@ bool atw_tt_carry(struct atw_conns *cs)
 		mutex_unlock(&cs->ch->rx_lock);
 		if (!atw_conn_is_open(tt->conn))
 			atw_tt_drop(cs);
-		else if (atw_conn_unsent(tt->conn))
+		else if (atw_conn_unsent(tt->conn) && !atw_conn_is_raw_only(tt->conn))
 			tt->enter_after = jiffies + ATW_TT_SETTLE;
 		return false;
 	}
@@ -695,7 +720,7 @@ bool atw_tt_carry(struct atw_conns *cs)
 	}
 	atw_tt_leave(cs);
 	/* Only to look: what else there is to do is done in between. */
-	if (look)
+	if (look || atw_conn_is_raw_only(tt->conn))
 		tt->enter_after = jiffies;
 	return true;
 }
@@ -755,7 +780,11 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	tt->phase = ATW_TT_IN;
 	mutex_unlock(&cs->ch->rx_lock);
 
-	atw_line_start(&cmd.line, "AT+SOCKETTT");
+	if (tt->conn->type == ATW_TYPE_UDP_SERVER)
+		atw_line_start(&cmd.line, atw_conn_is_raw_only(tt->conn) ? "AT+SOCKETTT=2" :
+									   "AT+SOCKETTT=0");
+	else
+		atw_line_start(&cmd.line, "AT+SOCKETTT");
 	atw_line_end(&cmd.line);
 	err = atw_channel_exec(cs->ch, &cmd);
 	tt->entered = jiffies;

@@ -92,7 +92,7 @@ void atw_tt_forget(struct atw_conns *cs);
 void atw_tt_exit(struct atw_conns *cs);
 
 /* tt_set.c */
-int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on);
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how);
 #else
 static inline bool atw_tt_inside(struct atw_conns *cs)
 {
@@ -134,9 +134,9 @@ static inline void atw_tt_exit(struct atw_conns *cs)
 {
 }
 
-static inline int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
+static inline int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how)
 {
-	return on ? -EOPNOTSUPP : 0;
+	return how ? -EOPNOTSUPP : 0;
 }
 #endif
 

@@ -26,14 +26,37 @@ static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 	return others && others == going;
 }
 
+/* Can a connection of this kind have the mode so? */
+static int atw_tt_suits(const struct atw_conn *c, u8 how)
+{
+	u8 may = ATW_TT_ON;
+
+	switch (c->type) {
+	case ATW_TYPE_TCP_CLIENT:
+	case ATW_TYPE_SSL_CLIENT:
+		break;
+	case ATW_TYPE_UDP_SERVER:
+		may |= ATW_TT_LAST_PEER;
+		fallthrough;
+	case ATW_TYPE_UDP_CLIENT:
+		may |= ATW_TT_NO_BOUNDARIES;
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	return how & ~may ? -EINVAL : 0;
+}
+
 /* May a connection have the mode now? Nothing is left by one that may not. */
-static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
+static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c, u8 how)
 {
 	struct atw_tt *tt = &cs->tt;
 	int err;
 
-	if ((c->type != ATW_TYPE_TCP_CLIENT && c->type != ATW_TYPE_SSL_CLIENT) ||
-	    cs->mode.passive)
+	err = atw_tt_suits(c, how);
+	if (err)
+		return err;
+	if (cs->mode.passive)
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;
@@ -45,14 +68,25 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c)
 	return err ? -EINPROGRESS : 0;
 }
 
-/* It has the mode from now on, unless that cannot be entered. */
-static void atw_tt_claim(struct atw_conns *cs, struct atw_conn *c)
+/*
+ * It has the mode from now on, unless that cannot be entered. What was queued when there
+ * was another way for it goes that way before.
+ */
+static int atw_tt_claim(struct atw_conns *cs, struct atw_conn *c, u8 how)
 {
 	struct atw_tt *tt = &cs->tt;
+	bool later;
 
-	if (tt->conn == c)
-		return;
+	if (tt->conn == c && c->transparent == how)
+		return 0;
 	atw_tt_drop(cs);
+	spin_lock(&c->lock);
+	later = how & ATW_TT_LAST_PEER && c->tx.queued;
+	if (!later)
+		c->transparent = how;
+	spin_unlock(&c->lock);
+	if (later)
+		return -EINPROGRESS;
 	refcount_inc(&c->ref);
 	mutex_lock(&cs->ch->rx_lock);
 	tt->conn = c;
@@ -63,31 +97,29 @@ static void atw_tt_claim(struct atw_conns *cs, struct atw_conn *c)
 	tt->unchecked = false;
 	tt->doubt = false;
 	mutex_unlock(&cs->ch->rx_lock);
-	spin_lock(&c->lock);
-	c->transparent = true;
-	spin_unlock(&c->lock);
+	return 0;
 }
 
 /**
  * atw_tt_set() - give transparent mode to a connection, or take it
  * @cs: the connections
  * @c: the connection
- * @on: which
+ * @how: bits of ATW_TT_*; 0: take it
  *
  * Context: the channel's thread, in command mode.
  * Return: 0; -EINPROGRESS, something is on its way, or is to be deleted, first, and this
  * is to be called again when others had their turn; -EOPNOTSUPP, the connection is of a
  * kind that the module or the driver does not do it for, or the receive mode is passive;
- * -EBUSY, there are other connections or servers; -ENOTCONN; -ENOMEM; or as
- * atw_channel_exec().
+ * -EINVAL, it cannot have it so; -EBUSY, there are other connections or servers;
+ * -ENOTCONN; -ENOMEM; or as atw_channel_exec().
  */
-int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
+int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how)
 {
 	struct atw_tt *tt = &cs->tt;
 	int err;
 
 	atw_tt_do_end(cs);
-	if (!on) {
+	if (!how) {
 		if (tt->conn == c)
 			atw_tt_drop(cs);
 		spin_lock(&c->lock);
@@ -95,10 +127,11 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, bool on)
 		spin_unlock(&c->lock);
 		return err;
 	}
-	err = atw_tt_may_have(cs, c);
+	err = atw_tt_may_have(cs, c, how);
+	if (!err)
+		err = atw_tt_claim(cs, c, how);
 	if (err)
 		return err;
-	atw_tt_claim(cs, c);
 	err = atw_tt_do_enter(cs);
 	if (err && tt->conn == c && !tt->lost)
 		atw_tt_drop(cs);

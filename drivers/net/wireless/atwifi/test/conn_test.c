@@ -38,6 +38,7 @@ struct owner {
 	bool			drains;		/* takes it and forgets it */
 	char			got[64];
 	unsigned int		got_len;
+	unsigned int		longest;	/* of what came */
 };
 
 /* A time that passes only while the fake module does something, for tests that ask for it. */
@@ -346,6 +347,7 @@ static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
 {
 	struct owner *o = c->owner;
 
+	o->longest = max(o->longest, skb->len);
 	if (o->drains) {
 		kfree_skb(skb);
 		return true;
@@ -2694,6 +2696,47 @@ static void conn_users_receive(struct kunit *test)
 	close_all(test, 3);
 }
 
+/*
+ * Datagrams in transparent mode come in pieces for which each program has room, and do not
+ * end by what ends a stream. What goes to the last peer goes so or not at all.
+ */
+static void conn_raw_datagrams(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	u8 *buf = kunit_kzalloc(test, 3000, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	opened(test, 2, ATW_TYPE_UDP_SERVER);
+	o[0].drains = true;
+	refcount_inc(&o[0].c->ref);
+	mutex_lock(&f->ch.rx_lock);
+	f->conns.tt.conn = o[0].c;
+	f->conns.tt.phase = ATW_TT_IN;
+	o[0].c->transparent = ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER;
+	atw_tt_receive(&f->conns, buf, 3000);
+	atw_tt_receive(&f->conns, NULL, 0);
+	f->conns.tt.phase = ATW_TT_OUT;
+	mutex_unlock(&f->ch.rx_lock);
+	KUNIT_EXPECT_EQ(test, 3000ULL, o[0].c->rx.bytes);
+	KUNIT_EXPECT_GE(test, 1024U, o[0].longest);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, send_text(o[0].c, "a+b", 3));
+	queue(test, &o[0], 100);
+	queue(test, &o[1], 100);
+	open_gate(f, true);
+	sent(test, &o[1]);
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, 100U, atw_conn_unsent(o[0].c));
+	atw_tt_drop(&f->conns);
+	KUNIT_EXPECT_EQ(test, 0U, atw_conn_unsent(o[0].c));
+	KUNIT_EXPECT_EQ(test, 0, send_text(o[0].c, "a+b", 3));
+	close_all(test, 2);
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -3445,6 +3488,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_owe),
 	KUNIT_CASE(conn_users_halves),
 	KUNIT_CASE(conn_users_receive),
+	KUNIT_CASE(conn_raw_datagrams),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_share_subuids),

@@ -70,6 +70,9 @@ static const char usage_text[] =
 "                            send numbered datagrams to PORT of this machine, each\n"
 "                            when the one before has come back as it was, or again\n"
 "                            after 5 s; answer 'ok COUNT' or 'bad NUMBER'\n"
+"  chat PORT LETTER COUNT    when this connection has ended send '<letter>0;' in a\n"
+"                            datagram to PORT of this machine, '<letter>1;' when\n"
+"                            that has come back, and so on; again after 1 s\n"
 "  wait VERB...              read a byte; then the same as VERB...\n"
 "The port that speaks first sends '" GREETING "' and goes on like the other one.\n"
 "\n"
@@ -429,6 +432,51 @@ static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, u
 	finish(fd);
 }
 
+/*
+ * Say "<letter>0;" to port number PORT, "<letter>1;" when that has come back, and so on, up to
+ * number N - 1: whoever hears one has answered the one before it. What has not come back
+ * after a second is said again. This connection ends before.
+ */
+static void chat(int fd, const char *line)
+{
+	struct timeval limit = { .tv_sec = 1 };
+	unsigned int port, n, i, tries = 0;
+	char text[16], heard[2048];
+	size_t len = 0;
+	ssize_t got;
+	char letter;
+	int udp;
+
+	if (sscanf(line, "chat %u %c %u", &port, &letter, &n) != 3)
+		return;
+	say(fd, "ok", 0);
+	finish(fd);
+	udp = connected(SOCK_DGRAM, port);
+	if (udp < 0)
+		return;
+	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	for (i = 0; i < n && tries < IDLE_SECONDS; tries++) {
+		snprintf(text, sizeof(text), "%c%u;", letter, i);
+		send(udp, text, strlen(text), 0);
+		do {
+			errno = 0;
+			got = recv(udp, heard + len, sizeof(heard) - 1 - len, 0);
+			if (got > 0)
+				len += got;
+			heard[len] = '\0';
+		} while (got > 0 && len < sizeof(heard) - 1 && !strstr(heard, text));
+		if (strstr(heard, text)) {
+			i++;
+			len = 0;
+		} else if (len == sizeof(heard) - 1) {
+			len = 0;
+		} else if (got < 0 && errno == ECONNREFUSED) {
+			sleep_us(1000000);
+		}
+	}
+	close(udp);
+}
+
 static void acked(struct stream *s, uint64_t window)
 {
 	uint64_t all = s->bytes;
@@ -491,6 +539,8 @@ static void serve(int fd, const char *line)
 		meter(fd, n[0]);
 	} else if (!strcmp(verb, "mourn") && n[0] < KEYS) {
 		mourn(fd, n[0]);
+	} else if (!strcmp(verb, "chat")) {
+		chat(fd, line);
 	} else if (!strcmp(verb, "dial")) {
 		dial(fd, line);
 	} else if (!strcmp(verb, "try")) {

@@ -21,6 +21,9 @@
 #include "pattern.h"
 #include "util.h"
 
+/* How a datagram socket has it. */
+#define MERGED	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES)
+
 #define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 #define BANNER	"\r\n################################################\r\n\r\narch:BL602,NULL\r\n"
 
@@ -139,13 +142,18 @@ TEST_F(alone, refused)
 	ASSERT_ERRNO(EINVAL, setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, "", 1));
 	ASSERT_ERRNO(ENOTCONN, set_tt(fd, 1));
 	ASSERT_ERRNO(ENOTCONN, set_tt(fd, 0));
+	ASSERT_ERRNO(EINVAL, set_tt(fd, MERGED));
 	close(fd);
 
 	/* Boundaries cannot be kept. */
 	dgram = atw_socket(SOCK_DGRAM);
 	ASSERT_LE(0, dgram);
+	ASSERT_ERRNO(ENOTCONN, set_tt(dgram, MERGED));
 	ASSERT_EQ(0, atw_connect_host(dgram, atw_peer_port()));
-	ASSERT_ERRNO(EOPNOTSUPP, set_tt(dgram, 1));
+	ASSERT_ERRNO(EOPNOTSUPP, set_tt(dgram, ATW_TT_ON));
+	ASSERT_ERRNO(EINVAL, set_tt(dgram, ATW_TT_NO_BOUNDARIES));
+	ASSERT_ERRNO(EINVAL, set_tt(dgram, MERGED | ATW_TT_LAST_PEER));
+	EXPECT_EQ(0, get_tt(dgram));
 	close(dgram);
 
 	/* What a server has accepted is not alone. */
@@ -176,6 +184,193 @@ TEST_F(alone, refused)
 	EXPECT_EQ(1, get_tt(fd));
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
 	close(fd);
+}
+
+/* Reads datagrams, or pieces of them, until all bytes of the text have come. */
+static bool comes(int fd, const char *text, size_t len)
+{
+	char piece[1024];
+	size_t at = 0;
+	ssize_t n;
+
+	for (; at < len; at += n) {
+		n = recv(fd, piece, sizeof(piece), 0);
+		if (n <= 0 || (size_t)n > len - at || memcmp(text + at, piece, n))
+			return false;
+	}
+	return true;
+}
+
+/* Reads what comes, and may give it back, until that has come, so many times. */
+static bool hears(int fd, const char *want, int times, bool answer)
+{
+	char text[4096] = "", piece[1024], *at;
+	size_t len = 0;
+	ssize_t n;
+
+	while (times) {
+		n = recv(fd, piece, sizeof(piece), 0);
+		if (n <= 0 || len + n >= sizeof(text) ||
+		    (answer && send(fd, piece, n, 0) != n))
+			return false;
+		memcpy(text + len, piece, n);
+		len += n;
+		text[len] = '\0';
+		at = strstr(text, want);
+		if (!at)
+			continue;
+		times--;
+		len -= at + strlen(want) - text;
+		memmove(text, at + strlen(want), len + 1);
+	}
+	return true;
+}
+
+/* A UDP client: what comes back are the same bytes, however they were cut. */
+TEST_F(alone, dgram_client)
+{
+	static const char event[] = "\r\n+EVENT:SocketDown,1,5,hello\r\n";
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	int fd = atw_socket(SOCK_DGRAM), i;
+	char text[1024];
+	long in, out;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, set_tt(fd, MERGED));
+	EXPECT_EQ(MERGED, get_tt(fd));
+	in = atw_sim_stat("tt-in");
+	out = atw_sim_stat("tt-out");
+	for (i = 0; i < 4 || atw_sim_stat("tt-in") < in + 200 ||
+	     atw_sim_stat("tt-out") < out + 200; i++) {
+		/* Too much for one go, and what does not go so. */
+		int len = i == 2 ? 1024 : 100;
+
+		plain(text, sizeof(text), i);
+		if (i == 3)
+			text[50] = '+';
+		ASSERT_EQ(10, send(fd, text, 10, 0));
+		ASSERT_EQ(len - 10, send(fd, text + 10, len - 10, 0));
+		ASSERT_TRUE(comes(fd, text, len)) {
+			TH_LOG("%d: %s", i, atw_errno_name(errno));
+		}
+		/* Who always has something to send keeps it from being entered. */
+		if (i > 1) {
+			ASSERT_TRUE(entered_since(entries(), LONG_MS));
+		}
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
+
+	/* And it keeps boundaries again. */
+	ASSERT_EQ(0, set_tt(fd, 0));
+	EXPECT_EQ(0, get_tt(fd));
+	ASSERT_EQ(3, send(fd, "one", 3, 0));
+	ASSERT_EQ(4, send(fd, "two!", 4, 0));
+	ASSERT_EQ(3, recv(fd, text, sizeof(text), 0));
+	ASSERT_EQ(4, recv(fd, text, sizeof(text), 0));
+
+	/* What may be the module's own word may be lost, but nothing ends by it. */
+	ASSERT_EQ(0, set_tt(fd, MERGED));
+	ASSERT_EQ((ssize_t)strlen(event), send(fd, event, strlen(event), 0));
+	ASSERT_EQ(0, atw_timeouts(fd, 2000));
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		ASSERT_EQ(8, send(fd, "and last", 8, 0));
+	} while (!hears(fd, "and last", 1, false));
+	close(fd);
+}
+
+/* Has somebody on the machine of the peer's talk to a server of ours, see there. */
+static int chat(int port, char letter, int count)
+{
+	char line[64] = "";
+	int fd = atw_peer("chat %d %c %d", port, letter, count);
+	int ret;
+
+	if (fd < 0)
+		return -1;
+	ret = atw_recv_line(fd, line, sizeof(line)) > 0 && !strcmp(line, "ok 0") ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+/* A UDP server answers the first who has spoken, and no other: he says the same again. */
+TEST_F(alone, dgram_server)
+{
+	int fd, port, i;
+	char text[8];
+	long out;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	fd = atw_server(SOCK_DGRAM, 0, &port);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, set_tt(fd, MERGED));
+	ASSERT_ERRNO(EDESTADDRREQ, send(fd, "x", 1, 0));
+	out = atw_sim_stat("tt-out");
+	ASSERT_EQ(0, chat(port, 'a', 100));
+	/* Until some of it has come in the mode, which is entered where there is a pause. */
+	for (i = 0; i < 2 || atw_sim_stat("tt-out") <= out; i++) {
+		ASSERT_TRUE(entered_since(entries(), LONG_MS));
+		snprintf(text, sizeof(text), "a%d;", i);
+		ASSERT_TRUE(hears(fd, text, 1, true)) {
+			TH_LOG("%s: %s", text, atw_errno_name(errno));
+		}
+		ASSERT_LT(i, 99);
+	}
+	ASSERT_EQ(0, chat(port, 'b', 2));
+	EXPECT_TRUE(hears(fd, "b0;", 2, true));
+	EXPECT_EQ(MERGED, get_tt(fd));
+	close(fd);
+}
+
+/* Or the last one, whoever that is; then there is no other way for what it sends. */
+TEST_F(alone, dgram_server_last_peer)
+{
+	int how = MERGED | ATW_TT_LAST_PEER;
+	int fd, again, port, tries = 0;
+	char text[1024];
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	fd = atw_server(SOCK_DGRAM, 0, &port);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, set_tt(fd, how));
+	EXPECT_EQ(how, get_tt(fd));
+	ASSERT_EQ(0, chat(port, 'a', 4));
+	ASSERT_TRUE(hears(fd, "a3;", 1, true)) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	ASSERT_EQ(0, chat(port, 'b', 5));
+	ASSERT_TRUE(hears(fd, "b2;", 1, true)) {
+		TH_LOG("%s", atw_errno_name(errno));
+	}
+	ASSERT_ERRNO(EINVAL, send(fd, "a+b", 3, 0));
+
+	/* What is sent before close() goes that way, too; more than the module takes at once. */
+	ASSERT_TRUE(hears(fd, "b3;", 1, false));
+	plain(text, sizeof(text), 1);
+	ASSERT_EQ(1024, send(fd, text, 1024, 0));
+	ASSERT_EQ(3, send(fd, "b3;", 3, 0));
+	ASSERT_EQ(0, close(fd));
+	do {
+		again = atw_socket(SOCK_DGRAM);
+		ASSERT_LE(0, again);
+		if (!atw_bind(again, port))
+			break;
+		close(again);
+		ASSERT_LT(tries++, 100);
+		atw_pause_ms(50);
+	} while (true);
+	ASSERT_EQ(0, atw_timeouts(again, LONG_MS));
+	EXPECT_TRUE(hears(again, "b4;", 1, false));
+	close(again);
 }
 
 TEST_F(alone, not_in_passive_mode)
