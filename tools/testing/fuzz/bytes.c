@@ -38,7 +38,7 @@ static void event(struct run *r, const struct atw_event *ev, u8 how)
 	switch (ev->type) {
 	case ATW_EV_PAYLOAD:
 	case ATW_EV_CERT:
-		if (!ev->id || ev->len > ATW_PAYLOAD_MAX)
+		if (ev->id == ATW_NO_ID || !ev->id || ev->len > ATW_PAYLOAD_MAX)
 			DIE("payload of %u bytes for %u", ev->len, ev->id);
 		/* Some have no place. */
 		atw_parser_sink(&r->p, how & 8 && ev->len % 3 ? NULL : r->sink);
@@ -56,12 +56,12 @@ static void event(struct run *r, const struct atw_event *ev, u8 how)
 	case ATW_EV_CONNECTED:
 	case ATW_EV_PAYLOAD_BAD:
 	case ATW_EV_DOUBTFUL:
-		if (!ev->id)
+		if (ev->id == ATW_NO_ID || !ev->id)
 			DIE("event %d of nobody", ev->type);
 		break;
 	case ATW_EV_DAMAGE:
 	case ATW_EV_STRANGE:
-		if (ev->id || ev->id2 || ev->len)
+		if (ev->id != ATW_NO_ID || ev->id2 != ATW_NO_ID || ev->len)
 			DIE("event %d of somebody", ev->type);
 		break;
 	case ATW_EV_PROMPT:

@@ -2077,7 +2077,7 @@ static const char *atw_type_name(const struct sock *sk)
 static int atw_seq_show(struct seq_file *seq, void *v)
 {
 	char remote[sizeof_field(struct sockaddr_atw, satw_name)];
-	u32 id = 0, unsent = 0;
+	u32 id = ATW_NO_ID, unsent = 0;
 	struct sockaddr_atw peer;
 	struct atw_conn *conn;
 	char used[IFNAMSIZ];
@@ -2118,7 +2118,7 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		   "%4lld %-6s %-7s %-8s %4u %-15s %5u %8u %8u %5u %8llu %5d\n",
 		   seq->index, atw_type_name(sk),
 		   atw_state_name(atw_state(sk)),
-		   conn ? used : "-", id, remote,
+		   conn ? used : "-", id == ATW_NO_ID ? 0 : id, remote,
 		   port ?: ntohs(peer.satw_port),
 		   sk_rmem_alloc_get(sk), unsent,
 		   from_kuid_munged(seq_user_ns(seq), atw_uid(sk)),

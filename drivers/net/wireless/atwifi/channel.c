@@ -60,7 +60,7 @@ static bool atw_channel_is_answer(const struct atw_cmd *cmd,
  */
 static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev)
 {
-	static const struct atw_event doubt = { .type = ATW_EV_DOUBTFUL };
+	static const struct atw_event doubt = { .type = ATW_EV_DOUBTFUL, .id = ATW_NO_ID };
 	bool asked = false;
 
 	lockdep_assert_held(&ch->rx_lock);
@@ -147,8 +147,8 @@ static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
 
 static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
 {
-	static const struct atw_event strange = { .type = ATW_EV_STRANGE };
-	static const struct atw_event damage = { .type = ATW_EV_DAMAGE };
+	static const struct atw_event strange = { .type = ATW_EV_STRANGE, .id = ATW_NO_ID };
+	static const struct atw_event damage = { .type = ATW_EV_DAMAGE, .id = ATW_NO_ID };
 	struct atw_event doubtful = { .type = ATW_EV_DOUBTFUL, .id = ev->id };
 
 	lockdep_assert_held(&ch->rx_lock);
@@ -647,7 +647,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	int err;
 
 	cmd->code = 0;
-	cmd->id = 0;
+	cmd->id = ATW_NO_ID;
 	cmd->sent = 0;
 	cmd->data_id = 0;
 	cmd->data_len = 0;

@@ -75,7 +75,7 @@ struct atw_transport {
  *	soon then, or never; or NULL
  * @mark: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
- * @id: out: the ConID of "connect success", 0: none was told
+ * @id: out: the ConID of "connect success", ATW_NO_ID: none was told
  * @sent: out: payload bytes that were written
  * @raw: the answer is the prompt, and from there on the module's bytes are data
  * @data: place for a certificate that is the answer, or NULL

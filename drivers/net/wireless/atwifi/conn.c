@@ -223,6 +223,8 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	__skb_queue_head_init(&c->rx.held);
 	__skb_queue_head_init(&c->rx.unsure);
 	c->type = type;
+	c->id = ATW_NO_ID;
+	c->serve.old_id = ATW_NO_ID;
 	if (atw_conn_is_seed(c))
 		c->share = ATW_SHARE_REMOTE;
 	return c;
@@ -456,7 +458,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
  * @c: the connection
  *
  * Context: any, without @c->lock.
- * Return: the number, 0 if it has none.
+ * Return: the number, ATW_NO_ID if it has none.
  */
 u32 atw_conn_id(struct atw_conn *c)
 {
@@ -692,6 +694,10 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->clock = ktime_get;
 	cs->fw = &atw_firmware_unknown;
 	cs->ids.next = ATW_ID_MIN;
+	cs->ids.deleting = ATW_NO_ID;
+	cs->ids.orphan = ATW_NO_ID;
+	atw_conns_forget_past(cs);
+	cs->rx.reading = ATW_NO_ID;
 	cs->pace.next_open = jiffies;
 	cs->pace.open_after = jiffies;
 	cs->audit.deleted = jiffies - atw_timing.delete_linger;

@@ -168,8 +168,8 @@ struct atw_conn_rx {
  * @lasting: it was open once: it is opened again when the module has lost it. Written by
  *	the channel's thread alone, which therefore reads it without the lock
  * @renew: its module may have stopped serving it: it is to be opened anew
- * @old_id: the number under which it was deleted to be opened anew; the channel's
- *	thread's alone
+ * @old_id: the number under which it was deleted to be opened anew, or ATW_NO_ID; the
+ *	channel's thread's alone
  */
 struct atw_conn_serve {
 	struct list_head		seeds;
@@ -233,7 +233,7 @@ struct atw_conn_child {
  * @wish: what is to become of it
  * @remote_closed: the module said that the remote is gone. A send that runs looks at it
  *	without the lock, and at the latest when it has ended with it
- * @id: the module's number, 0: none; written under atw_conns.lock too, by the channel's
+ * @id: the module's number, ATW_NO_ID: none; written under atw_conns.lock too, by the channel's
  *	thread alone once it is listed, but for a seed's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
  *	queued, if it is to be drained
@@ -315,7 +315,7 @@ struct atw_rows {
  * @uid: who has made that socket, if it is known
  */
 struct atw_conn_info {
-	u32			id;		/* 0: none yet */
+	u32			id;		/* ATW_NO_ID: none yet */
 	enum atw_sock_type	type;
 	enum atw_conn_state	state;
 	u32			addr;		/* of the remote, host order */
@@ -403,8 +403,8 @@ struct atw_proved {
  * @next: the number that was given last
  * @foreign: numbers of what is in the module and none of ours, @nforeign of them: they
  *	are deleted
- * @deleting: the number that is being deleted at this moment, 0: none
- * @orphan: got bytes when nobody had it, since the last connect began; 0: none
+ * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
+ * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
  * @past: numbers of seeds that are gone, of which the module may yet speak
  * @next_past: the oldest of them
  */
@@ -515,7 +515,7 @@ struct atw_recv_mode {
  *	is quiet compares it without that lock: what comes then disturbs it
  * @skb: the payload
  * @answer: it was asked for
- * @reading: the id that the channel's thread reads at this moment, 0: none; by that
+ * @reading: the id that the channel's thread reads at this moment, or ATW_NO_ID; by that
  *	alone written, so that it reads it without the lock
  * @read_data: and there was something
  * @read_empty: and there was nothing

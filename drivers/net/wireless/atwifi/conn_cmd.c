@@ -49,7 +49,7 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	atw_line_end(&cmd.line);
 	atw_conns_set_deleting(cs, id);
 	err = atw_channel_exec(cs->ch, &cmd);
-	atw_conns_set_deleting(cs, 0);
+	atw_conns_set_deleting(cs, ATW_NO_ID);
 	cs->audit.deleted = jiffies;
 	if (!err) {
 		cs->audit.undeleted = 0;

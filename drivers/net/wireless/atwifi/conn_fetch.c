@@ -60,7 +60,7 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&c->lock);
 	/* As long as that is set an end that is told waits for us. */
-	cs->rx.reading = 0;
+	cs->rx.reading = ATW_NO_ID;
 	if (!err && cs->rx.read_data)
 		c->rx.fetch = true;
 	else if (!err && cs->rx.read_empty)

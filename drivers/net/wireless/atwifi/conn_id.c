@@ -20,6 +20,8 @@ struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
 
 	lockdep_assert_held(&cs->lock);
 
+	if (id == ATW_NO_ID)
+		return NULL;
 	if (id <= ATW_ID_MAX)
 		return cs->ids.by_id[id];
 	/* A seed's, of which there are a few. */
@@ -69,7 +71,7 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&cs->lock);
 
-	if (!c->id)
+	if (c->id == ATW_NO_ID)
 		return;
 	if (c->id <= ATW_ID_MAX && cs->ids.by_id[c->id] == c)
 		cs->ids.by_id[c->id] = NULL;
@@ -89,7 +91,7 @@ void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	atw_conns_free_id(cs, c);
-	c->id = 0;
+	c->id = ATW_NO_ID;
 }
 
 /**
@@ -111,7 +113,7 @@ bool atw_conns_near_named(struct atw_conns *cs, u32 id)
 
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		near |= c->id && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
+		near |= c->id != ATW_NO_ID && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
 			atw_conn_is_live(c) && !c->remote_closed && atw_id_near(c->id, id);
 		spin_unlock(&c->lock);
 	}
@@ -126,7 +128,7 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
 	lockdep_assert_held(&cs->lock);
 
 	list_for_each_entry(c, &cs->list, node)
-		if (c->id && atw_conn_is_seed(c) && atw_id_near(c->id, id))
+		if (c->id != ATW_NO_ID && atw_conn_is_seed(c) && atw_id_near(c->id, id))
 			return true;
 	return false;
 }
@@ -139,7 +141,7 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
  * successor.
  *
  * Context: @cs->lock is held.
- * Return: the id; 0, all are in use.
+ * Return: the id; ATW_NO_ID, all are in use.
  */
 u32 atw_conns_new_id(struct atw_conns *cs)
 {
@@ -156,13 +158,13 @@ u32 atw_conns_new_id(struct atw_conns *cs)
 			return id;
 		}
 	}
-	return 0;
+	return ATW_NO_ID;
 }
 
 /**
  * atw_conns_set_deleting() - a number is being deleted from now on
  * @cs: the connections
- * @id: the number, 0: none
+ * @id: the number, or ATW_NO_ID
  */
 void atw_conns_set_deleting(struct atw_conns *cs, u32 id)
 {
@@ -230,6 +232,20 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 	past |= atw_conns_is_going(cs, id);
 	spin_unlock(&cs->lock);
 	return past;
+}
+
+/**
+ * atw_conns_forget_past() - the module speaks of none that are gone
+ * @cs: the connections
+ *
+ * Context: @cs->lock is held, or nobody else knows @cs.
+ */
+void atw_conns_forget_past(struct atw_conns *cs)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cs->ids.past); i++)
+		cs->ids.past[i].id = ATW_NO_ID;
 }
 
 /**

@@ -25,7 +25,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			atw_conn_event(c, ATW_CONN_EV_AGAIN);
 			c->paused = false;
 			c->serve.renew = false;
-			c->serve.old_id = 0;
+			c->serve.old_id = ATW_NO_ID;
 			c->rx.announced = 0;
 			c->rx.fetch = false;
 			atomic_sub(xchg(&c->rx.hoard, 0), &cs->hoards.kept);
@@ -65,7 +65,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	cs->ids.nforeign = 0;
 	cs->audit.nstrange = 0;
 	memset(&cs->learned, 0, sizeof(cs->learned));
-	memset(cs->ids.past, 0, sizeof(cs->ids.past));
+	atw_conns_forget_past(cs);
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);

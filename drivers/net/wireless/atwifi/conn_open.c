@@ -76,7 +76,7 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 	u32 id = atw_conn_id(c);
 	int err = 0;
 
-	if (id)
+	if (id != ATW_NO_ID)
 		err = atw_conns_delete_id(cs, id);
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
@@ -109,7 +109,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	if (!id || id > ATW_ID_MAX || cs->ids.by_id[id] || cs->ids.orphan == id ||
+	if (id > ATW_ID_MAX || cs->ids.by_id[id] || cs->ids.orphan == id ||
 	    (!cs->learned.no_conid && (cs->learned.conid_known || atw_id_near(id, c->id)))) {
 		/* SOCKETSEND keeps an id in one byte, bytes that came before the
 		 * name are gone, and what was given an id has none of its own:
@@ -123,7 +123,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	}
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
-	if (err && id)
+	if (err && id != ATW_NO_ID)
 		atw_conns_add_foreign(cs, id);
 	return err;
 }
@@ -304,7 +304,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	}
 	c->id = atw_conns_new_id(cs);
-	if (!c->id) {
+	if (c->id == ATW_NO_ID) {
 		if (c->serve.lasting)
 			atw_conn_pause(c, atw_timing.reopen);
 		else
@@ -314,7 +314,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	}
 	cs->ids.by_id[c->id] = c;
-	cs->ids.orphan = 0;
+	cs->ids.orphan = ATW_NO_ID;
 	atw_conn_event(c, ATW_CONN_EV_ASKED);
 	if (c->owner && c->ops->asked)
 		c->ops->asked(c, true);
@@ -345,7 +345,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	if (!err && cmd.id == c->id)
 		cs->learned.conid_known = true;
-	else if (!err && (cmd.id || cs->learned.no_conid))
+	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;

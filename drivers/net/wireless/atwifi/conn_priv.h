@@ -295,6 +295,7 @@ void atw_conns_set_deleting(struct atw_conns *cs, u32 id);
 bool atw_conns_is_foreign(struct atw_conns *cs, u32 id);
 bool atw_conns_is_going(struct atw_conns *cs, u32 id);
 bool atw_conns_past(struct atw_conns *cs, u32 id);
+void atw_conns_forget_past(struct atw_conns *cs);
 void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
 
 /* conn_open.c */

@@ -464,7 +464,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 		c->rx.fetch = true;
 	if (atw_conn_is_opening(c) || c->rx.fetch || c->tx.sending ||
 	    !skb_queue_empty(&c->rx.unsure) ||
-	    (c->id && cs->rx.reading == c->id))
+	    (c->id != ATW_NO_ID && cs->rx.reading == c->id))
 		return;
 	if (!atw_conns_has_link(cs))
 		atw_conn_end(c, -ENETDOWN, 0);
@@ -511,7 +511,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		break;
 	}
 
-	if (ev->type == ATW_EV_DOUBTFUL && !ev->id) {
+	if (ev->type == ATW_EV_DOUBTFUL && ev->id == ATW_NO_ID) {
 		atw_conns_end_doubtful(cs);
 		return;
 	}

@@ -268,7 +268,7 @@ static void atw_conns_give_time(struct atw_conns *cs, unsigned long time)
 bool atw_conns_do_stale(struct atw_conns *cs)
 {
 	struct atw_conn *c;
-	u32 id = 0;
+	u32 id = ATW_NO_ID;
 
 	spin_lock(&cs->lock);
 	if (cs->ids.nforeign) {
@@ -276,14 +276,14 @@ bool atw_conns_do_stale(struct atw_conns *cs)
 		cs->ids.deleting = id;
 	}
 	spin_unlock(&cs->lock);
-	if (!id)
+	if (id == ATW_NO_ID)
 		return false;
 	c = atw_conns_get(cs, id);
 	if (!c)
 		atw_conns_delete_id(cs, id);
 	else
 		atw_conn_put(c);
-	atw_conns_set_deleting(cs, 0);
+	atw_conns_set_deleting(cs, ATW_NO_ID);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
 	return true;
 }

@@ -64,7 +64,8 @@ int atw_genl_put_conn(struct sk_buff *skb, struct atw_dev *adev,
 		      const struct atw_conn_info *info)
 {
 	if (nla_put_string(skb, ATWIFI_A_SOCKET_DEV, dev_name(&adev->dev)) ||
-	    (info->id && nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
+	    (info->id != ATW_NO_ID &&
+	     nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
 	    nla_put_u32(skb, ATWIFI_A_SOCKET_TYPE, info->type) ||
 	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_state(info)) ||
 	    (info->name[0] &&

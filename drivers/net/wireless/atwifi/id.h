@@ -5,6 +5,9 @@
 
 #include <linux/types.h>
 
+/* Of what has no number. Zero is one that a module may use. */
+#define ATW_NO_ID	((u32)-1)
+
 /* ConIDs that the driver gives. */
 #define ATW_ID_MIN	100
 #define ATW_ID_MAX	255

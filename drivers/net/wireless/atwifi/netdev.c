@@ -419,7 +419,7 @@ static int atw_netdev_count_id(const struct atw_conn_info *info, void *arg)
 {
 	u64 *n = arg;
 
-	*n += !!info->id;
+	*n += info->id != ATW_NO_ID;
 	return 0;
 }
 

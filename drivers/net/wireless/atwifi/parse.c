@@ -116,6 +116,12 @@ bool atw_parse_uint(const char **s, u32 max, u32 *val)
 	return true;
 }
 
+/* A number of a connection: the module counts from 1. */
+static bool atw_parse_conid(const char **s, u32 *id)
+{
+	return atw_parse_uint(s, ATW_NO_ID - 1, id) && *id;
+}
+
 static bool atw_parse_quad(const char **s, u32 *addr)
 {
 	const char *c = *s;
@@ -178,7 +184,8 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
 	const char *host;
 
 	memset(row, 0, sizeof(*row));
-	if (!atw_parse_uint(&line, U32_MAX, &row->id) || !row->id ||
+	row->server = ATW_NO_ID;
+	if (!atw_parse_conid(&line, &row->id) ||
 	    *line++ != ',' ||
 	    !atw_parse_uint(&line, 255, &row->type) || *line++ != ',' ||
 	    !atw_parse_uint(&line, 255, &row->status) || *line++ != ',')
@@ -195,7 +202,7 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
 	    !atw_parse_port(&line, &row->lport) || *line++ != ',')
 		return false;
 	if (!atw_skip(&line, "-1") &&
-	    !atw_parse_uint(&line, U32_MAX, &row->server))
+	    !atw_parse_uint(&line, ATW_NO_ID - 1, &row->server))
 		return false;
 	return !*line;
 }
@@ -592,25 +599,25 @@ bool atw_parse_autott(const char *line, struct atw_autott *tt)
 	return !*line;
 }
 
-/* "<a>,<b>" and nothing else */
-static bool atw_parse_pair(const char *s, u32 *a, u32 *b)
+/* "<id>,<number>" and nothing else */
+static bool atw_parse_pair(const char *s, u32 *id, u32 *n)
 {
-	return atw_parse_uint(&s, U32_MAX, a) && *s++ == ',' &&
-	       atw_parse_uint(&s, U32_MAX, b) && !*s;
+	return atw_parse_conid(&s, id) && *s++ == ',' &&
+	       atw_parse_uint(&s, ATW_NO_ID - 1, n) && !*s;
 }
 
 /* "<id>" and nothing else */
 static bool atw_parse_id(const char *s, u32 *id)
 {
-	return atw_parse_uint(&s, U32_MAX, id) && !*s && *id;
+	return atw_parse_conid(&s, id) && !*s;
 }
 
 /* What was read of it already is as good as anything. */
 static enum atw_event_type atw_nobody(struct atw_event *ev,
 				      enum atw_event_type type)
 {
-	ev->id = 0;
-	ev->id2 = 0;
+	ev->id = ATW_NO_ID;
+	ev->id2 = ATW_NO_ID;
 	ev->len = 0;
 	return type;
 }
@@ -669,7 +676,7 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 			continue;
 		type = atw_socket_events[i].type;
 		good = type == ATW_EV_SEED ?
-		       atw_parse_pair(s, &ev->id, &ev->id2) && ev->id :
+		       atw_parse_pair(s, &ev->id, &ev->id2) :
 		       atw_parse_id(s, &ev->id);
 		return good ? type : ATW_EV_NONE;
 	}
@@ -677,10 +684,9 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 		return ATW_EV_NONE;
 	/* With anything behind it, that is a length which has lost a digit. */
 	rest = s;
-	if (atw_parse_uint(&rest, U32_MAX, &ev->id) && ev->id && !strcmp(rest, ",0,"))
+	if (atw_parse_conid(&rest, &ev->id) && !strcmp(rest, ",0,"))
 		return atw_strange(ev);
-	if (!atw_parse_pair(s, &ev->id, &ev->len) || !ev->id ||
-	    ev->len > ATW_PAYLOAD_MAX)
+	if (!atw_parse_pair(s, &ev->id, &ev->len) || ev->len > ATW_PAYLOAD_MAX)
 		return atw_damage(ev);
 	return ev->len ? ATW_EV_PENDING : atw_strange(ev);
 }
@@ -951,8 +957,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return atw_event_line(s, ev);
 	if (atw_skip(&s, "+SOCKETREAD")) {
 		if ((*s == ',' || *s == ':') &&
-		    atw_parse_pair(s + 1, &ev->id, &ev->len) && ev->id &&
-		    !ev->len)
+		    atw_parse_pair(s + 1, &ev->id, &ev->len) && !ev->len)
 			return ATW_EV_EMPTY;
 		/* An error has one number: "+SOCKETREAD:4". */
 		code = 0;
@@ -961,7 +966,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return atw_damage(ev);
 	}
 	if (atw_skip(&s, "+Seed:")) {
-		if (atw_parse_pair(s, &ev->id, &ev->id2) && ev->id)
+		if (atw_parse_pair(s, &ev->id, &ev->id2))
 			return ATW_EV_SEED;
 		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
 	}
@@ -1137,7 +1142,7 @@ static void atw_header(struct atw_parser *p, struct atw_event *ev)
 
 		if (!comma || !*++comma)
 			return;
-		if (!atw_parse_uint(&s, U32_MAX, &id) || *s != ',')
+		if (!atw_parse_conid(&s, &id) || *s != ',')
 			id = 0;
 		s = comma;
 	}
@@ -1445,7 +1450,7 @@ static u32 atw_find_numbers(const struct atw_parser *p, u32 i, u32 end,
 		n++;
 	}
 	text[n] = '\0';
-	if (!atw_parse_uint(&s, U32_MAX, id) || !*id || *s++ != ',' ||
+	if (!atw_parse_conid(&s, id) || *s++ != ',' ||
 	    !atw_parse_uint(&s, ATW_PAYLOAD_MAX, len) || *s++ != ',')
 		return 0;
 	return i + (s - text);
@@ -1732,7 +1737,7 @@ size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 {
 	size_t used = 0;
 
-	memset(ev, 0, sizeof(*ev));
+	*ev = (struct atw_event){ .id = ATW_NO_ID, .id2 = ATW_NO_ID };
 	while (ev->type == ATW_EV_NONE) {
 		if (p->doubtful) {
 			p->doubtful = false;
@@ -1777,7 +1782,7 @@ void atw_parser_sink(struct atw_parser *p, u8 *sink)
  */
 bool atw_parse_idle(struct atw_parser *p, struct atw_event *ev)
 {
-	memset(ev, 0, sizeof(*ev));
+	*ev = (struct atw_event){ .id = ATW_NO_ID, .id2 = ATW_NO_ID };
 	if (p->state != ATW_PS_TEAR)
 		return false;
 	atw_decide(p, true, ev);
@@ -1806,7 +1811,7 @@ void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
 {
 	bool payload = p->state != ATW_PS_LINE && p->kind <= ATW_KIND_READ;
 
-	memset(ev, 0, sizeof(*ev));
+	*ev = (struct atw_event){ .id = ATW_NO_ID, .id2 = ATW_NO_ID };
 	if (payload) {
 		ev->type = ATW_EV_PAYLOAD_BAD;
 		ev->id = p->id;

@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#include "id.h"
+
 /* The module's print buffer is 256 bytes: no line of it is longer than 255. */
 #define ATW_LINE_MAX		255
 /* A chunk is one recv() of at most 1024 bytes where it is known; be generous. */
@@ -108,8 +110,8 @@ enum atw_doubt {
 /**
  * struct atw_event - one event
  * @type: which
- * @id: ConID, of the types that have one
- * @id2: the server's ConID of a seed
+ * @id: ConID, of the types that have one; else ATW_NO_ID
+ * @id2: the server's ConID of a seed; else ATW_NO_ID
  * @len: bytes of a payload
  * @code: the module's error number
  * @answer: of a payload: it is the answer to a read
@@ -200,7 +202,7 @@ struct atw_sock_row {
 	u32	addr;		/* IPv4, host order, 0 if the row has none */
 	s32	rport;
 	s32	lport;
-	u32	server;
+	u32	server;		/* ATW_NO_ID: none */
 };
 
 #define ATW_SOCK_LOST		0

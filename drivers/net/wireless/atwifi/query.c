@@ -222,7 +222,7 @@ static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 
 static int atw_query_is_stream(const struct atw_conn_info *info, void *arg)
 {
-	return atw_conn_state_is_live(info->state) && info->id &&
+	return atw_conn_state_is_live(info->state) && info->id != ATW_NO_ID &&
 	       info->type != ATW_TYPE_UDP_CLIENT &&
 	       info->type != ATW_TYPE_UDP_SERVER &&
 	       info->type != ATW_TYPE_TCP_SERVER &&

@@ -586,7 +586,7 @@ bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 	bool there = true;
 	unsigned int i;
 
-	if (!server->serve.old_id)
+	if (server->serve.old_id == ATW_NO_ID)
 		return false;
 	if (!atw_conns_query(cs)) {
 		there = false;
@@ -597,7 +597,7 @@ bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 	if (there)
 		atw_conn_pause(server, ATW_RENEW_POLL);
 	else
-		server->serve.old_id = 0;
+		server->serve.old_id = ATW_NO_ID;
 	spin_unlock(&server->lock);
 	return there;
 }

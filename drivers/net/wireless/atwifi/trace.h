@@ -88,7 +88,7 @@ TRACE_EVENT(atw_event,
 		__entry->id = id;
 		__entry->len = len;
 	),
-	TP_printk("%s type=%d id=%u len=%u", __entry->name, __entry->type,
+	TP_printk("%s type=%d id=%d len=%u", __entry->name, __entry->type,
 		  __entry->id, __entry->len)
 );
 
@@ -107,7 +107,7 @@ TRACE_EVENT(atw_payload,
 		__entry->id = id;
 		__entry->len = len;
 	),
-	TP_printk("%s %s id=%u len=%u", __entry->name,
+	TP_printk("%s %s id=%d len=%u", __entry->name,
 		  __entry->tx ? "tx" : "rx", __entry->id, __entry->len)
 );
 

@@ -313,7 +313,7 @@ static void channel_stray_line(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DAMAGE, f->events[0]);
-	KUNIT_EXPECT_EQ(test, 0U, f->ids[0]);
+	KUNIT_EXPECT_EQ(test, ATW_NO_ID, f->ids[0]);
 }
 
 /* Nor is it a row when the answer is over, or when nobody asked: it may be late. */
@@ -377,7 +377,7 @@ static void channel_unasked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DOUBTFUL, f->events[0]);
-	KUNIT_EXPECT_EQ(test, 0U, f->ids[0]);
+	KUNIT_EXPECT_EQ(test, ATW_NO_ID, f->ids[0]);
 }
 
 /* The prompt, and the payload from then on. */

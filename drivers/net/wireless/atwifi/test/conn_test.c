@@ -2195,7 +2195,7 @@ static void conn_refused_speaks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, id, f->notes[0].id);
 	open_gate(f, false);
 	/* From then on the number is the other one's again, damaged. */
-	eventually(test, !READ_ONCE(f->conns.ids.deleting));
+	eventually(test, READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	fake_say(f, text);
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	close_all(test, 2);
@@ -2280,6 +2280,20 @@ static void conn_long_ago(struct kunit *test)
 	f->conns.mode.since = jiffies - (ULONG_MAX / 2 + 2);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,9\r\n", o);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	close_all(test, 1);
+}
+
+/* What has no number is found under none: not as zero, nor as what stands for that. */
+static void conn_no_number(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+
+	KUNIT_EXPECT_EQ(test, ATW_NO_ID, atw_conn_id(o->c));
+	KUNIT_EXPECT_NULL(test, atw_conns_get(&f->conns, ATW_NO_ID));
+	KUNIT_EXPECT_NULL(test, atw_conns_get(&f->conns, 0));
+	/* Nor has anything that is gone, or about to be deleted. */
+	KUNIT_EXPECT_FALSE(test, atw_conns_past(&f->conns, 0));
 	close_all(test, 1);
 }
 
@@ -3135,7 +3149,7 @@ static void conn_number_taken(struct kunit *test)
 		eventually(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ(test, cases[i].err, o->open_err);
 		eventually(test, !READ_ONCE(f->conns.ids.nforeign) &&
-			   !READ_ONCE(f->conns.ids.deleting));
+			   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		deleted = 0;
 		for (j = 0; j < f->nnotes; j++)
 			deleted += f->notes[j].verb == V_DEL &&
@@ -3474,6 +3488,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_refused_speaks),
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
+	KUNIT_CASE(conn_no_number),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
 	KUNIT_CASE(conn_refused_soon),

@@ -400,8 +400,10 @@ static const struct sample samples[] = {
 	{ "id 0", "+EVENT:SocketDown,0,3,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "id too large", "+EVENT:SocketDown,4294967296,3,abc\r\nOK\r\n",
 	  "DAMAGE OK " },
-	{ "id largest", "+EVENT:SocketDown,4294967295,3,abc\r\nOK\r\n",
-	  "PAYLOAD:4294967295,3 END:4294967295=abc OK " },
+	{ "id none", "+EVENT:SocketDown,4294967295,3,abc\r\nOK\r\n",
+	  "DAMAGE OK " },
+	{ "id largest", "+EVENT:SocketDown,4294967294,3,abc\r\nOK\r\n",
+	  "PAYLOAD:4294967294,3 END:4294967294=abc OK " },
 	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "nothing came", "\r\n+EVENT:SocketDown,5,0,\r\n"
 	  "\r\n+EVENT:SocketDown,5,0\r\n", "STRANGE STRANGE " },
@@ -1107,7 +1109,8 @@ static void parse_rows(struct kunit *test)
 		"", "1", "0,4,3,1.2.3.4,1,-1,0", "1,4,3,1.2.3.4,65536,-1,0",
 		"1,4,3,1.2.3.4,1,-2,0", "1,4,3,1.2.3.4,1,-1", "1,4,3,1.2.3.4,1,-1,",
 		"1,4,3,1.2.3.4,1,-1,0,", "1,256,3,1.2.3.4,1,-1,0",
-		"1,4,3,a,b,1,-1,0", "4294967296,4,3,,1,-1,0", "1,4,3",
+		"1,4,3,a,b,1,-1,0", "4294967295,4,3,,1,-1,0",
+		"4294967296,4,3,,1,-1,0", "1,4,3",
 	};
 	struct atw_sock_row row;
 	size_t i;
@@ -1129,6 +1132,7 @@ static void parse_rows(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("9,4,3,1.example.org,80,-1,-1",
 						   &row));
 	KUNIT_EXPECT_EQ(test, row.addr, 0U);
+	KUNIT_EXPECT_EQ(test, row.server, ATW_NO_ID);
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_sock_row(bad[i], &row),
 				       "'%s'", bad[i]);
