@@ -13,8 +13,6 @@
 
 /* By AT+WAP, the module's own default. */
 #define ATW_AP_CLIENTS		3
-/* What the module says where it is none: its Wi-Fi interface is not running. */
-#define ATW_AP_OFF		74
 
 static void atw_ap_line(struct atw_line *l, const struct atw_module *m,
 			const struct atw_query_ap *q)
@@ -118,7 +116,7 @@ int atw_query_ap_status(struct atw_module *m, void *arg)
 	err = atw_query_exec(m, &cmd, &q->query);
 	/* The answer tells the password. */
 	atw_channel_wipe(&m->ch);
-	if (q->query.code == ATW_AP_OFF) {
+	if (atw_error_find(q->query.code)->outcome == ATW_NO_RADIO) {
 		q->query.code = 0;
 		return 0;
 	}

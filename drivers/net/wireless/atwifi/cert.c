@@ -209,7 +209,7 @@ static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 	memzero_explicit(skb->data, skb->len);
 	kfree_skb(skb);
 	if (err == -EREMOTEIO)
-		err = atw_error_to_errno(cmd.code);
+		err = atw_error_find(cmd.code)->err;
 	return err;
 }
 

@@ -339,7 +339,7 @@ size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY
  */
 u16 atw_wiphy_status(int err, u32 code)
 {
-	if (err == -EKEYREJECTED || code == ATW_ERR_WIFI_CONNECT || code == ATW_ERR_WIFI_AUTH)
+	if (err == -EKEYREJECTED || atw_error_find(code)->outcome == ATW_NOT_LET_IN)
 		return WLAN_STATUS_CHALLENGE_FAIL;
 	return WLAN_STATUS_UNSPECIFIED_FAILURE;
 }
@@ -911,7 +911,7 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 {
 	const u8 *bssid = aw->bss ? aw->bss->bssid : NULL;
 
-	if (code == ATW_ERR_WIFI_NO_AP)
+	if (atw_error_find(code)->outcome == ATW_NO_NETWORK)
 		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, GFP_KERNEL,
 					 NL80211_TIMEOUT_SCAN);
 	else

@@ -205,16 +205,17 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 /* Does the module not like the line? */
 static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
 {
-	return err == -EREMOTEIO && cmd->code >= ATW_ERR_PARAM_COUNT &&
-	       cmd->code <= ATW_ERR_PARAM_LENGTH;
+	enum atw_outcome outcome = atw_error_find(cmd->code)->outcome;
+
+	return err == -EREMOTEIO && (outcome == ATW_BAD_LINE || outcome == ATW_LONG_LINE);
 }
 
 /* Was it refused for the number that it was to have? */
 static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
 				    const struct atw_cmd *cmd)
 {
-	return atw_conns_line_refused(err, cmd) && !cs->learned.no_conid &&
-	       !cs->learned.conid_known && cmd->code != ATW_ERR_PARAM_LENGTH;
+	return err == -EREMOTEIO && atw_error_find(cmd->code)->outcome == ATW_BAD_LINE &&
+	       !cs->learned.no_conid && !cs->learned.conid_known;
 }
 
 /* Let a connect wait for a socket that is being deleted. */
@@ -266,7 +267,7 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /*
- * Error 104 says that a port is in use there. Firmware that has no servers says it of
+ * The module says that a port is in use there. Firmware that has no servers says it of
  * every port: nothing in the module can have this one, if it has opened no server.
  */
 static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
@@ -292,6 +293,7 @@ static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
 void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
 	struct atw_try t = { .cs = cs, .since = atw_conns_now(cs) };
+	const struct atw_error *error;
 	bool soon, late = false;
 	struct atw_cmd cmd;
 	int err;
@@ -337,7 +339,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		if (err)
 			cs->learned.no_conid = false;
 	}
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_CONID_USED &&
+	error = atw_error_find(cmd.code);
+	if (err == -EREMOTEIO && error->outcome == ATW_ID_TAKEN &&
 	    atw_conns_number_taken(cs, c))
 		return;
 	/* Whoever stops the channel says what becomes of it. */
@@ -347,7 +350,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		cs->learned.conid_known = true;
 	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
-	if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_CREATE) {
+	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->starved && cs->starved(cs))
 			soon = true;
@@ -355,11 +358,10 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 			return;
 	}
 	if (err == -EREMOTEIO) {
-		err = cmd.code == ATW_ERR_SOCKET_BIND ? atw_conns_bind_errno(cs, c) :
-							atw_error_to_errno(cmd.code);
+		err = error->outcome == ATW_PORT_TAKEN ? atw_conns_bind_errno(cs, c) : error->err;
 		late = atw_conns_now(cs) - t.since >
 		       jiffies_to_nsecs(atw_timing.connect_late);
-		if (late && cmd.code == ATW_ERR_SOCKET_CONNECT)
+		if (late && error->outcome == ATW_NOT_CONNECTED)
 			err = -ETIMEDOUT;
 	} else if (err) {
 		atw_conns_command_failed(cs, err);

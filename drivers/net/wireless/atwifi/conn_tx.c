@@ -134,6 +134,8 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 				 const struct atw_cmd *cmd, u32 n, int err)
 {
+	enum atw_outcome outcome = atw_error_find(cmd->code)->outcome;
+
 	lockdep_assert_held(&c->lock);
 
 	/*
@@ -141,14 +143,14 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	 * been damaged; none for so many is one that the firmware cannot read.
 	 */
 	if (!cmd->payload &&
-	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && cmd->code &&
-				    cmd->code <= ATW_ERR_PARAM_LENGTH))) {
+	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && outcome >= ATW_UNSUPPORTED &&
+				    outcome <= ATW_LONG_LINE))) {
 		c->tx.refused++;
 		cs->learned.no_sendline = err == -EOPNOTSUPP ||
 				  ++cs->learned.lines_refused == ATW_LINES_REFUSED;
 		return true;
 	}
-	if (err != -EREMOTEIO || cmd->sent || cmd->code != ATW_ERR_MALLOC)
+	if (err != -EREMOTEIO || cmd->sent || outcome != ATW_NO_MEMORY)
 		return false;
 	if (atw_conn_is_stream(c) && n > ATW_CHUNK_SMALL) {
 		/* Ask for less. */
@@ -286,7 +288,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
-		if (err == -EREMOTEIO && cmd.code == ATW_ERR_SOCKET_SEND) {
+		if (err == -EREMOTEIO && atw_error_find(cmd.code)->outcome == ATW_NOT_SENT) {
 			cs->pace.chunk = min_t(u32, cs->pace.chunk, ATW_CHUNK_MIN);
 			cs->pace.chunk_max = cs->pace.chunk;
 			cs->pace.chunk_good = 0;

@@ -11,19 +11,15 @@
 #include "error.h"
 
 /* Sorted by code. */
-static const struct {
-	u32 code;
-	int err;
-	const char *text;
-} atw_errors[] = {
-	{ 1,	-EOPNOTSUPP,	"command not supported" },
-	{ 2,	-EOPNOTSUPP,	"operation not supported" },
-	{ 3,	-EINVAL,	"wrong number of parameters" },
-	{ 4,	-EINVAL,	"bad parameter" },
-	{ 5,	-EINVAL,	"parameter too long" },
+static const struct atw_error atw_errors[] = {
+	{ 1,	-EOPNOTSUPP,	"command not supported", ATW_UNSUPPORTED },
+	{ 2,	-EOPNOTSUPP,	"operation not supported", ATW_UNSUPPORTED },
+	{ 3,	-EINVAL,	"wrong number of parameters", ATW_BAD_LINE },
+	{ 4,	-EINVAL,	"bad parameter", ATW_BAD_LINE },
+	{ 5,	-EINVAL,	"parameter too long", ATW_LONG_LINE },
 	{ 31,	-EBUSY,		"busy" },
 	{ 32,	-EIO,		"unknown error" },
-	{ 33,	-ENOMEM,	"out of memory" },
+	{ 33,	-ENOMEM,	"out of memory", ATW_NO_MEMORY },
 	{ 34,	-EIO,		"cannot read buffer" },
 	{ 35,	-EIO,		"cannot write buffer" },
 	{ 36,	-EIO,		"bad configuration" },
@@ -41,33 +37,33 @@ static const struct {
 	{ 63,	-EIO,		"generic error" },
 	{ 64,	-ENETDOWN,	"Wi-Fi not started" },
 	{ 65,	-ENETDOWN,	"wrong Wi-Fi mode" },
-	{ 66,	-ENETDOWN,	"cannot join Wi-Fi" },
+	{ 66,	-ENETDOWN,	"cannot join Wi-Fi", ATW_NOT_LET_IN },
 	{ 67,	-ENETDOWN,	"no address from DHCP" },
-	{ 68,	-EACCES,	"Wi-Fi authentication failed" },
-	{ 69,	-ENETDOWN,	"access point not found" },
+	{ 68,	-EACCES,	"Wi-Fi authentication failed", ATW_NOT_LET_IN },
+	{ 69,	-ENETDOWN,	"access point not found", ATW_NO_NETWORK },
 	{ 70,	-EIO,		"cannot start scan" },
 	{ 71,	-ETIMEDOUT,	"scan timed out" },
 	{ 72,	-EIO,		"cannot start access point" },
 	{ 73,	-ENETDOWN,	"no Wi-Fi information" },
-	{ 74,	-ENETDOWN,	"Wi-Fi interface not running" },
+	{ 74,	-ENETDOWN,	"Wi-Fi interface not running", ATW_NO_RADIO },
 	{ 75,	-EINVAL,	"bad country" },
 	{ 76,	-EINVAL,	"bad Wi-Fi mode setting" },
 	{ 95,	-ENETDOWN,	"unknown Wi-Fi error" },
-	{ 96,	-ENOBUFS,	"cannot create socket" },
-	{ 97,	-ECONNREFUSED,	"cannot connect" },
-	{ 98,	-EHOSTUNREACH,	"cannot resolve name" },
+	{ 96,	-ENOBUFS,	"cannot create socket", ATW_NO_SOCKET },
+	{ 97,	-ECONNREFUSED,	"cannot connect", ATW_NOT_CONNECTED },
+	{ 98,	-EHOSTUNREACH,	"cannot resolve name", ATW_NO_SUCH_NAME },
 	{ 99,	-ECONNRESET,	"wrong socket state" },
 	{ 100,	-EOPNOTSUPP,	"wrong socket type" },
-	{ 101,	-ECONNRESET,	"cannot send" },
+	{ 101,	-ECONNRESET,	"cannot send", ATW_NOT_SENT },
 	{ 102,	-ECONNRESET,	"cannot receive" },
 	{ 103,	-ENOMEM,	"cannot create thread" },
-	{ 104,	-EADDRINUSE,	"cannot bind" },
+	{ 104,	-EADDRINUSE,	"cannot bind", ATW_PORT_TAKEN },
 	{ 105,	-EBUSY,	"cannot enter transparent mode" },
 	{ 106,	-ETIMEDOUT,	"all echoes lost" },
 	{ 107,	-ETIMEDOUT,	"some echoes lost" },
 	{ 108,	-EPROTO,	"bad TLS configuration" },
 	{ 109,	-EKEYREJECTED,	"TLS verification failed" },
-	{ 110,	-EADDRINUSE,	"connection id in use" },
+	{ 110,	-EADDRINUSE,	"connection id in use", ATW_ID_TAKEN },
 	{ 127,	-EIO,		"unknown socket error" },
 	{ 128,	-EIO,		"GPIO error" },
 	{ 129,	-EIO,		"GPIO error" },
@@ -101,8 +97,16 @@ static const struct {
 	{ 237,	-EIO,		"BLE error" },
 };
 
-static size_t atw_error_index(u32 code)
+/**
+ * atw_error_find() - what an error number means
+ * @code: the module's number, 0 if it named none
+ *
+ * Return: what is known of it, never NULL; of another number than @code where it is not
+ *	known
+ */
+const struct atw_error *atw_error_find(u32 code)
 {
+	static const struct atw_error unknown = { 0, -EIO, "unspecified error" };
 	size_t lo = 0, hi = ARRAY_SIZE(atw_errors);
 
 	while (lo < hi) {
@@ -113,34 +117,6 @@ static size_t atw_error_index(u32 code)
 		else
 			hi = mid;
 	}
-	if (lo < ARRAY_SIZE(atw_errors) && atw_errors[lo].code == code)
-		return lo;
-	return ARRAY_SIZE(atw_errors);
-}
-
-/**
- * atw_error_to_errno() - errno of an error number of the module
- * @code: the module's number, 0 if it named none
- *
- * Return: a negative errno, -EIO for a number that is not known
- */
-int atw_error_to_errno(u32 code)
-{
-	size_t i = atw_error_index(code);
-
-	return i < ARRAY_SIZE(atw_errors) ? atw_errors[i].err : -EIO;
-}
-
-/**
- * atw_error_text() - words for an error number of the module
- * @code: the module's number, 0 if it named none
- *
- * Return: a text for people, never NULL
- */
-const char *atw_error_text(u32 code)
-{
-	size_t i = atw_error_index(code);
-
-	return i < ARRAY_SIZE(atw_errors) ? atw_errors[i].text :
-					    "unspecified error";
+	return lo < ARRAY_SIZE(atw_errors) && atw_errors[lo].code == code ? &atw_errors[lo] :
+									    &unknown;
 }

@@ -210,7 +210,7 @@ bool atw_join_again(struct atw_module *m)
 	if (err && !m->joins)
 		dev_warn_ratelimited(m->dev,
 				     "cannot join the network again (%s): trying again\n",
-				     code ? atw_error_text(code) : "no reason given");
+				     code ? atw_error_find(code)->text : "no reason given");
 	m->joins++;
 	/* From the end of that on: it may have taken longer than the pause. */
 	atw_join_out(m);

@@ -85,7 +85,7 @@ struct atw_module {
 	u32			mask;		/* 0: not known */
 	u32			dns[ATW_DNS_MAX];
 	struct atw_network	net;		/* where its link was asked for last */
-	u32			status;		/* what it said then, ATW_WIFI_* */
+	enum atw_wifi_state	status;		/* what it said then */
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
 	unsigned int		joins;		/* tried since it was there */
 	unsigned int		refusals;	/* of its password, in a row */

@@ -172,6 +172,12 @@ static bool atw_parse_port(const char **s, s32 *port)
 	return true;
 }
 
+/* By the module's numbers. */
+static const enum atw_sock_status atw_sock_statuses[] = {
+	[0] = ATW_SOCK_LOST, [1] = ATW_SOCK_CONNECTING, [3] = ATW_SOCK_CONNECTED,
+	[4] = ATW_SOCK_FAILED, [127] = ATW_SOCK_DELETED,
+};
+
 /**
  * atw_parse_sock_row() - read a row of the answer to AT+SOCKET?
  * @line: the row
@@ -182,14 +188,17 @@ static bool atw_parse_port(const char **s, s32 *port)
 bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
 {
 	const char *host;
+	u32 status;
 
 	memset(row, 0, sizeof(*row));
 	row->server = ATW_NO_ID;
 	if (!atw_parse_conid(&line, &row->id) ||
 	    *line++ != ',' ||
 	    !atw_parse_uint(&line, 255, &row->type) || *line++ != ',' ||
-	    !atw_parse_uint(&line, 255, &row->status) || *line++ != ',')
+	    !atw_parse_uint(&line, 255, &status) || *line++ != ',')
 		return false;
+	if (status < ARRAY_SIZE(atw_sock_statuses))
+		row->status = atw_sock_statuses[status];
 	host = line;
 	line = strchr(line, ',');
 	if (!line)
@@ -265,6 +274,12 @@ static const char *atw_last_fields(const char *line, int n, const char *field[],
 	return s;
 }
 
+/* By the module's numbers. */
+static const enum atw_wifi_state atw_wifi_states[] = {
+	[1] = ATW_WIFI_CONNECTING, [2] = ATW_WIFI_NO_ADDRESS, [3] = ATW_WIFI_JOINED,
+	[6] = ATW_WIFI_BAD_PASSWORD,
+};
+
 /**
  * atw_parse_wifi_begin() - read the begin of the answer to AT+WJAP?
  * @line: the line
@@ -281,7 +296,8 @@ const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
 	    (*line && *line != ','))
 		return NULL;
 	memset(st, 0, sizeof(*st));
-	st->status = n;
+	if (n < ARRAY_SIZE(atw_wifi_states))
+		st->status = atw_wifi_states[n];
 	return line;
 }
 

@@ -193,40 +193,62 @@ struct atw_parser {
 };
 
 /**
+ * enum atw_sock_status - what the module says of a connection in its table
+ * @ATW_SOCK_OTHER: none of the below, and no bad news
+ * @ATW_SOCK_LOST: it has lost its peer
+ * @ATW_SOCK_CONNECTING: it is being connected
+ * @ATW_SOCK_CONNECTED: it is there
+ * @ATW_SOCK_FAILED: its connect has failed
+ * @ATW_SOCK_DELETED: it was deleted
+ */
+enum atw_sock_status {
+	ATW_SOCK_OTHER,
+	ATW_SOCK_LOST,
+	ATW_SOCK_CONNECTING,
+	ATW_SOCK_CONNECTED,
+	ATW_SOCK_FAILED,
+	ATW_SOCK_DELETED,
+};
+
+/**
  * struct atw_sock_row - one row of AT+SOCKET?
  */
 struct atw_sock_row {
 	u32	id;
 	u32	type;
-	u32	status;		/* 3: connected; see ATW_SOCK_* */
+	enum atw_sock_status status;
 	u32	addr;		/* IPv4, host order, 0 if the row has none */
 	s32	rport;
 	s32	lport;
 	u32	server;		/* ATW_NO_ID: none */
 };
 
-#define ATW_SOCK_LOST		0
-#define ATW_SOCK_CONNECTING	1
-#define ATW_SOCK_CONNECTED	3
-#define ATW_SOCK_FAILED		4
-#define ATW_SOCK_DELETED	127
+/**
+ * enum atw_wifi_state - what the module says of its network
+ * @ATW_WIFI_OUT: it is in none, or says something that is not known
+ * @ATW_WIFI_CONNECTING: it tries to join one
+ * @ATW_WIFI_NO_ADDRESS: it has joined one, and waits for an address
+ * @ATW_WIFI_JOINED: it has joined one
+ * @ATW_WIFI_BAD_PASSWORD: the network refuses its password, which not all firmware says
+ */
+enum atw_wifi_state {
+	ATW_WIFI_OUT,
+	ATW_WIFI_CONNECTING,
+	ATW_WIFI_NO_ADDRESS,
+	ATW_WIFI_JOINED,
+	ATW_WIFI_BAD_PASSWORD,
+};
 
 /**
  * struct atw_wifi_status - the answer to AT+WJAP? without its secrets
  */
 struct atw_wifi_status {
-	u32	status;		/* see ATW_WIFI_JOINED */
+	enum atw_wifi_state status;
 	u32	addr;		/* IPv4, host order */
 	u32	gateway;
 	u8	mac[6];
 	bool	has_mac;
 };
-
-/* What it says of itself; the vendor's open SDK has the last one, others say less. */
-#define ATW_WIFI_CONNECTING	1
-#define ATW_WIFI_NO_ADDRESS	2
-#define ATW_WIFI_JOINED		3
-#define ATW_WIFI_BAD_PASSWORD	6
 
 /* What a network's name has at most. */
 #define ATW_SSID_MAX	32

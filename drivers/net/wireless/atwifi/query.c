@@ -28,7 +28,7 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
 	atw_line_end(&cmd->line);
 	err = atw_module_exec(m, cmd);
 	q->code = cmd->code;
-	return err == -EREMOTEIO ? atw_error_to_errno(cmd->code) : err;
+	return err == -EREMOTEIO ? atw_error_find(cmd->code)->err : err;
 }
 
 /**

@@ -48,11 +48,12 @@ void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int e
 			   u32 code)
 {
 	struct atw_silence *s = &cs->silences.of[cs->silences.next];
+	enum atw_outcome outcome = atw_error_find(code)->outcome;
 	struct atw_conn *other;
 
 	lockdep_assert_held(&cs->lock);
 
-	if (code != ATW_ERR_SOCKET_CONNECT && code != ATW_ERR_SOCKET_DNS)
+	if (outcome != ATW_NOT_CONNECTED && outcome != ATW_NO_SUCH_NAME)
 		return;
 	cs->silences.next = (cs->silences.next + 1) % ARRAY_SIZE(cs->silences.of);
 	s->type = c->type;

@@ -802,7 +802,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		/* Where it is now is not known. */
 		atw_tt_fail(cs);
 	}
-	return err == -EREMOTEIO ? atw_error_to_errno(cmd.code) : err;
+	return err == -EREMOTEIO ? atw_error_find(cmd.code)->err : err;
 }
 
 /**

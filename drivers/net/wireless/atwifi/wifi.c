@@ -118,7 +118,7 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	if (err == -ENODEV || err == -ECONNRESET)
 		return err;
 	if (err || m->status != ATW_WIFI_BAD_PASSWORD)
-		return atw_error_to_errno(q->code);
+		return atw_error_find(q->code)->err;
 	q->code = 0;
 	q->why = "the network refuses this password";
 	return -EKEYREJECTED;

@@ -43,7 +43,7 @@ static void error_errno(struct kunit *test)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
-		KUNIT_EXPECT_EQ_MSG(test, atw_error_to_errno(known[i].code),
+		KUNIT_EXPECT_EQ_MSG(test, atw_error_find(known[i].code)->err,
 				    known[i].err, "code %u", known[i].code);
 }
 
@@ -54,7 +54,7 @@ static void error_text(struct kunit *test)
 		{ 1, 5 }, { 31, 47 }, { 63, 76 }, { 95, 110 }, { 127, 133 },
 		{ 159, 160 }, { 191, 198 }, { 224, 237 },
 	};
-	const char *none = atw_error_text(0);
+	const char *none = atw_error_find(0)->text;
 	bool listed;
 	size_t i;
 	u32 code;
@@ -65,15 +65,34 @@ static void error_text(struct kunit *test)
 		for (i = 0; i < ARRAY_SIZE(ranges); i++)
 			if (code >= ranges[i][0] && code <= ranges[i][1])
 				listed = true;
-		KUNIT_EXPECT_EQ_MSG(test, strcmp(atw_error_text(code), none) != 0,
+		KUNIT_EXPECT_EQ_MSG(test, strcmp(atw_error_find(code)->text, none) != 0,
 				    listed, "code %u", code);
-		KUNIT_EXPECT_LT(test, atw_error_to_errno(code), 0);
+		KUNIT_EXPECT_LT(test, atw_error_find(code)->err, 0);
 	}
+}
+
+/* What the driver acts on, by the numbers of the module's list; nothing else has it act. */
+static void error_outcome(struct kunit *test)
+{
+	static const u8 acted[] = {
+		[1] = ATW_UNSUPPORTED, [2] = ATW_UNSUPPORTED, [3] = ATW_BAD_LINE,
+		[4] = ATW_BAD_LINE, [5] = ATW_LONG_LINE, [33] = ATW_NO_MEMORY,
+		[66] = ATW_NOT_LET_IN, [68] = ATW_NOT_LET_IN, [69] = ATW_NO_NETWORK,
+		[74] = ATW_NO_RADIO, [96] = ATW_NO_SOCKET, [97] = ATW_NOT_CONNECTED,
+		[98] = ATW_NO_SUCH_NAME, [101] = ATW_NOT_SENT, [104] = ATW_PORT_TAKEN,
+		[110] = ATW_ID_TAKEN, [255] = ATW_FAILED,
+	};
+	u32 code;
+
+	for (code = 0; code < ARRAY_SIZE(acted); code++)
+		KUNIT_EXPECT_EQ_MSG(test, (int)atw_error_find(code)->outcome, (int)acted[code],
+				    "code %u", code);
 }
 
 static struct kunit_case error_cases[] = {
 	KUNIT_CASE(error_errno),
 	KUNIT_CASE(error_text),
+	KUNIT_CASE(error_outcome),
 	{}
 };
 

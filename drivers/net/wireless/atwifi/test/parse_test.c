@@ -1112,19 +1112,28 @@ static void parse_rows(struct kunit *test)
 		"1,4,3,a,b,1,-1,0", "4294967295,4,3,,1,-1,0",
 		"4294967296,4,3,,1,-1,0", "1,4,3",
 	};
+	static const struct {
+		u32 number;
+		enum atw_sock_status status;
+	} states[] = {
+		{ 0, ATW_SOCK_LOST }, { 1, ATW_SOCK_CONNECTING }, { 2, ATW_SOCK_OTHER },
+		{ 3, ATW_SOCK_CONNECTED }, { 4, ATW_SOCK_FAILED }, { 5, ATW_SOCK_OTHER },
+		{ 126, ATW_SOCK_OTHER }, { 127, ATW_SOCK_DELETED }, { 255, ATW_SOCK_OTHER },
+	};
 	struct atw_sock_row row;
+	char text[32];
 	size_t i;
 
 	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("1,4,3,192.168.31.239,60000,-1,0",
 						   &row));
 	KUNIT_EXPECT_EQ(test, row.id, 1U);
 	KUNIT_EXPECT_EQ(test, row.type, 4U);
-	KUNIT_EXPECT_EQ(test, row.status, (u32)ATW_SOCK_CONNECTED);
+	KUNIT_EXPECT_EQ(test, row.status, ATW_SOCK_CONNECTED);
 	KUNIT_EXPECT_EQ(test, row.addr, 0xc0a81fefU);
 	KUNIT_EXPECT_EQ(test, row.rport, 60000);
 	KUNIT_EXPECT_EQ(test, row.lport, -1);
 	KUNIT_ASSERT_TRUE(test, atw_parse_sock_row("3,3,127,,-1,1883,2", &row));
-	KUNIT_EXPECT_EQ(test, row.status, (u32)ATW_SOCK_DELETED);
+	KUNIT_EXPECT_EQ(test, row.status, ATW_SOCK_DELETED);
 	KUNIT_EXPECT_EQ(test, row.addr, 0U);
 	KUNIT_EXPECT_EQ(test, row.rport, -1);
 	KUNIT_EXPECT_EQ(test, row.lport, 1883);
@@ -1133,6 +1142,11 @@ static void parse_rows(struct kunit *test)
 						   &row));
 	KUNIT_EXPECT_EQ(test, row.addr, 0U);
 	KUNIT_EXPECT_EQ(test, row.server, ATW_NO_ID);
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		snprintf(text, sizeof(text), "9,4,%u,,80,-1,-1", states[i].number);
+		KUNIT_ASSERT_TRUE(test, atw_parse_sock_row(text, &row));
+		KUNIT_EXPECT_EQ(test, row.status, states[i].status);
+	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_sock_row(bad[i], &row),
 				       "'%s'", bad[i]);
@@ -1170,13 +1184,13 @@ static void parse_wifi(struct kunit *test)
 	rest = atw_parse_wifi_begin(joined, &st);
 	KUNIT_ASSERT_NOT_NULL(test, rest);
 	KUNIT_ASSERT_TRUE(test, atw_parse_wifi_end(rest, true, &st));
-	KUNIT_EXPECT_EQ(test, st.status, 3U);
+	KUNIT_EXPECT_EQ(test, st.status, ATW_WIFI_JOINED);
 	KUNIT_EXPECT_EQ(test, st.addr, 0xc0a8038eU);
 	KUNIT_EXPECT_EQ(test, st.gateway, 0xc0a80301U);
 	KUNIT_EXPECT_TRUE(test, st.has_mac);
 	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
 	KUNIT_EXPECT_STREQ(test, "", atw_parse_wifi_begin("+WJAP:0", &st));
-	KUNIT_EXPECT_EQ(test, st.status, 0U);
+	KUNIT_EXPECT_EQ(test, st.status, ATW_WIFI_OUT);
 	KUNIT_EXPECT_FALSE(test, st.has_mac);
 	for (i = 0; i < ARRAY_SIZE(cut); i++) {
 		rest = atw_parse_wifi_begin(cut[i], &st);
@@ -1219,11 +1233,11 @@ static void parse_wifi_name(struct kunit *test)
 			KUNIT_ASSERT_NOT_NULL(test, at);
 			*at = '\0';
 			memset(&st, 0, sizeof(st));
-			st.status = 3;
+			st.status = ATW_WIFI_JOINED;
 			good = atw_parse_wifi_end(line + 5, true, &st);
 			KUNIT_EXPECT_EQ_MSG(test, good, !at[2], "%s", line);
 		}
-		KUNIT_EXPECT_EQ(test, st.status, 3U);
+		KUNIT_EXPECT_EQ(test, st.status, ATW_WIFI_JOINED);
 		KUNIT_EXPECT_EQ(test, st.addr, 0x0a000009U);
 		KUNIT_EXPECT_EQ(test, st.gateway, 0x0a000001U);
 	}
@@ -1232,9 +1246,9 @@ static void parse_wifi_name(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, at + 2, "OK ");
 
 	/* Not joined, it may have no address, and a name has no more room than before. */
-	st.status = 1;
+	st.status = ATW_WIFI_CONNECTING;
 	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end(zeros, true, &st));
-	KUNIT_EXPECT_EQ(test, st.status, 1U);
+	KUNIT_EXPECT_EQ(test, st.status, ATW_WIFI_CONNECTING);
 	KUNIT_EXPECT_TRUE(test, st.has_mac);
 	KUNIT_EXPECT_EQ(test, st.addr, 0U);
 	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9:4c:1d:c6:39,0,,", true, &st));
@@ -1245,7 +1259,7 @@ static void parse_wifi_name(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end("x,pw,,,,0,,", false, &st));
 	KUNIT_EXPECT_FALSE(test, st.has_mac);
 	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,7c:b9,0,,", false, &st));
-	st.status = 3;
+	st.status = ATW_WIFI_JOINED;
 	KUNIT_EXPECT_FALSE(test, atw_parse_wifi_end("x,pw,,,,0,,", false, &st));
 }
 
