@@ -17,7 +17,7 @@
 static void atw_ap_line(struct atw_line *l, const struct atw_module *m,
 			const struct atw_query_ap *q)
 {
-	atw_line_start(l, "AT+WAP=");
+	atw_line_verb(l, m->ch.dialect, ATW_VERB_SET_AP);
 	atw_line_str(l, m->conns.fw, q->ap.ssid);
 	atw_line_str(l, m->conns.fw, q->ap.password);
 	atw_line_uint(l, q->channel);
@@ -112,11 +112,11 @@ int atw_query_ap_status(struct atw_module *m, void *arg)
 	err = atw_query_get_mode(m, &q->query, &mode);
 	if (err || !(mode & ATW_MODE_AP))
 		return err;
-	atw_line_start(&cmd.line, "AT+WAP?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AP);
 	err = atw_query_exec(m, &cmd, &q->query);
 	/* The answer tells the password. */
 	atw_channel_wipe(&m->ch);
-	if (atw_error_find(q->query.code)->outcome == ATW_NO_RADIO) {
+	if (m->ch.dialect->error(q->query.code)->outcome == ATW_NO_RADIO) {
 		q->query.code = 0;
 		return 0;
 	}

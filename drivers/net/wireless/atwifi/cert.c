@@ -201,7 +201,7 @@ static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 	skb_put_data(skb, pem, len);
 	cmd.payload = skb;
 	cmd.payload_len = len;
-	atw_line_start(&cmd.line, "AT+SSLCRET=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_CERT);
 	atw_line_uint(&cmd.line, which);
 	atw_line_uint(&cmd.line, len);
 	atw_line_end(&cmd.line);
@@ -209,7 +209,7 @@ static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 	memzero_explicit(skb->data, skb->len);
 	kfree_skb(skb);
 	if (err == -EREMOTEIO)
-		err = atw_error_find(cmd.code)->err;
+		err = m->ch.dialect->error(cmd.code)->err;
 	return err;
 }
 

@@ -28,7 +28,7 @@ int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 
 	if (which != ATW_CERT_CA && which != ATW_CERT_OWN)
 		return -EPERM;
-	atw_line_start(&cmd.line, "AT+SSLCRET=");
+	atw_line_verb(&cmd.line, ch->dialect, ATW_VERB_CERT);
 	atw_line_uint(&cmd.line, which);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(ch, &cmd);

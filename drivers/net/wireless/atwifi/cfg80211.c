@@ -333,13 +333,13 @@ size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY
 /**
  * atw_wiphy_status() - the status code of a join that has failed
  * @err: what came of it
- * @code: the module's number, or 0
+ * @outcome: what the module's number for that means
  *
  * Return: that a password is wrong, where it may be; else that it has failed.
  */
-u16 atw_wiphy_status(int err, u32 code)
+u16 atw_wiphy_status(int err, enum atw_outcome outcome)
 {
-	if (err == -EKEYREJECTED || atw_error_find(code)->outcome == ATW_NOT_LET_IN)
+	if (err == -EKEYREJECTED || outcome == ATW_NOT_LET_IN)
 		return WLAN_STATUS_CHALLENGE_FAIL;
 	return WLAN_STATUS_UNSPECIFIED_FAILURE;
 }
@@ -909,14 +909,15 @@ static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 
 static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 {
+	const struct atw_error *error = aw->adev->module.ch.dialect->error(code);
 	const u8 *bssid = aw->bss ? aw->bss->bssid : NULL;
 
-	if (atw_error_find(code)->outcome == ATW_NO_NETWORK)
+	if (error->outcome == ATW_NO_NETWORK)
 		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, GFP_KERNEL,
 					 NL80211_TIMEOUT_SCAN);
 	else
 		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
-					atw_wiphy_status(err, code), GFP_KERNEL);
+					atw_wiphy_status(err, error->outcome), GFP_KERNEL);
 	atw_wiphy_forget_bss(aw);
 	aw->state = ATW_WIPHY_IDLE;
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);

@@ -6,6 +6,8 @@
 #include <linux/init.h>
 #include <linux/types.h>
 
+#include "error.h"
+
 struct atw_dev;
 struct atw_network;
 struct atw_wiphy;
@@ -17,7 +19,7 @@ struct net_device;
 
 size_t atw_wiphy_ies(const struct atw_network *net, u8 channel, u8 ies[ATW_WIPHY_IES_MAX]);
 bool atw_wiphy_is_open(const struct atw_network *net);
-u16 atw_wiphy_status(int err, u32 code);
+u16 atw_wiphy_status(int err, enum atw_outcome outcome);
 
 struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev);
 int atw_wiphy_register(struct atw_wiphy *aw);

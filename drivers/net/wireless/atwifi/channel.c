@@ -54,6 +54,15 @@ static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->mark));
 }
 
+/* Is it only that the line of a send is understood? Its prompt is still to come. */
+static bool atw_channel_goes_on(const struct atw_channel *ch, const struct atw_event *ev)
+{
+	lockdep_assert_held(&ch->lock);
+
+	return ch->dialect->ok_before_prompt && ev->type == ATW_EV_OK && ch->cmd &&
+	       ch->cmd->payload && !test_bit(ATW_CH_PROMPT, &ch->flags);
+}
+
 /*
  * Complete the running command. An answer that nobody awaits is dropped; it may be
  * what is left of a payload that was not what it looked like.
@@ -66,8 +75,10 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 	lockdep_assert_held(&ch->rx_lock);
 
 	spin_lock(&ch->lock);
-	if (ch->cmd && ch->final == ATW_EV_NONE &&
-	    atw_channel_is_answer(ch->cmd, ev)) {
+	if (atw_channel_goes_on(ch, ev)) {
+		asked = true;
+	} else if (ch->cmd && ch->final == ATW_EV_NONE &&
+		   atw_channel_is_answer(ch->cmd, ev)) {
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
@@ -150,6 +161,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 	static const struct atw_event strange = { .type = ATW_EV_STRANGE, .id = ATW_NO_ID };
 	static const struct atw_event damage = { .type = ATW_EV_DAMAGE, .id = ATW_NO_ID };
 	struct atw_event doubtful = { .type = ATW_EV_DOUBTFUL, .id = ev->id };
+	struct atw_event end;
 
 	lockdep_assert_held(&ch->rx_lock);
 
@@ -204,7 +216,10 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 				ch->ops->payload(ch->ctx, ev->id, ev->len));
 		break;
 	case ATW_EV_PAYLOAD_END:
-		ch->ops->event(ch->ctx, atw_channel_has_mark(ch, ev) ? &doubtful : ev);
+		end = *ev;
+		if (!ch->dialect->framed)
+			end.doubt |= ATW_DOUBT_FRAME;
+		ch->ops->event(ch->ctx, atw_channel_has_mark(ch, ev) ? &doubtful : &end);
 		break;
 	case ATW_EV_CERT:
 	case ATW_EV_CERT_END:
@@ -248,7 +263,7 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 	lockdep_assert_held(&ch->rx_lock);
 
 	do {
-		used += atw_parse(&ch->parser, buf + used, len - used, &ev);
+		used += ch->dialect->parse(&ch->parser, buf + used, len - used, &ev);
 		if (ev.type != ATW_EV_NONE)
 			atw_channel_event(ch, &ev);
 	} while (!ch->is_raw && (used < len || ev.type != ATW_EV_NONE));
@@ -854,7 +869,8 @@ int atw_channel_mark(struct atw_channel *ch, long timeout)
  *
  * What comes after this was not in the module's hands before it: no remote can have
  * chosen what ends it, neither the answer to a question that nobody can guess, nor,
- * from a module that does not name what it does not know, silence.
+ * from a module that does not name what it does not know, silence. Where nothing closes a
+ * payload that may be because one has swallowed the answer.
  *
  * Context: as atw_channel_exec().
  * Return: 0; -ETIMEDOUT, it kept talking; or as atw_channel_exec().
@@ -863,7 +879,7 @@ int atw_channel_settle(struct atw_channel *ch)
 {
 	int err = atw_channel_mark(ch, 2 * HZ);
 
-	if (err == -ETIMEDOUT)
+	if (err == -ETIMEDOUT && ch->dialect->framed)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
 	return err;
 }
@@ -1086,6 +1102,7 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 	ch->ops = ops;
 	ch->ctx = ctx;
 	ch->transport = t;
+	ch->dialect = t->dialect ?: &atw_at_combo;
 	ch->dev = dev;
 	init_waitqueue_head(&ch->wait);
 	mutex_init(&ch->rx_lock);

@@ -8,8 +8,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "format.h"
-#include "parse.h"
+#include "dialect.h"
 
 /* "AT+ATW", two random numbers and a NUL */
 #define ATW_NONCE_LEN		23
@@ -48,11 +47,13 @@ struct atw_transport_ops {
 /**
  * struct atw_transport - embedded in the transport's own structure
  * @ops: see above
+ * @dialect: the commands of what is at its other end, NULL: atw_at_combo
  * @max_baud: the rate that is wanted in the end, 0: the one found
  * @rtscts: RTS and CTS are wired
  */
 struct atw_transport {
 	const struct atw_transport_ops	*ops;
+	const struct atw_dialect	*dialect;
 	unsigned int			max_baud;
 	bool				rtscts;
 };
@@ -122,7 +123,7 @@ struct atw_cmd {
  * @event: an event that is no part of an answer; receive context, may not
  *	run commands
  * @payload: a payload of @len bytes for @id begins: its place, or NULL;
- *	atw_channel.answer tells whether it answers AT+SOCKETREAD
+ *	atw_channel.answer tells whether it answers a read
  * @stalled: a payload has begun and does not go on; as @event. May be NULL
  * @last: the thread ends or is about to pause; it may still write by
  *	atw_channel_farewell()
@@ -162,6 +163,7 @@ enum atw_channel_flag {
 
 /**
  * struct atw_channel - see channel.c for how its parts play together
+ * @dialect: the module's commands; constant after atw_channel_start()
  * @lock: protects @cmd and the answer (@final, @said, @cmd's outputs), which
  *	the thread and the receive path share. Innermost. Both sides are process
  *	context, so bottom halves stay on.
@@ -181,6 +183,7 @@ struct atw_channel {
 	const struct atw_channel_ops	*ops;
 	void				*ctx;
 	struct atw_transport		*transport;
+	const struct atw_dialect	*dialect;
 	struct device			*dev;
 
 	struct task_struct		*thread;

@@ -5,7 +5,7 @@
  * A connection belongs to the table (until the module has forgotten it) and to
  * its owner, a socket (until that closes it): one reference each. The owner
  * puts bytes into the transmit queue; the channel's thread alone takes them
- * out, one AT+SOCKETSEND at a time. The receive path alone calls ops->rx.
+ * out, one command at a time. The receive path alone calls ops->rx.
  *
  * Locks: channel.rx_lock > atw_conns.lock > a server's atw_conn.lock > another
  * atw_conn.lock > owner's queues. Commands run with none of them held.

@@ -297,7 +297,7 @@ static inline bool atw_conn_is_opening(const struct atw_conn *c)
 #define ATW_ROWS_MAX		32
 
 /**
- * struct atw_rows - the answer to AT+SOCKET?
+ * struct atw_rows - the module's list of connections
  * @row: the rows, @n of them
  * @more: there were others for which there was no room
  */
@@ -365,7 +365,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * @seeds_told: it announces its seeds
  * @no_peers: it does not tell who they are
  * @narrow_ids: it was seen to keep the id of a send in one byte
- * @no_sendline: it has no AT+SOCKETSENDLINE
+ * @no_sendline: it takes no bytes within a line
  * @lines_refused: in a row, of those
  * @ca_known: it was asked for a CA, and has one
  * @high_id: the highest number that it has given by itself

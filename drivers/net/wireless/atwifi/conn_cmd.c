@@ -44,7 +44,7 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	int err;
 
-	atw_line_start(&cmd.line, "AT+SOCKETDEL=");
+	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_DELETE);
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
 	atw_conns_set_deleting(cs, id);
@@ -91,10 +91,11 @@ void atw_conns_begin_query(struct atw_conns *cs)
 
 static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
-	struct atw_rows *rows = cmd->priv;
+	struct atw_conns *cs = cmd->priv;
+	struct atw_rows *rows = &cs->audit.rows;
 	struct atw_sock_row row;
 
-	if (!atw_parse_sock_row(text, &row))
+	if (!cs->ch->dialect->sock_row(text, &row))
 		return false;
 	if (rows->n == ATW_ROWS_MAX)
 		rows->more = true;
@@ -115,14 +116,14 @@ int atw_conns_query(struct atw_conns *cs)
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.cmd,
 		.row = atw_conns_row,
-		.priv = &cs->audit.rows,
+		.priv = cs,
 	};
 	int err;
 
 	cs->audit.rows.n = 0;
 	cs->audit.rows.more = false;
 	atw_conns_begin_query(cs);
-	atw_line_start(&cmd.line, "AT+SOCKET?");
+	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_LIST);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);
 	if (err)

@@ -51,7 +51,7 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	cs->rx.read_data = false;
 	cs->rx.reading = id;
 	mutex_unlock(&cs->ch->rx_lock);
-	atw_line_start(&cmd.line, "AT+SOCKETREAD=");
+	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_READ);
 	atw_line_uint(&cmd.line, id);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);
@@ -89,9 +89,8 @@ static void atw_conns_set_mode(struct atw_conns *cs, bool active, bool passive, 
 static int atw_conns_tell_mode(struct atw_conns *cs)
 {
 	bool passive = cs->mode.passive;
-	int err = atw_channel_run(cs->ch, passive ? "AT+SOCKETRECVCFG=0" :
-						    "AT+SOCKETRECVCFG=1",
-				  atw_timing.cmd);
+	enum atw_verb verb = passive ? ATW_VERB_PASSIVE : ATW_VERB_ACTIVE;
+	int err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
 	bool active = !err && !passive;
 
 	atw_conns_set_mode(cs, active, passive, active != cs->mode.active);

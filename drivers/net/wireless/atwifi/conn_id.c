@@ -111,6 +111,9 @@ bool atw_conns_near_named(struct atw_conns *cs, u32 id)
 
 	lockdep_assert_held(&cs->lock);
 
+	/* Those that are few are all near each other. */
+	if (!cs->ch->dialect->code_words)
+		return false;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		near |= c->id != ATW_NO_ID && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
@@ -127,6 +130,8 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
 
 	lockdep_assert_held(&cs->lock);
 
+	if (!cs->ch->dialect->code_words)
+		return false;
 	list_for_each_entry(c, &cs->list, node)
 		if (c->id != ATW_NO_ID && atw_conn_is_seed(c) && atw_id_near(c->id, id))
 			return true;
@@ -145,14 +150,15 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
  */
 u32 atw_conns_new_id(struct atw_conns *cs)
 {
+	const struct atw_dialect *d = cs->ch->dialect;
 	u32 id = cs->ids.next;
 	u32 i;
 
 	lockdep_assert_held(&cs->lock);
 
-	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++) {
-		id = id < ATW_ID_MAX ? id + 1 : ATW_ID_MIN;
-		if (atw_id_is_code_word(id) && !cs->ids.by_id[id] &&
+	for (i = d->first_id; i <= d->last_id; i++) {
+		id = id < d->last_id ? id + 1 : d->first_id;
+		if (atw_dialect_gives(d, id) && !cs->ids.by_id[id] &&
 		    !atw_conns_near_seed(cs, id)) {
 			cs->ids.next = id;
 			return id;

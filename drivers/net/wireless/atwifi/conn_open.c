@@ -149,20 +149,20 @@ static void atw_conns_connect_begins(struct atw_cmd *cmd)
 static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 			     struct atw_cmd *cmd, struct atw_try *t)
 {
+	const struct atw_opening opening = {
+		.type = c->type,
+		.name = c->name,
+		.addr = c->addr,
+		.port = c->port,
+		.keepalive = c->keepalive,
+		.id = cs->learned.no_conid ? ATW_NO_ID : c->id,
+	};
+
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->timeout = atw_timing.connect;
 	cmd->begin = atw_conns_connect_begins;
 	cmd->priv = t;
-	atw_line_start(&cmd->line, "AT+SOCKET=");
-	atw_line_uint(&cmd->line, c->type);
-	if (!atw_conn_is_server(c))
-		atw_line_host(&cmd->line, c->name, c->addr);
-	atw_line_uint(&cmd->line, c->port);
-	/* Firmware that does not know the one does not know the other: it came later. */
-	if (!cs->learned.no_conid) {
-		atw_line_uint(&cmd->line, c->keepalive);
-		atw_line_uint(&cmd->line, c->id);
-	}
+	cs->ch->dialect->open(&cmd->line, &opening);
 	atw_line_end(&cmd->line);
 	return atw_channel_exec(cs->ch, cmd);
 }
@@ -203,9 +203,10 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /* Does the module not like the line? */
-static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
+static bool atw_conns_line_refused(const struct atw_conns *cs, int err,
+				   const struct atw_cmd *cmd)
 {
-	enum atw_outcome outcome = atw_error_find(cmd->code)->outcome;
+	enum atw_outcome outcome = cs->ch->dialect->error(cmd->code)->outcome;
 
 	return err == -EREMOTEIO && (outcome == ATW_BAD_LINE || outcome == ATW_LONG_LINE);
 }
@@ -214,7 +215,7 @@ static bool atw_conns_line_refused(int err, const struct atw_cmd *cmd)
 static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
 				    const struct atw_cmd *cmd)
 {
-	return err == -EREMOTEIO && atw_error_find(cmd->code)->outcome == ATW_BAD_LINE &&
+	return err == -EREMOTEIO && cs->ch->dialect->error(cmd->code)->outcome == ATW_BAD_LINE &&
 	       !cs->learned.no_conid && !cs->learned.conid_known;
 }
 
@@ -330,7 +331,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	else if (err == -EKEYREJECTED)
 		goto done;
 	/* The line was sound when it was written. */
-	if (atw_conns_line_refused(err, &cmd))
+	if (atw_conns_line_refused(cs, err, &cmd))
 		err = atw_conns_connect(cs, c, &cmd, &t);
 	/* Firmware from before the parameter was added says so each time. */
 	if (atw_conns_conid_refused(cs, err, &cmd)) {
@@ -339,7 +340,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		if (err)
 			cs->learned.no_conid = false;
 	}
-	error = atw_error_find(cmd.code);
+	error = cs->ch->dialect->error(cmd.code);
 	if (err == -EREMOTEIO && error->outcome == ATW_ID_TAKEN &&
 	    atw_conns_number_taken(cs, c))
 		return;

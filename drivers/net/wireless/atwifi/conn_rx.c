@@ -23,7 +23,8 @@
 /* May the module speak of a number that is nobody's, or has that lost a digit? */
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 {
-	return cs->learned.no_conid || atw_id_is_code_word(id) || atw_conns_past(cs, id);
+	return cs->learned.no_conid || atw_dialect_gives(cs->ch->dialect, id) ||
+	       atw_conns_past(cs, id);
 }
 
 /* Bytes came for what the module has, perhaps, not told the number of yet. */

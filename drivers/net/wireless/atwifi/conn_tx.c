@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is sent: one AT+SOCKETSEND or AT+SOCKETSENDLINE at a time, by the channel's
- * thread, of a size that the module has memory for.
+ * What is sent: one command for it at a time, by the channel's thread, of a size that the
+ * module has memory for.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
@@ -51,7 +51,7 @@ static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c, enum atw_cro
 
 	if (!atw_conn_is_stream(c))
 		return skb_peek(&c->tx.q)->len;
-	return min3(c->tx.queued, turn, cs->pace.chunk);
+	return min3(c->tx.queued, min(turn, cs->ch->dialect->send_max), cs->pace.chunk);
 }
 
 /* Take @n bytes off the queue; what is empty by that is to be freed unlocked. */
@@ -118,7 +118,8 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 	lockdep_assert_held(&c->lock);
 
 	/* What was refused so goes the other way. */
-	if (cs->learned.no_sendline || c->tx.refused || len > ATW_LINE_DATA_MAX)
+	if (!cs->ch->dialect->verb[ATW_VERB_SEND_LINE] || cs->learned.no_sendline ||
+	    c->tx.refused || len > ATW_LINE_DATA_MAX)
 		return 0;
 	while (got < len) {
 		n = min(len - got, skb->len - off);
@@ -134,7 +135,7 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 				 const struct atw_cmd *cmd, u32 n, int err)
 {
-	enum atw_outcome outcome = atw_error_find(cmd->code)->outcome;
+	enum atw_outcome outcome = cs->ch->dialect->error(cmd->code)->outcome;
 
 	lockdep_assert_held(&c->lock);
 
@@ -252,7 +253,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	full = n >= cs->pace.chunk && c->tx.queued > cs->pace.chunk;
 	id = c->id;
 	if (atw_conns_line_data(cs, c, n, data)) {
-		atw_line_start(&cmd.line, "AT+SOCKETSENDLINE=");
+		atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_SEND_LINE);
 		atw_line_uint(&cmd.line, id);
 		atw_line_uint(&cmd.line, n);
 		atw_line_data(&cmd.line, data, n);
@@ -260,7 +261,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		cmd.payload = skb_peek(&c->tx.q);
 		cmd.payload_off = c->tx.off;
 		cmd.payload_len = n;
-		atw_line_start(&cmd.line, "AT+SOCKETSEND=");
+		atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_SEND);
 		atw_line_uint(&cmd.line, id);
 		atw_line_uint(&cmd.line, n);
 	}
@@ -288,7 +289,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
-		if (err == -EREMOTEIO && atw_error_find(cmd.code)->outcome == ATW_NOT_SENT) {
+		if (err == -EREMOTEIO &&
+		    cs->ch->dialect->error(cmd.code)->outcome == ATW_NOT_SENT) {
 			cs->pace.chunk = min_t(u32, cs->pace.chunk, ATW_CHUNK_MIN);
 			cs->pace.chunk_max = cs->pace.chunk;
 			cs->pace.chunk_good = 0;

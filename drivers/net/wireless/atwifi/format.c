@@ -49,14 +49,15 @@ static void atw_line_next(struct atw_line *l)
 /**
  * atw_line_start() - begin a command line
  * @l: the line
- * @cmd: the command, up to its '=' if parameters follow
+ * @cmd: the command, up to its '=' if parameters follow; NULL: there is no such one
  */
 void atw_line_start(struct atw_line *l, const char *cmd)
 {
 	l->buf[0] = '\0';
 	l->len = 0;
-	l->err = 0;
-	atw_line_put(l, cmd, strlen(cmd));
+	l->err = cmd ? 0 : -EOPNOTSUPP;
+	if (cmd)
+		atw_line_put(l, cmd, strlen(cmd));
 	l->comma = l->len && l->buf[l->len - 1] != '=';
 }
 

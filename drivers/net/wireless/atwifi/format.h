@@ -19,7 +19,7 @@ struct atw_firmware;
 /**
  * struct atw_line - a command line being built
  * @comma: one comes before the next parameter
- * @err: first error, sticky: 0, -EINVAL, -ENAMETOOLONG
+ * @err: first error, sticky: 0, -EINVAL, -ENAMETOOLONG, -EOPNOTSUPP
  */
 struct atw_line {
 	char		buf[ATW_CMD_MAX + 1];

@@ -119,7 +119,7 @@ static int atw_genl_call(struct genl_info *info, struct atw_dev *adev,
 	int err = atw_module_call(&adev->module, call, timeout);
 
 	if (err && completion_done(&call->done) && q->code)
-		atw_genl_say(info, atw_error_find(q->code)->text);
+		atw_genl_say(info, adev->module.ch.dialect->error(q->code)->text);
 	else if (err && completion_done(&call->done) && q->why)
 		atw_genl_say(info, q->why);
 	else if (err)

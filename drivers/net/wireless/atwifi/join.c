@@ -33,7 +33,7 @@ static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 {
 	char bssid[3 * ETH_ALEN];
 
-	atw_line_start(l, "AT+WJAP=");
+	atw_line_verb(l, m->ch.dialect, ATW_VERB_JOIN);
 	atw_line_str(l, m->conns.fw, join->ssid);
 	atw_line_str(l, m->conns.fw, join->password);
 	if (m->conns.fw->joins_by_bssid && !is_zero_ether_addr(join->bssid)) {
@@ -210,7 +210,7 @@ bool atw_join_again(struct atw_module *m)
 	if (err && !m->joins)
 		dev_warn_ratelimited(m->dev,
 				     "cannot join the network again (%s): trying again\n",
-				     code ? atw_error_find(code)->text : "no reason given");
+				     code ? m->ch.dialect->error(code)->text : "no reason given");
 	m->joins++;
 	/* From the end of that on: it may have taken longer than the pause. */
 	atw_join_out(m);

@@ -49,7 +49,7 @@ static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return true;
 }
 
-static void atw_lease_row(struct atw_module *m, void *priv, const char *line,
+static void atw_lease_row(struct atw_module *m, void *priv, enum atw_verb verb,
 			  bool (*row)(struct atw_cmd *cmd, const char *text,
 				      size_t len))
 {
@@ -60,7 +60,7 @@ static void atw_lease_row(struct atw_module *m, void *priv, const char *line,
 	};
 	int err;
 
-	atw_line_start(&cmd.line, line);
+	atw_line_verb(&cmd.line, m->ch.dialect, verb);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* Not all firmware can be asked. */
@@ -91,7 +91,7 @@ void atw_lease_check(struct atw_wifi_status *st)
  */
 void atw_lease_query_mac(struct atw_module *m)
 {
-	atw_lease_row(m, m, "AT+CIPSTAMAC_DEF?", atw_lease_mac_row);
+	atw_lease_row(m, m, ATW_VERB_MAC, atw_lease_mac_row);
 }
 
 /**
@@ -104,8 +104,8 @@ void atw_lease_query(struct atw_module *m)
 {
 	struct atw_lease lease = { 0 };
 
-	atw_lease_row(m, &lease, "AT+WDNS?", atw_lease_dns_row);
-	atw_lease_row(m, &lease, "AT+WSDHCP?", atw_lease_dhcp_row);
+	atw_lease_row(m, &lease, ATW_VERB_GET_DNS, atw_lease_dns_row);
+	atw_lease_row(m, &lease, ATW_VERB_LEASE, atw_lease_dhcp_row);
 	/* No host has the first or the last address of a network. */
 	if (~lease.mask > 1 && (!(m->addr & ~lease.mask) ||
 				!(~m->addr & ~lease.mask)))

@@ -16,8 +16,6 @@
 #include "timing.h"
 #include "uart.h"
 
-/* The name of a network, the comma before it, but not an end of a line in it. */
-#define ATW_NAME_ROOM		32
 /* Closing connections that are seen off before transparent mode is entered. */
 #define ATW_TT_PATIENCE		32
 /* One that restarts is set up anew so often without a pause. */
@@ -87,13 +85,15 @@ static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
 				   size_t len)
 {
 	struct atw_module *m = cmd->priv;
+	char *const version[] = { m->at_version, m->sdk_version, m->firmware };
+	unsigned int i;
+	size_t n;
 
-	if (!strncmp(text, "at version:", 11))
-		atw_module_set_text(m->at_version, text + 11);
-	else if (!strncmp(text, "sdk version:", 12))
-		atw_module_set_text(m->sdk_version, text + 12);
-	else if (!strncmp(text, "firmware version:", 17))
-		atw_module_set_text(m->firmware, text + 17);
+	for (i = 0; i < ARRAY_SIZE(version); i++) {
+		n = str_has_prefix(text, m->ch.dialect->version[i]);
+		if (n)
+			atw_module_set_text(version[i], text + n);
+	}
 	/* It is asked when there are no connections: whatever else some firmware
 	 * says of itself, it is no piece of a payload.
 	 */
@@ -115,10 +115,10 @@ static int atw_module_identify(struct atw_module *m)
 	m->firmware[0] = '\0';
 	m->at_version[0] = '\0';
 	m->sdk_version[0] = '\0';
-	atw_line_start(&cmd.line, "AT+GMR");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_VERSIONS);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
-	fw = atw_firmware_find(m->at_version, m->firmware);
+	fw = m->ch.dialect->firmware(m->at_version, m->firmware);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
 	m->conns.proved.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
@@ -127,117 +127,79 @@ static int atw_module_identify(struct atw_module *m)
 }
 
 /**
- * struct atw_link_query - the answer to AT+WJAP?
+ * struct atw_link_query - the question for the network
  * @m: the module
- * @st: what it says; all but its status only if it is @whole
- * @net: of which network, likewise
- * @rows: lines that followed the first one, and were taken for a name's
- * @room: bytes that the name may yet have; less than 0: this is none
- * @cut: its first line is not all of it
- * @bare: there was one more line, and that said OK: bytes of the first one were lost,
- *	or it is of a form that is not known
- * @whole: it is
+ * @link: its answer
  */
 struct atw_link_query {
 	struct atw_module	*m;
-	struct atw_wifi_status	st;
-	struct atw_network	net;
-	unsigned int		rows;
-	int			room;
-	bool			cut;
-	bool			bare;
-	bool			whole;
+	struct atw_link		*link;
 };
 
-static bool atw_module_link_row(struct atw_cmd *cmd, const char *text,
-				size_t len)
+static bool atw_module_link_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_link_query *q = cmd->priv;
-	struct atw_parser *p = &q->m->ch.parser;
-	const char *rest = text;
-	bool more = p->name;
+	struct atw_channel *ch = &q->m->ch;
+	bool row;
 
-	if (more) {
-		q->bare = !q->rows++ && !strcmp(text, "OK");
-		q->whole = atw_parse_wifi_end(text, true, &q->st);
-		/* With an end of a line, which is a byte of it. */
-		q->room -= len + 1;
-	} else {
-		rest = atw_parse_wifi_begin(text, &q->st);
-		if (!rest)
-			return false;
-		q->room = ATW_NAME_ROOM - (int)strlen(rest);
-		q->whole = !*rest || atw_parse_wifi_end(rest, q->room >= 0, &q->st);
-		WRITE_ONCE(q->cut, !q->whole);
-	}
-	if (q->whole)
-		atw_parse_wifi_network(rest, more, &q->net);
-	WRITE_ONCE(p->name, !q->whole && q->room >= 0);
-	/* What a name has no room for was none, and whose it was is not known: that is
-	 * damage, before anybody gets what comes behind it.
-	 */
-	return !more || q->whole || q->bare || q->room >= 0;
+	q->link->name = ch->parser.name;
+	row = ch->dialect->link_row(q->link, text, len);
+	WRITE_ONCE(ch->parser.name, q->link->name);
+	return row;
 }
 
-/*
- * The answer holds the name of the network as it is. One with ends of lines in it may
- * look like any word of the module: like the end of the answer, or a restart. So where
- * the first line is not whole, the others are not believed until the last one has come,
- * for as many bytes as a name can have: an answer that is just damaged is longer, and what
- * comes behind that may be anybody's payload. All of it comes at once: where there is no
- * last line it is waited for no longer.
- */
-static int atw_module_ask_link_once(struct atw_module *m, struct atw_link_query *q)
+/* All of the answer comes at once: where a name has no last line it is waited for no longer. */
+static int atw_module_ask_link_once(struct atw_module *m, struct atw_link *link)
 {
+	struct atw_link_query q = { .m = m, .link = link };
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.cmd,
 		.row = atw_module_link_row,
-		.priv = q,
-		.lost = &q->cut,
+		.priv = &q,
+		.lost = &link->cut,
 	};
 	int err;
 
-	memset(q, 0, sizeof(*q));
-	q->m = m;
-	atw_line_start(&cmd.line, "AT+WJAP?");
+	memset(link, 0, sizeof(*link));
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LINK);
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* The password is behind the name. */
 	atw_channel_wipe(&m->ch);
 	/* What was taken for a name may have been anything. */
-	if (q->rows && !q->whole && !q->bare && q->room >= 0 && err == -ETIMEDOUT)
+	if (link->rows && !link->whole && !link->bare && link->room >= 0 && err == -ETIMEDOUT)
 		atw_channel_rx_error(&m->ch);
 	return err;
 }
 
 /* Bytes may have been lost or garbled: is it the module's own hardware address? */
-static bool atw_module_doubts_link(struct atw_module *m, const struct atw_link_query *q)
+static bool atw_module_doubts_link(struct atw_module *m, const struct atw_link *link)
 {
-	if (!q->whole)
-		return q->cut;
-	return q->st.has_mac && is_valid_ether_addr(m->mac) &&
-	       !ether_addr_equal(m->mac, q->st.mac);
+	if (!link->whole)
+		return link->cut;
+	return link->st.has_mac && is_valid_ether_addr(m->mac) &&
+	       !ether_addr_equal(m->mac, link->st.mac);
 }
 
 /* What is in doubt is asked for once more, and what is said twice is believed. */
-static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
+static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 {
 	int err, tries = 0;
 
 	do {
-		err = atw_module_ask_link_once(m, q);
+		err = atw_module_ask_link_once(m, link);
 		if (err == -ENODEV || err == -ECONNRESET)
 			return err;
-	} while (atw_module_doubts_link(m, q) && !tries++);
+	} while (atw_module_doubts_link(m, link) && !tries++);
 	/* Where it has not joined, there is nothing to be known. */
-	if (q->cut && (q->whole || q->st.status == ATW_WIFI_JOINED) && !m->name_told) {
-		if (q->whole)
+	if (link->cut && (link->whole || link->st.status == ATW_WIFI_JOINED) && !m->name_told) {
+		if (link->whole)
 			dev_warn(m->dev, "the network's name has ends of lines in it: rename it\n");
 		else
 			dev_warn(m->dev, "what the module says of its network is not understood\n");
 		m->name_told = true;
 	}
-	return q->cut && !q->whole ? 0 : err;
+	return link->cut && !link->whole ? 0 : err;
 }
 
 /**
@@ -249,22 +211,22 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link_query *q)
  */
 int atw_module_query_link(struct atw_module *m)
 {
-	struct atw_link_query q;
+	struct atw_link link;
 	struct atw_wifi_status st;
 	bool up, moved;
 	int err;
 
 	atw_sched_clear(&m->sched, ATW_DO_LINK);
 	atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_down);
-	err = atw_module_ask_link(m, &q);
+	err = atw_module_ask_link(m, &link);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
 		return err;
-	st = q.st;
+	st = link.st;
 	m->status = st.status;
 	/* Firmware that cannot be asked is taken to be joined: the first
 	 * connect will tell.
 	 */
-	up = err == -EOPNOTSUPP || (!err && q.whole && st.status == ATW_WIFI_JOINED);
+	up = err == -EOPNOTSUPP || (!err && link.whole && st.status == ATW_WIFI_JOINED);
 	atw_lease_check(&st);
 	/* An event that came meanwhile is newer than the answer. */
 	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
@@ -274,7 +236,7 @@ int atw_module_query_link(struct atw_module *m)
 	if (up)
 		atw_module_set_addr(m, st.addr);
 	WRITE_ONCE(m->gateway, st.gateway);
-	m->net = q.net;
+	m->net = link.net;
 	atw_join_look(m, up);
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
@@ -302,7 +264,7 @@ int atw_module_query_link(struct atw_module *m)
 	/* Not every restart is told. */
 	if (up && atw_conns_are_there(&m->conns))
 		atw_sched_set(&m->sched, ATW_DO_RECONCILE);
-	if (up || (q.cut && !q.whole))
+	if (up || (link.cut && !link.whole))
 		atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_up);
 	m->ops->changed(m);
 	return 0;
@@ -310,6 +272,7 @@ int atw_module_query_link(struct atw_module *m)
 
 static int atw_module_setup(struct atw_module *m)
 {
+	const struct atw_setup *setup = m->ch.dialect->setup;
 	bool was_found = atomic64_read(&m->bringups);
 	int err;
 
@@ -320,13 +283,16 @@ static int atw_module_setup(struct atw_module *m)
 	 * on, the next command tells.
 	 */
 	atw_sched_clear(&m->sched, ATW_DO_RESTARTED);
-	err = atw_channel_run(&m->ch, "ATE0", atw_timing.cmd);
-	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
-		return err;
-	atw_module_set_echo(m, !err);
+	for (; setup->line; setup++) {
+		err = atw_channel_run(&m->ch, setup->line, atw_timing.cmd);
+		if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
+			return err;
+		if (setup->echo_off)
+			atw_module_set_echo(m, !err);
+	}
 	if (m->conns.tt.spoiled) {
 		m->conns.tt.spoiled = false;
-		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
+		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
 		return -ECONNRESET;
 	}
 	err = atw_module_identify(m);
@@ -344,7 +310,7 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_conns_purge(&m->conns);
 	if (err == -EBUSY) {
 		dev_warn(m->dev, "old sockets cannot be deleted, restarting the module\n");
-		atw_channel_run(&m->ch, "AT+RST", atw_timing.cmd);
+		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
 		return -ECONNRESET;
 	}
 	if (err)

@@ -28,7 +28,7 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
 	atw_line_end(&cmd->line);
 	err = atw_module_exec(m, cmd);
 	q->code = cmd->code;
-	return err == -EREMOTEIO ? atw_error_find(cmd->code)->err : err;
+	return err == -EREMOTEIO ? m->ch.dialect->error(cmd->code)->err : err;
 }
 
 /**
@@ -66,7 +66,7 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	};
 	int i, err;
 
-	atw_line_start(&cmd.line, "AT+WDNS?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_DNS);
 	err = atw_query_exec(m, &cmd, &q->query);
 	if (err)
 		return err;
@@ -79,7 +79,7 @@ int atw_query_dns(struct atw_module *m, void *arg)
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
-	atw_line_start(&cmd.line, "AT+WDNS=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_DNS);
 	for (i = 0; i < ATW_DNS_MAX && q->server[i]; i++)
 		atw_line_host(&cmd.line, "", q->server[i]);
 	return atw_query_exec(m, &cmd, &q->query);
@@ -121,7 +121,7 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 		q->query.why = "names have kept the module for long: what else there is comes next";
 		return -EBUSY;
 	}
-	atw_line_start(&cmd.line, "AT+WDOMAIN=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_RESOLVE);
 	atw_line_host(&cmd.line, q->host, 0);
 	err = atw_query_exec(m, &cmd, &q->query);
 	if (q->limited) {
@@ -158,7 +158,7 @@ int atw_query_autott(struct atw_module *m, void *arg)
 	};
 	int err;
 
-	atw_line_start(&cmd.line, "AT+SOCKETAUTOTT?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AUTOTT);
 	err = atw_query_exec(m, &cmd, &q->query);
 	if (err)
 		return err;
@@ -177,7 +177,7 @@ int atw_query_autott(struct atw_module *m, void *arg)
 
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
-	atw_line_start(&cmd.line, "AT+SOCKETAUTOTT=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_AUTOTT);
 	atw_line_uint(&cmd.line, q->type);
 	if (q->host[0])
 		atw_line_host(&cmd.line, q->host, 0);
@@ -315,7 +315,7 @@ int atw_query_ping(struct atw_module *m, u32 addr)
 		.row = atw_query_ping_row,
 	};
 
-	atw_line_start(&cmd.line, "AT+PING=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_PING);
 	atw_line_host(&cmd.line, "", addr);
 	atw_line_uint(&cmd.line, 1);
 	atw_line_end(&cmd.line);

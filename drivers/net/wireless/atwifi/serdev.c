@@ -229,6 +229,7 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 	mutex_init(&s->lock);
 	s->serdev = serdev;
 	s->t.ops = &atw_serdev_transport_ops;
+	s->t.dialect = device_get_match_data(dev);
 	device_property_read_u32(dev, "current-speed", &baud);
 	device_property_read_u32(dev, "max-speed", &max_baud);
 	s->t.max_baud = max_baud;
@@ -294,7 +295,7 @@ static void atw_serdev_remove(struct serdev_device *serdev)
 }
 
 static const struct of_device_id atw_serdev_of_match[] = {
-	{ .compatible = "ai-thinker,combo-at" },
+	{ .compatible = "ai-thinker,combo-at", .data = &atw_at_combo },
 	{ }
 };
 MODULE_DEVICE_TABLE(of, atw_serdev_of_match);

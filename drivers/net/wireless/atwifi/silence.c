@@ -48,7 +48,7 @@ void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int e
 			   u32 code)
 {
 	struct atw_silence *s = &cs->silences.of[cs->silences.next];
-	enum atw_outcome outcome = atw_error_find(code)->outcome;
+	enum atw_outcome outcome = cs->ch->dialect->error(code)->outcome;
 	struct atw_conn *other;
 
 	lockdep_assert_held(&cs->lock);

@@ -5,7 +5,7 @@
  * What the remote sends comes as it is, without the header that each piece has in
  * command mode. Nothing else comes with it: no count, no end of the connection, no
  * answer to what is written. What the mode cannot carry with certainty goes the
- * ordinary way: the mode is left, the bytes are sent by AT+SOCKETSEND, the mode is
+ * ordinary way: the mode is left, the bytes are sent by a command, the mode is
  * entered again. The stream does not notice. These are:
  *
  * - a '+', see atw_tt_may_carry();
@@ -732,8 +732,7 @@ static int atw_tt_hush(struct atw_conns *cs)
 
 	if (cs->tt.told)
 		return 0;
-	err = atw_channel_run(cs->ch, "AT+SYSMSG=1,00000000,0",
-			      atw_timing.cmd);
+	err = atw_channel_run(cs->ch, cs->ch->dialect->verb[ATW_VERB_HUSH], atw_timing.cmd);
 	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
 		atw_conns_command_failed(cs, err);
 		return err;
@@ -741,6 +740,13 @@ static int atw_tt_hush(struct atw_conns *cs)
 	cs->tt.quiet = !err;
 	cs->tt.told = true;
 	return 0;
+}
+
+static enum atw_verb atw_tt_verb(struct atw_conn *c)
+{
+	if (c->type != ATW_TYPE_UDP_SERVER)
+		return ATW_VERB_TRANSPARENT;
+	return atw_conn_is_raw_only(c) ? ATW_VERB_TT_LAST : ATW_VERB_TT_FIRST;
 }
 
 /**
@@ -780,11 +786,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	tt->phase = ATW_TT_IN;
 	mutex_unlock(&cs->ch->rx_lock);
 
-	if (tt->conn->type == ATW_TYPE_UDP_SERVER)
-		atw_line_start(&cmd.line, atw_conn_is_raw_only(tt->conn) ? "AT+SOCKETTT=2" :
-									   "AT+SOCKETTT=0");
-	else
-		atw_line_start(&cmd.line, "AT+SOCKETTT");
+	atw_line_verb(&cmd.line, cs->ch->dialect, atw_tt_verb(tt->conn));
 	atw_line_end(&cmd.line);
 	err = atw_channel_exec(cs->ch, &cmd);
 	tt->entered = jiffies;
@@ -802,7 +804,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		/* Where it is now is not known. */
 		atw_tt_fail(cs);
 	}
-	return err == -EREMOTEIO ? atw_error_find(cmd.code)->err : err;
+	return err == -EREMOTEIO ? cs->ch->dialect->error(cmd.code)->err : err;
 }
 
 /**

@@ -16,14 +16,14 @@
 
 /* An answer to AT takes the module's 2 ms poll and the bytes' own time. */
 #define ATW_AT_TIMEOUT		(HZ * 3 / 10)
-/* Of AT+UARTCFG? and its answer at a new rate: 200 bytes and more. */
+/* Of a question and its answer at a new rate: 200 bytes and more. */
 #define ATW_VERIFY_ROUNDS	4
 /* Each takes a second. */
 #define ATW_TAKE_BACK_TRIES	8
 /* A module that tells of another rate than these does not tell. */
 #define ATW_BAUD_MIN		1200
 #define ATW_BAUD_MAX		5000000
-/* The setting of AT+UARTFLOWCONTROL for RTS and CTS. */
+/* The setting for RTS and CTS. */
 #define ATW_FLOW_BOTH		3
 
 /* Rates that modules are found at, the most usual ones first. */
@@ -205,7 +205,7 @@ int atw_uart_find(struct atw_module *m)
 
 /**
  * struct atw_uart_query - "AT+NAME?" and the first number of its "+NAME:..."
- * @name: with its '+'
+ * @name: with its '+', and a '?' behind it
  * @val: out: 0 if it was not told
  */
 struct atw_uart_query {
@@ -216,18 +216,17 @@ struct atw_uart_query {
 static bool atw_uart_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_uart_query *q = cmd->priv;
-	size_t n = strlen(q->name);
+	size_t n = strcspn(q->name, "?");
 	const char *p = text + n + 1;
 
 	return !strncmp(text, q->name, n) && text[n] == ':' &&
 	       atw_parse_uint(&p, INT_MAX, &q->val);
 }
 
-static int atw_uart_ask(struct atw_module *m, const char *name, long timeout,
+static int atw_uart_ask(struct atw_module *m, enum atw_verb verb, long timeout,
 			u32 *val)
 {
-	struct atw_uart_query q = { .name = name };
-	char question[24];
+	struct atw_uart_query q = { 0 };
 	struct atw_cmd cmd = {
 		.timeout = timeout,
 		.row = atw_uart_row,
@@ -235,8 +234,8 @@ static int atw_uart_ask(struct atw_module *m, const char *name, long timeout,
 	};
 	int err;
 
-	snprintf(question, sizeof(question), "AT%s?", name);
-	atw_line_start(&cmd.line, question);
+	atw_line_verb(&cmd.line, m->ch.dialect, verb);
+	q.name = cmd.line.buf + strlen("AT");
 	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	*val = q.val;
@@ -249,7 +248,7 @@ static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,
 	struct atw_cmd cmd = { .timeout = timeout };
 	int err;
 
-	atw_line_start(&cmd.line, "AT+UARTCFG=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_RATE);
 	atw_line_uint(&cmd.line, baud);
 	atw_line_uint(&cmd.line, 8);
 	atw_line_uint(&cmd.line, 1);
@@ -268,7 +267,7 @@ static int atw_uart_verify(struct atw_module *m, unsigned int baud)
 	int i;
 
 	for (i = 0; i < ATW_VERIFY_ROUNDS && !err; i++) {
-		err = atw_uart_ask(m, "+UARTCFG", ATW_AT_TIMEOUT, &has);
+		err = atw_uart_ask(m, ATW_VERB_GET_RATE, ATW_AT_TIMEOUT, &has);
 		if (!err && has != baud)
 			err = -EBADMSG;
 	}
@@ -341,7 +340,7 @@ int atw_uart_raise(struct atw_module *m)
 	if (old)
 		m->baud = old;
 	m->wire_baud = m->baud;
-	err = atw_uart_ask(m, "+UARTCFG", atw_timing.cmd, &has);
+	err = atw_uart_ask(m, ATW_VERB_GET_RATE, atw_timing.cmd, &has);
 	if (err)
 		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
 	if (has < ATW_BAUD_MIN || has > ATW_BAUD_MAX)
@@ -411,11 +410,11 @@ int atw_uart_flow(struct atw_module *m)
 
 	if (!t->rtscts || m->no_flow)
 		return 0;
-	err = atw_uart_ask(m, "+UARTFLOWCONTROL", atw_timing.cmd, &has);
+	err = atw_uart_ask(m, ATW_VERB_GET_FLOW, atw_timing.cmd, &has);
 	if (!err && has != ATW_FLOW_BOTH && !atw_channel_may_store(&m->ch))
 		return 0;
 	if (!err && has != ATW_FLOW_BOTH)
-		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=3",
+		err = atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_FLOW],
 				      atw_timing.cmd);
 	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
 		m->no_flow = true;
@@ -434,7 +433,7 @@ int atw_uart_flow(struct atw_module *m)
 	/* What had waited for CTS has its answers first. */
 	err = atw_uart_answers(m, 3);
 	if (!err)
-		err = atw_channel_run(&m->ch, "AT+UARTFLOWCONTROL=0",
+		err = atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_NO_FLOW],
 				      atw_timing.cmd);
 	return err == -ETIMEDOUT ? atw_uart_answers(m, 3) : err;
 }

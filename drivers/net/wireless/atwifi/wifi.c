@@ -47,7 +47,7 @@ int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode)
 	int err;
 
 	*mode = U32_MAX;
-	atw_line_start(&cmd.line, "AT+WMODE?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_MODE);
 	err = atw_query_exec(m, &cmd, q);
 	return err ?: *mode == U32_MAX ? -EPROTO : 0;
 }
@@ -66,7 +66,7 @@ int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.raw };
 
-	atw_line_start(&cmd.line, "AT+WMODE=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_MODE);
 	atw_line_uint(&cmd.line, mode);
 	atw_line_uint(&cmd.line, store);
 	return atw_query_exec(m, &cmd, q);
@@ -77,7 +77,7 @@ static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.raw };
 
-	atw_line_start(&cmd.line, "AT+WAUTOCONN=");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_AUTO);
 	atw_line_uint(&cmd.line, on);
 	return atw_query_exec(m, &cmd, q);
 }
@@ -101,7 +101,7 @@ static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 	};
 	int err;
 
-	atw_line_start(&cmd.line, "AT+WAUTOCONN?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AUTO);
 	err = atw_query_exec(m, &cmd, q);
 	if (off || (err && !q->code && err != -EOPNOTSUPP))
 		return err;
@@ -118,7 +118,7 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	if (err == -ENODEV || err == -ECONNRESET)
 		return err;
 	if (err || m->status != ATW_WIFI_BAD_PASSWORD)
-		return atw_error_find(q->code)->err;
+		return m->ch.dialect->error(q->code)->err;
 	q->code = 0;
 	q->why = "the network refuses this password";
 	return -EKEYREJECTED;
@@ -206,7 +206,7 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	stays = atw_wifi_no_auto(m, &refused);
 	if (stays && !atw_query_refused(&refused, stays))
 		return stays;
-	atw_line_start(&cmd.line, "AT+WDISCONNECT");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LEAVE);
 	err = atw_query_exec(m, &cmd, q);
 	/* Elsewhere it is what the command does. */
 	if (err == -EOPNOTSUPP)
@@ -237,12 +237,12 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 	memset(&q->names, 0, sizeof(q->names));
 	q->names.module = m;
 	if (q->ssid[0]) {
-		atw_line_start(&cmd.line, "AT+WSCAN=");
+		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SCAN_FOR);
 		atw_line_str(&cmd.line, m->conns.fw, q->ssid);
 		if (cmd.line.err)
 			q->query.why = "the firmware cannot be told this name as it is";
 	} else {
-		atw_line_start(&cmd.line, "AT+WSCAN");
+		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SCAN);
 	}
 	err = atw_query_exec(m, &cmd, &q->query);
 	/* The last row was damaged, and what ends the list taken for more of it. */
@@ -268,7 +268,7 @@ static int atw_wifi_all_columns(struct atw_module *m, struct atw_query *q)
 	};
 	int err;
 
-	atw_line_start(&cmd.line, "AT+WSCANOPT?");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_COLUMNS);
 	err = atw_query_exec(m, &cmd, q);
 	/* Where nobody can ask, nobody can have chosen them. */
 	if (err == -EOPNOTSUPP)
@@ -277,7 +277,7 @@ static int atw_wifi_all_columns(struct atw_module *m, struct atw_query *q)
 		return err;
 	memset(&cmd, 0, sizeof(cmd));
 	cmd.timeout = atw_timing.cmd;
-	atw_line_start(&cmd.line, "AT+WSCANOPT=255");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_ALL_COLUMNS);
 	return atw_query_exec(m, &cmd, q);
 }
 
@@ -318,7 +318,7 @@ static int atw_wifi_signal(struct atw_module *m, struct atw_query *q, s8 *rssi)
 		.priv = rssi,
 	};
 
-	atw_line_start(&cmd.line, "AT+WRSSI");
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SIGNAL);
 	return atw_wifi_if_known(atw_query_exec(m, &cmd, q), q);
 }
 

@@ -106,20 +106,20 @@ static void told_failures(struct kunit *test)
 {
 	static const struct {
 		int err;
-		u32 code;
+		enum atw_outcome outcome;
 		u16 status;
 	} failures[] = {
-		{ -EKEYREJECTED, 0, WLAN_STATUS_CHALLENGE_FAIL },
-		{ -ENETDOWN, 66, WLAN_STATUS_CHALLENGE_FAIL },
-		{ -EACCES, 68, WLAN_STATUS_CHALLENGE_FAIL },
-		{ -ENETDOWN, 74, WLAN_STATUS_UNSPECIFIED_FAILURE },
-		{ -ETIMEDOUT, 0, WLAN_STATUS_UNSPECIFIED_FAILURE },
-		{ 0, 0, WLAN_STATUS_UNSPECIFIED_FAILURE },
+		{ -EKEYREJECTED, ATW_FAILED, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -ENETDOWN, ATW_NOT_LET_IN, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -EACCES, ATW_NOT_LET_IN, WLAN_STATUS_CHALLENGE_FAIL },
+		{ -ENETDOWN, ATW_NO_RADIO, WLAN_STATUS_UNSPECIFIED_FAILURE },
+		{ -ETIMEDOUT, ATW_FAILED, WLAN_STATUS_UNSPECIFIED_FAILURE },
+		{ 0, ATW_FAILED, WLAN_STATUS_UNSPECIFIED_FAILURE },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(failures); i++)
-		KUNIT_EXPECT_EQ(test, atw_wiphy_status(failures[i].err, failures[i].code),
+		KUNIT_EXPECT_EQ(test, atw_wiphy_status(failures[i].err, failures[i].outcome),
 				failures[i].status);
 }
 

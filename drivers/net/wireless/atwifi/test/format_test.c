@@ -3,8 +3,7 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 
-#include "../firmware.h"
-#include "../format.h"
+#include "../dialect.h"
 
 #define M	(&atw_firmware_middleware)
 #define C	(&atw_firmware_classic)
@@ -42,6 +41,40 @@ static void format_socket(struct kunit *test)
 	atw_line_uint(&l, 1);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -EINVAL);
 	KUNIT_EXPECT_NULL(test, strstr(l.buf, "RST"));
+
+	/* There is no such command: nothing is written, and it is known why. */
+	atw_line_start(&l, NULL);
+	atw_line_uint(&l, 1);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -EOPNOTSUPP);
+	KUNIT_EXPECT_STREQ(test, l.buf, "");
+}
+
+/* A connection, with a number and without, and a server. */
+static void format_opening(struct kunit *test)
+{
+	struct atw_opening o = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.addr = 0xc0a803a2,
+		.port = 6666,
+		.keepalive = 30,
+		.id = 101,
+	};
+	struct atw_line l;
+
+	atw_at_combo.open(&l, &o);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT+SOCKET=4,192.168.3.162,6666,30,101\r\n");
+	o.name = "example.org";
+	o.id = ATW_NO_ID;
+	atw_at_combo.open(&l, &o);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT+SOCKET=4,example.org,6666\r\n");
+	o.type = ATW_TYPE_SSL_SERVER;
+	o.id = 250;
+	atw_at_combo.open(&l, &o);
+	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
+	KUNIT_EXPECT_STREQ(test, l.buf, "AT+SOCKET=6,6666,30,250\r\n");
 }
 
 static void format_strings(struct kunit *test)
@@ -236,6 +269,7 @@ static void format_data(struct kunit *test)
 
 static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_socket),
+	KUNIT_CASE(format_opening),
 	KUNIT_CASE(format_strings),
 	KUNIT_CASE(format_commas),
 	KUNIT_CASE(format_lengths),
