@@ -21,8 +21,9 @@ WRONG = "4920616d206e6f74207468617420616e"
 
 def in_memory(secret):
     """How often the machine's memory has it, but as the module itself tells it."""
+    # Not all kernels keep the word that tells the directory, but each its first program.
     with open("/proc/cmdline", encoding="ascii") as f:
-        where = re.search(r"uml_dir=(\S+)", f.read()).group(1)
+        where = re.search(r"=(\S*/atwifi-vm\.[^/\s]+)", f.read()).group(1)
     print("@memory %s %s" % (where, secret), flush=True)
     return int(sys.stdin.readline())
 
