@@ -88,10 +88,11 @@ static bool atw_row_is_live(const struct atw_conn *c,
 /*
  * The module has told what it has, before which it had printed the payload that is
  * in doubt. A restarted one has nothing. @marked: all that it had printed before has
- * come, and was damage if the payload was not what it looked like.
+ * come, and was damage if the payload was not what it looked like. @again: its answer
+ * was lost, and it will be asked again when the line is in order.
  */
 static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there,
-			     bool marked)
+			     bool marked, bool again)
 {
 	/* The mark was one before the query. */
 	unsigned int mark = cs->query - 1;
@@ -104,15 +105,13 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
 	if (marked)
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
-	if (atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query) ||
-	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark)) {
+	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query)) ||
+	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark))
 		atw_conn_disbelieve(cs, c);
-		return;
-	}
-	if (!skb_queue_empty(&c->rx.unsure))
+	else if (!skb_queue_empty(&c->rx.unsure) && !again)
 		/* It came while the module was being asked. */
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
-	else if (c->remote_closed)
+	if (c->remote_closed && !c->err)
 		atw_conn_remote_end(cs, c);
 }
 
@@ -205,7 +204,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
 	const struct atw_sock_row *row;
-	bool told, marked, had = false, lacks = false;
+	bool told, again, marked, had = false, lacks = false;
 	struct atw_conn *c;
 	unsigned int i;
 	int err;
@@ -217,6 +216,8 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	marked = atw_conns_mark(cs);
 	err = atw_conns_query(cs);
 	told = !err && !rows->more;
+	/* Each of these has the line looked after, which ends in a comparison or a restart. */
+	again = err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
@@ -226,7 +227,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		for (i = 0; told && i < rows->n && !row; i++)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
-		atw_conns_settle(cs, c, row, marked);
+		atw_conns_settle(cs, c, row, marked, again);
 		if (told && atw_conn_is_known(c) &&
 		    c->query != cs->query) {
 			had = true;
@@ -235,6 +236,9 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			/* What the remote has closed stays until all that it sent is fetched. */
 			if (!row || !(c->remote_closed || atw_row_is_live(c, row)))
 				atw_conns_missing(cs, c);
+			else if (c->remote_closed)
+				/* As long as something is to come it does nothing. */
+				atw_conn_remote_end(cs, c);
 			c->auto_deleted = false;
 		}
 		spin_unlock(&c->lock);
