@@ -1228,6 +1228,9 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	if (err)
 		return err;
 
+	/* Whoever comes while the message is read waits for all of it. */
+	if (atw_is_stream(sk))
+		atw_tx_turn(atw_sk(sk), msg);
 	release_sock(sk);
 	if (!is_small) {
 		skb = atw_tx_skb(sk, len);
@@ -1294,8 +1297,6 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		err = atw_tx(sk, detached, msg, n, &timeo);
 		if (!err)
 			copied += n;
-		if (!err && copied < size)
-			atw_tx_turn(as, msg);
 	}
 	if (as->sending == msg) {
 		atw_tx_turn(as, NULL);
