@@ -144,6 +144,10 @@ static bool atw_module_link_row(struct atw_cmd *cmd, const char *text, size_t le
 
 	q->link->name = ch->parser.name;
 	row = ch->dialect->link_row(q->link, text, len);
+	/* A last line of a name that tells of another module may be a remote's words. */
+	if (ch->parser.name && q->link->whole && is_valid_ether_addr(q->m->mac) &&
+	    !ether_addr_equal(q->m->mac, q->link->st.mac))
+		row = false;
 	WRITE_ONCE(ch->parser.name, q->link->name);
 	return row;
 }
@@ -657,6 +661,8 @@ static void atw_module_rebooted(struct atw_module *m)
 
 	set_bit(ATW_CH_RESET, &m->ch.flags);
 	atw_sched_set(&m->sched, ATW_DO_RESTARTED);
+	/* Nor does a command wait any longer. */
+	atw_channel_kick(&m->ch);
 }
 
 static void atw_module_event(void *ctx, const struct atw_event *ev)
