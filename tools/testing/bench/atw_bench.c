@@ -503,7 +503,7 @@ static void module(unsigned int count)
 			}
 		} else if (!i && tries++ < JOIN_TRIES) {
 			/* It joins by itself, soon; and not every firmware takes a number. */
-			chosen = !chosen;
+			chosen = tries < JOIN_TRIES / 2;
 			usleep(JOIN_US);
 		} else {
 			errno = EIO;
