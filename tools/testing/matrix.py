@@ -29,6 +29,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
+    "wireless": "wireless remains",
     "bringup": "bringup",
     "attach": "attach plug",
     "ctl": "ctl",
@@ -36,7 +37,6 @@ GROUPS = {
     "configured": "netdev_dhcp netdev_own netdev_gone",
     "expose": "expose",
     "resolve": "resolve agent",
-    "wireless": "wireless remains",
     "load": "netdev_load",
     "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
@@ -109,8 +109,7 @@ def selftests(name, target, firmware, programs, limit):
     served = not words or any(w in programs for w in ("resolve", "wireless", "netdev"))
     # The harness of all comes with the newest kernel's source.
     needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
-                   *(["programs"] if served else []),
-                   *(["newer"] if "wireless" in words else []))
+                   *(["programs"] if served else []))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0
@@ -123,8 +122,8 @@ def parts(everything):
     """The parts, in the order in which they are begun: the longest first."""
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
-    for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "newer", "uml-6.12",
-                   "dtbs", "chroot-12", *(["chroot-13"] if everything else [])):
+    for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "uml-6.12", "dtbs",
+                   "chroot-12", *(["chroot-13"] if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
