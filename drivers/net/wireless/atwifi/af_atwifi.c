@@ -468,6 +468,8 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 
 	atw_conn_close(conn, abort, atw_timing.linger);
 	WRITE_ONCE(as->detached, as->detached + 1);
+	/* What is being sent on it has no end but an error. */
+	WRITE_ONCE(as->sending, NULL);
 	as->unopened = 0;
 	spin_lock(&as->lock);
 	as->conn = NULL;
@@ -1160,19 +1162,22 @@ static void atw_tx_turn(struct atw_sock *as, const struct msghdr *msg)
 	WRITE_ONCE(as->sending, msg);
 }
 
-/* May the call that sends @msg go on? One that has begun has the turn until it ends. */
-static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg)
+/*
+ * May the call that sends @msg go on? One that has begun has the turn until it ends. @has:
+ * what it sends is in memory already.
+ */
+static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg, bool has)
 {
 	const struct msghdr *turn = READ_ONCE(atw_sk(sk)->sending);
 
-	return (!turn || turn == msg) && atw_tx_has_room(sk);
+	return (!turn || turn == msg) && (has || atw_tx_has_room(sk));
 }
 
 /*
  * Wait for room in sk_sndbuf, and for those that began before. lock_sock() is held,
  * and let go meanwhile.
  */
-static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
+static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, bool has,
 		       long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -1182,7 +1187,7 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
 	add_wait_queue(sk_sleep(sk), &wait);
 	for (;;) {
 		err = atw_tx_check(sk, detached);
-		if (err || atw_tx_may(sk, msg))
+		if (err || atw_tx_may(sk, msg, has))
 			break;
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 		if (!*timeo) {
@@ -1193,7 +1198,7 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg,
 			err = sock_intr_errno(*timeo);
 			break;
 		}
-		sk_wait_event(sk, timeo, atw_tx_may(sk, msg) ||
+		sk_wait_event(sk, timeo, atw_tx_may(sk, msg, has) ||
 			      atw_has_err(sk) ||
 			      (atw_shut(sk) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
@@ -1224,13 +1229,10 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	u8 small[ATW_TX_SMALL];
 	int err;
 
-	err = atw_tx_wait(sk, detached, msg, timeo);
+	err = atw_tx_wait(sk, detached, msg, false, timeo);
 	if (err)
 		return err;
 
-	/* Whoever comes while the message is read waits for all of it. */
-	if (atw_is_stream(sk))
-		atw_tx_turn(atw_sk(sk), msg);
 	release_sock(sk);
 	if (!is_small) {
 		skb = atw_tx_skb(sk, len);
@@ -1243,7 +1245,8 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	if (err)
 		goto free;
 
-	err = atw_tx_check(sk, detached);
+	/* Another message may have begun while this one was read. */
+	err = atw_tx_wait(sk, detached, msg, true, timeo);
 	if (err)
 		goto free;
 	if (is_small) {
@@ -1297,6 +1300,8 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		err = atw_tx(sk, detached, msg, n, &timeo);
 		if (!err)
 			copied += n;
+		if (!err && copied < size)
+			atw_tx_turn(as, msg);
 	}
 	if (as->sending == msg) {
 		atw_tx_turn(as, NULL);
