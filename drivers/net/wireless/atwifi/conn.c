@@ -254,7 +254,9 @@ static int atw_conn_may_send(struct atw_conn *c)
 
 	if (c->conns)
 		atw_conn_disturb(c->conns, c);
-	return c->err || c->remote_closed || !atw_conn_is_usable(c) ? c->err ?: -EPIPE : 0;
+	if (c->err || c->remote_closed || !atw_conn_is_usable(c))
+		return c->err ?: -EPIPE;
+	return c->tx.no_way ? -ECONNRESET : 0;
 }
 
 /**

@@ -120,6 +120,7 @@ enum atw_conn_wish {
  * @sending: a command of the channel's thread has the first of them
  * @refused: how often that was refused in a row, for one and the same reason
  * @fresh: nothing was queued before what is queued now
+ * @no_way: the only way that it had is lost, and its owner has not said how to go on
  * @chat_until: see ATW_CHAT, in jiffies
  * @bytes: taken by the module
  */
@@ -129,6 +130,7 @@ struct atw_conn_tx {
 	u32				queued;
 	bool				sending;
 	bool				fresh;
+	bool				no_way;
 	unsigned int			refused;
 	unsigned long			chat_until;
 	u64				bytes;
@@ -483,6 +485,7 @@ struct atw_pace {
  * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
  *	protects them
  * @boot_asked: the same, of the question that is to tell
+ * @unanswered: the answer to the last comparison was lost, and there is another one for that
  */
 struct atw_audit {
 	struct atw_rows		rows;
@@ -494,6 +497,7 @@ struct atw_audit {
 	enum atw_boot		boot;
 	unsigned long		boot_at;
 	enum atw_boot		boot_asked;
+	bool			unanswered;
 };
 
 /**

@@ -46,6 +46,9 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	c->rx.fetch = false;
 	id = c->id;
 	spin_unlock(&c->lock);
+	/* It has ended since it was chosen. */
+	if (id == ATW_NO_ID)
+		return;
 	mutex_lock(&cs->ch->rx_lock);
 	cs->rx.read_empty = false;
 	cs->rx.read_data = false;

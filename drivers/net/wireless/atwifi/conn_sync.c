@@ -111,7 +111,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 	else if (!skb_queue_empty(&c->rx.unsure) && !again)
 		/* It came while the module was being asked. */
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
-	if (c->remote_closed && !c->err)
+	if (c->remote_closed && !c->err && cs->rx.conn != c)
 		atw_conn_remote_end(cs, c);
 }
 
@@ -216,8 +216,10 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	marked = atw_conns_mark(cs);
 	err = atw_conns_query(cs);
 	told = !err && !rows->more;
-	/* Each of these has the line looked after, which ends in a comparison or a restart. */
-	again = err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO;
+	/* Each of these has the line looked after, and then there is one more comparison. */
+	again = !cs->audit.unanswered &&
+		(err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO);
+	cs->audit.unanswered = again;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
@@ -236,7 +238,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 			/* What the remote has closed stays until all that it sent is fetched. */
 			if (!row || !(c->remote_closed || atw_row_is_live(c, row)))
 				atw_conns_missing(cs, c);
-			else if (c->remote_closed)
+			else if (c->remote_closed && !c->auto_deleted && cs->rx.conn != c)
 				/* As long as something is to come it does nothing. */
 				atw_conn_remote_end(cs, c);
 			c->auto_deleted = false;

@@ -206,7 +206,8 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	u32 id = atw_conn_id(c);
 	bool may;
 
-	if (id <= ATW_ID_MAX)
+	/* Without one it has ended, which is seen before it is sent. */
+	if (id == ATW_NO_ID || id <= ATW_ID_MAX)
 		return true;
 	spin_lock(&cs->lock);
 	may = !atw_conns_narrow_ids(cs) && !cs->ids.by_id[id & 0xff];

@@ -291,15 +291,21 @@ bool atw_tt_inside(struct atw_conns *cs)
 	return atw_tt_phase(cs) != ATW_TT_OUT;
 }
 
+/* A datagram socket need not be connected; what matters is that it is there. */
 static bool atw_tt_row_is_ours(const struct atw_conns *cs,
 			       const struct atw_conn *c)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
+	enum atw_sock_status status;
 	unsigned int i;
 
-	for (i = 0; i < rows->n; i++)
-		if (rows->row[i].id == c->id)
-			return rows->row[i].status == ATW_SOCK_CONNECTED;
+	for (i = 0; i < rows->n; i++) {
+		if (rows->row[i].id != c->id)
+			continue;
+		status = rows->row[i].status;
+		return atw_conn_is_stream(c) ? status == ATW_SOCK_CONNECTED :
+					       status != ATW_SOCK_DELETED;
+	}
 	return false;
 }
 
@@ -627,7 +633,8 @@ bool atw_tt_do_end(struct atw_conns *cs)
  * atw_tt_drop() - no connection is to have the mode any more
  * @cs: the connections
  *
- * What could be sent in no other way is lost.
+ * What could be sent in no other way is lost, and nothing is sent until its owner has said
+ * that commands will do: they are for another peer.
  *
  * Context: the channel's thread, or when that has ended.
  */
@@ -641,8 +648,10 @@ void atw_tt_drop(struct atw_conns *cs)
 	if (!c)
 		return;
 	spin_lock(&c->lock);
-	if (atw_conn_is_raw_only(c))
+	if (atw_conn_is_raw_only(c)) {
 		atw_conn_purge_tx(c);
+		c->tx.no_way = true;
+	}
 	c->transparent = 0;
 	spin_unlock(&c->lock);
 	atw_conn_put(c);

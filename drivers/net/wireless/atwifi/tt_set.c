@@ -79,11 +79,19 @@ static int atw_tt_claim(struct atw_conns *cs, struct atw_conn *c, u8 how)
 
 	if (tt->conn == c && c->transparent == how)
 		return 0;
+	spin_lock(&c->lock);
+	later = how & ATW_TT_LAST_PEER && !atw_conn_is_raw_only(c) && c->tx.queued;
+	spin_unlock(&c->lock);
+	if (later)
+		return -EINPROGRESS;
 	atw_tt_drop(cs);
 	spin_lock(&c->lock);
+	/* Somebody may have sent since then. */
 	later = how & ATW_TT_LAST_PEER && c->tx.queued;
-	if (!later)
+	if (!later) {
 		c->transparent = how;
+		c->tx.no_way = false;
+	}
 	spin_unlock(&c->lock);
 	if (later)
 		return -EINPROGRESS;
@@ -123,6 +131,7 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how)
 		if (tt->conn == c)
 			atw_tt_drop(cs);
 		spin_lock(&c->lock);
+		c->tx.no_way = false;
 		err = c->err;
 		spin_unlock(&c->lock);
 		return err;
