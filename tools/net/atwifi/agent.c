@@ -270,15 +270,20 @@ static void device_is(struct nlattr *attrs, int len)
 static void servers_are(struct nlattr *attrs, int len)
 {
 	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_DNS_DEV));
-	struct in_addr servers[LINK_SERVERS];
+	struct in_addr servers[LINK_SERVERS], server;
 	unsigned int n = 0;
 	struct nlattr *nla;
 	int rem;
 
-	nla_for_each_attr(nla, attrs, len, rem)
-		if (nla_type(nla) == ATWIFI_A_DNS_SERVER && nla_len(nla) == sizeof(*servers) &&
-		    n < LINK_SERVERS)
-			memcpy(&servers[n++], nla_data(nla), sizeof(*servers));
+	/* The network may have chosen these. */
+	nla_for_each_attr(nla, attrs, len, rem) {
+		if (nla_type(nla) != ATWIFI_A_DNS_SERVER || nla_len(nla) != sizeof(server) ||
+		    n == LINK_SERVERS)
+			continue;
+		memcpy(&server, nla_data(nla), sizeof(server));
+		if (link_is_server(server))
+			servers[n++] = server;
+	}
 	if (dev && *dev->name)
 		links_up(dev, servers, n);
 }

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define LINKS_MAX	16
 #define LINK_SERVERS	2
@@ -23,6 +24,14 @@ struct link_device {
 	char	ifname[16];
 	int	ifindex;
 };
+
+/* Of this machine, of nobody, or of many: no name server, whoever says so. */
+static inline bool link_is_server(struct in_addr address)
+{
+	const uint32_t a = ntohl(address.s_addr);
+
+	return a >> 24 && a >> 24 != 127 && a >> 28 != 0xe && a != INADDR_BROADCAST;
+}
 
 /**
  * struct link_listeners - whom to tell, beside systemd-resolved

@@ -228,14 +228,6 @@ bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 	return reply;
 }
 
-/* Of this machine, of nobody, or of many: no module could ask it. */
-static bool is_server(struct in_addr address)
-{
-	const uint32_t a = ntohl(address.s_addr);
-
-	return a >> 24 && a >> 24 != 127 && a >> 28 < 0xe;
-}
-
 /**
  * resolved_get() - which servers it knows for a link
  * @ifindex: the link
@@ -260,7 +252,7 @@ int resolved_get(int ifindex, struct in_addr *servers)
 			n = -1;
 		} else if (family == AF_INET && len == sizeof(server) && n < LINK_SERVERS) {
 			memcpy(&server, address, len);
-			if (is_server(server))
+			if (link_is_server(server))
 				servers[n++] = server;
 		}
 	}

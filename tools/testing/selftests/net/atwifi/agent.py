@@ -369,6 +369,12 @@ def servers():
                 agent_.send_signal(signal.SIGHUP)
                 reads(told, "-a %s.atwifi\n" % DEV + name)
                 link_has(server)
+                # An address of this machine is no server, though the network says so.
+                for address, lines in (("127.0.0.2", ""), (server, name)):
+                    tool(["at", "AT+WDNS=" + address])
+                    agent_.send_signal(signal.SIGHUP)
+                    reads(conf, TOP + lines)
+                    link_has(*[server] if lines else [])
                 # What is no server is not ours.
                 manager("SetLinkDomains", "'ia(sb)' %d 1 example.test false")
                 agent_.send_signal(signal.SIGTERM)
