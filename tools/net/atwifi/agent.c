@@ -60,7 +60,7 @@ static struct nl_msg *request(int cmd, int flags)
 	return msg;
 }
 
-/* Sends it, and does not wait for what comes of it: that is one more event. */
+/* Sends it, and does not wait for what comes of it: that is one more event. 0: none will be. */
 static uint32_t dispatch(struct nl_msg *msg)
 {
 	struct nlmsghdr *hdr = nlmsg_hdr(msg);
@@ -73,7 +73,7 @@ static uint32_t dispatch(struct nl_msg *msg)
 	nlmsg_free(msg);
 	if (ret < 0)
 		warnx("the driver cannot be told: %s", nl_geterror(ret));
-	return seq;
+	return ret < 0 ? 0 : seq;
 }
 
 static struct nl_sock *socket_new(void)
@@ -155,6 +155,12 @@ static struct link_device *device_of(const struct nlattr *name)
 	return free;
 }
 
+static void out_of_network(struct link_device *dev)
+{
+	dev->joined = false;
+	links_down(dev->name);
+}
+
 static void ask_for_servers(const struct link_device *dev)
 {
 	struct nl_msg *msg = request(ATWIFI_CMD_DNS_GET, 0);
@@ -224,10 +230,11 @@ static void servers_set(uint32_t seq, int error)
 		if (!*devices[i].name || !changes[i].seq || changes[i].seq != seq)
 			continue;
 		changes[i].seq = 0;
+		/* It may be out of its network since: then it is asked when it is back. */
 		if (error)
 			warnx("%s: the module was not told its name servers: %s", devices[i].name,
 			      strerror(error));
-		else
+		else if (devices[i].joined)
 			ask_for_servers(&devices[i]);
 	}
 }
@@ -239,6 +246,13 @@ static void forget_requests(void)
 
 	for (i = 0; i < LINKS_MAX; i++)
 		changes[i].seq = 0;
+}
+
+/* The driver is gone. */
+static void forget_devices(void)
+{
+	memset(devices, 0, sizeof(devices));
+	forget_requests();
 }
 
 static void look_cb(evutil_socket_t fd, short what, void *arg)
@@ -261,9 +275,10 @@ static void device_is(struct nlattr *attrs, int len)
 	dev->ifindex = index && nla_len(index) == sizeof(uint32_t) ? (int)nla_get_u32(index) : 0;
 	if (!state || nla_len(state) != sizeof(uint32_t) ||
 	    nla_get_u32(state) != ATWIFI_DEV_STATE_JOINED) {
-		links_down(dev->name);
+		out_of_network(dev);
 		return;
 	}
+	dev->joined = true;
 	ask_for_servers(dev);
 }
 
@@ -275,7 +290,7 @@ static void servers_are(struct nlattr *attrs, int len)
 	struct nlattr *nla;
 	int rem;
 
-	/* The network may have chosen these. */
+	/* It was asked while it was in a network, and the network may have chosen these. */
 	nla_for_each_attr(nla, attrs, len, rem) {
 		if (nla_type(nla) != ATWIFI_A_DNS_SERVER || nla_len(nla) != sizeof(server) ||
 		    n == LINK_SERVERS)
@@ -284,7 +299,7 @@ static void servers_are(struct nlattr *attrs, int len)
 		if (link_is_server(server))
 			servers[n++] = server;
 	}
-	if (dev && *dev->name)
+	if (dev && *dev->name && dev->joined)
 		links_up(dev, servers, n);
 }
 
@@ -308,11 +323,13 @@ static void device_event(struct nlattr *attrs, int len)
 	case ATWIFI_EVENT_ATTACHED:
 		break;
 	case ATWIFI_EVENT_DETACHED:
-		links_down(dev->name);
+		out_of_network(dev);
+		/* Who gets its place is told no less, nor more often. */
+		changes[dev - devices].seq = 0;
 		*dev->name = '\0';
 		break;
 	default:
-		links_down(dev->name);
+		out_of_network(dev);
 	}
 }
 
@@ -429,7 +446,7 @@ static void family_event(const struct genlmsghdr *hdr)
 		listen_to_driver(nla_get_u16(id));
 	} else if (hdr->cmd == CTRL_CMD_DELFAMILY) {
 		links_end();
-		forget_requests();
+		forget_devices();
 		family = 0;
 	}
 }

@@ -18,11 +18,13 @@
  * @name: its name, such as "atw0"
  * @ifname: that of its network device
  * @ifindex: and its number
+ * @joined: it is in a network, by the last that the driver has said
  */
 struct link_device {
 	char	name[16];
 	char	ifname[16];
 	int	ifindex;
+	bool	joined;
 };
 
 /* Of this machine, of nobody, or of many: no name server, whoever says so. */
