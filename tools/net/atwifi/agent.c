@@ -39,7 +39,7 @@
 #define LOOK_S		10
 /* A module may keep its servers in its flash: so many changes, and one more in that time. */
 #define CHANGES_MAX	8
-#define CHANGE_S	900
+#define CHANGE_S	21600
 
 static struct event_base *base;
 static struct event *netlink_event, *look_event;
@@ -188,7 +188,7 @@ static bool may_change(struct change *c)
 }
 
 /* What this machine was told of a link its module is told; see struct link_listeners. */
-static void set_servers(const struct link_device *dev, const struct in_addr *servers,
+static bool set_servers(const struct link_device *dev, const struct in_addr *servers,
 			unsigned int n)
 {
 	struct link_device *known = NULL;
@@ -200,17 +200,17 @@ static void set_servers(const struct link_device *dev, const struct in_addr *ser
 		if (!strcmp(devices[i].name, dev->name))
 			known = &devices[i];
 	if (!known)
-		return;
+		return false;
 	c = &changes[known - devices];
 	/* It is being told, and asked for them then. */
 	if (c->seq)
-		return;
+		return false;
 	if (!may_change(c)) {
 		if (!c->late)
 			warnx("%s: its name servers change too often: the module is not told",
 			      dev->name);
 		c->late = true;
-		return;
+		return false;
 	}
 	msg = request(ATWIFI_CMD_DNS_SET, NLM_F_ACK);
 	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
@@ -219,6 +219,7 @@ static void set_servers(const struct link_device *dev, const struct in_addr *ser
 		if (nla_put(msg, ATWIFI_A_DNS_SERVER, sizeof(*servers), &servers[i]))
 			errx(1, "no room in a message");
 	c->seq = dispatch(msg);
+	return c->seq;
 }
 
 /* The driver has done something, or has not. */
@@ -231,11 +232,13 @@ static void servers_set(uint32_t seq, int error)
 			continue;
 		changes[i].seq = 0;
 		/* It may be out of its network since: then it is asked when it is back. */
-		if (error)
+		if (error) {
 			warnx("%s: the module was not told its name servers: %s", devices[i].name,
 			      strerror(error));
-		else if (devices[i].joined)
+		} else if (devices[i].joined) {
+			links_told(devices[i].name);
 			ask_for_servers(&devices[i]);
+		}
 	}
 }
 
@@ -253,6 +256,12 @@ static void forget_devices(void)
 {
 	memset(devices, 0, sizeof(devices));
 	forget_requests();
+}
+
+static void reload(void)
+{
+	look_for_links();
+	links_look();
 }
 
 static void look_cb(evutil_socket_t fd, short what, void *arg)
@@ -578,7 +587,7 @@ static void prepare(const struct link_listeners *listeners)
 	base = event_base_new();
 	if (!base)
 		errx(1, "no memory");
-	service_begin(base, look_for_links);
+	service_begin(base, reload);
 	links_begin(listeners);
 	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");

@@ -23,6 +23,19 @@
 #define SCRIPT_S	10
 
 static struct link_listeners listeners;
+
+/**
+ * enum given - what became of what the module was told last
+ * @GIVEN_SENT: not known, or the module has it, or was told nothing yet
+ * @GIVEN_DONE: the module has said that it is done, and what it has then is to come
+ * @GIVEN_IN_VAIN: it was done, and the module has others: it is not told the same again
+ */
+enum given {
+	GIVEN_SENT,
+	GIVEN_DONE,
+	GIVEN_IN_VAIN,
+};
+
 static struct link {
 	struct link_device	dev;
 	struct in_addr		servers[LINK_SERVERS];
@@ -30,9 +43,13 @@ static struct link {
 	/* Those that resolved was told. */
 	struct in_addr		told[LINK_SERVERS];
 	unsigned int		n_told;
-	/* Those that the module was told, and those that it had before. */
+	/* Those that the module was told last, and those that it has of its network. */
 	struct in_addr		given[LINK_SERVERS], own[LINK_SERVERS];
 	unsigned int		n_given, n_own;
+	enum given		given_is;
+	/* What resolved had at the last look; -1: there was none since the module has these. */
+	struct in_addr		seen[LINK_SERVERS];
+	int			n_seen;
 } links[LINKS_MAX];
 
 /* The link of a device, or a place for it where that is "". */
@@ -52,11 +69,15 @@ static bool are_same(const struct in_addr *a, unsigned int n_a, const struct in_
 	return n_a == n_b && !memcmp(a, b, n_a * sizeof(*a));
 }
 
-/* Has the module servers because somebody else has told resolved these? */
+/* Has the module other servers than its network's, which it was told by us? */
 static bool is_given(const struct link *l)
 {
-	return l->n_given && are_same(l->servers, l->n, l->given, l->n_given) &&
-	       !are_same(l->given, l->n_given, l->own, l->n_own);
+	return !are_same(l->servers, l->n, l->own, l->n_own);
+}
+
+static bool is_what_was_given(const struct link *l)
+{
+	return are_same(l->servers, l->n, l->given, l->n_given);
 }
 
 static void print_servers(FILE *f, const struct link *l)
@@ -176,26 +197,37 @@ static void keep_told(void)
 
 /*
  * The servers that others have told resolved are the module's, and its own again when they
- * are not told any more.
+ * are not told any more. A DHCP client that the driver itself answers is one of these others,
+ * and some time behind: what was not there at the last look already does not count.
  */
 static void tell_module(struct link *l)
 {
 	struct in_addr has[LINK_SERVERS] = { 0 };
-	int n;
+	const struct in_addr *want = has;
+	int n, n_seen = l->n_seen;
 
 	if (!listeners.module)
 		return;
 	n = resolved_get(l->dev.ifindex, has);
 	if (n < 0)
 		return;
-	if (!n || are_same(has, n, l->told, l->n_told)) {
-		if (is_given(l))
-			listeners.module(&l->dev, l->own, l->n_own);
-	} else if (!are_same(has, n, l->servers, l->n)) {
-		memcpy(l->given, has, sizeof(has));
-		l->n_given = n;
-		listeners.module(&l->dev, has, n);
+	l->n_seen = n;
+	if (n != n_seen || memcmp(has, l->seen, sizeof(has))) {
+		memcpy(l->seen, has, sizeof(has));
+		return;
 	}
+	if (!n || are_same(has, n, l->told, l->n_told)) {
+		want = l->own;
+		n = l->n_own;
+	}
+	if (are_same(want, n, l->servers, l->n) ||
+	    (l->given_is != GIVEN_SENT && are_same(want, n, l->given, l->n_given)))
+		return;
+	if (!listeners.module(&l->dev, want, n))
+		return;
+	memcpy(l->given, want, sizeof(l->given));
+	l->n_given = n;
+	l->given_is = GIVEN_SENT;
 }
 
 static void tell_resolved(struct link *l)
@@ -231,6 +263,7 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 {
 	struct link *l = find(dev->name);
 	struct link before;
+	bool is_new;
 
 	if (!n || !dev->ifindex) {
 		links_down(dev->name);
@@ -249,14 +282,32 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 	l->n = n;
 	memset(l->servers, 0, sizeof(l->servers));
 	memcpy(l->servers, servers, n * sizeof(*servers));
-	if (!is_given(l)) {
+	is_new = !are_same(l->servers, l->n, before.servers, before.n);
+	if (l->given_is == GIVEN_DONE) {
+		l->given_is = is_what_was_given(l) ? GIVEN_SENT : GIVEN_IN_VAIN;
+	} else if (is_new && !is_what_was_given(l)) {
 		memcpy(l->own, l->servers, sizeof(l->own));
 		l->n_own = n;
 	}
+	if (is_new)
+		l->n_seen = -1;
 	tell_resolved(l);
-	tell_module(l);
-	if (l->n != before.n || memcmp(l->servers, before.servers, sizeof(before.servers)))
+	if (is_new)
 		tell_others(l);
+}
+
+/**
+ * links_told() - a module has taken the servers that it was told
+ * @name: of its device
+ *
+ * What links_up() is called with next is what it has then.
+ */
+void links_told(const char *name)
+{
+	struct link *l = find(name);
+
+	if (*name && l)
+		l->given_is = GIVEN_DONE;
 }
 
 /**
@@ -295,6 +346,8 @@ void links_again(void)
 
 /**
  * links_look() - see what others have told systemd-resolved, which does not say so by itself
+ *
+ * What is seen twice in turn the module is told.
  */
 void links_look(void)
 {

@@ -40,17 +40,19 @@ static inline bool link_is_server(struct in_addr address)
  * @resolvconf: resolvconf(8)
  * @file: programs that read this file, NULL: none
  * @module: the module, by this function, of servers that others have told systemd-resolved;
- *	NULL: it is not to know of them. If it has failed it is called again
+ *	NULL: it is not to know of them. false: it cannot be told now. links_told() is called
+ *	when it was; if that has failed this is called again
  */
 struct link_listeners {
 	bool		resolvconf;
 	const char	*file;
-	void		(*module)(const struct link_device *dev, const struct in_addr *servers,
+	bool		(*module)(const struct link_device *dev, const struct in_addr *servers,
 				  unsigned int n);
 };
 
 void links_begin(const struct link_listeners *l);
 void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n);
+void links_told(const char *name);
 void links_down(const char *name);
 void links_again(void);
 void links_look(void);

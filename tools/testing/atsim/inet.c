@@ -44,6 +44,8 @@ static int cmd_dns(struct atsim *sim, struct at_args *args)
 			if (inet_pton(AF_INET, args->argv[i], &addr[i]) != 1)
 				return ERR_VALUE;
 		}
+		if (sim->profile.keeps_dns && args->argc == 1)
+			addr[1] = sim->wifi.dns[1];
 		memcpy(sim->wifi.dns, addr, sizeof(addr));
 		sim->dns_writes++;
 	}

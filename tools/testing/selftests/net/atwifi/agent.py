@@ -305,6 +305,13 @@ def reads(path, text):
     becomes(same_text, "%s is not %r" % (path, text))
 
 
+def look(agent_):
+    """Has the agent look at all again; it has when the module was asked."""
+    before = int(sysfs("statistics/commands"))
+    agent_.send_signal(signal.SIGHUP)
+    becomes(lambda: int(sysfs("statistics/commands")) > before, "the module is not asked")
+
+
 @contextlib.contextmanager
 def out_of_network():
     sim("link down")
@@ -355,6 +362,8 @@ def servers():
                 reads(conf, TOP + name)
                 link_has("192.0.2.53")
                 # And the module does not, since nobody has said so.
+                for _ in range(3):
+                    look(agent_)
                 module_has(server)
                 manager("RevertLink", "i %d")
                 agent_.send_signal(signal.SIGHUP)
@@ -399,43 +408,68 @@ def module_is_told():
     becomes(lambda: sysfs("state") == "joined", "it does not join")
     server = sysfs("gateway")
     before = sim_stat("dns-writes")
-    with bus(), daemon([*AGENT.split(), "--module"], UMASK) as agent_:
-        def told(*servers):
-            others_say(*servers)
-            agent_.send_signal(signal.SIGHUP)
+    conf = FILES + "/resolv.conf"
+    log_before = os.path.getsize(TMP + "/log") if os.path.exists(TMP + "/log") else 0
+    with bus(), daemon([*AGENT.split(), "--module", "--write", conf], UMASK) as agent_:
+        def logged(words):
+            with open(TMP + "/log", "rb") as f:
+                f.seek(log_before)
+                return words in f.read()
+
+        def looks_until(condition, words):
+            def looked():
+                look(agent_)
+                return condition()
+            becomes(looked, words)
+
+        def module_gets(*servers):
+            looks_until(lambda: tool(["dns"]).decode().split() == list(servers),
+                        "the module's servers are not %r" % (servers,))
 
         with resolved():
             link_has(server)
-            told("192.0.2.53", "192.0.2.54")
-            module_has("192.0.2.53", "192.0.2.54")
+            others_say("192.0.2.53", "192.0.2.54")
+            module_gets("192.0.2.53", "192.0.2.54")
+            # What it takes and does not have then it is not told again and again.
+            sim("quirk keeps-dns=1")
+            others_say("192.0.2.55")
+            module_gets("192.0.2.55", "192.0.2.54")
+            for _ in range(6):
+                look(agent_)
+            sim("quirk keeps-dns=0")
+            same(before + 2, sim_stat("dns-writes"), "times that it was told")
             # Those that it could not ask, and more than two, are none.
-            told(bytes(range(16)), "127.0.0.2", "192.0.2.55", "224.0.0.1", "192.0.2.56",
-                 "192.0.2.57")
-            module_has("192.0.2.55", "192.0.2.56")
+            others_say(bytes(range(16)), "127.0.0.2", "192.0.2.55", "224.0.0.1", "192.0.2.56",
+                       "192.0.2.57")
+            module_gets("192.0.2.55", "192.0.2.56")
             # When nobody says so any more; and without being asked for it.
             manager("RevertLink", "i %d")
             module_has(server)
             link_has(server)
             # What is not ours to take back stays.
-            told("192.0.2.58")
-            module_has("192.0.2.58")
+            others_say("192.0.2.58")
+            module_gets("192.0.2.58")
+            reads(conf, TOP + "nameserver 192.0.2.58\n")
             with out_of_network():
+                reads(conf, TOP)
                 link_has("192.0.2.58")
+            reads(conf, TOP + "nameserver 192.0.2.58\n")
             link_has("192.0.2.58")
             module_has("192.0.2.58")
-            same(before + 4, sim_stat("dns-writes"), "times that it was told")
-            number = 0
-
-            def too_often():
-                nonlocal number
-                number += 1
-                told("192.0.2.%d" % number)
-                return "change too often" in run("cat %s/log" % FILES)
-
-            becomes(too_often, "it is told for ever")
-            check(before + 4 < sim_stat("dns-writes") <= before + 8, "it is told too often")
-            # It would keep them for the next one of its kind.
+            same(before + 5, sim_stat("dns-writes"), "times that it was told")
+            for number in range(1, 4):
+                others_say("192.0.2.%d" % number)
+                module_gets("192.0.2.%d" % number)
+            others_say("192.0.2.4")
+            looks_until(lambda: logged(b"change too often"), "it is told for ever")
+            same(before + 8, sim_stat("dns-writes"), "times that it was told")
+            # They are somebody else's still, and are not told when he does not say so.
+            reads(conf, TOP + "nameserver 192.0.2.3\n")
+            look(agent_)
             manager("RevertLink", "i %d")
+            for _ in range(3):
+                look(agent_)
+            link_has()
     tool(["dns", server])
 
 
