@@ -232,8 +232,13 @@ static void tell_module(struct link *l)
 
 static void tell_resolved(struct link *l)
 {
+	struct in_addr has[LINK_SERVERS];
+
 	/* It has told us. */
 	if (is_given(l))
+		return;
+	/* So it has if the module has kept them while it was out of its network. */
+	if (listeners.module && !l->n_told && resolved_get(l->dev.ifindex, has) > 0)
 		return;
 	if (!resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told))
 		return;
