@@ -27,10 +27,11 @@ int atw_conns_purge(struct atw_conns *cs)
 			break;
 		left = 0;
 		for (i = 0; i < rows->n && !err; i++) {
-			/* Deletion may go on in the background. */
-			if (rows->row[i].status == ATW_SOCK_DELETED)
+			/* Deletion may go on in the background, or be left to the host. */
+			if (rows->row[i].status != ATW_SOCK_DELETED)
+				left++;
+			else if (round)
 				continue;
-			left++;
 			err = atw_conns_delete_id(cs, rows->row[i].id);
 		}
 		if (err || (!left && !rows->more))
@@ -150,32 +151,46 @@ static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
 	return server && atw_conn_is_listener(server) && server->owner;
 }
 
+/* May this, which nobody knows, be known or gone the next time? */
+static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *row)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (row->status != ATW_SOCK_DELETED &&
+	    !(atw_rows_find(cs, row->id) && atw_conns_is_ours(cs, row->server)))
+		return false;
+	if (row->status == ATW_SOCK_CONNECTING)
+		return true;
+	for (i = 0; i < cs->audit.nstrange; i++)
+		if (cs->audit.strange[i] == row->id)
+			return false;
+	return true;
+}
+
 /*
  * What has the module, by its table, that nobody here knows? It is deleted. A seed may be
- * about to be announced: it is when it is still not known the next time.
+ * about to be announced, or to go: it is when it is still there, and not known, the next time.
  */
 static void atw_conns_find_strangers(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
-	const struct atw_sock_row *row;
-	unsigned int i, j, n = 0;
 	u32 strange[ARRAY_SIZE(cs->audit.strange)];
+	const struct atw_sock_row *row;
 	bool delete, clean = true;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < rows->n; i++) {
 		row = &rows->row[i];
-		if (row->status == ATW_SOCK_DELETED)
+		/* Deletion may go on in the background. That of a seed may be left to the host. */
+		if (row->status == ATW_SOCK_DELETED && !atw_rows_find(cs, row->id))
 			continue;
 		spin_lock(&cs->lock);
 		delete = !atw_conns_find(cs, row->id);
-		if (delete && atw_rows_find(cs, row->id) &&
-		    atw_conns_is_ours(cs, row->server)) {
-			for (j = 0; j < cs->audit.nstrange; j++)
-				if (cs->audit.strange[j] == row->id)
-					break;
-			delete = j < cs->audit.nstrange &&
-				 row->status != ATW_SOCK_CONNECTING;
-			if (!delete && n < ARRAY_SIZE(strange))
+		if (delete && atw_row_may_settle(cs, row)) {
+			delete = false;
+			if (n < ARRAY_SIZE(strange))
 				strange[n++] = row->id;
 		}
 		spin_unlock(&cs->lock);

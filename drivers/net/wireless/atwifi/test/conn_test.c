@@ -3072,6 +3072,28 @@ static void conn_purge_misheard(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, f->conns.learned.purged);
 }
 
+/* What a remote has ended is listed as deleted by some firmware until that is done here. */
+static void conn_left_to_delete(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->rows = "5,5,127,192.0.2.1,80,-1,101\r\n";
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	open_gate(f, true);
+	eventually(test, noted(f, V_DEL, 5));
+	/* Not when it is seen first: it may be about to go. */
+	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[0].verb);
+	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[1].verb);
+	open_gate(f, false);
+
+	f->nnotes = 0;
+	WRITE_ONCE(f->purge, true);
+	atw_channel_kick(&f->ch);
+	eventually(test, !READ_ONCE(f->purge));
+	KUNIT_EXPECT_EQ(test, 0, f->purged);
+	KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, 5));
+}
+
 /* Nor is it taken for the end of the data, or for a firmware that cannot. */
 static void conn_read_misheard(struct kunit *test)
 {
@@ -3512,6 +3534,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_delete_unknown),
 	KUNIT_CASE(conn_boot_untold),
 	KUNIT_CASE(conn_purge_misheard),
+	KUNIT_CASE(conn_left_to_delete),
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_send_misheard),
 	KUNIT_CASE(conn_number_taken),
