@@ -77,8 +77,8 @@ struct sockaddr_atw {
  * all other work of the module, make the driver leave it for a moment; a stream goes on
  * in either way. EINVAL: bits that have no meaning, or none for this socket; EBUSY: there
  * are other connections or servers, or another request waits; EOPNOTSUPP: neither
- * servers of streams nor what they accept, nor datagrams without
- * ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN.
+ * servers of streams, nor what they accept without ATW_TT_FRAGILE, nor datagrams
+ * without ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN.
  */
 #define ATW_TRANSPARENT	5
 
@@ -96,5 +96,11 @@ struct sockaddr_atw {
  * EINVAL.
  */
 #define ATW_TT_LAST_PEER	4
+/*
+ * With ATW_TT_ON, of what a server has accepted, and required there: whoever else
+ * connects to that server ends it with ECONNRESET, for the module does not tell their
+ * bytes apart. EOPNOTSUPP where it does not tell that somebody has connected, either.
+ */
+#define ATW_TT_FRAGILE		8
 
 #endif /* _UAPI_LINUX_ATWIFI_H */

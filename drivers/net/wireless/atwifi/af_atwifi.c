@@ -70,7 +70,9 @@
 /* Nor does it help to ask for less: a stream that is full is reset. */
 #define ATW_RCVBUF_MIN	(256 * 1024)
 
-#define ATW_TT_ALL	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER)
+/* What a stream may be told of transparent mode, and what a datagram socket. */
+#define ATW_TT_STREAM	(ATW_TT_ON | ATW_TT_FRAGILE)
+#define ATW_TT_DGRAM	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER)
 
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
@@ -1732,12 +1734,12 @@ static int atw_set_unverified(struct sock *sk, int val)
 /* Can a socket of this kind be told this of transparent mode? */
 static int atw_transparent_check(const struct sock *sk, int how)
 {
-	if (how && (how & ~ATW_TT_ALL || !(how & ATW_TT_ON)))
+	bool stream = atw_is_stream(sk);
+
+	if (how && (how & ~(stream ? ATW_TT_STREAM : ATW_TT_DGRAM) || !(how & ATW_TT_ON)))
 		return -EINVAL;
-	if (atw_is_stream(sk))
-		return how & ~ATW_TT_ON ? -EINVAL : 0;
 	/* Nobody is to find out by their loss. */
-	if (how && !(how & ATW_TT_NO_BOUNDARIES))
+	if (how && !stream && !(how & ATW_TT_NO_BOUNDARIES))
 		return -EOPNOTSUPP;
 	return 0;
 }

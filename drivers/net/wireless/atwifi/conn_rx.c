@@ -343,7 +343,8 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 /**
  * atw_tt_stale() - might these bytes be of another connection than they seem?
  * @cs: the connections
- * @c: whose they are by their number; datagrams are never connected anew
+ * @c: whose they are by their number; datagrams and seeds are never connected anew, and
+ *	whoever else is given a seed's number is told before
  *
  * Context: the receive path.
  */
@@ -353,7 +354,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 
 	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
 	       (tt->ended || tt->doubt ||
-		time_after(jiffies, tt->proof + atw_timing.tt_trust));
+		(!atw_conn_is_seed(c) && time_after(jiffies, tt->proof + atw_timing.tt_trust)));
 }
 
 /* What is told of the payload that was being received. */

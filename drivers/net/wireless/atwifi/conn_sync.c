@@ -152,7 +152,7 @@ static bool atw_conns_is_ours(struct atw_conns *cs, u32 server_id)
 }
 
 /* May this, which nobody knows, be known or gone the next time? */
-static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *row)
+static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *row, bool told)
 {
 	unsigned int i;
 
@@ -163,22 +163,31 @@ static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *
 		return false;
 	if (row->status == ATW_SOCK_CONNECTING)
 		return true;
+	if (told && row->status != ATW_SOCK_DELETED)
+		return false;
 	for (i = 0; i < cs->audit.nstrange; i++)
 		if (cs->audit.strange[i] == row->id)
 			return false;
 	return true;
 }
 
-/*
- * What has the module, by its table, that nobody here knows? It is deleted. A seed may be
- * about to be announced, or to go: it is when it is still there, and not known, the next time.
+/**
+ * atw_conns_find_strangers() - what has the module, by its table, that nobody here knows?
+ * @cs: the connections, whose rows were filled just now
+ * @told: what was accepted was announced before, where nobody heard it
+ *
+ * It is deleted. A seed may be about to be announced, or to go: it is when it is still
+ * there, and not known, the next time.
+ *
+ * Context: the channel's thread.
+ * Return: true if any of it is connected.
  */
-static void atw_conns_find_strangers(struct atw_conns *cs)
+bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
 	u32 strange[ARRAY_SIZE(cs->audit.strange)];
 	const struct atw_sock_row *row;
-	bool delete, clean = true;
+	bool delete, clean = true, found = false;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < rows->n; i++) {
@@ -188,7 +197,7 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 			continue;
 		spin_lock(&cs->lock);
 		delete = !atw_conns_find(cs, row->id);
-		if (delete && atw_row_may_settle(cs, row)) {
+		if (delete && atw_row_may_settle(cs, row, told)) {
 			delete = false;
 			if (n < ARRAY_SIZE(strange))
 				strange[n++] = row->id;
@@ -197,6 +206,7 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 		if (delete)
 			atw_conns_add_foreign(cs, row->id);
 		clean &= !delete;
+		found |= delete && row->status == ATW_SOCK_CONNECTED;
 	}
 	/* What it refused to delete was not there. */
 	if (clean)
@@ -207,6 +217,7 @@ static void atw_conns_find_strangers(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 	if (n)
 		atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + atw_timing.strange);
+	return found;
 }
 
 /**
@@ -276,5 +287,5 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	if (!rows->n && (cs->audit.boot_asked == ATW_BOOT_SAID || (cs->audit.boot_asked && had)))
 		atw_sched_set(cs->sched, ATW_DO_RESTARTED);
 	cs->audit.boot_asked = ATW_BOOT_NO;
-	atw_conns_find_strangers(cs);
+	atw_conns_find_strangers(cs, false);
 }

@@ -31,6 +31,11 @@
  * Datagrams have no boundaries in it. What would end a stream costs them the bytes that
  * it concerns, and what may be the module's own words is not delivered. A server that
  * answers its last peer can do so in this mode alone: what it sends waits for that.
+ *
+ * What a server has accepted is alone with that server. Others may connect to it all the
+ * time, and the module does not tell their bytes apart: so it must tell of them before,
+ * and the connection ends when it does. Of two that come one after the other the module
+ * may take the second for the first: nothing is written to such a connection in the mode.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -166,7 +171,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	struct sk_buff *skb;
 	long event = -1;
 
-	if (!tt->quiet)
+	if (tt->scan.events)
 		event = atw_tt_find_event(tt->hold, len);
 	if (event >= 0)
 		end = event;
@@ -314,12 +319,17 @@ static int atw_tt_check(struct atw_conns *cs)
 {
 	unsigned long before = jiffies;
 	struct atw_tt *tt = &cs->tt;
+	bool others;
 	int err;
 
 	err = atw_conns_query(cs);
 	if (err)
 		return err;
+	/* Who was accepted in the mode is not announced again, and sends already. */
+	others = tt->unchecked && atw_conn_is_seed(tt->conn) &&
+		 atw_conns_find_strangers(cs, true);
 	mutex_lock(&cs->ch->rx_lock);
+	tt->doubt |= others;
 	if (!atw_tt_row_is_ours(cs, tt->conn)) {
 		tt->lost = true;
 		/* Whether for want of a network is to be known first. */
@@ -437,8 +447,24 @@ void atw_tt_leave(struct atw_conns *cs)
 	atw_tt_check(cs);
 }
 
+/* Does the server that has accepted it go on? */
+static bool atw_tt_is_served(struct atw_conns *cs, const struct atw_conn *c)
+{
+	struct atw_conn *server = c->child.server;
+	bool open;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!server || list_empty(&server->node))
+		return false;
+	spin_lock(&server->lock);
+	open = server->owner && atw_conn_is_open(server) && server->wish == ATW_WISH_STAY;
+	spin_unlock(&server->lock);
+	return open;
+}
+
 /**
- * atw_tt_is_alone() - is there nothing but this connection?
+ * atw_tt_is_alone() - is there nothing but this connection, and its server if it has one?
  * @cs: the connections
  * @c: one that has, or is to have, transparent mode
  *
@@ -450,8 +476,11 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 	bool alone;
 
 	spin_lock(&cs->lock);
-	alone = list_is_singular(&cs->list) && !list_empty(&c->node) &&
-		!cs->ids.nforeign;
+	alone = !list_empty(&c->node) && !cs->ids.nforeign;
+	if (atw_conn_is_seed(c))
+		alone = alone && cs->n == 2 && atw_tt_is_served(cs, c);
+	else
+		alone = alone && cs->n == 1;
 	spin_unlock(&cs->lock);
 	return alone && atw_conns_has_link(cs) && !cs->mode.passive;
 }
@@ -520,7 +549,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 		n += part;
 		off = 0;
 	}
-	may = may && atw_tt_may_carry(buf, n) &&
+	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_seed(c)) &&
 	      (!n || atw_conn_is_raw_only(c) ||
 	       time_before(jiffies, tt->proof + ATW_TT_FRESH));
 	c->tx.sending = may && n;
@@ -734,21 +763,27 @@ bool atw_tt_carry(struct atw_conns *cs)
 	return true;
 }
 
-/* Have the module keep its events back, where it knows how. */
+/*
+ * Have the module keep its events back, where it knows how; but tell of others that it
+ * accepts, where their bytes would be taken for those of the connection.
+ */
 static int atw_tt_hush(struct atw_conns *cs)
 {
+	bool seeds = atw_conn_is_seed(cs->tt.conn);
+	enum atw_verb verb = seeds ? ATW_VERB_TELL_SEEDS : ATW_VERB_HUSH;
 	int err;
 
-	if (cs->tt.told)
-		return 0;
-	err = atw_channel_run(cs->ch, cs->ch->dialect->verb[ATW_VERB_HUSH], atw_timing.cmd);
-	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
-		atw_conns_command_failed(cs, err);
-		return err;
+	if (!cs->tt.told || cs->tt.but_seeds != seeds) {
+		err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
+		if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
+			atw_conns_command_failed(cs, err);
+			return err;
+		}
+		cs->tt.quiet = !err;
+		cs->tt.but_seeds = seeds;
+		cs->tt.told = true;
 	}
-	cs->tt.quiet = !err;
-	cs->tt.told = true;
-	return 0;
+	return seeds && !cs->tt.quiet ? -EOPNOTSUPP : 0;
 }
 
 static enum atw_verb atw_tt_verb(struct atw_conn *c)
@@ -763,7 +798,8 @@ static enum atw_verb atw_tt_verb(struct atw_conn *c)
  * @cs: the connections, one of which is to have it
  *
  * Context: the channel's thread, in command mode.
- * Return: 0; -ENOTCONN, the connection is lost; -ENOMEM; or as atw_channel_exec().
+ * Return: 0; -ENOTCONN, the connection is lost; -EOPNOTSUPP, it was accepted, and the
+ * module does not tell of others; -ENOMEM; or as atw_channel_exec().
  */
 int atw_tt_do_enter(struct atw_conns *cs)
 {
@@ -785,7 +821,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	}
 
 	mutex_lock(&cs->ch->rx_lock);
-	atw_tt_scan_init(&tt->scan, !tt->quiet);
+	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_seeds);
 	tt->keeps = false;
 	tt->hold_len = 0;
 	tt->skip = 0;

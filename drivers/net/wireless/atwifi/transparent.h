@@ -45,7 +45,8 @@ enum atw_tt_phase {
  * @sent: when the last byte was written
  * @unproved: bytes written since @proof
  * @enter_after: not before that it is entered again
- * @told: the module was told to keep its events back; @quiet: and it does
+ * @told: the module was told to keep its events back, @but_seeds: all but those of new
+ *	accepted connections; @quiet: and it does
  * @entries: counts how often the mode was entered
  * @spoiled: a remote may have got what was not for it: the module is to restart
  *	before it can end that connection in order
@@ -74,6 +75,7 @@ struct atw_tt {
 	u32			unproved;
 	unsigned long		enter_after;
 	bool			told;
+	bool			but_seeds;
 	bool			quiet;
 	atomic64_t		entries;
 	bool			spoiled;

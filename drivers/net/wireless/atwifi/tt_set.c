@@ -5,7 +5,7 @@
 #include "conn_priv.h"
 #include "timing.h"
 
-/* Is there something beside this connection, and all that about to go? */
+/* Is there something beside this connection and its server, and all that about to go? */
 static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 {
 	unsigned int going, others;
@@ -15,7 +15,7 @@ static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 	others = cs->ids.nforeign;
 	going = others;
 	list_for_each_entry(c, &cs->list, node) {
-		if (c == but)
+		if (c == but || c == but->child.server)
 			continue;
 		others++;
 		spin_lock(&c->lock);
@@ -41,10 +41,27 @@ static int atw_tt_suits(const struct atw_conn *c, u8 how)
 	case ATW_TYPE_UDP_CLIENT:
 		may |= ATW_TT_NO_BOUNDARIES;
 		break;
+	case ATW_TYPE_TCP_SEED:
+	case ATW_TYPE_SSL_SEED:
+		if (!(how & ATW_TT_FRAGILE))
+			return -EOPNOTSUPP;
+		may |= ATW_TT_FRAGILE;
+		break;
 	default:
 		return -EOPNOTSUPP;
 	}
 	return how & ~may ? -EINVAL : 0;
+}
+
+/* Does the module say at all that it has accepted something? Some builds do not. */
+static bool atw_tt_hears_seeds(struct atw_conns *cs)
+{
+	bool told;
+
+	mutex_lock(&cs->ch->rx_lock);
+	told = cs->learned.seeds_told;
+	mutex_unlock(&cs->ch->rx_lock);
+	return told;
 }
 
 /* May a connection have the mode now? Nothing is left by one that may not. */
@@ -56,7 +73,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c, u8 how)
 	err = atw_tt_suits(c, how);
 	if (err)
 		return err;
-	if (cs->mode.passive)
+	if (cs->mode.passive || (atw_conn_is_seed(c) && !atw_tt_hears_seeds(cs)))
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;

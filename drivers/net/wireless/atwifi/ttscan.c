@@ -20,14 +20,18 @@
 #include "ttscan.h"
 
 #define ATW_TT_EVENT	"\r\n+EVENT:"
+/* Some builds announce an accepted connection so. */
+#define ATW_TT_SEED	"\r\n+Seed:"
+#define ATW_TT_EVENTS	2
 
 /*
- * How prints begin. The first is of events alone, then the banners of both kinds of
+ * How prints begin. The first ATW_TT_EVENTS are of events, then the banners of both kinds of
  * chip and the one word that all have; the last is what is asked for by "+++".
  * atw_tt_scan() knows their first bytes.
  */
 static const char *const atw_tt_openings[] = {
 	ATW_TT_EVENT,
+	ATW_TT_SEED,
 	"\r\n################################################\r\n\r\narch:",
 	"#calibration_ok:[",
 	"\r\nready\r\n",
@@ -51,7 +55,7 @@ static bool atw_tt_begins(const struct atw_tt_scan *s, bool *all)
 	size_t n = ARRAY_SIZE(atw_tt_openings) - !s->leaving;
 	size_t i;
 
-	for (i = !s->events; i < n; i++) {
+	for (i = s->events ? 0 : ATW_TT_EVENTS; i < n; i++) {
 		const char *lit = atw_tt_openings[i];
 
 		if (strncmp(lit, (const char *)s->tail, s->tail_len))
@@ -184,7 +188,12 @@ long atw_tt_split(const u8 *buf, size_t len, size_t from, const char *marker,
  */
 long atw_tt_find_event(const u8 *buf, size_t len)
 {
-	return atw_tt_find(buf, len, 0, ATW_TT_EVENT);
+	long event = atw_tt_find(buf, len, 0, ATW_TT_EVENT);
+	long seed = atw_tt_find(buf, len, 0, ATW_TT_SEED);
+
+	if (event < 0 || seed < 0)
+		return event < 0 ? seed : event;
+	return event < seed ? event : seed;
 }
 
 /**

@@ -3094,6 +3094,42 @@ static void conn_left_to_delete(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, 5));
 }
 
+/* Who was accepted where nobody could hear of it will not be announced. */
+static void conn_accepted_unheard(struct kunit *test)
+{
+	static const struct {
+		enum atw_sock_status	status;
+		bool			told;
+		bool			found;
+	} cases[] = {
+		{ ATW_SOCK_CONNECTED, false, false },
+		{ ATW_SOCK_CONNECTING, true, false },
+		{ ATW_SOCK_DELETED, true, false },
+		{ ATW_SOCK_CONNECTED, true, true },
+	};
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	struct atw_audit *audit = &f->conns.audit;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		audit->nstrange = 0;
+		audit->rows.n = 1;
+		audit->rows.row[0] = (struct atw_sock_row){
+			.id = 5,
+			.type = ATW_TYPE_TCP_SEED,
+			.status = cases[i].status,
+			.server = server->c->id,
+		};
+		KUNIT_EXPECT_EQ(test, cases[i].found,
+				atw_conns_find_strangers(&f->conns, cases[i].told));
+		KUNIT_EXPECT_EQ(test, cases[i].found, f->conns.ids.nforeign);
+		KUNIT_EXPECT_EQ(test, !cases[i].found, audit->nstrange);
+	}
+	close_all(test, 1);
+	eventually(test, noted(f, V_DEL, 5));
+}
+
 /* Nor is it taken for the end of the data, or for a firmware that cannot. */
 static void conn_read_misheard(struct kunit *test)
 {
@@ -3535,6 +3571,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_boot_untold),
 	KUNIT_CASE(conn_purge_misheard),
 	KUNIT_CASE(conn_left_to_delete),
+	KUNIT_CASE(conn_accepted_unheard),
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_send_misheard),
 	KUNIT_CASE(conn_number_taken),

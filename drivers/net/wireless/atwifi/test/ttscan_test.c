@@ -20,6 +20,8 @@ static const struct tt_case {
 	{ "begin", "hello\r\n", "hello", NULL, true },
 	{ "event", "data\r\n+EVENT:WIFI_CONNECT\r\n", "data", "\r\n+EVENT:",
 	  true },
+	{ "seed", "\r\n+Seen\r\n+Seed:5,2\r\n", "\r\n+Seen", "\r\n+Seed:", true },
+	{ "no_seeds", "data\r\n+Seed:5,2", "data\r\n+Seed:5,2", NULL, false },
 	{ "no_events", "data\r\n+EVENT:WIFI_CONNECT", "data\r\n+EVENT:WIFI_CONNECT",
 	  NULL, false },
 	{ "not_quite", "\r\n+EVENT\r\n+EVEN\r\r\n+EVENT:", "\r\n+EVENT\r\n+EVEN\r",
@@ -176,6 +178,9 @@ static void tt_end(struct kunit *test)
 			1L);
 	KUNIT_EXPECT_EQ(test, atw_tt_find_event((const u8 *)"a\r\n+EVENT", 9),
 			ATW_TT_WAIT);
+	KUNIT_EXPECT_EQ(test, atw_tt_find_event((const u8 *)"ab\r\n+Seed:1", 11), 2L);
+	KUNIT_EXPECT_EQ(test, atw_tt_find_event((const u8 *)"\r\n+Seed:\r\n+EVENT:", 17), 0L);
+	KUNIT_EXPECT_EQ(test, atw_tt_find_event((const u8 *)"\r\n+EVENT:\r\n+Seed:", 17), 0L);
 }
 
 /* Not one '+' goes in transparent mode, wherever it is. */

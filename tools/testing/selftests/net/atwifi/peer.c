@@ -45,6 +45,8 @@ static const char usage_text[] =
 "                            send a stream, in chunks with pauses, then close\n"
 "  acked BYTES SEED WINDOW   send a stream, WINDOW bytes at a time; after each of\n"
 "                            them wait for a byte from the client; then close\n"
+"  intrude BYTES SEED PORT   send a stream, with pauses; in its middle connect to PORT\n"
+"                            of this machine, too, and send something there\n"
 "  sink BYTES SEED [RATE]    check a stream, read at RATE bytes/s; answer\n"
 "                            'ok BYTES' or 'bad OFFSET', then close\n"
 "  late BYTES SEED MS        the same, but read nothing for MS first\n"
@@ -477,6 +479,25 @@ static void chat(int fd, const char *line)
 	close(udp);
 }
 
+/* A stream; in its middle another one begins from here, with bytes of its own. */
+static void intrude(struct stream *s, unsigned int port)
+{
+	static const char foreign[] = "these bytes are of another connection\n";
+	uint64_t all = s->bytes;
+	int other;
+
+	s->bytes = all / 2;
+	source(s);
+	other = connected(SOCK_STREAM, port);
+	if (other >= 0)
+		send_all(other, foreign, strlen(foreign));
+	s->bytes = all;
+	source(s);
+	finish(s->fd);
+	if (other >= 0)
+		close(other);
+}
+
 static void acked(struct stream *s, uint64_t window)
 {
 	uint64_t all = s->bytes;
@@ -511,6 +532,10 @@ static void serve(int fd, const char *line)
 		s.ms = n[3];
 		source(&s);
 		finish(fd);
+	} else if (!strcmp(verb, "intrude")) {
+		s.chunk = 1000;
+		s.ms = 10;
+		intrude(&s, n[2]);
 	} else if (!strcmp(verb, "acked")) {
 		acked(&s, n[2]);
 	} else if (!strcmp(verb, "sink") || !strcmp(verb, "late")) {

@@ -21,8 +21,9 @@
 #include "pattern.h"
 #include "util.h"
 
-/* How a datagram socket has it. */
+/* How a datagram socket has it, and what a server has accepted. */
 #define MERGED	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES)
+#define ALONE	(ATW_TT_ON | ATW_TT_FRAGILE)
 
 #define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 #define BANNER	"\r\n################################################\r\n\r\narch:BL602,NULL\r\n"
@@ -130,6 +131,12 @@ FIXTURE_TEARDOWN(transparent)
 	}
 }
 
+/* Does the firmware know a mask of what it prints in the mode? */
+static bool tells_of_others(void)
+{
+	return atw_profile_is("bw20") || atw_profile_is("p23") || atw_profile_is("m61");
+}
+
 TEST_F(alone, refused)
 {
 	int fd, server, port, dgram, other;
@@ -163,7 +170,12 @@ TEST_F(alone, refused)
 	ASSERT_EQ(0, atw_dial(port, "echo"));
 	fd = atw_accept(server);
 	ASSERT_LE(0, fd);
-	ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, 1));
+	ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, ATW_TT_ON));
+	ASSERT_ERRNO(EINVAL, set_tt(fd, ATW_TT_FRAGILE));
+	/* Nor is it where the module cannot be told to tell of others. */
+	if (!tells_of_others()) {
+		ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, ALONE));
+	}
 	EXPECT_EQ(0, get_tt(fd));
 	close(fd);
 
@@ -171,6 +183,7 @@ TEST_F(alone, refused)
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EBUSY, set_tt(fd, 1));
+	ASSERT_ERRNO(EINVAL, set_tt(fd, ALONE));
 	close(server);
 	other = atw_peer("echo");
 	ASSERT_LE(0, other);
@@ -371,6 +384,52 @@ TEST_F(alone, dgram_server_last_peer)
 	ASSERT_EQ(0, atw_timeouts(again, LONG_MS));
 	EXPECT_TRUE(hears(again, "b4;", 1, false));
 	close(again);
+}
+
+/*
+ * What a server has accepted, and somebody else who connects to it: in the mode the bytes of
+ * both would be mixed, so it ends; if it was left at that moment both go on.
+ */
+TEST_F(alone, accepted)
+{
+	int64_t all = 150000, got;
+	int server, port, fd, err, i;
+	char verb[64];
+	long out;
+
+	if (!atw_has_sim() || !tells_of_others())
+		SKIP(return, "nothing tells of others");
+	for (i = 0; i < 3; i++) {
+		server = atw_server(SOCK_STREAM, 2, &port);
+		ASSERT_LE(0, server);
+		if (i)
+			snprintf(verb, sizeof(verb), "wait intrude %lld 90 %d", (long long)all,
+				 port);
+		else
+			snprintf(verb, sizeof(verb), "wait source %lld 90 1000 10",
+				 (long long)all);
+		fd = atw_client(server, port, verb);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_room(fd));
+		ASSERT_EQ(0, set_tt(fd, ALONE)) {
+			TH_LOG("%s", atw_errno_name(errno));
+		}
+		EXPECT_EQ(ALONE, get_tt(fd));
+		out = atw_sim_stat("tt-out");
+		/* Goes by a command. */
+		ASSERT_EQ(1, send(fd, "+", 1, 0));
+		got = atw_download(fd, all, 90, &err);
+		ASSERT_LE(0, got);
+		EXPECT_LT(out, atw_sim_stat("tt-out"));
+		if (got < all) {
+			EXPECT_EQ(1, !!i);
+			EXPECT_STREQ("ECONNRESET", atw_errno_name(err));
+		}
+		close(fd);
+		close(server);
+		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
+	}
 }
 
 TEST_F(alone, not_in_passive_mode)
