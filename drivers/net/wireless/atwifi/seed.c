@@ -230,6 +230,9 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	bool ok = false;
 
 	cs->learned.seeds_told = true;
+	/* It speaks in transparent mode, too, and what it says there cannot be told apart. */
+	if (cs->tt.conn && cs->tt.phase != ATW_TT_OUT)
+		cs->tt.doubt = true;
 	if (server && atw_conn_is_listener(server))
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
 				   ATW_TYPE_TCP_SEED : ATW_TYPE_SSL_SEED,

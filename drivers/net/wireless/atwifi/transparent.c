@@ -191,8 +191,9 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	/* Whatever it is: some of it was taken for data. */
 	if (off > end)
 		atw_tt_break(cs, -ECONNRESET);
-	tt->ended = tt->conn && atw_tt_is_end(tt->hold + event, len - event,
-					      tt->conn->id);
+	/* Where it tells of accepted connections alone it says nothing of ends. */
+	tt->ended = tt->conn && !tt->but_seeds &&
+		    atw_tt_is_end(tt->hold + event, len - event, tt->conn->id);
 	tt->doubt = !tt->ended;
 }
 
@@ -444,7 +445,12 @@ void atw_tt_leave(struct atw_conns *cs)
 		return;
 	}
 	tt->enter_after = jiffies + ATW_TT_SETTLE;
-	atw_tt_check(cs);
+	if (!atw_tt_check(cs) || !(tt->doubt || tt->ended))
+		return;
+	/* What was dropped is not made good by a question without an answer. */
+	mutex_lock(&cs->ch->rx_lock);
+	atw_tt_break(cs, -ECONNRESET);
+	mutex_unlock(&cs->ch->rx_lock);
 }
 
 /* Does the server that has accepted it go on? */
@@ -774,6 +780,8 @@ static int atw_tt_hush(struct atw_conns *cs)
 	int err;
 
 	if (!cs->tt.told || cs->tt.but_seeds != seeds) {
+		/* Which it keeps back nobody knows until it has answered. */
+		cs->tt.told = false;
 		err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
 		if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
 			atw_conns_command_failed(cs, err);
@@ -814,13 +822,18 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	err = atw_tt_hush(cs);
 	if (err)
 		return err;
-	if (time_after_eq(jiffies, tt->proof + ATW_TT_FRESH) || tt->unproved) {
+	if (time_after_eq(jiffies, tt->proof + ATW_TT_FRESH) || tt->unproved || tt->unchecked) {
 		err = atw_tt_check(cs);
 		if (err || tt->lost)
 			return err ?: -ENOTCONN;
 	}
 
 	mutex_lock(&cs->ch->rx_lock);
+	/* Another one may have been accepted since that was asked for. */
+	if (atw_conn_is_seed(tt->conn) && !atw_tt_is_alone(cs, tt->conn)) {
+		mutex_unlock(&cs->ch->rx_lock);
+		return -EBUSY;
+	}
 	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_seeds);
 	tt->keeps = false;
 	tt->hold_len = 0;
@@ -844,6 +857,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		mutex_lock(&cs->ch->rx_lock);
 		tt->phase = ATW_TT_OUT;
 		tt->unchecked = false;
+		tt->doubt = false;
 		mutex_unlock(&cs->ch->rx_lock);
 	} else if (err != -ENODEV) {
 		/* Where it is now is not known. */
