@@ -388,6 +388,9 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 		} else {
 			skb = atw_conn_deliver(cs, c, skb, cs->rx.answer);
 		}
+		/* A comparison leaves the end of one that is receiving to that. */
+		if (c->remote_closed && !c->err && atw_conn_is_open(c))
+			atw_conn_remote_end(cs, c);
 	}
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
