@@ -1249,8 +1249,11 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 
 	/* Another message may have begun while this one was read. */
 	err = atw_tx_wait(sk, detached, msg, true, timeo);
-	if (err)
+	if (err) {
+		/* Who tries again, as io_uring does, has all of it still. */
+		iov_iter_revert(&msg->msg_iter, len);
 		goto free;
+	}
 	if (is_small) {
 		if (atw_conn_send_small(atw_sk(sk)->conn, sk, small, len))
 			return 0;
