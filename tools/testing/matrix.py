@@ -46,7 +46,7 @@ GROUPS = {
 }
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
-BY_KERNEL = "attach dgram names errors netdev_raw wireless_short"
+BY_KERNEL = "attach dgram names errors netdev_raw"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream fair netdev expose"),
@@ -57,7 +57,9 @@ ROWS = {
     "bw20": (MAIN, "bw20", BY_FIRMWARE),
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
-    **{kernel: (kernel, "middleware", BY_KERNEL) for kernel in KERNELS if kernel != MAIN},
+    # What differs in cfg80211 came with 7.0.
+    "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
+    "6.12": ("6.12", "middleware", BY_KERNEL),
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
