@@ -460,6 +460,11 @@ static void atw_purge_rx(struct sock *sk)
 	__skb_queue_purge(&list);
 }
 
+static void atw_tx_turn(struct atw_sock *as, const struct msghdr *msg)
+{
+	WRITE_ONCE(as->sending, msg);
+}
+
 /* Let go of the connection without waiting. lock_sock() is held. */
 static void atw_drop_conn(struct atw_sock *as, bool abort)
 {
@@ -471,7 +476,7 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 	atw_conn_close(conn, abort, atw_timing.linger);
 	WRITE_ONCE(as->detached, as->detached + 1);
 	/* What is being sent on it has no end but an error. */
-	WRITE_ONCE(as->sending, NULL);
+	atw_tx_turn(as, NULL);
 	as->unopened = 0;
 	spin_lock(&as->lock);
 	as->conn = NULL;
@@ -1157,11 +1162,6 @@ static int atw_tx_check(struct sock *sk, u32 detached)
 static bool atw_tx_has_room(const struct sock *sk)
 {
 	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
-}
-
-static void atw_tx_turn(struct atw_sock *as, const struct msghdr *msg)
-{
-	WRITE_ONCE(as->sending, msg);
 }
 
 /*
