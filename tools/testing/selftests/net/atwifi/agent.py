@@ -325,12 +325,17 @@ def rename(old, new):
     run("ip link set %s down && ip link set %s name %s && ip link set %s up" % (old, old, new, new))
 
 
-@test
-def servers():
-    """Whoever is to know the module's name servers does, as long as they are of use."""
+def beside_resolved():
+    """The module is in its network, and resolved can start."""
     install()
     run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
     becomes(lambda: sysfs("state") == "joined", "it does not join")
+
+
+@test
+def servers():
+    """Whoever is to know the module's name servers does, as long as they are of use."""
+    beside_resolved()
     server = sysfs("gateway")
     conf, told = FILES + "/resolv.conf", FILES + "/told"
     name = "nameserver %s\n" % server
@@ -403,9 +408,7 @@ def others_say(*servers):
 @test
 def module_is_told():
     """What others say of the link the module is told, where that is wanted, and not too often."""
-    install()
-    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
-    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    beside_resolved()
     server = sysfs("gateway")
     before = sim_stat("dns-writes")
     conf = FILES + "/resolv.conf"
@@ -477,9 +480,7 @@ def module_is_told():
 @test
 def killed():
     """What one told resolved that had no time to take it back, the next one does."""
-    install()
-    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
-    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    beside_resolved()
     server, conf = sysfs("gateway"), FILES + "/resolv.conf"
     kept = {"RUNTIME_DIRECTORY": FILES + "/run:/tmp"}
     os.makedirs(FILES + "/run")
