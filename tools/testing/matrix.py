@@ -21,28 +21,28 @@ A program stands in the first row that can show what it tests.
 
 KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
-# Most of a part's time is waiting: more than twice as many as there are processors.
-SLOTS = 5
+# Most of a part's time is waiting: more than three times as many as there are processors.
+SLOTS = 7
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"
 ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
-    "wireless": "wireless remains",
     "bringup": "bringup",
-    "attach": "attach plug",
-    "ctl": "ctl",
-    "netdev": "netdev netdev_raw",
     "configured": "netdev_dhcp netdev_own netdev_gone",
-    "expose": "expose",
-    "resolve": "resolve agent",
-    "load": "netdev_load",
-    "faults": "faults peers family fair chopped torn",
     "transparent": "transparent paced paced_transparent",
-    "old": "ctl_old",
+    "netdev": "netdev netdev_raw",
+    "wireless": "wireless remains",
+    "faults": "faults peers family fair chopped torn",
+    "ctl": "ctl",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
+    "resolve": "resolve agent",
+    "load": "netdev_load",
+    "expose": "expose",
+    "attach": "attach plug",
+    "old": "ctl_old",
 }
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
@@ -51,10 +51,10 @@ BY_KERNEL = "attach dgram names errors netdev_raw"
 ROWS = {
     "board": ("board", "middleware", "stream fair netdev expose"),
     "wiring": ("board", "middleware", "wiring_reset wiring_enable wiring_vcc gone power"),
-    **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),
     "bw20": (MAIN, "bw20", BY_FIRMWARE),
+    **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
     # What differs in cfg80211 came with 7.0.
