@@ -34,13 +34,13 @@ class Reporter:
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="on each guest what is the same on all")
+    parser.addoption("--all", action="store_true", help="on each guest what is the same on all, and what is for a release")
 
 
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--all"):
-        items[:] = [i for i in items if "[board" not in i.name or
-                    i.get_closest_marker("each_guest")]
+        items[:] = [i for i in items if not i.get_closest_marker("all_only") and
+                    ("[board" not in i.name or i.get_closest_marker("each_guest"))]
 
 
 @pytest.hookimpl

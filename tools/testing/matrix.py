@@ -125,7 +125,7 @@ def parts(everything):
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "uml-6.12", "dtbs",
-                   "chroot-12", *(["chroot-13"] if everything else [])):
+                   "chroot-12", *(["chroot-13", "pc"] if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
@@ -135,7 +135,7 @@ def parts(everything):
                needs=setups("chroot-12", *(["chroot-13"] if everything else [])), nice=10,
                waits="compilers, dpkg")
     yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
-               needs=setups(MAIN, "board"))
+               needs=setups(MAIN, "board", *(["pc"] if everything else [])))
     for kernel in KERNELS:
         yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
                                        *([] if everything else ["--param", "hurry=4"])],

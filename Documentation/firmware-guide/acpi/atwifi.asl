@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A combo AT module on a UART of a machine with ACPI, for a table that is loaded beside the
- * firmware's own. \_SB.PCI0.UAR1 and \_SB.GPO0 stand for that machine's UART and GPIOs.
+ * firmware's own. The UART and the GPIOs are that machine's, as paths and as strings; they and
+ * the rate are given to cpp, the GPIOs where the module's reset line is wired:
+ *
+ *	cpp -nostdinc -undef -P -x assembler-with-cpp -DSPEED=115200 \
+ *		'-DUART=\_SB.PCI0.UAR2' '-DUART_NAME="\\_SB.PCI0.UAR2"' atwifi.asl >table.asl
+ *	iasl table.asl
+ *
  * The compatible string and the properties are those of the device tree's binding.
  */
+#ifndef UART
+#define UART \_SB.PCI0.UAR1
+#define UART_NAME "\\_SB.PCI0.UAR1"
+#endif
+#ifndef SPEED
+#define SPEED 921600
+#endif
+
 DefinitionBlock ("", "SSDT", 2, "ATWIFI", "COMBOAT", 1)
 {
-    External (\_SB.PCI0.UAR1, DeviceObj)
-    External (\_SB.GPO0, DeviceObj)
+    External (UART, DeviceObj)
+#ifdef GPIOS
+    External (GPIOS, DeviceObj)
+#endif
 
-    Scope (\_SB.PCI0.UAR1)
+    Scope (UART)
     {
         Device (WIFI)
         {
@@ -18,11 +34,12 @@ DefinitionBlock ("", "SSDT", 2, "ATWIFI", "COMBOAT", 1)
             Name (_CRS, ResourceTemplate ()
             {
                 UartSerialBusV2 (115200, DataBitsEight, StopBitsOne, 0, LittleEndian,
-                    ParityTypeNone, FlowControlNone, 32, 32, "\\_SB.PCI0.UAR1",
+                    ParityTypeNone, FlowControlNone, 32, 32, UART_NAME,
                     0, ResourceConsumer, , Exclusive,)
-                // The module's reset line, if it is wired.
-                GpioIo (Exclusive, PullNone, 0, 0, IoRestrictionOutputOnly, "\\_SB.GPO0",
+#ifdef GPIOS
+                GpioIo (Exclusive, PullNone, 0, 0, IoRestrictionOutputOnly, GPIOS_NAME,
                     0, ResourceConsumer,) { 17 }
+#endif
             })
             Name (_DSD, Package ()
             {
@@ -30,9 +47,11 @@ DefinitionBlock ("", "SSDT", 2, "ATWIFI", "COMBOAT", 1)
                 Package ()
                 {
                     Package () { "compatible", "ai-thinker,combo-at" },
-                    Package () { "max-speed", 921600 },
+                    Package () { "max-speed", SPEED },
+#ifdef GPIOS
                     // The first GPIO above, active low.
                     Package () { "reset-gpios", Package () { ^WIFI, 0, 0, 1 } },
+#endif
                 }
             })
         }

@@ -60,7 +60,7 @@ class Guest:
         self.target = target
         self.board = target == "board"
         self.scratch = scratch
-        self.options = ["--guest", "board"] if self.board else ["--kernel", target]
+        self.options = ["--guest" if target in ("board", "pc") else "--kernel", target]
         self.faulty = None
 
     def argv(self, *args):
@@ -507,3 +507,13 @@ def test_host_command(guest):
               "while :; do sleep 0.1; done" % (where, where)
     done = guest.run("--no-driver", "--host-cmd", command, "--", "true")
     expect("result", (done.returncode, sorted(os.listdir(where))), (0, ["begun", "ended"]))
+
+
+@pytest.mark.all_only
+def test_acpi(tmp_path):
+    """The manual's table, on a PC: nothing but it tells of the module."""
+    script = ("cd /sys/bus/serial/devices/serial0-0 && cat firmware_node/hid modalias && "
+              "basename $(readlink driver) && cat /sys/class/atwifi/atw0/state")
+    done = Guest("pc", str(tmp_path)).run("--", "sh", "-c", script)
+    expect("device (%s)" % done.stderr[-300:], (done.returncode, done.stdout.split()),
+           (0, [b"PRP0001", b"of:NwifiTCai-thinker,combo-at", b"atwifi", b"joined"]))
