@@ -44,8 +44,8 @@ static const char *const profiles[] = { "middleware", "classic", "bw20", "unknow
 static const char *const recv_modes[] = { "passive", "active", NULL };
 static const char *const preferences[] = { "balance", "throughput", "latency", NULL };
 static const char *const socket_types[] = {
-	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-seed", "tls-server",
-	"tls-client", "tls-seed", NULL
+	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-accepted",
+	"tls-server", "tls-client", "tls-accepted", NULL
 };
 
 static const char *const socket_states[] = {

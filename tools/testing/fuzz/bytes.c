@@ -51,7 +51,7 @@ static void event(struct run *r, const struct atw_event *ev, u8 how)
 	case ATW_EV_DISCONNECT:
 	case ATW_EV_RECONNECT:
 	case ATW_EV_AUTODEL:
-	case ATW_EV_SEED:
+	case ATW_EV_CHILD:
 	case ATW_EV_EMPTY:
 	case ATW_EV_CONNECTED:
 	case ATW_EV_PAYLOAD_BAD:

@@ -374,7 +374,7 @@ static void atw_sk_tx_done(struct atw_conn *c)
 	as->sk.sk_write_space(&as->sk);
 }
 
-static void atw_sk_seed(struct atw_conn *server)
+static void atw_sk_incoming(struct atw_conn *server)
 {
 	struct atw_sock *as = server->owner;
 
@@ -394,7 +394,7 @@ static const struct atw_conn_ops atw_sk_conn_ops = {
 	.rx		= atw_sk_rx,
 	.closed		= atw_sk_closed,
 	.tx_done	= atw_sk_tx_done,
-	.seed		= atw_sk_seed,
+	.incoming	= atw_sk_incoming,
 	.whose		= atw_sk_whose,
 };
 

@@ -13,8 +13,8 @@
  * ConIDs are named by the driver and are code words (id.c), so that a byte which
  * is lost or flipped on the UART never turns one id into another. Bytes for an id
  * that is no code word are a sign that bytes were lost, and whose they are cannot
- * be known: all streams end with an error then. Seeds are named by the module:
- * seed.c.
+ * be known: all streams end with an error then. Children are named by the module:
+ * child.c.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
@@ -216,7 +216,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	refcount_set(&c->ref, 2);
 	INIT_LIST_HEAD(&c->node);
 	INIT_LIST_HEAD(&c->child.node);
-	INIT_LIST_HEAD(&c->serve.seeds);
+	INIT_LIST_HEAD(&c->serve.children);
 	spin_lock_init(&c->lock);
 	__skb_queue_head_init(&c->tx.q);
 	__skb_queue_head_init(&c->rx.early);
@@ -225,7 +225,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	c->type = type;
 	c->id = ATW_NO_ID;
 	c->serve.old_id = ATW_NO_ID;
-	if (atw_conn_is_seed(c))
+	if (atw_conn_is_child(c))
 		c->share = ATW_SHARE_REMOTE;
 	return c;
 }
@@ -359,8 +359,8 @@ void atw_conn_yield(struct atw_conn *c)
 }
 
 /**
- * atw_conn_purge_early() - throw away what a seed received before it was accepted
- * @c: the seed
+ * atw_conn_purge_early() - throw away what a child received before it was accepted
+ * @c: the child
  *
  * Context: @c->lock is held.
  */
@@ -377,8 +377,8 @@ void atw_conn_purge_early(struct atw_conn *c)
 }
 
 /**
- * atw_conn_disown() - a seed whose server is not known will never be accepted
- * @c: the seed, or a connection of another kind, which this is nothing to
+ * atw_conn_disown() - a child whose server is not known will never be accepted
+ * @c: the child, or a connection of another kind, which this is nothing to
  *
  * Gives the server's reference back; the caller has another. An announcement that
  * comes later is too late: bytes were thrown away.
@@ -396,8 +396,8 @@ void atw_conn_disown(struct atw_conn *c)
 	refcount_dec(&c->ref);
 }
 
-/* A seed that nobody will accept: give the queue's reference back. */
-static void atw_conn_drop_seed(struct atw_conn *c)
+/* A child that nobody will accept: give the queue's reference back. */
+static void atw_conn_drop_child(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
 	c->child.stage = ATW_CHILD_TAKEN;
@@ -408,23 +408,23 @@ static void atw_conn_drop_seed(struct atw_conn *c)
 }
 
 /**
- * atw_conn_drop_seeds() - reset what waits to be accepted
+ * atw_conn_drop_children() - reset what waits to be accepted
  * @server: a server, or another connection, which has none
  *
  * Context: any.
  */
-void atw_conn_drop_seeds(struct atw_conn *server)
+void atw_conn_drop_children(struct atw_conn *server)
 {
 	struct atw_conn *c, *next;
-	LIST_HEAD(seeds);
+	LIST_HEAD(children);
 
 	spin_lock(&server->lock);
-	list_splice_init(&server->serve.seeds, &seeds);
-	server->serve.nseeds = 0;
+	list_splice_init(&server->serve.children, &children);
+	server->serve.nchildren = 0;
 	spin_unlock(&server->lock);
-	list_for_each_entry_safe(c, next, &seeds, child.node) {
+	list_for_each_entry_safe(c, next, &children, child.node) {
 		list_del_init(&c->child.node);
-		atw_conn_drop_seed(c);
+		atw_conn_drop_child(c);
 	}
 }
 
@@ -452,7 +452,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 		atw_conn_event(c, ATW_CONN_EV_END);
 	atw_conn_kick(c);
 	spin_unlock(&c->lock);
-	atw_conn_drop_seeds(c);
+	atw_conn_drop_children(c);
 }
 
 /**

@@ -40,7 +40,7 @@ struct atw_conn_info;
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
  *	Called once, and only after @opened told success
  * @tx_done: buffers were handed to the module and freed: there is room
- * @seed: a server has a connection for atw_conn_accept(); NULL if its owner
+ * @incoming: a server has a connection for atw_conn_accept(); NULL if its owner
  *	accepts none
  * @whose: name the program's socket in @info; NULL if it is never known
  */
@@ -50,7 +50,7 @@ struct atw_conn_ops {
 	bool (*rx)(struct atw_conn *c, struct sk_buff *skb);
 	void (*closed)(struct atw_conn *c, int err, u32 code);
 	void (*tx_done)(struct atw_conn *c);
-	void (*seed)(struct atw_conn *server);
+	void (*incoming)(struct atw_conn *server);
 	void (*whose)(struct atw_conn *c, struct atw_conn_info *info);
 };
 
@@ -147,7 +147,7 @@ struct atw_conn_tx {
  *	struct atw_held_cb
  * @unsure: a payload of which it is not certain that it is its remote's, and those
  *	that came after it; see struct atw_unsure_cb
- * @early: what a seed received before it was accepted
+ * @early: what a child received before it was accepted
  * @size: memory of @held, @unsure and @early
  * @bytes: received
  */
@@ -166,7 +166,7 @@ struct atw_conn_rx {
 
 /**
  * struct atw_conn_serve - what a server has beside other connections; its lock protects it
- * @seeds: those that nobody has accepted, @nseeds of them and at most @backlog
+ * @children: those that nobody has accepted, @nchildren of them and at most @backlog
  * @lasting: it was open once: it is opened again when the module has lost it. Written by
  *	the channel's thread alone, which therefore reads it without the lock
  * @renew: its module may have stopped serving it: it is to be opened anew
@@ -174,8 +174,8 @@ struct atw_conn_rx {
  *	channel's thread's alone
  */
 struct atw_conn_serve {
-	struct list_head		seeds;
-	unsigned int			nseeds;
+	struct list_head		children;
+	unsigned int			nchildren;
 	unsigned int			backlog;
 	bool				lasting;
 	bool				renew;
@@ -183,7 +183,7 @@ struct atw_conn_serve {
 };
 
 /**
- * enum atw_child_stage - how far a seed is on its way to its owner
+ * enum atw_child_stage - how far a child is on its way to its owner
  * @ATW_CHILD_NONE: it is none
  * @ATW_CHILD_NEW: something is to be known of it before somebody can accept it
  * @ATW_CHILD_READY: it may be accepted
@@ -197,11 +197,11 @@ enum atw_child_stage {
 };
 
 /**
- * struct atw_conn_child - what a seed has beside other connections
- * @node: in atw_conn_serve.seeds of its server, whose lock protects it
+ * struct atw_conn_child - what a child has beside other connections
+ * @node: in atw_conn_serve.children of its server, whose lock protects it
  * @server: holds a reference; NULL until it is known, which is decided under
- *	atw_conns.lock and the seed's; constant then
- * @stage: the seed's lock protects it
+ *	atw_conns.lock and the child's; constant then
+ * @stage: the child's lock protects it
  */
 struct atw_conn_child {
 	struct list_head		node;
@@ -210,14 +210,14 @@ struct atw_conn_child {
 };
 
 /**
- * struct atw_conn - a connection, a server, or a seed: a connection that a
+ * struct atw_conn - a connection, a server, or a child: a connection that a
  * server of the module has accepted
- * @ref: the table holds one while it is listed, the owner one; before a seed
+ * @ref: the table holds one while it is listed, the owner one; before a child
  *	has an owner that one is its server's
  * @node: in atw_conns.list; atw_conns.lock protects it
  * @ops: constant once the connection has an owner; and as long as it has one, which
  *	@lock protects, they are called
- * @type, @addr, @port: constant; but of a seed those of its peer, 0 if the module does
+ * @type, @addr, @port: constant; but of a child those of its peer, 0 if the module does
  *	not tell, and constant once it can be accepted
  * @keepalive: seconds, 0: off; constant, as all below up to @name
  * @unverified: see struct atw_conn_spec
@@ -225,7 +225,7 @@ struct atw_conn_child {
  * @queued: when it came, see atw_conns_now()
  * @name: the remote's, if it was given by name
  * @lock: protects all below; nests inside atw_conns.lock, outside the owner's queue
- *	locks. A server's nests outside those of its seeds
+ *	locks. A server's nests outside those of its children
  * @conns: the table, as long as the connection is in it: then the device is there.
  *	NULL otherwise; see atw_conns_unlink()
  * @owner: NULL: closed by it
@@ -236,7 +236,7 @@ struct atw_conn_child {
  * @remote_closed: the module said that the remote is gone. A send that runs looks at it
  *	without the lock, and at the latest when it has ended with it
  * @id: the module's number, ATW_NO_ID: none; written under atw_conns.lock too, by the channel's
- *	thread alone once it is listed, but for a seed's that is superseded
+ *	thread alone once it is listed, but for a child's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
  *	queued, if it is to be drained
  * @paused: there is nothing to do for it until @not_before, in jiffies
@@ -364,7 +364,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * @no_conid: it names the ids itself
  * @conid_known: it has used one of ours
  * @purged: it has no connections but ours
- * @seeds_told: it announces its seeds
+ * @children_told: it announces its children
  * @no_peers: it does not tell who they are
  * @narrow_ids: it was seen to keep the id of a send in one byte
  * @no_sendline: it takes no bytes within a line
@@ -376,7 +376,7 @@ struct atw_learned {
 	bool			no_conid;
 	bool			conid_known;
 	bool			purged;
-	bool			seeds_told;
+	bool			children_told;
 	bool			no_peers;
 	bool			narrow_ids;
 	bool			no_sendline;
@@ -407,7 +407,7 @@ struct atw_proved {
  *	are deleted
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
- * @past: numbers of seeds that are gone, of which the module may yet speak
+ * @past: numbers of children that are gone, of which the module may yet speak
  * @next_past: the oldest of them
  */
 struct atw_ids {
@@ -689,7 +689,7 @@ bool atw_conns_do_next(struct atw_conns *cs);
 /* doubt.c */
 void atw_conns_end_doubtful(struct atw_conns *cs);
 
-/* seed.c */
+/* child.c */
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
 bool atw_conn_acceptable(struct atw_conn *server);
 struct atw_conn *atw_conn_accept(struct atw_conn *server,

@@ -24,7 +24,7 @@ struct atw_conn *atw_conns_find(struct atw_conns *cs, u32 id)
 		return NULL;
 	if (id <= ATW_ID_MAX)
 		return cs->ids.by_id[id];
-	/* A seed's, of which there are a few. */
+	/* A child's, of which there are a few. */
 	list_for_each_entry(c, &cs->list, node)
 		if (c->id == id)
 			return c;
@@ -50,7 +50,7 @@ struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
 	return c;
 }
 
-/* Remember the number of a seed that is gone. */
+/* Remember the number of a child that is gone. */
 static void atw_conns_add_past(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
@@ -75,7 +75,7 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	if (c->id <= ATW_ID_MAX && cs->ids.by_id[c->id] == c)
 		cs->ids.by_id[c->id] = NULL;
-	if (atw_conn_is_seed(c))
+	if (atw_conn_is_child(c))
 		atw_conns_add_past(cs, c->id);
 }
 
@@ -116,15 +116,15 @@ bool atw_conns_near_named(struct atw_conns *cs, u32 id)
 		return false;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		near |= c->id != ATW_NO_ID && !atw_conn_is_seed(c) && !atw_conn_is_listener(c) &&
+		near |= c->id != ATW_NO_ID && !atw_conn_is_child(c) && !atw_conn_is_listener(c) &&
 			atw_conn_is_live(c) && !c->remote_closed && atw_id_near(c->id, id);
 		spin_unlock(&c->lock);
 	}
 	return near;
 }
 
-/* Is this number one damaged byte away from a seed's? */
-static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
+/* Is this number one damaged byte away from a child's? */
+static bool atw_conns_near_child(struct atw_conns *cs, u32 id)
 {
 	struct atw_conn *c;
 
@@ -133,7 +133,7 @@ static bool atw_conns_near_seed(struct atw_conns *cs, u32 id)
 	if (!cs->ch->dialect->code_words)
 		return false;
 	list_for_each_entry(c, &cs->list, node)
-		if (c->id != ATW_NO_ID && atw_conn_is_seed(c) && atw_id_near(c->id, id))
+		if (c->id != ATW_NO_ID && atw_conn_is_child(c) && atw_id_near(c->id, id))
 			return true;
 	return false;
 }
@@ -159,7 +159,7 @@ u32 atw_conns_new_id(struct atw_conns *cs)
 	for (i = d->first_id; i <= d->last_id; i++) {
 		id = id < d->last_id ? id + 1 : d->first_id;
 		if (atw_dialect_gives(d, id) && !cs->ids.by_id[id] &&
-		    !atw_conns_near_seed(cs, id)) {
+		    !atw_conns_near_child(cs, id)) {
 			cs->ids.next = id;
 			return id;
 		}
@@ -234,7 +234,7 @@ bool atw_conns_past(struct atw_conns *cs, u32 id)
 		past |= cs->ids.past[i].id == id &&
 			jiffies - cs->ids.past[i].since < atw_timing.past;
 	past = past && !atw_conns_near_named(cs, id) &&
-	       !atw_conns_near_seed(cs, id);
+	       !atw_conns_near_child(cs, id);
 	past |= atw_conns_is_going(cs, id);
 	spin_unlock(&cs->lock);
 	return past;

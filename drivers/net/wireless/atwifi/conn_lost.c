@@ -16,7 +16,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 	list_for_each_entry(c, &cs->list, node) {
 		if (!c->serve.lasting)
 			continue;
-		atw_conn_drop_seeds(c);
+		atw_conn_drop_children(c);
 		spin_lock(&c->lock);
 		/* What has ended stays so: its owner was told. */
 		if (c->owner && atw_conn_is_live(c)) {

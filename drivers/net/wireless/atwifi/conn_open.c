@@ -72,7 +72,7 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
  */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 {
-	bool stuck = atw_conn_is_seed(c) && cs->fw->keeps_lost;
+	bool stuck = atw_conn_is_child(c) && cs->fw->keeps_lost;
 	u32 id = atw_conn_id(c);
 	int err = 0;
 

@@ -9,7 +9,7 @@
  *	silence				remotes that did not answer
  *	conn_tx				what is sent
  *	conn_rx				what comes
- *	seed				what servers accept
+ *	child				what servers accept
  *	conn_cmd			commands that all of these have in common
  *	doubt				payloads that may be something else
  *	conn				a connection, and the table of them
@@ -34,7 +34,7 @@
  */
 #define ATW_CONNS_MAX		2048
 
-/* Seeds that were not announced, until the module was asked for their servers. */
+/* Children that were not announced, until the module was asked for their servers. */
 #define ATW_GUESSES_MAX		64
 
 /* Every firmware takes so much in one send; and how much is tried at most. */
@@ -162,9 +162,9 @@ static inline bool atw_conn_is_live(const struct atw_conn *c)
 	return atw_conn_state_is_live(atw_conn_state(c));
 }
 
-static inline bool atw_conn_is_seed(const struct atw_conn *c)
+static inline bool atw_conn_is_child(const struct atw_conn *c)
 {
-	return c->type == ATW_TYPE_TCP_SEED || c->type == ATW_TYPE_SSL_SEED;
+	return c->type == ATW_TYPE_TCP_CHILD || c->type == ATW_TYPE_SSL_CHILD;
 }
 
 /* Does it accept connections? */
@@ -270,7 +270,7 @@ void atw_conn_purge_tx(struct atw_conn *c);
 void atw_conn_drop_unsure(struct atw_conn *c);
 void atw_conn_purge_early(struct atw_conn *c);
 void atw_conn_disown(struct atw_conn *c);
-void atw_conn_drop_seeds(struct atw_conn *server);
+void atw_conn_drop_children(struct atw_conn *server);
 void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
@@ -333,9 +333,9 @@ bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
 		      unsigned int query);
 void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c);
 
-/* seed.c */
-void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id);
-struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id);
+/* child.c */
+void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id);
+struct atw_conn *atw_conns_guess_child(struct atw_conns *cs, u32 id);
 const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id);
 bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row);

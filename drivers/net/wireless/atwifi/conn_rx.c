@@ -15,7 +15,7 @@
 #define ATW_PACKET_COST		64
 /* Memory of what cannot be handed over yet: as a socket's. */
 #define ATW_EARLY_MAX		(1024 * 1024)
-/* A lost seed that nobody reads is deleted by the module within its own poll;
+/* A lost child that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.
  */
 #define ATW_AUTODEL_TIMEOUT	(HZ / 2)
@@ -72,7 +72,7 @@ u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
 		cs->rx.read_data = true;
 	cs->rx.answer = cs->ch->answer;
 	if (!c)
-		c = atw_conns_guess_seed(cs, id);
+		c = atw_conns_guess_child(cs, id);
 
 	if (!c) {
 		if (cs->learned.no_conid)
@@ -343,8 +343,8 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 /**
  * atw_tt_stale() - might these bytes be of another connection than they seem?
  * @cs: the connections
- * @c: whose they are by their number; datagrams and seeds are never connected anew, and
- *	whoever else is given a seed's number is told before
+ * @c: whose they are by their number; datagrams and children are never connected anew, and
+ *	whoever else is given a child's number is told before
  *
  * Context: the receive path.
  */
@@ -354,7 +354,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 
 	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
 	       (tt->ended || tt->doubt ||
-		(!atw_conn_is_seed(c) && time_after(jiffies, tt->proof + atw_timing.tt_trust)));
+		(!atw_conn_is_child(c) && time_after(jiffies, tt->proof + atw_timing.tt_trust)));
 }
 
 /* What is told of the payload that was being received. */
@@ -449,10 +449,10 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (atw_conn_is_waiting(c) || atw_conn_is_server(c))
 		return;
 	atw_conn_disturb(cs, c);
-	/* Most firmware deletes a seed by itself, and may give its number to
+	/* Most firmware deletes a child by itself, and may give its number to
 	 * another one at once: to delete it then would hit that one.
 	 */
-	if (atw_conn_is_seed(c) && !c->remote_closed && !READ_ONCE(cs->fw)->keeps_lost)
+	if (atw_conn_is_child(c) && !c->remote_closed && !READ_ONCE(cs->fw)->keeps_lost)
 		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
 	/* What a passive module has of it is fetched, announced or not. */
 	if (atw_conns_may_keep(cs) && atw_conn_is_open(c) &&
@@ -509,8 +509,8 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	case ATW_EV_DAMAGE:
 		atw_conns_damage(cs);
 		return;
-	case ATW_EV_SEED:
-		atw_conns_seed(cs, ev->id, ev->id2);
+	case ATW_EV_CHILD:
+		atw_conns_accepted(cs, ev->id, ev->id2);
 		return;
 	default:
 		break;
@@ -526,7 +526,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	}
 	c = atw_conns_get(cs, ev->id);
 	if (!c && ev->type == ATW_EV_PENDING)
-		c = atw_conns_guess_seed(cs, ev->id);
+		c = atw_conns_guess_child(cs, ev->id);
 	if (!c) {
 		/* A header that lost its comma makes an announcement of digits. */
 		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))

@@ -176,7 +176,7 @@ static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *
  * @cs: the connections, whose rows were filled just now
  * @told: what was accepted was announced before, where nobody heard it
  *
- * It is deleted. A seed may be about to be announced, or to go: it is when it is still
+ * It is deleted. A child may be about to be announced, or to go: it is when it is still
  * there, and not known, the next time.
  *
  * Context: the channel's thread.
@@ -192,7 +192,7 @@ bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
 
 	for (i = 0; i < rows->n; i++) {
 		row = &rows->row[i];
-		/* Deletion may go on in the background. That of a seed may be left to the host. */
+		/* Deletion may go on in the background. That of a child may be left to the host. */
 		if (row->status == ATW_SOCK_DELETED && !atw_rows_find(cs, row->id))
 			continue;
 		spin_lock(&cs->lock);

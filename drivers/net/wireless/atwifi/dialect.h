@@ -28,7 +28,7 @@ enum atw_verb {
 	ATW_VERB_SEND,		/* =id,length; then a prompt, and the bytes */
 	ATW_VERB_SEND_LINE,	/* =id,length,bytes */
 	ATW_VERB_HUSH,		/* print no events */
-	ATW_VERB_TELL_SEEDS,	/* but those of accepted connections */
+	ATW_VERB_TELL_ACCEPTS,	/* but those of accepted connections */
 	ATW_VERB_TRANSPARENT,	/* enter transparent mode */
 	ATW_VERB_TT_FIRST,	/* the same as a UDP server that answers its first peer */
 	ATW_VERB_TT_LAST,	/* or its last one */

@@ -121,7 +121,7 @@ static void atw_expose_tx_done(struct atw_conn *c)
 {
 }
 
-static void atw_expose_seed(struct atw_conn *c)
+static void atw_expose_incoming(struct atw_conn *c)
 {
 	atw_expose_wake(c->owner);
 }
@@ -131,7 +131,7 @@ static const struct atw_conn_ops atw_expose_conn_ops = {
 	.rx		= atw_expose_rx,
 	.closed		= atw_expose_closed,
 	.tx_done	= atw_expose_tx_done,
-	.seed		= atw_expose_seed,
+	.incoming	= atw_expose_incoming,
 };
 
 /* The work */

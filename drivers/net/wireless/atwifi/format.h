@@ -34,10 +34,10 @@ enum atw_sock_type {
 	ATW_TYPE_UDP_CLIENT = 2,
 	ATW_TYPE_TCP_SERVER = 3,
 	ATW_TYPE_TCP_CLIENT = 4,
-	ATW_TYPE_TCP_SEED = 5,
+	ATW_TYPE_TCP_CHILD = 5,
 	ATW_TYPE_SSL_SERVER = 6,
 	ATW_TYPE_SSL_CLIENT = 7,
-	ATW_TYPE_SSL_SEED = 8,
+	ATW_TYPE_SSL_CHILD = 8,
 };
 
 void atw_line_start(struct atw_line *l, const char *cmd);

@@ -676,7 +676,7 @@ static const struct {
 	{ "Dissconnect,",	ATW_EV_DISCONNECT },
 	{ "Reconnect,",		ATW_EV_RECONNECT },
 	{ "AutoDel,",		ATW_EV_AUTODEL },
-	{ "Seed,",		ATW_EV_SEED },
+	{ "Seed,",		ATW_EV_CHILD },
 };
 
 /* What follows "+EVENT:Socket", if it is known; ATW_EV_NONE if not. */
@@ -691,7 +691,7 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 		if (!atw_skip(&s, atw_socket_events[i].name))
 			continue;
 		type = atw_socket_events[i].type;
-		good = type == ATW_EV_SEED ?
+		good = type == ATW_EV_CHILD ?
 		       atw_parse_pair(s, &ev->id, &ev->id2) :
 		       atw_parse_id(s, &ev->id);
 		return good ? type : ATW_EV_NONE;
@@ -983,7 +983,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	}
 	if (atw_skip(&s, "+Seed:")) {
 		if (atw_parse_pair(s, &ev->id, &ev->id2))
-			return ATW_EV_SEED;
+			return ATW_EV_CHILD;
 		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
 	}
 	if (atw_skip(&s, "connect success ConID=")) {

@@ -37,7 +37,7 @@
  * @ATW_EV_INFO: a known line that a query may want, in text
  * @ATW_EV_LINE: a line that no known form explains, in text: damage, unless it
  *	belongs to the answer of a query that is running
- * @ATW_EV_SEED: server id2 has accepted id
+ * @ATW_EV_CHILD: server id2 has accepted id
  * @ATW_EV_DISCONNECT: id lost its peer (both spellings)
  * @ATW_EV_RECONNECT: the module connected id again by itself
  * @ATW_EV_AUTODEL: the module deleted id
@@ -76,7 +76,7 @@ enum atw_event_type {
 	ATW_EV_CONNECTED,
 	ATW_EV_INFO,
 	ATW_EV_LINE,
-	ATW_EV_SEED,
+	ATW_EV_CHILD,
 	ATW_EV_DISCONNECT,
 	ATW_EV_RECONNECT,
 	ATW_EV_AUTODEL,
@@ -111,7 +111,7 @@ enum atw_doubt {
  * struct atw_event - one event
  * @type: which
  * @id: ConID, of the types that have one; else ATW_NO_ID
- * @id2: the server's ConID of a seed; else ATW_NO_ID
+ * @id2: the server's ConID of a child; else ATW_NO_ID
  * @len: bytes of a payload
  * @code: the module's error number
  * @answer: of a payload: it is the answer to a read

@@ -192,7 +192,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	if (off > end)
 		atw_tt_break(cs, -ECONNRESET);
 	/* Where it tells of accepted connections alone it says nothing of ends. */
-	tt->ended = tt->conn && !tt->but_seeds &&
+	tt->ended = tt->conn && !tt->but_children &&
 		    atw_tt_is_end(tt->hold + event, len - event, tt->conn->id);
 	tt->doubt = !tt->ended;
 }
@@ -327,7 +327,7 @@ static int atw_tt_check(struct atw_conns *cs)
 	if (err)
 		return err;
 	/* Who was accepted in the mode is not announced again, and sends already. */
-	others = tt->unchecked && atw_conn_is_seed(tt->conn) &&
+	others = tt->unchecked && atw_conn_is_child(tt->conn) &&
 		 atw_conns_find_strangers(cs, true);
 	mutex_lock(&cs->ch->rx_lock);
 	tt->doubt |= others;
@@ -483,7 +483,7 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 
 	spin_lock(&cs->lock);
 	alone = !list_empty(&c->node) && !cs->ids.nforeign;
-	if (atw_conn_is_seed(c))
+	if (atw_conn_is_child(c))
 		alone = alone && cs->n == 2 && atw_tt_is_served(cs, c);
 	else
 		alone = alone && cs->n == 1;
@@ -555,7 +555,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 		n += part;
 		off = 0;
 	}
-	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_seed(c)) &&
+	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_child(c)) &&
 	      (!n || atw_conn_is_raw_only(c) ||
 	       time_before(jiffies, tt->proof + ATW_TT_FRESH));
 	c->tx.sending = may && n;
@@ -775,11 +775,11 @@ bool atw_tt_carry(struct atw_conns *cs)
  */
 static int atw_tt_hush(struct atw_conns *cs)
 {
-	bool seeds = atw_conn_is_seed(cs->tt.conn);
-	enum atw_verb verb = seeds ? ATW_VERB_TELL_SEEDS : ATW_VERB_HUSH;
+	bool children = atw_conn_is_child(cs->tt.conn);
+	enum atw_verb verb = children ? ATW_VERB_TELL_ACCEPTS : ATW_VERB_HUSH;
 	int err;
 
-	if (!cs->tt.told || cs->tt.but_seeds != seeds) {
+	if (!cs->tt.told || cs->tt.but_children != children) {
 		/* Which it keeps back nobody knows until it has answered. */
 		cs->tt.told = false;
 		err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
@@ -788,10 +788,10 @@ static int atw_tt_hush(struct atw_conns *cs)
 			return err;
 		}
 		cs->tt.quiet = !err;
-		cs->tt.but_seeds = seeds;
+		cs->tt.but_children = children;
 		cs->tt.told = true;
 	}
-	return seeds && !cs->tt.quiet ? -EOPNOTSUPP : 0;
+	return children && !cs->tt.quiet ? -EOPNOTSUPP : 0;
 }
 
 static enum atw_verb atw_tt_verb(struct atw_conn *c)
@@ -830,11 +830,11 @@ int atw_tt_do_enter(struct atw_conns *cs)
 
 	mutex_lock(&cs->ch->rx_lock);
 	/* Another one may have been accepted since that was asked for. */
-	if (atw_conn_is_seed(tt->conn) && !atw_tt_is_alone(cs, tt->conn)) {
+	if (atw_conn_is_child(tt->conn) && !atw_tt_is_alone(cs, tt->conn)) {
 		mutex_unlock(&cs->ch->rx_lock);
 		return -EBUSY;
 	}
-	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_seeds);
+	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_children);
 	tt->keeps = false;
 	tt->hold_len = 0;
 	tt->skip = 0;

@@ -45,7 +45,7 @@ enum atw_tt_phase {
  * @sent: when the last byte was written
  * @unproved: bytes written since @proof
  * @enter_after: not before that it is entered again
- * @told: the module was told to keep its events back, @but_seeds: all but those of new
+ * @told: the module was told to keep its events back, @but_children: all but those of new
  *	accepted connections; @quiet: and it does
  * @entries: counts how often the mode was entered
  * @spoiled: a remote may have got what was not for it: the module is to restart
@@ -75,7 +75,7 @@ struct atw_tt {
 	u32			unproved;
 	unsigned long		enter_after;
 	bool			told;
-	bool			but_seeds;
+	bool			but_children;
 	bool			quiet;
 	atomic64_t		entries;
 	bool			spoiled;

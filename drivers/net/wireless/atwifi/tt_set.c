@@ -41,8 +41,8 @@ static int atw_tt_suits(const struct atw_conn *c, u8 how)
 	case ATW_TYPE_UDP_CLIENT:
 		may |= ATW_TT_NO_BOUNDARIES;
 		break;
-	case ATW_TYPE_TCP_SEED:
-	case ATW_TYPE_SSL_SEED:
+	case ATW_TYPE_TCP_CHILD:
+	case ATW_TYPE_SSL_CHILD:
 		if (!(how & ATW_TT_FRAGILE))
 			return -EOPNOTSUPP;
 		may |= ATW_TT_FRAGILE;
@@ -54,12 +54,12 @@ static int atw_tt_suits(const struct atw_conn *c, u8 how)
 }
 
 /* Does the module say at all that it has accepted something? Some builds do not. */
-static bool atw_tt_hears_seeds(struct atw_conns *cs)
+static bool atw_tt_hears_children(struct atw_conns *cs)
 {
 	bool told;
 
 	mutex_lock(&cs->ch->rx_lock);
-	told = cs->learned.seeds_told;
+	told = cs->learned.children_told;
 	mutex_unlock(&cs->ch->rx_lock);
 	return told;
 }
@@ -73,7 +73,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c, u8 how)
 	err = atw_tt_suits(c, how);
 	if (err)
 		return err;
-	if (cs->mode.passive || (atw_conn_is_seed(c) && !atw_tt_hears_seeds(cs)))
+	if (cs->mode.passive || (atw_conn_is_child(c) && !atw_tt_hears_children(cs)))
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;

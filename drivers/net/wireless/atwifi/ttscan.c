@@ -21,7 +21,7 @@
 
 #define ATW_TT_EVENT	"\r\n+EVENT:"
 /* Some builds announce an accepted connection so. */
-#define ATW_TT_SEED	"\r\n+Seed:"
+#define ATW_TT_CHILD	"\r\n+Seed:"
 #define ATW_TT_EVENTS	2
 
 /*
@@ -31,7 +31,7 @@
  */
 static const char *const atw_tt_openings[] = {
 	ATW_TT_EVENT,
-	ATW_TT_SEED,
+	ATW_TT_CHILD,
 	"\r\n################################################\r\n\r\narch:",
 	"#calibration_ok:[",
 	"\r\nready\r\n",
@@ -189,11 +189,11 @@ long atw_tt_split(const u8 *buf, size_t len, size_t from, const char *marker,
 long atw_tt_find_event(const u8 *buf, size_t len)
 {
 	long event = atw_tt_find(buf, len, 0, ATW_TT_EVENT);
-	long seed = atw_tt_find(buf, len, 0, ATW_TT_SEED);
+	long child = atw_tt_find(buf, len, 0, ATW_TT_CHILD);
 
-	if (event < 0 || seed < 0)
-		return event < 0 ? seed : event;
-	return event < seed ? event : seed;
+	if (event < 0 || child < 0)
+		return event < 0 ? child : event;
+	return event < child ? event : child;
 }
 
 /**

@@ -1364,7 +1364,7 @@ static void conn_guess_lost(struct kunit *test)
 	close_all(test, 1);
 }
 
-/* A seed that nobody announced; with a reference. */
+/* A child that nobody announced; with a reference. */
 static struct atw_conn *fake_guess(struct kunit *test, u32 id)
 {
 	struct fake *f = test->priv;
@@ -1388,7 +1388,7 @@ static void conn_guess_announced(struct kunit *test)
 	struct owner *server = fake_serve(test), *o = &f->owner[1];
 	struct atw_sock_row row = {
 		.id = 1000,
-		.type = ATW_TYPE_TCP_SEED,
+		.type = ATW_TYPE_TCP_CHILD,
 		.status = ATW_SOCK_CONNECTED,
 		.server = server->c->id,
 	};
@@ -1401,7 +1401,7 @@ static void conn_guess_announced(struct kunit *test)
 	refs = refcount_read(&server->c->ref);
 	KUNIT_EXPECT_TRUE(test, atw_conns_adopt(&f->conns, c, &row));
 	KUNIT_EXPECT_EQ(test, refs, refcount_read(&server->c->ref));
-	KUNIT_EXPECT_EQ(test, 1U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 1U, server->c->serve.nchildren);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
 	atw_conn_put(c);
 
@@ -1426,7 +1426,7 @@ static void conn_guess_ended(struct kunit *test)
 	spin_unlock(&c->lock);
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
 	KUNIT_EXPECT_NULL(test, c->child.server);
-	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nchildren);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	atw_conn_put(c);
@@ -1460,7 +1460,7 @@ static void conn_guess_announced_late(struct kunit *test)
 	/* It, and whatever has its number then. */
 	eventually(test, deletes(f, 1000) == 2);
 	eventually(test, listed(f) == 1);
-	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nseeds);
+	KUNIT_EXPECT_EQ(test, 0U, server->c->serve.nchildren);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
 	close_all(test, 1);
 }
@@ -2267,7 +2267,7 @@ static void conn_long_ago(struct kunit *test)
 				     READ_ONCE(f->conns.pace.next_open) + 60 * HZ));
 	open_gate(f, false);
 
-	/* Of a seed that is gone the module speaks for some seconds at most. */
+	/* Of a child that is gone the module speaks for some seconds at most. */
 	f->conns.ids.past[0].id = 3;
 	f->conns.ids.past[0].since = jiffies;
 	KUNIT_EXPECT_TRUE(test, atw_conns_past(&f->conns, 3));
@@ -2919,8 +2919,8 @@ static void conn_delete_misheard(struct kunit *test)
 	}
 }
 
-/* A seed that is being deleted for another one, and the gate is closed. */
-static struct owner *yielding_seed(struct kunit *test)
+/* A child that is being deleted for another one, and the gate is closed. */
+static struct owner *yielding_child(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *server = fake_serve(test), *o = &f->owner[1];
@@ -2940,7 +2940,7 @@ static struct owner *yielding_seed(struct kunit *test)
 static void conn_yielding_auto_deleted(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct owner *o = yielding_seed(test);
+	struct owner *o = yielding_child(test);
 
 	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
 	KUNIT_EXPECT_TRUE(test, o->closed);
@@ -2957,7 +2957,7 @@ static void conn_yielding_auto_deleted(struct kunit *test)
 static void conn_yielding_superseded(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct owner *o = yielding_seed(test);
+	struct owner *o = yielding_child(test);
 
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &f->owner[0]);
 	KUNIT_EXPECT_TRUE(test, o->closed);
@@ -2968,7 +2968,7 @@ static void conn_yielding_superseded(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* As long as the module has it no seed has a number that damage makes of its own. */
+/* As long as the module has it no child has a number that damage makes of its own. */
 static void conn_yielding_near(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -3117,7 +3117,7 @@ static void conn_accepted_unheard(struct kunit *test)
 		audit->rows.n = 1;
 		audit->rows.row[0] = (struct atw_sock_row){
 			.id = 5,
-			.type = ATW_TYPE_TCP_SEED,
+			.type = ATW_TYPE_TCP_CHILD,
 			.status = cases[i].status,
 			.server = server->c->id,
 		};

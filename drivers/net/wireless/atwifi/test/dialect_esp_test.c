@@ -276,7 +276,7 @@ static bool esp_sock_row(const char *line, struct atw_sock_row *row)
 		return false;
 	*row = (struct atw_sock_row){
 		.id = id,
-		.type = server ? ATW_TYPE_TCP_SEED : ATW_TYPE_TCP_CLIENT,
+		.type = server ? ATW_TYPE_TCP_CHILD : ATW_TYPE_TCP_CLIENT,
 		.status = ATW_SOCK_CONNECTED,
 		.rport = rport,
 		.lport = lport,

@@ -32,7 +32,7 @@ static const char *const names[] = {
 	[ATW_EV_PROMPT] = "PROMPT", [ATW_EV_READY] = "READY",
 	[ATW_EV_ECHO] = "ECHO", [ATW_EV_CONNECTED] = "CONNECTED",
 	[ATW_EV_BANNER] = "BANNER",
-	[ATW_EV_INFO] = "INFO", [ATW_EV_LINE] = "LINE", [ATW_EV_SEED] = "SEED",
+	[ATW_EV_INFO] = "INFO", [ATW_EV_LINE] = "LINE", [ATW_EV_CHILD] = "CHILD",
 	[ATW_EV_DISCONNECT] = "DISCONNECT", [ATW_EV_RECONNECT] = "RECONNECT",
 	[ATW_EV_AUTODEL] = "AUTODEL", [ATW_EV_WIFI_CONNECT] = "WIFI_CONNECT",
 	[ATW_EV_WIFI_GOT_IP] = "WIFI_GOT_IP",
@@ -77,7 +77,7 @@ static void run_event(struct run *r, const struct atw_event *ev)
 		if (r->text && ev->text)
 			run_log(r, "(%s)", ev->text);
 		break;
-	case ATW_EV_SEED:
+	case ATW_EV_CHILD:
 		run_log(r, ":%u,%u", ev->id, ev->id2);
 		break;
 	case ATW_EV_PENDING:
@@ -307,9 +307,9 @@ static const struct sample samples[] = {
 	{ "seed", "\r\n+EVENT:SocketSeed,3,2\r\n\r\n+EVENT:SocketDown,3,5\r\n"
 	  "\r\n+EVENT:SocketDisconnect,3\r\n+SOCKETREAD,3,5,hello\r\nOK\r\n"
 	  "\r\n+EVENT:SocketAutoDel,3\r\n",
-	  "SEED:3,2 PENDING:3,5 DISCONNECT:3 PAYLOAD:3,5 END:3=hello OK "
+	  "CHILD:3,2 PENDING:3,5 DISCONNECT:3 PAYLOAD:3,5 END:3=hello OK "
 	  "AUTODEL:3 " },
-	{ "seed short", "+Seed:3,2\r\n", "SEED:3,2 " },
+	{ "seed short", "+Seed:3,2\r\n", "CHILD:3,2 " },
 	{ "reconnect", "\r\n+EVENT:SocketDissconnect,1\r\n"
 	  "\r\n+EVENT:SocketReconnect,1\r\n", "DISCONNECT:1 RECONNECT:1 " },
 	{ "name", "\r+WDOMAIN:14.119.104.189\r\nOK\r\n",

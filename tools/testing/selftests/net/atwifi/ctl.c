@@ -350,7 +350,7 @@ TEST_F(ctl, autott)
 	ASSERT_SAYS("", "$A autott udp-server 5000");
 	ASSERT_SAYS("udp-server 5000\n", "$A autott");
 	ASSERT_FAILS(1, "the types are", "$A autott tcp-server 5000");
-	ASSERT_FAILS(1, "the types are", "$A autott tcp-seed 5000");
+	ASSERT_FAILS(1, "the types are", "$A autott tcp-accepted 5000");
 	ASSERT_FAILS(1, "no remote host", "$A autott udp-server peer.test 5000");
 	ASSERT_FAILS(1, "no host is named", "$A autott tcp-client 5000");
 	ASSERT_FAILS(1, "letters, digits", "$A autott tcp-client 'a,b' 5000");

@@ -693,8 +693,8 @@ def whose():
         ours = socket.create_connection((CLIENT, OWN), timeout=LIMIT)
         theirs, near = own.pair(7000)
         told = {s["type"]: s.get("inode") for s in json.loads(atwctl("--json sockets"))}
-        same({"tcp-server": None, "tcp-seed": None, "tcp-client": os.fstat(ours.fileno()).st_ino},
-             told, "inodes")
+        same({"tcp-server": None, "tcp-accepted": None,
+              "tcp-client": os.fstat(ours.fileno()).st_ino}, told, "inodes")
         for s in (ours, theirs, near, far):
             s.close()
     alone()

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Servers and their seeds: connections that the module has accepted.
+ * Servers and their children: connections that the module has accepted.
  *
  * A server is a connection that the driver names and that lasts: when the module
- * has lost it, by a reset or otherwise, it is opened again. A seed is made by the
+ * has lost it, by a reset or otherwise, it is opened again. A child is made by the
  * module. Until somebody accepts it, it stands in its server's queue, which holds
  * the reference that is the owner's later, and keeps what it receives.
  *
- * The module numbers seeds itself, mostly counting up from 1. One damaged digit
- * can make one seed's number of another's, and nothing that the module says shows
+ * The module numbers children itself, mostly counting up from 1. One damaged digit
+ * can make one child's number of another's, and nothing that the module says shows
  * it. What can be kept is that servers do not weaken what was promised to the
- * connections that the driver names: a seed whose number is one damaged byte away
+ * connections that the driver names: a child whose number is one damaged byte away
  * from such a connection's is not let in, and the driver gives no number that is
- * so near to a seed's.
+ * so near to a child's.
  *
- * Some builds do not announce seeds. Bytes for a number that nobody knows may
- * then be a seed's first, or somebody else's after damage. They are kept while the
- * module is asked; if it does not have that seed all streams end.
+ * Some builds do not announce children. Bytes for a number that nobody knows may
+ * then be a child's first, or somebody else's after damage. They are kept while the
+ * module is asked; if it does not have that child all streams end.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
@@ -25,7 +25,7 @@
 #include "conn_priv.h"
 #include "timing.h"
 
-/* Some firmware resets all clients of a server after a seed of it was deleted.
+/* Some firmware resets all clients of a server after a child of it was deleted.
  * A driver in the field deletes the server then, waits until it is not listed
  * any more, and for 3 s, and looks every 750 ms.
  */
@@ -55,7 +55,7 @@ static struct atw_conn *atw_conn_first_ready(struct atw_conn *server)
 
 	lockdep_assert_held(&server->lock);
 
-	list_for_each_entry(c, &server->serve.seeds, child.node) {
+	list_for_each_entry(c, &server->serve.children, child.node) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
 		ready = c->child.stage == ATW_CHILD_READY;
 		spin_unlock(&c->lock);
@@ -65,7 +65,7 @@ static struct atw_conn *atw_conn_first_ready(struct atw_conn *server)
 	return NULL;
 }
 
-/* As atw_conn_waits() and others, for those who do not hold the seed's lock. */
+/* As atw_conn_waits() and others, for those who do not hold the child's lock. */
 static enum atw_child_stage atw_conn_stage(struct atw_conn *c)
 {
 	enum atw_child_stage stage;
@@ -115,7 +115,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	c = atw_conn_first_ready(server);
 	if (c) {
 		list_del_init(&c->child.node);
-		server->serve.nseeds--;
+		server->serve.nchildren--;
 	}
 	spin_unlock(&server->lock);
 	if (!c)
@@ -142,7 +142,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	return c;
 }
 
-/* Let a seed wait in its server's queue, if there is room. */
+/* Let a child wait in its server's queue, if there is room. */
 static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 			    struct atw_conn *c)
 {
@@ -153,13 +153,13 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	spin_lock(&server->lock);
 	ok = server->owner && atw_conn_is_usable(server) &&
 	     !atw_conn_is_waiting(server) &&
-	     server->serve.nseeds < server->serve.backlog;
+	     server->serve.nchildren < server->serve.backlog;
 	if (ok) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
 		refcount_inc(&server->ref);
 		c->child.server = server;
-		list_add_tail(&c->child.node, &server->serve.seeds);
-		server->serve.nseeds++;
+		list_add_tail(&c->child.node, &server->serve.children);
+		server->serve.nchildren++;
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&server->lock);
@@ -167,11 +167,11 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 }
 
 /*
- * Make a seed known under its number and to its server, if that is known. Returns
+ * Make a child known under its number and to its server, if that is known. Returns
  * false if it must not live; it is the caller's then.
  */
-static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
-			       struct atw_conn *c, u32 id)
+static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
+				struct atw_conn *c, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
@@ -200,7 +200,7 @@ static bool atw_conns_add_seed(struct atw_conns *cs, struct atw_conn *server,
 	return true;
 }
 
-/* The module has given a seed's number to another: the first one is gone. */
+/* The module has given a child's number to another: the first one is gone. */
 static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&cs->lock);
@@ -215,27 +215,27 @@ static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /**
- * atw_conns_seed() - the module has accepted a connection
+ * atw_conns_accepted() - the module has accepted a connection
  * @cs: the connections
  * @id: its number
  * @server_id: its server's
  *
  * Context: the receive path.
  */
-void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
+void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 {
 	struct atw_conn *server = atw_conns_get(cs, server_id);
 	struct atw_conn *old, *c = NULL;
 	bool damaged = false;
 	bool ok = false;
 
-	cs->learned.seeds_told = true;
+	cs->learned.children_told = true;
 	/* It speaks in transparent mode, too, and what it says there cannot be told apart. */
 	if (cs->tt.conn && cs->tt.phase != ATW_TT_OUT)
 		cs->tt.doubt = true;
 	if (server && atw_conn_is_listener(server))
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
-				   ATW_TYPE_TCP_SEED : ATW_TYPE_SSL_SEED,
+				   ATW_TYPE_TCP_CHILD : ATW_TYPE_SSL_CHILD,
 				   GFP_KERNEL);
 	if (!c)
 		goto out;
@@ -243,7 +243,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 	spin_lock(&cs->lock);
 	cs->learned.high_id = max(cs->learned.high_id, id);
 	old = atw_conns_find(cs, id);
-	if (old && !atw_conn_is_seed(old)) {
+	if (old && !atw_conn_is_child(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
 	} else if (old && !old->child.server && atw_conn_is_live(old) &&
@@ -263,7 +263,7 @@ void atw_conns_seed(struct atw_conns *cs, u32 id, u32 server_id)
 		/* Which of two is being deleted cannot be told. */
 		if (cs->ids.deleting == id)
 			atw_sched_set(cs->sched, ATW_DO_RECONCILE);
-		ok = atw_conns_add_seed(cs, server, c, id);
+		ok = atw_conns_add_child(cs, server, c, id);
 		if (ok)
 			c = NULL;
 		atomic64_add(ok, &cs->counts.accepted);
@@ -280,7 +280,7 @@ out:
 		atw_conns_add_foreign(cs, id);
 }
 
-/* Is there a server that could have unannounced seeds? The only one, in @only. */
+/* Is there a server that could have unannounced children? The only one, in @only. */
 static bool atw_conns_has_listener(struct atw_conns *cs, struct atw_conn **only)
 {
 	struct atw_conn *c;
@@ -299,7 +299,7 @@ static bool atw_conns_has_listener(struct atw_conns *cs, struct atw_conn **only)
 	return only ? n == 1 : n;
 }
 
-/* Seeds whose server is still to be asked for: a module has few at a time. */
+/* Children whose server is still to be asked for: a module has few at a time. */
 static unsigned int atw_conns_guesses(struct atw_conns *cs)
 {
 	struct atw_conn *c;
@@ -313,35 +313,35 @@ static unsigned int atw_conns_guesses(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_guess_seed() - may bytes for a number unknown be a seed's first?
+ * atw_conns_guess_child() - may bytes for a number unknown be a child's first?
  * @cs: the connections
  * @id: the number
  *
  * Context: the receive path.
- * Return: a seed of a server unknown, with a reference; NULL if it cannot be.
+ * Return: a child of a server unknown, with a reference; NULL if it cannot be.
  */
-struct atw_conn *atw_conns_guess_seed(struct atw_conns *cs, u32 id)
+struct atw_conn *atw_conns_guess_child(struct atw_conns *cs, u32 id)
 {
 	bool lost, refused = false;
 	struct atw_conn *c;
 
-	if (cs->learned.seeds_told || !cs->learned.purged)
+	if (cs->learned.children_told || !cs->learned.purged)
 		return NULL;
-	c = atw_conn_alloc(ATW_TYPE_TCP_SEED, GFP_KERNEL);
+	c = atw_conn_alloc(ATW_TYPE_TCP_CHILD, GFP_KERNEL);
 	spin_lock(&cs->lock);
 	lost = !c || atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
 	if (lost || !atw_conns_has_listener(cs, NULL) ||
 	    atw_conns_find(cs, id) || atw_conns_is_going(cs, id))
-		goto no_seed;
-	refused = !atw_conns_add_seed(cs, NULL, c, id);
+		goto no_child;
+	refused = !atw_conns_add_child(cs, NULL, c, id);
 	if (refused)
-		goto no_seed;
+		goto no_child;
 	refcount_inc(&c->ref);
 	cs->learned.high_id = max(cs->learned.high_id, id);
 	spin_unlock(&cs->lock);
 	return c;
 
-no_seed:
+no_child:
 	spin_unlock(&cs->lock);
 	kfree(c);
 	/* What else comes for this number would be taken for its beginning. */
@@ -356,9 +356,9 @@ no_seed:
 }
 
 /**
- * atw_rows_find() - what the module's table says of a seed
+ * atw_rows_find() - what the module's table says of a child
  * @cs: the connections
- * @id: the seed's number
+ * @id: the child's number
  *
  * Context: the channel's thread.
  * Return: its row, or NULL.
@@ -371,8 +371,8 @@ const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
 
 	for (i = 0; i < rows->n; i++)
 		if (rows->row[i].id == id &&
-		    (rows->row[i].type == ATW_TYPE_TCP_SEED ||
-		     rows->row[i].type == ATW_TYPE_SSL_SEED))
+		    (rows->row[i].type == ATW_TYPE_TCP_CHILD ||
+		     rows->row[i].type == ATW_TYPE_SSL_CHILD))
 			return &rows->row[i];
 	return NULL;
 }
@@ -389,9 +389,9 @@ static bool atw_conn_is_over(struct atw_conn *c)
 }
 
 /**
- * atw_conns_adopt() - find the server of a seed that was not announced
+ * atw_conns_adopt() - find the server of a child that was not announced
  * @cs: the connections
- * @c: the seed, to which the caller has a reference
+ * @c: the child, to which the caller has a reference
  * @row: what the module's table says of it, or NULL
  *
  * Where there is none it is disowned, and closed.
@@ -436,7 +436,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	return ok;
 }
 
-/* What the module's table says of a seed; it may be accepted now. */
+/* What the module's table says of a child; it may be accepted now. */
 static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 {
 	const struct atw_sock_row *row = atw_rows_find(cs, atw_conn_id(c));
@@ -460,12 +460,12 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 	if (c->child.stage == ATW_CHILD_NEW)
 		c->child.stage = ATW_CHILD_READY;
 	spin_unlock(&c->lock);
-	if (server->owner && server->ops->seed)
-		server->ops->seed(server);
+	if (server->owner && server->ops->incoming)
+		server->ops->incoming(server);
 	spin_unlock(&server->lock);
 }
 
-/* The next seed that cannot be accepted yet, with a reference. */
+/* The next child that cannot be accepted yet, with a reference. */
 static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 {
 	struct atw_conn *c, *found = NULL;
@@ -488,7 +488,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 }
 
 /**
- * atw_conns_look() - learn what there is to know of new seeds
+ * atw_conns_look() - learn what there is to know of new children
  * @cs: the connections
  *
  * Context: the channel's thread.
@@ -527,7 +527,7 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (!atw_conn_is_seed(c) || atw_conn_is_open(c)) {
+	if (!atw_conn_is_child(c) || atw_conn_is_open(c)) {
 		c->auto_deleted = true;
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		return;
@@ -609,7 +609,7 @@ bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
  * atw_conns_recount() - have a module that runs out of numbers begin anew
  * @cs: the connections; there is nothing else to do
  *
- * Firmware that keeps the number of a send in one byte counts seeds up beyond
+ * Firmware that keeps the number of a send in one byte counts children up beyond
  * that, and cannot send to them then. Only a restart brings it back to 1; it is
  * done while there is nothing but servers, if possible in time.
  *
@@ -626,7 +626,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	busy = cs->learned.high_id < ATW_HIGH_ID;
 	list_for_each_entry(c, &cs->list, node)
-		busy |= !atw_conn_is_server(c) || c->serve.nseeds;
+		busy |= !atw_conn_is_server(c) || c->serve.nchildren;
 	spin_unlock(&cs->lock);
 	if (busy)
 		return false;
