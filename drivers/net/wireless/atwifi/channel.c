@@ -46,12 +46,12 @@ static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 	       (prompt && test_bit(ATW_CH_PROMPT, &ch->flags)) || atw_channel_gone(ch);
 }
 
-/* What was asked before is not what a mark waits for, see atw_channel_mark(). */
+/* What was asked before is not what a barrier waits for, see atw_channel_barrier(). */
 static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 				  const struct atw_event *ev)
 {
-	return !cmd->mark || ev->type == ATW_EV_BUSY ||
-	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->mark));
+	return !cmd->barrier || ev->type == ATW_EV_BUSY ||
+	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->barrier));
 }
 
 /* Is it only that the line of a send is understood? Its prompt is still to come. */
@@ -122,16 +122,16 @@ static bool atw_channel_is_echo(struct atw_channel *ch, const struct atw_event *
  * Does a payload end with what nobody else can know, and the module says only when it is
  * asked? Then it is short of as many bytes as that has.
  */
-static bool atw_channel_has_mark(struct atw_channel *ch, const struct atw_event *ev)
+static bool atw_channel_has_barrier(struct atw_channel *ch, const struct atw_event *ev)
 {
 	const u8 *sink = ch->parser.sink;
 	bool has = false;
 	size_t n;
 
 	spin_lock(&ch->lock);
-	if (sink && ch->cmd && ch->cmd->mark) {
-		n = strlen(ch->cmd->mark);
-		has = ev->len >= n && !memcmp(sink + ev->len - n, ch->cmd->mark, n);
+	if (sink && ch->cmd && ch->cmd->barrier) {
+		n = strlen(ch->cmd->barrier);
+		has = ev->len >= n && !memcmp(sink + ev->len - n, ch->cmd->barrier, n);
 	}
 	spin_unlock(&ch->lock);
 	return has;
@@ -219,7 +219,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		end = *ev;
 		if (!ch->dialect->framed)
 			end.doubt |= ATW_DOUBT_FRAME;
-		ch->ops->event(ch->ctx, atw_channel_has_mark(ch, ev) ? &doubtful : &end);
+		ch->ops->event(ch->ctx, atw_channel_has_barrier(ch, ev) ? &doubtful : &end);
 		break;
 	case ATW_EV_CERT:
 	case ATW_EV_CERT_END:
@@ -771,7 +771,7 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 			return err;
 		if (err == -EBUSY && !time_after(jiffies, busy_end)) {
 			err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
-		} else if (err == -EOPNOTSUPP && !cmd->mark) {
+		} else if (err == -EOPNOTSUPP && !cmd->barrier) {
 			if (unknown && !strcmp(said, ch->said))
 				return err;
 			if (++unknown == ATW_UNKNOWN_TRIES)
@@ -842,7 +842,7 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 }
 
 /**
- * atw_channel_mark() - wait until all that was asked before is answered
+ * atw_channel_barrier() - wait until all that was asked before is answered
  * @ch: the channel
  * @timeout: jiffies
  *
@@ -850,10 +850,10 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
  * Return: 0; -ETIMEDOUT, also where the module does not name what it does not
  * know; or as atw_channel_exec().
  */
-int atw_channel_mark(struct atw_channel *ch, long timeout)
+int atw_channel_barrier(struct atw_channel *ch, long timeout)
 {
 	char name[ATW_NONCE_LEN];
-	struct atw_cmd cmd = { .timeout = timeout, .mark = name };
+	struct atw_cmd cmd = { .timeout = timeout, .barrier = name };
 	int err;
 
 	atw_channel_nonce(name);
@@ -877,7 +877,7 @@ int atw_channel_mark(struct atw_channel *ch, long timeout)
  */
 int atw_channel_settle(struct atw_channel *ch)
 {
-	int err = atw_channel_mark(ch, 2 * HZ);
+	int err = atw_channel_barrier(ch, 2 * HZ);
 
 	if (err == -ETIMEDOUT && ch->dialect->framed)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);

@@ -74,7 +74,7 @@ struct atw_transport {
  * @priv: for @row and @begin
  * @lost: set by others when what the command is about is gone: its answer comes
  *	soon then, or never; or NULL
- * @mark: its name, if nothing but the module's complaint about that ends it; NULL
+ * @barrier: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", ATW_NO_ID: none was told
  * @sent: out: payload bytes that were written
@@ -97,7 +97,7 @@ struct atw_cmd {
 	void			(*begin)(struct atw_cmd *cmd);
 	void			*priv;
 	const bool		*lost;
-	const char		*mark;
+	const char		*barrier;
 	u32			code;
 	u32			id;
 	u32			sent;
@@ -234,7 +234,7 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
 bool atw_channel_may_store(struct atw_channel *ch);
-int atw_channel_mark(struct atw_channel *ch, long timeout);
+int atw_channel_barrier(struct atw_channel *ch, long timeout);
 int atw_channel_settle(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);

@@ -88,15 +88,15 @@ static bool atw_row_is_live(const struct atw_conn *c,
 
 /*
  * The module has told what it has, before which it had printed the payload that is
- * in doubt. A restarted one has nothing. @marked: all that it had printed before has
+ * in doubt. A restarted one has nothing. @passed: all that it had printed before has
  * come, and was damage if the payload was not what it looked like. @again: its answer
  * was lost, and it will be asked again when the line is in order.
  */
 static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there,
-			     bool marked, bool again)
+			     bool passed, bool again)
 {
-	/* The mark was one before the query. */
-	unsigned int mark = cs->query - 1;
+	/* The barrier was one before the query. */
+	unsigned int barrier = cs->query - 1;
 
 	lockdep_assert_held(&c->lock);
 
@@ -104,10 +104,10 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 		return;
 	if (there)
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
-	if (marked)
-		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, mark);
+	if (passed)
+		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, barrier);
 	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query)) ||
-	    atw_conn_doubted(c, ATW_DOUBT_FRAME, mark))
+	    atw_conn_doubted(c, ATW_DOUBT_FRAME, barrier))
 		atw_conn_disbelieve(cs, c);
 	else if (!skb_queue_empty(&c->rx.unsure) && !again)
 		/* It came while the module was being asked. */
@@ -133,7 +133,7 @@ static bool atw_conns_is_in_doubt(struct atw_conns *cs)
 }
 
 /* See to it that of what came until now nothing is still to come. */
-static bool atw_conns_mark(struct atw_conns *cs)
+static bool atw_conns_barrier(struct atw_conns *cs)
 {
 	bool doubt;
 
@@ -230,7 +230,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
 	const struct atw_sock_row *row;
-	bool told, again, marked, had = false, lacks = false;
+	bool told, again, passed, had = false, lacks = false;
 	struct atw_conn *c;
 	unsigned int i;
 	int err;
@@ -239,7 +239,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	cs->audit.boot_asked = max(cs->audit.boot_asked, cs->audit.boot);
 	cs->audit.boot = ATW_BOOT_NO;
 	mutex_unlock(&cs->ch->rx_lock);
-	marked = atw_conns_mark(cs);
+	passed = atw_conns_barrier(cs);
 	err = atw_conns_query(cs);
 	told = !err && !rows->more;
 	/* Each of these has the line looked after, and then there is one more comparison. */
@@ -255,7 +255,7 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		for (i = 0; told && i < rows->n && !row; i++)
 			if (rows->row[i].id == c->id)
 				row = &rows->row[i];
-		atw_conns_settle(cs, c, row, marked, again);
+		atw_conns_settle(cs, c, row, passed, again);
 		if (told && atw_conn_is_known(c) &&
 		    c->query != cs->query) {
 			had = true;

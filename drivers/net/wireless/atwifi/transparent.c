@@ -121,7 +121,7 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 			n = ATW_TT_TAIL_MAX;
 			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
 			tt->hold_len = n;
-			tt->mark = 0;
+			tt->escape_at = 0;
 			tt->skip = 0;
 		}
 		n = min_t(size_t, len, ATW_TT_HOLD - tt->hold_len);
@@ -205,13 +205,13 @@ static void atw_tt_listen(struct atw_conns *cs)
 	long ok;
 
 	if (!tt->heard_ok &&
-	    atw_tt_find(tt->hold, tt->hold_len, tt->mark, ATW_TT_OK) >= 0) {
+	    atw_tt_find(tt->hold, tt->hold_len, tt->escape_at, ATW_TT_OK) >= 0) {
 		WRITE_ONCE(tt->heard_ok, true);
 		atw_channel_kick(cs->ch);
 	}
 	if (!tt->marker[0])
 		return;
-	ok = atw_tt_split(tt->hold, tt->hold_len, tt->mark, tt->marker, &behind);
+	ok = atw_tt_split(tt->hold, tt->hold_len, tt->escape_at, tt->marker, &behind);
 	if (ok == ATW_TT_WAIT)
 		return;
 	tt->phase = ATW_TT_OUT;
@@ -390,7 +390,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 		timeout = atw_timing.tt_drain;
 	tt->phase = ATW_TT_LEAVING;
 	tt->scan.leaving = true;
-	tt->mark = tt->hold_len;
+	tt->escape_at = tt->hold_len;
 	tt->heard_ok = false;
 	tt->left = false;
 	tt->marker[0] = '\0';

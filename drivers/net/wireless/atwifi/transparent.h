@@ -30,7 +30,7 @@ enum atw_tt_phase {
  * @phase: rx_lock; only the receive path moves it on from ATW_TT_LEAVING, and to
  *	ATW_TT_SUSPECT
  * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock
- * @mark: as many bytes of @hold came before "+++" was sent; rx_lock
+ * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
  * @heard: when data came last; rx_lock
@@ -57,7 +57,7 @@ struct atw_tt {
 	struct atw_tt_scan	scan;
 	u8			*hold;
 	size_t			hold_len;
-	size_t			mark;
+	size_t			escape_at;
 	size_t			skip;
 	bool			keeps;
 	char			marker[48];

@@ -87,8 +87,8 @@ struct fake {
 	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
 	bool			purge;		/* the thread's next work */
 	int			purged;
-	const char		*before_mark;	/* once, before the module complains */
-	unsigned int		marks;
+	const char		*before_barrier;	/* once, before the module complains */
+	unsigned int		barriers;
 };
 
 static u64 count(const atomic64_t *counter)
@@ -212,10 +212,10 @@ static void fake_command(struct fake *f, const char *line)
 	} else if (!strncmp(line, "AT+ATW", 6)) {
 		char text[48];
 
-		if (f->before_mark)
-			fake_say(f, f->before_mark);
-		f->before_mark = NULL;
-		f->marks++;
+		if (f->before_barrier)
+			fake_say(f, f->before_barrier);
+		f->before_barrier = NULL;
+		f->barriers++;
 		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
 		fake_say(f, text);
 	} else if (!strncmp(line, "AT+SOCKET=", 10)) {
@@ -1902,11 +1902,11 @@ static void conn_doubt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, o[1].got_len);
 	/* What comes after the question waits for the next. */
 	snprintf(late, sizeof(late), words, o[0].c->id);
-	f->before_mark = late;
+	f->before_barrier = late;
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[0].got_len) == 19);
 	KUNIT_EXPECT_STREQ(test, "\r\n+EVENT:x\r\n+EVENT:", o[0].got);
-	KUNIT_EXPECT_EQ(test, 2U, f->marks);
+	KUNIT_EXPECT_EQ(test, 2U, f->barriers);
 	open_gate(f, false);
 
 	say_for(f, words, &o[0]);
@@ -1932,7 +1932,7 @@ static void conn_doubt_damage(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	fake_have(f, &o[0], rows, sizeof(rows));
 	say_for(f, words, &o[0]);
-	f->before_mark = "AAAAAAAAA\r\n";
+	f->before_barrier = "AAAAAAAAA\r\n";
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[0].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
@@ -2053,7 +2053,7 @@ static void conn_doubt_no_row(struct kunit *test)
 }
 
 /* And as many as the answer has to what nobody can guess: so that is what it ends with. */
-static void conn_doubt_mark(struct kunit *test)
+static void conn_doubt_barrier(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
@@ -2064,7 +2064,7 @@ static void conn_doubt_mark(struct kunit *test)
 	/* The module is asked because of this. */
 	say_for(f, words, &o[0]);
 	snprintf(torn, sizeof(torn), "\r\n+EVENT:SocketDown,%u,38,abcd", o[1].c->id);
-	f->before_mark = torn;
+	f->before_barrier = torn;
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
@@ -3539,7 +3539,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_doubt_answered),
 	KUNIT_CASE(conn_doubt_row),
 	KUNIT_CASE(conn_doubt_no_row),
-	KUNIT_CASE(conn_doubt_mark),
+	KUNIT_CASE(conn_doubt_barrier),
 	KUNIT_CASE(conn_doubtful),
 	KUNIT_CASE(conn_unexplained),
 	KUNIT_CASE(conn_lost_comma),
