@@ -460,7 +460,7 @@ static void atw_purge_rx(struct sock *sk)
 	__skb_queue_purge(&list);
 }
 
-static void atw_tx_turn(struct atw_sock *as, const struct msghdr *msg)
+static void atw_tx_set_sender(struct atw_sock *as, const struct msghdr *msg)
 {
 	WRITE_ONCE(as->sending, msg);
 }
@@ -476,7 +476,7 @@ static void atw_drop_conn(struct atw_sock *as, bool abort)
 	atw_conn_close(conn, abort, atw_timing.linger);
 	WRITE_ONCE(as->detached, as->detached + 1);
 	/* What is being sent on it has no end but an error. */
-	atw_tx_turn(as, NULL);
+	atw_tx_set_sender(as, NULL);
 	as->unopened = 0;
 	spin_lock(&as->lock);
 	as->conn = NULL;
@@ -1165,14 +1165,14 @@ static bool atw_tx_has_room(const struct sock *sk)
 }
 
 /*
- * May the call that sends @msg go on? One that has begun has the turn until it ends. @has:
+ * May the call that sends @msg go on? One that has begun is the sender until it ends. @has:
  * what it sends is in memory already.
  */
 static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg, bool has)
 {
-	const struct msghdr *turn = READ_ONCE(atw_sk(sk)->sending);
+	const struct msghdr *sender = READ_ONCE(atw_sk(sk)->sending);
 
-	return (!turn || turn == msg) && (has || atw_tx_has_room(sk));
+	return (!sender || sender == msg) && (has || atw_tx_has_room(sk));
 }
 
 /*
@@ -1306,10 +1306,10 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		if (!err)
 			copied += n;
 		if (!err && copied < size)
-			atw_tx_turn(as, msg);
+			atw_tx_set_sender(as, msg);
 	}
 	if (as->sending == msg) {
-		atw_tx_turn(as, NULL);
+		atw_tx_set_sender(as, NULL);
 		sk->sk_state_change(sk);
 	}
 

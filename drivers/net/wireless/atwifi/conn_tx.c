@@ -13,10 +13,10 @@
 #include "timing.h"
 #include "trace.h"
 
-/* A turn has at least so many bytes, however slow the wire is. */
-#define ATW_TURN_MIN		256
+/* A quantum has at least so many bytes, however slow the wire is. */
+#define ATW_QUANTUM_MIN		256
 /* What a wire whose rate is not known is taken for. */
-#define ATW_TURN_BAUD		921600
+#define ATW_QUANTUM_BAUD	921600
 /* A message is small up to here, if nothing waits behind it. */
 #define ATW_MESSAGE_MAX		256
 /* Refused for want of memory, no less than this is tried ... */
@@ -30,28 +30,28 @@
 #define ATW_CHUNK_GOOD		64
 
 /*
- * Into so many turns a second of the wire is divided. A turn costs the one that has it
+ * Into so many quanta a second of the wire is divided. One costs the one that has it
  * some 5 ms beside its bytes, for the prompt, the answers and the module's polls, and
  * others the time that it takes: who is alone has long ones, and who shares the module
  * with somebody at a keyboard short ones.
  */
-static const u8 atw_turns[] = {
+static const u8 atw_quanta[] = {
 	[ATW_CROWD_NONE] = 5,
 	[ATW_CROWD_BULK] = 8,
 	[ATW_CROWD_QUIET] = 20,
 	[ATW_CROWD_CHAT] = 50,
 };
 
-static u32 atw_conns_turn(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
+static u32 atw_conns_quantum(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
-	u32 rate = (cs->pace.baud ?: ATW_TURN_BAUD) / 10;
-	u32 turn = max_t(u32, rate / atw_turns[crowd], ATW_TURN_MIN);
+	u32 rate = (cs->pace.baud ?: ATW_QUANTUM_BAUD) / 10;
+	u32 quantum = max_t(u32, rate / atw_quanta[crowd], ATW_QUANTUM_MIN);
 
 	lockdep_assert_held(&c->lock);
 
 	if (!atw_conn_is_stream(c))
 		return skb_peek(&c->tx.q)->len;
-	return min3(c->tx.queued, min(turn, cs->ch->dialect->send_max), cs->pace.chunk);
+	return min3(c->tx.queued, min(quantum, cs->ch->dialect->send_max), cs->pace.chunk);
 }
 
 /* Take @n bytes off the queue; what is empty by that is to be freed unlocked. */
@@ -250,7 +250,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		spin_unlock(&c->lock);
 		return;
 	}
-	n = atw_conns_turn(cs, c, crowd);
+	n = atw_conns_quantum(cs, c, crowd);
 	full = n >= cs->pace.chunk && c->tx.queued > cs->pace.chunk;
 	id = c->id;
 	if (atw_conns_line_data(cs, c, n, data)) {

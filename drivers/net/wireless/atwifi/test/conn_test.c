@@ -663,8 +663,8 @@ static u32 largest_send(struct kunit *test, struct owner *o)
 	return largest;
 }
 
-/* How long a turn is follows the rate, and who else is there. */
-static void conn_turns(struct kunit *test)
+/* How long a quantum is follows the rate, and who else is there. */
+static void conn_quantum(struct kunit *test)
 {
 	struct fake *f = test->priv;
 
@@ -690,7 +690,7 @@ static void conn_turns(struct kunit *test)
 }
 
 /* An administrator may want more of the one, or of the other. */
-static void conn_turns_preferred(struct kunit *test)
+static void conn_quantum_preferred(struct kunit *test)
 {
 	struct fake *f = test->priv;
 
@@ -712,7 +712,7 @@ static void conn_turns_preferred(struct kunit *test)
 }
 
 /* The firmware and its memory are a bound, too, however fast the wire is. */
-static void conn_turns_bound(struct kunit *test)
+static void conn_quantum_bound(struct kunit *test)
 {
 	struct fake *f = test->priv;
 
@@ -729,7 +729,7 @@ static void conn_small_first(struct kunit *test)
 	unsigned int i;
 
 	opened(test, 3, ATW_TYPE_TCP_CLIENT);
-	/* They have had their first turn: now they are bulk. */
+	/* They have had their first quantum: now they are bulk. */
 	for (i = 0; i < 16; i++) {
 		queue(test, &f->owner[0], 4000);
 		queue(test, &f->owner[1], 4000);
@@ -3483,9 +3483,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_id_reuse),
 	KUNIT_CASE(conn_fair),
 	KUNIT_CASE(conn_fair_after_request),
-	KUNIT_CASE(conn_turns),
-	KUNIT_CASE(conn_turns_preferred),
-	KUNIT_CASE(conn_turns_bound),
+	KUNIT_CASE(conn_quantum),
+	KUNIT_CASE(conn_quantum_preferred),
+	KUNIT_CASE(conn_quantum_bound),
 	KUNIT_CASE(conn_small_first),
 	KUNIT_CASE(conn_coalesce),
 	KUNIT_CASE(conn_datagrams),
