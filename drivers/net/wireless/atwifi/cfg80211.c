@@ -30,7 +30,7 @@
 #include "timing.h"
 
 /* What was found less than so long ago is not looked for anew. */
-#define ATW_WIPHY_FRESH		(5 * HZ)
+#define ATW_WIPHY_CACHED	(5 * HZ)
 /* Some programs listen for the end of a scan only some time after they have begun it. */
 #define ATW_WIPHY_HEARD		(HZ / 4)
 /* After so long it may be gone: cfg80211 would forget it, too. */
@@ -479,7 +479,7 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	spin_lock_bh(&aw->lock);
 	jobs = aw->jobs;
 	spin_unlock_bh(&aw->lock);
-	aw->cached = jobs || (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_FRESH));
+	aw->cached = jobs || (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_CACHED));
 	if (!aw->cached)
 		err = atw_wiphy_scan_queue(aw, ssid);
 	if (err)

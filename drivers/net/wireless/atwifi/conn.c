@@ -306,7 +306,7 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 		err = -EINVAL;
 	if (!err) {
 		if (!c->tx.queued)
-			c->tx.fresh = true;
+			c->tx.new_flow = true;
 		c->tx.queued += skb->len;
 		appended = atw_conn_append(c, skb->sk, skb->data, skb->len);
 		if (!appended)

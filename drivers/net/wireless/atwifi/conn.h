@@ -119,7 +119,7 @@ enum atw_conn_wish {
  * @queued: bytes in it that were not handed over
  * @sending: a command of the channel's thread has the first of them
  * @refused: how often that was refused in a row, for one and the same reason
- * @fresh: nothing was queued before what is queued now
+ * @new_flow: nothing was queued before what is queued now
  * @no_way: the only way that it had is lost, and its owner has not said how to go on
  * @chat_until: see ATW_CHAT, in jiffies
  * @bytes: taken by the module
@@ -129,7 +129,7 @@ struct atw_conn_tx {
 	u32				off;
 	u32				queued;
 	bool				sending;
-	bool				fresh;
+	bool				new_flow;
 	bool				no_way;
 	unsigned int			refused;
 	unsigned long			chat_until;
@@ -457,7 +457,7 @@ struct atw_silences {
  * @next_open: payload goes before connects until then
  * @open_after: not before; the module is out of sockets
  * @fetched: the last work was to fetch something
- * @fresh_run: small messages that went before a bulk transfer, in a row
+ * @new_flow_run: small messages that went before a bulk transfer, in a row
  */
 struct atw_pace {
 	unsigned int		baud;
@@ -470,7 +470,7 @@ struct atw_pace {
 	unsigned long		next_open;
 	unsigned long		open_after;
 	bool			fetched;
-	unsigned int		fresh_run;
+	unsigned int		new_flow_run;
 };
 
 /**

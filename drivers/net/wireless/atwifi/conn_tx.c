@@ -271,9 +271,9 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	/* A request before an upload is none of a chat: with it, the upload is the bulk. */
 	if (c->tx.queued > ATW_MESSAGE_MAX)
 		c->tx.chat_until = jiffies;
-	else if (c->tx.fresh)
+	else if (c->tx.new_flow)
 		c->tx.chat_until = jiffies + ATW_CHAT;
-	c->tx.fresh = false;
+	c->tx.new_flow = false;
 	spin_unlock(&c->lock);
 
 	trace_atw_payload(cs->ch->dev, true, id, n);

@@ -5,7 +5,7 @@
 #include "conn_priv.h"
 
 /* Small messages that may overtake a bulk transfer before it has its turn. */
-#define ATW_FRESH_RUN		8
+#define ATW_NEW_FLOW_RUN	8
 /* Payload goes first, but a connect need not wait for its end. */
 #define ATW_OPEN_PATIENCE	(HZ / 2)
 /* A banner is over after so long. */
@@ -42,7 +42,7 @@ static void atw_pick_later(struct atw_pick *pick, unsigned long at)
  * struct atw_sends - connections that have something to send
  * @n: all of them
  * @share: of the user who has had the least, which is the next
- * @fresh: the first of that user that was idle before
+ * @new_flow: the first of that user that was idle before
  * @bulk: the first of the others of that user
  * @quiet: streams that have nothing to send
  * @chats: streams that have sent a small message lately
@@ -52,7 +52,7 @@ struct atw_sends {
 	unsigned int		quiet;
 	unsigned int		chats;
 	struct atw_share	*share;
-	struct atw_conn		*fresh;
+	struct atw_conn		*new_flow;
 	struct atw_conn		*bulk;
 };
 
@@ -64,14 +64,14 @@ static void atw_sends_add(struct atw_conns *cs, struct atw_sends *sends,
 	sends->n++;
 	if (!sends->share || share->sent < sends->share->sent) {
 		sends->share = share;
-		sends->fresh = NULL;
+		sends->new_flow = NULL;
 		sends->bulk = NULL;
 	}
 	if (share != sends->share)
 		return;
-	if (c->tx.fresh && !sends->fresh)
-		sends->fresh = c;
-	if (!c->tx.fresh && !sends->bulk)
+	if (c->tx.new_flow && !sends->new_flow)
+		sends->new_flow = c;
+	if (!c->tx.new_flow && !sends->bulk)
 		sends->bulk = c;
 }
 
@@ -79,11 +79,11 @@ static void atw_sends_add(struct atw_conns *cs, struct atw_sends *sends,
 static struct atw_conn *atw_sends_next(struct atw_conns *cs,
 				       const struct atw_sends *sends)
 {
-	if (sends->fresh && (!sends->bulk || cs->pace.fresh_run < ATW_FRESH_RUN)) {
-		cs->pace.fresh_run++;
-		return sends->fresh;
+	if (sends->new_flow && (!sends->bulk || cs->pace.new_flow_run < ATW_NEW_FLOW_RUN)) {
+		cs->pace.new_flow_run++;
+		return sends->new_flow;
 	}
-	cs->pace.fresh_run = 0;
+	cs->pace.new_flow_run = 0;
 	return sends->bulk;
 }
 

@@ -49,7 +49,7 @@
 /* The module wants more than 20 ms of silence before "+++" where its source is known. */
 #define ATW_TT_GUARD		(msecs_to_jiffies(50) + 1)
 /* How soon after a look bytes may go, for "+++" has to wait for them. */
-#define ATW_TT_FRESH		(HZ * 4 / 10)
+#define ATW_TT_PROVED		(HZ * 4 / 10)
 /* By then the module has given to its network what it got. */
 #define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
 /* No other work for so long, and the mode is worth its price. */
@@ -557,10 +557,10 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	}
 	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_child(c)) &&
 	      (!n || atw_conn_is_raw_only(c) ||
-	       time_before(jiffies, tt->proof + ATW_TT_FRESH));
+	       time_before(jiffies, tt->proof + ATW_TT_PROVED));
 	c->tx.sending = may && n;
 	if (c->tx.sending)
-		c->tx.fresh = false;
+		c->tx.new_flow = false;
 	*len = n;
 	spin_unlock(&c->lock);
 	return may;
@@ -822,7 +822,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	err = atw_tt_hush(cs);
 	if (err)
 		return err;
-	if (time_after_eq(jiffies, tt->proof + ATW_TT_FRESH) || tt->unproved || tt->unchecked) {
+	if (time_after_eq(jiffies, tt->proof + ATW_TT_PROVED) || tt->unproved || tt->unchecked) {
 		err = atw_tt_check(cs);
 		if (err || tt->lost)
 			return err ?: -ENOTCONN;

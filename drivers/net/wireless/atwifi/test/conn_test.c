@@ -734,8 +734,8 @@ static void conn_small_first(struct kunit *test)
 		queue(test, &f->owner[0], 4000);
 		queue(test, &f->owner[1], 4000);
 	}
-	f->owner[0].c->tx.fresh = false;
-	f->owner[1].c->tx.fresh = false;
+	f->owner[0].c->tx.new_flow = false;
+	f->owner[1].c->tx.new_flow = false;
 	queue(test, &f->owner[2], 5);
 	open_gate(f, true);
 	for (i = 0; i < 3; i++)
