@@ -559,7 +559,7 @@ struct atw_counts {
  * @clock: constant; ktime_get(), but for tests
  * @broken: constant; tells of an open connection that ends with an error, with
  *	its lock held; may be NULL
- * @starved: constant; the module has no socket left for a connect; returns whether one
+ * @no_slot: constant; the module has no slot left for a connect; returns whether one
  *	will be free soon. The channel's thread, no locks held. May be NULL
  * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
  *	outside atw_conn.lock
@@ -589,7 +589,7 @@ struct atw_conns {
 	ktime_t			(*clock)(void);
 	void			(*broken)(struct atw_conns *cs,
 					  const struct atw_conn_info *info);
-	bool			(*starved)(struct atw_conns *cs);
+	bool			(*no_slot)(struct atw_conns *cs);
 
 	spinlock_t		lock;
 	struct list_head	list;

@@ -353,7 +353,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
-		if (cs->starved && cs->starved(cs))
+		if (cs->no_slot && cs->no_slot(cs))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
 			return;

@@ -343,9 +343,9 @@ static void atw_dev_associated(struct atw_module *m)
 	atw_netdev_associated(container_of(m, struct atw_dev, module)->netdev);
 }
 
-static bool atw_dev_starved(struct atw_conns *cs)
+static bool atw_dev_no_slot(struct atw_conns *cs)
 {
-	return atw_netdev_starved(container_of(cs, struct atw_dev,
+	return atw_netdev_no_slot(container_of(cs, struct atw_dev,
 					       module.conns)->netdev);
 }
 
@@ -399,7 +399,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	atw_exposes_init(&adev->exposes);
 	INIT_LIST_HEAD(&adev->passphrase.node);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
-	adev->module.conns.starved = atw_dev_starved;
+	adev->module.conns.no_slot = atw_dev_no_slot;
 	adev->yield_after = ATW_YIELD_AFTER;
 	adev->net = get_net(net);
 	adev->dev.class = &atw_dev_class;

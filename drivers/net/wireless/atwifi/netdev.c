@@ -638,7 +638,7 @@ void atw_netdev_hurry(struct atw_netdev *nd)
 }
 
 /**
- * atw_netdev_starved() - a socket of the module is needed
+ * atw_netdev_no_slot() - a socket of the module is needed
  * @nd: the device
  *
  * By whomever: a flow that is of little use is ended for it.
@@ -646,7 +646,7 @@ void atw_netdev_hurry(struct atw_netdev *nd)
  * Context: the channel's thread.
  * Return: whether one will be free soon.
  */
-bool atw_netdev_starved(struct atw_netdev *nd)
+bool atw_netdev_no_slot(struct atw_netdev *nd)
 {
 	int err;
 

@@ -127,7 +127,7 @@ void atw_netdev_free(struct atw_netdev *nd);
 void atw_netdev_changed(struct atw_netdev *nd);
 void atw_netdev_associated(struct atw_netdev *nd);
 void atw_netdev_hurry(struct atw_netdev *nd);
-bool atw_netdev_starved(struct atw_netdev *nd);
+bool atw_netdev_no_slot(struct atw_netdev *nd);
 #else
 static inline struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 {
@@ -150,7 +150,7 @@ static inline void atw_netdev_associated(struct atw_netdev *nd)
 {
 }
 
-static inline bool atw_netdev_starved(struct atw_netdev *nd)
+static inline bool atw_netdev_no_slot(struct atw_netdev *nd)
 {
 	return false;
 }
