@@ -560,19 +560,19 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
  */
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 {
-	int hoard;
+	int kept;
 
 	lockdep_assert_held(&cs->lock);
 	lockdep_assert_held(&c->lock);
 
 	atw_conns_free_id(cs, c);
-	hoard = xchg(&c->rx.hoard, 0);
-	if (cs->fw->deletes_late && hoard >= ATW_HOARD_SOFT / 2) {
+	kept = xchg(&c->rx.kept, 0);
+	if (cs->fw->deletes_late && kept >= ATW_KEPT_SOFT / 2) {
 		/* It deletes in the background. */
-		cs->hoards.zombies += hoard;
-		cs->hoards.zombie_since = jiffies;
+		cs->kept.zombies += kept;
+		cs->kept.zombie_since = jiffies;
 	} else {
-		atomic_sub(hoard, &cs->hoards.kept);
+		atomic_sub(kept, &cs->kept.bytes);
 	}
 	list_del_init(&c->node);
 	cs->shares.of[c->share].n--;

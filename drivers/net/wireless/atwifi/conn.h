@@ -141,7 +141,7 @@ struct atw_conn_tx {
  * @fetch: something waits in a module in passive mode
  * @fetched_last: it was fetched after the end
  * @announced: bytes that the module has told of and that were not fetched
- * @hoard: memory of the module that they take, as atw_hoards.kept
+ * @kept: memory of the module that they take, as atw_kept.bytes
  * @empties: how often the module had none in spite of that
  * @held: what came while @announced older bytes were still to be fetched; see
  *	struct atw_held_cb
@@ -155,7 +155,7 @@ struct atw_conn_rx {
 	bool				fetch;
 	bool				fetched_last;
 	s64				announced;
-	int				hoard;
+	int				kept;
 	unsigned int			empties;
 	struct sk_buff_head		held;
 	struct sk_buff_head		unsure;
@@ -534,13 +534,13 @@ struct atw_conns_rx {
 };
 
 /**
- * struct atw_hoards - memory of a module in passive mode
- * @kept: of what it keeps; counted under the lock of any connection
+ * struct atw_kept - memory of a module in passive mode
+ * @bytes: of what it keeps; counted under the lock of any connection
  * @zombies: of that, what deleted connections had; they linger. atw_conns.lock
  * @zombie_since: the last one was deleted then; atw_conns.lock
  */
-struct atw_hoards {
-	atomic_t		kept;
+struct atw_kept {
+	atomic_t		bytes;
 	u32			zombies;
 	unsigned long		zombie_since;
 };
@@ -580,7 +580,7 @@ struct atw_counts {
  *	is written by the thread alone: of that, the receive path looks at no_conid, which
  *	it may see a payload later, and narrow_ids, which no send in between depends on
  * @proved: the channel's thread's alone
- * @pace, @audit, @mode, @rx, @hoards, @counts: see there
+ * @pace, @audit, @mode, @rx, @kept, @counts: see there
  * @tt: transparent mode, see there
  */
 struct atw_conns {
@@ -609,7 +609,7 @@ struct atw_conns {
 	struct atw_audit	audit;
 	struct atw_recv_mode	mode;
 	struct atw_conns_rx	rx;
-	struct atw_hoards	hoards;
+	struct atw_kept		kept;
 	struct atw_counts	counts;
 	struct atw_tt		tt;
 };

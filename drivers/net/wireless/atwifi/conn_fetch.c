@@ -23,7 +23,7 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 	} else {
 		/* Datagrams may be lost; what they took of its memory is free. */
 		c->rx.announced = 0;
-		atomic_sub(xchg(&c->rx.hoard, 0), &cs->hoards.kept);
+		atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
 	}
 }
 

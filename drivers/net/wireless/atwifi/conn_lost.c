@@ -28,7 +28,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			c->serve.old_id = ATW_NO_ID;
 			c->rx.announced = 0;
 			c->rx.fetch = false;
-			atomic_sub(xchg(&c->rx.hoard, 0), &cs->hoards.kept);
+			atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
 			atw_conn_drop_unsure(c);
 		}
 		spin_unlock(&c->lock);

@@ -64,8 +64,8 @@ enum atw_crowd {
  * less. Past the first a connection whose data comes is ended, which frees what it
  * has; past the second what was dropped may have been anybody's.
  */
-#define ATW_HOARD_SOFT		(32 * 1024)
-#define ATW_HOARD_HARD		(48 * 1024)
+#define ATW_KEPT_SOFT		(32 * 1024)
+#define ATW_KEPT_HARD		(48 * 1024)
 
 /**
  * struct atw_unsure_cb - in skb->cb of a payload that may not be its remote's alone

@@ -125,12 +125,12 @@ struct atw_held_cb {
 /* What deleted connections had is free, a while after the last of them. */
 static void atw_conns_forget_zombies(struct atw_conns *cs)
 {
-	struct atw_hoards *h = &cs->hoards;
+	struct atw_kept *k = &cs->kept;
 
 	spin_lock(&cs->lock);
-	if (h->zombies && jiffies - h->zombie_since > atw_timing.delete_linger) {
-		atomic_sub(h->zombies, &h->kept);
-		h->zombies = 0;
+	if (k->zombies && jiffies - k->zombie_since > atw_timing.delete_linger) {
+		atomic_sub(k->zombies, &k->bytes);
+		k->zombies = 0;
 	}
 	spin_unlock(&cs->lock);
 }
@@ -162,10 +162,10 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 		c->rx.announced += len;
 	c->rx.empties = 0;
 	c->rx.fetch = true;
-	c->rx.hoard += len + ATW_PACKET_COST;
+	c->rx.kept += len + ATW_PACKET_COST;
 	/* As long as its memory is not full it drops nothing. */
-	if (atomic_add_return(len + ATW_PACKET_COST, &cs->hoards.kept) >
-	    ATW_HOARD_SOFT && atw_conn_is_stream(c) &&
+	if (atomic_add_return(len + ATW_PACKET_COST, &cs->kept.bytes) >
+	    ATW_KEPT_SOFT && atw_conn_is_stream(c) &&
 	    atw_conn_is_live(c)) {
 		atomic64_inc(&cs->counts.overflows);
 		atw_conn_end(c, -ECONNRESET, 0);
@@ -175,14 +175,14 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 /* A piece of @len bytes was fetched. */
 static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
-	int cost = min_t(int, c->rx.hoard, len + ATW_PACKET_COST);
+	int cost = min_t(int, c->rx.kept, len + ATW_PACKET_COST);
 
 	lockdep_assert_held(&c->lock);
 
 	c->rx.announced -= len;
 	c->rx.empties = 0;
-	c->rx.hoard -= cost;
-	atomic_sub(cost, &cs->hoards.kept);
+	c->rx.kept -= cost;
+	atomic_sub(cost, &cs->kept.bytes);
 }
 
 /* Bytes that cannot be handed over yet are put into @queue, unless there is no room. */
@@ -560,7 +560,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		break;
 	case ATW_EV_PENDING:
 		atw_conn_pending(cs, c, ev->len);
-		flood = atomic_read(&cs->hoards.kept) > ATW_HOARD_HARD;
+		flood = atomic_read(&cs->kept.bytes) > ATW_KEPT_HARD;
 		break;
 	default:
 		break;

@@ -2239,9 +2239,9 @@ static void conn_dgram_dropped(struct kunit *test)
 	WRITE_ONCE(f->conns.mode.passive, true);
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
-	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.hoards.kept));
+	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.kept.bytes));
 	open_gate(f, true);
-	eventually(test, !atomic_read(&f->conns.hoards.kept));
+	eventually(test, !atomic_read(&f->conns.kept.bytes));
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	close_all(test, 1);
 }
