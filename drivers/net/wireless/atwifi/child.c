@@ -429,7 +429,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	}
 	spin_unlock(&cs->lock);
 	/* Bytes of one that is gone, or of another connection. */
-	if (!server && !row && !atw_conns_past(cs, atw_conn_id(c)))
+	if (!server && !row && !atw_conns_is_recent(cs, atw_conn_id(c)))
 		atw_conns_damage(cs);
 	if (!ok)
 		atw_conn_close(c, true, 0);

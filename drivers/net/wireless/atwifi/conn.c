@@ -698,7 +698,7 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->ids.next = ATW_ID_MIN;
 	cs->ids.deleting = ATW_NO_ID;
 	cs->ids.orphan = ATW_NO_ID;
-	atw_conns_forget_past(cs);
+	atw_conns_forget_recent(cs);
 	cs->rx.reading = ATW_NO_ID;
 	cs->pace.next_open = jiffies;
 	cs->pace.open_after = jiffies;

@@ -407,8 +407,8 @@ struct atw_proved {
  *	are deleted
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
- * @past: numbers of children that are gone, of which the module may yet speak
- * @next_past: the oldest of them
+ * @recent: numbers of children that are gone, of which the module may yet speak
+ * @next_recent: the oldest of them
  */
 struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
@@ -420,8 +420,8 @@ struct atw_ids {
 	struct {
 		u32		id;
 		unsigned long	since;
-	}			past[16];
-	unsigned int		next_past;
+	}			recent[16];
+	unsigned int		next_recent;
 };
 
 /**

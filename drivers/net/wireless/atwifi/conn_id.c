@@ -51,13 +51,13 @@ struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
 }
 
 /* Remember the number of a child that is gone. */
-static void atw_conns_add_past(struct atw_conns *cs, u32 id)
+static void atw_conns_add_recent(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
-	cs->ids.past[cs->ids.next_past].id = id;
-	cs->ids.past[cs->ids.next_past].since = jiffies;
-	cs->ids.next_past = (cs->ids.next_past + 1) % ARRAY_SIZE(cs->ids.past);
+	cs->ids.recent[cs->ids.next_recent].id = id;
+	cs->ids.recent[cs->ids.next_recent].since = jiffies;
+	cs->ids.next_recent = (cs->ids.next_recent + 1) % ARRAY_SIZE(cs->ids.recent);
 }
 
 /**
@@ -76,7 +76,7 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 	if (c->id <= ATW_ID_MAX && cs->ids.by_id[c->id] == c)
 		cs->ids.by_id[c->id] = NULL;
 	if (atw_conn_is_child(c))
-		atw_conns_add_past(cs, c->id);
+		atw_conns_add_recent(cs, c->id);
 }
 
 /**
@@ -215,7 +215,7 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
 }
 
 /**
- * atw_conns_past() - may the module still speak of this number?
+ * atw_conns_is_recent() - may the module still speak of this number?
  * @cs: the connections
  * @id: the number
  *
@@ -224,34 +224,34 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
  *
  * Return: true if so.
  */
-bool atw_conns_past(struct atw_conns *cs, u32 id)
+bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
 {
-	bool past = false;
+	bool recent = false;
 	unsigned int i;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < ARRAY_SIZE(cs->ids.past); i++)
-		past |= cs->ids.past[i].id == id &&
-			jiffies - cs->ids.past[i].since < atw_timing.past;
-	past = past && !atw_conns_near_named(cs, id) &&
-	       !atw_conns_near_child(cs, id);
-	past |= atw_conns_is_going(cs, id);
+	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
+		recent |= cs->ids.recent[i].id == id &&
+			  jiffies - cs->ids.recent[i].since < atw_timing.recent;
+	recent = recent && !atw_conns_near_named(cs, id) &&
+		 !atw_conns_near_child(cs, id);
+	recent |= atw_conns_is_going(cs, id);
 	spin_unlock(&cs->lock);
-	return past;
+	return recent;
 }
 
 /**
- * atw_conns_forget_past() - the module speaks of none that are gone
+ * atw_conns_forget_recent() - the module speaks of none that are gone
  * @cs: the connections
  *
  * Context: @cs->lock is held, or nobody else knows @cs.
  */
-void atw_conns_forget_past(struct atw_conns *cs)
+void atw_conns_forget_recent(struct atw_conns *cs)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cs->ids.past); i++)
-		cs->ids.past[i].id = ATW_NO_ID;
+	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
+		cs->ids.recent[i].id = ATW_NO_ID;
 }
 
 /**

@@ -65,7 +65,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 	cs->ids.nforeign = 0;
 	cs->audit.nstrange = 0;
 	memset(&cs->learned, 0, sizeof(cs->learned));
-	atw_conns_forget_past(cs);
+	atw_conns_forget_recent(cs);
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);

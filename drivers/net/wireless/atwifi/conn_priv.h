@@ -294,8 +294,8 @@ u32 atw_conns_new_id(struct atw_conns *cs);
 void atw_conns_set_deleting(struct atw_conns *cs, u32 id);
 bool atw_conns_is_foreign(struct atw_conns *cs, u32 id);
 bool atw_conns_is_going(struct atw_conns *cs, u32 id);
-bool atw_conns_past(struct atw_conns *cs, u32 id);
-void atw_conns_forget_past(struct atw_conns *cs);
+bool atw_conns_is_recent(struct atw_conns *cs, u32 id);
+void atw_conns_forget_recent(struct atw_conns *cs);
 void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
 
 /* conn_open.c */

@@ -24,7 +24,7 @@
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 {
 	return cs->learned.no_conid || atw_dialect_gives(cs->ch->dialect, id) ||
-	       atw_conns_past(cs, id);
+	       atw_conns_is_recent(cs, id);
 }
 
 /* Bytes came for what the module has, perhaps, not told the number of yet. */

@@ -372,15 +372,15 @@ static void atw_module_warn_restless(struct atw_module *m)
  */
 static void atw_module_begin(struct atw_module *m)
 {
-	static const enum atw_todo past[] = {
+	static const enum atw_todo former[] = {
 		ATW_DO_RESTARTED, ATW_DO_RESET, ATW_DO_BRING_UP, ATW_DO_SYNC, ATW_DO_BOOT,
 		ATW_DO_JOIN, ATW_DO_RECONCILE,
 	};
 	unsigned int i;
 
 	atw_channel_restart(&m->ch);
-	for (i = 0; i < ARRAY_SIZE(past); i++)
-		atw_sched_clear(&m->sched, past[i]);
+	for (i = 0; i < ARRAY_SIZE(former); i++)
+		atw_sched_clear(&m->sched, former[i]);
 	mutex_lock(&m->ch.rx_lock);
 	m->conns.audit.boot = ATW_BOOT_NO;
 	mutex_unlock(&m->ch.rx_lock);

@@ -47,7 +47,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	.reopen = 2 * HZ,
 	/* A driver in the field waits 3 s. */
 	.renew = 3 * HZ,
-	.past = 4 * HZ,
+	.recent = 4 * HZ,
 	.strange = 2 * HZ,
 
 	/* A driver in the field waits that long for a name. */

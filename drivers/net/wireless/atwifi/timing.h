@@ -27,7 +27,7 @@
  * @delete_linger: a socket that was deleted may count against the module's few
  * @reopen: between two tries to open a server
  * @renew: between the deletion of a server and its next opening
- * @past: the module may speak of a connection that is gone
+ * @recent: the module may speak of a connection that is gone
  * @strange: a connection that nobody knows is deleted after this
  * @resolve: for an address of a name
  * @ping: for the answer to an echo request
@@ -89,7 +89,7 @@ struct atw_timing {
 	unsigned long delete_linger;
 	unsigned long reopen;
 	unsigned long renew;
-	unsigned long past;
+	unsigned long recent;
 	unsigned long strange;
 
 	unsigned long resolve;

@@ -2268,12 +2268,12 @@ static void conn_long_ago(struct kunit *test)
 	open_gate(f, false);
 
 	/* Of a child that is gone the module speaks for some seconds at most. */
-	f->conns.ids.past[0].id = 3;
-	f->conns.ids.past[0].since = jiffies;
-	KUNIT_EXPECT_TRUE(test, atw_conns_past(&f->conns, 3));
-	f->conns.ids.past[0].since = jiffies - (ULONG_MAX / 2 + 2) -
-				 atw_timing.past;
-	KUNIT_EXPECT_FALSE(test, atw_conns_past(&f->conns, 3));
+	f->conns.ids.recent[0].id = 3;
+	f->conns.ids.recent[0].since = jiffies;
+	KUNIT_EXPECT_TRUE(test, atw_conns_is_recent(&f->conns, 3));
+	f->conns.ids.recent[0].since = jiffies - (ULONG_MAX / 2 + 2) -
+				 atw_timing.recent;
+	KUNIT_EXPECT_FALSE(test, atw_conns_is_recent(&f->conns, 3));
 
 	/* A module that has forgotten its mode: what it dropped is not known. */
 	f->conns.mode.active = true;
@@ -2293,7 +2293,7 @@ static void conn_no_number(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, atw_conns_get(&f->conns, ATW_NO_ID));
 	KUNIT_EXPECT_NULL(test, atw_conns_get(&f->conns, 0));
 	/* Nor has anything that is gone, or about to be deleted. */
-	KUNIT_EXPECT_FALSE(test, atw_conns_past(&f->conns, 0));
+	KUNIT_EXPECT_FALSE(test, atw_conns_is_recent(&f->conns, 0));
 	close_all(test, 1);
 }
 
