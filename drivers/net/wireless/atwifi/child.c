@@ -175,11 +175,11 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 {
 	lockdep_assert_held(&cs->lock);
 
-	/* Is the number one with which the promises can be kept? Of what is foreign,
+	/* Is the number one with which the promises can be kept? Of what is stale,
 	 * bytes may have been thrown away.
 	 */
 	if (cs->gone || atw_conns_near_named(cs, id) ||
-	    atw_conns_is_foreign(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
+	    atw_conns_is_stale(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
 		return false;
 	spin_lock(&c->lock);
 	atw_conn_event(c, ATW_CONN_EV_ACCEPTED);
@@ -277,7 +277,7 @@ out:
 	if (damaged)
 		atw_conns_damage(cs);
 	else if (!ok)
-		atw_conns_add_foreign(cs, id);
+		atw_conns_add_stale(cs, id);
 }
 
 /* Is there a server that could have unannounced children? The only one, in @only. */
@@ -346,7 +346,7 @@ no_child:
 	kfree(c);
 	/* What else comes for this number would be taken for its beginning. */
 	if (refused)
-		atw_conns_add_foreign(cs, id);
+		atw_conns_add_stale(cs, id);
 	if (lost) {
 		cs->learned.purged = false;
 		atw_sched_set(cs->sched, ATW_DO_RESET);

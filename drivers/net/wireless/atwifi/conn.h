@@ -403,7 +403,7 @@ struct atw_proved {
  * struct atw_ids - which numbers there are; atw_conns.lock protects it
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
- * @foreign: numbers of what is in the module and none of ours, @nforeign of them: they
+ * @stale: numbers of what is in the module and none of ours, @nstale of them: they
  *	are deleted
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
@@ -413,8 +413,8 @@ struct atw_proved {
 struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next;
-	u32			foreign[16];
-	unsigned int		nforeign;
+	u32			stale[16];
+	unsigned int		nstale;
 	u32			deleting;
 	u32			orphan;
 	struct {

@@ -180,21 +180,21 @@ void atw_conns_set_deleting(struct atw_conns *cs, u32 id)
 }
 
 /**
- * atw_conns_is_foreign() - is it about to be deleted, as nothing of ours?
+ * atw_conns_is_stale() - is it about to be deleted, as nothing of ours?
  * @cs: the connections
  * @id: its number
  *
  * Context: @cs->lock is held.
  * Return: true if so.
  */
-bool atw_conns_is_foreign(struct atw_conns *cs, u32 id)
+bool atw_conns_is_stale(struct atw_conns *cs, u32 id)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&cs->lock);
 
-	for (i = 0; i < cs->ids.nforeign; i++)
-		if (cs->ids.foreign[i] == id)
+	for (i = 0; i < cs->ids.nstale; i++)
+		if (cs->ids.stale[i] == id)
 			return true;
 	return false;
 }
@@ -211,7 +211,7 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
-	return cs->ids.deleting == id || atw_conns_is_foreign(cs, id);
+	return cs->ids.deleting == id || atw_conns_is_stale(cs, id);
 }
 
 /**
@@ -255,22 +255,22 @@ void atw_conns_forget_recent(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_add_foreign() - have something deleted that the module has
+ * atw_conns_add_stale() - have something deleted that the module has
  * @cs: the connections
  * @id: its number
  */
-void atw_conns_add_foreign(struct atw_conns *cs, u32 id)
+void atw_conns_add_stale(struct atw_conns *cs, u32 id)
 {
 	unsigned int i;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < cs->ids.nforeign; i++)
-		if (cs->ids.foreign[i] == id)
+	for (i = 0; i < cs->ids.nstale; i++)
+		if (cs->ids.stale[i] == id)
 			break;
-	if (i == ARRAY_SIZE(cs->ids.foreign))
+	if (i == ARRAY_SIZE(cs->ids.stale))
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);	/* it is found again then */
-	else if (i == cs->ids.nforeign)
-		cs->ids.foreign[cs->ids.nforeign++] = id;
+	else if (i == cs->ids.nstale)
+		cs->ids.stale[cs->ids.nstale++] = id;
 	spin_unlock(&cs->lock);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
 }

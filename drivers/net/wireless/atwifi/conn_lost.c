@@ -62,7 +62,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		}
 		spin_unlock(&c->lock);
 	}
-	cs->ids.nforeign = 0;
+	cs->ids.nstale = 0;
 	cs->audit.nstrange = 0;
 	memset(&cs->learned, 0, sizeof(cs->learned));
 	atw_conns_forget_recent(cs);

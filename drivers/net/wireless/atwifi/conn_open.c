@@ -124,7 +124,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
 	if (err && id != ATW_NO_ID)
-		atw_conns_add_foreign(cs, id);
+		atw_conns_add_stale(cs, id);
 	return err;
 }
 
@@ -263,7 +263,7 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 		spin_unlock(&c->lock);
 		spin_unlock(&cs->lock);
 	}
-	atw_conns_add_foreign(cs, id);
+	atw_conns_add_stale(cs, id);
 	return again;
 }
 

@@ -292,11 +292,11 @@ void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
 bool atw_conns_near_named(struct atw_conns *cs, u32 id);
 u32 atw_conns_new_id(struct atw_conns *cs);
 void atw_conns_set_deleting(struct atw_conns *cs, u32 id);
-bool atw_conns_is_foreign(struct atw_conns *cs, u32 id);
+bool atw_conns_is_stale(struct atw_conns *cs, u32 id);
 bool atw_conns_is_going(struct atw_conns *cs, u32 id);
 bool atw_conns_is_recent(struct atw_conns *cs, u32 id);
 void atw_conns_forget_recent(struct atw_conns *cs);
-void atw_conns_add_foreign(struct atw_conns *cs, u32 id);
+void atw_conns_add_stale(struct atw_conns *cs, u32 id);
 
 /* conn_open.c */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);

@@ -532,7 +532,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))
 			atw_conns_damage(cs);
 		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
-			atw_conns_add_foreign(cs, ev->id);
+			atw_conns_add_stale(cs, ev->id);
 		return;
 	}
 	if (ev->type == ATW_EV_PENDING)

@@ -204,7 +204,7 @@ bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
 		}
 		spin_unlock(&cs->lock);
 		if (delete)
-			atw_conns_add_foreign(cs, row->id);
+			atw_conns_add_stale(cs, row->id);
 		clean &= !delete;
 		found |= delete && row->status == ATW_SOCK_CONNECTED;
 	}

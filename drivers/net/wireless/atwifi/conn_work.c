@@ -271,8 +271,8 @@ bool atw_conns_do_stale(struct atw_conns *cs)
 	u32 id = ATW_NO_ID;
 
 	spin_lock(&cs->lock);
-	if (cs->ids.nforeign) {
-		id = cs->ids.foreign[--cs->ids.nforeign];
+	if (cs->ids.nstale) {
+		id = cs->ids.stale[--cs->ids.nstale];
 		cs->ids.deleting = id;
 	}
 	spin_unlock(&cs->lock);

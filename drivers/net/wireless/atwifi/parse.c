@@ -737,19 +737,19 @@ static enum atw_event_type atw_wifi_event(const char *s)
 }
 
 /* Events of what the driver has no use for. */
-static const char *const atw_foreign_events[] = {
+static const char *const atw_other_events[] = {
 	"BLE_CONNECT", "BLE_CONNECTED", "BLE_DISCONNECT", "BLE_DISCONNECTED",
 	"MQTT_CONNECT", "MQTT_DISCONNECT", "MQTT_MALLOC_ERROR",
 };
 
 /* What follows "+EVENT:" of one that is not ours: is it known, and whole? */
-static bool atw_is_foreign_event(const char *s)
+static bool atw_is_other_event(const char *s)
 {
 	size_t i;
 	u32 len;
 
-	for (i = 0; i < ARRAY_SIZE(atw_foreign_events); i++)
-		if (!strcmp(s, atw_foreign_events[i]))
+	for (i = 0; i < ARRAY_SIZE(atw_other_events); i++)
+		if (!strcmp(s, atw_other_events[i]))
 			return true;
 	if (!atw_is_text(s))
 		return false;
@@ -816,7 +816,7 @@ static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 		type = atw_socket_event(rest, ev);
 	else if (atw_skip(&rest, "WIFI_") || atw_skip(&rest, "WIFI "))
 		type = atw_wifi_event(rest);
-	else if (atw_is_foreign_event(s))
+	else if (atw_is_other_event(s))
 		type = ATW_EV_NOTE;
 	if (type != ATW_EV_NONE)
 		return type;

@@ -482,7 +482,7 @@ bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c)
 	bool alone;
 
 	spin_lock(&cs->lock);
-	alone = !list_empty(&c->node) && !cs->ids.nforeign;
+	alone = !list_empty(&c->node) && !cs->ids.nstale;
 	if (atw_conn_is_child(c))
 		alone = alone && cs->n == 2 && atw_tt_is_served(cs, c);
 	else

@@ -12,7 +12,7 @@ static bool atw_conns_closing(struct atw_conns *cs, const struct atw_conn *but)
 	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
-	others = cs->ids.nforeign;
+	others = cs->ids.nstale;
 	going = others;
 	list_for_each_entry(c, &cs->list, node) {
 		if (c == but || c == but->child.server)

@@ -1466,12 +1466,12 @@ static void conn_guess_announced_late(struct kunit *test)
 }
 
 /* The same of one that was not let in for its number. */
-static void conn_foreign_announced(struct kunit *test)
+static void conn_stale_announced(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *server = fake_serve(test);
 
-	atw_conns_add_foreign(&f->conns, 1000);
+	atw_conns_add_stale(&f->conns, 1000);
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
@@ -3123,7 +3123,7 @@ static void conn_accepted_unheard(struct kunit *test)
 		};
 		KUNIT_EXPECT_EQ(test, cases[i].found,
 				atw_conns_find_strangers(&f->conns, cases[i].told));
-		KUNIT_EXPECT_EQ(test, cases[i].found, f->conns.ids.nforeign);
+		KUNIT_EXPECT_EQ(test, cases[i].found, f->conns.ids.nstale);
 		KUNIT_EXPECT_EQ(test, !cases[i].found, audit->nstrange);
 	}
 	close_all(test, 1);
@@ -3206,7 +3206,7 @@ static void conn_number_taken(struct kunit *test)
 		open_gate(f, true);
 		eventually(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ(test, cases[i].err, o->open_err);
-		eventually(test, !READ_ONCE(f->conns.ids.nforeign) &&
+		eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
 			   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		deleted = 0;
 		for (j = 0; j < f->nnotes; j++)
@@ -3518,7 +3518,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guess_announced),
 	KUNIT_CASE(conn_guess_ended),
 	KUNIT_CASE(conn_guess_announced_late),
-	KUNIT_CASE(conn_foreign_announced),
+	KUNIT_CASE(conn_stale_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
 	KUNIT_CASE(conn_numbers_damaged),
