@@ -60,7 +60,7 @@ static void event(struct run *r, const struct atw_event *ev, u8 how)
 			DIE("event %d of nobody", ev->type);
 		break;
 	case ATW_EV_DAMAGE:
-	case ATW_EV_STRANGE:
+	case ATW_EV_UNEXPECTED:
 		if (ev->id != ATW_NO_ID || ev->id2 != ATW_NO_ID || ev->len)
 			DIE("event %d of somebody", ev->type);
 		break;

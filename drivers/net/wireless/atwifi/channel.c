@@ -158,7 +158,7 @@ static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
 
 static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
 {
-	static const struct atw_event strange = { .type = ATW_EV_STRANGE, .id = ATW_NO_ID };
+	static const struct atw_event unexpected = { .type = ATW_EV_UNEXPECTED, .id = ATW_NO_ID };
 	static const struct atw_event damage = { .type = ATW_EV_DAMAGE, .id = ATW_NO_ID };
 	struct atw_event doubtful = { .type = ATW_EV_DOUBTFUL, .id = ev->id };
 	struct atw_event end;
@@ -201,13 +201,13 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		if (!atw_channel_row(ch, ev))
 			ch->ops->event(ch->ctx, &damage);
 		break;
-	case ATW_EV_STRANGE:
+	case ATW_EV_UNEXPECTED:
 		if (!ev->text || !atw_channel_row(ch, ev))
-			ch->ops->event(ch->ctx, &strange);
+			ch->ops->event(ch->ctx, &unexpected);
 		break;
 	case ATW_EV_ECHO:
 		ch->ops->event(ch->ctx, atw_channel_is_echo(ch, ev) ? ev :
-								     &strange);
+								     &unexpected);
 		break;
 	case ATW_EV_PAYLOAD:
 		trace_atw_payload(ch->dev, false, ev->id, ev->len);

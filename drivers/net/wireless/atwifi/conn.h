@@ -478,7 +478,7 @@ struct atw_pace {
  * channel's thread's alone, where nothing else is said
  * @rows: what the module said last; a place of its own, so that no question is lost
  *	when memory is short
- * @strange: ids that the module has and nobody here knows, seen once, @nstrange of them
+ * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
  * @compared: when all was compared for something that the module said
  * @deleted: when something was deleted last
  * @undeleted: tried in vain since then
@@ -489,8 +489,8 @@ struct atw_pace {
  */
 struct atw_audit {
 	struct atw_rows		rows;
-	u32			strange[16];
-	unsigned int		nstrange;
+	u32			unknown[16];
+	unsigned int		nunknown;
 	unsigned long		compared;
 	unsigned long		deleted;
 	unsigned int		undeleted;
@@ -682,7 +682,7 @@ bool atw_conns_do_recv_mode(struct atw_conns *cs);
 bool atw_conns_do_accepted(struct atw_conns *cs);
 bool atw_conns_do_boot(struct atw_conns *cs);
 bool atw_conns_do_compare(struct atw_conns *cs);
-bool atw_conns_do_strange(struct atw_conns *cs);
+bool atw_conns_do_unknown(struct atw_conns *cs);
 bool atw_conns_do_reconcile(struct atw_conns *cs);
 bool atw_conns_do_next(struct atw_conns *cs);
 

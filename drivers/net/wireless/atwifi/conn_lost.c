@@ -63,7 +63,7 @@ void atw_conns_fail_all(struct atw_conns *cs, int err)
 		spin_unlock(&c->lock);
 	}
 	cs->ids.nstale = 0;
-	cs->audit.nstrange = 0;
+	cs->audit.nunknown = 0;
 	memset(&cs->learned, 0, sizeof(cs->learned));
 	atw_conns_forget_recent(cs);
 	atw_conns_forget_silence(cs);

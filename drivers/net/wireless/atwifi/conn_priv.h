@@ -318,7 +318,7 @@ bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev);
 
 /* conn_sync.c */
 void atw_conns_reconcile(struct atw_conns *cs);
-bool atw_conns_find_strangers(struct atw_conns *cs, bool told);
+bool atw_conns_find_unknown(struct atw_conns *cs, bool told);
 
 /* conn_tx.c */
 void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,

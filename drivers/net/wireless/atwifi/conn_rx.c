@@ -503,7 +503,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		else
 			atw_conns_explain(cs);
 		break;
-	case ATW_EV_STRANGE:
+	case ATW_EV_UNEXPECTED:
 		atw_conns_explain(cs);
 		return;
 	case ATW_EV_DAMAGE:

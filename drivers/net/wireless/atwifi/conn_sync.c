@@ -165,14 +165,14 @@ static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *
 		return true;
 	if (told && row->status != ATW_SOCK_DELETED)
 		return false;
-	for (i = 0; i < cs->audit.nstrange; i++)
-		if (cs->audit.strange[i] == row->id)
+	for (i = 0; i < cs->audit.nunknown; i++)
+		if (cs->audit.unknown[i] == row->id)
 			return false;
 	return true;
 }
 
 /**
- * atw_conns_find_strangers() - what has the module, by its table, that nobody here knows?
+ * atw_conns_find_unknown() - what has the module, by its table, that nobody here knows?
  * @cs: the connections, whose rows were filled just now
  * @told: what was accepted was announced before, where nobody heard it
  *
@@ -182,10 +182,10 @@ static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *
  * Context: the channel's thread.
  * Return: true if any of it is connected.
  */
-bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
+bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
-	u32 strange[ARRAY_SIZE(cs->audit.strange)];
+	u32 unknown[ARRAY_SIZE(cs->audit.unknown)];
 	const struct atw_sock_row *row;
 	bool delete, clean = true, found = false;
 	unsigned int i, n = 0;
@@ -199,8 +199,8 @@ bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
 		delete = !atw_conns_find(cs, row->id);
 		if (delete && atw_row_may_settle(cs, row, told)) {
 			delete = false;
-			if (n < ARRAY_SIZE(strange))
-				strange[n++] = row->id;
+			if (n < ARRAY_SIZE(unknown))
+				unknown[n++] = row->id;
 		}
 		spin_unlock(&cs->lock);
 		if (delete)
@@ -212,11 +212,11 @@ bool atw_conns_find_strangers(struct atw_conns *cs, bool told)
 	if (clean)
 		cs->audit.undeleted = 0;
 	spin_lock(&cs->lock);
-	memcpy(cs->audit.strange, strange, n * sizeof(strange[0]));
-	cs->audit.nstrange = n;
+	memcpy(cs->audit.unknown, unknown, n * sizeof(unknown[0]));
+	cs->audit.nunknown = n;
 	spin_unlock(&cs->lock);
 	if (n)
-		atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + atw_timing.strange);
+		atw_sched_at(cs->sched, ATW_DO_UNKNOWN, jiffies + atw_timing.unknown);
 	return found;
 }
 
@@ -287,5 +287,5 @@ void atw_conns_reconcile(struct atw_conns *cs)
 	if (!rows->n && (cs->audit.boot_asked == ATW_BOOT_SAID || (cs->audit.boot_asked && had)))
 		atw_sched_set(cs->sched, ATW_DO_RESTARTED);
 	cs->audit.boot_asked = ATW_BOOT_NO;
-	atw_conns_find_strangers(cs, false);
+	atw_conns_find_unknown(cs, false);
 }

@@ -363,18 +363,18 @@ bool atw_conns_do_compare(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_do_strange() - look again at ids that were unknown the last time
+ * atw_conns_do_unknown() - look again at ids that were unknown the last time
  * @cs: the connections
  *
  * Context: the channel's thread.
  * Return: false: no command was run.
  */
-bool atw_conns_do_strange(struct atw_conns *cs)
+bool atw_conns_do_unknown(struct atw_conns *cs)
 {
-	if (!cs->audit.nstrange)
+	if (!cs->audit.nunknown)
 		return false;
 	/* If it does not say what it has, it is asked again. */
-	atw_sched_at(cs->sched, ATW_DO_STRANGE, jiffies + HZ);
+	atw_sched_at(cs->sched, ATW_DO_UNKNOWN, jiffies + HZ);
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	return false;
 }

@@ -618,7 +618,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted, .turns = true },
 		[ATW_DO_BOOT]		= { atw_conns_do_boot, .raw = true },
 		[ATW_DO_COMPARE]	= { atw_conns_do_compare, .raw = true },
-		[ATW_DO_STRANGE]	= { atw_conns_do_strange, .raw = true },
+		[ATW_DO_UNKNOWN]	= { atw_conns_do_unknown, .raw = true },
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
 		[ATW_DO_IDLE_CALL]	= { atw_module_do_idle_call, atw_module_wants_idle_call,
@@ -687,7 +687,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		else
 			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
 		break;
-	case ATW_EV_STRANGE:
+	case ATW_EV_UNEXPECTED:
 		/* While it is looked for it may be anything. */
 		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			break;

@@ -643,9 +643,9 @@ static enum atw_event_type atw_damage(struct atw_event *ev)
 	return atw_nobody(ev, ATW_EV_DAMAGE);
 }
 
-static enum atw_event_type atw_strange(struct atw_event *ev)
+static enum atw_event_type atw_unexpected(struct atw_event *ev)
 {
-	return atw_nobody(ev, ATW_EV_STRANGE);
+	return atw_nobody(ev, ATW_EV_UNEXPECTED);
 }
 
 /* How much of a word has another one at its begin and at its end? */
@@ -701,10 +701,10 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 	/* With anything behind it, that is a length which has lost a digit. */
 	rest = s;
 	if (atw_parse_conid(&rest, &ev->id) && !strcmp(rest, ",0,"))
-		return atw_strange(ev);
+		return atw_unexpected(ev);
 	if (!atw_parse_pair(s, &ev->id, &ev->len) || ev->len > ATW_PAYLOAD_MAX)
 		return atw_damage(ev);
-	return ev->len ? ATW_EV_PENDING : atw_strange(ev);
+	return ev->len ? ATW_EV_PENDING : atw_unexpected(ev);
 }
 
 static const struct {
@@ -820,7 +820,7 @@ static enum atw_event_type atw_event_line(const char *s, struct atw_event *ev)
 		type = ATW_EV_NOTE;
 	if (type != ATW_EV_NONE)
 		return type;
-	return atw_is_whole_event(s) ? atw_strange(ev) : atw_damage(ev);
+	return atw_is_whole_event(s) ? atw_unexpected(ev) : atw_damage(ev);
 }
 
 /* What follows the '+' of "+NAME:" or "+NAME :"; NULL if it is not such. */
@@ -943,7 +943,7 @@ static bool atw_is_log(const char *s)
 }
 
 /* Is it a whole line, and no announcement can have become that? */
-static bool atw_is_strange(const char *s)
+static bool atw_is_unexpected(const char *s)
 {
 	/* One of these is left of it wherever a few bytes are lost, or come in. */
 	static const char *const left[] = {
@@ -984,12 +984,12 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	if (atw_skip(&s, "+Seed:")) {
 		if (atw_parse_pair(s, &ev->id, &ev->id2))
 			return ATW_EV_CHILD;
-		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
+		return atw_is_text(s) ? atw_unexpected(ev) : atw_damage(ev);
 	}
 	if (atw_skip(&s, "connect success ConID=")) {
 		if (atw_parse_id(s, &ev->id))
 			return ATW_EV_CONNECTED;
-		return atw_is_text(s) ? atw_strange(ev) : atw_damage(ev);
+		return atw_is_text(s) ? atw_unexpected(ev) : atw_damage(ev);
 	}
 	if (atw_begins(s, "Unknown cmd:"))
 		return ATW_EV_UNKNOWN;
@@ -1007,7 +1007,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		/* No command has a ':' behind its name, but some answers begin so. */
 		return atw_begins(s, "AT+") && atw_skip_name(s + 3) ?
 		       ATW_EV_INFO : ATW_EV_ECHO;
-	return atw_is_strange(s) ? ATW_EV_STRANGE : ATW_EV_LINE;
+	return atw_is_unexpected(s) ? ATW_EV_UNEXPECTED : ATW_EV_LINE;
 }
 
 /* Remember the number of an error line until the line that says ERROR. */

@@ -58,7 +58,7 @@
  * @ATW_EV_CERT_END: all of them are in the sink
  * @ATW_EV_EMPTY: "+SOCKETREAD,id,0"
  * @ATW_EV_NOTE: a known line without a meaning to the driver
- * @ATW_EV_STRANGE: a line that is whole by its looks, of a form that is not known or
+ * @ATW_EV_UNEXPECTED: a line that is whole by its looks, of a form that is not known or
  *	at a moment at which nobody asked for it, in text: no payload can hide in it
  * @ATW_EV_DAMAGE: bytes that cannot be explained: the header of anybody's
  *	payload may have been among them
@@ -92,7 +92,7 @@ enum atw_event_type {
 	ATW_EV_CERT_END,
 	ATW_EV_EMPTY,
 	ATW_EV_NOTE,
-	ATW_EV_STRANGE,
+	ATW_EV_UNEXPECTED,
 	ATW_EV_DAMAGE,
 };
 

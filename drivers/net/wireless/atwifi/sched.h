@@ -23,7 +23,7 @@ struct atw_conns;
  * @ATW_DO_ACCEPTED: learn what there is to know of new accepted connections
  * @ATW_DO_BOOT: part of a banner was heard: compare, when it is over
  * @ATW_DO_COMPARE: compare the link and the connections, once a second at most
- * @ATW_DO_STRANGE: look again at ids that were unknown the last time
+ * @ATW_DO_UNKNOWN: look again at ids that were unknown the last time
  * @ATW_DO_RECONCILE: compare the connections with the module's table
  * @ATW_DO_CONNS: what connections need: delete, fetch, send, connect; and in
  *	transparent mode the bytes of its connection. Done after each other job
@@ -45,7 +45,7 @@ enum atw_todo {
 	ATW_DO_ACCEPTED,
 	ATW_DO_BOOT,
 	ATW_DO_COMPARE,
-	ATW_DO_STRANGE,
+	ATW_DO_UNKNOWN,
 	ATW_DO_RECONCILE,
 	ATW_DO_CONNS,
 	ATW_DO_IDLE_CALL,

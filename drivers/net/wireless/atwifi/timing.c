@@ -48,7 +48,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	/* A driver in the field waits 3 s. */
 	.renew = 3 * HZ,
 	.recent = 4 * HZ,
-	.strange = 2 * HZ,
+	.unknown = 2 * HZ,
 
 	/* A driver in the field waits that long for a name. */
 	.resolve = 20 * HZ,

@@ -28,7 +28,7 @@
  * @reopen: between two tries to open a server
  * @renew: between the deletion of a server and its next opening
  * @recent: the module may speak of a connection that is gone
- * @strange: a connection that nobody knows is deleted after this
+ * @unknown: a connection that nobody knows is deleted after this
  * @resolve: for an address of a name
  * @ping: for the answer to an echo request
  * @cert: for the end of a certificate's way to the module
@@ -90,7 +90,7 @@ struct atw_timing {
 	unsigned long reopen;
 	unsigned long renew;
 	unsigned long recent;
-	unsigned long strange;
+	unsigned long unknown;
 
 	unsigned long resolve;
 	unsigned long ping;

@@ -328,7 +328,7 @@ static int atw_tt_check(struct atw_conns *cs)
 		return err;
 	/* Who was accepted in the mode is not announced again, and sends already. */
 	others = tt->unchecked && atw_conn_is_child(tt->conn) &&
-		 atw_conns_find_strangers(cs, true);
+		 atw_conns_find_unknown(cs, true);
 	mutex_lock(&cs->ch->rx_lock);
 	tt->doubt |= others;
 	if (!atw_tt_row_is_ours(cs, tt->conn)) {

@@ -327,7 +327,7 @@ static void channel_late_row(struct kunit *test)
 	fake_finish(test, f);
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
-	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[0]);
 }
 
 /* What a module says when it starts is told, unless its versions were asked for. */
@@ -360,8 +360,8 @@ static void channel_echo(struct kunit *test)
 	fake_finish(test, f);
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 	KUNIT_EXPECT_EQ(test, 3U, f->nevents);
-	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[0]);
-	KUNIT_EXPECT_EQ(test, ATW_EV_STRANGE, f->events[1]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[0]);
+	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[1]);
 	KUNIT_EXPECT_EQ(test, ATW_EV_ECHO, f->events[2]);
 }
 

@@ -287,7 +287,7 @@ static const struct atw_agenda fake_agenda = {
 		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
 		[ATW_DO_BOOT]		= { atw_conns_do_boot },
 		[ATW_DO_COMPARE]	= { atw_conns_do_compare },
-		[ATW_DO_STRANGE]	= { atw_conns_do_strange },
+		[ATW_DO_UNKNOWN]	= { atw_conns_do_unknown },
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { atw_conns_do_next },
 	},
@@ -3113,7 +3113,7 @@ static void conn_accepted_unheard(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		audit->nstrange = 0;
+		audit->nunknown = 0;
 		audit->rows.n = 1;
 		audit->rows.row[0] = (struct atw_sock_row){
 			.id = 5,
@@ -3122,9 +3122,9 @@ static void conn_accepted_unheard(struct kunit *test)
 			.server = server->c->id,
 		};
 		KUNIT_EXPECT_EQ(test, cases[i].found,
-				atw_conns_find_strangers(&f->conns, cases[i].told));
+				atw_conns_find_unknown(&f->conns, cases[i].told));
 		KUNIT_EXPECT_EQ(test, cases[i].found, f->conns.ids.nstale);
-		KUNIT_EXPECT_EQ(test, !cases[i].found, audit->nstrange);
+		KUNIT_EXPECT_EQ(test, !cases[i].found, audit->nunknown);
 	}
 	close_all(test, 1);
 	eventually(test, noted(f, V_DEL, 5));

@@ -41,7 +41,7 @@ static const char *const names[] = {
 	[ATW_EV_PAYLOAD_END] = "END", [ATW_EV_PAYLOAD_BAD] = "BAD",
 	[ATW_EV_CERT] = "CERT", [ATW_EV_CERT_END] = "CERT_END",
 	[ATW_EV_EMPTY] = "EMPTY", [ATW_EV_NOTE] = "NOTE",
-	[ATW_EV_DOUBTFUL] = "DOUBTFUL", [ATW_EV_STRANGE] = "STRANGE",
+	[ATW_EV_DOUBTFUL] = "DOUBTFUL", [ATW_EV_UNEXPECTED] = "UNEXPECTED",
 	[ATW_EV_DAMAGE] = "DAMAGE",
 };
 
@@ -72,7 +72,7 @@ static void run_event(struct run *r, const struct atw_event *ev)
 		break;
 	case ATW_EV_BANNER:
 	case ATW_EV_INFO:
-	case ATW_EV_STRANGE:
+	case ATW_EV_UNEXPECTED:
 	case ATW_EV_LINE:
 		if (r->text && ev->text)
 			run_log(r, "(%s)", ev->text);
@@ -251,7 +251,7 @@ static const struct sample samples[] = {
 	{ "status",
 	  "\r\n+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
 	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1\r\nOK\r\n",
-	  "STRANGE(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
+	  "UNEXPECTED(+WJAP:3,net,secret,14:de:39:06:86:e4,WPA2 TKIP,"
 	  "7c:b9:4c:1d:c6:39,6,192.168.3.142,192.168.3.1) OK ", TEXT },
 	{ "station",
 	  "\r\n+STAINFO:3\r\nSSID:net\r\nPassword:secret\r\n"
@@ -266,15 +266,15 @@ static const struct sample samples[] = {
 	  "CONNECTED:2 OK " },
 	{ "table",
 	  "1,4,3,192.168.31.239,60000,-1,0\r\n3,3,3,,-1,1883,0\r\n\r\nOK\r\n",
-	  "STRANGE(1,4,3,192.168.31.239,60000,-1,0) "
-	  "STRANGE(3,3,3,,-1,1883,0) OK ",
+	  "UNEXPECTED(1,4,3,192.168.31.239,60000,-1,0) "
+	  "UNEXPECTED(3,3,3,,-1,1883,0) OK ",
 	  TEXT },
 	{ "send", ">\r\nOK\r\n", "PROMPT OK ", PROMPT },
 	{ "send, event first", "\r\n+EVENT:SocketDisconnect,2\r\n>\r\nOK\r\n",
 	  "DISCONNECT:2 PROMPT OK ", PROMPT },
 	{ "send, other text", "x>\r\n>", "LINE PROMPT ", PROMPT },
-	{ "no prompt wanted", ">\r\nOK\r\n", "STRANGE OK " },
-	{ "prompt twice", ">>\r\nOK\r\n", "PROMPT STRANGE OK ", PROMPT },
+	{ "no prompt wanted", ">\r\nOK\r\n", "UNEXPECTED OK " },
+	{ "prompt twice", ">>\r\nOK\r\n", "PROMPT UNEXPECTED OK ", PROMPT },
 	{ "prompt with a blank", "> \r\nOK\r\n", "PROMPT OK ", PROMPT },
 	{ "transparent at boot",
 	  "ready\r\n\r\n################################################\r\n"
@@ -330,22 +330,22 @@ static const struct sample samples[] = {
 	  "\r\n+EVENT:WIFI_APCLIENTCONNECTED:7cb94c1dd632f\r\n"
 	  "\r\n+EVENT:BLE_CONNhello\r\n\r\n+EVENT:MQTT_CONNECT \r\n"
 	  "\r\n+EVENT:MQTT_\r\n\r\n+EVENT:CloudDown\r\n",
-	  "STRANGE DAMAGE DAMAGE STRANGE STRANGE STRANGE DAMAGE "
-	  "STRANGE DAMAGE STRANGE " },
+	  "UNEXPECTED DAMAGE DAMAGE UNEXPECTED UNEXPECTED UNEXPECTED DAMAGE "
+	  "UNEXPECTED DAMAGE UNEXPECTED " },
 	{ "event not known", "\r\n+EVENT:SomethingNew,1,2\r\n"
 	  "\r\n+EVENT:WIFI_ROAMED,net,-50\r\n\r\n+EVENT:Reboot\r\n"
 	  "\r\n+EVENT:OTA:50\r\n\r\n+EVENT:SocketGone,7\r\n"
 	  "\r\n+EVENT:Several,1,2,3\r\n",
-	  "STRANGE STRANGE STRANGE STRANGE STRANGE STRANGE " },
+	  "UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED " },
 	{ "event with more to say", "\r\n+EVENT:SocketDisconnect,101,5\r\n"
 	  "\r\n+EVENT:SocketSeed,3,2,192.0.2.1,80\r\n"
 	  "\r\n+EVENT:WIFI_DISCONNECT,8\r\n\r\n+Seed:3,2,192.0.2.1\r\n"
 	  "\r\n+EVENT:WIFI_GOT_IP:192.0.2.7\r\n"
 	  "connect success ConID=101,192.0.2.1\r\n",
-	  "STRANGE STRANGE STRANGE STRANGE STRANGE STRANGE " },
+	  "UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED UNEXPECTED " },
 	{ "event with less to say", "\r\n+EVENT:SocketDisconnect\r\n"
 	  "\r\n+EVENT:SocketDisconnect,\r\n\r\n+EVENT:SocketSeed,3\r\n",
-	  "STRANGE STRANGE STRANGE " },
+	  "UNEXPECTED UNEXPECTED UNEXPECTED " },
 	{ "announcement, a letter lost or too many",
 	  "\r\n+EVENT:SockeDown,1,5,hello\r\n\r\n+EVENT:SDown,1,5,hello\r\n"
 	  "\r\n+EVENT:SocketD,1,5,hello\r\n\r\n+EVENT:Down,1,5,hello\r\n"
@@ -360,7 +360,7 @@ static const struct sample samples[] = {
 	  "LINE LINE DAMAGE DAMAGE DAMAGE DAMAGE " },
 	{ "log", "[    123456][INFO  : main.c: 12] heap 1234\r\n"
 	  "[WF][SM] roam\r\nRTL8721D[Driver]: rssi -50\r\n",
-	  "STRANGE STRANGE STRANGE " },
+	  "UNEXPECTED UNEXPECTED UNEXPECTED " },
 	{ "no log", "[]\r\n[\"a\"]\r\n a[b]\r\n[b\r\n"
 	  "[SM] T:SocketDown,1,5,hello\r\n",
 	  "LINE LINE LINE LINE LINE " },
@@ -368,7 +368,7 @@ static const struct sample samples[] = {
 	  "+WJAP:3,a,b\r\nAT+SOCKET:97\r\n1,4,3,192.0.2.1,80,-1,0\r\n"
 	  "1 net,6,OPEN,-44,14:de:39:06:86:e4\r\n"
 	  "12,net,6,OPEN,-44,14:de:39:06:86:e4\r\n",
-	  "STRANGE INFO STRANGE INFO STRANGE STRANGE STRANGE " },
+	  "UNEXPECTED INFO UNEXPECTED INFO UNEXPECTED UNEXPECTED UNEXPECTED " },
 	{ "no answers", "+ENT:a\r\n+SOCKETRED:1,2,ab\r\n1,4,3\r\n"
 	  "1 net,6,OPEN\r\n", "LINE LINE LINE LINE " },
 	{ "echo of a word", "ATTENTION: 5\r\n", "ECHO " },
@@ -381,7 +381,7 @@ static const struct sample samples[] = {
 	{ "cloud", "\r\n+EVENT:CloudDown,2,on\r\n", "NOTE " },
 	{ "cloud, bytes", "\r\n+EVENT:CloudDown,2,o\x01\r\n", "DAMAGE " },
 	{ "busy cut, another's end behind it",
-	  "\r\n[Busy]Cmd runninghello\r\ncmd is runningx\r\n", "STRANGE LINE " },
+	  "\r\n[Busy]Cmd runninghello\r\ncmd is runningx\r\n", "UNEXPECTED LINE " },
 	{ "banner cut, bytes behind it", "\r\n####hello\r\narch:BL6\xff\r\n"
 	  "at version:\x7f\r\n", "LINE LINE LINE " },
 	{ "other payloads", "+DATA:4,\r\nOK\r\n+BLUFIDATA:1,x\r\n", "NOTE NOTE " },
@@ -406,7 +406,7 @@ static const struct sample samples[] = {
 	  "PAYLOAD:4294967294,3 END:4294967294=abc OK " },
 	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "nothing came", "\r\n+EVENT:SocketDown,5,0,\r\n"
-	  "\r\n+EVENT:SocketDown,5,0\r\n", "STRANGE STRANGE " },
+	  "\r\n+EVENT:SocketDown,5,0\r\n", "UNEXPECTED UNEXPECTED " },
 	{ "read nothing, another comma", "+SOCKETREAD,1,0,\r\nOK\r\n"
 	  "+SOCKETREAD:1,0,\r\n\r\nOK\r\n", "EMPTY:1 OK EMPTY:1 OK " },
 	{ "len too large", "+EVENT:SocketDown,5,8193,abc\r\nOK\r\n",
