@@ -125,11 +125,11 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	c->ops = ops;
 	c->owner = owner;
 	c->child.stage = ATW_CHILD_TAKEN;
-	while ((skb = __skb_dequeue(&c->rx.early))) {
+	while ((skb = __skb_dequeue(&c->rx.backlog))) {
 		c->rx.size -= skb->truesize;
 		if (!ops->rx(c, skb)) {
 			kfree_skb(skb);
-			atw_conn_purge_early(c);
+			atw_conn_purge_backlog(c);
 			err = -ECONNRESET;
 		}
 	}

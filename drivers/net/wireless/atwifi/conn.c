@@ -35,9 +35,9 @@ void atw_conn_put(struct atw_conn *c)
 	if (!refcount_dec_and_test(&c->ref))
 		return;
 	__skb_queue_purge(&c->tx.q);
-	__skb_queue_purge(&c->rx.early);
-	__skb_queue_purge(&c->rx.held);
-	__skb_queue_purge(&c->rx.unsure);
+	__skb_queue_purge(&c->rx.backlog);
+	__skb_queue_purge(&c->rx.blocked);
+	__skb_queue_purge(&c->rx.unverified);
 	if (c->child.server)
 		atw_conn_put(c->child.server);
 	kfree(c);
@@ -89,13 +89,13 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 }
 
 /* What may not be its remote's alone is nobody's. */
-void atw_conn_drop_unsure(struct atw_conn *c)
+void atw_conn_drop_unverified(struct atw_conn *c)
 {
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&c->lock);
 
-	while ((skb = __skb_dequeue(&c->rx.unsure))) {
+	while ((skb = __skb_dequeue(&c->rx.unverified))) {
 		c->rx.size -= skb->truesize;
 		kfree_skb(skb);
 	}
@@ -126,7 +126,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 {
 	lockdep_assert_held(&c->lock);
 
-	atw_conn_drop_unsure(c);
+	atw_conn_drop_unverified(c);
 	switch (atw_conn_state(c)) {
 	case ATW_CONN_WAITING:
 	case ATW_CONN_OPENING:
@@ -219,9 +219,9 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	INIT_LIST_HEAD(&c->serve.children);
 	spin_lock_init(&c->lock);
 	__skb_queue_head_init(&c->tx.q);
-	__skb_queue_head_init(&c->rx.early);
-	__skb_queue_head_init(&c->rx.held);
-	__skb_queue_head_init(&c->rx.unsure);
+	__skb_queue_head_init(&c->rx.backlog);
+	__skb_queue_head_init(&c->rx.blocked);
+	__skb_queue_head_init(&c->rx.unverified);
 	c->type = type;
 	c->id = ATW_NO_ID;
 	c->serve.old_id = ATW_NO_ID;
@@ -359,18 +359,18 @@ void atw_conn_yield(struct atw_conn *c)
 }
 
 /**
- * atw_conn_purge_early() - throw away what a child received before it was accepted
+ * atw_conn_purge_backlog() - throw away what a child received before it was accepted
  * @c: the child
  *
  * Context: @c->lock is held.
  */
-void atw_conn_purge_early(struct atw_conn *c)
+void atw_conn_purge_backlog(struct atw_conn *c)
 {
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&c->lock);
 
-	while ((skb = __skb_dequeue(&c->rx.early))) {
+	while ((skb = __skb_dequeue(&c->rx.backlog))) {
 		c->rx.size -= skb->truesize;
 		kfree_skb(skb);
 	}
@@ -392,7 +392,7 @@ void atw_conn_disown(struct atw_conn *c)
 	if (!atw_conn_waits(c) || c->child.server)
 		return;
 	c->child.stage = ATW_CHILD_TAKEN;
-	atw_conn_purge_early(c);
+	atw_conn_purge_backlog(c);
 	refcount_dec(&c->ref);
 }
 
@@ -401,7 +401,7 @@ static void atw_conn_drop_child(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
 	c->child.stage = ATW_CHILD_TAKEN;
-	atw_conn_purge_early(c);
+	atw_conn_purge_backlog(c);
 	spin_unlock(&c->lock);
 	atw_conn_close(c, true, 0);
 	atw_conn_put(c);

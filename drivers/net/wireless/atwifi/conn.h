@@ -143,12 +143,12 @@ struct atw_conn_tx {
  * @announced: bytes that the module has told of and that were not fetched
  * @kept: memory of the module that they take, as atw_kept.bytes
  * @empties: how often the module had none in spite of that
- * @held: what came while @announced older bytes were still to be fetched; see
- *	struct atw_held_cb
- * @unsure: a payload of which it is not certain that it is its remote's, and those
- *	that came after it; see struct atw_unsure_cb
- * @early: what a child received before it was accepted
- * @size: memory of @held, @unsure and @early
+ * @blocked: what came while @announced older bytes were still to be fetched; see
+ *	struct atw_blocked_cb
+ * @unverified: a payload of which it is not certain that it is its remote's, and those
+ *	that came after it; see struct atw_unverified_cb
+ * @backlog: what a child received before it was accepted
+ * @size: memory of @blocked, @unverified and @backlog
  * @bytes: received
  */
 struct atw_conn_rx {
@@ -157,9 +157,9 @@ struct atw_conn_rx {
 	s64				announced;
 	int				kept;
 	unsigned int			empties;
-	struct sk_buff_head		held;
-	struct sk_buff_head		unsure;
-	struct sk_buff_head		early;
+	struct sk_buff_head		blocked;
+	struct sk_buff_head		unverified;
+	struct sk_buff_head		backlog;
 	u32				size;
 	u64				bytes;
 };

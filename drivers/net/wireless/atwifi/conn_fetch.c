@@ -12,7 +12,7 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	if (c->rx.announced <= 0) {
-		atw_conn_release_held(cs, c);
+		atw_conn_release_blocked(cs, c);
 	} else if (!c->rx.empties++) {
 		/* The announcement may have been printed before the answer. */
 		c->rx.fetch = true;
@@ -69,7 +69,7 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	else if (!err && cs->rx.read_empty)
 		atw_conn_fetched(cs, c);
 	else if (err == -EREMOTEIO && c->remote_closed && c->rx.announced <= 0)
-		atw_conn_release_held(cs, c);	/* it is gone already */
+		atw_conn_release_blocked(cs, c);	/* it is gone already */
 	else if (err != -ENODEV)
 		atw_conn_end(c, -ECONNRESET, cmd.code);
 	if (!c->rx.fetch && c->remote_closed)

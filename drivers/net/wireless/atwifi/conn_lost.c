@@ -29,7 +29,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			c->rx.announced = 0;
 			c->rx.fetch = false;
 			atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
-			atw_conn_drop_unsure(c);
+			atw_conn_drop_unverified(c);
 		}
 		spin_unlock(&c->lock);
 	}

@@ -68,19 +68,19 @@ enum atw_crowd {
 #define ATW_KEPT_HARD		(48 * 1024)
 
 /**
- * struct atw_unsure_cb - in skb->cb of a payload that may not be its remote's alone
+ * struct atw_unverified_cb - in skb->cb of a payload that may not be its remote's alone
  * @query: atw_conns.query when it came: what a later one tells is of a module that
  *	had printed all of it
  * @doubt: why it may not, bits of enum atw_doubt; 0: it only came after such a one
  * @answer: it was fetched
  */
-struct atw_unsure_cb {
+struct atw_unverified_cb {
 	unsigned int	query;
 	unsigned int	doubt;
 	bool		answer;
 };
 
-#define ATW_UNSURE_CB(skb)	((struct atw_unsure_cb *)(skb)->cb)
+#define ATW_UNVERIFIED_CB(skb)	((struct atw_unverified_cb *)(skb)->cb)
 
 /**
  * enum atw_end - which connections something ends
@@ -250,7 +250,7 @@ static inline bool atw_conn_is_quiet(const struct atw_conns *cs, const struct at
 	lockdep_assert_held(&c->lock);
 
 	return !c->tx.queued && !c->tx.sending && !c->rx.fetch && c->rx.announced <= 0 &&
-	       skb_queue_empty(&c->rx.held) && skb_queue_empty(&c->rx.unsure) &&
+	       skb_queue_empty(&c->rx.blocked) && skb_queue_empty(&c->rx.unverified) &&
 	       !c->remote_closed && READ_ONCE(cs->rx.conn) != c;
 }
 
@@ -267,8 +267,8 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);
-void atw_conn_drop_unsure(struct atw_conn *c);
-void atw_conn_purge_early(struct atw_conn *c);
+void atw_conn_drop_unverified(struct atw_conn *c);
+void atw_conn_purge_backlog(struct atw_conn *c);
 void atw_conn_disown(struct atw_conn *c);
 void atw_conn_drop_children(struct atw_conn *server);
 void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
@@ -303,7 +303,7 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_open(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_rx.c */
-void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 		      unsigned int doubt, unsigned int query);
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,

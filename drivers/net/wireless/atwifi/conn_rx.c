@@ -14,7 +14,7 @@
 /* Memory of one piece besides its bytes. */
 #define ATW_PACKET_COST		64
 /* Memory of what cannot be handed over yet: as a socket's. */
-#define ATW_EARLY_MAX		(1024 * 1024)
+#define ATW_RX_KEEP_MAX		(1024 * 1024)
 /* A lost child that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.
  */
@@ -113,14 +113,14 @@ static bool atw_conns_may_keep(const struct atw_conns *cs)
 }
 
 /**
- * struct atw_held_cb - in skb->cb of what is held back
+ * struct atw_blocked_cb - in skb->cb of what is held back
  * @after: bytes that were announced after it and before the next one
  */
-struct atw_held_cb {
+struct atw_blocked_cb {
 	u32	after;
 };
 
-#define ATW_HELD_CB(skb)	((struct atw_held_cb *)(skb)->cb)
+#define ATW_BLOCKED_CB(skb)	((struct atw_blocked_cb *)(skb)->cb)
 
 /* What deleted connections had is free, a while after the last of them. */
 static void atw_conns_forget_zombies(struct atw_conns *cs)
@@ -155,9 +155,9 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 			atw_conn_end(c, -ECONNRESET, 0);
 		return;
 	}
-	last = skb_peek_tail(&c->rx.held);
+	last = skb_peek_tail(&c->rx.blocked);
 	if (last)
-		ATW_HELD_CB(last)->after += len;
+		ATW_BLOCKED_CB(last)->after += len;
 	else
 		c->rx.announced += len;
 	c->rx.empties = 0;
@@ -186,12 +186,12 @@ static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len
 }
 
 /* Bytes that cannot be handed over yet are put into @queue, unless there is no room. */
-static bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
-			   struct sk_buff *skb)
+static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
+			  struct sk_buff *skb)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->rx.size + skb->truesize > ATW_EARLY_MAX)
+	if (c->rx.size + skb->truesize > ATW_RX_KEEP_MAX)
 		return false;
 	c->rx.size += skb->truesize;
 	__skb_queue_tail(queue, skb);
@@ -201,7 +201,7 @@ static bool atw_conn_early(struct atw_conn *c, struct sk_buff_head *queue,
 static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 			       struct sk_buff *skb)
 {
-	if (c->owner ? c->ops->rx(c, skb) : atw_conn_early(c, &c->rx.early, skb))
+	if (c->owner ? c->ops->rx(c, skb) : atw_conn_keep(c, &c->rx.backlog, skb))
 		return;
 	atomic64_inc(&cs->counts.overflows);
 	kfree_skb(skb);
@@ -209,19 +209,19 @@ static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 }
 
 /**
- * atw_conn_release_held() - hand over what has no older bytes before it any more
+ * atw_conn_release_blocked() - hand over what has no older bytes before it any more
  * @cs: the connections
  * @c: the connection, whose lock is held
  */
-void atw_conn_release_held(struct atw_conns *cs, struct atw_conn *c)
+void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c)
 {
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&c->lock);
 
-	while (c->rx.announced <= 0 && (skb = __skb_dequeue(&c->rx.held))) {
+	while (c->rx.announced <= 0 && (skb = __skb_dequeue(&c->rx.blocked))) {
 		c->rx.size -= skb->truesize;
-		c->rx.announced += ATW_HELD_CB(skb)->after;
+		c->rx.announced += ATW_BLOCKED_CB(skb)->after;
 		if (atw_conn_wanted(c) && !c->err)
 			atw_conn_hand_over(cs, c, skb);
 		else
@@ -240,7 +240,7 @@ static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
 	if (answer) {
 		atw_conn_hand_over(cs, c, skb);
 		atw_conn_unpending(cs, c, len);
-		atw_conn_release_held(cs, c);
+		atw_conn_release_blocked(cs, c);
 		return;
 	}
 	if (c->rx.announced <= 0 || !atw_conn_is_stream(c)) {
@@ -248,8 +248,8 @@ static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
 		return;
 	}
 	/* Older ones wait in a module that was passive until now. */
-	ATW_HELD_CB(skb)->after = 0;
-	if (!atw_conn_early(c, &c->rx.held, skb)) {
+	ATW_BLOCKED_CB(skb)->after = 0;
+	if (!atw_conn_keep(c, &c->rx.blocked, skb)) {
 		atomic64_inc(&cs->counts.overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
@@ -291,13 +291,13 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 	lockdep_assert_held(&cs->ch->rx_lock);
 	lockdep_assert_held(&c->lock);
 
-	skb_queue_walk(&c->rx.unsure, skb)
-		if (atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
-			ATW_UNSURE_CB(skb)->doubt &= ~doubt;
-	while ((skb = skb_peek(&c->rx.unsure)) && !ATW_UNSURE_CB(skb)->doubt) {
-		__skb_unlink(skb, &c->rx.unsure);
+	skb_queue_walk(&c->rx.unverified, skb)
+		if (atw_query_is_newer(query, ATW_UNVERIFIED_CB(skb)->query))
+			ATW_UNVERIFIED_CB(skb)->doubt &= ~doubt;
+	while ((skb = skb_peek(&c->rx.unverified)) && !ATW_UNVERIFIED_CB(skb)->doubt) {
+		__skb_unlink(skb, &c->rx.unverified);
 		c->rx.size -= skb->truesize;
-		answer = ATW_UNSURE_CB(skb)->answer;
+		answer = ATW_UNVERIFIED_CB(skb)->answer;
 		kfree_skb(atw_conn_deliver(cs, c, skb, answer));
 	}
 }
@@ -328,10 +328,10 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 			   struct sk_buff *skb, unsigned int doubt)
 {
-	ATW_UNSURE_CB(skb)->query = cs->query;
-	ATW_UNSURE_CB(skb)->doubt = doubt;
-	ATW_UNSURE_CB(skb)->answer = cs->rx.answer;
-	if (!atw_conn_early(c, &c->rx.unsure, skb)) {
+	ATW_UNVERIFIED_CB(skb)->query = cs->query;
+	ATW_UNVERIFIED_CB(skb)->doubt = doubt;
+	ATW_UNVERIFIED_CB(skb)->answer = cs->rx.answer;
+	if (!atw_conn_keep(c, &c->rx.unverified, skb)) {
 		atomic64_inc(&cs->counts.overflows);
 		kfree_skb(skb);
 		atw_conn_end(c, -ECONNRESET, 0);
@@ -382,7 +382,7 @@ static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (told == ATW_TOLD_GOOD && skb) {
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
-		if (doubt || !skb_queue_empty(&c->rx.unsure)) {
+		if (doubt || !skb_queue_empty(&c->rx.unverified)) {
 			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
 		} else {
@@ -468,7 +468,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (c->rx.announced > 0 && atw_conn_is_open(c) && atw_conn_is_stream(c))
 		c->rx.fetch = true;
 	if (atw_conn_is_opening(c) || c->rx.fetch || c->tx.sending ||
-	    !skb_queue_empty(&c->rx.unsure) ||
+	    !skb_queue_empty(&c->rx.unverified) ||
 	    (c->id != ATW_NO_ID && cs->rx.reading == c->id))
 		return;
 	if (!atw_conns_has_link(cs))

@@ -100,7 +100,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 
 	lockdep_assert_held(&c->lock);
 
-	if (skb_queue_empty(&c->rx.unsure))
+	if (skb_queue_empty(&c->rx.unverified))
 		return;
 	if (there)
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
@@ -109,7 +109,7 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query)) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, barrier))
 		atw_conn_disbelieve(cs, c);
-	else if (!skb_queue_empty(&c->rx.unsure) && !again)
+	else if (!skb_queue_empty(&c->rx.unverified) && !again)
 		/* It came while the module was being asked. */
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	if (c->remote_closed && !c->err && cs->rx.conn != c)

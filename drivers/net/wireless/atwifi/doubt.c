@@ -31,9 +31,9 @@ bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
 
 	lockdep_assert_held(&c->lock);
 
-	skb_queue_walk(&c->rx.unsure, skb)
-		if (ATW_UNSURE_CB(skb)->doubt & doubt &&
-		    atw_query_is_newer(query, ATW_UNSURE_CB(skb)->query))
+	skb_queue_walk(&c->rx.unverified, skb)
+		if (ATW_UNVERIFIED_CB(skb)->doubt & doubt &&
+		    atw_query_is_newer(query, ATW_UNVERIFIED_CB(skb)->query))
 			return true;
 	return false;
 }
@@ -55,7 +55,7 @@ void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c)
 	if (atw_conn_is_stream(c))
 		atw_conn_end(c, -ECONNRESET, 0);
 	else
-		atw_conn_drop_unsure(c);
+		atw_conn_drop_unverified(c);
 }
 
 /**

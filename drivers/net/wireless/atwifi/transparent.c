@@ -509,7 +509,7 @@ int atw_tt_is_fit(struct atw_conn *c)
 	if (!atw_conn_is_open(c) || goes || c->err || c->remote_closed)
 		err = -ENOTCONN;
 	else if (c->rx.fetch || c->serve.renew || c->rx.announced > 0 ||
-		 !skb_queue_empty(&c->rx.unsure) || !skb_queue_empty(&c->rx.held))
+		 !skb_queue_empty(&c->rx.unverified) || !skb_queue_empty(&c->rx.blocked))
 		err = -EAGAIN;
 	spin_unlock(&c->lock);
 	return err;

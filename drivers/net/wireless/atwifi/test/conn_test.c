@@ -1700,7 +1700,7 @@ static void fake_have(struct fake *f, const struct owner *o, char *rows,
 }
 
 /* What looks like a banner is the remote's if the module still has it. */
-static void conn_unsure(struct kunit *test)
+static void conn_unverified(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
@@ -1782,7 +1782,7 @@ static void break_off(struct fake *f, struct owner *o, int left, const char *sta
 	/* As if nothing had been before. */
 	atw_channel_restart(&f->ch);
 	spin_lock(&o->c->lock);
-	atw_conn_drop_unsure(o->c);
+	atw_conn_drop_unverified(o->c);
 	o->c->err = 0;
 	o->c->rx.bytes = 0;
 	WRITE_ONCE(o->c->state, ATW_CONN_OPEN);
@@ -1800,7 +1800,7 @@ static void break_off(struct fake *f, struct owner *o, int left, const char *sta
 }
 
 /* Wherever it breaks off, nothing of what a module says at its start is a remote's. */
-static void conn_unsure_broken_off(struct kunit *test)
+static void conn_unverified_broken_off(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o;
@@ -1828,7 +1828,7 @@ static void conn_unsure_broken_off(struct kunit *test)
 }
 
 /* And else it is none of anybody's. */
-static void conn_unsure_restarted(struct kunit *test)
+static void conn_unverified_restarted(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *stream = &f->owner[0], *dgram = &f->owner[1];
@@ -1847,7 +1847,7 @@ static void conn_unsure_restarted(struct kunit *test)
 }
 
 /* A remote that sends nothing else takes the module from nobody. */
-static void conn_unsure_flood(struct kunit *test)
+static void conn_unverified_flood(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
@@ -2202,7 +2202,7 @@ static void conn_refused_speaks(struct kunit *test)
 }
 
 /* The same with what was fetched; it is not announced any more then. */
-static void conn_unsure_fetched(struct kunit *test)
+static void conn_unverified_fetched(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
@@ -3527,11 +3527,11 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_swallowed_lost),
 	KUNIT_CASE(conn_swallows_long),
 	KUNIT_CASE(conn_reconcile),
-	KUNIT_CASE(conn_unsure),
-	KUNIT_CASE(conn_unsure_broken_off),
-	KUNIT_CASE(conn_unsure_restarted),
-	KUNIT_CASE(conn_unsure_fetched),
-	KUNIT_CASE(conn_unsure_flood),
+	KUNIT_CASE(conn_unverified),
+	KUNIT_CASE(conn_unverified_broken_off),
+	KUNIT_CASE(conn_unverified_restarted),
+	KUNIT_CASE(conn_unverified_fetched),
+	KUNIT_CASE(conn_unverified_flood),
 	KUNIT_CASE(conn_doubt),
 	KUNIT_CASE(conn_doubt_damage),
 	KUNIT_CASE(conn_doubt_unasked),
