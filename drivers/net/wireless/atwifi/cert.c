@@ -156,9 +156,9 @@ int atw_cert_check(enum atw_cert which, const u8 *pem, size_t len,
 	return -EINVAL;
 }
 
-/* In a call: a module that does not answer is looked after when that has ended. */
-static int atw_cert_read_call(struct atw_module *m, enum atw_cert which,
-			      u8 *buf, size_t size)
+/* In a request: a module that does not answer is looked after when that has ended. */
+static int atw_cert_read_request(struct atw_module *m, enum atw_cert which,
+				 u8 *buf, size_t size)
 {
 	int n = atw_cert_read(&m->ch, which, buf, size);
 
@@ -179,7 +179,7 @@ static int atw_cert_is_stored(struct atw_module *m, enum atw_cert which,
 	int n = -ENOMEM;
 
 	if (buf)
-		n = atw_cert_read_call(m, which, buf, ATW_CERT_MAX);
+		n = atw_cert_read_request(m, which, buf, ATW_CERT_MAX);
 	if (n >= 0)
 		n = n == len && !memcmp(buf, pem, len);
 	else if (n == -EMSGSIZE || n == -EIO || n == -EOPNOTSUPP)
@@ -219,7 +219,7 @@ struct atw_cert_arg {
 	u8		pem[];
 };
 
-static int atw_cert_store_call(struct atw_module *m, void *arg)
+static int atw_cert_store_request(struct atw_module *m, void *arg)
 {
 	struct atw_cert_arg *a = arg;
 	bool readable = a->which != ATW_CERT_KEY;
@@ -254,32 +254,32 @@ static int atw_cert_store_call(struct atw_module *m, void *arg)
  *
  * Context: process context, not the channel's thread; a fatal signal ends it.
  * Return: 0, it is stored, and was read back except for the key; -EIO, the module
- * has not stored what it was given; or as atw_module_call().
+ * has not stored what it was given; or as atw_module_request().
  */
 int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
 		   size_t len, long timeout)
 {
 	struct atw_cert_arg *arg;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(struct_size(arg, pem, len), atw_cert_store_call);
-	if (!call)
+	request = atw_request_new(struct_size(arg, pem, len), atw_cert_store_request);
+	if (!request)
 		return -ENOMEM;
-	arg = (struct atw_cert_arg *)call->arg;
+	arg = (struct atw_cert_arg *)request->arg;
 	arg->which = which;
 	arg->len = len;
 	memcpy(arg->pem, pem, len);
-	err = atw_module_call(m, call, timeout);
-	atw_call_put(call);
+	err = atw_module_request(m, request, timeout);
+	atw_request_put(request);
 	return err;
 }
 
-static int atw_cert_fetch_call(struct atw_module *m, void *arg)
+static int atw_cert_fetch_request(struct atw_module *m, void *arg)
 {
 	struct atw_cert_arg *a = arg;
 
-	return atw_cert_read_call(m, a->which, a->pem, a->len);
+	return atw_cert_read_request(m, a->which, a->pem, a->len);
 }
 
 /**
@@ -291,24 +291,24 @@ static int atw_cert_fetch_call(struct atw_module *m, void *arg)
  * @timeout: jiffies, as atw_cert_store()
  *
  * Context: as atw_cert_store().
- * Return: as atw_cert_read(), or as atw_module_call().
+ * Return: as atw_cert_read(), or as atw_module_request().
  */
 int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
 		   size_t size, long timeout)
 {
 	struct atw_cert_arg *arg;
-	struct atw_call *call;
+	struct atw_request *request;
 	int n;
 
-	call = atw_call_new(struct_size(arg, pem, size), atw_cert_fetch_call);
-	if (!call)
+	request = atw_request_new(struct_size(arg, pem, size), atw_cert_fetch_request);
+	if (!request)
 		return -ENOMEM;
-	arg = (struct atw_cert_arg *)call->arg;
+	arg = (struct atw_cert_arg *)request->arg;
 	arg->which = which;
 	arg->len = size;
-	n = atw_module_call(m, call, timeout);
+	n = atw_module_request(m, request, timeout);
 	if (n > 0)
 		memcpy(buf, arg->pem, n);
-	atw_call_put(call);
+	atw_request_put(request);
 	return n;
 }

@@ -6,7 +6,7 @@
  * it is told to, joins one by its name and passphrase, and tells when it is in or out.
  * What the module does by itself, and what others have it do, is told just the same.
  *
- * The operations never wait for the module. Each makes a call for the channel's thread
+ * The operations never wait for the module. Each makes a request for the channel's thread
  * and returns; what has become of that is news, and news are told to cfg80211 by one work.
  * Both run under the wiphy's mutex, so that they see each other's whole steps. The thread
  * and the receive path take a spinlock alone. A generation counts what programs want: the
@@ -143,7 +143,7 @@ struct atw_wiphy_news {
  * @scan_ended: it has
  * @scan_err: and how
  * @rssi: how strong the network is, in dBm; 0: it is not known
- * @signal_waits: a call that asks for that waits, or is run
+ * @signal_waits: a request that asks for that waits, or is run
  */
 struct atw_wiphy {
 	struct wiphy			*wiphy;
@@ -433,12 +433,12 @@ static void atw_wiphy_scan_release(void *arg)
 static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid *ssid)
 {
 	struct atw_wiphy_scan *scan;
-	struct atw_call *call;
+	struct atw_request *request;
 
-	call = atw_call_new(sizeof(*scan), atw_wiphy_scan_run);
-	if (!call)
+	request = atw_request_new(sizeof(*scan), atw_wiphy_scan_run);
+	if (!request)
 		return -ENOMEM;
-	scan = (struct atw_wiphy_scan *)call->arg;
+	scan = (struct atw_wiphy_scan *)request->arg;
 	scan->aw = aw;
 	scan->err = -ENETDOWN;
 	if (ssid)
@@ -447,11 +447,11 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid
 	scan->gen = ++aw->scan_gen;
 	aw->scan_ended = false;
 	spin_unlock_bh(&aw->lock);
-	call->release = atw_wiphy_scan_release;
-	call->idle = true;
+	request->release = atw_wiphy_scan_release;
+	request->idle = true;
 	/* Refused, it ends as one that has failed: with its last reference. */
-	atw_module_queue(&aw->adev->module, call);
-	atw_call_put(call);
+	atw_module_queue(&aw->adev->module, request);
+	atw_request_put(request);
 	return 0;
 }
 
@@ -646,14 +646,15 @@ static void atw_wiphy_job_release(void *arg)
 }
 
 /* Whatever was wanted before is not any more; the job is for what is. */
-static struct atw_call *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw_join *join)
+static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw_join *join)
 {
-	struct atw_call *call = atw_call_new(sizeof(struct atw_wiphy_job), atw_wiphy_job_run);
+	struct atw_request *request;
 	struct atw_wiphy_job *job;
 
-	if (!call)
+	request = atw_request_new(sizeof(*job), atw_wiphy_job_run);
+	if (!request)
 		return NULL;
-	job = (struct atw_wiphy_job *)call->arg;
+	job = (struct atw_wiphy_job *)request->arg;
 	job->aw = aw;
 	job->err = -ENETDOWN;
 	job->join = join;
@@ -661,12 +662,12 @@ static struct atw_call *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw
 		job->query.join = *join;
 	job->query.once = true;
 	job->query.begun = atw_wiphy_job_asked;
-	call->release = atw_wiphy_job_release;
+	request->release = atw_wiphy_job_release;
 	spin_lock_bh(&aw->lock);
 	job->gen = aw->gen;
 	aw->jobs++;
 	spin_unlock_bh(&aw->lock);
-	return call;
+	return request;
 }
 
 static void atw_wiphy_want(struct atw_wiphy *aw)
@@ -680,13 +681,13 @@ static void atw_wiphy_want(struct atw_wiphy *aw)
 
 static int atw_wiphy_queue(struct atw_wiphy *aw, const struct atw_join *join)
 {
-	struct atw_call *call = atw_wiphy_job_new(aw, join);
+	struct atw_request *request = atw_wiphy_job_new(aw, join);
 
-	if (!call)
+	if (!request)
 		return -ENOMEM;
 	/* Refused, it ends as one that has failed: with its last reference. */
-	atw_module_queue(&aw->adev->module, call);
-	atw_call_put(call);
+	atw_module_queue(&aw->adev->module, request);
+	atw_request_put(request);
 	return 0;
 }
 
@@ -1151,13 +1152,13 @@ static int atw_wiphy_signal_run(struct atw_module *m, void *arg)
 
 /*
  * Nobody waits for it: who asks again is told then. Anybody may ask, and while connections
- * have work none of it is done: one call waits at a time, or they would take all the places
+ * have work none of it is done: one request waits at a time, or they would take all the places
  * of an administrator's.
  */
 static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 {
 	struct atw_wiphy_signal *signal;
-	struct atw_call *call;
+	struct atw_request *request;
 	bool waits;
 
 	if (aw->signal_asked && time_before(jiffies, aw->signal_asked + ATW_WIPHY_SIGNAL))
@@ -1168,20 +1169,20 @@ static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 	if (waits)
 		return;
-	call = atw_call_new(sizeof(*signal), atw_wiphy_signal_run);
-	if (!call) {
+	request = atw_request_new(sizeof(*signal), atw_wiphy_signal_run);
+	if (!request) {
 		spin_lock_bh(&aw->lock);
 		aw->signal_waits = false;
 		spin_unlock_bh(&aw->lock);
 		return;
 	}
 	aw->signal_asked = jiffies | 1;
-	signal = (struct atw_wiphy_signal *)call->arg;
+	signal = (struct atw_wiphy_signal *)request->arg;
 	signal->aw = aw;
-	call->release = atw_wiphy_signal_release;
-	call->idle = true;
-	atw_module_queue(&aw->adev->module, call);
-	atw_call_put(call);
+	request->release = atw_wiphy_signal_release;
+	request->idle = true;
+	atw_module_queue(&aw->adev->module, request);
+	atw_request_put(request);
 }
 
 static int atw_wiphy_fill_station(struct atw_wiphy *aw, struct station_info *sinfo)

@@ -111,16 +111,16 @@ static const char *atw_genl_reason(int err)
 	}
 }
 
-/* Have a call of query.h done; says why if that fails. */
-static int atw_genl_call(struct genl_info *info, struct atw_dev *adev,
-			 struct atw_call *call, long timeout)
+/* Have a request of query.h done; says why if that fails. */
+static int atw_genl_request(struct genl_info *info, struct atw_dev *adev,
+			    struct atw_request *request, long timeout)
 {
-	const struct atw_query *q = (const struct atw_query *)call->arg;
-	int err = atw_module_call(&adev->module, call, timeout);
+	const struct atw_query *q = (const struct atw_query *)request->arg;
+	int err = atw_module_request(&adev->module, request, timeout);
 
-	if (err && completion_done(&call->done) && q->code)
+	if (err && completion_done(&request->done) && q->code)
 		atw_genl_say(info, adev->module.ch.dialect->error(q->code)->text);
-	else if (err && completion_done(&call->done) && q->why)
+	else if (err && completion_done(&request->done) && q->why)
 		atw_genl_say(info, q->why);
 	else if (err)
 		atw_genl_say(info, atw_genl_reason(err));
@@ -434,8 +434,8 @@ struct atw_genl_late {
 
 /* Requests that the module answers */
 
-/* Run a call on the device that the request names; the caller puts the call. */
-static int atw_genl_ask(struct genl_info *info, int attr, struct atw_call *call,
+/* Run a request on the device that a message names; the caller puts the request. */
+static int atw_genl_ask(struct genl_info *info, int attr, struct atw_request *request,
 			long timeout)
 {
 	struct atw_dev *adev = atw_genl_dev(info, attr);
@@ -443,34 +443,34 @@ static int atw_genl_ask(struct genl_info *info, int attr, struct atw_call *call,
 
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
-	err = atw_genl_call(info, adev, call, timeout);
+	err = atw_genl_request(info, adev, request, timeout);
 	atw_dev_put(adev);
 	return err;
 }
 
 /* The same, and answer with what @put makes of it. */
-static int atw_genl_ask_and_answer(struct genl_info *info, int attr, struct atw_call *call,
+static int atw_genl_ask_and_answer(struct genl_info *info, int attr, struct atw_request *request,
 				   long timeout,
 				   int (*put)(struct sk_buff *skb, const void *arg))
 {
-	return atw_genl_ask(info, attr, call, timeout) ?:
+	return atw_genl_ask(info, attr, request, timeout) ?:
 	       atw_genl_answer(info, attr, nla_data(info->attrs[attr]), NLMSG_DEFAULT_SIZE, put,
-			       call->arg);
+			       request->arg);
 }
 
 static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, u32 mode)
 {
 	struct atw_query_recv_mode *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_recv_mode);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_recv_mode);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_recv_mode *)call->arg;
+	q = (struct atw_query_recv_mode *)request->arg;
 	q->passive = mode == ATWIFI_RECV_MODE_PASSIVE;
-	err = atw_genl_call(info, adev, call, atw_timing.genl);
-	atw_call_put(call);
+	err = atw_genl_request(info, adev, request, atw_timing.genl);
+	atw_request_put(request);
 	return err;
 }
 
@@ -545,21 +545,21 @@ static int atw_genl_put_dns(struct sk_buff *skb, const void *arg)
 static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_dns *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_dns);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_dns);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_dns *)call->arg;
+	q = (struct atw_query_dns *)request->arg;
 	q->set = info->genlhdr->cmd == ATWIFI_CMD_DNS_SET;
 	if (q->set)
 		err = atw_genl_dns_servers(info, q) ?:
-		      atw_genl_ask(info, ATWIFI_A_DNS_DEV, call, atw_timing.genl);
+		      atw_genl_ask(info, ATWIFI_A_DNS_DEV, request, atw_timing.genl);
 	else
-		err = atw_genl_ask_and_answer(info, ATWIFI_A_DNS_DEV, call, atw_timing.genl,
+		err = atw_genl_ask_and_answer(info, ATWIFI_A_DNS_DEV, request, atw_timing.genl,
 					      atw_genl_put_dns);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -599,22 +599,22 @@ static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
 	/* The one whose quota it counts for, also where another has joined since. */
 	struct atw_dev *adev = late->adev;
 	struct atw_query_resolve *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_resolve);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_resolve);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_resolve *)call->arg;
+	q = (struct atw_query_resolve *)request->arg;
 	if (late->share != ATW_GENL_ADMIN) {
 		q->limited = true;
 		q->share = late->share;
 	}
 	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host) ?:
-	      atw_genl_call(info, adev, call, atw_timing.genl) ?:
+	      atw_genl_request(info, adev, request, atw_timing.genl) ?:
 	      atw_genl_answer(info, ATWIFI_A_RESOLVE_DEV, dev_name(&adev->dev),
 			      NLMSG_DEFAULT_SIZE, atw_genl_put_resolved, q);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -674,21 +674,21 @@ static int atw_genl_put_autott(struct sk_buff *skb, const void *arg)
 static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_autott *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_autott);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_autott);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_autott *)call->arg;
+	q = (struct atw_query_autott *)request->arg;
 	q->set = info->genlhdr->cmd == ATWIFI_CMD_AUTOTT_SET;
 	if (q->set)
 		err = atw_genl_autott_wish(info, q) ?:
-		      atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, call, atw_timing.genl);
+		      atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, request, atw_timing.genl);
 	else
-		err = atw_genl_ask_and_answer(info, ATWIFI_A_AUTOTT_DEV, call, atw_timing.genl,
+		err = atw_genl_ask_and_answer(info, ATWIFI_A_AUTOTT_DEV, request, atw_timing.genl,
 					      atw_genl_put_autott);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -805,7 +805,7 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 {
 	const struct nlattr *line = info->attrs[ATWIFI_A_AT_LINE];
 	struct atw_query_raw *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	const char *why;
 	int err;
 
@@ -820,15 +820,15 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 		return err;
 	}
 
-	call = atw_call_new(sizeof(*q), atw_query_raw);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_raw);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_raw *)call->arg;
+	q = (struct atw_query_raw *)request->arg;
 	strscpy(q->line, nla_data(line), sizeof(q->line));
-	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, call, atw_timing.genl_raw) ?:
+	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, request, atw_timing.genl_raw) ?:
 	      atw_genl_answer(info, ATWIFI_A_AT_DEV, nla_data(info->attrs[ATWIFI_A_AT_DEV]),
 			      atw_genl_rows_size(q), atw_genl_put_rows, q);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -852,38 +852,38 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 {
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
 	struct atw_query_join *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
 	if (!info->attrs[ATWIFI_A_WIFI_SSID]) {
 		NL_SET_ERR_MSG(info->extack, "no network is named");
 		return -EINVAL;
 	}
-	call = atw_call_new(sizeof(*q), atw_query_join);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_join);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_join *)call->arg;
+	q = (struct atw_query_join *)request->arg;
 	err = atw_genl_ssid(info, q->join.ssid);
 	if (err)
 		goto put;
 	if (password)
 		nla_strscpy(q->join.password, password, sizeof(q->join.password));
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
 put:
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
 static int atw_genl_leave_doit(struct sk_buff *req, struct genl_info *info)
 {
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
-	if (!call)
+	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
+	if (!request)
 		return -ENOMEM;
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
-	atw_call_put(call);
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
+	atw_request_put(request);
 	return err;
 }
 
@@ -925,16 +925,16 @@ static int atw_genl_put_scan(struct sk_buff *skb, const void *arg)
 static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_query_scan *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	size_t size;
 	int err;
 
-	call = atw_call_new(sizeof(*q), atw_query_scan);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_scan);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_scan *)call->arg;
+	q = (struct atw_query_scan *)request->arg;
 	err = info->attrs[ATWIFI_A_WIFI_SSID] ? atw_genl_ssid(info, q->ssid) : 0;
-	err = err ?: atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	err = err ?: atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
 	if (err)
 		goto put;
 
@@ -943,7 +943,7 @@ static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
 	err = atw_genl_answer(info, ATWIFI_A_WIFI_DEV, nla_data(info->attrs[ATWIFI_A_WIFI_DEV]),
 			      size, atw_genl_put_scan, &q->names.scan);
 put:
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -965,15 +965,15 @@ static int atw_genl_put_status(struct sk_buff *skb, const void *arg)
 
 static int atw_genl_wifi_get_doit(struct sk_buff *req, struct genl_info *info)
 {
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(struct atw_query_status), atw_query_status);
-	if (!call)
+	request = atw_request_new(sizeof(struct atw_query_status), atw_query_status);
+	if (!request)
 		return -ENOMEM;
-	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl,
+	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl,
 				      atw_genl_put_status);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -985,13 +985,13 @@ static int atw_genl_ap_set_doit(struct sk_buff *req, struct genl_info *info)
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
 	const struct nlattr *channel = info->attrs[ATWIFI_A_WIFI_CHANNEL];
 	struct atw_query_ap *q;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err = 0;
 
-	call = atw_call_new(sizeof(*q), atw_query_ap);
-	if (!call)
+	request = atw_request_new(sizeof(*q), atw_query_ap);
+	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_ap *)call->arg;
+	q = (struct atw_query_ap *)request->arg;
 	q->channel = channel ? nla_get_u32(channel) : ATW_GENL_CHANNEL;
 	q->hidden = info->attrs[ATWIFI_A_WIFI_HIDDEN];
 	if (info->attrs[ATWIFI_A_WIFI_SSID])
@@ -1000,9 +1000,9 @@ static int atw_genl_ap_set_doit(struct sk_buff *req, struct genl_info *info)
 		goto put;
 	if (password)
 		nla_strscpy(q->ap.password, password, sizeof(q->ap.password));
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl_raw);
+	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
 put:
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -1024,15 +1024,15 @@ static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
 
 static int atw_genl_ap_get_doit(struct sk_buff *req, struct genl_info *info)
 {
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
-	call = atw_call_new(sizeof(struct atw_query_ap_status), atw_query_ap_status);
-	if (!call)
+	request = atw_request_new(sizeof(struct atw_query_ap_status), atw_query_ap_status);
+	if (!request)
 		return -ENOMEM;
-	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, call, atw_timing.genl,
+	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl,
 				      atw_genl_put_ap);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 

@@ -347,7 +347,7 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	memset(&m->net, 0, sizeof(m->net));
 	atw_module_set_echo(m, false);
 	m->ops->changed(m);
-	atw_calls_refuse(&m->calls, -ENETDOWN);
+	atw_requests_refuse(&m->requests, -ENETDOWN);
 	atw_conns_no_link(&m->conns);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
 }
@@ -419,7 +419,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		m->told = false;
 		if (!m->brief)
 			m->warned = false;
-		atw_calls_refuse(&m->calls, 0);
+		atw_requests_refuse(&m->requests, 0);
 		return;
 	}
 
@@ -568,37 +568,37 @@ static bool atw_module_wants_join(struct atw_conns *cs)
 }
 
 /* Do one request of those that @job is for, and come back if there are others. */
-static bool atw_module_do_calls(struct atw_conns *cs, enum atw_todo job, bool idle)
+static bool atw_module_do_requests(struct atw_conns *cs, enum atw_todo job, bool idle)
 {
 	struct atw_module *m = atw_conns_module(cs);
-	bool done = atw_calls_run(&m->calls, m, idle);
+	bool done = atw_requests_run(&m->requests, m, idle);
 	unsigned long when;
 
-	if (done && atw_calls_wait_for(&m->calls, idle))
+	if (done && atw_requests_wait_for(&m->requests, idle))
 		atw_sched_set(&m->sched, job);
-	if (atw_calls_later(&m->calls, idle, &when))
+	if (atw_requests_later(&m->requests, idle, &when))
 		atw_sched_at(&m->sched, job, when);
 	return done;
 }
 
-static bool atw_module_do_call(struct atw_conns *cs)
+static bool atw_module_do_request(struct atw_conns *cs)
 {
-	return atw_module_do_calls(cs, ATW_DO_CALL, false);
+	return atw_module_do_requests(cs, ATW_DO_REQUEST, false);
 }
 
-static bool atw_module_wants_call(struct atw_conns *cs)
+static bool atw_module_wants_request(struct atw_conns *cs)
 {
-	return atw_calls_wait_for(&atw_conns_module(cs)->calls, false);
+	return atw_requests_wait_for(&atw_conns_module(cs)->requests, false);
 }
 
-static bool atw_module_do_idle_call(struct atw_conns *cs)
+static bool atw_module_do_idle_request(struct atw_conns *cs)
 {
-	return atw_module_do_calls(cs, ATW_DO_IDLE_CALL, true);
+	return atw_module_do_requests(cs, ATW_DO_IDLE_REQUEST, true);
 }
 
-static bool atw_module_wants_idle_call(struct atw_conns *cs)
+static bool atw_module_wants_idle_request(struct atw_conns *cs)
 {
-	return atw_calls_wait_for(&atw_conns_module(cs)->calls, true);
+	return atw_requests_wait_for(&atw_conns_module(cs)->requests, true);
 }
 
 /* When each is done is said by its place in enum atw_todo. */
@@ -610,7 +610,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_SYNC]		= { atw_module_do_sync },
 		[ATW_DO_LINK]		= { atw_module_do_link },
 		[ATW_DO_TT_END]		= { atw_tt_do_end },
-		[ATW_DO_CALL]		= { atw_module_do_call, atw_module_wants_call,
+		[ATW_DO_REQUEST]	= { atw_module_do_request, atw_module_wants_request,
 					    .turns = true },
 		[ATW_DO_JOIN]		= { atw_module_do_join, atw_module_wants_join },
 		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
@@ -621,8 +621,8 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_UNKNOWN]	= { atw_conns_do_unknown, .raw = true },
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
-		[ATW_DO_IDLE_CALL]	= { atw_module_do_idle_call, atw_module_wants_idle_call,
-					    .idle = true },
+		[ATW_DO_IDLE_REQUEST]	= { atw_module_do_idle_request,
+					    atw_module_wants_idle_request, .idle = true },
 		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true, .idle = true },
 	},
 	.is_raw = atw_tt_inside,
@@ -748,7 +748,7 @@ static const struct atw_channel_ops atw_module_channel_ops = {
  * @dev: for messages
  * @ops: whom to tell
  *
- * Calls are refused from here on, until the module was found.
+ * Requests are refused from here on, until the module was found.
  *
  * Context: any.
  */
@@ -761,7 +761,7 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
 	atw_conns_init(&m->conns, &m->ch, &m->sched);
 	m->conns.broken = atw_module_broken;
-	atw_calls_init(&m->calls);
+	atw_requests_init(&m->requests);
 }
 
 /**
@@ -800,7 +800,7 @@ void atw_module_stop(struct atw_module *m)
 {
 	atw_channel_stop(&m->ch);
 	atw_join_forget(m);
-	atw_calls_refuse(&m->calls, -ENODEV);
+	atw_requests_refuse(&m->requests, -ENODEV);
 	atw_conns_gone(&m->conns);
 }
 
@@ -812,8 +812,8 @@ void atw_module_stop(struct atw_module *m)
  */
 void atw_module_doze(struct atw_module *m)
 {
-	/* A call that runs is to end with that. */
-	atw_calls_refuse(&m->calls, -ENETDOWN);
+	/* A request that runs is to end with that. */
+	atw_requests_refuse(&m->requests, -ENETDOWN);
 	atw_channel_halt(&m->ch);
 }
 
@@ -848,61 +848,61 @@ void atw_module_wake(struct atw_module *m)
 }
 
 /**
- * atw_module_queue() - have the channel's thread do a call, and do not wait
- * @m: the module; the caller's reference to its device may end before the call
- * @call: the call, never queued before
+ * atw_module_queue() - have the channel's thread do a request, and do not wait
+ * @m: the module; the caller's reference to its device may end before the request
+ * @request: the request, never queued before
  *
  * Context: any.
- * Return: as atw_calls_add(). After an error the call is not done; after
+ * Return: as atw_requests_add(). After an error the request is not done; after
  * success it may not be either, when the module or the device goes away.
  */
-int atw_module_queue(struct atw_module *m, struct atw_call *call)
+int atw_module_queue(struct atw_module *m, struct atw_request *request)
 {
-	bool idle = call->idle;
-	int err = atw_calls_add(&m->calls, call);
+	bool idle = request->idle;
+	int err = atw_requests_add(&m->requests, request);
 
 	if (!err)
-		atw_sched_set(&m->sched, idle ? ATW_DO_IDLE_CALL : ATW_DO_CALL);
+		atw_sched_set(&m->sched, idle ? ATW_DO_IDLE_REQUEST : ATW_DO_REQUEST);
 	return err;
 }
 
 /**
- * atw_module_hurry() - calls that are for idle times have waited for long enough
+ * atw_module_hurry() - requests that are for idle times have waited for long enough
  * @m: the module
  *
  * Context: any.
  */
 void atw_module_hurry(struct atw_module *m)
 {
-	atw_calls_hurry(&m->calls);
-	atw_sched_set(&m->sched, ATW_DO_CALL);
+	atw_requests_hurry(&m->requests);
+	atw_sched_set(&m->sched, ATW_DO_REQUEST);
 }
 
 /**
- * atw_module_call() - have the channel's thread do a call, and wait for its end
+ * atw_module_request() - have the channel's thread do a request, and wait for its end
  * @m: the module, of a device to which the caller has a reference
- * @call: the call, never queued before
+ * @request: the request, never queued before
  * @timeout: jiffies; a connect that runs may keep the thread for two minutes
  *
  * Context: process context, not the channel's thread; a fatal signal ends it.
- * Return: as atw_calls_add() and atw_calls_wait().
+ * Return: as atw_requests_add() and atw_requests_wait().
  */
-int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout)
+int atw_module_request(struct atw_module *m, struct atw_request *request, long timeout)
 {
 	int err;
 
 	if (WARN_ON_ONCE(current == m->ch.thread))
 		return -EDEADLK;
-	err = atw_module_queue(m, call);
-	return err ?: atw_calls_wait(&m->calls, call, timeout);
+	err = atw_module_queue(m, request);
+	return err ?: atw_requests_wait(&m->requests, request, timeout);
 }
 
 /**
- * atw_module_exec() - run a command in a call
+ * atw_module_exec() - run a command in a request
  * @m: the module
  * @cmd: the command
  *
- * A module that does not answer is looked after when the call has ended.
+ * A module that does not answer is looked after when the request has ended.
  *
  * Context and return: as atw_channel_exec().
  */
@@ -924,7 +924,7 @@ struct atw_module_transparent {
 	unsigned int		tries;
 };
 
-static int atw_module_transparent_call(struct atw_module *m, void *arg)
+static int atw_module_transparent_request(struct atw_module *m, void *arg)
 {
 	struct atw_module_transparent *t = arg;
 
@@ -950,34 +950,34 @@ static void atw_module_transparent_release(void *arg)
  * Anybody's socket may ask: one request waits at a time, or they would take all the
  * places of an administrator's. The mode is for one connection anyway.
  *
- * Context: as atw_module_call().
- * Return: as atw_tt_set() and atw_module_call(); -EBUSY, another request waits.
+ * Context: as atw_module_request().
+ * Return: as atw_tt_set() and atw_module_request(); -EBUSY, another request waits.
  */
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, u8 how)
 {
 	struct atw_module_transparent *t;
-	struct atw_call *call;
+	struct atw_request *request;
 	int err;
 
 	if (test_and_set_bit(ATW_ASKED_TRANSPARENT, &m->asked))
 		return -EBUSY;
-	call = atw_call_new(sizeof(*t), atw_module_transparent_call);
-	if (!call) {
+	request = atw_request_new(sizeof(*t), atw_module_transparent_request);
+	if (!request) {
 		clear_bit(ATW_ASKED_TRANSPARENT, &m->asked);
 		return -ENOMEM;
 	}
 	refcount_inc(&c->ref);
-	call->release = atw_module_transparent_release;
-	t = (struct atw_module_transparent *)call->arg;
+	request->release = atw_module_transparent_release;
+	t = (struct atw_module_transparent *)request->arg;
 	t->module = m;
 	t->conn = c;
 	t->how = how;
-	err = atw_module_call(m, call, atw_timing.call);
-	atw_call_put(call);
+	err = atw_module_request(m, request, atw_timing.request);
+	atw_request_put(request);
 	return err;
 }
 
-static int atw_module_recv_mode_call(struct atw_module *m, void *arg)
+static int atw_module_recv_mode_request(struct atw_module *m, void *arg)
 {
 	return atw_conns_set_recv_mode(&m->conns, *(bool *)arg);
 }
@@ -987,19 +987,19 @@ static int atw_module_recv_mode_call(struct atw_module *m, void *arg)
  * @m: the module, of a device to which the caller has a reference
  * @passive: what the module receives stays in it until it is fetched
  *
- * Context: as atw_module_call().
- * Return: as atw_conns_set_recv_mode() and atw_module_call().
+ * Context: as atw_module_request().
+ * Return: as atw_conns_set_recv_mode() and atw_module_request().
  */
 int atw_module_set_recv_mode(struct atw_module *m, bool passive)
 {
-	struct atw_call *call = atw_call_new(sizeof(passive),
-					     atw_module_recv_mode_call);
+	struct atw_request *request = atw_request_new(sizeof(passive),
+						      atw_module_recv_mode_request);
 	int err;
 
-	if (!call)
+	if (!request)
 		return -ENOMEM;
-	*(bool *)call->arg = passive;
-	err = atw_module_call(m, call, atw_timing.call);
-	atw_call_put(call);
+	*(bool *)request->arg = passive;
+	err = atw_module_request(m, request, atw_timing.request);
+	atw_request_put(request);
 	return err;
 }

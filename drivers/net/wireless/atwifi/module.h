@@ -5,7 +5,7 @@
 
 #include <linux/atwifi_genl.h>
 
-#include "call.h"
+#include "request.h"
 #include "channel.h"
 #include "conn.h"
 #include "join.h"
@@ -73,7 +73,7 @@ struct atw_module {
 	struct atw_channel	ch;
 	struct atw_sched	sched;
 	struct atw_conns	conns;
-	struct atw_calls	calls;
+	struct atw_requests	requests;
 	unsigned long		asked;
 	u64			names_owed[ATW_SHARES];
 	u64			names_owed_all;
@@ -138,9 +138,9 @@ void atw_module_stop(struct atw_module *m);
 void atw_module_doze(struct atw_module *m);
 void atw_module_sleep(struct atw_module *m);
 void atw_module_wake(struct atw_module *m);
-int atw_module_queue(struct atw_module *m, struct atw_call *call);
+int atw_module_queue(struct atw_module *m, struct atw_request *request);
 void atw_module_hurry(struct atw_module *m);
-int atw_module_call(struct atw_module *m, struct atw_call *call, long timeout);
+int atw_module_request(struct atw_module *m, struct atw_request *request, long timeout);
 int atw_module_query_link(struct atw_module *m);
 void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);

@@ -141,30 +141,30 @@ static void atw_netdev_ping_release(void *arg)
 	atomic_dec(&ping->nd->pings);
 }
 
-/* Calls are made where memory may be waited for. */
+/* Requests are made where memory may be waited for. */
 static void atw_netdev_ping_work(struct work_struct *work)
 {
 	struct atw_netdev *nd = container_of(work, struct atw_netdev,
 					     ping_work);
-	struct atw_call *call;
+	struct atw_request *request;
 	struct atw_ping *ping;
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&nd->pingq))) {
-		call = atw_call_new(sizeof(*ping), atw_netdev_ping_run);
-		if (!call) {
+		request = atw_request_new(sizeof(*ping), atw_netdev_ping_run);
+		if (!request) {
 			kfree_skb(skb);
 			atomic_dec(&nd->pings);
 			continue;
 		}
-		ping = (struct atw_ping *)call->arg;
+		ping = (struct atw_ping *)request->arg;
 		ping->nd = nd;
 		ping->skb = skb;
-		call->idle = true;
-		call->release = atw_netdev_ping_release;
+		request->idle = true;
+		request->release = atw_netdev_ping_release;
 		/* Refused, it is lost, as on a network. */
-		atw_module_queue(&nd->adev->module, call);
-		atw_call_put(call);
+		atw_module_queue(&nd->adev->module, request);
+		atw_request_put(request);
 	}
 }
 

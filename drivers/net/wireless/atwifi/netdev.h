@@ -84,8 +84,8 @@ struct atw_netdev_counters {
  * @tx_budget: of datagrams for the module, which machines behind this one send
  *	without being charged for them
  * @pingq: echo requests for @ping_work
- * @ping_work: makes calls of them
- * @pings: requests in @pingq and calls
+ * @ping_work: makes requests of them
+ * @pings: those in @pingq, and requests
  * @pinged: when the last was sent; none is for @ping_pause after that; both written by
  *	the channel's thread
  * @evicted: when a flow was ended for another one; the channel's thread's alone

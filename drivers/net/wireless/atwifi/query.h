@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the control interface asks of a module: calls that run commands. */
+/* What the control interface asks of a module: requests that run commands. */
 #ifndef _ATWIFI_QUERY_H
 #define _ATWIFI_QUERY_H
 
@@ -11,7 +11,7 @@
 #include "scan.h"
 
 /*
- * Each function below is for atw_call_new(); its argument is the structure of
+ * Each function below is for atw_request_new(); its argument is the structure of
  * the same name. Context: the channel's thread. Return: 0; -EOPNOTSUPP, this
  * firmware does not know the command; -EPROTO, its answer makes no sense; -EBUSY,
  * see @query.why; the errno of the module's error number, with that in @query.code; or

@@ -16,7 +16,7 @@ struct atw_conns;
  * @ATW_DO_SYNC: an answer stayed away: is anybody there, and what is left?
  * @ATW_DO_LINK: ask whether there is a network
  * @ATW_DO_TT_END: the connection that had transparent mode is not there any more
- * @ATW_DO_CALL: a request of a user's
+ * @ATW_DO_REQUEST: a request of a user's
  * @ATW_DO_JOIN: it is out of its network: join that again
  * @ATW_DO_STALE: delete what the module has and nobody here knows
  * @ATW_DO_RECV_MODE: tell the module the receive mode once more
@@ -27,7 +27,7 @@ struct atw_conns;
  * @ATW_DO_RECONCILE: compare the connections with the module's table
  * @ATW_DO_CONNS: what connections need: delete, fetch, send, connect; and in
  *	transparent mode the bytes of its connection. Done after each other job
- * @ATW_DO_IDLE_CALL: a request that has time
+ * @ATW_DO_IDLE_REQUEST: a request that has time
  * @ATW_DO_ENTER: enter transparent mode
  * @ATW_DO_COUNT: how many there are
  */
@@ -38,7 +38,7 @@ enum atw_todo {
 	ATW_DO_SYNC,
 	ATW_DO_LINK,
 	ATW_DO_TT_END,
-	ATW_DO_CALL,
+	ATW_DO_REQUEST,
 	ATW_DO_JOIN,
 	ATW_DO_STALE,
 	ATW_DO_RECV_MODE,
@@ -48,7 +48,7 @@ enum atw_todo {
 	ATW_DO_UNKNOWN,
 	ATW_DO_RECONCILE,
 	ATW_DO_CONNS,
-	ATW_DO_IDLE_CALL,
+	ATW_DO_IDLE_REQUEST,
 	ATW_DO_ENTER,
 	ATW_DO_COUNT
 };
@@ -62,7 +62,7 @@ enum atw_todo {
  * @raw: may run while the module is in transparent mode, where it takes no commands
  * @bars: nothing below is done as long as this is to be done, now or later
  * @idle: done when there is nothing else
- * @turns: others call for it as often as they like: what is below has a turn before it is
+ * @turns: others ask for it as often as they like: what is below has a turn before it is
  *	done again
  */
 struct atw_job {

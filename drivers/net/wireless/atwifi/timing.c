@@ -58,8 +58,8 @@ struct atw_timing atw_timing __ro_after_init = {
 	/* The module takes 30 s to join a network, or not. */
 	.raw = 45 * HZ,
 	.store = 3600 * HZ,
-	/* Who calls may have to wait for a connect that runs. */
-	.call = 150 * HZ,
+	/* Who asks may have to wait for a connect that runs. */
+	.request = 150 * HZ,
 	/* A name takes up to 20 s, and so does what the module may be doing before. A
 	 * caller that waits in vain learns whether its command was begun.
 	 */

@@ -34,7 +34,7 @@
  * @cert: for the end of a certificate's way to the module
  * @raw: for the answer to a command of the administrator
  * @store: in which the module's flash is written so many times at most
- * @call: for one's turn in the channel's queue, and the request itself
+ * @request: for one's turn in the channel's queue, and the request itself
  * @genl: the same where a request comes by netlink
  * @genl_raw: the same for a command of the administrator
  * @link_down: between two looks at the network while it is away
@@ -97,7 +97,7 @@ struct atw_timing {
 	unsigned long cert;
 	unsigned long raw;
 	unsigned long store;
-	unsigned long call;
+	unsigned long request;
 	unsigned long genl;
 	unsigned long genl_raw;
 	unsigned long link_down;

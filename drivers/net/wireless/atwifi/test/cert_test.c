@@ -142,7 +142,7 @@ static bool cert_work(void *ctx)
 {
 	struct atw_module *m = ctx;
 
-	return atw_calls_run(&m->calls, m, false);
+	return atw_requests_run(&m->requests, m, false);
 }
 
 static long cert_next_work(void *ctx)
@@ -160,7 +160,7 @@ static const struct atw_channel_ops cert_channel_ops = {
 	.event = cert_event,
 };
 
-/* A module that takes calls; atw_channel_stop() ends it. */
+/* A module that takes requests; atw_channel_stop() ends it. */
 static struct cert_desk *cert_open(struct kunit *test)
 {
 	struct cert_desk *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
@@ -174,7 +174,7 @@ static struct cert_desk *cert_open(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, atw_channel_start(&d->m.ch, &cert_channel_ops,
 						   &d->m, &d->t, dev));
 	atw_channel_go(&d->m.ch);
-	atw_calls_refuse(&d->m.calls, 0);
+	atw_requests_refuse(&d->m.requests, 0);
 	return d;
 }
 

@@ -356,7 +356,7 @@ static void module_sleeps(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *stream = &f->owner[0], *server = &f->owner[1];
-	struct atw_call *call;
+	struct atw_request *request;
 	unsigned int before;
 	s64 reboots;
 
@@ -369,10 +369,10 @@ static void module_sleeps(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
 	KUNIT_EXPECT_FALSE(test, server->closed);
-	call = atw_call_new(0, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_module_queue(&f->m, call));
-	atw_call_put(call);
+	request = atw_request_new(0, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_module_queue(&f->m, request));
+	atw_request_put(request);
 
 	before = f->said_len;
 	reboots = atomic64_read(&f->m.reboots);
@@ -390,7 +390,7 @@ static void module_sleeps(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
-static int call_run(struct atw_module *m, void *arg)
+static int request_run(struct atw_module *m, void *arg)
 {
 	return atw_channel_run(&m->ch, "AT+WRSSI?", LIMIT);
 }
@@ -400,17 +400,17 @@ static void module_sleeps_unanswered(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *stream = &f->owner[0];
-	struct atw_call *call;
+	struct atw_request *request;
 
 	WRITE_ONCE(f->mutes, "AT+WRSSI?");
-	call = atw_call_new(0, call_run);
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	KUNIT_ASSERT_EQ(test, 0, atw_module_queue(&f->m, call));
+	request = atw_request_new(0, request_run);
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	KUNIT_ASSERT_EQ(test, 0, atw_module_queue(&f->m, request));
 	eventually(test, READ_ONCE(f->muted));
 	asks(f, stream, ATW_TYPE_TCP_CLIENT);
 	atw_module_sleep(&f->m);
-	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_calls_wait(&f->m.calls, call, LIMIT));
-	atw_call_put(call);
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_requests_wait(&f->m.requests, request, LIMIT));
+	atw_request_put(request);
 	KUNIT_EXPECT_TRUE(test, stream->opened);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->open_err);
 }
@@ -616,17 +616,17 @@ static void module_asked(struct kunit *test)
 
 static int runs(struct kunit *test, const char *line)
 {
-	struct atw_call *call = atw_call_new(sizeof(struct atw_query_raw), atw_query_raw);
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query_raw), atw_query_raw);
 	struct fake *f = test->priv;
 	struct atw_query_raw *q;
 	int err;
 
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	q = (struct atw_query_raw *)call->arg;
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	q = (struct atw_query_raw *)request->arg;
 	strscpy(q->line, line, sizeof(q->line));
-	err = atw_module_call(&f->m, call, LIMIT);
+	err = atw_module_request(&f->m, request, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EBUSY, !!q->query.why);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -656,18 +656,18 @@ static int resolves(struct kunit *test, bool limited, u8 share)
 {
 	struct atw_query_resolve *q;
 	struct fake *f = test->priv;
-	struct atw_call *call = atw_call_new(sizeof(*q), atw_query_resolve);
+	struct atw_request *request = atw_request_new(sizeof(*q), atw_query_resolve);
 	int err;
 
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	q = (struct atw_query_resolve *)call->arg;
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	q = (struct atw_query_resolve *)request->arg;
 	strscpy(q->host, "a.test", sizeof(q->host));
 	q->limited = limited;
 	q->share = share;
-	err = atw_module_call(&f->m, call, LIMIT);
+	err = atw_module_request(&f->m, request, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EBUSY, !!q->query.why);
 	KUNIT_EXPECT_EQ(test, err ? 0U : 0xc0000207U, q->addr);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -736,14 +736,14 @@ static void module_name_unanswered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
 }
 
-static struct atw_query_scan *scans(struct kunit *test, int want, struct atw_call **call)
+static struct atw_query_scan *scans(struct kunit *test, int want, struct atw_request **request)
 {
 	struct fake *f = test->priv;
 
-	*call = atw_call_new(sizeof(struct atw_query_scan), atw_query_scan);
-	KUNIT_ASSERT_NOT_NULL(test, *call);
-	KUNIT_EXPECT_EQ(test, want, atw_module_call(&f->m, *call, LIMIT));
-	return (struct atw_query_scan *)(*call)->arg;
+	*request = atw_request_new(sizeof(struct atw_query_scan), atw_query_scan);
+	KUNIT_ASSERT_NOT_NULL(test, *request);
+	KUNIT_EXPECT_EQ(test, want, atw_module_request(&f->m, *request, LIMIT));
+	return (struct atw_query_scan *)(*request)->arg;
 }
 
 #define TITLE	"\r\n+WSCAN:index SSID,CH,SECURITY,RSSI,BSSID\r\n"
@@ -755,13 +755,13 @@ static void module_networks(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *stream = &f->owner[0], *server = &f->owner[1];
 	struct atw_query_scan *q;
-	struct atw_call *call;
+	struct atw_request *request;
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
 	opened(test, server, ATW_TYPE_TCP_SERVER);
-	q = scans(test, -EBUSY, &call);
+	q = scans(test, -EBUSY, &request);
 	KUNIT_EXPECT_NOT_NULL(test, q->query.why);
-	atw_call_put(call);
+	atw_request_put(request);
 	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WSCAN"));
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	atw_conn_close(stream->c, true, 0);
@@ -770,26 +770,26 @@ static void module_networks(struct kunit *test)
 	f->networks = TITLE "1 one" ROW "2 \r\nOK\r\n" ROW "3 \r\nready\r\n" ROW
 		      "4 \r\n+EVENT:SocketDown,1,9000," ROW "5 \r\n>" ROW
 		      "6 x\nUnknown cmd:AT+WSCAN\n" ROW "7 \xc3\xa4,\x1b" ROW;
-	q = scans(test, 0, &call);
+	q = scans(test, 0, &request);
 	KUNIT_EXPECT_EQ(test, 2U, q->names.scan.n);
 	KUNIT_EXPECT_EQ(test, 5U, q->names.scan.damaged);
 	KUNIT_EXPECT_STREQ(test, "one", q->names.scan.networks[0].ssid);
 	KUNIT_EXPECT_STREQ(test, "\xc3\xa4,\x1b", q->names.scan.networks[1].ssid);
-	atw_call_put(call);
+	atw_request_put(request);
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCAN\n"));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WSCANOPT=255\n"));
 
 	/* The end of a row is lost, and with it what comes before the end of the list. */
 	f->networks = TITLE "1 one" ROW "2 two,6,WPA2";
-	q = scans(test, 0, &call);
+	q = scans(test, 0, &request);
 	KUNIT_EXPECT_EQ(test, 1U, q->names.scan.n);
 	KUNIT_EXPECT_EQ(test, 1U, q->names.scan.damaged);
-	atw_call_put(call);
+	atw_request_put(request);
 
 	/* Columns are left out nevertheless. */
 	f->networks = "\r\n+WSCAN:index SSID\r\n1 one\r\n";
-	scans(test, -EPROTO, &call);
-	atw_call_put(call);
+	scans(test, -EPROTO, &request);
+	atw_request_put(request);
 	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
@@ -797,19 +797,20 @@ static void module_networks(struct kunit *test)
 
 static int joins_at(struct kunit *test, const char *password, const u8 *bssid)
 {
-	struct atw_call *call = atw_call_new(sizeof(struct atw_query_join), atw_query_join);
+	struct atw_request *request;
 	struct fake *f = test->priv;
 	struct atw_query_join *q;
 	int err;
 
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	q = (struct atw_query_join *)call->arg;
+	request = atw_request_new(sizeof(*q), atw_query_join);
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	q = (struct atw_query_join *)request->arg;
 	strscpy(q->join.ssid, "net", sizeof(q->join.ssid));
 	strscpy(q->join.password, password, sizeof(q->join.password));
 	memcpy(q->join.bssid, bssid, sizeof(q->join.bssid));
-	err = atw_module_call(&f->m, call, LIMIT);
+	err = atw_module_request(&f->m, request, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EKEYREJECTED, q->query.why && !q->query.code);
-	atw_call_put(call);
+	atw_request_put(request);
 	return err;
 }
 
@@ -862,7 +863,7 @@ static void rejoins_now(struct fake *f)
 static void module_rejoins(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct atw_call *call;
+	struct atw_request *request;
 	unsigned int before;
 
 	/* Nobody has asked for one. */
@@ -891,10 +892,10 @@ static void module_rejoins(struct kunit *test)
 	rejoins_now(f);
 	eventually(test, joined(f));
 
-	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_call(&f->m, call, LIMIT));
-	atw_call_put(call);
+	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, request, LIMIT));
+	atw_request_put(request);
 	KUNIT_EXPECT_NULL(test, f->m.join);
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 	before = restarts_out(test);
@@ -953,18 +954,18 @@ static void module_refused(struct kunit *test)
 /* It does what can be done of what it refuses to do: nothing goes on that nobody wants. */
 static void module_refuses(struct kunit *test)
 {
-	struct atw_call *call = atw_call_new(sizeof(struct atw_query_ap), atw_query_ap);
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query_ap), atw_query_ap);
 	struct fake *f = test->priv;
 	struct atw_query_ap *q;
 
 	/* No access point is on air that has another name or password. */
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	q = (struct atw_query_ap *)call->arg;
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	q = (struct atw_query_ap *)request->arg;
 	strscpy(q->ap.ssid, "mine", sizeof(q->ap.ssid));
 	q->channel = 6;
 	f->refuses = "AT+WAP=";
-	KUNIT_EXPECT_NE(test, 0, atw_module_call(&f->m, call, LIMIT));
-	atw_call_put(call);
+	KUNIT_EXPECT_NE(test, 0, atw_module_request(&f->m, request, LIMIT));
+	atw_request_put(request);
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WMODE=3,0\n"));
 	KUNIT_EXPECT_EQ(test, 1U, f->mode);
 
@@ -977,10 +978,10 @@ static void module_refuses(struct kunit *test)
 
 	/* It is out of its network, and who has it leave is told that it is not for good. */
 	f->refuses = "AT+WAUTOCONN=0";
-	call = atw_call_new(sizeof(struct atw_query), atw_query_leave);
-	KUNIT_ASSERT_NOT_NULL(test, call);
-	KUNIT_EXPECT_NE(test, 0, atw_module_call(&f->m, call, LIMIT));
-	atw_call_put(call);
+	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	KUNIT_EXPECT_NE(test, 0, atw_module_request(&f->m, request, LIMIT));
+	atw_request_put(request);
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WDISCONNECT\n"));
 }
 

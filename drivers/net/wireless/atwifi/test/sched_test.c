@@ -49,14 +49,14 @@ static bool do_link(struct atw_conns *cs)
 	return done(ATW_DO_LINK, 'l');
 }
 
-static bool do_call(struct atw_conns *cs)
+static bool do_request(struct atw_conns *cs)
 {
-	return done(ATW_DO_CALL, 'c');
+	return done(ATW_DO_REQUEST, 'c');
 }
 
-static bool wants_call(struct atw_conns *cs)
+static bool wants_request(struct atw_conns *cs)
 {
-	return desk->left[ATW_DO_CALL];
+	return desk->left[ATW_DO_REQUEST];
 }
 
 static bool do_reconcile(struct atw_conns *cs)
@@ -69,9 +69,9 @@ static bool do_conns(struct atw_conns *cs)
 	return done(ATW_DO_CONNS, 'n');
 }
 
-static bool do_idle_call(struct atw_conns *cs)
+static bool do_idle_request(struct atw_conns *cs)
 {
-	return done(ATW_DO_IDLE_CALL, 'i');
+	return done(ATW_DO_IDLE_REQUEST, 'i');
 }
 
 static bool is_raw(struct atw_conns *cs)
@@ -89,10 +89,10 @@ static const struct atw_agenda agenda = {
 	.job = {
 		[ATW_DO_BRING_UP]	= { do_bring_up, .raw = true, .bars = true },
 		[ATW_DO_LINK]		= { do_link },
-		[ATW_DO_CALL]		= { do_call, wants_call, .turns = true },
+		[ATW_DO_REQUEST]	= { do_request, wants_request, .turns = true },
 		[ATW_DO_RECONCILE]	= { do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { do_conns, .raw = true },
-		[ATW_DO_IDLE_CALL]	= { do_idle_call, .idle = true },
+		[ATW_DO_IDLE_REQUEST]	= { do_idle_request, .idle = true },
 	},
 	.is_raw = is_raw,
 	.leave = leave,
@@ -126,7 +126,7 @@ static const char *run(void)
 
 static void sched_order(struct kunit *test)
 {
-	want(ATW_DO_IDLE_CALL, 2);
+	want(ATW_DO_IDLE_REQUEST, 2);
 	want(ATW_DO_CONNS, 3);
 	KUNIT_EXPECT_STREQ(test, "nnnii", run());
 	/* What is not set is not done, whatever there were to do. */
@@ -135,24 +135,24 @@ static void sched_order(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(ATW_CH_KICKED, &desk->ch.flags) && desk->sched.todo);
 	/* One that has something to do for connections has them looked at. */
 	desk->left[ATW_DO_CONNS] = 1;
-	want(ATW_DO_IDLE_CALL, 1);
+	want(ATW_DO_IDLE_REQUEST, 1);
 	KUNIT_EXPECT_STREQ(test, "in", run());
 }
 
 /* Nobody has the thread for himself by asking again and again. */
 static void sched_turns(struct kunit *test)
 {
-	want(ATW_DO_CALL, 3);
+	want(ATW_DO_REQUEST, 3);
 	want(ATW_DO_CONNS, 5);
 	KUNIT_EXPECT_STREQ(test, "cncncnnn", run());
 	/* Nor two together. */
-	want(ATW_DO_CALL, 3);
+	want(ATW_DO_REQUEST, 3);
 	want(ATW_DO_RECONCILE, 3);
 	want(ATW_DO_CONNS, 2);
 	KUNIT_EXPECT_STREQ(test, "crcncrnr", run());
 	/* Alone it need not wait, and what has time is no other. */
-	want(ATW_DO_CALL, 4);
-	want(ATW_DO_IDLE_CALL, 1);
+	want(ATW_DO_REQUEST, 4);
+	want(ATW_DO_IDLE_REQUEST, 1);
 	KUNIT_EXPECT_STREQ(test, "cccci", run());
 }
 
@@ -207,7 +207,7 @@ static void sched_raw(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "+ln", run());
 	/* Not for a request that was taken back. */
 	desk->raw = true;
-	want(ATW_DO_CALL, 0);
+	want(ATW_DO_REQUEST, 0);
 	KUNIT_EXPECT_STREQ(test, "", run());
 	KUNIT_EXPECT_TRUE(test, desk->raw);
 	want(ATW_DO_BRING_UP, 1);
