@@ -219,7 +219,13 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		end = *ev;
 		if (!ch->dialect->framed)
 			end.doubt |= ATW_DOUBT_FRAME;
-		ch->ops->event(ch->ctx, atw_channel_has_barrier(ch, ev) ? &doubtful : &end);
+		if (atw_channel_has_barrier(ch, ev))
+			ch->ops->event(ch->ctx, &doubtful);
+		else
+			ch->ops->payload_end(ch->ctx, &end);
+		break;
+	case ATW_EV_PAYLOAD_BAD:
+		ch->ops->payload_end(ch->ctx, ev);
 		break;
 	case ATW_EV_CERT:
 	case ATW_EV_CERT_END:

@@ -124,6 +124,7 @@ struct atw_cmd {
  *	run commands
  * @payload: a payload of @len bytes for @id begins: its place, or NULL;
  *	atw_channel.answer tells whether it answers a read
+ * @payload_end: it is over: ATW_EV_PAYLOAD_END or ATW_EV_PAYLOAD_BAD; as @event
  * @stalled: a payload has begun and does not go on; as @event. May be NULL
  * @last: the thread ends or is about to pause; it may still write by
  *	atw_channel_farewell()
@@ -135,6 +136,7 @@ struct atw_channel_ops {
 	long (*next_work)(void *ctx);
 	void (*event)(void *ctx, const struct atw_event *ev);
 	u8 *(*payload)(void *ctx, u32 id, u32 len);
+	void (*payload_end)(void *ctx, const struct atw_event *ev);
 	void (*stalled)(void *ctx);
 	void (*last)(void *ctx);
 	void (*raw)(void *ctx, const u8 *buf, size_t len);

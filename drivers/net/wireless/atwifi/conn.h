@@ -669,7 +669,8 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 void atw_conns_ca_changed(struct atw_conns *cs);
 
 /* conn_rx.c */
-u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len);
+u8 *atw_conns_payload(void *ctx, u32 id, u32 len);
+void atw_conns_payload_end(void *ctx, const struct atw_event *ev);
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 

@@ -37,15 +37,16 @@ static void atw_conns_note_orphan(struct atw_conns *cs, u32 id)
 
 /**
  * atw_conns_payload() - where the bytes of a payload go
- * @cs: the connections
+ * @ctx: the connections
  * @id: whose
  * @len: bytes, at most ATW_PAYLOAD_MAX
  *
  * Context: the receive path.
  * Return: the place, or NULL: they are of no use.
  */
-u8 *atw_conns_payload(struct atw_conns *cs, u32 id, u32 len)
+u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 {
+	struct atw_conns *cs = ctx;
 	struct atw_conn *c = atw_conns_get(cs, id);
 	struct sk_buff *skb = NULL;
 	bool wanted;
@@ -198,14 +199,19 @@ static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 	return true;
 }
 
-static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
-			       struct sk_buff *skb)
+/* There is no room for these bytes. */
+static void atw_conn_overflow(struct atw_conns *cs, struct atw_conn *c, struct sk_buff *skb)
 {
-	if (c->owner ? c->ops->rx(c, skb) : atw_conn_keep(c, &c->rx.backlog, skb))
-		return;
 	atomic64_inc(&cs->counts.overflows);
 	kfree_skb(skb);
 	atw_conn_end(c, -ECONNRESET, 0);
+}
+
+static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
+			       struct sk_buff *skb)
+{
+	if (!(c->owner ? c->ops->rx(c, skb) : atw_conn_keep(c, &c->rx.backlog, skb)))
+		atw_conn_overflow(cs, c, skb);
 }
 
 /**
@@ -229,45 +235,35 @@ void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c)
 	}
 }
 
-/* Bytes for @c, in the order in which the module got them. */
-static void atw_conn_take(struct atw_conns *cs, struct atw_conn *c,
-			  struct sk_buff *skb, bool answer)
+/*
+ * Bytes for @c, in the order in which the module got them. Returns them if nobody wants
+ * them.
+ */
+static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
+					struct atw_conn *c,
+					struct sk_buff *skb, bool answer)
 {
 	u32 len = skb->len;
 
 	lockdep_assert_held(&c->lock);
 
+	atw_conn_disturb(cs, c);
+	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c))
+		return skb;
+	atomic64_add(len, &cs->counts.rx_bytes);
+	c->rx.bytes += len;
 	if (answer) {
 		atw_conn_hand_over(cs, c, skb);
 		atw_conn_unpending(cs, c, len);
 		atw_conn_release_blocked(cs, c);
-		return;
-	}
-	if (c->rx.announced <= 0 || !atw_conn_is_stream(c)) {
+	} else if (c->rx.announced <= 0 || !atw_conn_is_stream(c)) {
 		atw_conn_hand_over(cs, c, skb);
-		return;
+	} else {
+		/* Older ones wait in a module that was passive until now. */
+		ATW_BLOCKED_CB(skb)->after = 0;
+		if (!atw_conn_keep(c, &c->rx.blocked, skb))
+			atw_conn_overflow(cs, c, skb);
 	}
-	/* Older ones wait in a module that was passive until now. */
-	ATW_BLOCKED_CB(skb)->after = 0;
-	if (!atw_conn_keep(c, &c->rx.blocked, skb)) {
-		atomic64_inc(&cs->counts.overflows);
-		kfree_skb(skb);
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
-}
-
-static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
-					struct atw_conn *c,
-					struct sk_buff *skb, bool answer)
-{
-	lockdep_assert_held(&c->lock);
-
-	atw_conn_disturb(cs, c);
-	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c))
-		return skb;
-	atomic64_add(skb->len, &cs->counts.rx_bytes);
-	c->rx.bytes += skb->len;
-	atw_conn_take(cs, c, skb, answer);
 	return NULL;
 }
 
@@ -331,13 +327,10 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 	ATW_UNVERIFIED_CB(skb)->query = cs->query;
 	ATW_UNVERIFIED_CB(skb)->doubt = doubt;
 	ATW_UNVERIFIED_CB(skb)->answer = cs->rx.answer;
-	if (!atw_conn_keep(c, &c->rx.unverified, skb)) {
-		atomic64_inc(&cs->counts.overflows);
-		kfree_skb(skb);
-		atw_conn_end(c, -ECONNRESET, 0);
-		return;
-	}
-	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+	if (atw_conn_keep(c, &c->rx.unverified, skb))
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+	else
+		atw_conn_overflow(cs, c, skb);
 }
 
 /**
@@ -357,33 +350,37 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 		(!atw_conn_is_child(c) && time_after(jiffies, tt->proof + atw_timing.tt_trust)));
 }
 
-/* What is told of the payload that was being received. */
-enum atw_told { ATW_TOLD_GOOD, ATW_TOLD_DOUBTFUL, ATW_TOLD_BAD };
-
-static void atw_conns_payload_end(struct atw_conns *cs, enum atw_told told,
-				  unsigned int doubt)
+/**
+ * atw_conns_payload_end() - the payload that was being received is over
+ * @ctx: the connections
+ * @ev: ATW_EV_PAYLOAD_END, it is good; ATW_EV_PAYLOAD_BAD, or ATW_EV_DOUBTFUL
+ *
+ * Context: the receive path.
+ */
+void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 {
+	bool good = ev->type == ATW_EV_PAYLOAD_END;
+	struct atw_conns *cs = ctx;
 	struct atw_conn *c = cs->rx.conn;
 	struct sk_buff *skb = cs->rx.skb;
 
 	cs->rx.conn = NULL;
 	cs->rx.skb = NULL;
 	/* What follows may be its remote's words. */
-	if (told == ATW_TOLD_BAD)
+	if (ev->type == ATW_EV_PAYLOAD_BAD)
 		atw_conns_damage(cs);
 	if (!c)
 		return;
 
 	spin_lock(&c->lock);
-	if (told == ATW_TOLD_DOUBTFUL ||
-	    (told == ATW_TOLD_GOOD && atw_tt_stale(cs, c))) {
+	if (ev->type == ATW_EV_DOUBTFUL || (good && atw_tt_stale(cs, c))) {
 		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
-	} else if (told == ATW_TOLD_GOOD && skb) {
+	} else if (good && skb) {
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
-		if (doubt || !skb_queue_empty(&c->rx.unverified)) {
-			atw_conn_doubt(cs, c, skb, doubt);
+		if (ev->doubt || !skb_queue_empty(&c->rx.unverified)) {
+			atw_conn_doubt(cs, c, skb, ev->doubt);
 			skb = NULL;
 		} else {
 			skb = atw_conn_deliver(cs, c, skb, cs->rx.answer);
@@ -490,12 +487,6 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	bool flood = false;
 
 	switch (ev->type) {
-	case ATW_EV_PAYLOAD_END:
-		atw_conns_payload_end(cs, ATW_TOLD_GOOD, ev->doubt);
-		return;
-	case ATW_EV_PAYLOAD_BAD:
-		atw_conns_payload_end(cs, ATW_TOLD_BAD, 0);
-		return;
 	case ATW_EV_EMPTY:
 		/* There are no bytes in that, whoever it was for. */
 		if (ev->id == cs->rx.reading)
@@ -521,7 +512,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	}
 	if (ev->type == ATW_EV_DOUBTFUL && cs->rx.conn) {
-		atw_conns_payload_end(cs, ATW_TOLD_DOUBTFUL, 0);
+		atw_conns_payload_end(cs, ev);
 		return;
 	}
 	c = atw_conns_get(cs, ev->id);

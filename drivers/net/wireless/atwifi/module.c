@@ -631,24 +631,18 @@ static const struct atw_agenda atw_module_agenda = {
 
 static bool atw_module_work(void *ctx)
 {
-	struct atw_module *m = ctx;
-
-	return atw_sched_run(&m->sched, &m->conns);
+	return atw_sched_run(&atw_conns_module(ctx)->sched, ctx);
 }
 
 static long atw_module_next_work(void *ctx)
 {
-	struct atw_module *m = ctx;
-
-	return atw_sched_next(&m->sched);
+	return atw_sched_next(&atw_conns_module(ctx)->sched);
 }
 
 /* It fell silent within a payload: if it has restarted, its answer tells. */
 static void atw_module_stalled(void *ctx)
 {
-	struct atw_module *m = ctx;
-
-	atw_sched_set(&m->sched, ATW_DO_LINK);
+	atw_sched_set(&atw_conns_module(ctx)->sched, ATW_DO_LINK);
 }
 
 /*
@@ -667,7 +661,7 @@ static void atw_module_rebooted(struct atw_module *m)
 
 static void atw_module_event(void *ctx, const struct atw_event *ev)
 {
-	struct atw_module *m = ctx;
+	struct atw_module *m = atw_conns_module(ctx);
 
 	switch (ev->type) {
 	case ATW_EV_ECHO:
@@ -711,25 +705,14 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 	}
 }
 
-static u8 *atw_module_payload(void *ctx, u32 id, u32 len)
-{
-	struct atw_module *m = ctx;
-
-	return atw_conns_payload(&m->conns, id, len);
-}
-
 static void atw_module_last(void *ctx)
 {
-	struct atw_module *m = ctx;
-
-	atw_tt_stop(&m->conns);
+	atw_tt_stop(ctx);
 }
 
 static void atw_module_raw(void *ctx, const u8 *buf, size_t len)
 {
-	struct atw_module *m = ctx;
-
-	atw_tt_receive(&m->conns, buf, len);
+	atw_tt_receive(ctx, buf, len);
 }
 
 static const struct atw_channel_ops atw_module_channel_ops = {
@@ -737,7 +720,8 @@ static const struct atw_channel_ops atw_module_channel_ops = {
 	.next_work = atw_module_next_work,
 	.stalled = atw_module_stalled,
 	.event = atw_module_event,
-	.payload = atw_module_payload,
+	.payload = atw_conns_payload,
+	.payload_end = atw_conns_payload_end,
 	.last = atw_module_last,
 	.raw = atw_module_raw,
 };
@@ -774,7 +758,7 @@ void atw_module_init(struct atw_module *m, struct device *dev,
  */
 int atw_module_start(struct atw_module *m, struct atw_transport *t)
 {
-	return atw_channel_start(&m->ch, &atw_module_channel_ops, m, t, m->dev);
+	return atw_channel_start(&m->ch, &atw_module_channel_ops, &m->conns, t, m->dev);
 }
 
 /**

@@ -158,6 +158,7 @@ static const struct atw_channel_ops cert_channel_ops = {
 	.work = cert_work,
 	.next_work = cert_next_work,
 	.event = cert_event,
+	.payload_end = cert_event,
 };
 
 /* A module that takes requests; atw_channel_stop() ends it. */

@@ -123,6 +123,7 @@ static const struct atw_channel_ops fake_channel_ops = {
 	.next_work = fake_next_work,
 	.event = fake_event,
 	.payload = fake_payload,
+	.payload_end = fake_event,
 };
 
 static struct fake *fake_start(struct kunit *test, const struct script *script,

@@ -327,11 +327,19 @@ static u8 *fake_payload(void *ctx, u32 id, u32 len)
 	return atw_conns_payload(&f->conns, id, len);
 }
 
+static void fake_payload_end(void *ctx, const struct atw_event *ev)
+{
+	struct fake *f = ctx;
+
+	atw_conns_payload_end(&f->conns, ev);
+}
+
 static const struct atw_channel_ops fake_channel_ops = {
 	.work = fake_work,
 	.next_work = fake_next_work,
 	.event = fake_event,
 	.payload = fake_payload,
+	.payload_end = fake_payload_end,
 };
 
 static void owner_opened(struct atw_conn *c, int err, u32 code)
