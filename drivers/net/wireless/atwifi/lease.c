@@ -97,20 +97,18 @@ void atw_lease_query_mac(struct atw_module *m)
 /**
  * atw_lease_query() - ask for what the link's state does not tell
  * @m: the module, which has just joined
+ * @lease: what that tells; the rest is added
  *
  * Context: the channel's thread.
  */
-void atw_lease_query(struct atw_module *m)
+void atw_lease_query(struct atw_module *m, struct atw_lease *lease)
 {
-	struct atw_lease lease = { 0 };
-
-	atw_lease_row(m, &lease, ATW_VERB_GET_DNS, atw_lease_dns_row);
-	atw_lease_row(m, &lease, ATW_VERB_LEASE, atw_lease_dhcp_row);
+	lease->mask = 0;
+	memset(lease->dns, 0, sizeof(lease->dns));
+	atw_lease_row(m, lease, ATW_VERB_GET_DNS, atw_lease_dns_row);
+	atw_lease_row(m, lease, ATW_VERB_LEASE, atw_lease_dhcp_row);
 	/* No host has the first or the last address of a network. */
-	if (~lease.mask > 1 && (!(m->addr & ~lease.mask) ||
-				!(~m->addr & ~lease.mask)))
-		lease.mask = 0;
-	WRITE_ONCE(m->mask, lease.mask);
-	WRITE_ONCE(m->dns[0], lease.dns[0]);
-	WRITE_ONCE(m->dns[1], lease.dns[1]);
+	if (~lease->mask > 1 && (!(lease->addr & ~lease->mask) ||
+				 !(~lease->addr & ~lease->mask)))
+		lease->mask = 0;
 }

@@ -30,7 +30,7 @@ struct atw_lease {
 };
 
 void atw_lease_check(struct atw_wifi_status *st);
-void atw_lease_query(struct atw_module *m);
+void atw_lease_query(struct atw_module *m, struct atw_lease *lease);
 void atw_lease_query_mac(struct atw_module *m);
 
 #endif

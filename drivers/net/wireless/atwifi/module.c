@@ -45,9 +45,39 @@ static void atw_module_set_state(struct atw_module *m, enum atw_module_state sta
 	WRITE_ONCE(m->state, state);
 }
 
-static void atw_module_set_addr(struct atw_module *m, u32 addr)
+static void atw_module_set_lease(struct atw_module *m, const struct atw_lease *lease)
 {
-	WRITE_ONCE(m->addr, addr);
+	write_seqlock_bh(&m->lease_lock);
+	m->lease = *lease;
+	write_sequnlock_bh(&m->lease_lock);
+}
+
+/* It has no address, whatever else is remembered of its network. */
+static void atw_module_drop_addr(struct atw_module *m)
+{
+	struct atw_lease lease = m->lease;
+
+	lease.addr = 0;
+	atw_module_set_lease(m, &lease);
+}
+
+/**
+ * atw_module_lease() - how the module's network is to be used
+ * @m: the module
+ *
+ * Context: any but hard interrupts.
+ * Return: all of it, as it was told at one time.
+ */
+struct atw_lease atw_module_lease(const struct atw_module *m)
+{
+	struct atw_lease lease;
+	unsigned int seq;
+
+	do {
+		seq = read_seqbegin(&m->lease_lock);
+		lease = m->lease;
+	} while (read_seqretry(&m->lease_lock, seq));
+	return lease;
 }
 
 static void atw_module_tell(struct atw_module *m, enum atwifi_event event)
@@ -215,8 +245,9 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
  */
 int atw_module_query_link(struct atw_module *m)
 {
-	struct atw_link link;
 	struct atw_wifi_status st;
+	struct atw_lease lease;
+	struct atw_link link;
 	bool up, moved;
 	int err;
 
@@ -236,16 +267,18 @@ int atw_module_query_link(struct atw_module *m)
 	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
 		return 0;
 
-	moved = up && m->state == ATW_MODULE_JOINED && m->addr != st.addr;
-	if (up)
-		atw_module_set_addr(m, st.addr);
-	WRITE_ONCE(m->gateway, st.gateway);
+	moved = up && m->state == ATW_MODULE_JOINED && m->lease.addr != st.addr;
+	lease = m->lease;
+	lease.addr = up ? st.addr : 0;
+	lease.gateway = st.gateway;
 	m->net = link.net;
 	atw_join_look(m, up);
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
+	if (up && m->state != ATW_MODULE_JOINED)
+		atw_lease_query(m, &lease);
+	atw_module_set_lease(m, &lease);
 	if (up && m->state != ATW_MODULE_JOINED) {
-		atw_lease_query(m);
 		dev_info(m->dev, "joined, address %pI4h\n", &st.addr);
 		atw_conns_set_link(&m->conns, true);
 		atw_module_set_state(m, ATW_MODULE_JOINED);
@@ -262,7 +295,6 @@ int atw_module_query_link(struct atw_module *m)
 			atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 		}
 		atw_module_set_state(m, ATW_MODULE_DOWN);
-		atw_module_set_addr(m, 0);
 		atw_conns_set_link(&m->conns, false);
 	}
 	/* Not every restart is told. */
@@ -343,7 +375,7 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	if (m->state == ATW_MODULE_JOINED)
 		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 	atw_module_set_state(m, state);
-	atw_module_set_addr(m, 0);
+	atw_module_drop_addr(m);
 	memset(&m->net, 0, sizeof(m->net));
 	atw_module_set_echo(m, false);
 	m->ops->changed(m);
@@ -741,6 +773,7 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 {
 	m->dev = dev;
 	m->ops = ops;
+	seqlock_init(&m->lease_lock);
 	atw_sched_init(&m->sched, &m->ch, &atw_module_agenda);
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
 	atw_conns_init(&m->conns, &m->ch, &m->sched);

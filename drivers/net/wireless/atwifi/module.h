@@ -3,13 +3,15 @@
 #ifndef _ATWIFI_MODULE_H
 #define _ATWIFI_MODULE_H
 
+#include <linux/seqlock.h>
+
 #include <linux/atwifi_genl.h>
 
-#include "request.h"
 #include "channel.h"
 #include "conn.h"
 #include "join.h"
 #include "lease.h"
+#include "request.h"
 #include "sched.h"
 
 enum atw_module_state {
@@ -57,9 +59,11 @@ enum {
  * @names_owed_all: the same of all of them; the thread's alone
  * @names_blamed: the share, plus 1, of a name for want of whose answer it is to be looked
  *	after the module, 0: of none; the thread's alone
- * @state, @addr, @gateway, @mask, @dns, @mac, @firmware, @baud: written by the
- *	channel's thread alone (or while it is paused), read anywhere, and an old one will
- *	do: none is used together with another (strings: as they are, which is printable)
+ * @state, @mac, @firmware, @baud: written by the channel's thread alone (or while it is
+ *	paused), read anywhere, and an old one will do: none is used together with another
+ *	(strings: as they are, which is printable)
+ * @lease: written by it under @lease_lock, without which it may read what it has written;
+ *	see atw_module_lease()
  * @net, @status, @join, @joins, @refusals, @joining, @in_since: the thread's alone
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
  *	rx_lock protects it. All else that is about bring-ups is the thread's
@@ -80,10 +84,8 @@ struct atw_module {
 	u8			names_blamed;
 
 	enum atw_module_state	state;
-	u32			addr;
-	u32			gateway;
-	u32			mask;		/* 0: not known */
-	u32			dns[ATW_DNS_MAX];
+	seqlock_t		lease_lock;
+	struct atw_lease	lease;
 	struct atw_network	net;		/* where its link was asked for last */
 	enum atw_wifi_state	status;		/* what it said then */
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
@@ -119,15 +121,17 @@ static inline enum atw_module_state atw_module_state(const struct atw_module *m)
 	return READ_ONCE(m->state);
 }
 
+struct atw_lease atw_module_lease(const struct atw_module *m);
+
 /* In host order, 0: none; as the state. */
 static inline u32 atw_module_addr(const struct atw_module *m)
 {
-	return READ_ONCE(m->addr);
+	return atw_module_lease(m).addr;
 }
 
 static inline u32 atw_module_gateway(const struct atw_module *m)
 {
-	return READ_ONCE(m->gateway);
+	return atw_module_lease(m).gateway;
 }
 
 void atw_module_init(struct atw_module *m, struct device *dev,

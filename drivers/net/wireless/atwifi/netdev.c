@@ -40,23 +40,10 @@
 /* Flows are ended for others one at a time. */
 #define ATW_EVICT_PAUSE	(HZ / 5)
 
-static void atw_netdev_lease(const struct atw_netdev *nd,
-			     struct atw_lease *lease)
-{
-	const struct atw_module *m = &nd->adev->module;
-
-	lease->addr = atw_module_addr(m);
-	lease->gateway = atw_module_gateway(m);
-	lease->mask = READ_ONCE(m->mask);
-	lease->dns[0] = READ_ONCE(m->dns[0]);
-	lease->dns[1] = READ_ONCE(m->dns[1]);
-}
-
 static bool atw_netdev_is_unicast(const struct atw_netdev *nd, const struct sk_buff *skb)
 {
-	struct atw_lease lease;
+	struct atw_lease lease = atw_module_lease(&nd->adev->module);
 
-	atw_netdev_lease(nd, &lease);
 	return atw_packet_is_unicast(skb, htonl(atw_dhcp_broadcast(&lease)));
 }
 
@@ -75,7 +62,7 @@ static bool atw_netdev_dhcp(struct atw_netdev *nd, struct sk_buff *skb)
 		return false;
 	iph = ip_hdr(skb);
 	uh = (const void *)iph + off;
-	atw_netdev_lease(nd, &lease);
+	lease = atw_module_lease(&nd->adev->module);
 	if (uh->dest != htons(ATW_DHCP_SERVER_PORT) ||
 	    (!ipv4_is_lbcast(iph->daddr) &&
 	     iph->daddr != htonl(atw_dhcp_server(&lease))))
@@ -214,7 +201,7 @@ static bool atw_netdev_expires(struct atw_netdev *nd, struct sk_buff *skb)
 
 	if (iph->ttl > ATW_PACKET_PROBE_TTL || iph->protocol == IPPROTO_ICMP)
 		return false;
-	atw_netdev_lease(nd, &lease);
+	lease = atw_module_lease(&nd->adev->module);
 	if (iph->ttl <= 1 && (ntohl(iph->daddr) ^ lease.addr) & atw_dhcp_mask(&lease)) {
 		type = ICMP_TIME_EXCEEDED;
 		code = ICMP_EXC_TTL;

@@ -342,8 +342,8 @@ int atw_query_status(struct atw_module *m, void *arg)
 		return err;
 	q->joined = m->state == ATW_MODULE_JOINED;
 	q->net = m->net;
-	q->addr = m->addr;
-	q->gateway = m->gateway;
+	q->addr = m->lease.addr;
+	q->gateway = m->lease.gateway;
 	if (!q->joined)
 		return 0;
 	err = atw_wifi_signal(m, &q->query, &q->net.rssi);

@@ -61,6 +61,7 @@ struct fake {
 	unsigned int		mode;
 	const char		*refuses;
 	unsigned int		joins;
+	u32			addr_meanwhile;	/* told when the netmask was asked for */
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
@@ -112,6 +113,9 @@ static void fake_answer(struct fake *f, const char *line)
 	} else if (!strncmp(line, "AT+WDOMAIN=", 11)) {
 		fake_pass(f->name_ms);
 		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
+	} else if (!strcmp(line, "AT+WSDHCP?")) {
+		f->addr_meanwhile = atw_module_addr(&f->m);
+		fake_say(f, "\r\n+WSDHCP:0,192.0.2.2,255.255.255.0,192.0.2.1\r\n");
 	} else if (!strcmp(line, "AT")) {
 		fake_pass(READ_ONCE(f->at_ms));
 	} else if (!strcmp(line, "AT+SOCKET?")) {
@@ -630,6 +634,20 @@ static int runs(struct kunit *test, const char *line)
 	return err;
 }
 
+/* Nobody sees an address before the rest of what belongs to it. */
+static void module_lease(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_lease lease;
+
+	eventually(test, joined(f));
+	lease = atw_module_lease(&f->m);
+	KUNIT_EXPECT_EQ(test, 0U, f->addr_meanwhile);
+	KUNIT_EXPECT_EQ(test, 0xc0000202U, lease.addr);
+	KUNIT_EXPECT_EQ(test, 0xc0000201U, lease.gateway);
+	KUNIT_EXPECT_EQ(test, 0xffffff00U, lease.mask);
+}
+
 /* Networks' names are anybody's words: no scan while there are streams. */
 static void module_scan(struct kunit *test)
 {
@@ -1042,8 +1060,8 @@ static void module_names(struct kunit *test)
 		fake_say(f, "\r\nready\r\n");
 		eventually(test, atomic64_read(&f->m.bringups) == bringups + 1);
 		KUNIT_EXPECT_TRUE_MSG(test, joined(f), "name %zu", i);
-		KUNIT_EXPECT_EQ_MSG(test, f->m.addr, 0xc0000202U, "name %zu", i);
-		KUNIT_EXPECT_EQ_MSG(test, f->m.gateway, 0xc0000201U, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.lease.addr, 0xc0000202U, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.lease.gateway, 0xc0000201U, "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "ATE0"), "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, (s64)i + 1, atomic64_read(&f->m.reboots), "name %zu", i);
@@ -1074,7 +1092,7 @@ static void module_names_later(struct kunit *test)
 		/* What that has brought about is done. */
 		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
-		KUNIT_EXPECT_EQ_MSG(test, f->m.addr, 0xc0000202U, "name %zu", i);
+		KUNIT_EXPECT_EQ_MSG(test, f->m.lease.addr, 0xc0000202U, "name %zu", i);
 	}
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, 0U, stream->got);
@@ -1149,7 +1167,7 @@ static void module_garbled(struct kunit *test)
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
 	KUNIT_EXPECT_EQ(test, 2U, told(f, before, "AT+WJAP?"));
-	KUNIT_EXPECT_EQ(test, f->m.addr, 0xc0000202U);
+	KUNIT_EXPECT_EQ(test, f->m.lease.addr, 0xc0000202U);
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, (unsigned int)strlen(data), stream->got);
 }
@@ -1265,6 +1283,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_banner_of_remote),
 	KUNIT_CASE(module_joins_twice),
 	KUNIT_CASE(module_asked),
+	KUNIT_CASE(module_lease),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_share),
 	KUNIT_CASE(module_name_shares),
