@@ -275,7 +275,7 @@ static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
 		atw_set_err(sk, err);
 	}
 	if (atw_is_stream(sk)) {
-		WRITE_ONCE(as->failed, err);
+		as->failed = err;
 		atw_set_shut(sk, SHUTDOWN_MASK);
 		atw_set_state(sk, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
 	} else {
@@ -924,12 +924,13 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 	if (!child)
 		return NULL;
 	security_sk_clone(sk, child);
-	child->sk_rcvbuf = READ_ONCE(sk->sk_rcvbuf);
-	child->sk_sndbuf = READ_ONCE(sk->sk_sndbuf);
-	child->sk_rcvlowat = READ_ONCE(sk->sk_rcvlowat);
+	child->sk_rcvbuf = sk->sk_rcvbuf;
+	child->sk_sndbuf = sk->sk_sndbuf;
+	child->sk_rcvlowat = sk->sk_rcvlowat;
+	child->sk_lingertime = sk->sk_lingertime;
+	/* Newer kernels set these two without the lock. */
 	child->sk_rcvtimeo = READ_ONCE(sk->sk_rcvtimeo);
 	child->sk_sndtimeo = READ_ONCE(sk->sk_sndtimeo);
-	child->sk_lingertime = READ_ONCE(sk->sk_lingertime);
 	sock_valbool_flag(child, SOCK_LINGER, sock_flag(sk, SOCK_LINGER));
 	sock_valbool_flag(child, SOCK_KEEPOPEN, sock_flag(sk, SOCK_KEEPOPEN));
 	child->sk_state = TCP_ESTABLISHED;
@@ -1484,11 +1485,12 @@ static int atw_rx_error(struct sock *sk)
 
 	if (err)
 		return err;
-	if (READ_ONCE(as->failed))
-		return as->failed;
-	if (atw_shut(sk) & RCV_SHUTDOWN)
-		return 0;
-	return -ENOTCONN;
+	spin_lock(&as->lock);
+	err = as->failed;
+	if (!err && !(sk->sk_shutdown & RCV_SHUTDOWN))
+		err = -ENOTCONN;
+	spin_unlock(&as->lock);
+	return err;
 }
 
 /* Wait for more; -EPIPE: what comes now is not what was waited for. */
@@ -1857,7 +1859,9 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 		val = as->conn ? atw_conn_transparent(as->conn) : 0;
 		break;
 	case ATW_MODULE_ERROR:
-		val = READ_ONCE(as->module_error);
+		spin_lock(&as->lock);
+		val = as->module_error;
+		spin_unlock(&as->lock);
 		break;
 	case ATW_BINDTODEVICE:
 		memcpy(name, as->device, sizeof(name));

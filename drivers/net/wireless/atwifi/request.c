@@ -273,8 +273,11 @@ bool atw_requests_run(struct atw_requests *q, struct atw_module *m, bool idle)
 		if (!err)
 			return true;
 	}
-	if (err == -ENODEV)
-		err = READ_ONCE(q->refuse) ?: err;
+	if (err == -ENODEV) {
+		spin_lock_bh(&q->lock);
+		err = q->refuse ?: err;
+		spin_unlock_bh(&q->lock);
+	}
 	atw_request_end(next, err);
 	return true;
 }
@@ -294,7 +297,7 @@ void atw_requests_refuse(struct atw_requests *q, int err)
 	struct atw_request *request;
 
 	spin_lock_bh(&q->lock);
-	WRITE_ONCE(q->refuse, err);
+	q->refuse = err;
 	while (err && !list_empty(&q->list)) {
 		request = list_first_entry(&q->list, struct atw_request, node);
 		atw_requests_del(q, request);
