@@ -86,7 +86,7 @@ static bool atw_ap_row(struct atw_cmd *cmd, const char *text, size_t len)
 	bool known;
 
 	/* It tells the password, also where it is not understood: nobody else is to see it. */
-	if (!strncmp(text, "+WAP:", 5)) {
+	if (atw_answer_value(cmd->line.buf, text)) {
 		atw_parse_ap(text, &q->ap, &q->hidden);
 		return true;
 	}

@@ -237,3 +237,28 @@ int atw_check_host(const char *name, size_t len)
 	}
 	return 0;
 }
+
+/**
+ * atw_answer_value() - what a line of an answer tells
+ * @cmd: the command, with or without what follows its name
+ * @text: the line
+ *
+ * In all sets of commands that is behind "+NAME:", or "+NAME :", where the command is
+ * "AT+NAME".
+ *
+ * Return: the value; NULL, it is no such line.
+ */
+const char *atw_answer_value(const char *cmd, const char *text)
+{
+	size_t n;
+
+	if (strncmp(cmd, "AT+", 3))
+		return NULL;
+	cmd += 2;
+	n = strcspn(cmd, "=?\r");
+	if (n < 2 || strncmp(text, cmd, n))
+		return NULL;
+	text += n;
+	text += *text == ' ';
+	return *text == ':' ? text + 1 : NULL;
+}

@@ -49,5 +49,6 @@ bool atw_data_fits_line(const char *s, size_t len);
 void atw_line_host(struct atw_line *l, const char *name, u32 addr);
 int atw_line_end(struct atw_line *l);
 int atw_check_host(const char *name, size_t len);
+const char *atw_answer_value(const char *cmd, const char *text);
 
 #endif

@@ -88,8 +88,9 @@ int atw_query_dns(struct atw_module *m, void *arg)
 static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
 				  size_t len)
 {
-	return !strncmp(text, "+WDOMAIN:", 9) &&
-	       atw_parse_addr(text + 9, cmd->priv);
+	const char *value = atw_answer_value(cmd->line.buf, text);
+
+	return value && atw_parse_addr(value, cmd->priv);
 }
 
 /*
@@ -229,15 +230,6 @@ static int atw_query_is_stream(const struct atw_conn_info *info, void *arg)
 	       info->type != ATW_TYPE_SSL_SERVER;
 }
 
-/*
- * Does it print the names of networks as they are? A name has room for the header and the
- * end of a payload, and for four bytes between them.
- */
-static bool atw_query_is_scan(const char *line)
-{
-	return !strncmp(line, "AT+WSCAN", 8) && strncmp(line, "AT+WSCANOPT", 11);
-}
-
 /**
  * atw_query_may_scan() - may the module print the names of networks?
  * @m: the module
@@ -257,13 +249,6 @@ int atw_query_may_scan(struct atw_module *m, struct atw_query *q)
 	return -EBUSY;
 }
 
-/* Does it choose the network, or leave it? */
-static bool atw_query_is_join(const char *line)
-{
-	return !strncmp(line, "AT+WJAP=", 8) || !strncmp(line, "AT+WMODE=", 9) ||
-	       !strcmp(line, "AT+WDISCONNECT");
-}
-
 int atw_query_raw(struct atw_module *m, void *arg)
 {
 	struct atw_query_raw *q = arg;
@@ -272,13 +257,13 @@ int atw_query_raw(struct atw_module *m, void *arg)
 		.row = atw_query_raw_row,
 		.priv = q,
 	};
-	bool scan = atw_query_is_scan(q->line);
+	bool scan = atw_raw_is_scan(q->line);
 	int err = scan ? atw_query_may_scan(m, &q->query) : 0;
 
 	if (err)
 		return err;
 	/* Who does that by hand is not to be contradicted. */
-	if (atw_query_is_join(q->line))
+	if (atw_raw_is_join(q->line))
 		atw_join_forget(m);
 	if (scan) {
 		q->names.module = m;
@@ -296,7 +281,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 /* Some firmware has a word for a failure. */
 static bool atw_query_ping_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
-	return atw_raw_is_row("AT+PING=", text);
+	return atw_answer_value(cmd->line.buf, text);
 }
 
 /**

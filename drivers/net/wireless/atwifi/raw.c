@@ -16,6 +16,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
+#include "format.h"
 #include "raw.h"
 
 /* Forms of a command: "AT+X", "AT+X?", "AT+X=..." */
@@ -148,25 +149,13 @@ int atw_raw_check(const char *line, size_t len, const char **why)
 }
 
 /*
- * "+NAME:..." or "+NAME :...", of the command's own name. What is no number has no
- * form that the parser knows. One build leaves the '+' of an address out.
+ * It begins with the command's own name: what is no number has no form that the parser
+ * knows. One build leaves the '+' of an address out.
  */
 static bool atw_raw_is_named(const char *line, const char *text)
 {
-	size_t len = strcspn(line, "=?");
-
-	if (len <= 3 || memcmp(line, "AT+", 3))
-		return false;
-	line += 3;
-	len -= 3;
-	if (*text == '+')
-		text++;
-	else if (!atw_raw_is(line, len, "CIPSTAMAC_DEF"))
-		return false;
-	if (strncmp(text, line, len))
-		return false;
-	text += len;
-	return *text == ':' || (*text == ' ' && text[1] == ':');
+	return atw_answer_value(line, text) ||
+	       (!strcmp(line, "AT+CIPSTAMAC_DEF?") && !strncmp(text, "CIPSTAMAC_DEF:", 14));
 }
 
 /**
@@ -206,4 +195,29 @@ bool atw_raw_is_row(const char *line, const char *text)
 		return word && colon && word < colon;
 	}
 	return false;
+}
+
+/**
+ * atw_raw_is_scan() - does the module print the names of networks as they are?
+ * @line: the command, one that atw_raw_check() lets pass
+ *
+ * A name has room for the header and the end of a payload, and for four bytes between them.
+ *
+ * Return: true if it does.
+ */
+bool atw_raw_is_scan(const char *line)
+{
+	return !strncmp(line, "AT+WSCAN", 8) && strncmp(line, "AT+WSCANOPT", 11);
+}
+
+/**
+ * atw_raw_is_join() - does the command choose the network, or leave it?
+ * @line: the command, likewise
+ *
+ * Return: true if it does.
+ */
+bool atw_raw_is_join(const char *line)
+{
+	return !strncmp(line, "AT+WJAP=", 8) || !strncmp(line, "AT+WMODE=", 9) ||
+	       !strcmp(line, "AT+WDISCONNECT");
 }

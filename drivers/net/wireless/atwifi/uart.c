@@ -203,43 +203,28 @@ int atw_uart_find(struct atw_module *m)
 	return -ETIMEDOUT;
 }
 
-/**
- * struct atw_uart_query - "AT+NAME?" and the first number of its "+NAME:..."
- * @name: with its '+', and a '?' behind it
- * @val: out: 0 if it was not told
- */
-struct atw_uart_query {
-	const char	*name;
-	u32		val;
-};
-
+/* The first number that is told. */
 static bool atw_uart_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
-	struct atw_uart_query *q = cmd->priv;
-	size_t n = strcspn(q->name, "?");
-	const char *p = text + n + 1;
+	const char *value = atw_answer_value(cmd->line.buf, text);
 
-	return !strncmp(text, q->name, n) && text[n] == ':' &&
-	       atw_parse_uint(&p, INT_MAX, &q->val);
+	return value && atw_parse_uint(&value, INT_MAX, cmd->priv);
 }
 
+/* @val: 0 if none is told. */
 static int atw_uart_ask(struct atw_module *m, enum atw_verb verb, long timeout,
 			u32 *val)
 {
-	struct atw_uart_query q = { 0 };
 	struct atw_cmd cmd = {
 		.timeout = timeout,
 		.row = atw_uart_row,
-		.priv = &q,
+		.priv = val,
 	};
-	int err;
 
+	*val = 0;
 	atw_line_verb(&cmd.line, m->ch.dialect, verb);
-	q.name = cmd.line.buf + strlen("AT");
 	atw_line_end(&cmd.line);
-	err = atw_channel_confirm(&m->ch, &cmd);
-	*val = q.val;
-	return err;
+	return atw_channel_confirm(&m->ch, &cmd);
 }
 
 static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,

@@ -17,12 +17,10 @@
 
 static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
+	const char *value = atw_answer_value(cmd->line.buf, text);
 	u32 *mode = cmd->priv, n;
 
-	if (strncmp(text, "+WMODE:", 7))
-		return false;
-	text += 7;
-	if (!atw_parse_uint(&text, ATW_MODE_MAX, &n) || *text)
+	if (!value || !atw_parse_uint(&value, ATW_MODE_MAX, &n) || *value)
 		return false;
 	*mode = n;
 	return true;
@@ -84,10 +82,11 @@ static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
 
 static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
+	const char *value = atw_answer_value(cmd->line.buf, text);
 	bool *off = cmd->priv;
 
-	*off = *off || !strcmp(text, "+WAUTOCONN:0");
-	return !strncmp(text, "+WAUTOCONN:", 11);
+	*off = *off || (value && !strcmp(value, "0"));
+	return value;
 }
 
 /* It is stored: what is so already is not written again. */
@@ -249,12 +248,13 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 	return err == -ETIMEDOUT && q->names.scan.name ? 0 : err;
 }
 
-/* "+WSCANOPT:0x0f": a bit for each column. */
+/* "0x0f": a bit for each column. */
 static bool atw_wifi_columns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
+	const char *value = atw_answer_value(cmd->line.buf, text);
 	u8 *columns = cmd->priv;
 
-	return !strncmp(text, "+WSCANOPT:", 10) && !kstrtou8(text + 10, 0, columns);
+	return value && !kstrtou8(value, 0, columns);
 }
 
 /* Rows without all columns do not tell where a name ends. */

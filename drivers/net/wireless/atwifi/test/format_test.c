@@ -267,6 +267,38 @@ static void format_data(struct kunit *test)
 					"AT+SOCKETSENDLINE=107,5,a=b;c\r\n"));
 }
 
+/* An answer is known by the name of its command, and by all of it. */
+static void format_values(struct kunit *test)
+{
+	static const struct {
+		const char *cmd, *text, *value;
+	} cases[] = {
+		{ "AT+WMODE?", "+WMODE:1", "1" },
+		{ "AT+WMODE?\r\n", "+WMODE:1", "1" },
+		{ "AT+WRSSI", "+WRSSI :-50", "-50" },
+		{ "AT+PING=192.0.2.1,1\r\n", "+PING:timeout", "timeout" },
+		{ "AT+WSCANOPT?", "+WSCANOPT:", "" },
+		{ "AT+WSCAN", "+WSCANOPT:1", NULL },
+		{ "AT+WSCANOPT?", "+WSCAN:1", NULL },
+		{ "AT+WMODE?", "WMODE:1", NULL },
+		{ "AT+WMODE?", "+WMODE  :1", NULL },
+		{ "AT+WMODE?", "+WMODE", NULL },
+		{ "AT+WMODE?", "", NULL },
+		{ "AT+?", "+:1", NULL },
+		{ "AT", ":1", NULL },
+		{ "", "", NULL },
+	};
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		value = atw_answer_value(cases[i].cmd, cases[i].text);
+		KUNIT_EXPECT_EQ_MSG(test, !cases[i].value, !value, "'%s'", cases[i].text);
+		if (value && cases[i].value)
+			KUNIT_EXPECT_STREQ(test, cases[i].value, value);
+	}
+}
+
 static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_socket),
 	KUNIT_CASE(format_opening),
@@ -275,6 +307,7 @@ static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_lengths),
 	KUNIT_CASE(format_hosts),
 	KUNIT_CASE(format_data),
+	KUNIT_CASE(format_values),
 	{}
 };
 
