@@ -89,7 +89,8 @@ MODULE_PARM_DESC(family, "number of the address family");
  *	@module_error, @established, and sk_state, sk_shutdown of @sk
  * @conn: the connection, holds a reference
  * @detached: counts the connections that it had before; written under
- *	lock_sock(). sk_disconnects would be it, but is not in each 6.1
+ *	lock_sock(), and looked at without it by who waits: a wake-up follows each change.
+ *	sk_disconnects would be it, but is not in each 6.1
  * @unopened: error for which the last of these was not opened, 0: it was ended for
  *	another reason; lock_sock()
  * @peer: its remote; satw_port is 0 if there never was one
@@ -97,7 +98,8 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @port: what bind() has chosen; written under lock_sock()
  * @chosen: listen() has, and it did not serve there yet
  * @accepted_port: that of the server which has accepted it, 0: none has
- * @served: a datagram has come to a server: the module knows whom to answer
+ * @served: a datagram has come to a server: the module knows whom to answer. Set for good,
+ *	by the callback: who sends before it is seen has not received that datagram
  * @failed: error that ended the connection, repeated to each reader so that
  *	an end that is an error is never taken for the end of the data
  * @module_error: see ATW_MODULE_ERROR
@@ -106,8 +108,9 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @keepintvl: see ATW_KEEPINTVL
  * @unverified: see ATW_TLS_UNVERIFIED
  * @sending: the message of which a part is queued, NULL: none; what other threads
- *	send comes after the rest of it. Written under lock_sock()
- * @rx_bytes: unread bytes of a stream; the receive queue's lock
+ *	send comes after the rest of it. Written under lock_sock(), and looked at as @detached
+ * @rx_bytes: unread bytes of a stream; written under the receive queue's lock, and looked at
+ *	as @detached
  * @device: see ATW_BINDTODEVICE
  * @used: name of the device that the connection was opened on
  */

@@ -73,7 +73,8 @@ struct atw_transport {
  * @begin: called in the thread before it is written, each time that it is; or NULL
  * @priv: for @row and @begin
  * @lost: set by others when what the command is about is gone: its answer comes
- *	soon then, or never; or NULL
+ *	soon then, or never; or NULL. Looked at without a lock: one that is seen late costs
+ *	no more than the time that the command has
  * @barrier: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", ATW_NO_ID: none was told

@@ -23,7 +23,8 @@ struct atw_netdev;
  * @node: in the list of devices, for the family's look-ups
  * @net: the network namespace that its sockets must be of
  * @netdev: its network device, which may not be registered yet
- * @ifindex: of that, 0: it is not registered
+ * @ifindex: of that, 0: it is not registered; read anywhere: whoever asks by it may find
+ *	it gone in any case
  * @exposes: ports of the module behind which there are programs
  * @passphrase: what is asked of who knows passphrases
  * @late: requests of genl.c that wait for the module
@@ -31,7 +32,8 @@ struct atw_netdev;
  * @late_of: the same for each share of such users
  * @asleep: it was let go of; dev.c's, under its lock
  * @yield_after: streams of the network device that were idle for so many seconds may
- *	be ended for others, 0: none is
+ *	be ended for others, 0: none is. Written and read without a lock: a wish, for which
+ *	an old one will do
  */
 struct atw_dev {
 	struct device		dev;

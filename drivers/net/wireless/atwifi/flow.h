@@ -106,7 +106,8 @@ struct atw_flow {
  * @empty: woken when the last flow is gone
  * @n: flows in the table
  * @share: the same for each user, and how many of his have a socket, or try to get one
- * @objects: flows that exist, in the table or not
+ * @objects: flows that exist, in the table or not. Who waits for 0 looks at it without the
+ *	lock, and takes that then
  * @seed: of the hash; constant
  * @dead: no new ones
  */

@@ -66,8 +66,9 @@ enum atw_udp_bit {
  * @gone: not in the table any more
  * @waits: for a socket of the module
  * @since: when it began to wait
- * @used: when the last datagram passed
- * @talk: whose turn it is
+ * @used: when the last datagram passed; written by the work alone, as the next two. Who asks
+ *	how much the flow is worth looks at them without a lock: it guesses in any case
+ * @talk: whose turn it is; released after @asked was written
  * @asked: when it became ATW_UDP_ASKED
  * @err: outcome of the connect
  * @flags: enum atw_udp_bit, by atomic operations, in any context

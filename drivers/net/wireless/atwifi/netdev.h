@@ -87,12 +87,15 @@ struct atw_netdev_counters {
  * @ping_work: makes requests of them
  * @pings: those in @pingq, and requests
  * @pinged: when the last was sent; none is for @ping_pause after that; both written by
- *	the channel's thread
+ *	the channel's thread. The transmit path looks at them without a lock: with an old
+ *	one a request more is sent, or less
  * @evicted: when a flow was ended for another one; the channel's thread's alone
  * @work: follows the module's state
  * @addr: address of the module when it joined, host order; the work's alone
  * @registered: the work's alone, and that of who has cancelled it
- * @dying: the work does nothing any more
+ * @dying: the work does nothing any more. Set before the work is cancelled, so that it need
+ *	not be seen at once; who answers an echo looks at it under RCU, for which whoever
+ *	frees the device waits
  * @counters: see there
  */
 struct atw_netdev {

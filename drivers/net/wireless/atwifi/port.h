@@ -16,7 +16,7 @@
  * @same: others that have it, on other devices
  * @device: name of the device whose port it is, "": of any; constant while there is
  *	one
- * @number: in host order, 0: none
+ * @number: in host order, 0: none; see atw_port_number()
  */
 struct atw_port {
 	struct list_head	same;

@@ -84,6 +84,11 @@ static void atw_relay_touch(struct atw_relay *r)
 	WRITE_ONCE(r->moved, jiffies);
 }
 
+static void atw_relay_hear(struct atw_relay *r)
+{
+	WRITE_ONCE(r->heard, jiffies);
+}
+
 /**
  * atw_relay_put() - give a reference back
  * @r: the relay
@@ -301,7 +306,7 @@ static int atw_relay_down(struct atw_relay *r)
 		struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 		struct kvec iov = { .iov_base = skb->data, .iov_len = skb->len };
 
-		r->heard = jiffies;
+		atw_relay_hear(r);
 		n = kernel_sendmsg(r->sock, &msg, &iov, 1, skb->len);
 		if (n > 0)
 			atw_relay_moved(r, false);
@@ -356,7 +361,7 @@ static int atw_relay_up(struct atw_relay *r)
 			kfree_skb(skb);
 			if (!n) {
 				atw_relay_set(r, ATW_RELAY_BIT_FIN_IN);
-				r->heard = jiffies;
+				atw_relay_hear(r);
 			}
 			return n && n != -EAGAIN ? n : 0;
 		}
@@ -422,7 +427,7 @@ static int atw_relay_linger(struct atw_relay *r)
 	bool unsent = atw_conn_unsent(r->conn);
 
 	if (unsent)
-		r->heard = jiffies;
+		atw_relay_hear(r);
 	assign_bit(ATW_RELAY_BIT_UNSENT, &r->flags, unsent);
 	if (atw_relay_unwanted(r))
 		return 1;
@@ -453,7 +458,7 @@ static int atw_relay_finish(struct atw_relay *r)
 	if (!r->fin_out) {
 		kernel_sock_shutdown(r->sock, SHUT_WR);
 		r->fin_out = true;
-		r->heard = jiffies;
+		atw_relay_hear(r);
 		return 0;
 	}
 	/* Nothing is lost if only the last FIN is not acknowledged. */

@@ -93,7 +93,8 @@ enum atw_relay_bit {
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
  * @moved: when the last byte passed, in either direction, or the connection was seen
- *	not to be idle
+ *	not to be idle. Who asks how idle it is looks at both without a lock: an old time
+ *	will do
  * @una: the first byte for the program that its machine had not acknowledged
  * @there: when @answered was seen to change, or nothing waited to be acknowledged
  * @answered: when the program's machine acknowledged something, as TCP says it

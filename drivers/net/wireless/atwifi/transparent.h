@@ -34,7 +34,8 @@ enum atw_tt_phase {
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
  * @heard: when data came last; rx_lock
- * @heard_ok, @left: told by the receive path
+ * @heard_ok, @left: told by the receive path, which wakes the thread then: it waits for
+ *	them without the lock
  * @ended: the module said that the connection was lost; rx_lock
  * @doubt: something came that may be an event of the module, or data; rx_lock
  * @unchecked: it was left, and the connection not looked for since; rx_lock
