@@ -37,25 +37,41 @@ static bool forget, hidden, off;
 static uint16_t channel;
 static enum attach attach_how;
 
-/* What messages hold; names are those of the specification. */
+/* What messages hold; names are those of the specification, in its order. */
 
-static const char *const dev_states[] = { "probing", "down", "joined", NULL };
-static const char *const profiles[] = { "middleware", "classic", "bw20", "unknown", NULL };
-static const char *const recv_modes[] = { "passive", "active", NULL };
-static const char *const preferences[] = { "balance", "throughput", "latency", NULL };
-static const char *const socket_types[] = {
+/* from the specification: begin */
+
+static const char *const dev_state_names[] = {
+	"probing", "down", "joined", NULL
+};
+
+static const char *const profile_names[] = {
+	"middleware", "classic", "bw20", "unknown", NULL
+};
+
+static const char *const recv_mode_names[] = {
+	"passive", "active", NULL
+};
+
+static const char *const prefer_names[] = {
+	"balance", "throughput", "latency", NULL
+};
+
+static const char *const socket_type_names[] = {
 	"none", "udp-server", "udp-client", "tcp-server", "tcp-client", "tcp-accepted",
 	"tls-server", "tls-client", "tls-accepted", NULL
 };
 
-static const char *const socket_states[] = {
+static const char *const socket_state_names[] = {
 	"waiting", "opening", "open", "closing", "dead", NULL
 };
 
-static const char *const events[] = {
+static const char *const event_names[] = {
 	"attached", "detached", "found", "lost", "restarted", "link-up", "link-down", "address",
 	NULL
 };
+
+/* from the specification: end */
 
 static const struct out_field stats_fields[] = {
 	{ ATWIFI_A_DEV_STATS_RX_BYTES, OUT_U64, .key = "rx_bytes" },
@@ -84,30 +100,30 @@ static const struct out_field dev_fields[] = {
 	{ ATWIFI_A_DEV_PORT, OUT_TEXT, .key = "port" },
 	{ ATWIFI_A_DEV_IFNAME, OUT_TEXT, .key = "ifname" },
 	{ ATWIFI_A_DEV_IFINDEX, OUT_U32, .key = "ifindex" },
-	{ ATWIFI_A_DEV_STATE, OUT_ENUM, .key = "state", .names = dev_states },
+	{ ATWIFI_A_DEV_STATE, OUT_ENUM, .key = "state", .names = dev_state_names },
 	{ ATWIFI_A_DEV_FIRMWARE, OUT_TEXT, .key = "firmware" },
 	{ ATWIFI_A_DEV_AT_VERSION, OUT_TEXT, .key = "at_version" },
-	{ ATWIFI_A_DEV_PROFILE, OUT_ENUM, .key = "profile", .names = profiles },
+	{ ATWIFI_A_DEV_PROFILE, OUT_ENUM, .key = "profile", .names = profile_names },
 	{ ATWIFI_A_DEV_BAUD, OUT_U32, .key = "baud" },
 	{ ATWIFI_A_DEV_ADDRESS, OUT_IPV4, .key = "address" },
 	{ ATWIFI_A_DEV_GATEWAY, OUT_IPV4, .key = "gateway" },
 	{ ATWIFI_A_DEV_MAC, OUT_MAC, .key = "mac" },
-	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_mode_names },
 	{ ATWIFI_A_DEV_YIELD_AFTER, OUT_U32, .key = "yield_after" },
-	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = preferences },
+	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = prefer_names },
 	{ ATWIFI_A_DEV_STATS, OUT_NEST, .key = "stats", .nest = stats_fields },
 	{ }
 };
 
 static const struct out_field mode_fields[] = {
 	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_modes },
+	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_mode_names },
 	{ }
 };
 
 static const struct out_field prefer_fields[] = {
 	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = preferences },
+	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = prefer_names },
 	{ }
 };
 
@@ -120,8 +136,8 @@ static const struct out_field yield_fields[] = {
 static const struct out_field socket_fields[] = {
 	{ ATWIFI_A_SOCKET_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_SOCKET_ID, OUT_U32, .key = "id" },
-	{ ATWIFI_A_SOCKET_TYPE, OUT_ENUM, .key = "type", .names = socket_types },
-	{ ATWIFI_A_SOCKET_STATE, OUT_ENUM, .key = "state", .names = socket_states },
+	{ ATWIFI_A_SOCKET_TYPE, OUT_ENUM, .key = "type", .names = socket_type_names },
+	{ ATWIFI_A_SOCKET_STATE, OUT_ENUM, .key = "state", .names = socket_state_names },
 	{ ATWIFI_A_SOCKET_ADDRESS, OUT_IPV4, .key = "address" },
 	{ ATWIFI_A_SOCKET_HOST, OUT_TEXT, .key = "host" },
 	{ ATWIFI_A_SOCKET_PORT, OUT_U16, .key = "port" },
@@ -150,7 +166,7 @@ static const struct out_field resolve_fields[] = {
 
 static const struct out_field autott_fields[] = {
 	{ ATWIFI_A_AUTOTT_DEV, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_AUTOTT_TYPE, OUT_ENUM, .key = "type", .names = socket_types },
+	{ ATWIFI_A_AUTOTT_TYPE, OUT_ENUM, .key = "type", .names = socket_type_names },
 	{ ATWIFI_A_AUTOTT_HOST, OUT_TEXT, .key = "host" },
 	{ ATWIFI_A_AUTOTT_PORT, OUT_U16, .key = "port" },
 	{ }
@@ -216,7 +232,7 @@ static const struct out_field ap_fields[] = {
 
 static const struct out_field status_fields[] = {
 	{ ATWIFI_A_WIFI_DEV, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_WIFI_STATE, OUT_ENUM, .key = "state", .names = dev_states },
+	{ ATWIFI_A_WIFI_STATE, OUT_ENUM, .key = "state", .names = dev_state_names },
 	{ ATWIFI_A_WIFI_NETWORK, OUT_NEST, .key = "network", .nest = network_fields },
 	{ ATWIFI_A_WIFI_ADDRESS, OUT_IPV4, .key = "address" },
 	{ ATWIFI_A_WIFI_GATEWAY, OUT_IPV4, .key = "gateway" },
@@ -226,7 +242,7 @@ static const struct out_field status_fields[] = {
 
 static const struct out_field event_fields[] = {
 	{ ATWIFI_A_EVENT_DEV, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_EVENT_EVENT, OUT_ENUM, .key = "event", .names = events },
+	{ ATWIFI_A_EVENT_EVENT, OUT_ENUM, .key = "event", .names = event_names },
 	{ ATWIFI_A_EVENT_ADDRESS, OUT_IPV4, .key = "address" },
 	{ ATWIFI_A_EVENT_GATEWAY, OUT_IPV4, .key = "gateway" },
 	{ ATWIFI_A_EVENT_FIRMWARE, OUT_TEXT, .key = "firmware" },
@@ -621,11 +637,11 @@ static int cmd_autott(int argc, char **argv)
 
 	if (!argc)
 		return autott_show();
-	for (type = 0; socket_types[type]; type++)
-		if (!strcmp(socket_types[type], argv[0]))
+	for (type = 0; socket_type_names[type]; type++)
+		if (!strcmp(socket_type_names[type], argv[0]))
 			break;
 	/* Which of them there can be is the kernel's to say. */
-	if (!socket_types[type])
+	if (!socket_type_names[type])
 		errx(2, "'%s' is no type: none, udp-server, udp-client, tcp-client, tls-client",
 		     argv[0]);
 	if (argc > 2)
