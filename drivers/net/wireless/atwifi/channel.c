@@ -847,19 +847,14 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 		 get_random_u32());
 }
 
-/**
- * atw_channel_barrier() - wait until all that was asked before is answered
- * @ch: the channel
- * @timeout: jiffies
- *
- * Context: as atw_channel_exec().
- * Return: 0; -ETIMEDOUT, also where the module does not name what it does not
- * know; or as atw_channel_exec().
+/*
+ * Wait until all that was asked before is answered. Returns -ETIMEDOUT also where the
+ * module does not name what it does not know.
  */
-int atw_channel_barrier(struct atw_channel *ch, long timeout)
+static int atw_channel_barrier(struct atw_channel *ch)
 {
 	char name[ATW_NONCE_LEN];
-	struct atw_cmd cmd = { .timeout = timeout, .barrier = name };
+	struct atw_cmd cmd = { .timeout = 2 * HZ, .barrier = name };
 	int err;
 
 	atw_channel_nonce(name);
@@ -883,7 +878,7 @@ int atw_channel_barrier(struct atw_channel *ch, long timeout)
  */
 int atw_channel_settle(struct atw_channel *ch)
 {
-	int err = atw_channel_barrier(ch, 2 * HZ);
+	int err = atw_channel_barrier(ch);
 
 	if (err == -ETIMEDOUT && ch->dialect->framed)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);

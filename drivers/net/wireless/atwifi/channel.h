@@ -237,7 +237,6 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
 bool atw_channel_may_store(struct atw_channel *ch);
-int atw_channel_barrier(struct atw_channel *ch, long timeout);
 int atw_channel_settle(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);

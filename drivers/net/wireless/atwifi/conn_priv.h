@@ -309,7 +309,6 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb, bool answer);
 bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
-void atw_conns_explain(struct atw_conns *cs);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_state.c */

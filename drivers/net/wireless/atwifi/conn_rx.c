@@ -35,6 +35,17 @@ static void atw_conns_note_orphan(struct atw_conns *cs, u32 id)
 	spin_unlock(&cs->lock);
 }
 
+/*
+ * The module said what nobody understands. It was a whole line, so nobody's bytes can be in
+ * it. What it has is compared with what it should have, once a second at most: it may say
+ * such things all the time.
+ */
+static void atw_conns_explain(struct atw_conns *cs)
+{
+	atomic64_inc(&cs->counts.unexplained);
+	atw_sched_set(cs->sched, ATW_DO_COMPARE);
+}
+
 /**
  * atw_conns_payload() - where the bytes of a payload go
  * @ctx: the connections
@@ -392,21 +403,6 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
 	atw_conn_put(c);
-}
-
-/**
- * atw_conns_explain() - the module said what nobody understands
- * @cs: the connections
- *
- * It was a whole line, so nobody's bytes can be in it. What it has is compared with
- * what it should have, once a second at most: it may say such things all the time.
- *
- * Context: the receive path.
- */
-void atw_conns_explain(struct atw_conns *cs)
-{
-	atomic64_inc(&cs->counts.unexplained);
-	atw_sched_set(cs->sched, ATW_DO_COMPARE);
 }
 
 /**
