@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-#ifdef __KERNEL__
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#else
-#include <errno.h>
-#include <stddef.h>
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "error.h"
 

@@ -2,18 +2,9 @@
 /*
  * What a module's versions tell of its firmware.
  */
-#ifdef __KERNEL__
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/string.h>
-#else
-#include <limits.h>
-#include <stdint.h>
-#include <string.h>
-#include <strings.h>
-#define U32_MAX		UINT32_MAX
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "firmware.h"
 #include "format.h"

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Values -> command lines. Nothing that is not checked goes into one. */
-#ifdef __KERNEL__
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#else
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#define scnprintf	snprintf
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "firmware.h"
 #include "format.h"

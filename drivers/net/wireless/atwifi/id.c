@@ -8,14 +8,7 @@
  * the connections that it accepts by itself, 1, 2, 3, ...: among these such
  * damage cannot be seen, but they can be kept away from the code words.
  */
-#ifdef __KERNEL__
 #include <linux/kernel.h>
-#else
-#include <stdio.h>
-#include <string.h>
-#define scnprintf	snprintf
-#define swap(a, b)	do { typeof(a) t = (a); (a) = (b); (b) = t; } while (0)
-#endif
 
 #include "id.h"
 

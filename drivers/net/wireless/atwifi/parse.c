@@ -24,16 +24,10 @@
  * All decisions are made byte by byte, so they cannot depend on how the bytes
  * were cut into chunks.
  */
-#ifdef __KERNEL__
+#include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/string.h>
-#else
-#include <stdint.h>
-#include <string.h>
-#define U32_MAX		UINT32_MAX
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "parse.h"
 
@@ -51,25 +45,10 @@ enum {
  */
 #define ATW_BLANKS_MAX		8
 
-static size_t atw_min(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static bool atw_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static bool atw_is_alnum(char c)
 {
-	return atw_is_digit(c) || (c >= 'A' && c <= 'Z') ||
+	return isdigit(c) || (c >= 'A' && c <= 'Z') ||
 	       (c >= 'a' && c <= 'z');
-}
-
-static bool atw_begins(const char *s, const char *lit)
-{
-	return !strncmp(s, lit, strlen(lit));
 }
 
 /* Nothing but characters that are printed as such. */
@@ -83,7 +62,7 @@ static bool atw_is_text(const char *s)
 /* Skip a literal. */
 static bool atw_skip(const char **s, const char *lit)
 {
-	if (!atw_begins(*s, lit))
+	if (!strstarts(*s, lit))
 		return false;
 	*s += strlen(lit);
 	return true;
@@ -104,9 +83,9 @@ bool atw_parse_uint(const char **s, u32 max, u32 *val)
 	const char *c = *s;
 	u64 n = 0;
 
-	if (!atw_is_digit(*c) || (c[0] == '0' && atw_is_digit(c[1])))
+	if (!isdigit(*c) || (c[0] == '0' && isdigit(c[1])))
 		return false;
-	for (; atw_is_digit(*c); c++) {
+	for (; isdigit(*c); c++) {
 		n = n * 10 + (*c - '0');
 		if (n > max)
 			return false;
@@ -218,7 +197,7 @@ bool atw_parse_sock_row(const char *line, struct atw_sock_row *row)
 
 static int atw_hex(char c)
 {
-	if (atw_is_digit(c))
+	if (isdigit(c))
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
@@ -795,7 +774,7 @@ static bool atw_is_whole_event(const char *s)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(atw_socket_events); i++) {
 		name = atw_socket_events[i].name;
-		if (atw_begins(s, "Socket") &&
+		if (strstarts(s, "Socket") &&
 		    !strncmp(s + strlen("Socket"), name, strlen(name) - 1))
 			return true;
 	}
@@ -828,7 +807,7 @@ static const char *atw_skip_name(const char *s)
 {
 	const char *begin = s;
 
-	while ((*s >= 'A' && *s <= 'Z') || atw_is_digit(*s) || *s == '_')
+	while ((*s >= 'A' && *s <= 'Z') || isdigit(*s) || *s == '_')
 		s++;
 	if (s == begin)
 		return NULL;
@@ -845,7 +824,7 @@ static bool atw_is_value_line(const char *s)
 	s = atw_skip_name(s);
 	if (!s || !*s)
 		return false;
-	while (atw_is_digit(*s) || *s == '.' || *s == ',' || *s == '-')
+	while (isdigit(*s) || *s == '.' || *s == ',' || *s == '-')
 		s++;
 	return !*s;
 }
@@ -878,10 +857,10 @@ static bool atw_is_banner(const char *s)
 {
 	size_t i;
 
-	if (atw_begins(s, "####"))
+	if (strstarts(s, "####"))
 		return !s[strspn(s, "#")];
 	for (i = 0; i < ARRAY_SIZE(atw_banner); i++)
-		if (atw_begins(s, atw_banner[i]))
+		if (strstarts(s, atw_banner[i]))
 			return atw_is_text(s);
 	return false;
 }
@@ -889,7 +868,7 @@ static bool atw_is_banner(const char *s)
 /* What the vendor's clouds have it print. */
 static bool atw_is_cloud(const char *s)
 {
-	return (atw_begins(s, "##boot") || atw_begins(s, "aliGenie_data")) &&
+	return (strstarts(s, "##boot") || strstarts(s, "aliGenie_data")) &&
 	       atw_is_text(s);
 }
 
@@ -991,7 +970,7 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 			return ATW_EV_CONNECTED;
 		return atw_is_text(s) ? atw_unexpected(ev) : atw_damage(ev);
 	}
-	if (atw_begins(s, "Unknown cmd:"))
+	if (strstarts(s, "Unknown cmd:"))
 		return ATW_EV_UNKNOWN;
 	if (!strcmp(s, "[Busy]Cmd running") ||
 	    !strcmp(s, "cmd is running") || !strcmp(s, "cmd is running..."))
@@ -1003,9 +982,9 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 	if (atw_is_error_line(s, &name, &name_end, &code) ||
 	    atw_is_value_line(s) || atw_is_cloud(s))
 		return ATW_EV_INFO;
-	if (atw_begins(s, "AT"))
+	if (strstarts(s, "AT"))
 		/* No command has a ':' behind its name, but some answers begin so. */
-		return atw_begins(s, "AT+") && atw_skip_name(s + 3) ?
+		return strstarts(s, "AT+") && atw_skip_name(s + 3) ?
 		       ATW_EV_INFO : ATW_EV_ECHO;
 	return atw_is_unexpected(s) ? ATW_EV_UNEXPECTED : ATW_EV_LINE;
 }
@@ -1024,7 +1003,7 @@ static void atw_note_error(struct atw_parser *p)
 	len = end - name;
 	while (len && name[len - 1] == ' ')
 		len--;
-	len = atw_min(len, sizeof(p->err_name) - 1);
+	len = min(len, sizeof(p->err_name) - 1);
 	memcpy(p->err_name, name, len);
 	p->err_name[len] = '\0';
 	p->err_code = code;
@@ -1109,7 +1088,7 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 		return;
 	default:
 		/* An event may come between the two lines of an error. */
-		if (atw_begins(p->line, "+EVENT:"))
+		if (strstarts(p->line, "+EVENT:"))
 			return;
 		break;
 	}
@@ -1425,7 +1404,7 @@ static bool atw_skip_final(const char **s, bool *more)
  */
 static int atw_torn_by(const struct atw_parser *p, u32 from)
 {
-	u32 end = atw_min(p->len + p->hold_len, from + ATW_TEAR_MAX);
+	u32 end = min_t(u32, p->len + p->hold_len, from + ATW_TEAR_MAX);
 	char text[ATW_TEAR_MAX + 1];
 	const char *s = text;
 	bool more = false;
@@ -1709,7 +1688,7 @@ static size_t atw_step(struct atw_parser *p, const u8 *buf, size_t len,
 
 	switch (p->state) {
 	case ATW_PS_PAYLOAD:
-		n = atw_min(len, p->len - p->got);
+		n = min_t(size_t, len, p->len - p->got);
 		if (p->sink)
 			memcpy(p->sink + p->got, buf, n);
 		p->got += n;

@@ -6,15 +6,9 @@
  * opens a prompt, prints bytes that are no lines, restarts the module or takes
  * a setting of the driver's away would cost every connection.
  */
-#ifdef __KERNEL__
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#else
-#include <errno.h>
-#include <string.h>
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "format.h"
 #include "raw.h"

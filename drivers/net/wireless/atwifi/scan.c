@@ -9,12 +9,8 @@
  * What its name was cannot be known then, as blanks and empty lines are not told, nor
  * could the module be told it: it is left out, as is a row of which bytes were lost.
  */
-#ifdef __KERNEL__
 #include <linux/kernel.h>
 #include <linux/string.h>
-#else
-#include <string.h>
-#endif
 
 #include "scan.h"
 

@@ -8,14 +8,8 @@
  * alone. What looks like one is kept back until the module has been asked whether
  * it is still in transparent mode; what is found here is only where to begin.
  */
-#ifdef __KERNEL__
 #include <linux/kernel.h>
 #include <linux/string.h>
-#else
-#include <stdio.h>
-#include <string.h>
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
 
 #include "ttscan.h"
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef FUZZ_LINUX_KERNEL_H
+#define FUZZ_LINUX_KERNEL_H
+
+#include <stdio.h>
+
+#include <linux/limits.h>
+#include <linux/types.h>
+
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define min_t(type, a, b)	({ type _a = (a), _b = (b); _a < _b ? _a : _b; })
+#define min(a, b)		min_t(__typeof__(a), a, b)
+#define swap(a, b)		do { __typeof__(a) _t = (a); (a) = (b); (b) = _t; } while (0)
+#define scnprintf		snprintf
+
+#endif
