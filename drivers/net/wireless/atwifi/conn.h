@@ -480,7 +480,7 @@ struct atw_pace {
  *	when memory is short
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
  * @compared: when all was compared for something that the module said
- * @deleted: when something was deleted last
+ * @deleted: when something was deleted last, and @unserved: a server
  * @undeleted: tried in vain since then
  * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
  *	protects them
@@ -493,6 +493,7 @@ struct atw_audit {
 	unsigned int		nunknown;
 	unsigned long		compared;
 	unsigned long		deleted;
+	unsigned long		unserved;
 	unsigned int		undeleted;
 	enum atw_boot		boot;
 	unsigned long		boot_at;

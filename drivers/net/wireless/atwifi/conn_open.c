@@ -78,6 +78,8 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 
 	if (id != ATW_NO_ID)
 		err = atw_conns_delete_id(cs, id);
+	if (atw_conn_is_server(c))
+		cs->audit.unserved = jiffies;
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
 	 */
@@ -351,6 +353,10 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		cs->learned.conid_known = true;
 	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
+	/* It may be the one of a server that is being deleted. */
+	if (err == -EREMOTEIO && error->outcome == ATW_PORT_TAKEN &&
+	    jiffies - cs->audit.unserved < atw_timing.delete_linger && atw_conns_postpone(cs, c))
+		return;
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->no_slot && cs->no_slot(cs))
