@@ -148,7 +148,7 @@ kunit:
 selftests:
 	@$(TESTING)/check $(shell $(TESTING)/check --list selftests)
 
-## fuzz		feed what of the driver is pure with anything, SECONDS (600) for each part
+## fuzz		feed what of the driver is pure with anything, for SECONDS (600) or until BYTES, each part
 fuzz:
 	+$(MAKE) -C $(TESTING)/fuzz fuzz
 

@@ -217,7 +217,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	static struct message question, answer;
 	size_t split;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 3)
 		return 0;
 	split = (data[1] << 8 | data[2]) % (size - 2);

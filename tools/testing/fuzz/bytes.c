@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static struct run whole, cut;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 2)
 		return 0;
 	if (run(&whole, data + 2, size - 2, data[0], 0) !=

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	size_t at, n;
 	u8 *packet;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (!size)
 		return 0;
 	if (data[0] & 1)

@@ -175,7 +175,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	char *s;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (!size)
 		return 0;
 	s = malloc(size);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	int family;
 	u8 *buf;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	buf = malloc(size);
 	memcpy(buf, data, size);
 	family = atwifi_parse_family(buf, size);

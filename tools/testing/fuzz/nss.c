@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	size_t room, skip;
 	char *name, *buf;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 4)
 		return 0;
 	choices_from(data, 4);

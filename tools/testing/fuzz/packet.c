@@ -248,7 +248,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	size_t len, linear;
 	struct sk_buff *skb;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 4)
 		return 0;
 	how = data[0];

@@ -299,7 +299,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	char *name;
 	size_t i;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 128)
 		return 0;
 	choices_from(data, 32);

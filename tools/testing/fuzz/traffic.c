@@ -504,7 +504,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	else if (t.fault == FAULT_LOST)
 		t.fault = FAULT_NONE;
 	/* What the module has said is what is parsed. */
-	fuzz_bytes += t.len;
+	fuzz_count(t.len);
 	drive();
 	judge();
 	return 0;

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	const u8 *q;
 	long p;
 
-	fuzz_bytes += size;
+	fuzz_count(size);
 	if (size < 2)
 		return 0;
 	how = *data++;
