@@ -4,15 +4,19 @@
  * what the unit for systemd runs, which is atwctl (ATW_CTL), with a pty for the adapter.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "pattern.h"
 #include "ptys.h"
 #include "util.h"
 
@@ -79,11 +83,29 @@ static bool appears(const char *device)
 	return true;
 }
 
+/* Sends what there is room for of a stream, from @at on, and that is something. */
+static bool fill(int fd, uint32_t seed, uint64_t *at)
+{
+	uint64_t before = *at;
+	uint8_t buf[4096];
+	ssize_t n;
+
+	for (;;) {
+		pattern_fill(buf, sizeof(buf), seed, *at);
+		n = send(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n <= 0)
+			break;
+		*at += n;
+	}
+	return errno == EAGAIN && *at > before;
+}
+
 TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 {
 	struct sim *sim = &self->sim[0];
+	int down = -1, up = -1, err, i;
+	uint64_t sent = 0;
 	pid_t pid;
-	int fd, i;
 
 	ASSERT_EQ(0, sh("rm -rf %s", ATTACH_DIR));
 	ASSERT_EQ(0, sh("$A attach --permanent " LINK " 230400 2>/dev/null"));
@@ -104,14 +126,26 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 		EXPECT_TRUE(transfer(ATW_DEVICE, 1000));
 
 		if (!i) {
-			/* Taken out in the middle of a stream. */
-			fd = peer_by(ATW_DEVICE, "source 100000000 7");
-			ASSERT_LE(0, fd);
+			/* Taken out while streams go both ways: the module has taken some of one. */
+			up = peer_by(ATW_DEVICE, "sink 100000000 8");
+			ASSERT_LE(0, up);
+			ASSERT_TRUE(fill(up, 8, &sent));
+			ASSERT_LT(0, atw_wait(up, POLLOUT, LONG_MS));
+			/* Last, as it is not read, and its socket has room for some seconds. */
+			down = peer_by(ATW_DEVICE, "source 100000000 7 1000 100");
+			ASSERT_LE(0, down);
+			ASSERT_LT(0, atw_wait(down, POLLIN, LONG_MS));
+			ASSERT_TRUE(fill(up, 8, &sent));
 			sim_end(sim);
 			EXPECT_EQ(0, ends(pid));
 			EXPECT_TRUE(devices_gone());
-			close(fd);
 		} else {
+			/* The streams of the one that was taken out know nothing of this one. */
+			EXPECT_LE(0, atw_download(down, 100000000, 7, &err));
+			EXPECT_STREQ("ENODEV", atw_errno_name(err));
+			ASSERT_ERRNO(ENODEV, send(up, "x", 1, MSG_NOSIGNAL));
+			close(down);
+			close(up);
 			/* The unit is stopped, and the emulator has the tty open, too. */
 			kill(pid, SIGTERM);
 			EXPECT_EQ(128 + SIGTERM, ends(pid));
