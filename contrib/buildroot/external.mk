@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+include $(sort $(wildcard $(BR2_EXTERNAL_ATWIFI_PATH)/package/*/*.mk))
