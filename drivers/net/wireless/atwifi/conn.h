@@ -479,6 +479,7 @@ struct atw_pace {
  * @rows: what the module said last; a place of its own, so that no question is lost
  *	when memory is short
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
+ * @futile: times in a row that what is listed as deleted was deleted, and is listed yet
  * @compared: when all was compared for something that the module said
  * @deleted: when something was deleted last, and @unserved: a server
  * @undeleted: tried in vain since then
@@ -491,6 +492,7 @@ struct atw_audit {
 	struct atw_rows		rows;
 	u32			unknown[16];
 	unsigned int		nunknown;
+	unsigned int		futile;
 	unsigned long		compared;
 	unsigned long		deleted;
 	unsigned long		unserved;

@@ -187,7 +187,7 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 	const struct atw_rows *rows = &cs->audit.rows;
 	u32 unknown[ARRAY_SIZE(cs->audit.unknown)];
 	const struct atw_sock_row *row;
-	bool delete, clean = true, found = false;
+	bool delete, clean = true, found = false, futile = false;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < rows->n; i++) {
@@ -205,18 +205,25 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 		spin_unlock(&cs->lock);
 		if (delete)
 			atw_conns_add_stale(cs, row->id);
+		futile |= delete && row->status == ATW_SOCK_DELETED;
 		clean &= !delete;
 		found |= delete && row->status == ATW_SOCK_CONNECTED;
 	}
 	/* What it refused to delete was not there. */
 	if (clean)
 		cs->audit.undeleted = 0;
+	/* There are modules that go on listing what they have deleted, and refuse it then. */
+	if (clean && !n)
+		cs->audit.futile = 0;
+	else if (futile)
+		cs->audit.futile++;
 	spin_lock(&cs->lock);
 	memcpy(cs->audit.unknown, unknown, n * sizeof(unknown[0]));
 	cs->audit.nunknown = n;
 	spin_unlock(&cs->lock);
 	if (n)
-		atw_sched_at(cs->sched, ATW_DO_UNKNOWN, jiffies + atw_timing.unknown);
+		atw_sched_at(cs->sched, ATW_DO_UNKNOWN,
+			     jiffies + (atw_timing.unknown << min(cs->audit.futile, 5U)));
 	return found;
 }
 

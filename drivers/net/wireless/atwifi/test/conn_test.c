@@ -3103,6 +3103,40 @@ static void conn_left_to_delete(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, 5));
 }
 
+/* One that lists for good what it has deleted, and refuses that, is asked ever more rarely. */
+static void conn_left_for_good(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_audit *audit = &f->conns.audit;
+	unsigned long before;
+	unsigned int i, j;
+
+	for (i = 0; i < 8; i++) {
+		for (j = 0; j < 2; j++) {
+			audit->rows.n = 1;
+			audit->rows.row[0] = (struct atw_sock_row){
+				.id = 5,
+				.type = ATW_TYPE_TCP_CHILD,
+				.status = ATW_SOCK_DELETED,
+				.server = 101,
+			};
+			before = jiffies;
+			atw_conns_find_unknown(&f->conns, false);
+			/* It is looked at again, and then deleted. */
+			KUNIT_EXPECT_EQ(test, j, f->conns.ids.nstale);
+			KUNIT_EXPECT_EQ(test, !j, audit->nunknown);
+			if (!j)
+				KUNIT_EXPECT_GE_MSG(test, f->sched.at[ATW_DO_UNKNOWN] - before,
+						    atw_timing.unknown << min(i, 5U), "%u", i);
+		}
+		f->conns.ids.nstale = 0;
+	}
+	/* It has gone, and what comes next is looked at soon. */
+	audit->rows.n = 0;
+	atw_conns_find_unknown(&f->conns, false);
+	KUNIT_EXPECT_EQ(test, 0U, audit->futile);
+}
+
 /* Who was accepted where nobody could hear of it will not be announced. */
 static void conn_accepted_unheard(struct kunit *test)
 {
@@ -3599,6 +3633,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_boot_untold),
 	KUNIT_CASE(conn_purge_misheard),
 	KUNIT_CASE(conn_left_to_delete),
+	KUNIT_CASE(conn_left_for_good),
 	KUNIT_CASE(conn_accepted_unheard),
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_send_misheard),
