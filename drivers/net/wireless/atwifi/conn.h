@@ -235,6 +235,7 @@ struct atw_conn_child {
  * @wish: what is to become of it
  * @remote_closed: the module said that the remote is gone. A send that runs looks at it
  *	without the lock, and at the latest when it has ended with it
+ * @closed_at: when it said so, in jiffies
  * @id: the module's number, ATW_NO_ID: none; written under atw_conns.lock too, by the channel's
  *	thread alone once it is listed, but for a child's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
@@ -267,6 +268,7 @@ struct atw_conn {
 	int				err;
 	enum atw_conn_wish		wish;
 	bool				remote_closed;
+	unsigned long			closed_at;
 	u32				id;
 	unsigned long			close_by;
 	bool				paused;

@@ -344,6 +344,17 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 		atw_conn_overflow(cs, c, skb);
 }
 
+/*
+ * The module connects a client anew by itself, some time after its remote has closed, and
+ * under the same number. What it keeps until it is fetched may come so late that it is of
+ * that one.
+ */
+static bool atw_conn_may_be_anew(const struct atw_conn *c)
+{
+	return c->remote_closed && atw_conn_is_stream(c) && !atw_conn_is_child(c) &&
+	       time_after(jiffies, c->closed_at + atw_timing.tt_trust);
+}
+
 /**
  * atw_tt_stale() - might these bytes be of another connection than they seem?
  * @cs: the connections
@@ -384,7 +395,8 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 		return;
 
 	spin_lock(&c->lock);
-	if (ev->type == ATW_EV_DOUBTFUL || (good && atw_tt_stale(cs, c))) {
+	if (ev->type == ATW_EV_DOUBTFUL ||
+	    (good && (atw_tt_stale(cs, c) || atw_conn_may_be_anew(c)))) {
 		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
@@ -453,6 +465,8 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 		c->rx.fetched_last = true;
 		c->rx.fetch = true;
 	}
+	if (!c->remote_closed)
+		c->closed_at = jiffies;
 	WRITE_ONCE(c->remote_closed, true);
 	/* The thread tells, after what comes first: whether a send that runs
 	 * was a success decides if this is an end in order; and what was

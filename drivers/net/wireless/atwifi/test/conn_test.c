@@ -1535,6 +1535,25 @@ static void conn_end_while_asked(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* After some seconds the module connects anew by itself, and what it has is of that one. */
+static void conn_end_fetched_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	f->conns.mode.passive = true;
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", o);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+	o->c->closed_at = jiffies - atw_timing.tt_trust - 1;
+	f->read = "alien";
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
+	close_all(test, 1);
+}
+
 /* A number that was damaged on the way: neither the module nor we are to change. */
 static void conn_numbers_damaged(struct kunit *test)
 {
@@ -3583,6 +3602,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_stale_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
+	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_swallowed),
