@@ -19,6 +19,8 @@
  * after this it is not going to be.
  */
 #define ATW_AUTODEL_TIMEOUT	(HZ / 2)
+/* By then the module has given to its network what it got in transparent mode. */
+#define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
 
 /* May the module speak of a number that is nobody's, or has that lost a digit? */
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
@@ -373,6 +375,25 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 }
 
 /**
+ * atw_tt_is_cut() - may bytes be lost of a connection that is at its end?
+ * @cs: the connections
+ * @c: the connection
+ *
+ * What was written to it in transparent mode, and nothing came after, may have been
+ * written to nobody.
+ *
+ * Context: the receive path, or the channel's thread when the mode was left.
+ */
+bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_tt *tt = &cs->tt;
+
+	return c == tt->conn && atw_conn_is_stream(c) &&
+	       (tt->doubt ||
+		(tt->unproved && time_before(tt->heard, tt->sent + ATW_TT_FLUSH)));
+}
+
+/**
  * atw_conns_payload_end() - the payload that was being received is over
  * @ctx: the connections
  * @ev: ATW_EV_PAYLOAD_END, it is good; ATW_EV_PAYLOAD_BAD, or ATW_EV_DOUBTFUL
@@ -481,7 +502,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	if (!atw_conns_has_link(cs))
 		atw_conn_end(c, -ENETDOWN, 0);
 	else
-		atw_conn_end(c, c->tx.queued ? -ECONNRESET : 0, 0);
+		atw_conn_end(c, c->tx.queued || atw_tt_is_cut(cs, c) ? -ECONNRESET : 0, 0);
 }
 
 /**

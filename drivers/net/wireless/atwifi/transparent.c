@@ -50,8 +50,6 @@
 #define ATW_TT_GUARD		(msecs_to_jiffies(50) + 1)
 /* How soon after a look bytes may go, for "+++" has to wait for them. */
 #define ATW_TT_PROVED		(HZ * 4 / 10)
-/* By then the module has given to its network what it got. */
-#define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
 /* No other work for so long, and the mode is worth its price. */
 #define ATW_TT_SETTLE		(HZ / 5)
 /* What is on its way to the module leaves in this part of a second. */
@@ -253,9 +251,11 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 		atw_tt_break(cs, -ECONNRESET);
 		return;
 	}
-	tt->heard = jiffies;
 	if (tt->phase == ATW_TT_OUT)
 		return;		/* where the module is, is not known */
+	/* After "+++" it may be the module's own answer. */
+	if (tt->phase != ATW_TT_LEAVING)
+		tt->heard = jiffies;
 	if (!tt->keeps) {
 		used = 0;
 		while (used < len && !tt->scan.hit)
@@ -638,9 +638,7 @@ static void atw_tt_remote_end(struct atw_conns *cs)
 	}
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&c->lock);
-	/* What nothing came after may have been written to nobody. */
-	if (tt->doubt || (tt->unproved &&
-			  time_before(tt->heard, tt->sent + ATW_TT_FLUSH)))
+	if (atw_tt_is_cut(cs, c))
 		atw_conn_end(c, atw_conns_has_link(cs) ? -ECONNRESET :
 							 -ENETDOWN, 0);
 	else

@@ -2779,6 +2779,57 @@ static void conn_raw_datagrams(struct kunit *test)
 	close_all(test, 2);
 }
 
+/*
+ * The remote's end is told between the way out of transparent mode and the proof of it: what
+ * was written last, and nothing of the remote's came after, may have been written to nobody.
+ */
+static void conn_raw_end(struct kunit *test)
+{
+	static const struct {
+		u32	unproved;
+		bool	answered;
+		int	err;
+	} cases[] = { { 0, false, 0 }, { 5, false, -ECONNRESET }, { 5, true, 0 } };
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	struct atw_tt *tt = &f->conns.tt;
+	unsigned int i;
+	char text[96];
+
+	tt->hold = kvmalloc(ATW_TT_HOLD, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tt->hold);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		refcount_inc(&o->c->ref);
+		mutex_lock(&f->ch.rx_lock);
+		tt->conn = o->c;
+		tt->phase = ATW_TT_IN;
+		tt->proof = jiffies;
+		tt->sent = jiffies - HZ;
+		tt->heard = jiffies - 2 * HZ;
+		tt->unproved = cases[i].unproved;
+		tt->keeps = false;
+		tt->hold_len = 0;
+		tt->heard_ok = false;
+		atw_tt_scan_init(&tt->scan, false);
+		if (cases[i].answered)
+			atw_tt_receive(&f->conns, (const u8 *)"ok", 2);
+		tt->phase = ATW_TT_LEAVING;
+		tt->scan.leaving = true;
+		tt->escape_at = 0;
+		strscpy(tt->marker, "Unknown cmd:AT+ATW1\r\n", sizeof(tt->marker));
+		snprintf(text, sizeof(text),
+			 "\r\nOK\r\n\r\n+EVENT:SocketDisconnect,%u\r\n%s", o->c->id, tt->marker);
+		atw_tt_receive(&f->conns, (const u8 *)text, strlen(text));
+		mutex_unlock(&f->ch.rx_lock);
+		KUNIT_EXPECT_TRUE(test, o->closed);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->close_err, "case %u", i);
+		KUNIT_EXPECT_EQ(test, cases[i].answered ? 2U : 0U, o->got_len);
+		atw_tt_drop(&f->conns);
+		forget(test);
+	}
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -3644,6 +3695,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_halves),
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_raw_datagrams),
+	KUNIT_CASE(conn_raw_end),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_share_subuids),
