@@ -126,7 +126,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	c->owner = owner;
 	c->child.stage = ATW_CHILD_TAKEN;
 	while ((skb = __skb_dequeue(&c->rx.backlog))) {
-		c->rx.size -= skb->truesize;
+		atw_conn_unkeep(c, skb->truesize);
 		if (!ops->rx(c, skb)) {
 			kfree_skb(skb);
 			atw_conn_purge_backlog(c);

@@ -96,7 +96,7 @@ void atw_conn_drop_unverified(struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	while ((skb = __skb_dequeue(&c->rx.unverified))) {
-		c->rx.size -= skb->truesize;
+		atw_conn_unkeep(c, skb->truesize);
 		kfree_skb(skb);
 	}
 }
@@ -371,7 +371,7 @@ void atw_conn_purge_backlog(struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	while ((skb = __skb_dequeue(&c->rx.backlog))) {
-		c->rx.size -= skb->truesize;
+		atw_conn_unkeep(c, skb->truesize);
 		kfree_skb(skb);
 	}
 }
@@ -576,6 +576,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	}
 	list_del_init(&c->node);
 	cs->shares.of[c->share].n--;
+	atw_budget_give(&cs->unread, c->rx.size);
 	c->conns = NULL;
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conn_purge_tx(c);

@@ -13,6 +13,7 @@
 #include <linux/atwifi.h>
 #include <linux/atwifi_genl.h>
 
+#include "budget.h"
 #include "channel.h"
 #include "id.h"
 #include "share.h"
@@ -586,6 +587,8 @@ struct atw_counts {
  *	it may see a payload later, and narrow_ids, which no send in between depends on
  * @proved: the channel's thread's alone
  * @pace, @audit, @mode, @rx, @kept, @counts: see there
+ * @unread: memory of what cannot be handed over yet, of all connections, as in their
+ *	rx.size; counted under the lock of each
  * @tt: transparent mode, see there
  */
 struct atw_conns {
@@ -614,6 +617,7 @@ struct atw_conns {
 	struct atw_audit	audit;
 	struct atw_recv_mode	mode;
 	struct atw_conns_rx	rx;
+	struct atw_budget	unread;
 	struct atw_kept		kept;
 	struct atw_counts	counts;
 	struct atw_tt		tt;

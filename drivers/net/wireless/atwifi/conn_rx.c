@@ -13,7 +13,7 @@
 
 /* Memory of one piece besides its bytes. */
 #define ATW_PACKET_COST		64
-/* Memory of what cannot be handed over yet: as a socket's. */
+/* Memory of what cannot be handed over yet: as a socket's. All have atw_conns.unread. */
 #define ATW_RX_KEEP_MAX		(1024 * 1024)
 /* A lost child that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.
@@ -205,7 +205,8 @@ static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->rx.size + skb->truesize > ATW_RX_KEEP_MAX)
+	if (!c->conns || c->rx.size + skb->truesize > ATW_RX_KEEP_MAX ||
+	    !atw_budget_take(&c->conns->unread, skb->truesize))
 		return false;
 	c->rx.size += skb->truesize;
 	__skb_queue_tail(queue, skb);
@@ -239,7 +240,7 @@ void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	while (c->rx.announced <= 0 && (skb = __skb_dequeue(&c->rx.blocked))) {
-		c->rx.size -= skb->truesize;
+		atw_conn_unkeep(c, skb->truesize);
 		c->rx.announced += ATW_BLOCKED_CB(skb)->after;
 		if (atw_conn_wanted(c) && !c->err)
 			atw_conn_hand_over(cs, c, skb);
@@ -305,7 +306,7 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 			ATW_UNVERIFIED_CB(skb)->doubt &= ~doubt;
 	while ((skb = skb_peek(&c->rx.unverified)) && !ATW_UNVERIFIED_CB(skb)->doubt) {
 		__skb_unlink(skb, &c->rx.unverified);
-		c->rx.size -= skb->truesize;
+		atw_conn_unkeep(c, skb->truesize);
 		answer = ATW_UNVERIFIED_CB(skb)->answer;
 		kfree_skb(atw_conn_deliver(cs, c, skb, answer));
 	}

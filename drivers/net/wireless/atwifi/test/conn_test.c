@@ -1321,6 +1321,40 @@ static void conn_accept_overflow(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* However many there are that nobody accepts, what they have received has a bound. */
+static void conn_unread(struct kunit *test)
+{
+	char *payload = kunit_kzalloc(test, ATW_PAYLOAD_MAX + 64, GFP_KERNEL);
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	struct atw_conn *c;
+	unsigned int i, j;
+	char text[64];
+	u64 kept = 0;
+	int n;
+
+	KUNIT_ASSERT_NOT_NULL(test, payload);
+	atw_conn_set_backlog(server->c, ATW_BACKLOG_MAX);
+	for (i = 1; i <= ATW_BACKLOG_MAX; i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", i, server->c->id);
+		fake_say(f, text);
+		n = sprintf(payload, "\r\n+EVENT:SocketDown,%u,%u,", i, ATW_PAYLOAD_MAX);
+		memset(payload + n, 'x', ATW_PAYLOAD_MAX);
+		strcpy(payload + n + ATW_PAYLOAD_MAX, "\r\n");
+		for (j = 0; j < 50; j++)
+			fake_say(f, payload);
+	}
+	spin_lock(&f->conns.lock);
+	list_for_each_entry(c, &f->conns.list, node)
+		kept += c->rx.size;
+	spin_unlock(&f->conns.lock);
+	KUNIT_EXPECT_GE(test, 8ULL << 20, kept);
+	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.overflows));
+	close_all(test, 1);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+}
+
 static unsigned int listed(struct fake *f)
 {
 	unsigned int n;
@@ -3645,6 +3679,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_lingers_blocked),
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),
+	KUNIT_CASE(conn_unread),
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),
