@@ -85,6 +85,7 @@ static const struct out_field stats_fields[] = {
 	{ ATWIFI_A_DEV_STATS_REFUSED, OUT_U64, .key = "refused" },
 	{ ATWIFI_A_DEV_STATS_RESETS, OUT_U64, .key = "resets" },
 	{ ATWIFI_A_DEV_STATS_OVERFLOWS, OUT_U64, .key = "overflows" },
+	{ ATWIFI_A_DEV_STATS_THROTTLED, OUT_U64, .key = "throttled" },
 	{ ATWIFI_A_DEV_STATS_DAMAGED, OUT_U64, .key = "damaged" },
 	{ ATWIFI_A_DEV_STATS_CUT, OUT_U64, .key = "cut" },
 	{ ATWIFI_A_DEV_STATS_UNEXPLAINED, OUT_U64, .key = "unexplained" },

@@ -317,6 +317,19 @@ static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
+/* Has the last buffer that is unread room for these bytes? */
+static bool atw_rx_merges(const struct sk_buff *tail, const struct sk_buff *skb)
+{
+	return tail && !skb_cloned(tail) && !skb_is_nonlinear(skb) &&
+	       skb_tailroom(tail) >= skb->len;
+}
+
+/* Has the socket room for one more? */
+static bool atw_rx_fits(const struct sock *sk, const struct sk_buff *skb)
+{
+	return atomic_read(&sk->sk_rmem_alloc) + skb->truesize <= atw_rcvbuf(sk);
+}
+
 static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff_head *queue = &sk->sk_receive_queue;
@@ -330,12 +343,10 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 	 */
 	spin_lock_irqsave(&queue->lock, flags);
 	tail = skb_peek_tail(queue);
-	if (tail && !skb_cloned(tail) && !skb_is_nonlinear(skb) &&
-	    skb_tailroom(tail) >= skb->len) {
+	if (atw_rx_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
-		   atw_rcvbuf(sk)) {
+	} else if (!atw_rx_fits(sk, skb)) {
 		spin_unlock_irqrestore(&queue->lock, flags);
 		/* The caller frees it and resets the connection. */
 		atomic_inc(&sk->sk_drops);
@@ -370,6 +381,22 @@ static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
 	return atw_rx_dgram(sk, skb);
 }
 
+static bool atw_sk_room(struct atw_conn *c, const struct sk_buff *skb)
+{
+	struct atw_sock *as = c->owner;
+	struct sock *sk = &as->sk;
+	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	unsigned long flags;
+	bool room;
+
+	if (!atw_is_stream(sk) || (atw_shut(sk) & RCV_SHUTDOWN))
+		return true;
+	spin_lock_irqsave(&queue->lock, flags);
+	room = atw_rx_merges(skb_peek_tail(queue), skb) || atw_rx_fits(sk, skb);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return room;
+}
+
 static void atw_sk_tx_done(struct atw_conn *c)
 {
 	struct atw_sock *as = c->owner;
@@ -395,6 +422,7 @@ static void atw_sk_whose(struct atw_conn *c, struct atw_conn_info *info)
 static const struct atw_conn_ops atw_sk_conn_ops = {
 	.opened		= atw_sk_opened,
 	.rx		= atw_sk_rx,
+	.room		= atw_sk_room,
 	.closed		= atw_sk_closed,
 	.tx_done	= atw_sk_tx_done,
 	.incoming	= atw_sk_incoming,
@@ -1450,6 +1478,7 @@ static struct sk_buff *atw_rx_find(struct sock *sk, size_t skip, u32 *off,
 static void atw_rx_consume(struct sock *sk, struct sk_buff *skb, u32 n)
 {
 	struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct atw_conn *conn = atw_sk(sk)->conn;
 	bool empty;
 
 	spin_lock_irq(&queue->lock);
@@ -1459,8 +1488,11 @@ static void atw_rx_consume(struct sock *sk, struct sk_buff *skb, u32 n)
 	if (empty)
 		__skb_unlink(skb, queue);
 	spin_unlock_irq(&queue->lock);
-	if (empty)
-		consume_skb(skb);
+	if (!empty)
+		return;
+	consume_skb(skb);
+	if (conn)
+		atw_conn_read(conn);
 }
 
 /*

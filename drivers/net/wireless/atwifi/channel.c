@@ -317,7 +317,7 @@ void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 	if (test_bit(ATW_CH_DEAD, &ch->flags))
 		goto unlock;
 	atomic64_add(len, &ch->rx_bytes);
-	WRITE_ONCE(ch->rx_last, jiffies);
+	atw_channel_not_silent(ch);
 	if (!ch->is_raw)
 		n = atw_channel_parse(ch, buf, len);
 	if (n < len)
@@ -380,6 +380,19 @@ unsigned long atw_channel_heard(const struct atw_channel *ch)
 bool atw_channel_silent(const struct atw_channel *ch, long silence)
 {
 	return time_after_eq(jiffies, atw_channel_heard(ch) + silence);
+}
+
+/**
+ * atw_channel_not_silent() - that nothing was received was not the module's silence
+ * @ch: the channel
+ *
+ * Context: the receive path.
+ */
+void atw_channel_not_silent(struct atw_channel *ch)
+{
+	lockdep_assert_held(&ch->rx_lock);
+
+	WRITE_ONCE(ch->rx_last, jiffies);
 }
 
 /**

@@ -32,6 +32,9 @@ struct atw_transport;
  *	atw_transport.rtscts is set
  * @reset: pulse the reset line or cycle the supply; NULL or -EOPNOTSUPP where
  *	not wired. May sleep
+ * @throttle: nothing is taken for a moment, or, @on false, that is over: hold the module
+ *	up. Returns false where what it sends meanwhile could be lost. In the receive path;
+ *	NULL: it always could
  * None is called after atw_dev_unregister() has returned.
  */
 struct atw_transport_ops {
@@ -42,6 +45,7 @@ struct atw_transport_ops {
 	unsigned int (*get_baud)(struct atw_transport *t);
 	void (*set_flow)(struct atw_transport *t, bool on);
 	int (*reset)(struct atw_transport *t);
+	bool (*throttle)(struct atw_transport *t, bool on);
 };
 
 /**
@@ -247,6 +251,7 @@ void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
 unsigned long atw_channel_heard(const struct atw_channel *ch);
 bool atw_channel_silent(const struct atw_channel *ch, long silence);
+void atw_channel_not_silent(struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);
 

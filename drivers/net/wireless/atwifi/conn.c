@@ -127,6 +127,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_drop_unverified(c);
+	atw_conn_read(c);
 	switch (atw_conn_state(c)) {
 	case ATW_CONN_WAITING:
 	case ATW_CONN_OPENING:
@@ -218,6 +219,7 @@ struct atw_conn *atw_conn_alloc(enum atw_sock_type type, gfp_t gfp)
 	INIT_LIST_HEAD(&c->child.node);
 	INIT_LIST_HEAD(&c->serve.children);
 	spin_lock_init(&c->lock);
+	init_waitqueue_head(&c->rx.room);
 	__skb_queue_head_init(&c->tx.q);
 	__skb_queue_head_init(&c->rx.backlog);
 	__skb_queue_head_init(&c->rx.blocked);
@@ -444,6 +446,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 {
 	spin_lock(&c->lock);
 	c->owner = NULL;
+	atw_conn_read(c);
 	c->close_by = jiffies + linger;
 	c->wish = abort ? ATW_WISH_GO : max(c->wish, ATW_WISH_DRAIN);
 	if (abort)

@@ -38,6 +38,8 @@ struct atw_conn_info;
  *	ATW_CONN_OPENING then, the module was not asked
  * @rx: bytes, or one datagram; takes the buffer. Returns false if the owner
  *	has no room left for them: the connection is then reset
+ * @room: of a stream: would it take this buffer? If not, the owner calls atw_conn_read()
+ *	when it may have become otherwise. NULL: it cannot tell
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
  *	Called once, and only after @opened told success
  * @tx_done: buffers were handed to the module and freed: there is room
@@ -49,6 +51,7 @@ struct atw_conn_ops {
 	void (*asked)(struct atw_conn *c, bool asked);
 	void (*opened)(struct atw_conn *c, int err, u32 code);
 	bool (*rx)(struct atw_conn *c, struct sk_buff *skb);
+	bool (*room)(struct atw_conn *c, const struct sk_buff *skb);
 	void (*closed)(struct atw_conn *c, int err, u32 code);
 	void (*tx_done)(struct atw_conn *c);
 	void (*incoming)(struct atw_conn *server);
@@ -151,6 +154,8 @@ struct atw_conn_tx {
  * @backlog: what a child received before it was accepted
  * @size: memory of @blocked, @unverified and @backlog
  * @bytes: received
+ * @room: the receive path waits there until the owner has room, see conn_throttle.c; the
+ *	lock is not needed for it
  */
 struct atw_conn_rx {
 	bool				fetch;
@@ -163,6 +168,7 @@ struct atw_conn_rx {
 	struct sk_buff_head		backlog;
 	u32				size;
 	u64				bytes;
+	wait_queue_head_t		room;
 };
 
 /**
@@ -520,6 +526,18 @@ struct atw_recv_mode {
 };
 
 /**
+ * struct atw_throttle - for how long the receive path has waited for programs
+ * @debt: ns of that which the line was not free for since then
+ * @since: when that was counted, see atw_conns_now()
+ * @bytes: that had come by then
+ */
+struct atw_throttle {
+	u64			debt;
+	u64			since;
+	u64			bytes;
+};
+
+/**
  * struct atw_conns_rx - what is being received; the channel's rx_lock protects it
  * @conn: whose payload that is, with a reference. Who wants to know whether a connection
  *	is quiet compares it without that lock: what comes then disturbs it
@@ -529,6 +547,7 @@ struct atw_recv_mode {
  *	alone written, so that it reads it without the lock
  * @read_data: and there was something
  * @read_empty: and there was nothing
+ * @throttle: see there
  */
 struct atw_conns_rx {
 	struct atw_conn		*conn;
@@ -537,6 +556,7 @@ struct atw_conns_rx {
 	u32			reading;
 	bool			read_data;
 	bool			read_empty;
+	struct atw_throttle	throttle;
 };
 
 /**
@@ -556,7 +576,7 @@ struct atw_counts {
 	atomic64_t		opened, failed, resets, overflows, damaged;
 	atomic64_t		passive, rx_bytes, tx_bytes;
 	atomic64_t		accepted, refused, cut, yielded;
-	atomic64_t		unexplained;
+	atomic64_t		unexplained, throttled;
 };
 
 /**
@@ -685,6 +705,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 
 /* conn_sync.c */
 int atw_conns_purge(struct atw_conns *cs);
+
+/* conn_throttle.c */
+void atw_conn_read(struct atw_conn *c);
 
 /* conn_work.c */
 bool atw_conns_do_stale(struct atw_conns *cs);

@@ -13,6 +13,7 @@
  *	conn_cmd			commands that all of these have in common
  *	doubt				payloads that may be something else
  *	conn				a connection, and the table of them
+ *	conn_throttle			programs that read slowly
  *	conn_state, conn_id, share	states, numbers, users
  *
  * The jobs of conn_work, and when each is done, are in sched.h.
@@ -330,6 +331,9 @@ bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev);
 /* conn_sync.c */
 void atw_conns_reconcile(struct atw_conns *cs);
 bool atw_conns_find_unknown(struct atw_conns *cs, bool told);
+
+/* conn_throttle.c */
+void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk_buff *skb);
 
 /* conn_tx.c */
 void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,

@@ -114,7 +114,9 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 	atw_conns_note_use(cs, c);
 	cs->rx.conn = c;
 	cs->rx.skb = skb;
-	return skb_put(skb, len);
+	skb_put(skb, len);
+	atw_conn_throttle(cs, c, skb);
+	return skb->data;
 }
 
 /*

@@ -173,6 +173,7 @@ ATW_COUNTER(overflows, atomic64_read(&m->conns.counts.overflows));
 ATW_COUNTER(damaged, atomic64_read(&m->conns.counts.damaged));
 ATW_COUNTER(cut, atomic64_read(&m->conns.counts.cut));
 ATW_COUNTER(unexplained, atomic64_read(&m->conns.counts.unexplained));
+ATW_COUNTER(throttled, atomic64_read(&m->conns.counts.throttled));
 ATW_COUNTER(passive, atomic64_read(&m->conns.counts.passive));
 ATW_COUNTER(transparent, atomic64_read(&m->conns.tt.entries));
 ATW_COUNTER(bringups, atomic64_read(&m->bringups));
@@ -193,6 +194,7 @@ static struct attribute *atw_dev_statistics_attrs[] = {
 	&dev_attr_damaged.attr,
 	&dev_attr_cut.attr,
 	&dev_attr_unexplained.attr,
+	&dev_attr_throttled.attr,
 	&dev_attr_passive.attr,
 	&dev_attr_transparent.attr,
 	&dev_attr_bringups.attr,

@@ -194,6 +194,7 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 		{ ATWIFI_A_DEV_STATS_TRANSPARENT, atomic64_read(&m->conns.tt.entries) },
 		{ ATWIFI_A_DEV_STATS_CUT,	atomic64_read(&m->conns.counts.cut) },
 		{ ATWIFI_A_DEV_STATS_UNEXPLAINED, atomic64_read(&m->conns.counts.unexplained) },
+		{ ATWIFI_A_DEV_STATS_THROTTLED, atomic64_read(&m->conns.counts.throttled) },
 	};
 	struct nlattr *nest;
 	size_t i;

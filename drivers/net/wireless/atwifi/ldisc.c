@@ -101,6 +101,29 @@ static void atw_ldisc_set_flow(struct atw_transport *t, bool on)
 	tty_set_termios(tty, &termios);
 }
 
+/*
+ * A pty's other end waits when there is no more room in between, and a module with RTS and
+ * CTS when its line is stopped. Others' bytes would be lost where that is not known.
+ */
+static bool atw_ldisc_throttle(struct atw_transport *t, bool on)
+{
+	struct tty_struct *tty = atw_ldisc_tty(t);
+
+	if (tty->driver->type == TTY_DRIVER_TYPE_PTY)
+		return true;
+	if (!on) {
+		tty_unthrottle(tty);
+		return true;
+	}
+	if (!C_CRTSCTS(tty))
+		return false;
+	down_write(&tty->termios_rwsem);
+	if (!test_and_set_bit(TTY_THROTTLED, &tty->flags) && tty->ops->throttle)
+		tty->ops->throttle(tty);
+	up_write(&tty->termios_rwsem);
+	return true;
+}
+
 static const struct atw_transport_ops atw_ldisc_transport_ops = {
 	.write		= atw_ldisc_write,
 	.drain		= atw_ldisc_drain,
@@ -108,6 +131,7 @@ static const struct atw_transport_ops atw_ldisc_transport_ops = {
 	.set_baud	= atw_ldisc_set_baud,
 	.get_baud	= atw_ldisc_get_baud,
 	.set_flow	= atw_ldisc_set_flow,
+	.throttle	= atw_ldisc_throttle,
 };
 
 /*

@@ -123,6 +123,29 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	atw_relay_wake(r);
 }
 
+/* The overhead of buffers counts: single bytes share one. */
+static bool atw_relay_merges(const struct sk_buff *tail, const struct sk_buff *skb)
+{
+	return tail && skb_tailroom(tail) >= skb->len;
+}
+
+static bool atw_relay_fits(const struct atw_relay *r, const struct sk_buff *skb)
+{
+	return r->rx_mem + skb->truesize <= ATW_RELAY_RX_MAX;
+}
+
+/* What all of them have together is none of this one's doing. */
+static bool atw_relay_room(struct atw_conn *c, const struct sk_buff *skb)
+{
+	struct atw_relay *r = c->owner;
+	bool room;
+
+	spin_lock_bh(&r->rxq.lock);
+	room = atw_relay_merges(skb_peek_tail(&r->rxq), skb) || atw_relay_fits(r, skb);
+	spin_unlock_bh(&r->rxq.lock);
+	return room;
+}
+
 static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
 {
 	struct atw_relay *r = c->owner;
@@ -135,12 +158,10 @@ static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
 	}
 	spin_lock_bh(&r->rxq.lock);
 	tail = skb_peek_tail(&r->rxq);
-	/* The overhead of buffers counts: single bytes share one. */
-	if (tail && skb_tailroom(tail) >= skb->len) {
+	if (atw_relay_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (r->rx_mem + skb->truesize <= ATW_RELAY_RX_MAX &&
-		   atw_budget_take(r->budget, skb->truesize)) {
+	} else if (atw_relay_fits(r, skb) && atw_budget_take(r->budget, skb->truesize)) {
 		r->rx_mem += skb->truesize;
 		__skb_queue_tail(&r->rxq, skb);
 	} else {
@@ -184,6 +205,7 @@ static const struct atw_conn_ops atw_relay_conn_ops = {
 	.asked		= atw_relay_asked,
 	.opened		= atw_relay_opened,
 	.rx		= atw_relay_rx,
+	.room		= atw_relay_room,
 	.closed		= atw_relay_closed,
 	.tx_done	= atw_relay_tx_done,
 	.whose		= atw_relay_whose,
@@ -321,6 +343,8 @@ static int atw_relay_down(struct atw_relay *r)
 		spin_unlock_bh(&r->rxq.lock);
 		atw_budget_give(r->budget, skb->truesize);
 		consume_skb(skb);
+		if (r->conn)
+			atw_conn_read(r->conn);
 	}
 	return 1;
 }

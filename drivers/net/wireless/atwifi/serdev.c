@@ -27,6 +27,7 @@
  * @enable: its enable line, or NULL
  * @vcc: its supply, or NULL
  * @baud: the rate set last; by probe, then by the channel's thread alone
+ * @flow: RTS and CTS are used; written as @baud, read in the receive path, too
  * @adev: the device, with a reference
  * @lock: protects @adev: keeps bytes that come while the device is being made
  *	from being lost
@@ -41,6 +42,7 @@ struct atw_serdev {
 	struct regulator	*vcc;
 	bool			powered;
 	unsigned int		baud;
+	bool			flow;
 	struct mutex		lock;
 	struct atw_dev		*adev;
 };
@@ -84,12 +86,22 @@ static int atw_serdev_set_baud(struct atw_transport *t, unsigned int baud)
 
 static void atw_serdev_set_flow(struct atw_transport *t, bool on)
 {
-	struct serdev_device *serdev = to_atw_serdev(t)->serdev;
+	struct atw_serdev *s = to_atw_serdev(t);
+	struct serdev_device *serdev = s->serdev;
 
+	WRITE_ONCE(s->flow, on);
 	serdev_device_set_flow_control(serdev, on);
 	/* Once it was the hardware's it may have been left as that had it. */
 	if (!on)
 		serdev_device_set_rts(serdev, true);
+}
+
+/* What the tty layer has no room for is lost in silence: the module has to stop before. */
+static bool atw_serdev_throttle(struct atw_transport *t, bool on)
+{
+	struct atw_serdev *s = to_atw_serdev(t);
+
+	return READ_ONCE(s->flow) && !serdev_device_set_rts(s->serdev, !on);
 }
 
 static int atw_serdev_power_on(struct atw_serdev *s)
@@ -150,6 +162,7 @@ static const struct atw_transport_ops atw_serdev_transport_ops = {
 	.set_baud	= atw_serdev_set_baud,
 	.get_baud	= atw_serdev_get_baud,
 	.set_flow	= atw_serdev_set_flow,
+	.throttle	= atw_serdev_throttle,
 	.reset		= atw_serdev_reset,
 };
 

@@ -89,6 +89,12 @@ struct fake {
 	int			purged;
 	const char		*before_barrier;	/* once, before the module complains */
 	unsigned int		barriers;
+	/* a UART that can be held up */
+	bool			holds;
+	bool			held_up;
+	unsigned int		throttles;	/* how often it was */
+	unsigned int		throttle_ms;	/* by the fake clock */
+	struct owner		*reads;		/* and has room then */
 };
 
 static u64 count(const atomic64_t *counter)
@@ -275,8 +281,24 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 	return len;
 }
 
+static bool fake_throttle(struct atw_transport *t, bool on)
+{
+	struct fake *f = container_of(t, struct fake, t);
+
+	if (!f->holds)
+		return false;
+	f->held_up = on;
+	f->throttles += on;
+	if (on && f->reads)
+		f->reads->full = false;
+	if (!on)
+		fake_time = ktime_add_ms(fake_time, f->throttle_ms);
+	return true;
+}
+
 static const struct atw_transport_ops fake_transport_ops = {
 	.write = fake_write,
+	.throttle = fake_throttle,
 };
 
 /* What concerns the module as a whole stays to be done. */
@@ -368,6 +390,13 @@ static bool owner_rx(struct atw_conn *c, struct sk_buff *skb)
 	return true;
 }
 
+static bool owner_room(struct atw_conn *c, const struct sk_buff *skb)
+{
+	struct owner *o = c->owner;
+
+	return !o->full;
+}
+
 static void owner_closed(struct atw_conn *c, int err, u32 code)
 {
 	struct owner *o = c->owner;
@@ -386,6 +415,7 @@ static void owner_tx_done(struct atw_conn *c)
 static const struct atw_conn_ops owner_ops = {
 	.opened = owner_opened,
 	.rx = owner_rx,
+	.room = owner_room,
 	.closed = owner_closed,
 	.tx_done = owner_tx_done,
 };
@@ -1626,6 +1656,97 @@ static void conn_overflow(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, f->owner[0].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.throttled));
+	close_all(test, 1);
+}
+
+/* Where the UART can be held up, who reads has room before the next bytes come. */
+static void conn_throttle_slow(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->holds = true;
+	f->reads = o;
+	for (i = 1; i <= 3; i++) {
+		o->full = true;
+		say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", o);
+		KUNIT_EXPECT_EQ(test, i, f->throttles);
+		KUNIT_EXPECT_FALSE(test, f->held_up);
+	}
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_ASSERT_EQ(test, 15U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "hellohellohello", 15));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.overflows));
+	KUNIT_EXPECT_EQ(test, 3ULL, count(&f->conns.counts.throttled));
+	close_all(test, 1);
+}
+
+/*
+ * Who does not read holds the others up for a moment, and is reset. Another one who does
+ * not read either has to wait until the line was free for as long.
+ */
+static void conn_throttle_stopped(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	opened(test, 5, ATW_TYPE_TCP_CLIENT);
+	fake_time = ktime_add_ms(fake_time, 10000);
+	f->holds = true;
+	f->throttle_ms = 250;
+	for (i = 0; i < 4; i++) {
+		static const unsigned int throttles[] = { 1, 1, 2, 3 };
+
+		o[i].full = true;
+		say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &o[i]);
+		KUNIT_EXPECT_TRUE(test, o[i].closed);
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o[i].close_err);
+		KUNIT_EXPECT_EQ(test, throttles[i], f->throttles);
+		KUNIT_EXPECT_FALSE(test, f->held_up);
+		/* The others' bytes are at 1000 bit/s what takes 300 ms. */
+		if (i == 1)
+			fake_time = ktime_add_ms(fake_time, 100);
+		if (i == 2) {
+			atw_conns_set_rate(&f->conns, 1000);
+			say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &o[4]);
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, o[4].closed);
+	KUNIT_EXPECT_EQ(test, 5U, o[4].got_len);
+	KUNIT_EXPECT_EQ(test, 4ULL, count(&f->conns.counts.overflows));
+	close_all(test, 5);
+}
+
+static int note_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
+{
+	(*(unsigned int *)wait->private)++;
+	return 0;
+}
+
+/* Who waits for a program to read is woken when it has, or will not any more. */
+static void conn_throttle_ends(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int woken = 0;
+	wait_queue_entry_t wait = { .func = note_wake, .private = &woken };
+
+	INIT_LIST_HEAD(&wait.entry);
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	add_wait_queue(&o->c->rx.room, &wait);
+	atw_conn_read(o->c);
+	KUNIT_EXPECT_EQ(test, 1U, woken);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 2U, woken);
+	atw_conn_close(o->c, true, 0);
+	KUNIT_EXPECT_EQ(test, 3U, woken);
+	remove_wait_queue(&o->c->rx.room, &wait);
 	close_all(test, 1);
 }
 
@@ -3691,6 +3812,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
+	KUNIT_CASE(conn_throttle_slow),
+	KUNIT_CASE(conn_throttle_stopped),
+	KUNIT_CASE(conn_throttle_ends),
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
 	KUNIT_CASE(conn_swallows_long),

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that read more slowly than the serial line is.
+ *
+ * The module cannot be told to stop for one of its connections. What a program does not
+ * read is kept for it up to a limit, past which its connection ends. Before that nothing
+ * is taken from the UART for a moment, if the transport can hold what the module sends
+ * meanwhile: a program that reads, however slowly, has made room then, and one that has
+ * stopped has not.
+ *
+ * All others wait for as long, so that the line is not stopped for longer than it was free
+ * before: by the clock, or, where it carries more than its rate says, as a pty does, by the
+ * time that its bytes take at that rate. Whoever reads half as fast as a line of that rate
+ * carries is not reset by that; and whatever somebody else does, half of the line is left.
+ */
+#include <linux/jiffies.h>
+#include <linux/math64.h>
+#include <linux/wait.h>
+
+#include "conn_priv.h"
+
+/*
+ * At a time. It is less than anybody waits for what the module says: for the word that an
+ * accepted connection is deleted, see ATW_AUTODEL_TIMEOUT, or for what is left of an answer.
+ */
+#define ATW_THROTTLE_MAX	(NSEC_PER_SEC / 4)
+
+/* Is there room for a payload, or nobody any more who wants it? */
+static bool atw_conn_has_room(struct atw_conn *c, const struct sk_buff *skb)
+{
+	bool room;
+
+	spin_lock(&c->lock);
+	room = !c->owner || !c->ops->room || c->err || !atw_conn_is_live(c) ||
+	       c->ops->room(c, skb);
+	spin_unlock(&c->lock);
+	return room;
+}
+
+/* How long the line may be stopped now, in ns. */
+static u64 atw_conns_may_throttle(struct atw_conns *cs)
+{
+	struct atw_throttle *th = &cs->rx.throttle;
+	u64 bytes = atomic64_read(&cs->ch->rx_bytes);
+	unsigned int baud = READ_ONCE(cs->pace.baud);
+	u64 now = atw_conns_now(cs);
+	u64 free = now - th->since;
+
+	if (baud)
+		free = max(free, (bytes - th->bytes) * div_u64(10 * NSEC_PER_SEC, baud));
+	th->debt -= min(th->debt, free);
+	th->since = now;
+	th->bytes = bytes;
+	return ATW_THROTTLE_MAX - th->debt;
+}
+
+/**
+ * atw_conn_throttle() - take nothing from the UART until a slow program has room
+ * @cs: the connections
+ * @c: its connection
+ * @skb: what is about to come for it
+ *
+ * If it has none in time, it has none when the payload is handed over, which ends its
+ * connection.
+ *
+ * Context: the receive path, which holds the channel's rx_lock; sleeps, but no longer than
+ * ATW_THROTTLE_MAX.
+ */
+void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk_buff *skb)
+{
+	struct atw_throttle *th = &cs->rx.throttle;
+	struct atw_transport *t = cs->ch->transport;
+	unsigned long most;
+
+	lockdep_assert_held(&cs->ch->rx_lock);
+
+	if (!t->ops->throttle || !atw_conn_is_stream(c) || atw_conn_has_room(c, skb))
+		return;
+	most = nsecs_to_jiffies(atw_conns_may_throttle(cs));
+	if (!most || !t->ops->throttle(t, true))
+		return;
+	atomic64_inc(&cs->counts.throttled);
+	wait_event_idle_timeout(c->rx.room, atw_conn_has_room(c, skb), most);
+	t->ops->throttle(t, false);
+	th->debt = min(th->debt + atw_conns_now(cs) - th->since, (u64)ATW_THROTTLE_MAX);
+	th->since = atw_conns_now(cs);
+	atw_channel_not_silent(cs->ch);
+}
+
+/**
+ * atw_conn_read() - the owner has taken something of what had come, or takes no more
+ * @c: the connection
+ *
+ * Context: any.
+ */
+void atw_conn_read(struct atw_conn *c)
+{
+	if (wq_has_sleeper(&c->rx.room))
+		wake_up(&c->rx.room);
+}
