@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the channel's thread does next for connections, a few commands at a time. */
+#include <linux/jhash.h>
 #include <linux/jiffies.h>
 
 #include "conn_priv.h"
@@ -10,6 +11,8 @@
 #define ATW_OPEN_PATIENCE	(HZ / 2)
 /* A banner is over after so long. */
 #define ATW_BANNER_TIME		HZ
+/* Remotes are told apart by a hash. */
+#define ATW_PLACES		64
 /* What a module says may have all of it compared, but not more often. */
 #define ATW_COMPARE_PAUSE	HZ
 
@@ -126,6 +129,38 @@ static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 	return a && atw_open_due(cs, a) <= atw_open_due(cs, b) ? a : b;
 }
 
+/* Which of a few places a remote falls into: two that fall together share one. */
+static unsigned int atw_conn_place(const struct atw_conn *c)
+{
+	return jhash_2words(c->addr, c->port, jhash(c->name, strlen(c->name), 0)) % ATW_PLACES;
+}
+
+/*
+ * Of those of a user that want to connect, the one whose remote has the fewest connections
+ * of his: a browser wants six to each host at the same time, and needs one to each. @first
+ * is the one that is due.
+ */
+static struct atw_conn *atw_opens_spread(struct atw_conns *cs, struct atw_conn *first)
+{
+	struct atw_conn *c, *best = first;
+	u8 has[ATW_PLACES] = { 0 };
+	bool waits;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node)
+		has[atw_conn_place(c)] += c->share == first->share && atw_conn_is_known(c);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		waits = atw_conn_is_waiting(c) && !c->paused;
+		spin_unlock(&c->lock);
+		if (waits && c->share == first->share &&
+		    has[atw_conn_place(c)] < has[atw_conn_place(best)])
+			best = c;
+	}
+	return best;
+}
+
 /* May it connect now? */
 static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool sends,
 			       struct atw_pick *pick)
@@ -226,7 +261,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 	}
 	cs->pace.fetched = best && pick->task == ATW_TASK_FETCH;
 	if (!best && open && atw_conns_may_open(cs, open, sends.n, pick)) {
-		best = open;
+		best = atw_opens_spread(cs, open);
 		pick->task = ATW_TASK_OPEN;
 	}
 	if (!best && sends.n && time_before(jiffies, cs->pace.send_after)) {

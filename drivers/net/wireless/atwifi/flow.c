@@ -4,9 +4,9 @@
  *
  * A module has few sockets, often five. A flow that finds them all in use waits
  * in a queue; whenever one may have become free one of them tries again, the first of
- * the user who has the fewest. Flows that are of little use meanwhile are ended for it,
- * in the order of enum atw_flow_worth; among equal ones the one that was idle for the
- * longest time first.
+ * the user who has the fewest, to a remote to which he has the fewest. Flows that are of
+ * little use meanwhile are ended for it, in the order of enum atw_flow_worth; among equal
+ * ones the one that was idle for the longest time first.
  */
 #include <linux/in.h>
 #include <linux/jhash.h>
@@ -63,6 +63,29 @@ void atw_flows_init(struct atw_flows *flows)
 	INIT_LIST_HEAD(&flows->waiting);
 	init_waitqueue_head(&flows->empty);
 	flows->seed = get_random_u32();
+}
+
+/* How many flows there are of the same user to the same remote: two may fall together. */
+static u16 *atw_flow_place(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+	u32 hash = jhash_3words((__force u32)flow->key.raddr, (__force u32)flow->key.rport,
+				flow->share, flows->seed);
+
+	lockdep_assert_held(&flows->lock);
+
+	return &flows->place[hash % ATW_FLOW_PLACES];
+}
+
+/* It has a socket, or tries to get one, @change 1, or not any more, -1. */
+static void atw_flow_count_served(struct atw_flow *flow, int change)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+
+	lockdep_assert_held(&flows->lock);
+
+	flows->share[flow->share].served += change;
+	*atw_flow_place(flow) += change;
 }
 
 /**
@@ -160,7 +183,7 @@ int atw_flow_add(struct atw_flow *flow)
 				   atw_flow_bucket(flows, &flow->key));
 		flows->n++;
 		flows->share[flow->share].n++;
-		flows->share[flow->share].served++;
+		atw_flow_count_served(flow, 1);
 	}
 	spin_unlock_bh(&flows->lock);
 	return err;
@@ -185,7 +208,7 @@ bool atw_flow_del(struct atw_flow *flow)
 	if (was) {
 		hlist_del_init_rcu(&flow->node);
 		if (list_empty(&flow->waiting))
-			flows->share[flow->share].served--;
+			atw_flow_count_served(flow, -1);
 		list_del_init(&flow->waiting);
 		flows->n--;
 		flows->share[flow->share].n--;
@@ -228,7 +251,7 @@ void atw_flow_wait(struct atw_flow *flow)
 	spin_lock_bh(&flows->lock);
 	if (list_empty(&flow->waiting) && !hlist_unhashed(&flow->node)) {
 		list_add_tail(&flow->waiting, &flows->waiting);
-		flows->share[flow->share].served--;
+		atw_flow_count_served(flow, -1);
 	}
 	spin_unlock_bh(&flows->lock);
 }
@@ -246,21 +269,26 @@ void atw_flow_done_waiting(struct atw_flow *flow)
 	spin_lock_bh(&flows->lock);
 	if (!list_empty(&flow->waiting)) {
 		list_del_init(&flow->waiting);
-		flows->share[flow->share].served++;
+		atw_flow_count_served(flow, 1);
 	}
 	spin_unlock_bh(&flows->lock);
 }
 
-/* The one that is next, or NULL. */
+/*
+ * The one that is next, or NULL: of the user who has the fewest, and of his the one whose
+ * remote has the fewest. A browser wants six to each host at the same time, and needs one to
+ * each.
+ */
 static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 {
 	struct atw_flow *flow, *first = NULL;
-	unsigned int served, least = UINT_MAX;
+	u32 served, least = U32_MAX;
 
 	lockdep_assert_held(&flows->lock);
 
 	list_for_each_entry(flow, &flows->waiting, waiting) {
-		served = flows->share[flow->share].served;
+		served = (u32)flows->share[flow->share].served << 16 |
+			 *atw_flow_place(flow);
 		if (served < least) {
 			least = served;
 			first = flow;

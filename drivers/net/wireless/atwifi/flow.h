@@ -96,6 +96,7 @@ struct atw_flow {
 };
 
 #define ATW_FLOW_BUCKETS	256
+#define ATW_FLOW_PLACES		64
 
 /**
  * struct atw_flows - the flows of a device
@@ -106,6 +107,7 @@ struct atw_flow {
  * @empty: woken when the last flow is gone
  * @n: flows in the table
  * @share: the same for each user, and how many of his have a socket, or try to get one
+ * @place: how many to each remote have one, or try to, by a hash of user and remote
  * @objects: flows that exist, in the table or not. Who waits for 0 looks at it without the
  *	lock, and takes that then
  * @seed: of the hash; constant
@@ -121,6 +123,7 @@ struct atw_flows {
 		u16		n;
 		u16		served;
 	}			share[ATW_SHARES];
+	u16			place[ATW_FLOW_PLACES];
 	unsigned int		objects;
 	u32			seed;
 	bool			dead;

@@ -2750,6 +2750,35 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
+/* Of a user's connects those to a remote to which he has the fewest connections go first. */
+static void conn_remotes_connect(struct kunit *test)
+{
+	static const u32 hosts[] = { 1, 1, 1, 2, 2, 3 };
+	static const unsigned int order[] = { 0, 3, 5, 1, 4, 2 };
+	struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_CLIENT,
+		.name = "",
+		.port = 80,
+		.share = 10,
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	f->connect_ms = 10;
+	for (i = 0; i < ARRAY_SIZE(hosts); i++) {
+		spec.addr = 0xc0000200 + hosts[i];
+		fake_open_spec(test, i, &spec);
+	}
+	open_gate(f, true);
+	for (i = 0; i < ARRAY_SIZE(hosts); i++)
+		eventually(test, READ_ONCE(o[i].opened));
+	for (i = 0; i < ARRAY_SIZE(hosts); i++)
+		KUNIT_EXPECT_EQ(test, o[order[i]].c->id, f->notes[i].id);
+	close_all(test, ARRAY_SIZE(hosts));
+}
+
 static u64 held(struct fake *f, const struct owner *o)
 {
 	u64 ns;
@@ -3848,6 +3877,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_remotes_connect),
 	KUNIT_CASE(conn_users_paid),
 	KUNIT_CASE(conn_users_queue),
 	KUNIT_CASE(conn_users_owe),

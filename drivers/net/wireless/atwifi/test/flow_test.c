@@ -48,12 +48,21 @@ static struct table *fake_table(struct kunit *test)
 	return t;
 }
 
-static int add(struct table *t, unsigned int i, u8 share)
+static int add_to(struct table *t, unsigned int i, u8 share, u16 port)
 {
-	const struct atw_flow_key key = { .laddr = htonl(i), .proto = IPPROTO_UDP };
+	const struct atw_flow_key key = {
+		.laddr = htonl(i),
+		.rport = htons(port),
+		.proto = IPPROTO_UDP,
+	};
 
 	atw_flow_init(&t->flow[i], &t->nd, &key, share, &fake_ops);
 	return atw_flow_add(&t->flow[i]);
+}
+
+static int add(struct table *t, unsigned int i, u8 share)
+{
+	return add_to(t, i, share, 0);
 }
 
 /* Who has come first is next, but not where his flows have more sockets than others'. */
@@ -100,6 +109,41 @@ static void flow_users_wait(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].n);
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 	}
+}
+
+/*
+ * Of a user's the next is one to a remote to which he has none, or the fewest: a browser
+ * asks for six connections to each host at once.
+ */
+static void flow_remotes_wait(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	/* Of two remotes, which a hash is to tell apart. */
+	t->nd.flows.seed = 0;
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, 0, add_to(t, i, ALICE, i < 6 ? 80 : 81));
+	for (i = 1; i < 8; i++)
+		atw_flow_wait(&flow[i]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[6]));
+	atw_flow_done_waiting(&flow[6]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[1]));
+	atw_flow_done_waiting(&flow[1]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[7]));
+	/* Another user's are none of hers. */
+	KUNIT_ASSERT_EQ(test, 0, add_to(t, 8, BOB, 80));
+	atw_flow_wait(&flow[8]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[8]));
+	atw_flow_del(&flow[0]);
+	atw_flow_del(&flow[1]);
+	atw_flow_del(&flow[8]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[2]));
+	for (i = 0; i < 9; i++)
+		atw_flow_del(&flow[i]);
+	for (i = 0; i < ATW_FLOW_PLACES; i++)
+		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.place[i]);
 }
 
 /* Nobody fills the table. */
@@ -171,6 +215,7 @@ static void flow_relay_opens(struct kunit *test)
 static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_users_wait),
+	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_forwarded),
 	{ }
