@@ -14,11 +14,11 @@
  *  'F' it could not be started: why      'R' a report that fails the run
  *  'D' all is done, the power goes off   'K' the kernel's log so far
  *  'T' the serial line is open and raw
+ *  'Y' the driver's symbols, 'L' what kmemleak has found without it
  * From the runner:
  *  'I' the command's standard input, of no length at its end
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -58,10 +58,29 @@ struct list {
 static struct {
 	struct list arg, env, modprobe, param, rw;
 	struct list from, link;		/* pairs */
-	const char *guest, *cwd, *module, *tty, *rawtty, *ctl, *control, *seed;
+	char *guest, *cwd, *module, *tty, *rawtty, *ctl, *control, *seed;
 	int join, leaks, input;
 } spec;
 
+static const struct {
+	const char *name;
+	struct list *list;	/* of one of these kinds */
+	char **text;
+	int *number;
+} keys[] = {
+	{ "arg", .list = &spec.arg }, { "env", .list = &spec.env },
+	{ "modprobe", .list = &spec.modprobe }, { "param", .list = &spec.param },
+	{ "rw", .list = &spec.rw }, { "from", .list = &spec.from },
+	{ "link", .list = &spec.link },
+	{ "guest", .text = &spec.guest }, { "cwd", .text = &spec.cwd },
+	{ "module", .text = &spec.module }, { "tty", .text = &spec.tty },
+	{ "rawtty", .text = &spec.rawtty }, { "ctl", .text = &spec.ctl },
+	{ "control", .text = &spec.control }, { "seed", .text = &spec.seed },
+	{ "join", .number = &spec.join }, { "leaks", .number = &spec.leaks },
+	{ "input", .number = &spec.input },
+};
+
+static bool board;
 static int ctl = -1;
 
 static void add(struct list *l, char *s)
@@ -95,12 +114,6 @@ static void write_all(int fd, const void *data, size_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-
-			poll(&pfd, 1, 1000);
-			continue;
-		}
 		/* The runner is gone: so should we be. */
 		if (n <= 0)
 			reboot(RB_POWER_OFF);
@@ -127,6 +140,17 @@ static void frame(char type, const void *data, uint32_t len)
 	write_all(ctl, buf, 5 + len);
 }
 
+/* In as many of them as it takes. */
+static void frames(char type, const char *data, size_t len)
+{
+	size_t n;
+
+	for (; len; data += n, len -= n) {
+		n = len < FRAME_MAX ? len : FRAME_MAX;
+		frame(type, data, n);
+	}
+}
+
 __attribute__((format(printf, 2, 3)))
 static void say(char type, const char *fmt, ...)
 {
@@ -137,38 +161,42 @@ static void say(char type, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(text))
-		n = sizeof(text) - 1;
-	frame(type, text, n);
+	frame(type, text, n < (int)sizeof(text) ? n : (int)sizeof(text) - 1);
 }
 
-/* The whole of a file of any kind, with a NUL after it; NULL if there is none. */
-static char *slurp(const char *path, size_t *len)
+__attribute__((noreturn))
+static void power_off(void)
 {
-	size_t size = 0, room = 65536;
-	char *buf = malloc(room + 1);
-	ssize_t n;
-	int fd;
+	frame('D', "", 0);
+	if (ctl >= 0 && isatty(ctl))
+		tcdrain(ctl);
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !buf) {
-		free(buf);
+#define fail(...)				\
+	do {					\
+		say('F', __VA_ARGS__);		\
+		power_off();			\
+	} while (0)
+
+/* The whole of a file of text; NULL if there is none. */
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+
+	if (!f)
 		return NULL;
+	if (getdelim(&text, &room, '\0', f) < 0) {
+		free(text);
+		text = NULL;
 	}
-	while ((n = read(fd, buf + size, room - size)) > 0) {
-		size += n;
-		if (size == room) {
-			room *= 2;
-			buf = realloc(buf, room + 1);
-			if (!buf)
-				abort();
-		}
-	}
-	close(fd);
-	buf[size] = '\0';
-	if (len)
-		*len = size;
-	return buf;
+	fclose(f);
+	return text;
 }
 
 static void put(const char *path, const char *text)
@@ -182,59 +210,44 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-static bool word(const char *s, const char *key, const char **val)
+static void set(char *entry)
 {
-	size_t n = strlen(key);
+	char *value = strchr(entry, '=');
+	size_t i;
 
-	if (strncmp(s, key, n) || s[n] != '=')
-		return false;
-	*val = s + n + 1;
-	return true;
+	for (i = 0; value && i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strncmp(entry, keys[i].name, value - entry) || keys[i].name[value - entry])
+			continue;
+		value++;
+		if (keys[i].list)
+			add(keys[i].list, value);
+		else if (keys[i].text)
+			*keys[i].text = value;
+		else
+			*keys[i].number = atoi(value);
+		return;
+	}
+	fprintf(stderr, "guest: what is '%s'?\n", entry);
 }
 
+/* Its entries end with a NUL each. */
 static void read_spec(const char *path)
 {
-	const char *v;
-	size_t len;
-	char *p, *end;
+	FILE *f = fopen(path, "re");
+	char *entry = NULL;
+	size_t room = 0;
 
-	p = slurp(path, &len);
-	if (!p) {
+	if (!f) {
 		fprintf(stderr, "guest: cannot read %s\n", path);
-		reboot(RB_POWER_OFF);
-		abort();
+		power_off();
 	}
-	for (end = p + len; p < end; p += strlen(p) + 1) {
-		if (word(p, "arg", &v))
-			add(&spec.arg, (char *)v);
-		else if (word(p, "env", &v))
-			add(&spec.env, (char *)v);
-		else if (word(p, "modprobe", &v))
-			add(&spec.modprobe, (char *)v);
-		else if (word(p, "param", &v))
-			add(&spec.param, (char *)v);
-		else if (word(p, "rw", &v))
-			add(&spec.rw, (char *)v);
-		else if (word(p, "from", &v))
-			add(&spec.from, (char *)v);
-		else if (word(p, "link", &v))
-			add(&spec.link, (char *)v);
-		else if (word(p, "join", &v))
-			spec.join = atoi(v);
-		else if (word(p, "leaks", &v))
-			spec.leaks = atoi(v);
-		else if (word(p, "input", &v))
-			spec.input = atoi(v);
-		else if (!word(p, "guest", &spec.guest) &&
-			 !word(p, "cwd", &spec.cwd) &&
-			 !word(p, "module", &spec.module) &&
-			 !word(p, "tty", &spec.tty) &&
-			 !word(p, "rawtty", &spec.rawtty) &&
-			 !word(p, "ctl", &spec.ctl) &&
-			 !word(p, "control", &spec.control) &&
-			 !word(p, "seed", &spec.seed))
-			fprintf(stderr, "guest: what is '%s'?\n", p);
+	while (getdelim(&entry, &room, '\0', f) > 0) {
+		set(entry);
+		/* It is kept. */
+		entry = NULL;
 	}
+	fclose(f);
+	board = !strcmp(spec.guest, "board");
 }
 
 static void try_mount(const char *what, const char *where, const char *type,
@@ -265,10 +278,9 @@ static void overlay_root(void)
 
 static void mounts(void)
 {
-	bool uml = !strcmp(spec.guest, "uml");
 	size_t i;
 
-	if (uml)
+	if (!board)
 		overlay_root();
 	try_mount("proc", "/proc", "proc", MS_NOSUID, NULL);
 	try_mount("sysfs", "/sys", "sysfs", MS_NOSUID, NULL);
@@ -277,7 +289,7 @@ static void mounts(void)
 	try_mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID, NULL);
 	try_mount("tmpfs", "/run", "tmpfs", MS_NOSUID, "mode=0755");
 	try_mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	if (!uml) {
+	if (board) {
 		mkdir("/tmp", 01777);
 		chmod("/tmp", 01777);
 		mkdir("/root", 0700);
@@ -348,13 +360,12 @@ static int wait_status(pid_t pid)
 	return status;
 }
 
-static bool modprobe(const char *name)
+static bool busybox(const char *a, const char *b, const char *c)
 {
 	pid_t pid = fork();
 
 	if (!pid) {
-		execl("/bin/busybox", "busybox", "modprobe", name, NULL);
-		execlp("modprobe", "modprobe", name, NULL);
+		execl("/bin/busybox", "busybox", a, b, c, NULL);
 		_exit(127);
 	}
 	return wait_status(pid) == 0;
@@ -365,26 +376,10 @@ static void send_log(void)
 {
 	int size = klogctl(10 /* SYSLOG_ACTION_SIZE_BUFFER */, NULL, 0);
 	char *buf = malloc(size > 0 ? size : 1);
-	int n, at, part;
+	int n = buf ? klogctl(3 /* SYSLOG_ACTION_READ_ALL */, buf, size) : 0;
 
-	n = buf ? klogctl(3 /* SYSLOG_ACTION_READ_ALL */, buf, size) : 0;
-	for (at = 0; at < n; at += part) {
-		part = n - at < FRAME_MAX ? n - at : FRAME_MAX;
-		frame('K', buf + at, part);
-	}
+	frames('K', buf, n > 0 ? n : 0);
 	free(buf);
-}
-
-static void install_busybox(void)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		execl("/bin/busybox", "busybox", "--install", "-s", "/bin", NULL);
-		_exit(127);
-	}
-	if (wait_status(pid))
-		say('M', "busybox cannot be installed");
 }
 
 /* A tty as a plain pipe for bytes. */
@@ -404,73 +399,16 @@ static int open_raw(const char *path)
 	return fd;
 }
 
-/* The device file of the virtio port that the runner calls @name. */
-static bool virtio_port(const char *name, char *path, size_t size)
-{
-	struct dirent *d;
-	bool found = false;
-	char file[300], *s;
-	DIR *dir;
-
-	dir = opendir("/sys/class/virtio-ports");
-	if (!dir)
-		return false;
-	while (!found && (d = readdir(dir))) {
-		snprintf(file, sizeof(file), "/sys/class/virtio-ports/%s/name", d->d_name);
-		s = slurp(file, NULL);
-		if (!s)
-			continue;
-		s[strcspn(s, "\n")] = '\0';
-		found = !strcmp(s, name);
-		if (found)
-			snprintf(path, size, "/dev/%.40s", d->d_name);
-		free(s);
-	}
-	closedir(dir);
-	return found;
-}
-
-/* A channel to the runner: a path, or the name of a virtio port. */
-static int open_channel(const char *name, char *path, size_t size)
+/* A channel to the runner: the driver of the device may still be looking for it. */
+static int open_channel(const char *path)
 {
 	int64_t limit = now_ms() + 20000;
-	int fd = -1;
+	int fd;
 
-	snprintf(path, size, "%s", name);
-	for (;;) {
-		if (name[0] == '/' || virtio_port(name, path, size)) {
-			fd = open_raw(path);
-			if (fd >= 0 || (errno != ENOENT && errno != ENXIO))
-				return fd;
-		}
-		if (now_ms() > limit)
-			return -1;
+	while ((fd = open_raw(path)) < 0 && (errno == ENOENT || errno == ENXIO) &&
+	       now_ms() < limit)
 		sleep_ms(10);
-	}
-}
-
-static void power_off(void)
-{
-	frame('D', "", 0);
-	if (ctl >= 0 && isatty(ctl))
-		tcdrain(ctl);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
-}
-
-__attribute__((format(printf, 1, 2)))
-static void fail(const char *fmt, ...)
-{
-	char text[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	say('F', "%s", text);
-	power_off();
+	return fd;
 }
 
 /*
@@ -489,7 +427,7 @@ static void load_driver(void)
 	int fd;
 
 	for (i = 0; i < spec.modprobe.n; i++)
-		if (!modprobe(spec.modprobe.s[i]))
+		if (!busybox("modprobe", spec.modprobe.s[i], NULL))
 			say('M', "cannot load %s", spec.modprobe.s[i]);
 	for (i = 0; i < spec.param.n; i++)
 		n += snprintf(params + n, n < sizeof(params) ? sizeof(params) - n : 0,
@@ -520,12 +458,11 @@ static int attach_ldisc(void)
 static void wait_join(void)
 {
 	int64_t limit = now_ms() + spec.join * 1000LL;
-	const char *path = "/sys/class/atwifi/atw0/state";
 	char state[32] = "";
 	char *s;
 
 	for (;;) {
-		s = slurp(path, NULL);
+		s = slurp("/sys/class/atwifi/atw0/state");
 		if (s) {
 			s[strcspn(s, "\n")] = '\0';
 			if (strcmp(s, state)) {
@@ -545,102 +482,37 @@ static void wait_join(void)
 	fail("the driver found no module within %d s", spec.join);
 }
 
-/* The driver's symbols, for what is found when it is gone. */
-static struct {
-	uint64_t addr;
-	char name[64];
-} *symbols;
-static size_t nr_symbols;
-static uint64_t text_start, text_end;
+/*
+ * The driver's symbols, and where it is: everything else of a guest's kernel that finds
+ * leaks is built in, so that what has no name there is the driver's, which has gone.
+ */
+static char *symbols;
+static size_t symbols_len;
 
 static void save_symbols(void)
 {
-	unsigned long long size, start;
-	char *line, *next, *all;
+	static const char * const files[] = { "/proc/modules", "/proc/kallsyms" };
+	FILE *out = open_memstream(&symbols, &symbols_len);
+	char *line = NULL;
+	size_t room, i;
 
-	all = slurp("/proc/modules", NULL);
-	line = all ? strstr(all, "atwifi ") : NULL;
-	if (line && sscanf(line, "atwifi %llu %*s %*s %*s %llx", &size, &start) == 2) {
-		text_start = start;
-		text_end = start + size;
+	for (i = 0; i < 2; i++) {
+		FILE *in = fopen(files[i], "re");
+
+		while (in && getline(&line, &room, in) > 0)
+			if (strstr(line, "\t[atwifi]") || !strncmp(line, "atwifi ", 7))
+				fputs(line, out);
+		if (in)
+			fclose(in);
 	}
-	free(all);
-
-	nr_symbols = 0;
-	all = slurp("/proc/kallsyms", NULL);
-	for (line = all; line && *line; line = next) {
-		unsigned long long addr;
-		char name[64];
-
-		next = strchr(line, '\n');
-		next = next ? next + 1 : line + strlen(line);
-		if (next > line && next[-1] == '\n')
-			next[-1] = '\0';
-		if (!strstr(line, "\t[atwifi]") ||
-		    sscanf(line, "%llx %*c %63s", &addr, name) != 2)
-			continue;
-		symbols = realloc(symbols, (nr_symbols + 1) * sizeof(*symbols));
-		if (!symbols)
-			abort();
-		symbols[nr_symbols].addr = addr;
-		strcpy(symbols[nr_symbols++].name, name);
-	}
-	free(all);
-}
-
-static const char *symbol(uint64_t addr, unsigned long *offset)
-{
-	size_t i, best = nr_symbols;
-
-	if (addr < text_start || addr >= text_end)
-		return "(initialisation)";
-	for (i = 0; i < nr_symbols; i++)
-		if (symbols[i].addr <= addr &&
-		    (best == nr_symbols || symbols[i].addr > symbols[best].addr))
-			best = i;
-	if (best == nr_symbols)
-		return "?";
-	*offset = addr - symbols[best].addr;
-	return symbols[best].name;
-}
-
-/*
- * One record of kmemleak. Everything of the guest's kernel but the driver is
- * built in, so that an address without a name is the driver's, which has gone.
- */
-static void report_leak(char *record)
-{
-	char out[8192];
-	bool ours = false;
-	size_t n = 0;
-	char *line;
-
-	for (line = strtok(record, "\n"); line; line = strtok(NULL, "\n")) {
-		unsigned long long addr;
-		unsigned long offset = 0;
-		const char *name;
-
-		if (strstr(line, "[atwifi]") || strstr(line, " atw_"))
-			ours = true;
-		if (sscanf(line, " [<%*[^>]>] 0x%llx", &addr) == 1 ||
-		    sscanf(line, " 0x%llx", &addr) == 1) {
-			name = symbol(addr, &offset);
-			ours = true;
-			n += snprintf(out + n, sizeof(out) - n, "    %s+0x%lx [atwifi]\n",
-				      name, offset);
-		} else {
-			n += snprintf(out + n, sizeof(out) - n, "%s\n", line);
-		}
-		if (n >= sizeof(out) - 300)
-			break;
-	}
-	say(ours ? 'R' : 'M', "%s", out);
+	fclose(out);
+	free(line);
 }
 
 static void find_leaks(void)
 {
 	const char *file = "/sys/kernel/debug/kmemleak";
-	char *all, *rec, *next;
+	char *found;
 
 	if (!spec.leaks || access(file, F_OK))
 		return;
@@ -648,22 +520,18 @@ static void find_leaks(void)
 	sleep_ms(600);
 	put(file, "scan");
 	put(file, "scan");
-	all = slurp(file, NULL);
-	for (rec = all; rec && *rec; rec = next) {
-		next = strstr(rec + 1, "\nunreferenced object");
-		if (next)
-			*next++ = '\0';
-		report_leak(rec);
-		if (!next)
-			break;
-	}
-	free(all);
+	found = slurp(file);
+	if (!found)
+		return;
+	frames('Y', symbols, symbols_len);
+	frames('L', found, strlen(found));
+	free(found);
 }
 
 /* After a fault of its own or of anybody's, lockdep looks at nothing any more. */
 static void check_lockdep(void)
 {
-	char *stats = slurp("/proc/lockdep_stats", NULL);
+	char *stats = slurp("/proc/lockdep_stats");
 	char *line = stats ? strstr(stats, " debug_locks:") : NULL;
 
 	if (line && !strtoul(line + strlen(" debug_locks:"), NULL, 10))
@@ -708,12 +576,13 @@ static void unload_driver(int line)
 	}
 	if (!loaded())
 		return;
-	save_symbols();
+	if (spec.leaks)
+		save_symbols();
 	while (syscall(SYS_delete_module, "atwifi", O_NONBLOCK)) {
 		if (errno == ENOENT)
 			return;
 		if (now_ms() > limit) {
-			char *refs = slurp("/sys/module/atwifi/refcnt", NULL);
+			char *refs = slurp("/sys/module/atwifi/refcnt");
 
 			say('R', "the driver cannot be unloaded: %s (references: %s)",
 			    strerror(errno), refs ? strtok(refs, "\n") : "?");
@@ -776,41 +645,39 @@ static bool pass_on(int *fd, char type)
 
 /* Input on its way from the runner to the command. */
 static struct {
-	unsigned char head[5];
-	unsigned int have;	/* of the head */
-	uint32_t left;		/* of the frame */
 	char buf[4096];
 	size_t at, len;
 } input;
 
+/* The runner sends a frame as one, and reads meanwhile. */
+static void read_all(void *to, size_t len)
+{
+	while (len) {
+		ssize_t n = read(ctl, to, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			reboot(RB_POWER_OFF);
+		to += n;
+		len -= n;
+	}
+}
+
 static void read_input(int *to)
 {
-	ssize_t n;
+	unsigned char head[5];
 
-	if (input.have < sizeof(input.head)) {
-		n = read(ctl, input.head + input.have, sizeof(input.head) - input.have);
-		if (n <= 0)
-			return;
-		input.have += n;
-		if (input.have < sizeof(input.head))
-			return;
-		input.left = input.head[1] | input.head[2] << 8 | input.head[3] << 16 |
-			     (uint32_t)input.head[4] << 24;
-		if (!input.left) {
-			close(*to);
-			*to = -1;
-			input.have = 0;
-		}
-		return;
-	}
-	n = read(ctl, input.buf, input.left < sizeof(input.buf) ? input.left : sizeof(input.buf));
-	if (n <= 0)
-		return;
-	input.left -= n;
+	read_all(head, sizeof(head));
 	input.at = 0;
-	input.len = n;
-	if (!input.left)
-		input.have = 0;
+	input.len = head[1] | head[2] << 8;
+	if (input.len > sizeof(input.buf))
+		fail("the runner talks nonsense");
+	read_all(input.buf, input.len);
+	if (!input.len) {
+		close(*to);
+		*to = -1;
+	}
 }
 
 static void write_input(int *to)
@@ -914,38 +781,29 @@ static int run_command(void)
 		;
 	while (pass_on(&from_err, 'E'))
 		;
-	if (to >= 0)
-		close(to);
-	if (from_out >= 0)
-		close(from_out);
-	if (from_err >= 0)
-		close(from_err);
-	close(sig);
 	return status;
 }
 
 int main(void)
 {
 	const char *path = getenv("ATWSPEC");
-	char ctl_path[64], control_path[64];
-	static char control_env[100];
-	int line = -1, status;
-	uint32_t x;
+	int fd, line = -1;
+	uint32_t status;
 
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	setenv("PATH", PATH_ENV, 1);
 	read_spec(path ? path : "/spec");
 	mounts();
-	if (!strcmp(spec.guest, "board") &&
-	    (!modprobe("virtio_pci") || !modprobe("virtio_console")))
+	if (board && (!busybox("modprobe", "virtio_pci", NULL) ||
+		      !busybox("modprobe", "virtio_console", NULL)))
 		fprintf(stderr, "guest: no virtio\n");
-	ctl = open_channel(spec.ctl, ctl_path, sizeof(ctl_path));
+	ctl = open_channel(spec.ctl);
 	if (ctl < 0) {
 		fprintf(stderr, "guest: no channel to the runner\n");
 		power_off();
 	}
-	if (!strcmp(spec.guest, "board"))
+	if (board)
 		send_log();
 	say('M', "booted");
 	if (sethostname(spec.guest, strlen(spec.guest)))
@@ -957,8 +815,8 @@ int main(void)
 	if (spec.leaks)
 		put("/sys/kernel/debug/kmemleak", "scan=off");
 	make_links();
-	if (!strcmp(spec.guest, "board"))
-		install_busybox();
+	if (board && !busybox("--install", "-s", "/bin"))
+		say('M', "busybox cannot be installed");
 	if (spec.rawtty) {
 		/* Kept open: what has come would go with the last who has it open. */
 		if (open_raw(spec.rawtty) < 0)
@@ -967,13 +825,10 @@ int main(void)
 	}
 	if (spec.control) {
 		/* Raw from now on, for whoever opens it. */
-		int fd = open_channel(spec.control, control_path, sizeof(control_path));
-
+		fd = open_channel(spec.control);
 		if (fd < 0)
 			fail("no channel to the emulator's control socket");
 		close(fd);
-		snprintf(control_env, sizeof(control_env), "ATW_SIM_CONTROL=%s", control_path);
-		add(&spec.env, control_env);
 	}
 	if (spec.module) {
 		load_driver();
@@ -984,8 +839,7 @@ int main(void)
 	}
 
 	status = run_command();
-	x = status;
-	frame('X', &x, sizeof(x));
+	frame('X', &status, sizeof(status));
 
 	end_processes();
 	unload_driver(line);
