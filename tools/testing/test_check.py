@@ -28,7 +28,7 @@ FIRST = "if [ -e %s ]; then echo ok 1 - %s; else touch %s; echo not ok 1 - %s; e
 def check(tmp_path):
     where = tmp_path / "tools/testing"
     where.mkdir(parents=True)
-    for name in ("check", "ktap.py"):
+    for name in ("check", "common.py", "ktap.py"):
         shutil.copy(os.path.join(HERE, name), where)
 
     def run(*parts):

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the programs that run tests share."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+REPO = os.path.normpath(os.path.join(HERE, "../.."))
+SETUP = os.path.join(HERE, "vm/setup")
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "atwifi")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """By the signal that is its argument."""
+
+
+def interrupt(signum, unused_frame):
+    for sig in SIGNALS:
+        signal.signal(sig, signal.SIG_IGN)
+    raise Interrupted(signum)
+
+
+def on_signals(handler):
+    for sig in SIGNALS:
+        signal.signal(sig, handler)
+
+
+def set_nice(session, nice):
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, session, nice)
+        # Where the kernel schedules a session as one, that is what counts.
+        with open("/proc/%d/autogroup" % session, "w", encoding="ascii") as f:
+            f.write(str(nice))
+
+
+@contextlib.contextmanager
+def locked(path):
+    """One builder of a thing at a time; who waited finds it built."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def make(*what):
+    """Builds; what is said is shown if that fails, and all ends."""
+    done = subprocess.run(["make", "-j2", *what], stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + "the programs could not be built")
+
+
+def prepared(target, what="build", run=subprocess.run):
+    """Where WHAT of a target of vm/setup is, which is prepared if need be; "" if it cannot be."""
+    for _ in range(2):
+        path = run([SETUP, "--print", what, target], stdout=subprocess.PIPE,
+                   stderr=subprocess.DEVNULL, text=True).stdout.strip()
+        if path or run([SETUP, target], stdout=sys.stderr).returncode:
+            break
+    return path
