@@ -63,3 +63,13 @@ def prepared(target, what="build", run=subprocess.run):
         if path or run([SETUP, target], stdout=sys.stderr).returncode:
             break
     return path
+
+
+def end(process, seconds=30):
+    """Ends a process, gently if it heeds that in time."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

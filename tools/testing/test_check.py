@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of the check itself, with matrices that have nothing to do with the driver."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +105,36 @@ def test_what_is_needed_has_failed(check):
                                    "('user', 'echo ok 1 a', (), ('setup',))")
     assert (status, last) == (1, "0 passed, 2 failed, 0 skipped")
     assert "failed: user: needs setup" in lines
+
+
+# The runner of the guests' tests, with a guest that hangs and is slow to heed anything.
+HANGS = """
+import importlib.machinery, importlib.util, os, sys
+path = sys.argv.pop(1)
+sys.path.insert(0, os.path.dirname(path))
+loader = importlib.machinery.SourceFileLoader("run", path)
+run = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
+loader.exec_module(run)
+class Peer:
+    def end(self):
+        print("the peer ends", flush=True)
+run.build, run.Peer, run.BUILD = lambda target: "", Peer, sys.argv.pop(1)
+run.Runner.command = lambda *unused: ["sh", "-c", "trap 'echo heard >>%s/log/heard; exit' TERM; "
+                                      "echo begun; while :; do sleep 0.1; done" % run.BUILD]
+sys.exit(run.main())
+"""
+
+
+def test_interrupted_selftests(tmp_path):
+    run = os.path.join(HERE, "selftests/net/atwifi/run")
+    with subprocess.Popen([sys.executable, "-c", HANGS, run, tmp_path, "7.3", "stream"], text=True,
+                          stdout=subprocess.PIPE, start_new_session=True) as proc:
+        try:
+            assert any("begun" in line for line in proc.stdout)
+            proc.terminate()
+            assert proc.communicate(timeout=60)[0] == "the peer ends\n"
+            assert proc.returncode == 143
+            assert (tmp_path / "log/heard").read_text() == "heard\n"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(proc.pid, signal.SIGKILL)
