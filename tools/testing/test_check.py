@@ -107,6 +107,21 @@ def test_what_is_needed_has_failed(check):
     assert "failed: user: needs setup" in lines
 
 
+@pytest.mark.parametrize("body, good", [
+    ("true", True), ("echo well; false; true", False), ("exit 3", False),
+    ("kill -9 $BASHPID", False), ("echo a warning", False)])
+def test_in_bash(body, good):
+    """What lint, builds and deb print."""
+    script = "set -eu; . %s/ktap.sh; BAD=warning; body() { %s; }; begin 'a name' body; verdict"
+    done = subprocess.run(["bash", "-c", script % (HERE, body)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == (0 if good else 1)
+    assert ("ok 1 - a name" in lines) == good
+    assert any(line.startswith("not ok 1 - a name") for line in lines) != good
+    assert lines[-1] == "1..1"
+
+
 # The runner of the guests' tests, with a guest that hangs and is slow to heed anything.
 HANGS = """
 import importlib.machinery, importlib.util, os, sys
