@@ -91,25 +91,16 @@ KINDS = {
 }
 
 
-def listens(protocol, port):
-    """Whether somebody does, without a connect: some serve one client and no other."""
-    state = "0A" if protocol == "tcp" else "07"
-    with open("/proc/net/" + protocol, encoding="ascii") as f:
-        rows = [line.split() for line in f.readlines()[1:]]
-    return any(row[1] == "0100007F:%04X" % port and row[3] == state for row in rows)
-
-
-def keeps_alive(port):
-    """The connections to a port whose next probe has a time."""
-    with open("/proc/net/tcp", encoding="ascii") as f:
-        rows = [line.split() for line in f.readlines()[1:]]
-    return sum(row[2] == "0100007F:%04X" % port and row[3] == "01" and row[5].startswith("02:")
-               for row in rows)
+def sockets(*what):
+    """This machine's, a line each."""
+    return subprocess.run(["ss", "-Hno", *what], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.splitlines()
 
 
 def wait_for(protocol, port):
+    """Until somebody listens, without a connect: some serve one client and no other."""
     limit = time.monotonic() + LIMIT
-    while not listens(protocol, port):
+    while not sockets("--listening", "--" + protocol, "src", "127.0.0.1:%d" % port):
         if time.monotonic() > limit:
             raise TimeoutError("nobody listens")
         time.sleep(0.02)
@@ -159,7 +150,8 @@ class RealPeers:
 
     @staticmethod
     def do_keepalive(port):
-        return str(keeps_alive(int(port)))
+        return str(sum("timer:(keepalive" in line for line in sockets(
+            "--tcp", "state", "established", "dst", "127.0.0.1:" + port)))
 
     def do_begin(self, kind, port=None):
         argv, reads, protocol = KINDS[kind]

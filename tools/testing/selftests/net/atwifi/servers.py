@@ -51,17 +51,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *unused):
         pass
 
-    def do_GET(self):
-        """Files, and one that has no end while anybody reads it."""
-        if self.path != "/endless":
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(1 << 40))
-        self.end_headers()
-        while True:
-            self.wfile.write(bytes(65536))
-
     def do_PUT(self):
         """Answers with the sum of what was sent."""
         left = int(self.headers["Content-Length"])
@@ -212,6 +201,9 @@ def main():
         for name, size in FILES.items():
             with open(os.path.join(www, name), "wb") as f:
                 f.write(random.randbytes(size))
+        # It has no end while anybody reads it, and holes alone.
+        with open(os.path.join(www, "endless"), "wb") as f:
+            f.truncate(1 << 40)
         with open(os.path.join(www, "big"), "rb") as f:
             say["ATW_BIG"] = hashlib.sha256(f.read()).hexdigest()
         repository(where)
