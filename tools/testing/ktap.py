@@ -34,7 +34,7 @@ class Ktap:
         self.top = []		# results without an indentation
         self.levels = {}	# indentation: [planned, results, leaves]
         self.words = []
-        self.began = self.last = time.monotonic()
+        self.last = time.monotonic()
         self.since = {0: self.last}
 
     def feed(self, line):

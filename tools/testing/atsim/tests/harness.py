@@ -133,10 +133,6 @@ class Wire:
 class Peer(Wire):
     """A host on the other side of the air."""
 
-    def __init__(self, sock, server=None):
-        super().__init__(sock)
-        self.server = server
-
     def abort(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                              b"\1\0\0\0\0\0\0\0")
