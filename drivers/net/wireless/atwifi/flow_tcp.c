@@ -54,6 +54,8 @@
 #define ATW_TCP_TICK		HZ
 /* How often the first one that waits for a socket of the module asks again. */
 #define ATW_TCP_RETRY		(HZ / 2)
+/* How soon a socket is accepted for which there was no memory. */
+#define ATW_TCP_ACCEPT_RETRY	(HZ / 10)
 /* A SYN is repeated after three seconds at most, and then after twice as long each time. */
 #define ATW_TCP_REPEAT		(4 * HZ)
 /* A program that is to be connected to is not far: 1, 2 and 4 s. */
@@ -999,7 +1001,7 @@ static void atw_tcp_listener_ready(struct sock *sk)
 	nd = sk->sk_user_data;
 	/* What it accepts inherits this; that is nothing to accept from. */
 	if (nd && sk->sk_state == TCP_LISTEN)
-		queue_work(atw_relay_wq, &nd->proxy.accept);
+		mod_delayed_work(atw_relay_wq, &nd->proxy.accept, 0);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -1047,12 +1049,16 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 
 static void atw_tcp_accept(struct work_struct *work)
 {
-	struct atw_netdev *nd = container_of(work, struct atw_netdev,
+	struct atw_netdev *nd = container_of(to_delayed_work(work), struct atw_netdev,
 					     proxy.accept);
 	struct socket *sock;
+	int err;
 
-	while (!kernel_accept(nd->proxy.sock, &sock, O_NONBLOCK))
+	while (!(err = kernel_accept(nd->proxy.sock, &sock, O_NONBLOCK)))
 		atw_tcp_accepted(nd, sock);
+	/* One waits, and nobody else would come back to it. */
+	if (err == -ENOMEM)
+		queue_delayed_work(atw_relay_wq, &nd->proxy.accept, ATW_TCP_ACCEPT_RETRY);
 }
 
 static int atw_tcp_listen(struct atw_netdev *nd)
@@ -1226,7 +1232,7 @@ int atw_tcp_start(struct atw_netdev *nd)
 	struct nf_hook_ops *hook = &nd->proxy.hook;
 	int err;
 
-	INIT_WORK(&nd->proxy.accept, atw_tcp_accept);
+	INIT_DELAYED_WORK(&nd->proxy.accept, atw_tcp_accept);
 	hook->hook = atw_tcp_hook;
 	hook->priv = nd;
 	hook->pf = NFPROTO_IPV4;
@@ -1256,7 +1262,7 @@ void atw_tcp_stop(struct atw_netdev *nd)
 	sk->sk_user_data = NULL;
 	sk->sk_data_ready = nd->proxy.data_ready;
 	write_unlock_bh(&sk->sk_callback_lock);
-	cancel_work_sync(&nd->proxy.accept);
+	cancel_delayed_work_sync(&nd->proxy.accept);
 	/* Resets what waits to be accepted, while the hook is there. */
 	sock_release(nd->proxy.sock);
 }

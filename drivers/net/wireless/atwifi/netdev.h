@@ -28,7 +28,7 @@ struct rtable;
  * @sock: the listener; written in process context, with @sk
  * @sk: its socket for the transmit path; RCU; NULL: there is none any more
  * @data_ready: its callback before it was ours
- * @accept: takes the sockets that it accepted
+ * @accept: takes the sockets that it accepted, again where there was no memory for one
  * @hook: takes what these send
  * @incoming: connections of remotes that there are
  */
@@ -36,7 +36,7 @@ struct atw_proxy {
 	struct socket		*sock;
 	struct sock __rcu	*sk;
 	void			(*data_ready)(struct sock *sk);
-	struct work_struct	accept;
+	struct delayed_work	accept;
 	struct nf_hook_ops	hook;
 	atomic_t		incoming;
 };
