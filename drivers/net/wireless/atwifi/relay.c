@@ -606,6 +606,9 @@ static void atw_relay_move(struct atw_relay *r)
 		atw_relay_tick(r, ATW_RELAY_TICK);
 	} else if (unanswered) {
 		atw_relay_tick(r, atw_timing.relay_look);
+	} else if (!drained) {
+		/* Nothing is on its way that would make room: TCP has no memory. */
+		atw_relay_tick(r, ATW_RELAY_SOON);
 	}
 }
 
