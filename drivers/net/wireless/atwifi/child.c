@@ -237,8 +237,11 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
 				   ATW_TYPE_TCP_CHILD : ATW_TYPE_SSL_CHILD,
 				   GFP_KERNEL);
-	if (!c)
+	if (!c) {
+		/* There is no such server, or no memory. */
+		atomic64_inc(&cs->counts.refused);
 		goto out;
+	}
 
 	spin_lock(&cs->lock);
 	cs->learned.high_id = max(cs->learned.high_id, id);
