@@ -159,6 +159,16 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
+	/* That is no announcement. What is left of a payload and its header may look so. */
+	if (!len) {
+		if (!cs->mode.active || atw_conns_may_keep(cs)) {
+			c->rx.fetch = true;
+		} else if (atw_conn_is_stream(c) && atw_conn_is_live(c)) {
+			atomic64_inc(&cs->counts.damaged);
+			atw_conn_end(c, -ECONNRESET, 0);
+		}
+		return;
+	}
 	if (!cs->mode.passive) {
 		atomic64_inc(&cs->counts.passive);
 		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
@@ -550,13 +560,13 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	}
 	c = atw_conns_get(cs, ev->id);
-	if (!c && ev->type == ATW_EV_PENDING)
+	if (!c && ev->type == ATW_EV_PENDING && ev->len)
 		c = atw_conns_guess_child(cs, ev->id);
 	if (!c) {
 		/* A header that lost its comma makes an announcement of digits. */
 		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))
 			atw_conns_damage(cs);
-		if (ev->type == ATW_EV_PENDING || ev->type == ATW_EV_RECONNECT)
+		if ((ev->type == ATW_EV_PENDING && ev->len) || ev->type == ATW_EV_RECONNECT)
 			atw_conns_add_stale(cs, ev->id);
 		return;
 	}

@@ -677,13 +677,16 @@ static enum atw_event_type atw_socket_event(const char *s, struct atw_event *ev)
 	}
 	if (!atw_skip(&s, "Down,"))
 		return ATW_EV_NONE;
-	/* With anything behind it, that is a length which has lost a digit. */
+	/*
+	 * With anything behind it, that is a length which has lost a digit. With nothing it
+	 * may be what is left of a header and its payload.
+	 */
 	rest = s;
 	if (atw_parse_conid(&rest, &ev->id) && !strcmp(rest, ",0,"))
-		return atw_unexpected(ev);
+		return ATW_EV_PENDING;
 	if (!atw_parse_pair(s, &ev->id, &ev->len) || ev->len > ATW_PAYLOAD_MAX)
 		return atw_damage(ev);
-	return ev->len ? ATW_EV_PENDING : atw_unexpected(ev);
+	return ATW_EV_PENDING;
 }
 
 static const struct {

@@ -45,7 +45,7 @@
  * @ATW_EV_WIFI_GOT_IP: address obtained
  * @ATW_EV_WIFI_DISCONNECT: link lost
  * @ATW_EV_PENDING: passive mode: len bytes, at most ATW_PAYLOAD_MAX, wait for
- *	AT+SOCKETREAD=id
+ *	AT+SOCKETREAD=id; 0: none do, or a payload was lost
  * @ATW_EV_PAYLOAD: len bytes for id follow: the caller may give them a place
  *	with atw_parser_sink() before it goes on; without, they are skipped
  * @ATW_EV_PAYLOAD_END: all bytes are in the sink, checked, with what doubt is left

@@ -1395,6 +1395,40 @@ static unsigned int listed(struct fake *f)
 	return n;
 }
 
+/*
+ * An announcement of nothing: what is left of a payload that was lost, where payloads are
+ * printed. It costs the stream that it is for. Where they are not it is looked for.
+ */
+static void conn_nothing_announced(struct kunit *test)
+{
+	static const char *const formats[] = {
+		"\r\n+EVENT:SocketDown,%u,0\r\n", "\r\n+EVENT:SocketDown,%u,0,\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i, j;
+
+	f->conns.mode.active = true;
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		opened(test, 3, ATW_TYPE_TCP_CLIENT);
+		say_for(f, formats[i], &o[0]);
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
+		KUNIT_EXPECT_FALSE(test, o[1].closed);
+
+		f->conns.mode.passive = true;
+		f->read = "hello";
+		say_for(f, formats[i], &o[2]);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o[2].got_len) == 5);
+		f->conns.mode.passive = false;
+		close_all(test, 3);
+		open_gate(f, false);
+		for (j = 0; j < 3; j++)
+			atw_conn_put(o[j].c);
+		memset(o, 0, 3 * sizeof(*o));
+	}
+}
+
 /* More connections than a module can have: it is not to be believed. */
 static void conn_guesses(struct kunit *test)
 {
@@ -3830,6 +3864,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),
 	KUNIT_CASE(conn_unread),
+	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),

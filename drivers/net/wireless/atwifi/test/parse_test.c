@@ -406,7 +406,7 @@ static const struct sample samples[] = {
 	  "PAYLOAD:4294967294,3 END:4294967294=abc OK " },
 	{ "len 0", "+EVENT:SocketDown,5,0,abc\r\nOK\r\n", "DAMAGE OK " },
 	{ "nothing came", "\r\n+EVENT:SocketDown,5,0,\r\n"
-	  "\r\n+EVENT:SocketDown,5,0\r\n", "UNEXPECTED UNEXPECTED " },
+	  "\r\n+EVENT:SocketDown,5,0\r\n", "PENDING:5,0 PENDING:5,0 " },
 	{ "read nothing, another comma", "+SOCKETREAD,1,0,\r\nOK\r\n"
 	  "+SOCKETREAD:1,0,\r\n\r\nOK\r\n", "EMPTY:1 OK EMPTY:1 OK " },
 	{ "len too large", "+EVENT:SocketDown,5,8193,abc\r\nOK\r\n",
