@@ -320,6 +320,17 @@ static int attach_quietly(struct sim *sim, int *fd)
 	return set_ldisc(*fd, N_ATWIFI);
 }
 
+/* A number of /proc/meminfo, in KiB. */
+static long memory(const char *name)
+{
+	char *text = atw_slurp("/proc/meminfo");
+	char *at = text ? strstr(text, name) : NULL;
+	long kib = at ? atol(at + strlen(name)) : -1;
+
+	free(text);
+	return kib;
+}
+
 /* On and off, with sockets in every state; ATW_CYCLES times. */
 TEST_F_TIMEOUT(line, cycles, 8 * 3600)
 {
@@ -328,6 +339,9 @@ TEST_F_TIMEOUT(line, cycles, 8 * 3600)
 
 	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
 	for (i = 0; i < cycles; i++) {
+		if (cycles >= 1000 && i % (cycles / 10) == 0)
+			TH_LOG("%d cycles: %ld KiB free, %ld KiB of unreclaimable slab", i,
+			       memory("MemFree:"), memory("SUnreclaim:"));
 		ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0],
 				    16));
 		if (i % 4 == 3) {
