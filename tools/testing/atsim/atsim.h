@@ -62,6 +62,7 @@ enum at_error {
 	ERR_NOT_CONFIGURED	= 47,
 	ERR_WIFI_MODE		= 65,
 	ERR_WIFI_CONNECT	= 66,
+	ERR_DHCP		= 67,
 	ERR_AP_NOT_FOUND	= 69,
 	ERR_SCAN_START		= 70,
 	ERR_GET_INFO		= 73,
@@ -586,6 +587,9 @@ struct wifi {
 	struct ap aps[MAX_APS];
 	unsigned int naps;
 	bool air;		/* the access points are there */
+	bool leases;		/* and so is a DHCP server */
+	unsigned int join_ms;	/* until one is joined */
+	uint64_t joins;		/* told by the host */
 	int mode;
 	enum wifi_status status;
 	const struct ap *ap;
@@ -619,6 +623,8 @@ void wifi_factory(struct atsim *sim);
 void wifi_start(struct atsim *sim);
 void wifi_stop(struct atsim *sim);
 void wifi_link(struct atsim *sim, bool up);
+void wifi_leases(struct atsim *sim, bool on);
+void wifi_join_time(struct atsim *sim, unsigned int ms);
 bool wifi_has_ip(const struct atsim *sim);
 bool wifi_is_station(const struct atsim *sim);
 struct in_addr wifi_ip(const struct atsim *sim);

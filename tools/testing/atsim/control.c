@@ -23,7 +23,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    "dropped-lines=%llu busy=%llu sockets=%u "
 			    "sockets-made=%llu net-in=%llu net-out=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
-			    "cert-writes=%llu dns-writes=%llu "
+			    "cert-writes=%llu dns-writes=%llu joins=%llu "
 			    "lines-sent=%llu tt-entries=%llu tt-in=%llu "
 			    "tt-out=%llu tt-plus-lost=%llu tt=%d%.*s\n",
 			    (unsigned long long)sim->boots,
@@ -43,6 +43,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->heap_drops,
 			    (unsigned long long)sim->cert_writes,
 			    (unsigned long long)sim->dns_writes,
+			    (unsigned long long)sim->wifi.joins,
 			    (unsigned long long)sim->lines_sent,
 			    (unsigned long long)sim->tt_entries,
 			    (unsigned long long)sim->tt_in,
@@ -73,6 +74,20 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 		sim_reset(sim);
 	} else if (!strcmp(line, "link down") || !strcmp(line, "link up")) {
 		wifi_link(sim, !strcmp(line, "link up"));
+	} else if (!strcmp(line, "dhcp on") || !strcmp(line, "dhcp off")) {
+		wifi_leases(sim, !strcmp(line, "dhcp on"));
+	} else if (!strncmp(line, "join-time ", 10)) {
+		done = at_number(line + 10, 1, 600000, &n);
+		if (done)
+			wifi_join_time(sim, n);
+		else
+			strcpy(err, "bad number");
+	} else if (!strncmp(line, "profile ", 8)) {
+		done = !profile_load(&sim->profile, line + 8);
+		if (done)
+			sim_reset(sim);
+		else
+			strcpy(err, "no such family");
 	} else if (!strcmp(line, "silent on") || !strcmp(line, "silent off")) {
 		sim->uart.silent = !strcmp(line, "silent on");
 		uart_kick(sim);

@@ -196,6 +196,10 @@ static void join_step(struct atsim *sim)
 			associated(sim);
 		break;
 	case WIFI_NO_IP:
+		if (!wifi->leases) {
+			join_end(sim, ERR_DHCP);
+			break;
+		}
 		wifi->status = WIFI_GOT_IP;
 		wifi_urc(sim, "WIFI_GOT_IP");
 		join_end(sim, ERR_OK);
@@ -203,7 +207,7 @@ static void join_step(struct atsim *sim)
 		break;
 	default:
 		if (wifi->want)
-			join_start(sim, ASSOCIATE_MS);
+			join_start(sim, wifi->join_ms);
 	}
 }
 
@@ -247,8 +251,36 @@ void wifi_link(struct atsim *sim, bool up)
 		wifi->status = WIFI_FAILED;
 		step_after(sim, REJOIN_MS);
 	} else if (up && wifi->want && wifi->status != WIFI_GOT_IP) {
-		join_start(sim, ASSOCIATE_MS);
+		join_start(sim, wifi->join_ms);
 	}
+}
+
+/**
+ * wifi_leases() - the network's DHCP server goes away, or comes back
+ * @sim: the emulator
+ * @on: it is there
+ */
+void wifi_leases(struct atsim *sim, bool on)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	wifi->leases = on;
+	if (sim->up && on && wifi->status == WIFI_NO_IP)
+		step_after(sim, DHCP_MS);
+}
+
+/**
+ * wifi_join_time() - how long a join takes
+ * @sim: the emulator
+ * @ms: until the access point has let it in, for the one that goes on as well
+ */
+void wifi_join_time(struct atsim *sim, unsigned int ms)
+{
+	struct wifi *wifi = &sim->wifi;
+
+	wifi->join_ms = ms;
+	if (sim->up && wifi->by_command && wifi->status == WIFI_CONNECTING)
+		step_after(sim, ms);
 }
 
 /**
@@ -455,7 +487,8 @@ static int cmd_wjap(struct atsim *sim, struct at_args *args)
 	strcpy(wifi->password, args->argv[1]);
 	strcpy(wifi->bssid, args->argc == 3 ? args->argv[2] : "");
 	wifi->by_command = true;
-	join_start(sim, ASSOCIATE_MS);
+	wifi->joins++;
+	join_start(sim, wifi->join_ms);
 	return AT_WAIT;
 }
 
@@ -810,6 +843,8 @@ static int cmd_wapdhcp(struct atsim *sim, struct at_args *args)
 int wifi_init(struct atsim *sim)
 {
 	sim->wifi.air = true;
+	sim->wifi.leases = true;
+	sim->wifi.join_ms = ASSOCIATE_MS;
 	sim->wifi.timer = event_new(sim->base, -1, 0, timer_cb, sim);
 	return sim->wifi.timer ? 0 : -1;
 }

@@ -924,6 +924,44 @@ def test_join_fails():
         sim.fails("AT+WJAP?", 74)
 
 
+def test_join_without_address():
+    """no DHCP server: some firmware says OK before it knows; and when it comes back"""
+    for profile, answer in (("middleware", b"OK\r\n"), ("bw16", b"+WJAP:67\r\nERROR\r\n")):
+        with Sim("--no-autojoin", "--ap", "net:secret99", "--profile", profile) as sim:
+            sim.ctl("dhcp off")
+            sim.send(b"AT+WJAP=net,secret99\r\n")
+            sim.until(b"+EVENT:WIFI_CONNECT\r\n")
+            sim.until(answer)
+            sim.send(b"AT+WJAP?\r\n")
+            sim.until(b"+WJAP:2,net,")
+            sim.until(b"OK\r\n")
+            sim.quiet(200)
+            sim.ctl("dhcp on")
+            sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+
+
+def test_join_takes_long():
+    """as long as it is told to, also while it does"""
+    with Sim("--no-autojoin", "--ap", "net:secret99") as sim:
+        same(sim.ctl("join-time 0", "error"), "error bad number")
+        sim.ctl("join-time 600000")
+        sim.send(b"AT+WJAP=net,secret99\r\n")
+        sim.quiet(500)
+        same(sim.stats()["joins"], 1, "joins")
+        sim.ctl("join-time 1")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+
+
+def test_another_firmware():
+    """it starts as another one"""
+    with Sim() as sim:
+        same(sim.ctl("profile nothing", "error"), "error no such family")
+        sim.ctl("profile bw16")
+        sim.until(b"GOT_IP\r\n")
+        sim.send(b"AT+GMR\r\n")
+        sim.until(b"sdk version:amebad_v6.2C\r\n")
+
+
 def test_names_with_commas():
     """an SSID may hold anything"""
     with Sim("--no-autojoin", "--ap", 'a,"b\\:c:pass,word') as sim:
