@@ -271,20 +271,13 @@ static void tx_wake(struct atsim *sim)
 static void tx_rounds(struct atsim *sim)
 {
 	struct uart *u = &sim->uart;
+	size_t can = u->paced ? credit(u, &u->tx_clock) : SIZE_MAX;
 	unsigned int rounds;
 
 	for (rounds = 0; rounds < SERVICE_ROUNDS; rounds++) {
 		uint8_t buf[CHUNK_SIZE];
 		size_t len = sizeof(buf);
 
-		if (u->paced) {
-			size_t can = credit(u, &u->tx_clock);
-
-			if (!can)
-				break;
-			if (len > can)
-				len = can;
-		}
 		if (len > evbuffer_get_length(u->txq))
 			len = evbuffer_get_length(u->txq);
 		if (u->last && len > u->last - u->tx_done)
@@ -293,6 +286,12 @@ static void tx_rounds(struct atsim *sim)
 			u->tx_busy = false;
 			return;
 		}
+		/* what crosses meanwhile is for the next tick, as a FIFO collects it */
+		if (len > can)
+			len = can;
+		if (!len)
+			break;
+		can -= len;
 		evbuffer_remove(u->txq, buf, len);
 		if (u->paced)
 			u->tx_clock += len * char_ns(u);
@@ -479,9 +478,11 @@ static void rx_service(struct atsim *sim)
 	struct uart *u = &sim->uart;
 	uint8_t buf[FAULT_GROWTH(128)];
 	unsigned int rounds;
+	size_t can;
 
 	if (rx_held(sim))
 		return;
+	can = u->paced ? credit(u, &u->rx_clock) : SIZE_MAX;
 	for (rounds = 0; rounds < SERVICE_ROUNDS; rounds++) {
 		size_t len, n;
 
@@ -494,13 +495,12 @@ static void rx_service(struct atsim *sim)
 		len = u->stage_len - u->stage_off;
 		if (len > 128)
 			len = 128;
+		if (len > can)
+			len = can;
+		if (!len)
+			break;
+		can -= len;
 		if (u->paced) {
-			size_t can = credit(u, &u->rx_clock);
-
-			if (len > can)
-				len = can;
-			if (!len)
-				break;
 			u->rx_clock += len * char_ns(u);
 		} else if (RING_SIZE - u->ring_len < sizeof(buf)) {
 			return;		/* uart_room() goes on */

@@ -1511,6 +1511,27 @@ def pace():
         return good and size * 10 / took >= rate * 0.97
 
 
+def test_pieces():
+    """paced, bytes are written a millisecond's worth at a time"""
+    size = 65536
+    with Sim("--baud", 921600) as sim:
+        sim.cmd("AT+SOCKETRECVCFG=1")
+        peer = sim.client(1)
+        sim.cmd("AT+SOCKETTT", b">")
+
+        def writes():
+            with open(f"/proc/{sim.proc.pid}/io", encoding="ascii") as f:
+                return int(re.search(r"syscw: (\d+)", f.read())[1])
+
+        before = writes()
+        sender = threading.Thread(target=peer.send, args=(b"d" * size,))
+        sender.start()
+        sim.take(size, 60)
+        sender.join()
+        # 92 bytes cross in that time; of what has come by then the last ones may be fewer
+        between(writes() - before, 1, size // 60, "writes")
+
+
 @pytest.mark.alone
 def test_poll():
     """paced, the AT task looks at its ring every 2 ms only"""
