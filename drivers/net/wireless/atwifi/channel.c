@@ -461,12 +461,15 @@ out:
  * atw_channel_write_wakeup() - the UART has room again
  * @ch: the channel
  *
+ * Some drivers say so whenever something has moved: the thread is woken only where it
+ * waits for that.
+ *
  * Context: any.
  */
 void atw_channel_write_wakeup(struct atw_channel *ch)
 {
-	set_bit(ATW_CH_WRITABLE, &ch->flags);
-	wake_up(&ch->wait);
+	if (test_and_clear_bit(ATW_CH_FULL, &ch->flags))
+		wake_up(&ch->wait);
 }
 
 /**
@@ -525,7 +528,8 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 			return -ECONNRESET;
 		if (atw_channel_ended(ch))
 			return -EPROTO;
-		clear_bit(ATW_CH_WRITABLE, &ch->flags);
+		/* Room that there is from here on is told: both sides have full barriers. */
+		test_and_set_bit(ATW_CH_FULL, &ch->flags);
 		n = t->ops->write(t, buf, len);
 		/* An adapter that is gone says so before its tty is: it is no end of ours. */
 		if (n < 0)
@@ -540,10 +544,11 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 		if (time_after(jiffies, stall))
 			return -ETIMEDOUT;
 		/* Not every UART driver wakes as soon as it could. */
-		wait_event_idle_timeout(ch->wait, test_bit(ATW_CH_WRITABLE, &ch->flags) ||
+		wait_event_idle_timeout(ch->wait, !test_bit(ATW_CH_FULL, &ch->flags) ||
 					test_bit(ATW_CH_RESET, &ch->flags) ||
 					atw_channel_gone(ch), HZ / 50 + 1);
 	}
+	clear_bit(ATW_CH_FULL, &ch->flags);
 	return 0;
 }
 

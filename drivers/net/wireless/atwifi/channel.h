@@ -152,7 +152,7 @@ struct atw_channel_ops {
  * @ATW_CH_KICKED: there may be work; set by anybody, cleared by the thread
  * @ATW_CH_DEAD: both sides are to end what they do; changed under rx_lock
  * @ATW_CH_RESET: the module has started again; no command runs until it is cleared
- * @ATW_CH_WRITABLE: the UART may have room again
+ * @ATW_CH_FULL: the UART is asked for room, or has none; cleared when it has
  * @ATW_CH_FINAL: atw_channel.final is the running command's; changed under
  *	atw_channel.lock, as the next one
  * @ATW_CH_PROMPT: its prompt has come
@@ -162,7 +162,7 @@ enum atw_channel_flag {
 	ATW_CH_KICKED,
 	ATW_CH_DEAD,
 	ATW_CH_RESET,
-	ATW_CH_WRITABLE,
+	ATW_CH_FULL,
 	ATW_CH_FINAL,
 	ATW_CH_PROMPT,
 	ATW_CH_BANNER,

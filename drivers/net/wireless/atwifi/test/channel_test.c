@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/skbuff.h>
 
@@ -32,6 +33,8 @@ struct fake {
 	int			result;
 	struct completion	done;
 	struct completion	written;
+	bool			full;		/* the UART takes nothing */
+	long			rest;		/* until there may be work again, 0: a second */
 	enum atw_event_type	events[32];
 	u32			ids[32];
 	unsigned int		nevents;
@@ -98,7 +101,9 @@ static bool fake_work(void *ctx)
 
 static long fake_next_work(void *ctx)
 {
-	return HZ;
+	struct fake *f = ctx;
+
+	return f->rest ?: HZ;
 }
 
 static void fake_event(void *ctx, const struct atw_event *ev)
@@ -379,6 +384,69 @@ static void channel_unasked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DOUBTFUL, f->events[0]);
 	KUNIT_EXPECT_EQ(test, ATW_NO_ID, f->ids[0]);
+}
+
+static int run_at_then_rest(struct fake *f)
+{
+	f->rest = MAX_SCHEDULE_TIMEOUT;
+	return run_at(f);
+}
+
+/* The UART speaks of room all the time: a thread that has nothing to write sleeps on. */
+static void channel_room_for_nothing(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", "\r\nOK\r\n" }, { } };
+	struct fake *f = fake_start(test, script, run_at_then_rest);
+	unsigned long sleeps;
+	unsigned int i;
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->done, 60 * HZ));
+	sleeps = READ_ONCE(f->ch.thread->nvcsw);
+	for (i = 0; i < 20; i++) {
+		atw_channel_write_wakeup(&f->ch);
+		msleep(20);
+	}
+	sleeps = READ_ONCE(f->ch.thread->nvcsw) - sleeps;
+	atw_channel_stop(&f->ch);
+	/* It may have been on its way to sleep. */
+	KUNIT_EXPECT_LE(test, sleeps, 2UL);
+}
+
+/* What waits for room goes on when there is some. */
+static ssize_t full_write(struct atw_transport *t, const u8 *buf, size_t len)
+{
+	struct fake *f = container_of(t, struct fake, t);
+
+	if (READ_ONCE(f->full)) {
+		complete(&f->written);
+		return 0;
+	}
+	return fake_write(t, buf, len);
+}
+
+static const struct atw_transport_ops full_ops = { .write = full_write };
+
+static int run_at_full(struct fake *f)
+{
+	f->t.ops = &full_ops;
+	return run_at(f);
+}
+
+static void channel_room(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", "\r\nOK\r\n" }, { } };
+	struct fake *f = fake_start(test, script, NULL);
+
+	WRITE_ONCE(f->full, true);
+	f->todo = run_at_full;
+	atw_channel_kick(&f->ch);
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	KUNIT_EXPECT_TRUE(test, test_bit(ATW_CH_FULL, &f->ch.flags));
+	WRITE_ONCE(f->full, false);
+	atw_channel_write_wakeup(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_FALSE(test, test_bit(ATW_CH_FULL, &f->ch.flags));
 }
 
 /* The prompt, and the payload from then on. */
@@ -663,6 +731,8 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_banner),
 	KUNIT_CASE(channel_echo),
 	KUNIT_CASE(channel_unasked),
+	KUNIT_CASE(channel_room_for_nothing),
+	KUNIT_CASE(channel_room),
 	KUNIT_CASE(channel_send),
 	KUNIT_CASE(channel_send_ends_early),
 	KUNIT_CASE(channel_send_ends_unsent),
