@@ -16,6 +16,7 @@
 #include <linux/ieee80211.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -1369,8 +1370,18 @@ int atw_wiphy_register(struct atw_wiphy *aw)
 	if (is_valid_ether_addr(aw->dev->dev_addr))
 		ether_addr_copy(aw->wiphy->perm_addr, aw->dev->dev_addr);
 	strscpy(aw->wiphy->fw_version, m->firmware, sizeof(aw->wiphy->fw_version));
-	err = regulatory_set_wiphy_regd(aw->wiphy, &atw_wiphy_world) ?: wiphy_register(aw->wiphy);
-	if (!err)
+	err = wiphy_register(aw->wiphy);
+	if (err)
+		return err;
+	/* Of one that is not registered nobody would free it. */
+	rtnl_lock();
+	wiphy_lock(aw->wiphy);
+	err = regulatory_set_wiphy_regd_sync(aw->wiphy, &atw_wiphy_world);
+	wiphy_unlock(aw->wiphy);
+	rtnl_unlock();
+	if (err)
+		wiphy_unregister(aw->wiphy);
+	else
 		aw->dev->ieee80211_ptr = &aw->wdev;
 	return err;
 }
