@@ -44,6 +44,11 @@
 #define ATW_WIPHY_ASK		(5 * HZ)
 /* cfg80211 does what it was told a little later. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
+/*
+ * What moves cfg80211 from one state to another returns no error: an event that is lost for
+ * want of memory would leave it in a network for good. They have some hundred bytes.
+ */
+#define ATW_WIPHY_GFP		(GFP_KERNEL | __GFP_NOFAIL)
 /* How strong a network is, is asked so often at most. */
 #define ATW_WIPHY_SIGNAL	(5 * HZ)
 
@@ -843,10 +848,10 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	aw->state = ATW_WIPHY_IDLE;
 	atw_passphrase_forget(aw->adev);
 	if (was == ATW_WIPHY_UP)
-		cfg80211_disconnected(dev, reason, NULL, 0, true, GFP_KERNEL);
+		cfg80211_disconnected(dev, reason, NULL, 0, true, ATW_WIPHY_GFP);
 	else if (was != ATW_WIPHY_IDLE)
 		cfg80211_connect_result(dev, NULL, NULL, 0, NULL, 0,
-					WLAN_STATUS_UNSPECIFIED_FAILURE, GFP_KERNEL);
+					WLAN_STATUS_UNSPECIFIED_FAILURE, ATW_WIPHY_GFP);
 	else
 		return 0;
 	atw_wiphy_want(aw);
@@ -886,10 +891,10 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	atw_wiphy_name(aw);
 	ether_addr_copy(aw->bssid, bss->bssid);
 	params.links[0].bssid = aw->bssid;
-	cfg80211_connect_done(aw->dev, &params, GFP_KERNEL);
+	cfg80211_connect_done(aw->dev, &params, ATW_WIPHY_GFP);
 	/* The keys are the module's. */
 	if (secured)
-		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, GFP_KERNEL);
+		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, ATW_WIPHY_GFP);
 	aw->state = ATW_WIPHY_UP;
 	aw->own = own;
 	aw->since = jiffies;
@@ -903,7 +908,7 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 {
 	cfg80211_disconnected(aw->dev, WLAN_REASON_DISASSOC_DUE_TO_INACTIVITY, NULL, 0, false,
-			      GFP_KERNEL);
+			      ATW_WIPHY_GFP);
 	aw->state = ATW_WIPHY_IDLE;
 	/* It may be in another one. */
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
@@ -915,11 +920,11 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 	const u8 *bssid = aw->bss ? aw->bss->bssid : NULL;
 
 	if (error->outcome == ATW_NO_NETWORK)
-		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, GFP_KERNEL,
+		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, ATW_WIPHY_GFP,
 					 NL80211_TIMEOUT_SCAN);
 	else
 		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
-					atw_wiphy_status(err, error->outcome), GFP_KERNEL);
+					atw_wiphy_status(err, error->outcome), ATW_WIPHY_GFP);
 	atw_wiphy_forget_bss(aw);
 	aw->state = ATW_WIPHY_IDLE;
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
@@ -1017,9 +1022,9 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *new
 		return;
 	ether_addr_copy(aw->bssid, news->net.bssid);
 	roam.links[0].bssid = aw->bssid;
-	cfg80211_roamed(aw->dev, &roam, GFP_KERNEL);
+	cfg80211_roamed(aw->dev, &roam, ATW_WIPHY_GFP);
 	if (!atw_wiphy_is_open(&news->net))
-		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, GFP_KERNEL);
+		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, ATW_WIPHY_GFP);
 }
 
 /* It is in a network that nobody here has asked for. */
