@@ -41,7 +41,7 @@ GROUPS = {
     "resolve": "resolve agent",
     "load": "netdev_load",
     "expose": "expose",
-    "attach": "attach plug",
+    "attach": "attach plug nomem",
     "old": "ctl_old",
 }
 # What looks otherwise with another firmware, or with another kernel.
@@ -66,7 +66,7 @@ ALL_ROWS = {
               "netdev_load netdev_gone resolve wireless"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
-    "cycles": (MAIN, "middleware", "--large attach"),
+    "cycles": (MAIN, "middleware", "--large attach nomem"),
     "old-all": (MAIN, "middleware", "old"),
     "board": ("board", "middleware", ""),
     **{"%s-%s-%s" % (name, kernel, firmware):

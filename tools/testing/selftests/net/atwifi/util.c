@@ -24,16 +24,19 @@
 
 int atw_family(void)
 {
+	static int family;
 	char *text;
-	int family;
 
 	/* The same through the network device. */
 	if (!strcmp(atw_env("ATW_FAMILY", ""), "inet"))
 		return AF_INET;
+	if (family)
+		return family;
 	text = atw_slurp("/sys/module/atwifi/parameters/family");
-	family = text ? atoi(text) : AF_ATWIFI;
+	if (text)
+		family = atoi(text);
 	free(text);
-	return family;
+	return family ? family : AF_ATWIFI;
 }
 
 const char *atw_env(const char *name, const char *otherwise)
