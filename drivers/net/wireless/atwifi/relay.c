@@ -354,7 +354,8 @@ static int atw_relay_up(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
 	struct sk_buff *skb;
-	u32 unsent;
+	bool full, ended;
+	u32 unsent, few;
 	size_t len;
 	int n;
 
@@ -363,12 +364,15 @@ static int atw_relay_up(struct atw_relay *r)
 		struct kvec iov;
 
 		unsent = atw_conn_unsent(r->conn);
-		if (unsent >= r->tx_max)
-			return 0;
+		full = unsent >= r->tx_max;
+		few = full ? INT_MAX : unsent ? ATW_RELAY_TX_FEW : 1;
 		lock_sock(sk);
+		/* TCP tells of no less; when the module has taken what it has, that wakes us. */
+		WRITE_ONCE(sk->sk_rcvlowat, few);
 		len = max(tcp_inq(sk), 0);
+		ended = (sk->sk_shutdown & RCV_SHUTDOWN) || sk->sk_err || sk->sk_state == TCP_CLOSE;
 		release_sock(sk);
-		if (unsent && len && len < ATW_RELAY_TX_FEW)
+		if (full || (len ? len < few : !ended))
 			return 0;
 
 		/* With none, it is the end that is read. */
@@ -470,6 +474,8 @@ static int atw_relay_finish(struct atw_relay *r)
 	u32 unacked;
 
 	lock_sock(sk);
+	/* Each byte that comes now is one too many, see atw_relay_up(). */
+	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
 	late = r->lost || (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
 	unacked = tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
