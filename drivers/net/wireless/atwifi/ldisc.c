@@ -244,6 +244,8 @@ static void atw_ldisc_write_wakeup(struct tty_struct *tty)
 {
 	struct atw_ldisc *l = tty->disc_data;
 
+	/* The next write asks for it again. */
+	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
 	atw_dev_write_wakeup(l->adev);
 }
 
