@@ -5,6 +5,7 @@ tests, see util.h, and what servers.py prints.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import re
@@ -89,6 +90,29 @@ def peer(line, limit=LIMIT, rcvbuf=None):
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.connect((HOST, PEER))
+    s.sendall(line.encode() + b"\n")
+    return s
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def atw_socket(host=HOST):
+    """A socket of AF_ATWIFI, and an address, which Python does not know."""
+    with open("/sys/module/atwifi/parameters/family", encoding="ascii") as f:
+        family = int(f.read())
+    return (socket.socket(family, socket.SOCK_STREAM),
+            struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(host)))
+
+
+def atw(line, rcvbuf=None):
+    """As peer(), by such a socket."""
+    s, address = atw_socket()
+    if rcvbuf:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    if LIBC.connect(s.fileno(), address, len(address)):
+        raise OSError(ctypes.get_errno(), "connect")
+    s.settimeout(LIMIT)
     s.sendall(line.encode() + b"\n")
     return s
 

@@ -6,7 +6,6 @@ sockets are bounded, nobody starves, nothing is left behind.
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import re
@@ -19,8 +18,8 @@ import threading
 import time
 
 from atwnet import (
-    HOLE, HOST, PEER, QUICK, atwctl, connect_errno, lan, main, pattern, peer, quiet, sim, sim_stat,
-    udp)
+    HOLE, HOST, LIBC, PEER, QUICK, atw, atw_socket, atwctl, connect_errno, lan, main, pattern, peer,
+    quiet, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
     LIMIT, Failed, Skipped, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test)
@@ -242,27 +241,6 @@ def forget():
     run("conntrack -F 2>/dev/null")
 
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def atw_socket(host=HOST):
-    """A socket of AF_ATWIFI, and an address, which Python does not know."""
-    with open("/sys/module/atwifi/parameters/family", encoding="ascii") as f:
-        family = int(f.read())
-    return (socket.socket(family, socket.SOCK_STREAM),
-            struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(host)))
-
-
-def atw(line):
-    """As peer(), by such a socket."""
-    s, address = atw_socket()
-    if LIBC.connect(s.fileno(), address, len(address)):
-        raise OSError(ctypes.get_errno(), "connect")
-    s.settimeout(LIMIT)
-    s.sendall(line.encode() + b"\n")
-    return s
-
-
 def in_background(f, *args):
     thread = threading.Thread(target=f, args=args, daemon=True)
     thread.start()
@@ -325,6 +303,81 @@ def few_bytes_pass_many():
             same(b"ok %d\n" % size, receive(s, 11), "sink")
             # One for all that is queued, 100 kB and more, would be far from fair.
             check(turns >= 12, "%s: only %d turns" % (other.__name__, turns))
+
+
+NOBODY = """
+import os, socket, time
+os.setgid(65534)
+os.setuid(65534)
+s = []
+%s
+print(flush=True)
+time.sleep(900)
+"""
+# Connects to a remote that is silent, each to another port: none is remembered for another.
+SILENT = """
+for port in range(2000, 2020):
+    s.append(socket.socket())
+    s[-1].setblocking(False)
+    s[-1].connect_ex((%r, port))
+"""
+# Datagrams to as many remotes that do not answer.
+SPRAY = """
+for port in range(3000, 3060):
+    s.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    s[-1].sendto(b"x", (%r, port))
+"""
+
+
+@contextlib.contextmanager
+def nobody(code):
+    """Another user, who has begun something."""
+    with subprocess.Popen([sys.executable, "-c", NOBODY % (code % HOLE)],
+                          stdout=subprocess.PIPE) as process:
+        try:
+            check(select.select([process.stdout], [], [], LIMIT)[0], "nobody does nothing")
+            yield
+        finally:
+            process.kill()
+
+
+def begun():
+    return [int(sysfs("statistics/" + name)) for name in ("opened", "failed")]
+
+
+@test
+def one_silent_connect_is_waited_for():
+    """Whoever connects waits for the one that runs, and not for others behind that."""
+    fresh()
+    with connecting(), nobody(SILENT), socket.socket() as s:
+        becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
+        becomes(lambda: counter("flows_tcp") == 20, "not all wait")
+        opened, failed = begun()
+        s.setblocking(False)
+        same(errno.EINPROGRESS, s.connect_ex((HOST, PEER)), "connect")
+        becomes(lambda: counter("flows_tcp") == 21, "it does not wait")
+        # For more than a second it has made others wait, and lets them go before the next.
+        time.sleep(1.2)
+        sim("connect-timeout 1")
+        sim("connect-timeout 200000")
+        check(select.select([], [s], [], LIMIT)[1], "it has to wait for more")
+        same([opened + 1, failed + 1], begun(), "connects that came and went meanwhile")
+        same(0, s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "its error")
+
+
+@test
+def datagrams_have_a_share():
+    """Many flows of another user's datagrams do not keep a connect from its socket."""
+    fresh()
+    opened, _ = begun()
+    with nobody(SPRAY):
+        becomes(lambda: counter("flows_udp") == 60, "not all wait")
+        becomes(lambda: begun()[0] == opened + 5, "the module's sockets are not taken")
+        with peer("echo") as s:
+            # It is the next of 56 that wait; some may have come since then.
+            check(begun()[0] < opened + 20, "%d went before it" % (begun()[0] - opened - 5))
+            echoes(s)
+    fresh()
 
 
 # The kernel makes the parts of a list as long as what was asked for, and one ahead.
