@@ -74,6 +74,8 @@ struct fake {
 	const char		*connect_ends;	/* after the end of that number, once */
 	long			connect_takes;	/* jiffies */
 	unsigned int		connect_ms;	/* by the fake clock, once */
+	unsigned int		each_connect_ms;
+	unsigned int		byte_us;	/* of what is sent, 0: 1 */
 	const char		*rows;		/* of AT+SOCKET? */
 	const char		*before_rows;	/* once */
 	const char		*before_del;	/* once */
@@ -128,7 +130,7 @@ static void fake_connect(struct fake *f, const char *line)
 	if (sscanf(keepalive, ",%u,", &seconds) != 1)
 		seconds = 0;
 	fake_note(f, V_OPEN, n, seconds);
-	fake_time = ktime_add_ms(fake_time, f->connect_ms);
+	fake_time = ktime_add_ms(fake_time, f->connect_ms + f->each_connect_ms);
 	f->connect_ms = 0;
 	if (f->connect_takes)
 		schedule_timeout_uninterruptible(f->connect_takes);
@@ -183,7 +185,10 @@ static void fake_command(struct fake *f, const char *line)
 			return;
 		}
 		f->payload_left = len;
-		fake_time = ktime_add_us(fake_time, len);
+		fake_time = ktime_add_us(fake_time, len * (f->byte_us ?: 1));
+		/* By that clock a connect has waited long enough. */
+		if (f->byte_us)
+			f->conns.pace.next_open = jiffies;
 		f->swallows = f->swallow_id == id ||
 			      (f->swallow_len && len > f->swallow_len);
 		fake_say(f, ">");
@@ -2813,6 +2818,50 @@ static void conn_remotes_connect(struct kunit *test)
 	close_all(test, ARRAY_SIZE(hosts));
 }
 
+/*
+ * Whoever sends beside somebody's connects to remotes that are silent, one after the other
+ * and each as long as a module takes for one, has at least four fifths of a half of its time.
+ */
+static void conn_users_starve(struct kunit *test)
+{
+	const unsigned int connects = 12, connect_ms = 5000;
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i, opens = 0;
+	u64 sent_ms = 0;
+
+	f->conns.clock = fake_clock;
+	fake_open_as(test, connects, 12);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[connects].opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	/* A turn has 256 bytes then, which take a second. */
+	atw_conns_set_rate(&f->conns, 9600);
+	f->byte_us = 4000;
+	f->each_connect_ms = connect_ms;
+	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
+	for (i = 0; i < connects; i++)
+		fake_open_as(test, i, 10);
+	for (i = 0; i < 10; i++)
+		queue(test, &o[connects], 4000);
+	open_gate(f, true);
+	for (i = 0; i < connects; i++)
+		eventually(test, READ_ONCE(o[i].opened));
+	open_gate(f, false);
+	/* From the first of them to the last. */
+	for (i = 0; i < f->nnotes && opens < connects; i++) {
+		opens += f->notes[i].verb == V_OPEN;
+		if (f->notes[i].verb == V_SEND && opens)
+			sent_ms += f->notes[i].len * f->byte_us / 1000;
+	}
+	KUNIT_EXPECT_EQ(test, connects, opens);
+	KUNIT_EXPECT_LE(test, (u64)(connects - 1) * connect_ms * 8 / 10, sent_ms);
+	/* And the connects have theirs. */
+	KUNIT_EXPECT_GE(test, (u64)(connects - 1) * connect_ms * 12 / 10, sent_ms);
+	close_all(test, connects + 1);
+}
+
 static u64 held(struct fake *f, const struct owner *o)
 {
 	u64 ns;
@@ -3912,6 +3961,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_users_starve),
 	KUNIT_CASE(conn_remotes_connect),
 	KUNIT_CASE(conn_users_paid),
 	KUNIT_CASE(conn_users_queue),
