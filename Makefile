@@ -93,11 +93,12 @@ upstream:
 	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/kdir --src 7.3)) \
 		$(UPSTREAM)
 
-## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator
+## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator;
+##		DEB_HOST_ARCH=arm64 for another machine, without the driver, which is the same
 DEB	?= .build/deb
 
 deb:
-	@debian/build $(VERSION) $(DEB)
+	@$(if $(DEB_HOST_ARCH),DEB_HOST_ARCH=$(DEB_HOST_ARCH)) debian/build $(VERSION) $(DEB)
 
 ## release	make the version's tarball in .build, of what is committed
 RELEASE_OF := atwifi-$(VERSION)
