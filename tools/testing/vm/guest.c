@@ -652,14 +652,16 @@ static struct {
 /* The runner sends a frame as one, and reads meanwhile. */
 static void read_all(void *to, size_t len)
 {
+	char *p = to;
+
 	while (len) {
-		ssize_t n = read(ctl, to, len);
+		ssize_t n = read(ctl, p, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			reboot(RB_POWER_OFF);
-		to += n;
+		p += n;
 		len -= n;
 	}
 }
