@@ -10,8 +10,10 @@
  * ATW_TRANSPARENT in the environment: streams have the module's transparent mode.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,7 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,11 +50,18 @@
 /* One that was deleted is not used again at once. */
 #define IDS		50
 
+#define NOBODY		65534
+/* What each process of that user has waiting, and for how long: whoever gives up asks anew. */
+#define ASKS		16
+#define ASKS_MS		3000
+
 static const char usage[] =
 "usage: atw_bench NAME=TEST...\n"
 "  download:BYTES  upload:BYTES  writes:SIZE:BYTES  uploads:COUNT:BYTES\n"
 "  echo:COUNT:SECONDS  loaded:UPLOADS:DOWNLOADS:SECONDS\n"
 "  fetches:PARALLEL:COUNT:BYTES  connect:COUNT\n"
+"  starve:PROCESSES:SECONDS  exhaust:PENDING:ROUNDS:SILENT_MS\n"
+"  spray:PER_SECOND:REMOTES:SECONDS   beside another user\n"
 "  module:COUNT   connects by AT commands of ours, on ATW_TTY\n"
 "NAME begins the names of the figures.\n";
 
@@ -438,6 +450,180 @@ static void connects(unsigned int count)
 	print_times(i);
 }
 
+static struct {
+	pid_t pid[MOST_THREADS];
+	unsigned int n;
+	int told;
+} crowd;
+
+static void ask_hole(unsigned int n, int ms)
+{
+	int *fds = calloc(n, sizeof(*fds));
+	unsigned int i;
+
+	if (!fds)
+		_exit(1);
+	for (i = 0; i < n; i++) {
+		fds[i] = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+		if (fds[i] >= 0)
+			atw_connect_hole(fds[i]);
+	}
+	atw_pause_ms(ms);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	free(fds);
+}
+
+/* Datagrams to so many remotes, of which none answers, in turn. */
+static void send_hole(unsigned int per_second, unsigned int remotes)
+{
+	unsigned int i, at = 0, ticks = 50;
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char text[40] = "";
+
+	inet_pton(AF_INET, atw_env("ATW_HOLE", "198.51.100.1"), &to.sin_addr);
+	for (;;) {
+		for (i = 0; i < per_second / ticks; i++) {
+			to.sin_port = htons(10000 + at++ % remotes);
+			sendto(fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&to,
+			       sizeof(to));
+		}
+		atw_pause_ms(1000 / ticks);
+	}
+}
+
+/*
+ * Processes of a user who has no more rights than anybody, which wait until they are told.
+ * They are begun before any thread of ours is. With @per_second they send datagrams, else
+ * each has @n connects waiting.
+ */
+static void gather(unsigned int processes, unsigned int n, unsigned int per_second)
+{
+	struct rlimit many = { 4096, 4096 };
+	gid_t group = NOBODY;
+	int told[2];
+	char byte;
+
+	if (atw_family() != AF_INET && atw_write(ATW_GROUPS, "65534 65534"))
+		die(ATW_GROUPS);
+	if (pipe(told))
+		die("pipe");
+	for (crowd.n = 0; crowd.n < processes && crowd.n < MOST_THREADS; crowd.n++) {
+		crowd.pid[crowd.n] = fork();
+		if (crowd.pid[crowd.n] < 0)
+			die("fork");
+		if (crowd.pid[crowd.n])
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setrlimit(RLIMIT_NOFILE, &many) || setgroups(1, &group) ||
+		    setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+			_exit(1);
+		close(told[1]);
+		if (read(told[0], &byte, 1))
+			_exit(1);
+		if (per_second)
+			send_hole(per_second, n);
+		for (;;)
+			ask_hole(n, ASKS_MS);
+	}
+	close(told[0]);
+	crowd.told = told[1];
+}
+
+static void let_go(void)
+{
+	close(crowd.told);
+}
+
+static void send_away(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < crowd.n; i++) {
+		kill(crowd.pid[i], SIGKILL);
+		waitpid(crowd.pid[i], NULL, 0);
+	}
+}
+
+/* What the upload has got at the peer within this time, in bytes a second. */
+static double metered(int meter, unsigned int seconds)
+{
+	uint64_t start = now_us(), before = atw_meter(meter);
+
+	atw_pause_ms(seconds * 1000);
+	return (atw_meter(meter) - before) * 1e6 / (now_us() - start);
+}
+
+/* An upload alone, and then beside another user, of two whose share is a half each. */
+static void shared(unsigned int seconds, unsigned int connects_beside)
+{
+	double alone, beside, longest = 0;
+	pthread_t thread;
+	unsigned int i;
+	int meter;
+
+	stop = false;
+	meter = undelayed(atw_peer("meter 0"));
+	start_thread(&thread, endless_upload, NULL);
+	atw_pause_ms(WARM_UP_MS);
+	alone = metered(meter, seconds / 2);
+	let_go();
+	beside = metered(meter, seconds);
+	for (i = 0; i < connects_beside; i++) {
+		uint64_t start = now_us();
+		int fd = undelayed(atw_peer("echo"));
+
+		if (now_us() - start > longest * 1e3)
+			longest = (now_us() - start) / 1e3;
+		close(fd);
+		any_time();
+	}
+	stop = true;
+	send_away();
+	pthread_join(thread, NULL);
+	close(meter);
+	figure("alone_bytes_per_s", alone);
+	figure("share_percent", 100 * beside / (alone / 2));
+	if (connects_beside)
+		figure("connect_max_ms", longest);
+}
+
+static void starve(unsigned int processes, unsigned int seconds)
+{
+	gather(processes, ASKS, 0);
+	shared(seconds, 0);
+}
+
+static void spray(unsigned int per_second, unsigned int remotes, unsigned int seconds)
+{
+	gather(1, remotes, per_second);
+	shared(seconds, 10);
+}
+
+/* How long our connects take while another user has many waiting for silent remotes. */
+static void exhaust(unsigned int pending, unsigned int rounds, unsigned int silent_ms)
+{
+	double longest = 0;
+	unsigned int i;
+
+	gather(1, pending, 0);
+	let_go();
+	/* One of them is under way. */
+	atw_pause_ms(silent_ms / 2);
+	for (i = 0; i < rounds; i++) {
+		uint64_t start = now_us();
+		int fd = undelayed(atw_peer("echo"));
+
+		if (now_us() - start > longest * 1e3)
+			longest = (now_us() - start) / 1e3;
+		close(fd);
+		atw_pause_ms(silent_ms / 2);
+	}
+	send_away();
+	figure("connect_max_ms", longest);
+}
+
 /* Whether the module says that it has done it; and which socket it names meanwhile, if any. */
 static bool command(int fd, const char *line, int *id)
 {
@@ -536,6 +722,12 @@ static bool run(const char *test)
 		fetches(a, b, c);
 	else if (!strcmp(kind, "connect"))
 		connects(a);
+	else if (!strcmp(kind, "starve"))
+		starve(a, b);
+	else if (!strcmp(kind, "spray") && b)
+		spray(a, b, c);
+	else if (!strcmp(kind, "exhaust"))
+		exhaust(a, b, c);
 	else if (!strcmp(kind, "module"))
 		module(a);
 	else

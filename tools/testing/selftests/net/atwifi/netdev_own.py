@@ -7,8 +7,6 @@ namespace, modules that lie, and servers at the ports that are theirs.
 
 import contextlib
 import errno
-import http.client
-import http.server
 import json
 import os
 import select
@@ -19,9 +17,9 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 
 from atwnet import HOST, PEER, TMP, atwctl, local_peer, main, pattern, peer
+from page import HOSTS, SIZE, Echo, Page, Server, Web
 from guest import (
     DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
 
@@ -303,100 +301,29 @@ def what_has_come():
             monitor.terminate()
 
 
-# A page with objects on several hosts, and what a browser does about it.
-
-OBJECT = 5000
-
-
-class Web(http.server.BaseHTTPRequestHandler):
-    """Keeps its connections for ever; /5 is pattern 5."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *unused):
-        pass
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(OBJECT))
-        self.end_headers()
-        self.wfile.write(pattern(int(self.path[1:]), OBJECT))
-
-
-class Echo(socketserver.BaseRequestHandler):
-    def handle(self):
-        while data := self.request.recv(4096):
-            self.request.sendall(data)
-
-
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 64
-
-
-class Keeper(threading.Thread):
-    """One of the connections that a browser keeps to a host: it gets, and is not closed."""
-
-    def __init__(self, host, wanted, got):
-        super().__init__(daemon=True)
-        self.wanted, self.got = wanted, got
-        self.again = 0
-        self.error = ""
-        self.http = http.client.HTTPConnection(host, 80, timeout=LIMIT)
-        self.start()
-
-    def fetch(self, n):
-        """As any client: a server may have ended what was idle, then it is asked again."""
-        for _ in range(20):
-            try:
-                self.http.request("GET", "/%d" % n)
-                return self.http.getresponse().read()
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                self.again += 1
-                self.http.close()
-        raise Failed("object %d cannot be had" % n)
-
-    def run(self):
-        try:
-            self.http.connect()
-            while True:
-                try:
-                    n = self.wanted.pop()
-                except IndexError:
-                    return
-                self.got[n] = self.fetch(n)
-        except (OSError, Failed, http.client.HTTPException) as e:
-            self.error = repr(e)
-
-
 @test
 def browser():
     """Six connections to each of four hosts, which keep them; five sockets, one is ssh's."""
-    hosts = 4
-    web = [Server(("127.0.0.%d" % (i + 1), 80), Web) for i in range(hosts)]
+    web = [Server(("127.0.0.%d" % (i + 1), 80), Web) for i in range(HOSTS)]
     with served(*web, Server(("127.0.0.9", 22), Echo)), module("--baud", "921600"), \
          socket.create_connection(("192.0.2.9", 22), LIMIT) as ssh:
         echoes(ssh)
-        atwctl("yield 1")
-        start = time.monotonic()
-        got, keepers = {}, []
-        for i in range(hosts):
-            wanted = list(range(i * 10, i * 10 + 10))
-            keepers += [Keeper("192.0.2.%d" % (i + 1), wanted, got) for _ in range(6)]
-        for keeper in keepers:
-            keeper.join(LIMIT)
-            same("", keeper.error, "a connection")
-        took = time.monotonic() - start
-        echoes(ssh, b"still there")
-        print("# %.1f s, %.1f times as long as on the wire; %d were asked for again" % (
-            took, took / (len(got) * OBJECT / 92160), sum(k.again for k in keepers)))
-        same({n: pattern(n, OBJECT) for n in range(hosts * 10)}, got, "objects")
-        # Each of them had a socket at some time, and four were to be had.
         yielded = counter("yielded")
-        check(yielded >= len(keepers) - 4, "only %d were ended for others" % yielded)
-        for keeper in keepers:
-            keeper.http.close()
+        page = Page(["192.0.2.%d" % (i + 1) for i in range(HOSTS)], 80)
+        check(page.wait(), "the objects differ, or some are missing")
+        # How long that takes is for make bench to say.
+        print("# %.1f s, %.1f times as long as on the wire; %d were asked for again" % (
+            page.seconds, page.seconds / (page.count * SIZE / 92160), page.again()))
+        # Four sockets are to be had, and each host needs one.
+        print("# %d streams had to end for it" % (counter("yielded") - yielded))
+        echoes(ssh, b"still there")
+        # All who wait have one at some time.
+        atwctl("yield 1")
+        page.close()
+        for keeper in page.keepers:
+            same("", keeper.error, "a connection")
+        echoes(ssh, b"still there")
+        check(counter("yielded") >= len(page.keepers) - 4, "not all had a socket")
 
 
 @test
