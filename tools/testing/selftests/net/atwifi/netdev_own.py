@@ -17,8 +17,9 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 
-from atwnet import HOST, PEER, TMP, atwctl, local_peer, main, pattern, peer
+from atwnet import HOST, PEER, TMP, atw, atwctl, local_peer, main, pattern, peer
 from page import HOSTS, SIZE, Echo, Page, Server, Web
 from guest import (
     DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
@@ -299,6 +300,70 @@ def what_has_come():
             check(len(got) >= came - 1024, "%d bytes of %d" % (len(got), came))
         finally:
             monitor.terminate()
+
+
+@contextlib.contextmanager
+def talks(s):
+    """Somebody else, who does not notice, or only that it takes a moment."""
+    stop, words = threading.Event(), []
+
+    def talk():
+        try:
+            while not stop.is_set():
+                echoes(s)
+                words.append("")
+        except (OSError, Failed) as e:
+            words.append(str(e))
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    yield words
+    stop.set()
+    thread.join(LIMIT)
+    same("", max(words), "an echo")
+
+
+def reads_slowly(s, size, seed):
+    """Twice as fast as the line's rate, and slower than what nothing paces."""
+    got = b""
+    while len(got) < size:
+        piece = s.recv(min(4096, size - len(got)))
+        check(piece, "end after %d bytes" % len(got))
+        got += piece
+        time.sleep(0.01)
+    check(got == pattern(seed, size), "the bytes differ")
+
+
+def does_not_read(s, seed, others):
+    """It is reset, and has what came before; OTHERS do something all the time."""
+    before = int(sysfs("statistics/overflows"))
+    becomes(lambda: int(sysfs("statistics/overflows")) > before, "no end to its memory")
+    count = len(others)
+    got = b""
+    try:
+        while piece := s.recv(65536):
+            got += piece
+        raise Failed("it ended in order after %d bytes" % len(got))
+    except ConnectionResetError:
+        check(got == pattern(seed, len(got)), "the bytes before it differ")
+    becomes(lambda: len(others) > count, "the others wait for ever")
+
+
+@test
+def slow_readers():
+    """
+    A pty can be held up: who is slower has all that was sent. Who stops is reset, and with
+    him nobody else.
+    """
+    with local_peer(), module(), peer("echo") as other, talks(other) as words:
+        for connect, size in ((atw, 600000), (peer, 1000000)):
+            with connect("source %d 5" % size, rcvbuf=16384) as s:
+                reads_slowly(s, size, 5)
+        check(int(sysfs("statistics/throttled")), "they were fast enough")
+        same("0", sysfs("statistics/overflows"), "streams that were reset")
+        for connect in (atw, peer):
+            with connect("source 20000000 6", rcvbuf=16384) as s:
+                does_not_read(s, 6, words)
 
 
 @test
