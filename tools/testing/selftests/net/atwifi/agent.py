@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 
-from atwnet import TMP, bus, daemon, install, sim, sim_stat
+from atwnet import TMP, bus, daemon, install, look, sim, sim_stat
 from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
@@ -303,13 +303,6 @@ def reads(path, text):
         except FileNotFoundError:
             return False
     becomes(same_text, "%s is not %r" % (path, text))
-
-
-def look(agent_):
-    """Has the agent look at all again; it has when the module was asked."""
-    before = int(sysfs("statistics/commands"))
-    agent_.send_signal(signal.SIGHUP)
-    becomes(lambda: int(sysfs("statistics/commands")) > before, "the module is not asked")
 
 
 @contextlib.contextmanager

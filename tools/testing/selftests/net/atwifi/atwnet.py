@@ -15,7 +15,8 @@ import socket
 import struct
 import subprocess
 
-from guest import DEV, LIMIT, Skipped, becomes, carrier, check, counter, run, run_tests
+from guest import (DEV, LIMIT, Skipped, becomes, carrier, check, counter, run, run_tests,
+                   same, sysfs)
 
 HOST = os.environ["ATW_HOST"]
 PEER = int(os.environ["ATW_PEER_PORT"])
@@ -66,6 +67,14 @@ def sim(command):
 
 def sim_stat(name):
     return int(re.search(r" %s=(\d+)" % name, sim("stats")).group(1))
+
+
+@contextlib.contextmanager
+def no_sockets(but=0):
+    """The module makes none meanwhile, or BUT so many."""
+    before = sim_stat("sockets-made")
+    yield
+    same(before + but, sim_stat("sockets-made"), "sockets that the module has made")
 
 
 def url(name, port=HTTP, scheme="http"):
@@ -261,6 +270,29 @@ def daemon(command, umask=-1, env=()):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+
+
+class Notified(socket.socket):
+    """What a service tells systemd."""
+
+    def __init__(self, path):
+        super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self.settimeout(LIMIT)
+        self.bind(path)
+        os.chmod(path, 0o777)
+
+    def says(self, words):
+        while self.recv(4096).decode() != words:
+            pass
+
+
+def look(agent_):
+    """Has the agent look at all again; it has when the module was asked."""
+    before = int(sysfs("statistics/commands"))
+    agent_.send_signal(signal.SIGHUP)
+    becomes(lambda: int(sysfs("statistics/commands")) > before, "the module is not asked")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import sys
 import threading
 
 import goresolver
-from atwnet import DNS, FILES, HOST, PEER, main, sim, sim_stat, url
+from atwnet import DNS, FILES, HOST, PEER, Notified, main, no_sockets, sim, url
 from guest import LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, sysfs, test
 from servers import dns_answer
 
@@ -50,14 +50,6 @@ def python(code, how="", good=True):
     with open(path, "w", encoding="ascii") as f:
         f.write(LIBRARY + code)
     return run("%s /usr/bin/python3 %s" % (how, path), good=good).split()
-
-
-@contextlib.contextmanager
-def no_sockets(but=0):
-    """The module makes none meanwhile, or BUT so many."""
-    before = sim_stat("sockets-made")
-    yield
-    same(before + but, sim_stat("sockets-made"), "sockets that the module has made")
 
 
 @contextlib.contextmanager
@@ -276,22 +268,6 @@ print(sum(good))
 STUB = "127.0.0.57"
 # Its own, which has the answers that the other cannot have.
 UPSTREAM = ("127.0.0.9", 5353)
-
-
-class Notified(socket.socket):
-    """What a service tells systemd."""
-
-    def __init__(self, path):
-        super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.settimeout(LIMIT)
-        self.bind(path)
-        os.chmod(path, 0o777)
-
-    def says(self, words):
-        while self.recv(4096).decode() != words:
-            pass
 
 
 @contextlib.contextmanager
