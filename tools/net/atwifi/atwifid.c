@@ -38,6 +38,7 @@
 #define TCP_OUTPUT	131072	/* bytes that one has not read yet */
 #define TCP_OUTPUTS	2097152	/* and all */
 #define TCP_QUERY	(2 + DNS_QUERY_MAX)
+#define UDP_ROOM	1048576	/* bytes for those that were not read yet, of a kilobyte each */
 #define ASKED_MAX	8	/* half of what the driver lets a user have */
 #define FORWARDED_MAX	2	/* each takes one of the module's five sockets */
 #define SERVERS_MAX	2
@@ -808,9 +809,17 @@ static void forget_all(void)
 
 static void listen_at(const struct sockaddr_in *at)
 {
+	const int room = UDP_ROOM;
+
 	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (udp < 0 || bind(udp, (const struct sockaddr *)at, sizeof(*at)))
 		err(1, "UDP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
+	/*
+	 * Whoever finds no room here is told nothing, and asks again after seconds: as many as
+	 * can wait may come at once, if the kernel lets us have so much (net.core.rmem_max).
+	 */
+	if (setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)))
+		warn("UDP: %d bytes of questions", room);
 	udp_event = event_new(base, udp, EV_READ | EV_PERSIST, udp_cb, NULL);
 	listener = evconnlistener_new_bind(base, accept_cb, NULL,
 					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |

@@ -275,6 +275,8 @@ def daemon(command, umask=-1, env=()):
 class Notified(socket.socket):
     """What a service tells systemd."""
 
+    process = None	# the service
+
     def __init__(self, path):
         super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.suppress(FileNotFoundError):
