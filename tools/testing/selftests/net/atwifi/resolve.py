@@ -189,6 +189,11 @@ def getent(what, how=""):
     return run("%s getent %s; true" % (how, what)).split()
 
 
+def pings(whom):
+    """After one that took long, as on a busy machine, none is sent for a while."""
+    becomes(lambda: " 0% packet loss" in run("ping -c 1 -W 2 " + whom, good=False), "no reply")
+
+
 @test
 def every_program():
     """Unmodified ones, which are told nothing of modules."""
@@ -214,6 +219,8 @@ for host, family in (("%s", socket.AF_INET6), ("nobody.test", 0), ("a b", 0)):
 '""" % (NAME, NAME, NAME))
             same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_NONAME\n" % (
                 NAME, HOST, HOST), out, "python3")
+            # Of addresses others are asked for names.
+            pings("-n " + NAME)
         path = "/tmp/small"
         with no_sockets(but=1):
             run("curl -sS -o %s %s" % (path, url("small").replace(HOST, NAME)))
@@ -263,6 +270,26 @@ threads = [threading.Thread(target=ask) for _ in range(8)]
 [t.join() for t in threads]
 print(sum(good))
 '""" % (HOST, NAME)), "addresses")
+
+
+@test
+def interrupted():
+    """By signals all the time, and in a child as well."""
+    with name_service(), no_sockets():
+        same("{'%s'}\n" % HOST * 3, run("""/usr/bin/python3 -c '
+import os, signal, socket
+def ask():
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    print({a[4][0] for _ in range(10) for a in socket.getaddrinfo("%s", 1)}, flush=True)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, lambda *_: None)
+ask()
+child = os.fork()
+ask()
+if child:
+    os.waitpid(child, 0)
+'""" % NAME), "addresses")
+
 
 # The name server of this machine.
 
@@ -608,6 +635,10 @@ def stub_for_programs():
             same([HOST, "STREAM", NAME], getent("ahosts " + NAME)[:3], "getent ahosts")
             same(HOST, run(LIB + "/lookup " + NAME).strip(), "a static program of another library")
             check(HOST in run("busybox nslookup %s %s; true" % (NAME, STUB)), "busybox")
+            same(HOST + "\n", run("/usr/bin/python3 -c 'import socket; "
+                                  "print(socket.gethostbyname(\"%s\"))'" % NAME), "python3")
+            pings(NAME)
+            same(HOST + "\n", dig("+short +tcp " + NAME), "dig +tcp")
         with no_sockets(but=1):
             run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
         same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
@@ -691,6 +722,10 @@ class Upstream(socketserver.ThreadingTCPServer):
                 code = 3 if b"\2nx" in query else 0
                 authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) +
                              (b"\0\0\0\0" if b"\4soon" in query else b"\0\0\0\x1e")]
+            elif b"\5alias" in query:
+                code = 0
+                answers = [b"\xc0\x0c\0\5\0\1\0\0\0\x1e\0\7\4real\xc0\x12",
+                           b"\xc0\x28\0\1\0\1\0\0\0\x1e\0\4" + socket.inet_aton(ELSEWHERE)]
             elif b"\3big" in query:
                 code = 0
                 answers = [b"\xc0\x0c\0\x10\0\1\0\0\0\x1e\0\xfb\xfa" + b"%03d" % i + b"x" * 247
@@ -734,6 +769,8 @@ def stub_with_a_server():
             same(("NXDOMAIN", 0), status("nx.test"), "no such name")
         same(1, len(upstream.asked), "questions to the server")
         same(("SERVFAIL", 0), status("nobody.test"), "a server that fails")
+        # By which other names there is an address only a server tells.
+        same("real.test.\n%s\n" % ELSEWHERE, dig("+short alias.test"), "a chain of names")
         check(" tc " in dig("big.test TXT +ignore"), "not truncated")
         out = dig("+short big.test TXT")
         same(["%03d" % i for i in range(12)], sorted(line[1:4] for line in out.splitlines()),
