@@ -35,7 +35,7 @@
 #include "secrets.h"
 #include "sources.h"
 
-/* What others have told systemd-resolved is looked at so often. */
+/* What others have told this machine is looked at so often. */
 #define LOOK_S		10
 /* A module may keep its servers in its flash: so many changes, and one more in that time. */
 #define CHANGES_MAX	8
@@ -659,7 +659,7 @@ static void usage(FILE *to, int status)
 	      "\n"
 	      "  -r, --resolvconf     tell resolvconf, too\n"
 	      "  -w, --write FILE     and have this one tell the servers, such as /etc/resolv.conf\n"
-	      "  -m, --module         tell the module servers that others have told systemd-resolved\n"
+	      "  -m, --module         tell the module servers that others have set for its link\n"
 	      "  -c, --check NETWORK  print where the passphrase of this one is, and end\n"
 	      "  -h, --help           this\n"
 	      "\n"

@@ -8,10 +8,11 @@
 #include <time.h>
 
 #include "bus.h"
+#include "links.h"
 
 #define NM		"org.freedesktop.NetworkManager"
+#define NM_PATH		"/org/freedesktop/NetworkManager"
 #define NM_SETTINGS	NM ".Settings"
-#define NM_PATH		"/org/freedesktop/NetworkManager/Settings"
 /* The driver waits for 5 s, and other sources want to be read. */
 #define CALL_USEC	1000000
 #define ALL_USEC	3000000
@@ -145,7 +146,7 @@ void bus_secrets(struct secrets *s)
 
 	nm.bus = bus_connect(CALL_USEC);
 	if (nm.bus)
-		list = call(&nm, NM_PATH, NM_SETTINGS, "ListConnections", NULL);
+		list = call(&nm, NM_PATH "/Settings", NM_SETTINGS, "ListConnections", NULL);
 	if (list && sd_bus_message_enter_container(list, 'a', "o") > 0)
 		for (i = 0; i < CONNECTIONS_MAX && left_until(nm.end) &&
 			    sd_bus_message_read(list, "o", &path) > 0; i++)
@@ -153,4 +154,51 @@ void bus_secrets(struct secrets *s)
 				take_from(&nm, path, s);
 	sd_bus_message_unref(list);
 	sd_bus_close_unref(nm.bus);
+}
+
+/* The addresses that a link has been configured with, NULL: it is not known. */
+static sd_bus_message *nameservers(const struct nm *nm, const char *ifname)
+{
+	sd_bus_message *device, *config = NULL, *list = NULL;
+	const char *path;
+
+	device = call(nm, NM_PATH, NM, "GetDeviceByIpIface", ifname);
+	if (device && sd_bus_message_read(device, "o", &path) > 0 &&
+	    sd_bus_get_property(nm->bus, NM, path, NM ".Device", "Ip4Config", NULL, &config,
+				"o") >= 0 &&
+	    sd_bus_message_read(config, "o", &path) > 0 &&
+	    sd_bus_get_property(nm->bus, NM, path, NM ".IP4Config", "Nameservers", NULL, &list,
+				"au") < 0)
+		list = NULL;
+	sd_bus_message_unref(config);
+	sd_bus_message_unref(device);
+	return list;
+}
+
+/**
+ * bus_servers() - the name servers that NetworkManager has for a link
+ * @ifname: the link
+ * @servers: there go the first LINK_SERVERS that a module could ask
+ *
+ * Return: how many those are; -1: it does not run, or has not configured the link.
+ */
+int bus_servers(const char *ifname, struct in_addr *servers)
+{
+	struct nm nm = { .end = now() + ALL_USEC };
+	const struct in_addr *has = NULL;
+	sd_bus_message *list = NULL;
+	size_t len = 0, i;
+	int n = -1;
+
+	nm.bus = bus_connect(CALL_USEC);
+	if (nm.bus && sd_bus_set_method_call_timeout(nm.bus, CALL_USEC) >= 0)
+		list = nameservers(&nm, ifname);
+	if (list && sd_bus_message_read_array(list, 'u', (const void **)&has, &len) >= 0)
+		n = 0;
+	for (i = 0; i < len / sizeof(*has); i++)
+		if (n < LINK_SERVERS && link_is_server(has[i]))
+			servers[n++] = has[i];
+	sd_bus_message_unref(list);
+	sd_bus_close_unref(nm.bus);
+	return n;
 }

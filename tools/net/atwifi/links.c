@@ -2,7 +2,7 @@
 /*
  * Name servers of the networks that modules have joined: systemd-resolved is told, if it runs;
  * resolvconf and a file if the administrator wants that. And if he wants that the servers that
- * others have told systemd-resolved, such as he has himself, are told the module.
+ * others have told this machine, such as he has himself, are told the module.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "links.h"
 #include "resolved.h"
 
@@ -47,7 +48,7 @@ static struct link {
 	struct in_addr		given[LINK_SERVERS], own[LINK_SERVERS];
 	unsigned int		n_given, n_own;
 	enum given		given_is;
-	/* What resolved had at the last look; -1: there was none since the module has these. */
+	/* What others had said at the last look; -1: there was none since the module has these. */
 	struct in_addr		seen[LINK_SERVERS];
 	int			n_seen;
 } links[LINKS_MAX];
@@ -196,7 +197,18 @@ static void keep_told(void)
 }
 
 /*
- * The servers that others have told resolved are the module's, and its own again when they
+ * What others have told this machine: systemd-resolved knows, and NetworkManager, which tells it,
+ * where it does not run. -1: neither does.
+ */
+static int others_servers(const struct link_device *dev, struct in_addr *servers)
+{
+	int n = resolved_get(dev->ifindex, servers);
+
+	return n < 0 ? bus_servers(dev->ifname, servers) : n;
+}
+
+/*
+ * The servers that others have told this machine are the module's, and its own again when they
  * are not told any more. A DHCP client that the driver itself answers is one of these others,
  * and some time behind: what was not there at the last look already does not count.
  */
@@ -208,7 +220,7 @@ static void tell_module(struct link *l)
 
 	if (!listeners.module)
 		return;
-	n = resolved_get(l->dev.ifindex, has);
+	n = others_servers(&l->dev, has);
 	if (n < 0)
 		return;
 	l->n_seen = n;
@@ -350,7 +362,7 @@ void links_again(void)
 }
 
 /**
- * links_look() - see what others have told systemd-resolved, which does not say so by itself
+ * links_look() - see what others have told this machine, which nobody says by himself
  *
  * What is seen twice in turn the module is told.
  */

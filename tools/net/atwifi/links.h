@@ -39,7 +39,7 @@ static inline bool link_is_server(struct in_addr address)
  * struct link_listeners - whom to tell, beside systemd-resolved
  * @resolvconf: resolvconf(8)
  * @file: programs that read this file, NULL: none
- * @module: the module, by this function, of servers that others have told systemd-resolved;
+ * @module: the module, by this function, of servers that others have told this machine;
  *	NULL: it is not to know of them. false: it cannot be told now. links_told() is called
  *	when it was; if that has failed this is called again
  */

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 
-from atwnet import DNS, FILES, HOST, TMP, install, join, main, peer, sim, udhcpc, url
+from atwnet import (DNS, FILES, HOST, TMP, Notified, daemon, install, join, look, main, peer, sim,
+                    udhcpc, url)
 from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
 
 
@@ -189,6 +190,26 @@ def follows_the_module(noticed=lambda: True):
         configured("192.168.7.9")
 
 
+@contextlib.contextmanager
+def agent():
+    """
+    One that has the module told what NetworkManager has set for its link, where no resolved
+    runs; a function that waits until the module has these servers.
+    """
+    with Notified(TMP + "/notify") as notified, \
+         daemon([os.environ["ATW_LIB"] + "/atwifi-agent", "--module"],
+                env={"NOTIFY_SOCKET": TMP + "/notify"}) as process:
+        notified.says("READY=1")
+
+        def module_has(*servers):
+            def has():
+                look(process)
+                return run(os.environ["ATW_CTL"] + " dns").split() == list(servers)
+            becomes(has, "the module's servers are not %r" % (servers,))
+
+        yield module_has
+
+
 @test
 def dhcpcd():
     install()
@@ -220,6 +241,12 @@ def network_manager():
         run("nmcli device wifi connect open ifname " + DEV)
         # A loss of less than some 6 s it ignores, on any device.
         follows_the_module(lambda: DEV + ":connected" not in run("nmcli -t -f DEVICE,STATE device"))
+        change = "nmcli connection modify open %s && nmcli device reapply " + DEV
+        with agent() as module_has:
+            run(change % "ipv4.dns '192.0.2.53 192.0.2.54' ipv4.ignore-auto-dns yes")
+            module_has("192.0.2.53", "192.0.2.54")
+            run(change % "ipv4.dns '' ipv4.ignore-auto-dns no")
+            module_has(sysfs("gateway"))
 
 
 @test
