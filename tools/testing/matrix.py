@@ -38,7 +38,7 @@ GROUPS = {
     "ctl": "ctl",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
-    "resolve": "resolve agent",
+    "resolve": "resolve agent units",
     "load": "netdev_load",
     "expose": "expose",
     "attach": "attach plug nomem",

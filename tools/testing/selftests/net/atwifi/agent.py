@@ -332,6 +332,9 @@ def servers():
     server = sysfs("gateway")
     conf, told = FILES + "/resolv.conf", FILES + "/told"
     name = "nameserver %s\n" % server
+    # It may be another name of resolvectl.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/resolvconf")
     write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n"
           "echo \"$*\" >>%s.all\n" % (told, told), 0o755)
     # One whose end was unclean has left this.

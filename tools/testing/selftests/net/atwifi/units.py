@@ -1,0 +1,320 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The services as systemd has them by their units: begun and ended with modules, without
+privileges, and begun again whatever has ended them. It is the first process of a container,
+since the guest has another; and udev runs under it. Environment as for netdev.py; ATW_LIB is
+where the services are.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import shutil
+import sys
+import threading
+
+import goresolver
+from atwnet import HOST, TMP, daemon, install, no_sockets
+from guest import Module, becomes, check, run, run_tests, same, sysfs, test
+
+NAME = os.environ["ATW_NAME"]
+LIB = os.environ["ATW_LIB"]
+SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../net/atwifi")
+UNITS = TMP + "/units"
+AGENT, STUB = "atwifi-agent.service", "atwifid.service"
+ADDRESS = "127.0.0.57"
+SERVICE = "[Unit]\nDefaultDependencies=no\n[Service]\n"
+# Beside ours, in place of a whole system.
+OTHERS = {
+    **{name + ".target": "[Unit]\nDefaultDependencies=no\n"
+       for name in ("sysinit", "basic", "shutdown")},
+    "test.target": "[Unit]\nDefaultDependencies=no\nWants=udevd.service dbus.service\n"
+                   "After=udevd.service dbus.service\n",
+    # As a module does.
+    "agent.target": "[Unit]\nDefaultDependencies=no\nWants=%s\n" % AGENT,
+    "udevd.service": SERVICE + "Type=notify\nDelegate=yes\nExecStart=/lib/systemd/systemd-udevd\n",
+    "dbus.service": SERVICE + "Type=notify\nExecStart=dbus-daemon --system --nofork --nopidfile\n",
+    "resolved.service": SERVICE + "Type=notify\nExecStart=/lib/systemd/systemd-resolved\n",
+}
+CONTAINER = """
+mount -t tmpfs -o mode=0755 none /run
+mkdir -p /run/dbus /run/systemd/resolve
+chown systemd-resolve:nogroup /run/systemd/resolve
+mount -t cgroup2 none /sys/fs/cgroup
+mount --bind /dev/null /dev/console
+exec env -i container=test PATH=/usr/local/sbin:/usr/sbin:/usr/bin SYSTEMD_UNIT_PATH=%s \
+    SYSTEMD_GENERATOR_PATH=/none SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/none \
+    /lib/systemd/systemd --system --unit=test.target --log-target=kmsg --show-status=no
+""" % UNITS
+
+
+class Init:
+    """The first process of the container."""
+
+    pid = 0
+    end = contextlib.ExitStack()
+
+
+def inside(command, good=True):
+    return run("nsenter -t %d -p -m -u %s" % (Init.pid, command), good=good)
+
+
+def systemctl(words, good=True):
+    return inside("systemctl " + words, good)
+
+
+def shown(unit, name):
+    return systemctl("show -P %s %s" % (name, unit)).strip()
+
+
+def is_active(unit, state="active"):
+    return shown(unit, "ActiveState") == state
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def install_services():
+    """As make does it."""
+    for name, text in OTHERS.items():
+        write("%s/%s" % (UNITS, name), text)
+    for to, file in ((UNITS + "/" + AGENT, AGENT + ".in"), (UNITS + "/" + STUB, STUB + ".in"),
+                     ("/usr/lib/udev/rules.d/90-atwifi.rules", "90-atwifi.rules"),
+                     ("/usr/lib/systemd/network/70-atwifi.link", "70-atwifi.link")):
+        with open(os.path.join(SOURCE, file), encoding="ascii") as f:
+            write(to, re.sub("@(SBINDIR|sbindir)@", "/usr/sbin", f.read()))
+    for name in ("atwifi-agent", "atwifid"):
+        shutil.copy(LIB + "/" + name, "/usr/sbin")
+    shutil.copy(LIB + "/libatwifi.so.0", "/usr/lib")
+    run("ldconfig; ip link set lo up")
+
+
+@contextlib.contextmanager
+def systemd():
+    with daemon(["unshare", "--fork", "--pid", "--mount", "--uts", "--mount-proc", "--kill-child",
+                 "sh", "-ec", CONTAINER]) as process:
+        try:
+            becomes(lambda: run("pgrep -P %d" % process.pid, good=False), "no container")
+            Init.pid = int(run("pgrep -P %d" % process.pid))
+            becomes(lambda: systemctl("is-active test.target", good=False) == "active\n",
+                    "systemd does not run")
+            yield
+        finally:
+            # It waits for its child whatever it is told, and its child for orders.
+            process.kill()
+            becomes(lambda: not os.path.exists("/proc/%d" % Init.pid), "the container is left")
+
+
+@contextlib.contextmanager
+def changed(unit, text):
+    """The unit, by an administrator's file."""
+    path = "%s/%s.d/override.conf" % (UNITS, unit)
+    write(path, text)
+    systemctl("daemon-reload")
+    try:
+        yield
+    finally:
+        os.unlink(path)
+        systemctl("daemon-reload")
+
+
+@contextlib.contextmanager
+def running(unit):
+    # The agent ends by itself where nobody wants it.
+    wanted = "agent.target" if unit == AGENT else unit
+    systemctl("start " + wanted)
+    try:
+        becomes(lambda: is_active(unit), "%s does not run" % unit)
+        yield
+    finally:
+        systemctl("stop %s %s" % (wanted, unit))
+
+
+@contextlib.contextmanager
+def another_module(number):
+    """It can be taken out, and plugged in again."""
+    where = "%s/module%d" % (TMP, number)
+    os.makedirs(where, exist_ok=True)
+    module = Module(where, dev="atw%d" % number)
+    try:
+        yield module
+    finally:
+        module.detach()
+        module.stop()
+
+
+def modules():
+    """Those that systemd knows by udev: not the guest's own, which was there before."""
+    units = systemctl("list-units --plain --no-legend --type=device")
+    return sorted(set(re.findall(r"-(atw\d)\.device", units)))
+
+
+@test
+def with_modules():
+    """The agent runs as long as there is a module."""
+    check(is_active(AGENT, "inactive"), "it runs without a module")
+    with another_module(1) as first:
+        becomes(lambda: is_active(AGENT), "it is not started")
+        process = shown(AGENT, "MainPID")
+        with another_module(2):
+            becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
+            first.detach()
+            becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
+            check(is_active(AGENT), "it has ended with the first one")
+            same(process, shown(AGENT, "MainPID"), "process")
+        becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+        first.attach()
+        becomes(lambda: is_active(AGENT), "it is not started again")
+    becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+
+
+def privileges(unit):
+    text = inside("cat /proc/%s/status" % shown(unit, "MainPID"))
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+@test
+def without_privileges():
+    """Each has one, and does with it what it is for."""
+    with running("resolved.service"), running(AGENT), running(STUB):
+        for unit, number, user in ((AGENT, 12, "0"), (STUB, 10, None)):
+            has = privileges(unit)
+            for name in ("CapEff", "CapPrm", "CapBnd"):
+                same(1 << number, int(has[name], 16), "%s of %s" % (name, unit))
+            same(("1", "2"), (has["NoNewPrivs"], has["Seccomp"]), "limits of " + unit)
+            uid = has["Uid"].split()[0]
+            check(uid == user if user else int(uid) > 60000, "%s of %s" % (uid, unit))
+            same("", inside("nsenter -t %s -m ls -A /root /tmp" % shown(unit, "MainPID"))
+                 .replace("/root:", "").replace("/tmp:", "").strip(), "files")
+            inside("systemd-analyze security --no-pager --threshold=20 " + unit)
+        becomes(lambda: inside("resolvectl dns atw0").split()[3:] == [sysfs("gateway")],
+                "resolved is not told")
+        same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
+
+
+def examples(page, section):
+    """Of the manual: what an administrator writes who wants something else."""
+    with open("%s/%s" % (SOURCE, page), encoding="utf-8") as f:
+        return re.findall(r"^\.Bd -literal.*\n(\[%s\]\n(?:.*\n)*?)\.Ed" % section, f.read(), re.M)
+
+
+@test
+def as_the_manual_says():
+    told = "/etc/resolv.told"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/resolvconf")
+    write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n" % told)
+    os.chmod("/usr/sbin/resolvconf", 0o755)
+    server = "nameserver %s\n" % sysfs("gateway")
+    resolvconf, file, module = examples("atwifi-agent.8", "Service")
+    for text, where, what in ((resolvconf, told, "-a atw0.atwifi\n" + server),
+                              (file, "/run/atwifi/resolv.conf", server)):
+        with changed(AGENT, text), running(AGENT):
+            becomes(lambda w=where, t=what: inside("cat " + w, good=False).endswith(t), where)
+            inside("setpriv --reuid 65534 --clear-groups cat " + where)
+    with changed(AGENT, module), running(AGENT):
+        check(is_active(AGENT), "it does not run")
+
+
+@test
+def watchdog():
+    """Whoever says nothing any more is replaced."""
+    with running(AGENT), running(STUB):
+        for unit in (AGENT, STUB):
+            with changed(unit, "[Service]\nWatchdogSec=3\nRestartSec=100ms\n"):
+                systemctl("restart " + unit)
+                process = shown(unit, "MainPID")
+                systemctl("kill --kill-who=main --signal=STOP " + unit)
+                becomes(lambda u=unit, p=process: shown(u, "MainPID") not in (p, "0") and
+                        is_active(u), "%s is not replaced" % unit)
+        same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
+
+
+class Load:
+    """
+    Programs that ask for names all the time: they are answered right, or not at all. By TCP,
+    which tells them at once that a server has ended.
+    """
+
+    PROGRAMS = 8
+
+    def __init__(self):
+        self.ended, self.wrong = threading.Event(), []
+        self.right = self.failed = 0
+
+    def ask(self, n):
+        while not self.ended.is_set():
+            n = n % 250 + 1
+            name = "192.0.2.%d" % n
+            try:
+                got = goresolver.lookup(name, ADDRESS, tcp=True)
+            except (goresolver.NoSuchHost, goresolver.Misbehaving) as e:
+                self.failed += 1
+                if isinstance(e, goresolver.NoSuchHost):
+                    self.wrong.append(name)
+                continue
+            self.right += 1
+            if got != [name]:
+                self.wrong.append("%s: %r" % (name, got))
+
+    def goes_on(self):
+        """With a process that was begun only now."""
+        before = self.right
+        becomes(lambda: self.right > before + self.PROGRAMS, "nobody is answered")
+
+    def __enter__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(self.PROGRAMS)
+        for i in range(self.PROGRAMS):
+            self.pool.submit(self.ask, i * 31)
+        return self
+
+    def __exit__(self, *unused):
+        self.ended.set()
+        self.pool.shutdown()
+
+
+@test
+def restarted_under_load():
+    with running(STUB), no_sockets(), Load() as load:
+        load.goes_on()
+        for how in ("restart", "kill --signal=KILL", "kill --signal=SEGV", "restart"):
+            process = shown(STUB, "MainPID")
+            systemctl("%s %s" % (how, STUB))
+            becomes(lambda p=process: shown(STUB, "MainPID") not in (p, "0"), "the old one runs")
+            load.goes_on()
+    same([], load.wrong, "wrong answers")
+    print("# %d answers, %d failures" % (load.right, load.failed))
+
+
+@test
+def resolvectl():
+    """resolved asks the module by atwifid, and no server by the device, where it is told so."""
+    write("/etc/systemd/resolved.conf.d/atwifid.conf", examples("atwifid.8", "Resolve")[0])
+    with running(STUB), running("resolved.service"), running(AGENT):
+        becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"), "resolved is not told")
+        with no_sockets():
+            for how in ("", "-4 --cache=no"):
+                check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
+            check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
+
+
+def prepare():
+    if not Init.pid:
+        install()
+        install_services()
+        Init.end.enter_context(systemd())
+
+
+def main():
+    os.makedirs(TMP, exist_ok=True)
+    with Init.end:
+        return run_tests(prepare)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
