@@ -106,6 +106,23 @@ static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
 	return known;
 }
 
+/* What names of networks were to end with: nobody who has called one so can have known it. */
+static bool atw_channel_ends_names(struct atw_channel *ch, const struct atw_event *ev)
+{
+	struct atw_event unknown = *ev;
+	bool ends;
+
+	spin_lock(&ch->lock);
+	ends = ch->parser.name && ch->cmd && ch->cmd->barrier && strstr(ev->text, ch->cmd->barrier);
+	spin_unlock(&ch->lock);
+	if (!ends)
+		return false;
+	ch->parser.name = false;
+	unknown.type = ATW_EV_UNKNOWN;
+	atw_channel_final(ch, &unknown);
+	return true;
+}
+
 /* Is a line the echo of the running command? Others may begin with "AT" as well. */
 static bool atw_channel_is_echo(struct atw_channel *ch, const struct atw_event *ev)
 {
@@ -197,8 +214,10 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		ch->ops->event(ch->ctx, ev);
 		break;
 	case ATW_EV_LINE:
+		if (atw_channel_ends_names(ch, ev))
+			break;
 		/* What is left of a print is a line as well. */
-		if (!atw_channel_row(ch, ev))
+		if (!atw_channel_row(ch, ev) && !ch->parser.name)
 			ch->ops->event(ch->ctx, &damage);
 		break;
 	case ATW_EV_UNEXPECTED:
@@ -702,6 +721,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	p->expect_prompt = cmd->payload || cmd->raw;
 	p->expect_final = true;
 	p->expect_soon = cmd->timeout <= atw_timing.soon;
+	p->name = cmd->names && cmd->barrier;
 	mutex_unlock(&ch->rx_lock);
 
 	if (cmd->begin)
@@ -713,7 +733,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	p->expect_prompt = false;
 	p->expect_final = false;
 	p->expect_soon = false;
-	p->name = false;
+	p->name = cmd->names && err == -ETIMEDOUT;
 	spin_lock(&ch->lock);
 	ch->cmd = NULL;
 	final = ch->final;
@@ -865,21 +885,29 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 		 get_random_u32());
 }
 
+static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	char name[ATW_NONCE_LEN];
+	int err;
+
+	atw_channel_nonce(name);
+	cmd->barrier = name;
+	atw_line_start(&cmd->line, name);
+	atw_line_end(&cmd->line);
+	err = atw_channel_exec(ch, cmd);
+	cmd->barrier = NULL;
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
 /*
  * Wait until all that was asked before is answered. Returns -ETIMEDOUT also where the
  * module does not name what it does not know.
  */
 static int atw_channel_barrier(struct atw_channel *ch)
 {
-	char name[ATW_NONCE_LEN];
-	struct atw_cmd cmd = { .timeout = 2 * HZ, .barrier = name };
-	int err;
+	struct atw_cmd cmd = { .timeout = 2 * HZ };
 
-	atw_channel_nonce(name);
-	atw_line_start(&cmd.line, name);
-	atw_line_end(&cmd.line);
-	err = atw_channel_exec(ch, &cmd);
-	return err == -EOPNOTSUPP ? 0 : err;
+	return atw_channel_exec_barrier(ch, &cmd);
 }
 
 /**
@@ -900,6 +928,27 @@ int atw_channel_settle(struct atw_channel *ch)
 
 	if (err == -ETIMEDOUT && ch->dialect->framed)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+	return err;
+}
+
+/**
+ * atw_channel_settle_names() - the same, where a command with names has not ended
+ * @ch: the channel
+ *
+ * Whatever comes until then is taken for names: there may be any word among them.
+ *
+ * Context and return: as atw_channel_settle().
+ */
+int atw_channel_settle_names(struct atw_channel *ch)
+{
+	struct atw_cmd cmd = { .timeout = 2 * HZ, .names = true };
+	int err = atw_channel_exec_barrier(ch, &cmd);
+
+	if (err == -ETIMEDOUT)
+		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+	mutex_lock(&ch->rx_lock);
+	ch->parser.name = false;
+	mutex_unlock(&ch->rx_lock);
 	return err;
 }
 

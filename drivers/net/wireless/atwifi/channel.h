@@ -79,6 +79,8 @@ struct atw_transport {
  * @lost: set by others when what the command is about is gone: its answer comes
  *	soon then, or never; or NULL. Looked at without a lock: one that is seen late costs
  *	no more than the time that the command has
+ * @names: its answer holds names of networks as they are: where it does not end, what comes
+ *	is taken for more of them until atw_channel_settle_names() has returned
  * @barrier: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", ATW_NO_ID: none was told
@@ -102,6 +104,7 @@ struct atw_cmd {
 	void			(*begin)(struct atw_cmd *cmd);
 	void			*priv;
 	const bool		*lost;
+	bool			names;
 	const char		*barrier;
 	u32			code;
 	u32			id;
@@ -242,6 +245,7 @@ int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
 bool atw_channel_may_store(struct atw_channel *ch);
 int atw_channel_settle(struct atw_channel *ch);
+int atw_channel_settle_names(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
 void atw_channel_set_tears(struct atw_channel *ch);

@@ -268,9 +268,12 @@ int atw_query_raw(struct atw_module *m, void *arg)
 	if (scan) {
 		q->names.module = m;
 		cmd.lost = &m->ch.parser.name;
+		cmd.names = true;
 	}
 	atw_line_start(&cmd.line, q->line);
 	err = atw_query_exec(m, &cmd, &q->query);
+	if (scan && err == -ETIMEDOUT && !q->query.code)
+		atw_channel_settle_names(&m->ch);
 	if (scan)
 		atw_conns_end_streams(&m->conns);
 	/* It may hold a password. */

@@ -230,8 +230,9 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 		.row = atw_wifi_scan_row,
 		.priv = &q->names,
 		.lost = &m->ch.parser.name,
+		.names = true,
 	};
-	int err;
+	int settled, err;
 
 	memset(&q->names, 0, sizeof(q->names));
 	q->names.module = m;
@@ -244,8 +245,11 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SCAN);
 	}
 	err = atw_query_exec(m, &cmd, &q->query);
+	if (err != -ETIMEDOUT || q->query.code)
+		return err;
+	settled = atw_channel_settle_names(&m->ch);
 	/* The last row was damaged, and what ends the list taken for more of it. */
-	return err == -ETIMEDOUT && q->names.scan.name ? 0 : err;
+	return q->names.scan.name ? settled : err;
 }
 
 /* "0x0f": a bit for each column. */

@@ -38,6 +38,7 @@ struct owner {
  * @name_ms: how long it takes for a name, by the fake clock
  * @at_ms: and for "AT"
  * @networks: the rows of a scan
+ * @late: what it says only when it is asked for something else, in place of the scan's end
  * @mode: what it is, by AT+WMODE
  * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
@@ -58,6 +59,7 @@ struct fake {
 	unsigned int		name_ms;
 	unsigned int		at_ms;
 	const char		*networks;
+	const char		*late;
 	unsigned int		mode;
 	const char		*refuses;
 	unsigned int		joins;
@@ -137,6 +139,8 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, "\r\n+WSCANOPT:0x0f\r\n");
 	} else if (!strcmp(line, "AT+WSCAN") && f->networks) {
 		fake_say(f, f->networks);
+		if (f->late)
+			return;
 	} else if (!strncmp(line, "AT+SOCKET=", 10) && id) {
 		snprintf(text, sizeof(text), "connect success ConID=%s\r\n", id + 1);
 		fake_say(f, text);
@@ -148,6 +152,9 @@ static void fake_answer(struct fake *f, const char *line)
 			fake_say(f, ">");
 		return;
 	} else if (!strncmp(line, "AT+ATW", 6)) {
+		if (f->late)
+			fake_say(f, f->late);
+		f->late = NULL;
 		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
 		fake_say(f, text);
 		return;
@@ -813,6 +820,50 @@ static void module_networks(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, server->closed);
 }
 
+/* It is waited for no longer, and then there is more of the list: it is that still. */
+static void module_networks_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *dgram = &f->owner[0], *server = &f->owner[1];
+	struct atw_query_scan *q;
+	struct atw_request *call;
+	char *late, *rows;
+	int raw;
+
+	late = kunit_kzalloc(test, 512, GFP_KERNEL);
+	rows = kunit_kzalloc(test, 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, late);
+	KUNIT_ASSERT_NOT_NULL(test, rows);
+	opened(test, dgram, ATW_TYPE_UDP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	snprintf(rows, 64, "%u,2,3,192.0.2.3,80,-1,0\r\n%u,3,3,,-1,80,0\r\n",
+		 dgram->c->id, server->c->id);
+	WRITE_ONCE(f->rows, rows);
+	snprintf(late, 512, "x\r\n+EVENT:SocketDown,%u,4,evil\r\n" ROW "3 \r\nready\r\n" ROW
+		 "4 \r\n+EVENT:SocketAutoDel,%u\r\n" ROW "5 one" ROW "\r\nOK\r\n",
+		 dgram->c->id, server->c->id);
+	for (raw = 0; raw < 2; raw++) {
+		f->networks = TITLE "1 one" ROW "2 two\r\n";
+		f->late = late;
+		if (raw) {
+			runs(test, "AT+WSCAN");
+		} else {
+			q = scans(test, 0, &call);
+			KUNIT_EXPECT_EQ(test, 1U, q->names.scan.n);
+			atw_request_put(call);
+		}
+		KUNIT_EXPECT_NULL(test, f->late);
+		KUNIT_EXPECT_FALSE(test, READ_ONCE(f->m.ch.parser.name));
+		/* What that has brought about is done. */
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
+		KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
+		KUNIT_EXPECT_EQ(test, 0U, dgram->got);
+		KUNIT_EXPECT_FALSE(test, dgram->closed);
+		KUNIT_EXPECT_FALSE(test, server->closed);
+	}
+}
+
 static int joins_at(struct kunit *test, const char *password, const u8 *bssid)
 {
 	struct atw_request *request;
@@ -1289,6 +1340,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_name_shares),
 	KUNIT_CASE(module_name_unanswered),
 	KUNIT_CASE(module_networks),
+	KUNIT_CASE(module_networks_late),
 	KUNIT_CASE(module_joins_by_bssid),
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_refused),
