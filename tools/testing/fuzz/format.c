@@ -102,6 +102,7 @@ static void lines(const char *s)
 	struct atw_sock_row row;
 	struct atw_autott tt;
 	u32 dns[ATW_DNS_MAX], mask = 0, addr;
+	char country[ATW_COUNTRY_LEN];
 	char quad[20];
 
 	if (atw_parse_sock_row(s, &row) && !row.id)
@@ -113,6 +114,8 @@ static void lines(const char *s)
 	atw_parse_dns(s, dns);
 	if (atw_parse_dhcp(s, &mask) && ~mask & (~mask + 1))
 		DIE("a mask %x: %s", mask, s);
+	if (atw_parse_country(s, country) && strlen(country) != 2)
+		DIE("a country: %s", s);
 	if (atw_parse_autott(s, &tt) && strpbrk(tt.host, " \r\n"))
 		DIE("a host: %s", s);
 	if (atw_parse_addr(s, &addr)) {

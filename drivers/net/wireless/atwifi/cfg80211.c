@@ -44,6 +44,8 @@
 #define ATW_WIPHY_ASK		(5 * HZ)
 /* cfg80211 does what it was told a little later. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
+/* While the module is set up it cannot be asked yet. */
+#define ATW_WIPHY_UNASKED	(HZ / 4)
 /*
  * What moves cfg80211 from one state to another returns no error: an event that is lost for
  * want of memory would leave it in a network for good. They have some hundred bytes.
@@ -68,6 +70,20 @@ enum atw_wiphy_state {
 	ATW_WIPHY_UP,		/* that it is in one was told */
 };
 
+/* What its radio may use: the firmware and the module's settings tell. */
+enum atw_wiphy_radio {
+	ATW_RADIO_LOST,		/* the module is looked for */
+	ATW_RADIO_FOUND,	/* it is to be asked */
+	ATW_RADIO_ASKED,	/* it is asked */
+	ATW_RADIO_KNOWN,	/* it has answered */
+};
+
+/* The channels of 2.4 GHz, and those of 5 GHz where the radio has them. */
+struct atw_wiphy_domain {
+	bool	dual;
+	char	country[ATW_COUNTRY_LEN];
+};
+
 /* Joining a network, or leaving it: what the thread is given. */
 struct atw_wiphy_job {
 	struct atw_wiphy	*aw;
@@ -88,6 +104,12 @@ struct atw_wiphy_scan {
 struct atw_wiphy_signal {
 	struct atw_wiphy	*aw;
 	struct atw_query_signal	query;
+};
+
+struct atw_wiphy_country {
+	struct atw_wiphy		*aw;
+	bool				run;
+	struct atw_query_country	query;
 };
 
 /**
@@ -119,6 +141,7 @@ struct atw_wiphy_news {
  * @bands: constant, of 2.4 and 5 GHz
  * @channels: cfg80211's, of both
  * @work: tells the news
+ * @told: what cfg80211 was told of the radio; the work's, and before it is started
  * @closing: the network device goes down, or is: nobody can be told anything; with all
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
@@ -150,6 +173,8 @@ struct atw_wiphy_news {
  * @scan_err: and how
  * @rssi: how strong the network is, in dBm; 0: it is not known
  * @signal_waits: a request that asks for that waits, or is run
+ * @radio: how much is known of @domain
+ * @domain: what the radio may use
  */
 struct atw_wiphy {
 	struct wiphy			*wiphy;
@@ -159,6 +184,7 @@ struct atw_wiphy {
 	struct ieee80211_supported_band	bands[2];
 	struct ieee80211_channel	channels[ATW_WIPHY_CHANNELS];
 	struct delayed_work		work;
+	struct atw_wiphy_domain		told;
 
 	bool				closing;
 	enum atw_wiphy_state		state;
@@ -191,6 +217,8 @@ struct atw_wiphy {
 	int				scan_err;
 	s8				rssi;
 	bool				signal_waits;
+	enum atw_wiphy_radio		radio;
+	struct atw_wiphy_domain		domain;
 };
 
 static const u8 atw_wiphy_privid;
@@ -1074,10 +1102,106 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 		atw_wiphy_follow_own(aw, &news);
 }
 
+/* What the radio may use */
+
+/* Where it may send is the module's to know; what it finds is to be shown. */
+static const struct ieee80211_reg_rule atw_wiphy_rules[] = {
+	REG_RULE(2402, 2482, 40, 6, 20, 0),
+	/* Of 5 GHz. */
+	REG_RULE(5170, 5330, 40, 6, 20, 0),
+	REG_RULE(5490, 5730, 40, 6, 20, 0),
+	REG_RULE(5735, 5835, 40, 6, 20, 0),
+};
+
+static int atw_wiphy_set_domain(struct atw_wiphy *aw, const struct atw_wiphy_domain *domain)
+{
+	unsigned int n = domain->dual ? ARRAY_SIZE(atw_wiphy_rules) : 1;
+	struct ieee80211_regdomain *rd;
+	int err;
+
+	rd = kzalloc(struct_size(rd, reg_rules, n), GFP_KERNEL);
+	if (!rd)
+		return -ENOMEM;
+	rd->n_reg_rules = n;
+	memcpy(rd->reg_rules, atw_wiphy_rules, n * sizeof(*atw_wiphy_rules));
+	memcpy(rd->alpha2, domain->country, 2);
+	rtnl_lock();
+	wiphy_lock(aw->wiphy);
+	err = regulatory_set_wiphy_regd_sync(aw->wiphy, rd);
+	wiphy_unlock(aw->wiphy);
+	rtnl_unlock();
+	kfree(rd);
+	if (!err)
+		aw->told = *domain;
+	return err;
+}
+
+static void atw_wiphy_country_release(void *arg)
+{
+	struct atw_wiphy_country *country = arg;
+	struct atw_wiphy *aw = country->aw;
+
+	spin_lock_bh(&aw->lock);
+	if (aw->radio == ATW_RADIO_ASKED && !country->run) {
+		aw->radio = ATW_RADIO_FOUND;
+		atw_wiphy_kick(aw, ATW_WIPHY_UNASKED);
+	} else if (aw->radio == ATW_RADIO_ASKED) {
+		aw->radio = ATW_RADIO_KNOWN;
+		memcpy(aw->domain.country, country->query.country, ATW_COUNTRY_LEN);
+		atw_wiphy_kick(aw, 0);
+	}
+	spin_unlock_bh(&aw->lock);
+}
+
+static int atw_wiphy_country_run(struct atw_module *m, void *arg)
+{
+	struct atw_wiphy_country *country = arg;
+
+	country->run = true;
+	return atw_query_country(m, &country->query);
+}
+
+static void atw_wiphy_ask_country(struct atw_wiphy *aw)
+{
+	struct atw_wiphy_country *country;
+	struct atw_request *call = atw_request_new(sizeof(*country), atw_wiphy_country_run);
+
+	/* It is shown as it was before, until the module was found once more. */
+	if (!call)
+		return;
+	country = (struct atw_wiphy_country *)call->arg;
+	country->aw = aw;
+	call->release = atw_wiphy_country_release;
+	call->idle = true;
+	/* Refused, it ends as one that was not run: with its last reference. */
+	atw_module_queue(&aw->adev->module, call);
+	atw_request_put(call);
+}
+
+/* After each start the firmware may be another one, and so may the country. */
+static void atw_wiphy_follow_radio(struct atw_wiphy *aw)
+{
+	struct atw_wiphy_domain domain;
+	bool ask;
+
+	spin_lock_bh(&aw->lock);
+	domain = aw->domain;
+	ask = aw->radio == ATW_RADIO_FOUND;
+	if (ask)
+		aw->radio = ATW_RADIO_ASKED;
+	spin_unlock_bh(&aw->lock);
+	if (ask)
+		atw_wiphy_ask_country(aw);
+	if (domain.dual == aw->told.dual && !strcmp(domain.country, aw->told.country))
+		return;
+	atw_wiphy_set_domain(aw, &domain);
+}
+
 static void atw_wiphy_work(struct work_struct *work)
 {
 	struct atw_wiphy *aw = container_of(to_delayed_work(work), struct atw_wiphy, work);
 
+	atw_wiphy_follow_radio(aw);
 	wiphy_lock(aw->wiphy);
 	atw_wiphy_follow_scan(aw);
 	atw_wiphy_follow(aw);
@@ -1093,11 +1217,19 @@ static void atw_wiphy_work(struct work_struct *work)
 void atw_wiphy_changed(struct atw_wiphy *aw)
 {
 	const struct atw_module *m;
+	bool found;
 
 	if (!aw)
 		return;
 	m = &aw->adev->module;
+	found = m->state == ATW_MODULE_DOWN || m->state == ATW_MODULE_JOINED;
 	spin_lock_bh(&aw->lock);
+	if (!found) {
+		aw->radio = ATW_RADIO_LOST;
+	} else if (aw->radio == ATW_RADIO_LOST) {
+		aw->radio = ATW_RADIO_FOUND;
+		aw->domain.dual = atw_firmware_dual_band(m->conns.fw, m->sdk_version);
+	}
 	aw->news.valid = true;
 	aw->news.in = m->state == ATW_MODULE_JOINED ||
 		      (m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_NO_ADDRESS);
@@ -1255,18 +1387,6 @@ static const u32 atw_wiphy_akms[] = {
 	WLAN_AKM_SUITE_PSK, WLAN_AKM_SUITE_PSK_SHA256, WLAN_AKM_SUITE_SAE,
 };
 
-/* Where it may send is the module's to know; what it finds is to be shown. */
-static struct ieee80211_regdomain atw_wiphy_world = {
-	.n_reg_rules = 4,
-	.alpha2 = "00",
-	.reg_rules = {
-		REG_RULE(2402, 2482, 40, 6, 20, 0),
-		REG_RULE(5170, 5330, 40, 6, 20, 0),
-		REG_RULE(5490, 5730, 40, 6, 20, 0),
-		REG_RULE(5735, 5835, 40, 6, 20, 0),
-	},
-};
-
 static void atw_wiphy_setup_band(struct ieee80211_supported_band *band,
 				 struct ieee80211_channel *channels, unsigned int n)
 {
@@ -1309,6 +1429,8 @@ static void atw_wiphy_setup(struct atw_wiphy *aw)
 	aw->bands[1].n_bitrates = ARRAY_SIZE(atw_wiphy_bitrates) - 4;
 
 	wiphy->bands[NL80211_BAND_2GHZ] = &aw->bands[0];
+	/* Where the radio has none, its channels are disabled: the firmware may be another one. */
+	wiphy->bands[NL80211_BAND_5GHZ] = &aw->bands[1];
 	wiphy->interface_modes = BIT(NL80211_IFTYPE_STATION);
 	wiphy->signal_type = CFG80211_SIGNAL_TYPE_MBM;
 	wiphy->max_scan_ssids = 1;
@@ -1345,6 +1467,7 @@ struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
 	aw->adev = adev;
 	aw->dev = dev;
 	aw->closing = true;
+	strscpy(aw->domain.country, "00", sizeof(aw->domain.country));
 	spin_lock_init(&aw->lock);
 	INIT_DELAYED_WORK(&aw->work, atw_wiphy_work);
 	atw_wiphy_setup(aw);
@@ -1364,26 +1487,22 @@ struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
  */
 int atw_wiphy_register(struct atw_wiphy *aw)
 {
-	const struct atw_module *m;
+	struct atw_wiphy_domain domain;
 	int err;
 
 	if (!aw)
 		return 0;
-	m = &aw->adev->module;
-	if (atw_firmware_dual_band(m->conns.fw, m->sdk_version))
-		aw->wiphy->bands[NL80211_BAND_5GHZ] = &aw->bands[1];
+	spin_lock_bh(&aw->lock);
+	domain = aw->domain;
+	spin_unlock_bh(&aw->lock);
 	if (is_valid_ether_addr(aw->dev->dev_addr))
 		ether_addr_copy(aw->wiphy->perm_addr, aw->dev->dev_addr);
-	strscpy(aw->wiphy->fw_version, m->firmware, sizeof(aw->wiphy->fw_version));
+	strscpy(aw->wiphy->fw_version, aw->adev->module.firmware, sizeof(aw->wiphy->fw_version));
 	err = wiphy_register(aw->wiphy);
 	if (err)
 		return err;
 	/* Of one that is not registered nobody would free it. */
-	rtnl_lock();
-	wiphy_lock(aw->wiphy);
-	err = regulatory_set_wiphy_regd_sync(aw->wiphy, &atw_wiphy_world);
-	wiphy_unlock(aw->wiphy);
-	rtnl_unlock();
+	err = atw_wiphy_set_domain(aw, &domain);
 	if (err)
 		wiphy_unregister(aw->wiphy);
 	else

@@ -47,6 +47,7 @@ enum atw_verb {
 	ATW_VERB_GET_COLUMNS,	/* which columns has that list? */
 	ATW_VERB_ALL_COLUMNS,	/* all that there are */
 	ATW_VERB_SIGNAL,	/* how strong is it? */
+	ATW_VERB_COUNTRY,	/* whose rules does its radio obey? */
 	ATW_VERB_MAC,		/* which hardware address has it? */
 	ATW_VERB_LEASE,		/* which netmask? */
 	ATW_VERB_GET_DNS,	/* which name servers? */

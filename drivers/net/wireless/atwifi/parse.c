@@ -529,6 +529,30 @@ bool atw_parse_dhcp(const char *line, u32 *mask)
 	return true;
 }
 
+/* By the module's numbers; the first one is its default. */
+static const char atw_countries[][ATW_COUNTRY_LEN] = {
+	"00", "JP", "AS", "CA", "US", "CN", "HK", "TW", "MO", "IL", "SG", "KR", "TR", "AU", "ZA",
+	"BR", "EU",
+};
+
+/**
+ * atw_parse_country() - read the answer to AT+WCOUNTRY?
+ * @line: the line
+ * @country: its letters, by ISO 3166, "EU", or "00" where they are not known; not touched if
+ *	it is another line
+ *
+ * Return: true if it is that line
+ */
+bool atw_parse_country(const char *line, char country[ATW_COUNTRY_LEN])
+{
+	u32 n;
+
+	if (!atw_skip(&line, "+WCOUNTRY:") || !atw_parse_uint(&line, 255, &n) || *line)
+		return false;
+	memcpy(country, atw_countries[n < ARRAY_SIZE(atw_countries) ? n : 0], ATW_COUNTRY_LEN);
+	return true;
+}
+
 /**
  * atw_parse_sta_mac() - read the answer to AT+CIPSTAMAC_DEF?
  * @line: the line; some firmware forgets its first character

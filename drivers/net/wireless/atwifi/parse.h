@@ -269,6 +269,9 @@ struct atw_network {
 	char	security[32];
 };
 
+/* Two letters and a NUL. */
+#define ATW_COUNTRY_LEN	3
+
 /**
  * struct atw_autott - the answer to AT+SOCKETAUTOTT?
  * @known: for the caller
@@ -298,6 +301,7 @@ bool atw_parse_signal(const char *line, s8 *rssi);
 bool atw_parse_network(const char *line, struct atw_network *net);
 bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX]);
 bool atw_parse_dhcp(const char *line, u32 *mask);
+bool atw_parse_country(const char *line, char country[ATW_COUNTRY_LEN]);
 bool atw_parse_sta_mac(const char *line, u8 mac[6]);
 bool atw_parse_autott(const char *line, struct atw_autott *tt);
 bool atw_parse_addr(const char *s, u32 *addr);

@@ -191,6 +191,16 @@ struct atw_query_signal {
 };
 
 /**
+ * struct atw_query_country - whose rules its radio obeys
+ * @query: see there
+ * @country: out: as of atw_parse_country(), "00" where it does not tell
+ */
+struct atw_query_country {
+	struct atw_query	query;
+	char			country[ATW_COUNTRY_LEN];
+};
+
+/**
  * struct atw_query_status - the network that it is in
  * @query: see there
  * @joined: out: it has an address
@@ -219,6 +229,7 @@ int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
 bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
 int atw_query_scan(struct atw_module *m, void *arg);
 int atw_query_signal(struct atw_module *m, void *arg);
+int atw_query_country(struct atw_module *m, void *arg);
 int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);

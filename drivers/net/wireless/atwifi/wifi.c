@@ -333,6 +333,25 @@ int atw_query_signal(struct atw_module *m, void *arg)
 	return atw_wifi_signal(m, &q->query, &q->rssi);
 }
 
+static bool atw_wifi_country_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_parse_country(text, cmd->priv);
+}
+
+int atw_query_country(struct atw_module *m, void *arg)
+{
+	struct atw_query_country *q = arg;
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = atw_wifi_country_row,
+		.priv = q->country,
+	};
+
+	strscpy(q->country, "00", sizeof(q->country));
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_COUNTRY);
+	return atw_wifi_if_known(atw_query_exec(m, &cmd, &q->query), &q->query);
+}
+
 int atw_query_status(struct atw_module *m, void *arg)
 {
 	struct atw_query_status *q = arg;

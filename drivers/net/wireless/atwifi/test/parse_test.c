@@ -1403,6 +1403,32 @@ static void parse_dns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, addr[1], 0U);
 }
 
+static void parse_country(struct kunit *test)
+{
+	static const struct {
+		const char	*line;
+		const char	*country;
+	} good[] = {
+		{ "+WCOUNTRY:0", "00" }, { "+WCOUNTRY:1", "JP" }, { "+WCOUNTRY:15", "BR" },
+		{ "+WCOUNTRY:16", "EU" }, { "+WCOUNTRY:17", "00" }, { "+WCOUNTRY:255", "00" },
+	};
+	static const char *const bad[] = {
+		"", "+WCOUNTRY:", "+WCOUNTRY:1,", "+WCOUNTRY:x", "+WCOUNTRY:-1", "+WCOUNTRY:256",
+		"WCOUNTRY:1", "+WCOUNTRY=1",
+	};
+	char country[ATW_COUNTRY_LEN] = "??";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_FALSE_MSG(test, atw_parse_country(bad[i], country), "'%s'", bad[i]);
+	KUNIT_EXPECT_STREQ(test, "??", country);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		KUNIT_EXPECT_TRUE_MSG(test, atw_parse_country(good[i].line, country), "'%s'",
+				      good[i].line);
+		KUNIT_EXPECT_STREQ(test, good[i].country, country);
+	}
+}
+
 static void parse_sta_mac(struct kunit *test)
 {
 	static const char *const bad[] = {
@@ -1521,6 +1547,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_ap),
 	KUNIT_CASE(parse_dns),
 	KUNIT_CASE(parse_dhcp),
+	KUNIT_CASE(parse_country),
 	KUNIT_CASE(parse_sta_mac),
 	KUNIT_CASE(parse_autott),
 	{}

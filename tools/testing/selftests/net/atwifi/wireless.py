@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 
-from atwnet import (FILES, QUICK, TMP, Family, bus, daemon, extra, install, join, main, on_bus,
-                    peer, quiet, sim, url)
+from atwnet import (FILES, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join, main,
+                    on_bus, peer, quiet, sim, url)
 from guest import DEV, Module, Skipped, becomes, check, digest, echoes, run, same, sysfs, test
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
@@ -25,8 +25,12 @@ OPEN, OPEN_AT, OPEN_TOO = "open", "02:00:00:00:00:02", "02:00:00:00:00:06"
 UNREAD, UNREAD_AT, UNREAD_PASSWORD = "unread", "02:00:00:00:00:05", "1234,5678"
 
 
+def iw_command(command, dev=DEV):
+    return "%s dev %s %s" % (extra("iw"), dev, command)
+
+
 def iw(command, dev=DEV, good=True):
-    return run("%s dev %s %s" % (extra("iw"), dev, command), good=good)
+    return run(iw_command(command, dev), good=good)
 
 
 def link(dev=DEV):
@@ -145,6 +149,33 @@ def joins_by_access_point():
         iw("disconnect")
         out = iw("connect -w %s 02:00:00:00:00:99" % OPEN, good=False)
         check("timed out" in out, out)
+
+
+@test
+def radio():
+    """Its bands and its country, which may be others when it has started again."""
+    phy = "%s phy phy%s info" % (extra("iw"), re.search(r"wiphy (\d+)", iw("info")).group(1))
+
+    def is_dual():
+        return " 5180" in run(phy + " | grep -v disabled")
+
+    def country():
+        own = run(extra("iw") + " reg get").split("phy#")[1]
+        return re.search(r"country (\S\S):", own).group(1)
+
+    same("00", country(), "country")
+    for setting, name in (("4", "US"), ("0", "00")):
+        atwctl("at AT+WCOUNTRY=" + setting)
+        sim("reset")
+        becomes(lambda name=name: country() == name, "the country is not " + name)
+    # There is no command for it, so it is not said to be off either.
+    for command in ("set power_save on", "set power_save off", "get power_save"):
+        check("(-95)" in run(iw_command(command) + " 2>&1", good=False), command)
+    mine = os.environ["ATW_PROFILE"]
+    for profile in ("bw16", "classic", mine):
+        sim("profile " + profile)
+        becomes(lambda profile=profile: is_dual() == (profile == "bw16"), "bands of " + profile)
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
 
 
 @test
