@@ -7,21 +7,27 @@ it. Environment as for netdev.py.
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 
-from atwnet import (FILES, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join, main,
-                    on_bus, peer, quiet, sim, url)
-from guest import DEV, Module, Skipped, becomes, check, digest, echoes, run, same, sysfs, test
+from atwnet import (FILES, HOLE, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join,
+                    main, on_bus, peer, quiet, sim, sim_stat, udp, url)
+from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
+                   sysfs, test)
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
 OPEN, OPEN_AT, OPEN_TOO = "open", "02:00:00:00:00:02", "02:00:00:00:00:06"
+WPA3, WPA3_AT = "wpa3", "02:00:00:00:00:07"
 UNREAD, UNREAD_AT, UNREAD_PASSWORD = "unread", "02:00:00:00:00:05", "1234,5678"
 
 
@@ -147,8 +153,42 @@ def joins_by_access_point():
         iw("connect %s %s" % (OPEN, OPEN_TOO))
         in_network(OPEN, OPEN_TOO)
         iw("disconnect")
+        # Another time it is any of them.
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+        iw("disconnect")
         out = iw("connect -w %s 02:00:00:00:00:99" % OPEN, good=False)
         check("timed out" in out, out)
+
+
+@test
+def goes_from_one_access_point_to_another():
+    """By itself, as far as programs can see."""
+    with out_of_networks():
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+        becomes(lambda: sysfs("state") == "joined", "no address")
+        with watched() as events:
+            atwctl("at AT+WJAP=%s,,%s" % (OPEN, OPEN_TOO))
+            in_network(OPEN, OPEN_TOO)
+            said(events, "roamed")
+            check("disconnected" not in run("cat " + events.name), "it was out meanwhile")
+
+
+@test
+def no_address():
+    """Who has joined is in, and the device has no carrier until there is an address."""
+    with out_of_networks():
+        sim("dhcp off")
+        try:
+            iw("connect " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            same("down", sysfs("state"), "state")
+            check(not carrier(), "a carrier without an address")
+        finally:
+            sim("dhcp on")
+        becomes(lambda: sysfs("state") == "joined" and carrier(), "no address")
+        same((OPEN, OPEN_AT), link(), "network")
 
 
 @test
@@ -176,6 +216,132 @@ def radio():
         sim("profile " + profile)
         becomes(lambda profile=profile: is_dual() == (profile == "bw16"), "bands of " + profile)
     becomes(lambda: sysfs("state") == "joined", "it does not join")
+
+
+def rfkill(blocked):
+    with open(glob.glob("/sys/class/net/%s/phy80211/rfkill*/soft" % DEV)[0], "w",
+              encoding="ascii") as f:
+        f.write(str(int(blocked)))
+
+
+@test
+def is_blocked():
+    """By rfkill: the device is down, and out of what a program has joined."""
+    with out_of_networks():
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+        rfkill(True)
+        try:
+            becomes(lambda: sysfs("state") == "down", "still in it")
+            check("RF-kill" in run("ip link set %s up 2>&1" % DEV, good=False), "it can be up")
+        finally:
+            rfkill(False)
+        run("ip link set %s up" % DEV)
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+
+
+@test
+def the_machine_falls_asleep():
+    """Whoever watches is told that the network is gone; a join that goes on has failed."""
+    delay, mode = "/sys/module/suspend/parameters/pm_test_delay", "/sys/power/pm_test"
+    if not os.path.exists(mode):
+        raise Skipped("needs CONFIG_PM_SLEEP_DEBUG")
+    sleep = "echo 1 >%s 2>/dev/null; echo devices >%s && echo freeze >/sys/power/state; " \
+        "echo none >%s" % (delay, mode, mode)
+    with out_of_networks():
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+        with watched() as events:
+            run(sleep)
+            said(events, "disconnected")
+        becomes(lambda: sysfs("state") == "joined" or sysfs("state") == "down", "not found again")
+        iw("disconnect", good=False)
+        becomes(lambda: sysfs("state") == "down", "still in a network")
+        joins = sim_stat("joins")
+        sim("join-time 600000")
+        try:
+            with watched() as events:
+                iw("connect " + OPEN)
+                becomes(lambda: sim_stat("joins") > joins, "it is not told to join")
+                run(sleep)
+                said(events, "failed to connect")
+        finally:
+            sim("join-time 250")
+        becomes(lambda: sysfs("state") in ("joined", "down"), "not found again")
+
+
+def tell(control, command):
+    """A command to another emulator's control socket; its answer."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(LIMIT)
+        s.connect(control)
+        s.sendall(command.encode() + b"\n")
+        answer = s.makefile().readline()
+    check(answer.startswith("ok"), "%s: %s" % (command, answer))
+    return answer
+
+
+@test
+def others_go_on():
+    """A module that joins or looks for networks does nothing else; other modules do."""
+    where = TMP + "/other"
+    os.makedirs(where, exist_ok=True)
+    control = where + "/control"
+    module = Module(where, ("--control", control, "--ap", "atsim:12345678", "--ap", OPEN + ":"),
+                    dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        run("ip link set atw1 up")
+        becomes(lambda: link("atw1"), "not in a network")
+        with peer("echo") as s:
+            iw("scan trigger", "atw1")
+            for _ in range(20):
+                echoes(s, b"x" * 1000)
+            becomes(lambda: OPEN in iw("scan dump", "atw1"), "not found")
+            iw("disconnect", "atw1")
+            tell(control, "join-time 600000")
+            joins = " joins=1 "
+            iw("connect " + OPEN, "atw1")
+            becomes(lambda: joins in tell(control, "stats"), "it is not told to join")
+            for _ in range(20):
+                echoes(s, b"x" * 1000)
+            check(link("atw1") is None, "it has joined")
+            tell(control, "join-time 1")
+            becomes(lambda: link("atw1"), "it does not join")
+    finally:
+        module.detach()
+        module.stop()
+
+
+def longest_silence(command):
+    """In milliseconds, of a datagram's way to the peer and back while a command runs."""
+    longest = n = 0
+    with udp() as s:
+        s.send(b"first")
+        s.recv(64)
+        with subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                n += 1
+                start = time.monotonic()
+                s.send(b"%d" % n)
+                same(b"%d" % n, s.recv(64), "datagram")
+                longest = max(longest, time.monotonic() - start)
+    return longest * 1000
+
+
+@test
+def what_commands_stop():
+    """Datagrams wait meanwhile, and none is lost; the figures are for who reads them."""
+    ctl = os.environ["ATW_CTL"]
+    quick = longest_silence("sleep 1")
+    for what, command in (("a scan", ctl + " scan"), ("a scan by iw", iw_command("scan flush")),
+                          ("the signal", iw_command("station dump")),
+                          ("a name", ctl + " resolve nowhere.test"),
+                          ("an echo request", "ping -c 1 -W 5 " + HOLE)):
+        print("# %s stops datagrams for %.0f ms, else it is %.0f" % (
+            what, longest_silence(command), quick), flush=True)
 
 
 @test
@@ -249,6 +415,14 @@ def newer(program):
         root, root, root + program)
 
 
+def joins_or_lacks():
+    """It joins; or the kernel cannot tell whose the key is."""
+    unable = "it lacks hmac(sha1)"
+    becomes(lambda: link() or unable in run("dmesg"), "it does not join")
+    if not link():
+        raise Skipped("this kernel has no hmac(sha1)")
+
+
 @contextlib.contextmanager
 def wpa_supplicant(network, program=None):
     """It, as it is, with a file of one network."""
@@ -272,6 +446,24 @@ def wpa_supplicant_joins():
 
 
 @test
+def wpa_supplicant_is_told():
+    """By its client, and writes that down: so the key's passphrase is found in its file."""
+    with open(TMP + "/wpa.conf", "w", encoding="ascii") as f:
+        f.write("ctrl_interface=%s/wpa\nupdate_config=1\n" % TMP)
+    cli = "%s -p %s/wpa -i %s " % (extra("wpa_cli"), TMP, DEV)
+    with out_of_networks(), agent(()), daemon(shlex.split("%s -D nl80211 -i %s -c %s/wpa.conf" % (
+            extra("wpa_supplicant"), DEV, TMP))):
+        becomes(lambda: run(cli + "ping", good=False) == "PONG\n", "it does not answer")
+        for command in ("add_network", "set_network 0 ssid '\"%s\"'" % STORED,
+                        "set_network 0 psk '\"%s\"'" % PASSWORD, "save_config",
+                        "enable_network 0"):
+            check("FAIL" not in run(cli + command), command)
+        joins_or_lacks()
+        in_network(STORED, STORED_AT)
+        becomes(lambda: "wpa_state=COMPLETED" in run(cli + "status"), "it does not know")
+
+
+@test
 def newer_wpa_supplicant_joins():
     """It hands over the passphrase: nobody is asked for that."""
     program, network = newer("/usr/sbin/wpa_supplicant"), 'ssid="%s"\npsk="%s"'
@@ -282,6 +474,11 @@ def newer_wpa_supplicant_joins():
         with wpa_supplicant(network % (STORED, PASSWORD), program):
             in_network(STORED, STORED_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
+        # Where the network takes nothing else.
+        iw("disconnect", good=False)
+        with wpa_supplicant('ssid="%s"\nkey_mgmt=SAE\nieee80211w=1\nsae_password="%s"' % (
+                WPA3, PASSWORD), program):
+            in_network(WPA3, WPA3_AT)
 
 
 @test
@@ -321,11 +518,11 @@ def a_name_that_cannot_be_read():
             in_network(UNREAD, UNREAD_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
             # Whatever the driver makes of that the module has told before its next scan ends.
-            # Not by iw: what the other program finds then is too much for its 8 KiB.
-            run(os.environ["ATW_CTL"] + " scan")
+            out = iw("scan 2>&1", good=False)
+            told = run("cat " + events.name)
+            check("SSID: %s\n" % OPEN in out, out + told)
             same((UNREAD, UNREAD_AT), link(), "network")
-            with open(events.name, encoding="utf-8") as f:
-                check("disconnected" not in f.read(), "it was lost meanwhile")
+            check("disconnected" not in told, "it was lost meanwhile")
 
 
 @test
@@ -420,6 +617,8 @@ def iwd_joins():
         iwctl(connect % PASSWORD)
         in_network(STORED, STORED_AT)
         check(re.search(r"Connected network\s+%s\b" % STORED, iwctl(station + "show")), "show")
+        check(re.search(r"\b%s\s+connected\b" % DEV, iwctl("station list")), "station list")
+        check(re.search(r"\b%s\s+wlan\b" % DEV, run("networkctl --no-pager list")), "networkctl")
         iwctl(station + "disconnect")
         becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
         # It has kept the passphrase.
@@ -467,6 +666,7 @@ def joins_by_network_manager():
     becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
     nmcli("connection up " + STORED, good=True)
     connected()
+    check(DEV + ":wifi" in nmcli("-f DEVICE,TYPE device").splitlines(), "type")
     with watched() as events:
         sim("reset")
         said(events, "disconnected")
@@ -504,17 +704,36 @@ def network_manager_with_iwd():
         nmcli("connection delete " + STORED, good=True)
 
 
+def slabs():
+    """KiB that the kernel has taken for itself, with what its checkers keep of them."""
+    return int(re.search(r"SUnreclaim:\s+(\d+)", run("cat /proc/meminfo")).group(1))
+
+
+def open_files():
+    """Of the whole machine, and of them the sockets of netlink."""
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        netlink = len(f.readlines())
+    return int(run("cat /proc/sys/fs/file-nr").split()[0]), netlink
+
+
 @test
 def joins_and_leaves_often():
     """Nothing is left of it in the module; what is left in the kernel the runner finds."""
     bringups = sysfs("statistics/bringups")
+    joins = int(os.environ["ATW_JOINS"])
+    figures = []
     with out_of_networks():
-        for _ in range(int(os.environ["ATW_JOINS"])):
+        for n in range(joins):
             iw("connect " + OPEN)
             in_network(OPEN, OPEN_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
             iw("disconnect")
             becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+            if n % (joins // 10 or 1) == 0 or n == joins - 1:
+                figures.append((n + 1, slabs(), *open_files()))
+                print("# after %d: %d KiB of slabs, %d open files, %d sockets of netlink" %
+                      figures[-1], flush=True)
+    same(figures[0][3], figures[-1][3], "sockets of netlink")
     quiet()
     same(bringups, sysfs("statistics/bringups"), "starts of the module")
 
