@@ -30,7 +30,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
     "bringup": "bringup",
-    "configured": "netdev_dhcp netdev_own netdev_gone",
+    "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
     "transparent": "transparent paced paced_transparent",
     "netdev": "netdev netdev_raw",
     "wireless": "wireless remains",
@@ -63,7 +63,7 @@ ROWS = {
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped torn "
-              "netdev_load netdev_gone resolve wireless"),
+              "netdev_load netdev_gone resolve wireless wireless_hostile"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "cycles": (MAIN, "middleware", "--large attach nomem"),
