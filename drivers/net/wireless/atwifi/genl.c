@@ -849,9 +849,38 @@ static int atw_genl_ssid(struct genl_info *info, char ssid[ATW_SSID_MAX + 1])
 	return 0;
 }
 
+/**
+ * struct atw_genl_join - a join, as the channel's thread is given it
+ * @query: which
+ * @asker: the open socket of who wants it, held; NULL if it is the kernel's own
+ * @waits: he is still to be answered
+ */
+struct atw_genl_join {
+	struct atw_query_join	query;
+	struct file		*asker;
+	bool			waits;
+};
+
+/* Nobody has it open but this request, and its call. */
+static bool atw_genl_join_given_up(struct atw_query_join *q)
+{
+	struct atw_genl_join *join = container_of(q, struct atw_genl_join, query);
+
+	return READ_ONCE(join->waits) && join->asker && file_count(join->asker) <= 2;
+}
+
+static void atw_genl_join_release(void *arg)
+{
+	struct atw_genl_join *join = arg;
+
+	if (join->asker)
+		fput(join->asker);
+}
+
 static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 {
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
+	struct atw_genl_join *join;
 	struct atw_query_join *q;
 	struct atw_request *request;
 	int err;
@@ -860,16 +889,24 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "no network is named");
 		return -EINVAL;
 	}
-	request = atw_request_new(sizeof(*q), atw_query_join);
+	request = atw_request_new(sizeof(*join), atw_query_join);
 	if (!request)
 		return -ENOMEM;
-	q = (struct atw_query_join *)request->arg;
+	join = (struct atw_genl_join *)request->arg;
+	join->asker = container_of(info, struct atw_genl_late, info)->asker;
+	if (join->asker)
+		get_file(join->asker);
+	join->waits = true;
+	request->release = atw_genl_join_release;
+	q = &join->query;
+	q->given_up = atw_genl_join_given_up;
 	err = atw_genl_ssid(info, q->join.ssid);
 	if (err)
 		goto put;
 	if (password)
 		nla_strscpy(q->join.password, password, sizeof(q->join.password));
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
+	WRITE_ONCE(join->waits, false);
 put:
 	atw_request_put(request);
 	return err;

@@ -119,6 +119,7 @@ struct atw_query_raw {
  * @join: which
  * @once: somebody else sees to it that it is in a network: it is not to join one by itself
  * @begun: called just before the module is told to join it; may be NULL, must not sleep
+ * @given_up: does nobody want that any more? As @begun. If so it does not stay in it
  *
  * To leave one takes nothing but the begin.
  */
@@ -127,6 +128,7 @@ struct atw_query_join {
 	struct atw_join		join;
 	bool			once;
 	void			(*begun)(struct atw_query_join *q);
+	bool			(*given_up)(struct atw_query_join *q);
 };
 
 /* What the module is, by AT+WMODE: a station, an access point, or both. */

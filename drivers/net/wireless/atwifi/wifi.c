@@ -155,6 +155,27 @@ const char *atw_query_unsayable(const struct atw_module *m, const struct atw_joi
 	}
 }
 
+/* Be out of the network, for now. */
+static int atw_wifi_out(struct atw_module *m, struct atw_query *q, u32 mode)
+{
+	struct atw_cmd cmd = { .timeout = atw_timing.raw };
+	int err;
+
+	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LEAVE);
+	err = atw_query_exec(m, &cmd, q);
+	/* Elsewhere it is what the command does. */
+	if (err == -EOPNOTSUPP)
+		err = atw_query_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
+		      atw_query_set_mode(m, q, mode, false);
+	atw_sched_set(&m->sched, ATW_DO_LINK);
+	return err;
+}
+
+static bool atw_wifi_is_given_up(struct atw_query_join *q)
+{
+	return q->given_up && q->given_up(q);
+}
+
 int atw_query_join(struct atw_module *m, void *arg)
 {
 	struct atw_query_join *q = arg;
@@ -167,6 +188,8 @@ int atw_query_join(struct atw_module *m, void *arg)
 		q->query.why = atw_query_unsayable(m, &q->join);
 		return err;
 	}
+	if (atw_wifi_is_given_up(q))
+		return -EINTR;
 	err = atw_query_get_mode(m, &q->query, &mode);
 	/* An access point is there until it restarts: it is not stored beside the station. */
 	if (!err && !(mode & ATW_MODE_STATION))
@@ -185,13 +208,15 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	if (q->once)
 		return atw_wifi_no_auto(m, &q->query);
+	/* Who wanted that does not any more. What it is to join by itself is as it was. */
+	if (atw_wifi_is_given_up(q))
+		return atw_wifi_out(m, &q->query, mode | ATW_MODE_STATION);
 	atw_join_keep(m, &q->join);
 	return atw_wifi_set_auto(m, &q->query, true);
 }
 
 int atw_query_leave(struct atw_module *m, void *arg)
 {
-	struct atw_cmd cmd = { .timeout = atw_timing.raw };
 	struct atw_query refused = { 0 };
 	struct atw_query *q = arg;
 	int err, stays;
@@ -205,13 +230,7 @@ int atw_query_leave(struct atw_module *m, void *arg)
 	stays = atw_wifi_no_auto(m, &refused);
 	if (stays && !atw_query_refused(&refused, stays))
 		return stays;
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LEAVE);
-	err = atw_query_exec(m, &cmd, q);
-	/* Elsewhere it is what the command does. */
-	if (err == -EOPNOTSUPP)
-		err = atw_query_set_mode(m, q, mode & ~ATW_MODE_STATION, false) ?:
-		      atw_query_set_mode(m, q, mode, false);
-	atw_sched_set(&m->sched, ATW_DO_LINK);
+	err = atw_wifi_out(m, q, mode);
 	if (err || stays == -EOPNOTSUPP)
 		return err;
 	*q = refused;

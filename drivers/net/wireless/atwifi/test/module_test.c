@@ -761,6 +761,17 @@ static void module_name_unanswered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
 }
 
+/* A join: so often it is still wanted. */
+static unsigned int wanted;
+
+static bool regretted(struct atw_query_join *q)
+{
+	if (!wanted)
+		return true;
+	wanted--;
+	return false;
+}
+
 static struct atw_query_scan *scans(struct kunit *test, int want, struct atw_request **request)
 {
 	struct fake *f = test->priv;
@@ -877,6 +888,8 @@ static int joins_at(struct kunit *test, const char *password, const u8 *bssid)
 	strscpy(q->join.ssid, "net", sizeof(q->join.ssid));
 	strscpy(q->join.password, password, sizeof(q->join.password));
 	memcpy(q->join.bssid, bssid, sizeof(q->join.bssid));
+	if (!strcmp(password, "regretted"))
+		q->given_up = regretted;
 	err = atw_module_request(&f->m, request, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EKEYREJECTED, q->query.why && !q->query.code);
 	atw_request_put(request);
@@ -971,6 +984,33 @@ static void module_rejoins(struct kunit *test)
 	rejoins_now(f);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+}
+
+/* Who had it join is gone: it is out, and what it was to be in before it still is. */
+static void module_join_given_up(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int before;
+
+	f->joins = 3;
+	KUNIT_ASSERT_EQ(test, 0, joins(test, "before"));
+	before = f->said_len;
+	/* Before it was begun, and while the module joins. */
+	wanted = 0;
+	KUNIT_EXPECT_EQ(test, -EINTR, joins(test, "regretted"));
+	KUNIT_EXPECT_TRUE(test, joined(f));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+	wanted = 1;
+	joins(test, "regretted");
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"regretted\"\n"));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WDISCONNECT\n"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WAUTOCONN"));
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
+	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_STREQ(test, "before", f->m.join->password);
+	rejoins_now(f);
+	eventually(test, joined(f));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"before\"\n"));
 }
 
 /* A wrong password is told as such, and does not cost the network of before. */
@@ -1343,6 +1383,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_networks_late),
 	KUNIT_CASE(module_joins_by_bssid),
 	KUNIT_CASE(module_rejoins),
+	KUNIT_CASE(module_join_given_up),
 	KUNIT_CASE(module_refused),
 	KUNIT_CASE(module_refuses),
 	KUNIT_CASE(module_flash),

@@ -1438,6 +1438,36 @@ TEST_F_TIMEOUT(ctl, names_of_users, 120)
 	close(other);
 }
 
+/* Who gives a join up has not joined: the module is in the network of before again. */
+TEST_F_TIMEOUT(ctl, join_killed, 120)
+{
+	long joins;
+	pid_t pid;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	ASSERT_EQ(0, atw_sim("ap regretted:12345678"));
+	ASSERT_SAYS("", "echo 12345678 | $A -p - join atsim");
+	joins = atw_sim_stat("joins");
+	ASSERT_EQ(0, atw_sim("join-time 600000"));
+	pid = begin("echo 12345678 >/tmp/password; exec $A -p /tmp/password join regretted");
+	ASSERT_LT(0, pid);
+	while (atw_sim_stat("joins") == joins)
+		atw_pause_ms(10);
+	/* As a terminal does. */
+	ASSERT_EQ(0, kill(pid, SIGINT));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_EQ(0, atw_sim("join-time 1"));
+	/* What is asked then is answered after that. */
+	ASSERT_TRUE(becomes("$A at AT"));
+	ASSERT_TRUE(becomes("$A status | grep -w atsim"));
+	/* Nor does it join that when it starts. */
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	EXPECT_TRUE(becomes("$A status | grep -w atsim"));
+	EXPECT_EQ(joins + 2, atw_sim_stat("joins"));
+	ASSERT_EQ(0, atw_sim("join-time 250"));
+}
+
 /* An answer to a socket that was closed is not for who has its number by then. */
 TEST_F_TIMEOUT(ctl, port_id, 120)
 {
