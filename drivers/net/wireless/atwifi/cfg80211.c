@@ -459,13 +459,20 @@ static void atw_wiphy_scan_release(void *arg)
 		aw->scan_err = scan->err;
 		if (!scan->err)
 			memcpy(&aw->rows, &scan->query.names.scan, sizeof(aw->rows));
-		atw_wiphy_kick(aw, 0);
+		atw_wiphy_kick(aw, scan->err == -EAGAIN ? ATW_WIPHY_UNASKED : 0);
 	}
 	spin_unlock_bh(&aw->lock);
 }
 
-static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid *ssid)
+/* One that hides its name, or NULL. */
+static const struct cfg80211_ssid *atw_wiphy_hidden(const struct cfg80211_scan_request *request)
 {
+	return request->n_ssids && request->ssids[0].ssid_len ? &request->ssids[0] : NULL;
+}
+
+static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_scan_request *wanted)
+{
+	const struct cfg80211_ssid *ssid = atw_wiphy_hidden(wanted);
 	struct atw_wiphy_scan *scan;
 	struct atw_request *request;
 
@@ -474,7 +481,8 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid
 		return -ENOMEM;
 	scan = (struct atw_wiphy_scan *)request->arg;
 	scan->aw = aw;
-	scan->err = -ENETDOWN;
+	/* Refused, it ends as one that is to be begun again: with its last reference. */
+	scan->err = -EAGAIN;
 	if (ssid)
 		memcpy(scan->query.ssid, ssid->ssid, ssid->ssid_len);
 	spin_lock_bh(&aw->lock);
@@ -483,10 +491,20 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_ssid
 	spin_unlock_bh(&aw->lock);
 	request->release = atw_wiphy_scan_release;
 	request->idle = true;
-	/* Refused, it ends as one that has failed: with its last reference. */
 	atw_module_queue(&aw->adev->module, request);
 	atw_request_put(request);
 	return 0;
+}
+
+/*
+ * A module that starts is asked again: who is told that it finds nothing looks again only
+ * after a while, and a network that is known is joined by then.
+ */
+static bool atw_wiphy_scan_again(struct atw_wiphy *aw, int err)
+{
+	return (err == -EAGAIN || err == -ECONNRESET) &&
+	       time_before(jiffies, aw->scan_since + ATW_WIPHY_PATIENCE) &&
+	       !atw_wiphy_scan_queue(aw, aw->scan);
 }
 
 static bool atw_wiphy_found_since(const struct atw_wiphy *aw, unsigned long delay)
@@ -496,7 +514,7 @@ static bool atw_wiphy_found_since(const struct atw_wiphy *aw, unsigned long dela
 
 static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *request)
 {
-	const struct cfg80211_ssid *ssid = NULL;
+	const struct cfg80211_ssid *ssid = atw_wiphy_hidden(request);
 	struct atw_wiphy *aw = wiphy_priv(wiphy);
 	unsigned int jobs;
 	int err = 0;
@@ -505,9 +523,6 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 		return -ENETDOWN;
 	if (aw->scan)
 		return -EBUSY;
-	/* One that hides its name. */
-	if (request->n_ssids && request->ssids[0].ssid_len)
-		ssid = &request->ssids[0];
 	if (ssid && memchr(ssid->ssid, 0, ssid->ssid_len))
 		return -EINVAL;
 	spin_lock_bh(&aw->lock);
@@ -515,7 +530,7 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	spin_unlock_bh(&aw->lock);
 	aw->cached = jobs || (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_CACHED));
 	if (!aw->cached)
-		err = atw_wiphy_scan_queue(aw, ssid);
+		err = atw_wiphy_scan_queue(aw, request);
 	if (err)
 		return err;
 	aw->scan = request;
@@ -599,6 +614,8 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 		atw_wiphy_hurry_scan(aw);
 		return;
 	}
+	if (atw_wiphy_scan_again(aw, err))
+		return;
 	if (!err && !aw->cached) {
 		aw->scanned = get_jiffies_64();
 		/* What is found for a name is not all that there is. */
@@ -938,6 +955,11 @@ static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 	cfg80211_disconnected(aw->dev, WLAN_REASON_DISASSOC_DUE_TO_INACTIVITY, NULL, 0, false,
 			      ATW_WIPHY_GFP);
 	aw->state = ATW_WIPHY_IDLE;
+	/*
+	 * Where it is told once more that the network is there, a program tries to join it at
+	 * once, and where that fails leaves it alone for a minute or more.
+	 */
+	aw->found = false;
 	/* It may be in another one. */
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 }
@@ -954,6 +976,7 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
 					atw_wiphy_status(err, error->outcome), ATW_WIPHY_GFP);
 	atw_wiphy_forget_bss(aw);
+	aw->found = false;
 	aw->state = ATW_WIPHY_IDLE;
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 }

@@ -134,6 +134,15 @@ def looks_while_a_stream_is_open():
 
 
 @test
+def looks_while_it_starts():
+    """Who does is not told that there is nothing because the module is just set up."""
+    sim("reset")
+    out = iw("scan flush ssid hides")
+    check("SSID: hides\n" in out, out)
+    in_network(STORED, STORED_AT)
+
+
+@test
 def joins_and_leaves():
     with out_of_networks(), watched() as events:
         iw("connect " + OPEN)
