@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # atwifi: the driver out of tree, and what tests it. "make help" lists the
 # targets.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """The manual as HTML, outside a kernel's tree: "make html"."""
 project = "atwifi"
 root_doc = "index"

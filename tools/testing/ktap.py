@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 KTAP, the kernel's form of test results (Documentation/dev-tools/ktap.rst there): what
 all of the project's tests print, and what is counted of it.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """Tests of the check itself, with matrices that have nothing to do with the driver."""
 
 import contextlib

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A combo AT module on a UART of a machine with ACPI, for a table that is loaded beside the
  * firmware's own. The UART and the GPIOs are that machine's, as paths and as strings; they and

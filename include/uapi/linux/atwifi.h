@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * AF_ATWIFI: the sockets of a Wi-Fi module that speaks the Ai-Thinker combo
  * AT command set.

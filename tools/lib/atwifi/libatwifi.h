@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * libatwifi: the sockets and the names of a Wi-Fi module that speaks the Ai-Thinker combo
  * AT command set. See libatwifi(3).

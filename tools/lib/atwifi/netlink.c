@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What the kernel says on a generic-netlink socket. */
 #include <errno.h>
 #include <string.h>

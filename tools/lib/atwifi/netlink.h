@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the kernel says: apart from who receives it, so that anything can be tried on it. */
 #ifndef LIBATWIFI_NETLINK_H
 #define LIBATWIFI_NETLINK_H

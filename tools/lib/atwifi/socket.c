@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Sockets of AF_ATWIFI. */
 #include <arpa/inet.h>
 #include <errno.h>

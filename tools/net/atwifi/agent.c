@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * atwifi-agent: tells the driver the passphrases of networks that other programs have the
  * module join, and this machine the name servers of those that it has joined, or the other

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Modules on a tty, such as a USB serial adapter: attach one, and remember which ones
  * udev is to have attached when they are plugged in.

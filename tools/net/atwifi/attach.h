@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Modules on a tty. */
 #ifndef ATWCTL_ATTACH_H
 #define ATWCTL_ATTACH_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * atwifid: a name server for this machine alone, which has the module resolve names.
  * See atwifid(8).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What NetworkManager knows. It is asked as long as it runs, and not started for that; what
  * comes of it in messages is wiped with them.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What other daemons know, by D-Bus; nothing where this was built without it. */
 #ifndef ATWIFI_BUS_H
 #define ATWIFI_BUS_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Messages of the domain name system: questions of anybody's, and answers to them. */
 #ifndef ATWIFID_DNS_H
 #define ATWIFID_DNS_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is wrong with an installation, and what to do: one finding on a line each, in the
  * order in which one needs the other. Nothing is changed, and of a module nothing is asked but,

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What is wrong with an installation. */
 #ifndef ATWCTL_DOCTOR_H
 #define ATWCTL_DOCTOR_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Name servers of the networks that modules have joined: systemd-resolved is told, if it runs;
  * resolvconf and a file if the administrator wants that. And if he wants that the servers that

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The links of modules that have joined a network, and whom to tell of their name servers; and
  * the servers that somebody else has told this machine of such a link.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The family "atwifi": requests, answers, events. What cannot be had without
  * the user's doing ends the program with a word about it.

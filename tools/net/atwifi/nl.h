@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The family "atwifi": requests, answers, events. */
 #ifndef ATWCTL_NL_H
 #define ATWCTL_NL_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * libnss_atwifi.so.2: names by the module, for every program that asks the C library.
  * See libnss_atwifi(8).

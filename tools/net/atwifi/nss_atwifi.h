@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the C library calls of libnss_atwifi.so.2, for which it has no header itself. */
 #ifndef NSS_ATWIFI_H
 #define NSS_ATWIFI_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Messages -> JSON objects -> what is printed. What the module has said is
  * neither trusted to be text nor to leave the terminal alone.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Messages -> JSON objects -> what is printed. */
 #ifndef ATWCTL_OUT_H
 #define ATWCTL_OUT_H

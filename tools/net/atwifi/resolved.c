@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which servers a link has, for systemd-resolved: as long as it runs, and nobody else has
  * told it others for this link.

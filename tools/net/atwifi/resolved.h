@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* systemd-resolved, by D-Bus; nothing where this was built without it. */
 #ifndef ATWIFI_RESOLVED_H
 #define ATWIFI_RESOLVED_H

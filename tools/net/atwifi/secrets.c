@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which passphrases files have for a network. All of these files are written by people and
  * by programs that are not ours: what is not understood is passed over. Nothing that is found

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Passphrases in the files of programs: apart from who reads these, so that any can be tried. */
 #ifndef ATWIFI_SECRETS_H
 #define ATWIFI_SECRETS_H

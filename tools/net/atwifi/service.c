@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What services have in common: signals, and what they tell systemd where it is there. */
 #include <err.h>
 #include <event2/event.h>

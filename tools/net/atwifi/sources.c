@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where passphrases are: in files that root owns, which this reads as root and without the
  * privilege to read others'; and with NetworkManager. Of each file there is a bound to what is

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Where passphrases are. */
 #ifndef ATWIFI_SOURCES_H
 #define ATWIFI_SOURCES_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * atwctl password: passphrases in a file of root's, for atwifi-agent(8). A new file takes the
  * place of the old one when it is whole and on the disk; two at a time wait for each other.

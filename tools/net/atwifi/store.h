@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The passphrases that atwctl keeps. */
 #ifndef ATWCTL_STORE_H
 #define ATWCTL_STORE_H

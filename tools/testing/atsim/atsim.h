@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * atsim: an emulator of Wi-Fi modules that speak the combo AT command set.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults: what goes wrong, when, and how often.  Every fault draws from a
  * generator of its own, so that one does not shift another; the same seed and

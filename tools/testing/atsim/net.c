@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the emulated radio can reach.  Nothing leaves the machine by accident:
  * addresses are loopback, mapped, or allowed by name; names are those that

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The firmware families.  A family is a table of traits; any trait can be
  * changed on the command line, since no two releases agree on all of them.

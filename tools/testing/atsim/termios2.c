@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The rate that a host has set on the slave side of a pty.  Apart from the
  * rest because <asm/termbits.h>, which knows rates of any value, can not be

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * TLS as the module speaks it: version 1.2, and a peer is verified only when
  * a CA is stored.

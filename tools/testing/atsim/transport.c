@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is at the host's end of the UART: a unix socket, a pty, or stdio.
  * The module runs whether or not anybody is there.

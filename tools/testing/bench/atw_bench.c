@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures what a program gets from a line: how fast streams go both ways, alone and
  * together, how long a small message takes to the peer and back, fetches, connects.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A wire between two unix sockets, for one client each: BAUD/10 bytes a second each way,
  * 8N1, paced as atsim paces its own: the first character takes its time too, and who comes

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # What the demo runs on the board: tells of the module, fetches the file. Lines
 # that begin with = are for the script that started it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Anything that anybody may send to the name server of this machine, and anything that a
  * server says to it: answers are whole messages, to that question, and no longer than they

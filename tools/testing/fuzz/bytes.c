@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The parser and any bytes: what it reports is in its bounds, and does not depend on
  * how the bytes were cut.

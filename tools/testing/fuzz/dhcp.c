@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* DHCP requests of anybody's: the answer is one, and goes to who may have the lease. */
 #include <string.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Command lines: what each family of firmware reads of a line are the parameters that
  * it was built of, and nothing else. And whole lines of the module, and commands of an

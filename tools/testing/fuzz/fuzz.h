@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the fuzzers share: choices made by the fuzzer's bytes, and what is wrong. */
 #ifndef ATW_FUZZ_H
 #define ATW_FUZZ_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Messages of a kernel that says anything, to the library: nothing but them is read. */
 #include <errno.h>
 #include <string.h>

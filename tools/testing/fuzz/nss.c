@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Any name, and a buffer of any size, for the module of the C library's name service: what
  * it hands out is in the buffer, and says what the module has said.

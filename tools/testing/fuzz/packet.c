@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Frames of anybody's, who has raw sockets or a virtual machine behind the network
  * device: what is let pass is as long as it says and can be read, and what answers it

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Passphrases in files: a network as each program would write it, among any bytes, is found
  * with its passphrase and no other; and any bytes do no harm.

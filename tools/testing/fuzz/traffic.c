@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a module prints for some connections, whose remotes may know its words, and
  * what a driver makes of it. What was really sent is known here, so that it can be

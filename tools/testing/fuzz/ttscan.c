@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Transparent mode: no byte is lost or made up between what came and what is passed
  * on, however it was cut, and what is held is an opening.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """Tests of the guests' runner, with ATW_TARGETS (6.1, 6.12, 7.3, board; 7.3 and the board)."""
 
 import contextlib

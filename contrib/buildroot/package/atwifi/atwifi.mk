@@ -4,12 +4,12 @@
 #
 ################################################################################
 
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 
 ATWIFI_VERSION = local
 ATWIFI_SITE = $(BR2_EXTERNAL_ATWIFI_PATH)/../..
 ATWIFI_SITE_METHOD = local
-ATWIFI_LICENSE = GPL-2.0
+ATWIFI_LICENSE = GPL-2.0-only
 ATWIFI_LICENSE_FILES = COPYING
 
 # What the kernel must have, and with CFG80211 programs for Wi-Fi see the

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 
 SUMMARY = "Driver for Ai-Thinker combo AT Wi-Fi modules on a UART"
 DESCRIPTION = "Wi-Fi modules of Ai-Thinker that speak the combo AT command set over a serial \

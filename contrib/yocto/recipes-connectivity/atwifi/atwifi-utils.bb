@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 
 SUMMARY = "See and set what the atwifi driver knows of its Wi-Fi modules"
 DESCRIPTION = "atwctl, which has modules join networks and shows what they do; what udev and \

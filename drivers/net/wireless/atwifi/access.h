@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Who may have sockets of the family. */
 #ifndef _ATWIFI_ACCESS_H
 #define _ATWIFI_ACCESS_H

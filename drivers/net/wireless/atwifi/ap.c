@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module as an access point, beside what else it does, until it restarts: nothing of it
  * is in its flash, or stays in the kernel's memory.

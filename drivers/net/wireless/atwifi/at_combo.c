@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The combo AT commands of Ai-Thinker's modules. Their words are read by parse.c. */
 #include <linux/kernel.h>
 #include <linux/string.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* A bound on the memory that many queues have together. */
 #ifndef _ATWIFI_BUDGET_H
 #define _ATWIFI_BUDGET_H

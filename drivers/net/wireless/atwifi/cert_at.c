@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The command that reads what the module has stored for TLS. */
 #include "cert.h"
 #include "channel.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The module as a wiphy, for programs that speak nl80211. */
 #ifndef _ATWIFI_CFG80211_H
 #define _ATWIFI_CFG80211_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The AT channel: one kthread, one command at a time, and its answer. */
 #ifndef _ATWIFI_CHANNEL_H
 #define _ATWIFI_CHANNEL_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between kernels, and all of them. Types are taken from the
  * declarations themselves: version numbers lie where things were ported back.

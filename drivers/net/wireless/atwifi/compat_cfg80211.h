@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What cfg80211 of older kernels calls otherwise, or lacks. */
 #ifndef _ATWIFI_COMPAT_CFG80211_H
 #define _ATWIFI_COMPAT_CFG80211_H

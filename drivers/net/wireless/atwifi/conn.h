@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Connections: ConIDs, hand-over of what was received, order of sending. */
 #ifndef _ATWIFI_CONN_H
 #define _ATWIFI_CONN_H

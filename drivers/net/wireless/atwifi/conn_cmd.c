@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What all that has commands run for connections has in common: deleting, asking, failing. */
 #include <linux/jiffies.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The receive mode of the module, and fetching what waits in a passive one. */
 #include <linux/jiffies.h>
 

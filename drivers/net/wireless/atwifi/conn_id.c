@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Numbers of connections: which there are, which were, and which are to be deleted. */
 #include <linux/jiffies.h>
 

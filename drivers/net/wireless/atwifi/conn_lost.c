@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The module, its network or the device is lost, and connections end by that. */
 #include <linux/skbuff.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Connections are asked for, opened in the module, and deleted there. */
 #include <linux/device.h>
 #include <linux/jiffies.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What the module has is compared with what it should have. */
 #include <linux/jiffies.h>
 

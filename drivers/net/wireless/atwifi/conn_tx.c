@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is sent: one command for it at a time, by the channel's thread, of a size that the
  * module has memory for.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* DHCP, answered by the device itself. Pure: no state of the kernel's. */
 #ifndef _ATWIFI_DHCP_H
 #define _ATWIFI_DHCP_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A set of AT commands: what the driver wants to lines, the module's words to events, its
  * numbers to what they mean. All that is above this knows none of them. Pure, as parse.h.

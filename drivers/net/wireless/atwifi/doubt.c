@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Payloads that may not be their remote's alone, and whether that is still to be said. */
 #include <linux/skbuff.h>
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the module's error numbers mean. Pure, as parse.h. */
 #ifndef _ATWIFI_ERROR_H
 #define _ATWIFI_ERROR_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exposed ports: the module listens, and whom it accepts is connected to a
  * program of this machine that knows nothing of modules.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Ports of the module behind which there are programs of this machine. */
 #ifndef _ATWIFI_EXPOSE_H
 #define _ATWIFI_EXPOSE_H

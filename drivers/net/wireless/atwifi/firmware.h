@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What a module's versions tell of its firmware. Pure, as parse.h. */
 #ifndef _ATWIFI_FIRMWARE_H
 #define _ATWIFI_FIRMWARE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Flows: what the network device carries, one connection of the module each. */
 #ifndef _ATWIFI_FLOW_H
 #define _ATWIFI_FLOW_H

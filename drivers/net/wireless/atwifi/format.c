@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Values -> command lines. Nothing that is not checked goes into one. */
 #include <linux/errno.h>
 #include <linux/kernel.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Values -> command lines. Pure, as parse.h. */
 #ifndef _ATWIFI_FORMAT_H
 #define _ATWIFI_FORMAT_H

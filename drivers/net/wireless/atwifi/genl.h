@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The generic-netlink family: Documentation/netlink/specs/atwifi.yaml. */
 #ifndef _ATWIFI_GENL_H
 #define _ATWIFI_GENL_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Events of the generic-netlink family, and the attributes that answers share with them. */
 #include <net/genetlink.h>
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the module knows of the network that it joined. */
 #ifndef _ATWIFI_LEASE_H
 #define _ATWIFI_LEASE_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Wi-Fi modules that speak the Ai-Thinker combo AT command set. */
 #include <linux/module.h>
 

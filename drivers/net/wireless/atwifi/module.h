@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The module as a whole: bring-up, capabilities, Wi-Fi link, recovery. */
 #ifndef _ATWIFI_MODULE_H
 #define _ATWIFI_MODULE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The network device: programs that know nothing of modules. */
 #ifndef _ATWIFI_NETDEV_H
 #define _ATWIFI_NETDEV_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What the network device receives: packets for programs, from flows and answers. */
 #include <linux/etherdevice.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * IPv4 packets. Those of programs are checked here: whoever may send raw frames (a
  * virtual machine, AF_PACKET) chooses every byte of them. And there are those that

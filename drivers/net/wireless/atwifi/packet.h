@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* IPv4 packets: those of programs, and those that the network device makes up. */
 #ifndef _ATWIFI_PACKET_H
 #define _ATWIFI_PACKET_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Bytes of the module -> events. Pure: no locks, no allocation, no kernel
  * state; the same file is compiled in user space.

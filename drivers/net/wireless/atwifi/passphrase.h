@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The passphrases of which programs have told the kernel no more than the key. */
 #ifndef _ATWIFI_PASSPHRASE_H
 #define _ATWIFI_PASSPHRASE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Ports of the module that sockets have chosen. */
 #ifndef _ATWIFI_PORT_H
 #define _ATWIFI_PORT_H

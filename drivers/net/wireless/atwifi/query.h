@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the control interface asks of a module: requests that run commands. */
 #ifndef _ATWIFI_QUERY_H
 #define _ATWIFI_QUERY_H

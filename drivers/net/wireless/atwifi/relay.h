@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* A relay: bytes between a TCP socket of the kernel and a connection. */
 #ifndef _ATWIFI_RELAY_H
 #define _ATWIFI_RELAY_H

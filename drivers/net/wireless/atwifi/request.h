@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Requests: work that other layers have the channel's thread do. */
 #ifndef _ATWIFI_REQUEST_H
 #define _ATWIFI_REQUEST_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The list of networks that a module has found. Pure, as parse.h. */
 #ifndef _ATWIFI_SCAN_H
 #define _ATWIFI_SCAN_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the channel's thread has to do, and what of that comes first. */
 #ifndef _ATWIFI_SCHED_H
 #define _ATWIFI_SCHED_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* A module that the device tree puts on a UART. */
 #include <linux/delay.h>
 #include <linux/gpio/consumer.h>

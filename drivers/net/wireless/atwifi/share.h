@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Who gets the module next: users by the time of it that each has had. */
 #ifndef _ATWIFI_SHARE_H
 #define _ATWIFI_SHARE_H

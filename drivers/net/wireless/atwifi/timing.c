@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* How long the driver waits for others: the values. */
 #include <linux/cache.h>
 #include <linux/init.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* How long the driver waits for others, and how often it asks. */
 #ifndef _ATWIFI_TIMING_H
 #define _ATWIFI_TIMING_H

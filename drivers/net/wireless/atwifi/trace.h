@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What passes on the line, without what may be secret in it: names of commands
  * but no parameters, lengths of payloads but no bytes.

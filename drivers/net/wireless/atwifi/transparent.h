@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Transparent mode: one connection has the UART for itself. */
 #ifndef _ATWIFI_TRANSPARENT_H
 #define _ATWIFI_TRANSPARENT_H

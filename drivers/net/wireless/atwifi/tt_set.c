@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* A connection is given transparent mode, or it is taken from it. */
 #include <linux/jiffies.h>
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the host hears in transparent mode: data, or the module's own words.
  * Pure: no locks, no allocation, no kernel state.

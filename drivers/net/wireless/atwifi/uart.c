@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The UART between host and module: at which rate they talk, and whether RTS
  * and CTS are used.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The UART between host and module: rate and flow control. */
 #ifndef _ATWIFI_UART_H
 #define _ATWIFI_UART_H

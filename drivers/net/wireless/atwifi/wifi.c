@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Looking for networks; joining one, which the module then does again by itself after
  * each start, and leaving it; and what it is in.

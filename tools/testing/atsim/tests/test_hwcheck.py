@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """hwcheck, which compares a module with samples.txt, against modules that are known."""
 import importlib.machinery
 import importlib.util

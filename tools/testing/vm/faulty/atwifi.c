@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A driver by the name of the real one that does nothing but fail in the way it
  * is told to: what the runner must notice.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What is stored in a module's flash: the form is checked before. */
 #include <kunit/test.h>
 #include <linux/device.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What programs for Wi-Fi are shown of networks, and told of joins. */
 #include <kunit/test.h>
 #include <linux/ieee80211.h>

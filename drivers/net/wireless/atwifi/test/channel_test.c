@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The channel against a scripted UART: what is written is looked up in a
  * script, and the answer is received before write() returns.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Connections against a module made of a write function: it answers each
  * command before write() returns, and notes them in order. Until the gate is

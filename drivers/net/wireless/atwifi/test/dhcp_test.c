@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* DHCP: what is answered to whom, and that nothing a client sends does harm. */
 #include <kunit/test.h>
 #include <linux/random.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A second set of commands, to show that nothing above struct atw_dialect knows the first: as
  * much of ESP-AT as streams need. It has five numbers of connections, 0 among them, says OK

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The table of flows: who is next for a socket of the module, and who has room. */
 #include <kunit/test.h>
 #include <linux/in.h>

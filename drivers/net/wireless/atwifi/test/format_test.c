@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/test.h>
 #include <linux/errno.h>
 #include <linux/string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Numbers of connections: one damaged byte never makes one of another. */
 #include <kunit/test.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module as a whole against one made of a write function, which answers each command
  * before write() returns: what it is told when, and what its users are.

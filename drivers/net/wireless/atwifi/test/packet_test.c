@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* What is made of a name server's answer that was cut, and which packets are what. */
 #include <kunit/test.h>
 #include <linux/etherdevice.h>

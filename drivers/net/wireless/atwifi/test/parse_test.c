@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The parser. What it reports is written down as a line of text, so that every
  * case is a pair of strings, and is run with the bytes cut in every way.

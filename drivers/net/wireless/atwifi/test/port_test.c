@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The ports that sockets have chosen. */
 #include <kunit/test.h>
 #include <linux/slab.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Which commands may be run as they are, and which never. */
 #include <kunit/test.h>
 #include <linux/string.h>

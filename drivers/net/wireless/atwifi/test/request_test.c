@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Requests: whose memory it is, who is told what, and in which order. */
 #include <kunit/test.h>
 #include <linux/kthread.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Lists of networks, with names that are chosen to be taken for something else. */
 #include <kunit/test.h>
 

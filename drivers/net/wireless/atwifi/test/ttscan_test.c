@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Transparent mode: data, or the module's own words? */
 #include <kunit/test.h>
 #include <linux/string.h>

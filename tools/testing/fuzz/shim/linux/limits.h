@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The C library's own headers want this one. */
 #include_next <linux/limits.h>
 #include <limits.h>

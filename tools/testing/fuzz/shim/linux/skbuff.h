@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Buffers and checksums as the kernel has them, as far as packet.c wants. A buffer has
  * no byte more than it needs, and is another one after each pull: who keeps a pointer

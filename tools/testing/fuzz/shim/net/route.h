@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* A packet of the fuzzer's comes in a raw frame: it has no route. */
 #ifndef FUZZ_NET_ROUTE_H
 #define FUZZ_NET_ROUTE_H

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 atwifi-agent: the passphrases that atwctl keeps, and those that it finds with other programs;
 and the servers that it tells others of. Environment as for netdev.py; ATW_LIB is where it is.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * atwctl, and the generic-netlink family below it: what it shows, what it
  * changes, what it refuses and in which words, and the events.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * SOCK_DGRAM: what a program may expect of a UDP client with one peer.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Whatever has become of a connection before the device goes, and in whatever way that
  * goes: what is left of the socket works, and knows nothing of the device.

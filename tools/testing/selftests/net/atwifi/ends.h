@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Connections that have come to an end in every way before their device goes. */
 #ifndef ATW_ENDS_H
 #define ATW_ENDS_H

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 Exposed ports: ordinary servers of this machine, nginx and sshd among them, for
 clients on the other side of the module. The module is an emulated one of this

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # Exposed ports on a board: busybox serves, the tests' peer is the remote. What
 # expose.py tests with more of it.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Connections share a line that is slower than they are: it must be paced, for
  * what is taken at a time to be seen from here. The order in which the driver

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What goes wrong outside: remotes that reset, a module that resets, falls
  * silent or loses its access point. Always: the right bytes, then the right

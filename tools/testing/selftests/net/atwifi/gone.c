@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A board's device goes away: its driver is taken off it, or is removed. What is left of
  * sockets is as on a tty, see attach.c.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 A resolver that asks name servers by itself, as programs do that are written in Go and linked
 without the C library: for A and AAAA at the same time, by a socket of its own each, with EDNS

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 What tests in Python have in common: how they run, how they look and wait, and an
 emulated module of a guest's own. Environment: ATW_SIM, for that module.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Prints the addresses of names, as a program would find them whose C library has no
  * modules for it: linked statically, with musl.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The network device on a board, with the programs that its busybox has: what
 # netdev.py tests with more of them. Environment as for that.

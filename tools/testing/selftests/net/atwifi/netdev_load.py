@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 The network device when there is much to do, or too much: memory and the module's
 sockets are bounded, nobody starves, nothing is left behind.

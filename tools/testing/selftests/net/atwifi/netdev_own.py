@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 The network devices of modules that this guest emulates: two in one network
 namespace, modules that lie, and servers at the ports that are theirs.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 The network device and who sends frames that no stack would have made: a machine
 behind a bridge, a scanner, a program with a raw socket.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory that is not there. The kernel's fault injection has the Nth allocation of a task
  * fail. Each use of the driver is repeated for each N, until none is left to fail: it

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 A page with objects on several hosts, and what a browser does about it: six connections to
 each, which are kept, and each asks for what is still to be had when it is there.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The passive receive mode: what a module receives stays in it until the driver
  * fetches it, and programs see no difference.

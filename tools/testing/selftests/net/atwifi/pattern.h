@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The streams that peer and tests send each other: every byte follows from a
  * seed and its offset, so that a missing, doubled, foreign or displaced byte

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The other end of the tests' connections: ordinary TCP and UDP servers on the
  * machine that the module reaches. What a connection is for its client says in

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Peers that nobody here has written: openssl, nginx, nc and socat on the machine that
  * the module reaches, as servers and as clients. realpeers.py starts them. What was sent

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A module on an adapter that is plugged in and taken out: what the rule for udev asks and
  * what the unit for systemd runs, which is atwctl (ATW_CTL), with a pty for the adapter.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The machine falls asleep and wakes up, by the kernel's own test of that (pm_test):
  * everything but the last step is done, and taken back a second later. Streams end with

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Emulated modules (ATW_SIM) behind ptys of this machine, and their peer (ATW_PEER). */
 #define _GNU_SOURCE
 #include <errno.h>

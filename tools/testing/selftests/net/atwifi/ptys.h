@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Modules behind ptys that a program has for itself: the driver is loaded, none attached. */
 #ifndef _ATW_PTYS_H
 #define _ATW_PTYS_H

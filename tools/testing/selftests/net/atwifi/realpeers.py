@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 Peers that nobody here has written: openssl, nginx, nc and socat on this machine's
 loopback. A test has them started and asks what they have received, by lines on a

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 What is left of passwords in the memory of the machine, which the runner looks through.
 Environment as for netdev.py; the runner hears of a secret at standard output and answers at

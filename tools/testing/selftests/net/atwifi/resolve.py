@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 Names for every program: the library, the module of the C library, and the name server
 atwifid. Whatever a name costs the module, it is none of its sockets. Environment as for

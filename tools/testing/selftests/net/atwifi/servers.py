@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 Ordinary servers on this machine's loopback, for the ordinary programs of
 netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT. Prints a line NAME=VALUE for

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Short writes, which may take another way to the module than long ones: every
  * byte arrives as it is, whichever way it goes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * 64 KiB and 1 MiB over each kind of connection, in both directions and in both receive
  * modes; with ATW_MIB set, so many MiB instead. Both ends compare every byte with what it

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * ATW_MIB MiB (default 4) down and as many up, several connections at a time,
  * under whatever faults the emulator was started with: every byte is right, or

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 TLS between the module and the tests' peer: a CA, certificates that are good and
 that are not, servers that have them, and a client for the module's own server.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 The services as systemd has them by their units: begun and ended with modules, without
 privileges, and begun again whatever has ended them. It is the first process of a container,

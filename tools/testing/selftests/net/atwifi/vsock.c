@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The cases of the kernel's vsock_test (7.3) that make sense here, for connections
  * that the module has accepted; those of clients have their tests elsewhere.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 The device as programs for Wi-Fi see it: they look for networks, join one, watch and leave
 it. Environment as for netdev.py.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 """
 A module that lies while programs look for networks, join and leave them: nothing that it
 says harms the machine, and when it lies no more all is well. Environment as for netdev.py;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-only
 #
 # The lines from a board to its module: supply, enable, reset, and the serial one.
 # What the driver does with the first three is read from the kernel's trace of

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Data that looks like the module's own words, both ways and on several connections
  * at once, while commands run and prompts are awaited: all of it arrives, and
