@@ -126,7 +126,7 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 		EXPECT_TRUE(transfer(ATW_DEVICE, 1000));
 
 		if (!i) {
-			/* Taken out while streams go both ways: the module has taken some of one. */
+			/* Taken out while streams go both ways: it has some of one. */
 			up = peer_by(ATW_DEVICE, "sink 100000000 8");
 			ASSERT_LE(0, up);
 			ASSERT_TRUE(fill(up, 8, &sent));
