@@ -1375,7 +1375,7 @@ static void conn_unread(struct kunit *test)
 		fake_say(f, text);
 		n = sprintf(payload, "\r\n+EVENT:SocketDown,%u,%u,", i, ATW_PAYLOAD_MAX);
 		memset(payload + n, 'x', ATW_PAYLOAD_MAX);
-		strcpy(payload + n + ATW_PAYLOAD_MAX, "\r\n");
+		memcpy(payload + n + ATW_PAYLOAD_MAX, "\r\n", 3);
 		for (j = 0; j < 50; j++)
 			fake_say(f, payload);
 	}
@@ -3091,7 +3091,7 @@ static void conn_raw_end(struct kunit *test)
 		mutex_unlock(&f->ch.rx_lock);
 		KUNIT_EXPECT_TRUE(test, o->closed);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->close_err, "case %u", i);
-		KUNIT_EXPECT_EQ(test, cases[i].answered ? 2U : 0U, o->got_len);
+		KUNIT_EXPECT_EQ(test, 2U * cases[i].answered, o->got_len);
 		atw_tt_drop(&f->conns);
 		forget(test);
 	}
