@@ -9,6 +9,8 @@
 ATWIFI_VERSION = local
 ATWIFI_SITE = $(BR2_EXTERNAL_ATWIFI_PATH)/../..
 ATWIFI_SITE_METHOD = local
+# What was built for this machine is not taken for the target's.
+ATWIFI_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude .build
 ATWIFI_LICENSE = GPL-2.0-only
 ATWIFI_LICENSE_FILES = COPYING
 
@@ -42,18 +44,18 @@ endif
 
 define ATWIFI_BUILD_CMDS
 	$(TARGET_MAKE_ENV) $(TARGET_CONFIGURE_OPTS) $(MAKE) $(TARGET_CONFIGURE_OPTS) \
-		-C $(@D)/tools/net/atwifi PREFIX=/usr
+		-C $(@D)/tools/net/atwifi OUTPUT=$(@D)/.out PREFIX=/usr
 endef
 
 define ATWIFI_INSTALL_STAGING_CMDS
 	$(TARGET_MAKE_ENV) $(MAKE) $(TARGET_CONFIGURE_OPTS) \
-		-C $(@D)/tools/net/atwifi PREFIX=/usr DESTDIR=$(STAGING_DIR) install
+		-C $(@D)/tools/net/atwifi OUTPUT=$(@D)/.out PREFIX=/usr DESTDIR=$(STAGING_DIR) install
 endef
 ATWIFI_INSTALL_STAGING = YES
 
 define ATWIFI_INSTALL_TARGET_CMDS
 	$(TARGET_MAKE_ENV) $(MAKE) $(TARGET_CONFIGURE_OPTS) \
-		-C $(@D)/tools/net/atwifi PREFIX=/usr DESTDIR=$(TARGET_DIR) install
+		-C $(@D)/tools/net/atwifi OUTPUT=$(@D)/.out PREFIX=/usr DESTDIR=$(TARGET_DIR) install
 endef
 endif
 

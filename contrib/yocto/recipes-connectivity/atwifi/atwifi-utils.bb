@@ -20,7 +20,8 @@ SRC_URI += "file://Makefile;subdir=${BP} \
 PACKAGECONFIG ??= "${@bb.utils.filter('DISTRO_FEATURES', 'systemd', d)}"
 PACKAGECONFIG[systemd] = ",,systemd"
 
-EXTRA_OEMAKE = "-C ${S}/tools/net/atwifi 'CC=${CC}' PREFIX=${prefix} LIBDIR=${libdir}"
+# What was built for this machine, there, is not taken for the target's.
+EXTRA_OEMAKE = "-C ${S}/tools/net/atwifi OUTPUT=${WORKDIR}/out 'CC=${CC}' PREFIX=${prefix} LIBDIR=${libdir}"
 
 do_install() {
 	oe_runmake DESTDIR=${D} install
