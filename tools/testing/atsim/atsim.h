@@ -529,6 +529,7 @@ struct sock *sock_find(struct atsim *sim, uint32_t id);
 unsigned int sock_count(struct atsim *sim);
 void sock_connect(struct sock *s, sock_fn fn);
 void sock_connect_timeout(struct atsim *sim, unsigned int ms);
+bool sock_connect_late(struct atsim *sim);
 int sock_bind(struct sock *s);
 int sock_enlist(struct sock *s, uint32_t id);
 void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn);

@@ -109,6 +109,9 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 			sock_connect_timeout(sim, n);
 		else
 			strcpy(err, "bad number");
+	} else if (!strcmp(line, "connect-late")) {
+		done = sock_connect_late(sim);
+		strcpy(err, "no connect waits");
 	} else if (!strncmp(line, "lease ", 6)) {
 		done = !sim_lease(sim, line + 6);
 		strcpy(err, "no IP,MASK,GATEWAY");

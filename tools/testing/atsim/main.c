@@ -217,7 +217,7 @@ static void usage(FILE *f)
 "  --control PATH       a unix socket: reset, link down, link up, fault SPEC,\n"
 "                       clear, stats, sockets, next-id N, quirk TRAIT=N,\n"
 "                       lease IP,MASK,GATEWAY, connect-timeout MS,\n"
-"                       ap SSID:PASSWORD, ap-info ...,\n"
+"                       connect-late, ap SSID:PASSWORD, ap-info ...,\n"
 "                       silent on, silent off, dhcp on, dhcp off,\n"
 "                       join-time MS, profile NAME\n"
 "  --log FILE           what happens, one line each\n"

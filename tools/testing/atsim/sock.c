@@ -844,6 +844,20 @@ void sock_connect_timeout(struct atsim *sim, unsigned int ms)
 		after(sim->connecting, ms * 1000ULL, connect_late);
 }
 
+/**
+ * sock_connect_late() - end the connect that waits as one that nobody has answered
+ * @sim: the emulator
+ *
+ * Return: false if none waits.
+ */
+bool sock_connect_late(struct atsim *sim)
+{
+	if (!sim->connecting || sim->connecting->timer_fn != connect_late)
+		return false;
+	after(sim->connecting, 0, connect_late);
+	return true;
+}
+
 /* ---- servers ---- */
 
 static void seed_failed(struct sock *s)

@@ -11,18 +11,18 @@ import socket
 import struct
 import threading
 
-from guest import LIMIT, receive
+from guest import LIMIT, Failed, receive
 
 A, SOA, HINFO, TXT, AAAA, OPT = 1, 6, 13, 16, 28, 41
 ROOM = 1232
 ATTEMPTS = 2
 
 
-class NoSuchHost(Exception):
+class NoSuchHost(Failed):
     """A server says that there is none."""
 
 
-class Misbehaving(Exception):
+class Misbehaving(Failed):
     """No server says anything of use; it may later."""
 
 

@@ -358,8 +358,7 @@ def one_silent_connect_is_waited_for():
         becomes(lambda: counter("flows_tcp") == 21, "it does not wait")
         # For more than a second it has made others wait, and lets them go before the next.
         time.sleep(1.2)
-        sim("connect-timeout 1")
-        sim("connect-timeout 200000")
+        sim("connect-late")
         check(select.select([], [s], [], LIMIT)[1], "it has to wait for more")
         same([opened + 1, failed + 1], begun(), "connects that came and went meanwhile")
         same(0, s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "its error")
@@ -372,7 +371,7 @@ def datagrams_have_a_share():
     opened, _ = begun()
     with nobody(SPRAY):
         becomes(lambda: counter("flows_udp") == 60, "not all wait")
-        becomes(lambda: begun()[0] == opened + 5, "the module's sockets are not taken")
+        becomes(lambda: begun()[0] >= opened + 5, "the module's sockets are not taken")
         with peer("echo") as s:
             # It is the next of 56 that wait; some may have come since then.
             check(begun()[0] < opened + 20, "%d went before it" % (begun()[0] - opened - 5))

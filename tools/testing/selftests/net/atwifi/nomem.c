@@ -49,6 +49,9 @@ static struct {
 	unsigned int n;
 } armed;
 
+/* How often one did. */
+static unsigned int hits[WHOSE];
+
 static const char *device;
 
 /* ATW_QUICK: the first ones, and then ever fewer of those that follow. */
@@ -569,6 +572,7 @@ static bool survives(const char *name, int (*use)(void), int usual, enum whose w
 		}
 		err = use();
 		failed = disarm();
+		hits[whose] += failed;
 		if (err != usual && !(failed && (is_no_memory(err) ||
 						 (whose != PROGRAM && is_lost(err))))) {
 			fprintf(stderr, "# %s: allocation %d of %s: %s\n", name, n,
@@ -741,6 +745,8 @@ TEST_F(line, sockets)
 	for (i = 0; i < ARRAY_SIZE(uses); i++)
 		for (whose = PROGRAM; whose <= WORKERS; whose++)
 			EXPECT_TRUE(survives(uses[i].name, uses[i].use, 0, whose));
+	for (whose = PROGRAM; whose <= WORKERS; whose++)
+		EXPECT_LT(0, hits[whose]);
 }
 
 TEST_F(line, netdev)

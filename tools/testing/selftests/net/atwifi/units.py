@@ -226,7 +226,7 @@ def watchdog():
     """Whoever says nothing any more is replaced."""
     with running(AGENT), running(STUB):
         for unit in (AGENT, STUB):
-            with changed(unit, "[Service]\nWatchdogSec=3\nRestartSec=100ms\n"):
+            with changed(unit, "[Service]\nWatchdogSec=10\nRestartSec=100ms\n"):
                 systemctl("restart " + unit)
                 process = shown(unit, "MainPID")
                 systemctl("kill --kill-who=main --signal=STOP " + unit)
@@ -246,6 +246,7 @@ class Load:
     def __init__(self):
         self.ended, self.wrong = threading.Event(), []
         self.right = self.failed = 0
+        self.asked = []
 
     def ask(self, n):
         while not self.ended.is_set():
@@ -270,12 +271,15 @@ class Load:
     def __enter__(self):
         self.pool = concurrent.futures.ThreadPoolExecutor(self.PROGRAMS)
         for i in range(self.PROGRAMS):
-            self.pool.submit(self.ask, i * 31)
+            self.asked.append(self.pool.submit(self.ask, i * 31))
         return self
 
     def __exit__(self, *unused):
         self.ended.set()
         self.pool.shutdown()
+        # What one of them died of is told here.
+        for asked in self.asked:
+            asked.result()
 
 
 @test
