@@ -47,7 +47,7 @@ static u64 atw_conns_may_throttle(struct atw_conns *cs)
 	u64 free = now - th->since;
 
 	if (baud)
-		free = max(free, (bytes - th->bytes) * div_u64(10 * NSEC_PER_SEC, baud));
+		free = max(free, (bytes - th->bytes) * div_u64(10ULL * NSEC_PER_SEC, baud));
 	th->debt -= min(th->debt, free);
 	th->since = now;
 	th->bytes = bytes;
