@@ -6,12 +6,27 @@
 #include "format.h"
 #include "timing.h"
 
+/* Bytes that were announced and not fetched yet; what is in doubt was fetched. */
+static s64 atw_conn_unfetched(const struct atw_conn *c)
+{
+	s64 left = c->rx.announced;
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&c->lock);
+
+	skb_queue_walk(&c->rx.unverified, skb)
+		if (ATW_UNVERIFIED_CB(skb)->answer)
+			left -= skb->len;
+	return left;
+}
+
 /* The module has nothing for @c. */
 static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (c->rx.announced <= 0) {
+	if (atw_conn_unfetched(c) <= 0) {
+		/* What is in doubt yet has it wait. */
 		atw_conn_release_blocked(cs, c);
 	} else if (!c->rx.empties++) {
 		/* The announcement may have been printed before the answer. */
@@ -68,7 +83,7 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 		c->rx.fetch = true;
 	else if (!err && cs->rx.read_empty)
 		atw_conn_fetched(cs, c);
-	else if (err == -EREMOTEIO && c->remote_closed && c->rx.announced <= 0)
+	else if (err == -EREMOTEIO && c->remote_closed && atw_conn_unfetched(c) <= 0)
 		atw_conn_release_blocked(cs, c);	/* it is gone already */
 	else if (err != -ENODEV)
 		atw_conn_end(c, -ECONNRESET, cmd.code);

@@ -362,12 +362,13 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 /*
  * The module connects a client anew by itself, some time after its remote has closed, and
  * under the same number. What it keeps until it is fetched may come so late that it is of
- * that one.
+ * that one: its table tells. Half of the time is left for the word that the remote has
+ * closed, which may have waited behind a long answer, or in the tty layer.
  */
 static bool atw_conn_may_be_anew(const struct atw_conn *c)
 {
 	return c->remote_closed && atw_conn_is_stream(c) && !atw_conn_is_child(c) &&
-	       time_after(jiffies, c->closed_at + atw_timing.tt_trust);
+	       time_after(jiffies, c->closed_at + atw_timing.tt_trust / 2);
 }
 
 /**
@@ -419,6 +420,7 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 	struct atw_conns *cs = ctx;
 	struct atw_conn *c = cs->rx.conn;
 	struct sk_buff *skb = cs->rx.skb;
+	unsigned int doubt = ev->doubt;
 
 	cs->rx.conn = NULL;
 	cs->rx.skb = NULL;
@@ -429,15 +431,16 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 		return;
 
 	spin_lock(&c->lock);
-	if (ev->type == ATW_EV_DOUBTFUL ||
-	    (good && (atw_tt_stale(cs, c) || atw_conn_may_be_anew(c)))) {
+	if (atw_conn_may_be_anew(c))
+		doubt |= ATW_DOUBT_ANEW;
+	if (ev->type == ATW_EV_DOUBTFUL || (good && atw_tt_stale(cs, c))) {
 		atomic64_inc(&cs->counts.damaged);
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (good && skb) {
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
-		if (ev->doubt || !skb_queue_empty(&c->rx.unverified)) {
-			atw_conn_doubt(cs, c, skb, ev->doubt);
+		if (doubt || !skb_queue_empty(&c->rx.unverified)) {
+			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
 		} else {
 			skb = atw_conn_deliver(cs, c, skb, cs->rx.answer);

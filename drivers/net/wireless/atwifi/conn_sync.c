@@ -86,14 +86,27 @@ static bool atw_row_is_live(const struct atw_conn *c,
 	}
 }
 
+/* Has it an end, and nothing that was connected anew under its number since then? */
+static bool atw_row_is_over(const struct atw_sock_row *row)
+{
+	switch (row->status) {
+	case ATW_SOCK_LOST:
+	case ATW_SOCK_FAILED:
+	case ATW_SOCK_DELETED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * The module has told what it has, before which it had printed the payload that is
  * in doubt. A restarted one has nothing. @passed: all that it had printed before has
  * come, and was damage if the payload was not what it looked like. @again: its answer
  * was lost, and it will be asked again when the line is in order.
  */
-static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool there,
-			     bool passed, bool again)
+static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c,
+			     const struct atw_sock_row *row, bool passed, bool again)
 {
 	/* The barrier was one before the query. */
 	unsigned int barrier = cs->query - 1;
@@ -102,11 +115,13 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c, bool ther
 
 	if (skb_queue_empty(&c->rx.unverified))
 		return;
-	if (there)
+	if (row)
 		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
+	if (row && atw_row_is_over(row))
+		atw_conn_believe(cs, c, ATW_DOUBT_ANEW, cs->query);
 	if (passed)
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, barrier);
-	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT, cs->query)) ||
+	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT | ATW_DOUBT_ANEW, cs->query)) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, barrier))
 		atw_conn_disbelieve(cs, c);
 	else if (!skb_queue_empty(&c->rx.unverified) && !again)

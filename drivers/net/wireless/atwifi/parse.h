@@ -101,10 +101,13 @@ enum atw_event_type {
  * @ATW_DOUBT_BOOT: the rest of it may be the banner of a module that has restarted
  * @ATW_DOUBT_FRAME: it looks like other prints, and may have been taken for its
  *	frame what is not
+ * @ATW_DOUBT_ANEW: it may be of a connection that the module has made anew by itself,
+ *	under the same number. The parser knows nothing of that
  */
 enum atw_doubt {
 	ATW_DOUBT_BOOT	= 1,
 	ATW_DOUBT_FRAME	= 2,
+	ATW_DOUBT_ANEW	= 4,
 };
 
 /**

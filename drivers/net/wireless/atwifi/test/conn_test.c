@@ -82,6 +82,8 @@ struct fake {
 	const char		*always;	/* before them, each time */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
+	const char		*reads_on;	/* and the next one, then */
+	unsigned int		empties;	/* times that it has found nothing */
 	const char		*mishears;	/* commands that begin so ... */
 	unsigned int		nmishears;	/* ... so many of them */
 	const char		*complaint;	/* its answer to those */
@@ -155,13 +157,15 @@ static void fake_read(struct fake *f, u32 id)
 	char text[96];
 
 	if (!f->read) {
+		WRITE_ONCE(f->empties, f->empties + 1);
 		snprintf(text, sizeof(text), "+SOCKETREAD,%u,0\r\nOK\r\n", id);
 	} else {
 		/* And its end, once more. */
 		snprintf(text, sizeof(text),
 			 "\r\n+EVENT:SocketDisconnect,%u\r\n+SOCKETREAD,%u,%zu,%s\r\nOK\r\n",
 			 id, id, strlen(f->read), f->read);
-		f->read = NULL;
+		f->read = f->reads_on;
+		f->reads_on = NULL;
 	}
 	fake_say(f, text);
 }
@@ -1638,22 +1642,73 @@ static void conn_end_while_asked(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* After some seconds the module connects anew by itself, and what it has is of that one. */
-static void conn_end_fetched_late(struct kunit *test)
+/* What was announced is fetched long after the end, and the table has @status then. */
+static struct owner *fake_fetch_late(struct kunit *test, enum atw_sock_status status)
 {
+	char *rows = kunit_kzalloc(test, 48, GFP_KERNEL);
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 
+	KUNIT_ASSERT_NOT_NULL(test, rows);
 	f->conns.mode.passive = true;
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
-	say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", o);
+	snprintf(rows, 48, "%u,4,%u,192.0.2.1,80,-1,0\r\n", o->c->id, status);
+	f->rows = rows;
+	say_for(f, "\r\n+EVENT:SocketDown,%u,10\r\n", o);
 	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
-	o->c->closed_at = jiffies - atw_timing.tt_trust - 1;
-	f->read = "alien";
+	o->c->closed_at = jiffies - atw_timing.tt_trust / 2 - 1;
+	f->read = "hello";
+	f->reads_on = "world";
+	return o;
+}
+
+/* After some seconds the module connects anew by itself, and what it has is of that one. */
+static void conn_end_fetched_late(struct kunit *test)
+{
+	struct owner *o = fake_fetch_late(test, ATW_SOCK_CONNECTED);
+	struct fake *f = test->priv;
+
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
+	close_all(test, 1);
+}
+
+/* Not where it is lost yet: there is just so much to be fetched. */
+static void conn_end_fetched_slowly(struct kunit *test)
+{
+	struct owner *o = fake_fetch_late(test, ATW_SOCK_LOST);
+	struct fake *f = test->priv;
+
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_ASSERT_EQ(test, 10U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
+	KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
+	close_all(test, 1);
+}
+
+/* A table that is lost once decides nothing: all is fetched, and waits for the next one. */
+static void conn_end_fetched_untold(struct kunit *test)
+{
+	struct owner *o = fake_fetch_late(test, ATW_SOCK_LOST);
+	struct fake *f = test->priv;
+
+	f->read = "helloworld";
+	f->reads_on = NULL;
+	f->mishears = "AT+SOCKET?";
+	f->complaint = "Unknown cmd:AT+SOCKE\r\n";
+	f->nmishears = 2;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->empties));
+	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(o->got_len));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->closed));
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, 10U, o->got_len);
 	close_all(test, 1);
 }
 
@@ -3923,6 +3978,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
 	KUNIT_CASE(conn_end_fetched_late),
+	KUNIT_CASE(conn_end_fetched_slowly),
+	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),
