@@ -1085,7 +1085,10 @@ int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
 	long left;
 
 	for (;;) {
+		/* A line that the receive path has stopped is not silent: that is over then. */
+		mutex_lock(&ch->rx_lock);
 		last = atw_channel_heard(ch);
+		mutex_unlock(&ch->rx_lock);
 		if (time_before(last, start))
 			last = start;
 		left = (long)(last + quiet - jiffies);
