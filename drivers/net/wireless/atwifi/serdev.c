@@ -101,7 +101,8 @@ static bool atw_serdev_throttle(struct atw_transport *t, bool on)
 {
 	struct atw_serdev *s = to_atw_serdev(t);
 
-	return READ_ONCE(s->flow) && !serdev_device_set_rts(s->serdev, !on);
+	/* That flow control was switched off meanwhile must not leave the module stopped. */
+	return (!on || READ_ONCE(s->flow)) && !serdev_device_set_rts(s->serdev, !on);
 }
 
 static int atw_serdev_power_on(struct atw_serdev *s)
