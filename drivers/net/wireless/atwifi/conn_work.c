@@ -138,10 +138,11 @@ static unsigned int atw_conn_place(const struct atw_conn *c)
 /*
  * Of those of a user that want to connect, the one whose remote has the fewest connections
  * of his: a browser wants six to each host at the same time, and needs one to each. @first
- * is the one that is due.
+ * is the one that is due, and is passed over a few times at most: others may go on coming.
  */
 static struct atw_conn *atw_opens_spread(struct atw_conns *cs, struct atw_conn *first)
 {
+	struct atw_share *share = &cs->shares.of[first->share];
 	struct atw_conn *c, *best = first;
 	u8 has[ATW_PLACES] = { 0 };
 	bool waits;
@@ -157,6 +158,10 @@ static struct atw_conn *atw_opens_spread(struct atw_conns *cs, struct atw_conn *
 		if (waits && c->share == first->share &&
 		    has[atw_conn_place(c)] < has[atw_conn_place(best)])
 			best = c;
+	}
+	if (best == first || share->passed++ >= ATW_PASSED_MAX) {
+		share->passed = 0;
+		best = first;
 	}
 	return best;
 }

@@ -8,6 +8,7 @@
  * little use meanwhile are ended for it, in the order of enum atw_flow_worth; among equal
  * ones the one that was idle for the longest time first.
  */
+#include <linux/bitmap.h>
 #include <linux/in.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
@@ -256,6 +257,24 @@ void atw_flow_wait(struct atw_flow *flow)
 	spin_unlock_bh(&flows->lock);
 }
 
+/* It goes before those of its user that have waited for longer, if there are any. */
+static void atw_flow_count_passed(struct atw_flow *flow)
+{
+	struct atw_flows *flows = &flow->nd->flows;
+	u8 *passed = &flows->share[flow->share].passed;
+	struct atw_flow *other;
+
+	lockdep_assert_held(&flows->lock);
+
+	list_for_each_entry(other, &flows->waiting, waiting)
+		if (other->share == flow->share)
+			break;
+	if (other == flow)
+		*passed = 0;
+	else if (*passed < ATW_PASSED_MAX)
+		++*passed;
+}
+
 /**
  * atw_flow_done_waiting() - a flow has a socket, or wants none any more
  * @flow: the flow
@@ -268,6 +287,7 @@ void atw_flow_done_waiting(struct atw_flow *flow)
 
 	spin_lock_bh(&flows->lock);
 	if (!list_empty(&flow->waiting)) {
+		atw_flow_count_passed(flow);
 		list_del_init(&flow->waiting);
 		atw_flow_count_served(flow, 1);
 	}
@@ -277,18 +297,22 @@ void atw_flow_done_waiting(struct atw_flow *flow)
 /*
  * The one that is next, or NULL: of the user who has the fewest, and of his the one whose
  * remote has the fewest. A browser wants six to each host at the same time, and needs one to
- * each.
+ * each. The first of a user's that wait is passed over a few times at most: others may go on
+ * coming.
  */
 static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 {
+	DECLARE_BITMAP(seen, ATW_SHARES) = { 0 };
 	struct atw_flow *flow, *first = NULL;
 	u32 served, least = U32_MAX;
 
 	lockdep_assert_held(&flows->lock);
 
 	list_for_each_entry(flow, &flows->waiting, waiting) {
-		served = (u32)flows->share[flow->share].served << 16 |
-			 *atw_flow_place(flow);
+		served = (u32)flows->share[flow->share].served << 16;
+		if (__test_and_set_bit(flow->share, seen) ||
+		    flows->share[flow->share].passed < ATW_PASSED_MAX)
+			served |= *atw_flow_place(flow);
 		if (served < least) {
 			least = served;
 			first = flow;

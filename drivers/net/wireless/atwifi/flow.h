@@ -106,7 +106,8 @@ struct atw_flow {
  *	they came
  * @empty: woken when the last flow is gone
  * @n: flows in the table
- * @share: the same for each user, and how many of his have a socket, or try to get one
+ * @share: the same for each user, and how many of his have a socket, or try to get one; and
+ *	how often in a row his first that waits was passed over by one to another remote
  * @place: how many to each remote have one, or try to, by a hash of user and remote
  * @objects: flows that exist, in the table or not. Who waits for 0 looks at it without the
  *	lock, and takes that then
@@ -122,6 +123,7 @@ struct atw_flows {
 	struct {
 		u16		n;
 		u16		served;
+		u8		passed;
 	}			share[ATW_SHARES];
 	u16			place[ATW_FLOW_PLACES];
 	unsigned int		objects;

@@ -21,13 +21,19 @@ struct atw_conns;
  *	began to send
  * @used: when it had the module last, to send, to receive or to connect
  * @owes: until then connects of others go first; a slow one has made all wait
+ * @passed: times in a row that the connect that is due was passed over by one to another
+ *	remote
  */
 struct atw_share {
 	unsigned int	n;
 	u64		sent;
 	u64		used;
 	u64		owes;
+	u8		passed;
 };
+
+/* So many times in a row who has come first is passed over for the remote. */
+#define ATW_PASSED_MAX	3
 
 u8 atw_share_index(kuid_t uid, int ifindex, __be32 from, bool dgram);
 u64 atw_conns_now(const struct atw_conns *cs);

@@ -2844,11 +2844,10 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
-/* Of a user's connects those to a remote to which he has the fewest connections go first. */
-static void conn_remotes_connect(struct kunit *test)
+/* Connects of a user to @hosts are made in this @order. */
+static void expect_connects(struct kunit *test, const u32 *hosts, const unsigned int *order,
+			    unsigned int n)
 {
-	static const u32 hosts[] = { 1, 1, 1, 2, 2, 3 };
-	static const unsigned int order[] = { 0, 3, 5, 1, 4, 2 };
 	struct atw_conn_spec spec = {
 		.type = ATW_TYPE_TCP_CLIENT,
 		.name = "",
@@ -2861,16 +2860,34 @@ static void conn_remotes_connect(struct kunit *test)
 
 	f->conns.clock = fake_clock;
 	f->connect_ms = 10;
-	for (i = 0; i < ARRAY_SIZE(hosts); i++) {
+	for (i = 0; i < n; i++) {
 		spec.addr = 0xc0000200 + hosts[i];
 		fake_open_spec(test, i, &spec);
 	}
 	open_gate(f, true);
-	for (i = 0; i < ARRAY_SIZE(hosts); i++)
+	for (i = 0; i < n; i++)
 		eventually(test, READ_ONCE(o[i].opened));
-	for (i = 0; i < ARRAY_SIZE(hosts); i++)
+	for (i = 0; i < n; i++)
 		KUNIT_EXPECT_EQ(test, o[order[i]].c->id, f->notes[i].id);
-	close_all(test, ARRAY_SIZE(hosts));
+	close_all(test, n);
+}
+
+/* Of a user's connects those to a remote to which he has the fewest connections go first. */
+static void conn_remotes_connect(struct kunit *test)
+{
+	static const u32 hosts[] = { 1, 1, 1, 2, 2, 3 };
+	static const unsigned int order[] = { 0, 3, 5, 1, 4, 2 };
+
+	expect_connects(test, hosts, order, ARRAY_SIZE(hosts));
+}
+
+/* But not for ever before one that waits for longer. */
+static void conn_remotes_passed(struct kunit *test)
+{
+	static const u32 hosts[] = { 1, 1, 2, 3, 4, 5, 6 };
+	static const unsigned int order[] = { 0, 2, 3, 4, 1, 5, 6 };
+
+	expect_connects(test, hosts, order, ARRAY_SIZE(hosts));
 }
 
 /*
@@ -4020,6 +4037,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_connect),
 	KUNIT_CASE(conn_users_starve),
 	KUNIT_CASE(conn_remotes_connect),
+	KUNIT_CASE(conn_remotes_passed),
 	KUNIT_CASE(conn_users_paid),
 	KUNIT_CASE(conn_users_queue),
 	KUNIT_CASE(conn_users_owe),

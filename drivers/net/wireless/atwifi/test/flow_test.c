@@ -146,6 +146,29 @@ static void flow_remotes_wait(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.place[i]);
 }
 
+/* But one that has waited for longer is not passed over for ever. */
+static void flow_remotes_passed(struct kunit *test)
+{
+	static const unsigned int order[] = { 2, 3, 4, 1, 5, 6 };
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	t->nd.flows.seed = 0;
+	for (i = 0; i < 7; i++)
+		KUNIT_ASSERT_EQ(test, 0, add_to(t, i, ALICE, i < 2 ? 80 : 79 + i));
+	for (i = 1; i < 7; i++)
+		atw_flow_wait(&flow[i]);
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		/* To ask does not count. */
+		KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[order[i]]));
+		KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[order[i]]));
+		atw_flow_done_waiting(&flow[order[i]]);
+	}
+	for (i = 0; i < 7; i++)
+		atw_flow_del(&flow[i]);
+}
+
 /* Nobody fills the table. */
 static void flow_users_have_room(struct kunit *test)
 {
@@ -216,6 +239,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
+	KUNIT_CASE(flow_remotes_passed),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_forwarded),
 	{ }
