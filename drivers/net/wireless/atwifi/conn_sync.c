@@ -202,7 +202,8 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 	const struct atw_rows *rows = &cs->audit.rows;
 	u32 unknown[ARRAY_SIZE(cs->audit.unknown)];
 	const struct atw_sock_row *row;
-	bool delete, clean = true, found = false, futile = false;
+	bool delete, clean = true, found = false, futile = false, patient = true;
+	unsigned long pause = atw_timing.unknown;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < rows->n; i++) {
@@ -214,6 +215,7 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 		delete = !atw_conns_find(cs, row->id);
 		if (delete && atw_row_may_settle(cs, row, told)) {
 			delete = false;
+			patient &= row->status == ATW_SOCK_DELETED;
 			if (n < ARRAY_SIZE(unknown))
 				unknown[n++] = row->id;
 		}
@@ -236,9 +238,11 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 	memcpy(cs->audit.unknown, unknown, n * sizeof(unknown[0]));
 	cs->audit.nunknown = n;
 	spin_unlock(&cs->lock);
+	/* What carries bytes, or is about to, is not to wait for those. */
+	if (patient)
+		pause <<= min(cs->audit.futile, 5U);
 	if (n)
-		atw_sched_at(cs->sched, ATW_DO_UNKNOWN,
-			     jiffies + (atw_timing.unknown << min(cs->audit.futile, 5U)));
+		atw_sched_at(cs->sched, ATW_DO_UNKNOWN, jiffies + pause);
 	return found;
 }
 

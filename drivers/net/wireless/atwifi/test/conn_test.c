@@ -3516,6 +3516,7 @@ static void conn_left_to_delete(struct kunit *test)
 static void conn_left_for_good(struct kunit *test)
 {
 	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
 	struct atw_audit *audit = &f->conns.audit;
 	unsigned long before;
 	unsigned int i, j;
@@ -3540,10 +3541,23 @@ static void conn_left_for_good(struct kunit *test)
 		}
 		f->conns.ids.nstale = 0;
 	}
+	/* What is new and connected does not wait for that. */
+	audit->rows.n = 2;
+	audit->rows.row[1] = (struct atw_sock_row){
+		.id = 6,
+		.type = ATW_TYPE_TCP_CHILD,
+		.status = ATW_SOCK_CONNECTED,
+		.server = server->c->id,
+	};
+	atw_conns_find_unknown(&f->conns, false);
+	KUNIT_EXPECT_EQ(test, 2U, audit->nunknown);
+	KUNIT_EXPECT_TRUE(test, time_before_eq(f->sched.at[ATW_DO_UNKNOWN],
+					       jiffies + atw_timing.unknown));
 	/* It has gone, and what comes next is looked at soon. */
 	audit->rows.n = 0;
 	atw_conns_find_unknown(&f->conns, false);
 	KUNIT_EXPECT_EQ(test, 0U, audit->futile);
+	close_all(test, 1);
 }
 
 /* Who was accepted where nobody could hear of it will not be announced. */
