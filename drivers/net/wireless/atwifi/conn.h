@@ -179,6 +179,7 @@ struct atw_conn_rx {
  * @renew: its module may have stopped serving it: it is to be opened anew
  * @old_id: the number under which it was deleted to be opened anew, or ATW_NO_ID; the
  *	channel's thread's alone
+ * @tries: times that its port was in use, since it was to be opened; likewise
  */
 struct atw_conn_serve {
 	struct list_head		children;
@@ -187,6 +188,7 @@ struct atw_conn_serve {
 	bool				lasting;
 	bool				renew;
 	u32				old_id;
+	unsigned int			tries;
 };
 
 /**

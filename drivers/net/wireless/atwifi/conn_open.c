@@ -14,6 +14,8 @@
 #define ATW_OPEN_RETRY		(HZ / 5)
 /* A number that the module has given to something unknown is not tried for ever. */
 #define ATW_OPEN_TRIES		3
+/* Nor is a port that seems to be of a server that is being deleted: others come and go. */
+#define ATW_PORT_TRIES		20
 
 /**
  * atw_conn_open() - ask for a connection or a server
@@ -270,6 +272,16 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /*
+ * The module says that a port is in use there. It may be the one of a server that is being
+ * deleted. Returns true if @c is to try again.
+ */
+static bool atw_conns_port_lingers(struct atw_conns *cs, struct atw_conn *c)
+{
+	return jiffies - cs->audit.unserved < atw_timing.delete_linger &&
+	       ++c->serve.tries < ATW_PORT_TRIES && atw_conns_postpone(cs, c);
+}
+
+/*
  * The module says that a port is in use there. Firmware that has no servers says it of
  * every port: nothing in the module can have this one, if it has opened no server.
  */
@@ -353,9 +365,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		cs->learned.conid_known = true;
 	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
-	/* It may be the one of a server that is being deleted. */
 	if (err == -EREMOTEIO && error->outcome == ATW_PORT_TAKEN &&
-	    jiffies - cs->audit.unserved < atw_timing.delete_linger && atw_conns_postpone(cs, c))
+	    atw_conns_port_lingers(cs, c))
 		return;
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
@@ -380,6 +391,7 @@ done:
 		atw_conns_add_silence(cs, c, err, cmd.code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
+	c->serve.tries = 0;
 	if (err && c->serve.lasting && c->owner && !c->err) {
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);

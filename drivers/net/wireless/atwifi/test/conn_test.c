@@ -3742,6 +3742,23 @@ static void conn_port_again(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* But not for ever, while others delete servers all the time. */
+static void conn_port_taken(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	f->conns.audit.unserved = jiffies;
+	mishear(f, "AT+SOCKET=", 5, "\r\n+SOCKET:104\r\nERROR\r\n");
+	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
+	o->c->serve.tries = 18;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, o->open_err);
+	KUNIT_EXPECT_EQ(test, 3U, READ_ONCE(f->nmishears));
+	close_all(test, 1);
+}
+
 /* The module is unplugged: all are told, and nothing can be had after it. */
 static void conn_gone(struct kunit *test)
 {
@@ -4075,6 +4092,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_number_taken),
 	KUNIT_CASE(conn_no_servers),
 	KUNIT_CASE(conn_port_again),
+	KUNIT_CASE(conn_port_taken),
 	KUNIT_CASE(conn_gone),
 	KUNIT_CASE(conn_forgets),
 	KUNIT_CASE(conn_server_stays_ended),
