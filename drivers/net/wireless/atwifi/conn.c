@@ -24,6 +24,8 @@
 #include "conn_priv.h"
 #include "timing.h"
 
+struct atw_budget atw_unlisted;
+
 /**
  * atw_conn_put() - give a reference back
  * @c: the connection
@@ -38,6 +40,8 @@ void atw_conn_put(struct atw_conn *c)
 	__skb_queue_purge(&c->rx.backlog);
 	__skb_queue_purge(&c->rx.blocked);
 	__skb_queue_purge(&c->rx.unverified);
+	/* It is in no table any more. */
+	atw_budget_give(&atw_unlisted, c->rx.size);
 	if (c->child.server)
 		atw_conn_put(c->child.server);
 	kfree(c);
@@ -551,6 +555,33 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	atw_conns_count(cs, 1);
 }
 
+/* What it has received, and could not hand over, is lost. */
+static void atw_conn_purge_rx(struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	__skb_queue_purge(&c->rx.backlog);
+	__skb_queue_purge(&c->rx.blocked);
+	__skb_queue_purge(&c->rx.unverified);
+	atw_conn_unkeep(c, c->rx.size);
+}
+
+/*
+ * What nobody has accepted yet may stay for as long as its server likes, and others come in
+ * its place: that has a bound of its own. Past it what it has received is lost.
+ */
+static void atw_conn_move_budget(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (c->rx.size && !atw_budget_take(&atw_unlisted, c->rx.size)) {
+		atomic64_inc(&cs->counts.overflows);
+		c->err = c->err ?: -ECONNRESET;
+		atw_conn_purge_rx(c);
+	}
+	atw_budget_give(&cs->unread, c->rx.size);
+}
+
 /**
  * atw_conns_unlink() - take a connection out of the table
  * @cs: the connections
@@ -579,7 +610,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	}
 	list_del_init(&c->node);
 	cs->shares.of[c->share].n--;
-	atw_budget_give(&cs->unread, c->rx.size);
+	atw_conn_move_budget(cs, c);
 	c->conns = NULL;
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conn_purge_tx(c);

@@ -610,7 +610,7 @@ struct atw_counts {
  * @proved: the channel's thread's alone
  * @pace, @audit, @mode, @rx, @kept, @counts: see there
  * @unread: memory of what cannot be handed over yet, of all connections, as in their
- *	rx.size; counted under the lock of each
+ *	rx.size; counted under the lock of each. What has left the table is in atw_unlisted
  * @tt: transparent mode, see there
  */
 struct atw_conns {

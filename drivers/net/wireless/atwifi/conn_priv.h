@@ -255,15 +255,16 @@ static inline bool atw_conn_is_quiet(const struct atw_conns *cs, const struct at
 	       !c->remote_closed && READ_ONCE(cs->rx.conn) != c;
 }
 
+/* What connections keep that have left their tables, of all devices, as in their rx.size. */
+extern struct atw_budget atw_unlisted;
+
 /* Memory of so many bytes of it, which could not be handed over, is free. */
 static inline void atw_conn_unkeep(struct atw_conn *c, u32 size)
 {
 	lockdep_assert_held(&c->lock);
 
 	c->rx.size -= size;
-	/* Of one that has left the table all was counted as free when it did. */
-	if (c->conns)
-		atw_budget_give(&c->conns->unread, size);
+	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, size);
 }
 
 /* There is nothing to do for it for so many jiffies. */

@@ -13,7 +13,10 @@
 
 /* Memory of one piece besides its bytes. */
 #define ATW_PACKET_COST		64
-/* Memory of what cannot be handed over yet: as a socket's. All have atw_conns.unread. */
+/*
+ * Memory of what cannot be handed over yet: as a socket's. All of a table have
+ * atw_conns.unread, and those that have left theirs atw_unlisted.
+ */
 #define ATW_RX_KEEP_MAX		(1024 * 1024)
 /* A lost child that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.

@@ -1404,6 +1404,64 @@ static unsigned int listed(struct fake *f)
 	return n;
 }
 
+/* A child that the module has forgotten before anybody has accepted it. */
+static void fake_unlisted(struct kunit *test, unsigned int id)
+{
+	struct fake *f = test->priv;
+	struct atw_conn *server = f->owner[0].c;
+	char text[64];
+
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->id);
+	fake_say(f, text);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,5,hello\r\n", id);
+	fake_say(f, text);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n", id);
+	fake_say(f, text);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketAutoDel,%u\r\n", id);
+	fake_say(f, text);
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server) && listed(f) == 1);
+	open_gate(f, false);
+}
+
+/* Nor may those that the module has forgotten, and nobody accepts, keep what they like. */
+static void conn_unread_unlisted(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = f->owner;
+	unsigned int i, rest;
+
+	for (i = 1; i <= 2; i++) {
+		KUNIT_ASSERT_EQ(test, 0, atomic_read(&atw_unlisted.used));
+		fake_unlisted(test, i);
+		KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+		KUNIT_EXPECT_LT(test, 0, atomic_read(&atw_unlisted.used));
+		if (i == 1) {
+			o[i].c = atw_conn_accept(server->c, &owner_ops, &o[i]);
+			KUNIT_ASSERT_NOT_NULL(test, o[i].c);
+			KUNIT_EXPECT_EQ(test, 0, o[i].close_err);
+			KUNIT_EXPECT_EQ(test, 5U, o[i].got_len);
+		} else {
+			atw_conn_drop_children(server->c);
+		}
+	}
+	/* There is no room for the third. */
+	rest = ATW_BUDGET_MAX - atomic_read(&atw_unlisted.used);
+	KUNIT_ASSERT_TRUE(test, atw_budget_take(&atw_unlisted, rest));
+	fake_unlisted(test, 3);
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX, atomic_read(&atw_unlisted.used));
+	atw_budget_give(&atw_unlisted, rest);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
+	o[3].c = atw_conn_accept(server->c, &owner_ops, &o[3]);
+	KUNIT_ASSERT_NOT_NULL(test, o[3].c);
+	KUNIT_EXPECT_TRUE(test, o[3].closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[3].close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[3].got_len);
+	close_all(test, 1);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&atw_unlisted.used));
+}
+
 /*
  * An announcement of nothing: what is left of a payload that was lost, where payloads are
  * printed. It costs the stream that it is for. Where they are not it is looked for.
@@ -4016,6 +4074,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),
 	KUNIT_CASE(conn_unread),
+	KUNIT_CASE(conn_unread_unlisted),
 	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
