@@ -119,7 +119,8 @@ struct atw_query_raw {
  * @join: which
  * @once: somebody else sees to it that it is in a network: it is not to join one by itself
  * @begun: called just before the module is told to join it; may be NULL, must not sleep
- * @given_up: does nobody want that any more? As @begun. If so it does not stay in it
+ * @given_up: does nobody want that any more? As @begun. If so it does not stay in it, if
+ *	the network of before is known
  *
  * To leave one takes nothing but the begin.
  */

@@ -208,8 +208,11 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	if (q->once)
 		return atw_wifi_no_auto(m, &q->query);
-	/* Who wanted that does not any more. What it is to join by itself is as it was. */
-	if (atw_wifi_is_given_up(q))
+	/*
+	 * Who wanted that does not any more. What it is to join by itself is as it was; where
+	 * there is nothing it stays, since it may be reached by no other network.
+	 */
+	if (m->join && atw_wifi_is_given_up(q))
 		return atw_wifi_out(m, &q->query, mode | ATW_MODE_STATION);
 	atw_join_keep(m, &q->join);
 	return atw_wifi_set_auto(m, &q->query, true);
