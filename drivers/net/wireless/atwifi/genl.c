@@ -866,7 +866,14 @@ static bool atw_genl_join_given_up(struct atw_query_join *q)
 {
 	struct atw_genl_join *join = container_of(q, struct atw_genl_join, query);
 
-	return READ_ONCE(join->waits) && join->asker && file_count(join->asker) <= 2;
+	if (!join->asker || file_count(join->asker) > 2)
+		return false;
+	/*
+	 * The call may have ended since, and have put its own reference: what it has said
+	 * before that is seen now. Pairs with the barrier in atw_genl_join_doit().
+	 */
+	smp_rmb();
+	return READ_ONCE(join->waits);
 }
 
 static void atw_genl_join_release(void *arg)
@@ -907,6 +914,11 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 		nla_strscpy(q->join.password, password, sizeof(q->join.password));
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
 	WRITE_ONCE(join->waits, false);
+	/*
+	 * Before this call's reference to the socket is put, or that would look as if the
+	 * caller were gone. Pairs with the barrier in atw_genl_join_given_up().
+	 */
+	smp_wmb();
 put:
 	atw_request_put(request);
 	return err;
