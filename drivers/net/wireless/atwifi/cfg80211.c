@@ -1136,18 +1136,28 @@ static const struct ieee80211_reg_rule atw_wiphy_rules[] = {
 	REG_RULE(5735, 5835, 40, 6, 20, 0),
 };
 
-static int atw_wiphy_set_domain(struct atw_wiphy *aw, const struct atw_wiphy_domain *domain)
+/* Returns it for kfree(), or NULL. */
+static struct ieee80211_regdomain *atw_wiphy_regdomain(const struct atw_wiphy_domain *domain)
 {
 	unsigned int n = domain->dual ? ARRAY_SIZE(atw_wiphy_rules) : 1;
 	struct ieee80211_regdomain *rd;
-	int err;
 
 	rd = kzalloc(struct_size(rd, reg_rules, n), GFP_KERNEL);
 	if (!rd)
-		return -ENOMEM;
+		return NULL;
 	rd->n_reg_rules = n;
 	memcpy(rd->reg_rules, atw_wiphy_rules, n * sizeof(*atw_wiphy_rules));
 	memcpy(rd->alpha2, domain->country, 2);
+	return rd;
+}
+
+static int atw_wiphy_set_domain(struct atw_wiphy *aw, const struct atw_wiphy_domain *domain)
+{
+	struct ieee80211_regdomain *rd = atw_wiphy_regdomain(domain);
+	int err;
+
+	if (!rd)
+		return -ENOMEM;
 	rtnl_lock();
 	wiphy_lock(aw->wiphy);
 	err = regulatory_set_wiphy_regd_sync(aw->wiphy, rd);
@@ -1510,6 +1520,7 @@ struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
  */
 int atw_wiphy_register(struct atw_wiphy *aw)
 {
+	struct ieee80211_regdomain *rd;
 	struct atw_wiphy_domain domain;
 	int err;
 
@@ -1521,10 +1532,18 @@ int atw_wiphy_register(struct atw_wiphy *aw)
 	if (is_valid_ether_addr(aw->dev->dev_addr))
 		ether_addr_copy(aw->wiphy->perm_addr, aw->dev->dev_addr);
 	strscpy(aw->wiphy->fw_version, aw->adev->module.firmware, sizeof(aw->wiphy->fw_version));
+	rd = atw_wiphy_regdomain(&domain);
+	if (!rd)
+		return -ENOMEM;
+	/*
+	 * cfg80211 warns where anybody asks for the domain of one that manages its own and has
+	 * none yet. This one is cfg80211's to free, also where it is not registered.
+	 */
+	rcu_assign_pointer(aw->wiphy->regd, rd);
 	err = wiphy_register(aw->wiphy);
 	if (err)
 		return err;
-	/* Of one that is not registered nobody would free it. */
+	/* The channels follow what is set now; of one that is not registered nobody frees that. */
 	err = atw_wiphy_set_domain(aw, &domain);
 	if (err)
 		wiphy_unregister(aw->wiphy);
