@@ -109,6 +109,7 @@ struct atw_wiphy_signal {
 struct atw_wiphy_country {
 	struct atw_wiphy		*aw;
 	bool				run;
+	int				err;
 	struct atw_query_country	query;
 };
 
@@ -1180,7 +1181,9 @@ static void atw_wiphy_country_release(void *arg)
 		atw_wiphy_kick(aw, ATW_WIPHY_UNASKED);
 	} else if (aw->radio == ATW_RADIO_ASKED) {
 		aw->radio = ATW_RADIO_KNOWN;
-		memcpy(aw->domain.country, country->query.country, ATW_COUNTRY_LEN);
+		/* A module that did not answer has not moved: it is asked after its next start. */
+		if (!country->err)
+			memcpy(aw->domain.country, country->query.country, ATW_COUNTRY_LEN);
 		atw_wiphy_kick(aw, 0);
 	}
 	spin_unlock_bh(&aw->lock);
@@ -1191,7 +1194,8 @@ static int atw_wiphy_country_run(struct atw_module *m, void *arg)
 	struct atw_wiphy_country *country = arg;
 
 	country->run = true;
-	return atw_query_country(m, &country->query);
+	country->err = atw_query_country(m, &country->query);
+	return country->err;
 }
 
 static void atw_wiphy_ask_country(struct atw_wiphy *aw)
