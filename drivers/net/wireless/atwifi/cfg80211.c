@@ -615,8 +615,10 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 		atw_wiphy_hurry_scan(aw);
 		return;
 	}
-	if (atw_wiphy_scan_again(aw, err))
+	if (atw_wiphy_scan_again(aw, err)) {
+		atw_wiphy_hurry_scan(aw);
 		return;
+	}
 	if (!err && !aw->cached) {
 		aw->scanned = get_jiffies_64();
 		/* What is found for a name is not all that there is. */
