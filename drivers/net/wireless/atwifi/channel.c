@@ -106,14 +106,19 @@ static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
 	return known;
 }
 
-/* What names of networks were to end with: nobody who has called one so can have known it. */
+/*
+ * What names of networks were to end with: nobody who has called one so can have known it.
+ * An echo of it says nothing: the rest of the names may come behind that.
+ */
 static bool atw_channel_ends_names(struct atw_channel *ch, const struct atw_event *ev)
 {
+	const char *complaint = strstr(ev->text, "Unknown cmd:");
 	struct atw_event unknown = *ev;
 	bool ends;
 
 	spin_lock(&ch->lock);
-	ends = ch->parser.name && ch->cmd && ch->cmd->barrier && strstr(ev->text, ch->cmd->barrier);
+	ends = complaint && ch->parser.name && ch->cmd && ch->cmd->barrier &&
+	       strstr(complaint, ch->cmd->barrier);
 	spin_unlock(&ch->lock);
 	if (!ends)
 		return false;
