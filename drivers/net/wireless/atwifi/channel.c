@@ -738,7 +738,8 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	p->expect_prompt = false;
 	p->expect_final = false;
 	p->expect_soon = false;
-	p->name = cmd->names && err == -ETIMEDOUT;
+	/* An error that has come since then has ended it, and nobody settles it. */
+	p->name = cmd->names && err == -ETIMEDOUT && !cmd->code;
 	spin_lock(&ch->lock);
 	ch->cmd = NULL;
 	final = ch->final;
