@@ -941,7 +941,9 @@ int atw_channel_settle(struct atw_channel *ch)
  * atw_channel_settle_names() - the same, where a command with names has not ended
  * @ch: the channel
  *
- * Whatever comes until then is taken for names: there may be any word among them.
+ * Whatever comes until then is taken for names: there may be any word among them. So is
+ * what comes after this where it returns -ETIMEDOUT: the module is within a print, and is
+ * to be brought up anew, which ends that as well.
  *
  * Context and return: as atw_channel_settle().
  */
@@ -949,11 +951,15 @@ int atw_channel_settle_names(struct atw_channel *ch)
 {
 	struct atw_cmd cmd = { .timeout = 2 * HZ, .names = true };
 	int err = atw_channel_exec_barrier(ch, &cmd);
+	bool silence = err == -ETIMEDOUT;
 
-	if (err == -ETIMEDOUT)
+	if (silence)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
 	mutex_lock(&ch->rx_lock);
-	ch->parser.name = false;
+	/* It may have gone on since. */
+	if (silence && !err && !atw_channel_silent(ch, HZ / 10))
+		err = -ETIMEDOUT;
+	ch->parser.name = err == -ETIMEDOUT;
 	mutex_unlock(&ch->rx_lock);
 	return err;
 }

@@ -80,7 +80,7 @@ struct atw_transport {
  *	soon then, or never; or NULL. Looked at without a lock: one that is seen late costs
  *	no more than the time that the command has
  * @names: its answer holds names of networks as they are: where it does not end, what comes
- *	is taken for more of them until atw_channel_settle_names() has returned
+ *	is taken for more of them until atw_channel_settle_names() has succeeded
  * @barrier: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", ATW_NO_ID: none was told

@@ -204,6 +204,22 @@ bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t 
 	return row;
 }
 
+/**
+ * atw_query_settle_names() - wait for the end of an answer with names that was not told
+ * @m: the module; it is brought up anew where it goes on talking
+ *
+ * Context: the channel's thread.
+ * Return: as atw_channel_settle_names().
+ */
+int atw_query_settle_names(struct atw_module *m)
+{
+	int err = atw_channel_settle_names(&m->ch);
+
+	if (err == -ETIMEDOUT)
+		atw_sched_set(&m->sched, ATW_DO_RESET);
+	return err;
+}
+
 static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	struct atw_query_raw *q = cmd->priv;
@@ -273,7 +289,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 	atw_line_start(&cmd.line, q->line);
 	err = atw_query_exec(m, &cmd, &q->query);
 	if (scan && err == -ETIMEDOUT && !q->query.code)
-		atw_channel_settle_names(&m->ch);
+		atw_query_settle_names(m);
 	if (scan)
 		atw_conns_end_streams(&m->conns);
 	/* It may hold a password. */

@@ -230,6 +230,7 @@ int atw_query_autott(struct atw_module *m, void *arg);
 int atw_query_raw(struct atw_module *m, void *arg);
 int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
 bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
+int atw_query_settle_names(struct atw_module *m);
 int atw_query_scan(struct atw_module *m, void *arg);
 int atw_query_signal(struct atw_module *m, void *arg);
 int atw_query_country(struct atw_module *m, void *arg);

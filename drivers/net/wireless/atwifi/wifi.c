@@ -269,7 +269,7 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 	err = atw_query_exec(m, &cmd, &q->query);
 	if (err != -ETIMEDOUT || q->query.code)
 		return err;
-	settled = atw_channel_settle_names(&m->ch);
+	settled = atw_query_settle_names(m);
 	/* The last row was damaged, and what ends the list taken for more of it. */
 	return q->names.scan.name ? settled : err;
 }
