@@ -179,6 +179,7 @@ static bool atw_wifi_is_given_up(struct atw_query_join *q)
 int atw_query_join(struct atw_module *m, void *arg)
 {
 	struct atw_query_join *q = arg;
+	struct atw_query left = { 0 };
 	u32 mode;
 	int err;
 
@@ -204,6 +205,9 @@ int atw_query_join(struct atw_module *m, void *arg)
 	err = atw_join_exec(m, &q->join, &q->query.code);
 	if (err == -EREMOTEIO)
 		return atw_wifi_why(m, &q->query);
+	/* It may still join it, and then would not be told of the one of before. */
+	if (err == -ETIMEDOUT && m->join && atw_wifi_is_given_up(q))
+		atw_wifi_out(m, &left, mode | ATW_MODE_STATION);
 	if (err)
 		return err;
 	if (q->once)
