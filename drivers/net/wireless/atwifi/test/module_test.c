@@ -152,8 +152,12 @@ static void fake_answer(struct fake *f, const char *line)
 			fake_say(f, ">");
 		return;
 	} else if (!strncmp(line, "AT+ATW", 6)) {
-		if (f->late)
+		/* Its echo is on again. */
+		if (f->late) {
+			snprintf(text, sizeof(text), "%s\r\n", line);
+			fake_say(f, text);
 			fake_say(f, f->late);
+		}
 		f->late = NULL;
 		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
 		fake_say(f, text);
@@ -993,6 +997,14 @@ static void module_join_given_up(struct kunit *test)
 	unsigned int before;
 
 	f->joins = 3;
+	/* What it was in by itself nobody here knows: it may be reached by no other network. */
+	before = f->said_len;
+	wanted = 1;
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "regretted"));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WDISCONNECT"));
+	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_STREQ(test, "regretted", f->m.join->password);
+
 	KUNIT_ASSERT_EQ(test, 0, joins(test, "before"));
 	before = f->said_len;
 	/* Before it was begun, and while the module joins. */
