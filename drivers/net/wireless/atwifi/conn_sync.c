@@ -247,6 +247,55 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 }
 
 /**
+ * atw_conns_unheard() - what the module announces from now on may not be heard
+ * @cs: the connections
+ *
+ * Nor may what a remote sends first: until atw_conns_heard() bytes for a number unknown
+ * are nobody's, since others may have been before them.
+ *
+ * Context: the channel's thread.
+ * Return: false if they are nobody's anyway: atw_conns_heard() is not needed.
+ */
+bool atw_conns_unheard(struct atw_conns *cs)
+{
+	bool purged;
+
+	mutex_lock(&cs->ch->rx_lock);
+	purged = cs->learned.purged;
+	cs->learned.purged = false;
+	mutex_unlock(&cs->ch->rx_lock);
+	return purged;
+}
+
+/**
+ * atw_conns_heard() - all is heard again after atw_conns_unheard()
+ * @cs: the connections
+ *
+ * What was accepted in between is deleted; where that cannot be told the module is brought
+ * up anew.
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_heard(struct atw_conns *cs)
+{
+	s64 damaged = atomic64_read(&cs->counts.damaged);
+	int err = atw_conns_query(cs);
+	bool sure;
+
+	if (err == -ENODEV)
+		return;
+	if (!err)
+		atw_conns_find_unknown(cs, true);
+	mutex_lock(&cs->ch->rx_lock);
+	/* Bytes for a number unknown that came meanwhile may be those of one not listed yet. */
+	sure = !err && !cs->audit.rows.more && damaged == atomic64_read(&cs->counts.damaged);
+	cs->learned.purged = sure;
+	mutex_unlock(&cs->ch->rx_lock);
+	if (!sure)
+		atw_sched_set(cs->sched, ATW_DO_RESET);
+}
+
+/**
  * atw_conns_reconcile() - compare what the module has with what we think it has
  * @cs: the connections
  *

@@ -213,10 +213,14 @@ bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t 
  */
 int atw_query_settle_names(struct atw_module *m)
 {
+	/* Who was accepted may have been taken for names, and what he has sent since then. */
+	bool purged = atw_conns_unheard(&m->conns);
 	int err = atw_channel_settle_names(&m->ch);
 
-	if (err == -ETIMEDOUT)
+	if (err == -ETIMEDOUT || (err && err != -ENODEV && purged))
 		atw_sched_set(&m->sched, ATW_DO_RESET);
+	else if (!err && purged)
+		atw_conns_heard(&m->conns);
 	return err;
 }
 
