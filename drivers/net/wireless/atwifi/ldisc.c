@@ -115,10 +115,11 @@ static bool atw_ldisc_throttle(struct atw_transport *t, bool on)
 		tty_unthrottle(tty);
 		return true;
 	}
-	if (!C_CRTSCTS(tty))
+	/* What cannot be held up there would be lost in the tty's own buffers. */
+	if (!C_CRTSCTS(tty) || !tty->ops->throttle)
 		return false;
 	down_write(&tty->termios_rwsem);
-	if (!test_and_set_bit(TTY_THROTTLED, &tty->flags) && tty->ops->throttle)
+	if (!test_and_set_bit(TTY_THROTTLED, &tty->flags))
 		tty->ops->throttle(tty);
 	up_write(&tty->termios_rwsem);
 	return true;
