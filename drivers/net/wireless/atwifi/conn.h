@@ -492,7 +492,7 @@ struct atw_pace {
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
  * @futile: times in a row that what is listed as deleted was deleted, and is listed yet
  * @compared: when all was compared for something that the module said
- * @deleted: when something was deleted last, and @unserved: a server
+ * @deleted: when something was deleted last, and @unserved: a server, of @unserved_port
  * @undeleted: tried in vain since then
  * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
  *	protects them
@@ -507,6 +507,7 @@ struct atw_audit {
 	unsigned long		compared;
 	unsigned long		deleted;
 	unsigned long		unserved;
+	u16			unserved_port;
 	unsigned int		undeleted;
 	enum atw_boot		boot;
 	unsigned long		boot_at;

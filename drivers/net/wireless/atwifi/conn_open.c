@@ -80,8 +80,10 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 
 	if (id != ATW_NO_ID)
 		err = atw_conns_delete_id(cs, id);
-	if (atw_conn_is_server(c))
+	if (atw_conn_is_server(c)) {
 		cs->audit.unserved = jiffies;
+		cs->audit.unserved_port = c->port;
+	}
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
 	 */
@@ -277,7 +279,8 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
  */
 static bool atw_conns_port_lingers(struct atw_conns *cs, struct atw_conn *c)
 {
-	return jiffies - cs->audit.unserved < atw_timing.delete_linger &&
+	return c->port == cs->audit.unserved_port &&
+	       jiffies - cs->audit.unserved < atw_timing.delete_linger &&
 	       ++c->serve.tries < ATW_PORT_TRIES && atw_conns_postpone(cs, c);
 }
 

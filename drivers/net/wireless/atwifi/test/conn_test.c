@@ -3809,6 +3809,7 @@ static void conn_port_taken(struct kunit *test)
 	f->conns.audit.unserved = jiffies;
 	mishear(f, "AT+SOCKET=", 5, "\r\n+SOCKET:104\r\nERROR\r\n");
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
+	f->conns.audit.unserved_port = o->c->port;
 	o->c->serve.tries = 18;
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o->opened));
