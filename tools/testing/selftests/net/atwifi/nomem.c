@@ -448,14 +448,14 @@ static int find_family(int *events)
 		goto out;
 	end = (const void *)(buf + nlh->nlmsg_len);
 	for (a = (const void *)(buf + NLMSG_LENGTH(sizeof(struct genlmsghdr)));
-	     a < end && a->nla_len; a = (const void *)a + NLA_ALIGN(a->nla_len)) {
+	     a < end && a->nla_len; a = (const void *)((const char *)a + NLA_ALIGN(a->nla_len))) {
 		if (a->nla_type == CTRL_ATTR_FAMILY_ID)
 			id = *(const uint16_t *)(a + 1);
 		if ((a->nla_type & NLA_TYPE_MASK) != CTRL_ATTR_MCAST_GROUPS)
 			continue;
 		/* There is one: a nest, of a nest, of a name and a number. */
 		for (in = a + 2; in < end && in->nla_len;
-		     in = (const void *)in + NLA_ALIGN(in->nla_len)) {
+		     in = (const void *)((const char *)in + NLA_ALIGN(in->nla_len))) {
 			group = (const void *)(in + 1);
 			if (in->nla_type == CTRL_ATTR_MCAST_GRP_ID)
 				*events = *group;
