@@ -1700,8 +1700,11 @@ static void conn_end_while_asked(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* What was announced is fetched long after the end, and the table has @status then. */
-static struct owner *fake_fetch_late(struct kunit *test, enum atw_sock_status status)
+/*
+ * What was announced is fetched long after the end, and the table has @status then, by the module's
+ * numbers.
+ */
+static struct owner *fake_fetch_late(struct kunit *test, unsigned int status)
 {
 	char *rows = kunit_kzalloc(test, 48, GFP_KERNEL);
 	struct fake *f = test->priv;
@@ -1723,7 +1726,7 @@ static struct owner *fake_fetch_late(struct kunit *test, enum atw_sock_status st
 /* After some seconds the module connects anew by itself, and what it has is of that one. */
 static void conn_end_fetched_late(struct kunit *test)
 {
-	struct owner *o = fake_fetch_late(test, ATW_SOCK_CONNECTED);
+	struct owner *o = fake_fetch_late(test, 3);
 	struct fake *f = test->priv;
 
 	open_gate(f, true);
@@ -1736,7 +1739,7 @@ static void conn_end_fetched_late(struct kunit *test)
 /* Not where it is lost yet: there is just so much to be fetched. */
 static void conn_end_fetched_slowly(struct kunit *test)
 {
-	struct owner *o = fake_fetch_late(test, ATW_SOCK_LOST);
+	struct owner *o = fake_fetch_late(test, 0);
 	struct fake *f = test->priv;
 
 	open_gate(f, true);
@@ -1745,28 +1748,6 @@ static void conn_end_fetched_slowly(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 10U, o->got_len);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
 	KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
-	close_all(test, 1);
-}
-
-/* A table that is lost once decides nothing: all is fetched, and waits for the next one. */
-static void conn_end_fetched_untold(struct kunit *test)
-{
-	struct owner *o = fake_fetch_late(test, ATW_SOCK_LOST);
-	struct fake *f = test->priv;
-
-	f->read = "helloworld";
-	f->reads_on = NULL;
-	f->mishears = "AT+SOCKET?";
-	f->complaint = "Unknown cmd:AT+SOCKE\r\n";
-	f->nmishears = 2;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->empties));
-	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(o->got_len));
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->closed));
-	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-	eventually(test, READ_ONCE(o->closed));
-	KUNIT_EXPECT_EQ(test, 0, o->close_err);
-	KUNIT_EXPECT_EQ(test, 10U, o->got_len);
 	close_all(test, 1);
 }
 
@@ -4087,7 +4068,6 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_while_asked),
 	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_end_fetched_slowly),
-	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),

@@ -154,25 +154,6 @@ def modules():
     return sorted(set(re.findall(r"-(atw\d)\.device", units)))
 
 
-@test
-def with_modules():
-    """The agent runs as long as there is a module."""
-    check(is_active(AGENT, "inactive"), "it runs without a module")
-    with another_module(1) as first:
-        becomes(lambda: is_active(AGENT), "it is not started")
-        process = shown(AGENT, "MainPID")
-        with another_module(2):
-            becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
-            first.detach()
-            becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
-            check(is_active(AGENT), "it has ended with the first one")
-            same(process, shown(AGENT, "MainPID"), "process")
-        becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
-        first.attach()
-        becomes(lambda: is_active(AGENT), "it is not started again")
-    becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
-
-
 def privileges(unit):
     text = inside("cat /proc/%s/status" % shown(unit, "MainPID"))
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
@@ -293,18 +274,6 @@ def restarted_under_load():
             load.goes_on()
     same([], load.wrong, "wrong answers")
     print("# %d answers, %d failures" % (load.right, load.failed))
-
-
-@test
-def resolvectl():
-    """resolved asks the module by atwifid, and no server by the device, where it is told so."""
-    write("/etc/systemd/resolved.conf.d/atwifid.conf", examples("atwifid.8", "Resolve")[0])
-    with running(STUB), running("resolved.service"), running(AGENT):
-        becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"), "resolved is not told")
-        with no_sockets():
-            for how in ("", "-4 --cache=no"):
-                check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
-            check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
 
 
 def prepare():
