@@ -21,8 +21,8 @@ A program stands in the first row that can show what it tests.
 
 KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
-# Most of a part's time is waiting: more than three times as many as there are processors.
-SLOTS = 7
+# Most of a part's time is waiting: three times as many as there are processors.
+SLOTS = 6
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"
 ATSIM = ["make", "-sC", "tools/testing/atsim"]
