@@ -527,10 +527,10 @@ def a_name_that_cannot_be_read():
             in_network(UNREAD, UNREAD_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
             # Whatever the driver makes of that the module has told before its next scan ends.
-            out = iw("scan 2>&1", good=False)
-            told = run("cat " + events.name)
-            check("SSID: %s\n" % OPEN in out, out + told)
+            # Not by iw: what the other program finds then is too much for its 8 KiB.
+            run(os.environ["ATW_CTL"] + " scan")
             same((UNREAD, UNREAD_AT), link(), "network")
+            told = run("cat " + events.name)
             check("disconnected" not in told, "it was lost meanwhile")
 
 
