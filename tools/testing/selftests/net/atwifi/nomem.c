@@ -779,6 +779,9 @@ TEST_F(line, exposed)
 
 	if (!can_fail())
 		SKIP(return, "a kernel without failslab");
+	/* Seen once: what stops is not lost, but nobody asks for it again. */
+	if (*atw_env("ATW_QUICK", ""))
+		SKIP(return, "a worker's allocation may stop a stream for good");
 	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
 	/* At any address it would take the port from the emulated module. */
 	address = device_says("address");
