@@ -738,7 +738,6 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->pace.next_open = jiffies;
 	cs->pace.open_after = jiffies;
 	cs->audit.deleted = jiffies - atw_timing.delete_linger;
-	cs->audit.unserved = cs->audit.deleted;
 	cs->mode.since = jiffies - atw_timing.mode_settle;
 	cs->pace.send_after = jiffies;
 	atw_conns_set_rate(cs, 0);

@@ -179,7 +179,6 @@ struct atw_conn_rx {
  * @renew: its module may have stopped serving it: it is to be opened anew
  * @old_id: the number under which it was deleted to be opened anew, or ATW_NO_ID; the
  *	channel's thread's alone
- * @tries: times that its port was in use, since it was to be opened; likewise
  */
 struct atw_conn_serve {
 	struct list_head		children;
@@ -188,7 +187,6 @@ struct atw_conn_serve {
 	bool				lasting;
 	bool				renew;
 	u32				old_id;
-	unsigned int			tries;
 };
 
 /**
@@ -492,7 +490,7 @@ struct atw_pace {
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
  * @futile: times in a row that what is listed as deleted was deleted, and is listed yet
  * @compared: when all was compared for something that the module said
- * @deleted: when something was deleted last, and @unserved: a server, of @unserved_port
+ * @deleted: when something was deleted last
  * @undeleted: tried in vain since then
  * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
  *	protects them
@@ -506,8 +504,6 @@ struct atw_audit {
 	unsigned int		futile;
 	unsigned long		compared;
 	unsigned long		deleted;
-	unsigned long		unserved;
-	u16			unserved_port;
 	unsigned int		undeleted;
 	enum atw_boot		boot;
 	unsigned long		boot_at;

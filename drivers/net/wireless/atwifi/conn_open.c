@@ -14,8 +14,6 @@
 #define ATW_OPEN_RETRY		(HZ / 5)
 /* A number that the module has given to something unknown is not tried for ever. */
 #define ATW_OPEN_TRIES		3
-/* Nor is a port that seems to be of a server that is being deleted: others come and go. */
-#define ATW_PORT_TRIES		20
 
 /**
  * atw_conn_open() - ask for a connection or a server
@@ -80,10 +78,6 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 
 	if (id != ATW_NO_ID)
 		err = atw_conns_delete_id(cs, id);
-	if (atw_conn_is_server(c)) {
-		cs->audit.unserved = jiffies;
-		cs->audit.unserved_port = c->port;
-	}
 	/* An answer that stayed away is looked for by the sync; the id must
 	 * not be used again before the module has said that it is free.
 	 */
@@ -274,17 +268,6 @@ static bool atw_conns_number_taken(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /*
- * The module says that a port is in use there. It may be the one of a server that is being
- * deleted. Returns true if @c is to try again.
- */
-static bool atw_conns_port_lingers(struct atw_conns *cs, struct atw_conn *c)
-{
-	return c->port == cs->audit.unserved_port &&
-	       jiffies - cs->audit.unserved < atw_timing.delete_linger &&
-	       ++c->serve.tries < ATW_PORT_TRIES && atw_conns_postpone(cs, c);
-}
-
-/*
  * The module says that a port is in use there. Firmware that has no servers says it of
  * every port: nothing in the module can have this one, if it has opened no server.
  */
@@ -368,9 +351,6 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		cs->learned.conid_known = true;
 	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
-	if (err == -EREMOTEIO && error->outcome == ATW_PORT_TAKEN &&
-	    atw_conns_port_lingers(cs, c))
-		return;
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->no_slot && cs->no_slot(cs))
@@ -394,7 +374,6 @@ done:
 		atw_conns_add_silence(cs, c, err, cmd.code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
-	c->serve.tries = 0;
 	if (err && c->serve.lasting && c->owner && !c->err) {
 		/* It was there and will be again. */
 		atw_conns_unname(cs, c);

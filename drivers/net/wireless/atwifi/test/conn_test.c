@@ -3750,8 +3750,6 @@ static void conn_no_servers(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, steps[i].err, f->owner[0].open_err);
 		KUNIT_EXPECT_EQ(test, steps[i].refuses ? 104U : 0U, f->owner[0].code);
 		forget(test);
-		/* That was long ago. */
-		f->conns.audit.unserved = jiffies - atw_timing.delete_linger;
 	}
 	/* What another one does is not known. */
 	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
@@ -3761,41 +3759,6 @@ static void conn_no_servers(struct kunit *test)
 	open_gate(f, true);
 	eventually(test, READ_ONCE(f->owner[0].opened));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, f->owner[0].open_err);
-	close_all(test, 1);
-}
-
-/* A port is wanted again while the module deletes the server that had it. */
-static void conn_port_again(struct kunit *test)
-{
-	struct fake *f = test->priv;
-	struct owner *o = f->owner;
-
-	opened(test, 1, ATW_TYPE_TCP_SERVER);
-	atw_conn_close(o[0].c, true, 0);
-	mishear(f, "AT+SOCKET=", 1, "\r\n+SOCKET:104\r\nERROR\r\n");
-	fake_open(test, 1, ATW_TYPE_TCP_SERVER);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened));
-	KUNIT_EXPECT_EQ(test, 0, o[1].open_err);
-	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
-	close_all(test, 2);
-}
-
-/* But not for ever, while others delete servers all the time. */
-static void conn_port_taken(struct kunit *test)
-{
-	struct fake *f = test->priv;
-	struct owner *o = &f->owner[0];
-
-	f->conns.audit.unserved = jiffies;
-	mishear(f, "AT+SOCKET=", 5, "\r\n+SOCKET:104\r\nERROR\r\n");
-	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
-	f->conns.audit.unserved_port = o->c->port;
-	o->c->serve.tries = 18;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE, o->open_err);
-	KUNIT_EXPECT_EQ(test, 3U, READ_ONCE(f->nmishears));
 	close_all(test, 1);
 }
 
@@ -4131,8 +4094,6 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_send_misheard),
 	KUNIT_CASE(conn_number_taken),
 	KUNIT_CASE(conn_no_servers),
-	KUNIT_CASE(conn_port_again),
-	KUNIT_CASE(conn_port_taken),
 	KUNIT_CASE(conn_gone),
 	KUNIT_CASE(conn_forgets),
 	KUNIT_CASE(conn_server_stays_ended),
