@@ -555,6 +555,17 @@ static double metered(int meter, unsigned int seconds)
 	return (atw_meter(meter) - before) * 1e6 / (now_us() - start);
 }
 
+/* The longest connect, with its first word, in ms: one more, or those before. */
+static double longest_connect(double before)
+{
+	uint64_t start = now_us();
+	int fd = undelayed(atw_peer("echo"));
+	double ms = (now_us() - start) / 1e3;
+
+	close(fd);
+	return ms > before ? ms : before;
+}
+
 /* An upload alone, and then beside another user, of two whose share is a half each. */
 static void shared(unsigned int seconds, unsigned int connects_beside)
 {
@@ -571,12 +582,7 @@ static void shared(unsigned int seconds, unsigned int connects_beside)
 	let_go();
 	beside = metered(meter, seconds);
 	for (i = 0; i < connects_beside; i++) {
-		uint64_t start = now_us();
-		int fd = undelayed(atw_peer("echo"));
-
-		if (now_us() - start > longest * 1e3)
-			longest = (now_us() - start) / 1e3;
-		close(fd);
+		longest = longest_connect(longest);
 		any_time();
 	}
 	stop = true;
@@ -612,12 +618,7 @@ static void exhaust(unsigned int pending, unsigned int rounds, unsigned int sile
 	/* One of them is under way. */
 	atw_pause_ms(silent_ms / 2);
 	for (i = 0; i < rounds; i++) {
-		uint64_t start = now_us();
-		int fd = undelayed(atw_peer("echo"));
-
-		if (now_us() - start > longest * 1e3)
-			longest = (now_us() - start) / 1e3;
-		close(fd);
+		longest = longest_connect(longest);
 		atw_pause_ms(silent_ms / 2);
 	}
 	send_away();
