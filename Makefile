@@ -136,7 +136,7 @@ demo:
 check:
 	@$(TESTING)/check $(PARTS)
 
-## check-all	every test on every kernel with every firmware, 10,000 connections, 100 MiB
+## check-all	every test on every kernel, and with every firmware; 10,000 connections, 100 MiB
 ##		over each kind of connection: for a release, or a night
 check-all:
 	@$(TESTING)/check --all $(PARTS)
