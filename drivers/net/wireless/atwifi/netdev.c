@@ -222,6 +222,11 @@ static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 	/* It may stay in a socket: that is no time to hold its sender's pages. */
 	if (skb_orphan_frags_rx(skb, GFP_ATOMIC) || !atw_packet_check(skb))
 		goto unknown;
+	/* An answer to a macvlan's program would not reach it: no socket is spent on one. */
+	if (!ether_addr_equal(eth_hdr(skb)->h_source, nd->dev->dev_addr)) {
+		dev_core_stats_tx_dropped_inc(nd->dev);
+		goto unknown;
+	}
 	if (atw_netdev_dhcp(nd, skb) || !atw_netdev_is_unicast(nd, skb) ||
 	    atw_netdev_expires(nd, skb))
 		goto unknown;
@@ -282,7 +287,7 @@ static netdev_tx_t atw_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	skb_dst_force(skb);
 	skb_tx_timestamp(skb);
-	dev_sw_netstats_tx_add(dev, 1, skb->len);
+	dev_sw_netstats_tx_add(dev, skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1, skb->len);
 	skb_queue_tail(&nd->txq, skb);
 	napi_schedule(&nd->napi);
 	return NETDEV_TX_OK;
@@ -476,6 +481,7 @@ static void atw_netdev_setup(struct net_device *dev)
 			NETIF_F_HIGHDMA | NETIF_F_ALL_TSO;
 	dev->hw_features = dev->features;
 	dev->hw_enc_features = dev->features;
+	dev->features |= NETIF_F_VLAN_CHALLENGED;
 	/* Less than IPv6 needs, which the module has not. */
 	dev->mtu = ATW_NETDEV_MTU;
 	dev->max_mtu = ETH_MAX_MTU;

@@ -64,9 +64,9 @@ def udp_header(sport, dport, size):
     return struct.pack("!HHHH", sport, dport, 8 + size, 0)
 
 
-def frame(packet, kind=b"\x08\x00"):
+def frame(packet, kind=b"\x08\x00", source=None):
     mac = bytes.fromhex(sysfs("mac").replace(":", ""))
-    return mac + mac + kind + packet
+    return mac + (source or mac) + kind + packet
 
 
 class Raw(socket.socket):
@@ -106,6 +106,11 @@ def where_a_checksum_goes():
                 same(b"next", s.recv(100), "checksum at %d + %d" % (start, offset))
 
 
+def dropped():
+    with open("/sys/class/net/%s/statistics/tx_dropped" % DEV, encoding="ascii") as f:
+        return int(f.read())
+
+
 @test
 def wrong_headers():
     """What the next router would drop goes nowhere."""
@@ -119,6 +124,12 @@ def wrong_headers():
             raw.send(frame(packet))
             s.send(b"next")
             same(b"next", s.recv(100), "after " + packet.hex())
+        # Nor what another machine sends: its answer would not find it.
+        before = dropped()
+        raw.send(frame(ip(17, payload), source=b"\x02another"[:6]))
+        s.send(b"next")
+        same(b"next", s.recv(100), "after a frame of another machine")
+        same(before + 1, dropped(), "frames dropped")
         raw.send(frame(ip(17, payload) + b"padding"))
         same(b"bad", s.recv(100), "a good one")
         opened = int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))
