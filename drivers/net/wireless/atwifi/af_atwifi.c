@@ -1218,11 +1218,12 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, 
 	struct atw_sock *as = atw_sk(sk);
 	int err;
 
+	err = atw_tx_check(sk, detached);
+	if (err || atw_tx_may(sk, msg, has))
+		return err;
+
 	add_wait_queue(sk_sleep(sk), &wait);
-	for (;;) {
-		err = atw_tx_check(sk, detached);
-		if (err || atw_tx_may(sk, msg, has))
-			break;
+	do {
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 		if (!*timeo) {
 			err = -EAGAIN;
@@ -1237,7 +1238,8 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, 
 			      (atw_shut(sk) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
 			      atw_is_detached(as, detached), &wait);
-	}
+		err = atw_tx_check(sk, detached);
+	} while (!err && !atw_tx_may(sk, msg, has));
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
 }
@@ -1250,6 +1252,15 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 	return sock_wmalloc(sk, room, 1, sk->sk_allocation);
 }
 
+/* Hand @skb to the connection that the socket had at @detached. lock_sock() is held. */
+static int atw_tx_queue(struct sock *sk, u32 detached, struct sk_buff *skb)
+{
+	int err = atw_conn_send(atw_sk(sk)->conn, skb);
+
+	/* It has ended since then, and the socket was told: that counts. */
+	return err ? atw_tx_check(sk, detached) ?: err : 0;
+}
+
 /*
  * Hand @len bytes of the message to the connection that the socket had at
  * @detached, as soon as there is room. lock_sock() is held, and let go
@@ -1258,9 +1269,7 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		  long *timeo)
 {
-	bool is_small = atw_is_stream(sk) && len <= ATW_TX_SMALL;
-	struct sk_buff *skb = NULL;
-	u8 small[ATW_TX_SMALL];
+	struct sk_buff *skb;
 	int err;
 
 	err = atw_tx_wait(sk, detached, msg, false, timeo);
@@ -1268,39 +1277,48 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		return err;
 
 	release_sock(sk);
-	if (!is_small) {
-		skb = atw_tx_skb(sk, len);
-		if (!skb)
-			err = -ENOBUFS;
-	}
-	if (!err && memcpy_from_msg(is_small ? small : skb_put(skb, len), msg, len))
+	skb = atw_tx_skb(sk, len);
+	if (!skb)
+		err = -ENOBUFS;
+	else if (memcpy_from_msg(skb_put(skb, len), msg, len))
 		err = -EFAULT;
 	lock_sock(sk);
-	if (err)
-		goto free;
 
-	/* Another message may have begun while this one was read. */
-	err = atw_tx_wait(sk, detached, msg, true, timeo);
-	if (err) {
+	if (!err) {
+		/* Another message may have begun while this one was read. */
+		err = atw_tx_wait(sk, detached, msg, true, timeo);
 		/* Who tries again, as io_uring does, has all of it still. */
-		iov_iter_revert(&msg->msg_iter, len);
-		goto free;
+		if (err)
+			iov_iter_revert(&msg->msg_iter, len);
 	}
-	if (is_small) {
-		if (atw_conn_send_small(atw_sk(sk)->conn, sk, small, len))
-			return 0;
-		skb = atw_tx_skb(sk, len);
-		if (!skb)
-			return -ENOBUFS;
-		skb_put_data(skb, small, len);
-	}
-	err = atw_conn_send(atw_sk(sk)->conn, skb);
 	if (!err)
-		return 0;
-	/* It has ended since then, and the socket was told: that counts. */
-	err = atw_tx_check(sk, detached) ?: err;
-free:
-	kfree_skb(skb);
+		err = atw_tx_queue(sk, detached, skb);
+	if (err)
+		kfree_skb(skb);
+	return err;
+}
+
+/*
+ * As atw_tx(), for a whole message of a stream that was read before: where a buffer waits
+ * that has room it needs none of its own.
+ */
+static int atw_tx_small(struct sock *sk, u32 detached, const struct msghdr *msg,
+			const void *data, size_t len, long *timeo)
+{
+	struct sk_buff *skb;
+	int err;
+
+	err = atw_tx_wait(sk, detached, msg, false, timeo);
+	if (err || atw_conn_send_small(atw_sk(sk)->conn, sk, data, len))
+		return err;
+
+	skb = atw_tx_skb(sk, len);
+	if (!skb)
+		return -ENOBUFS;
+	skb_put_data(skb, data, len);
+	err = atw_tx_queue(sk, detached, skb);
+	if (err)
+		kfree_skb(skb);
 	return err;
 }
 
@@ -1309,7 +1327,9 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 {
 	struct sock *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
+	bool is_small = size <= ATW_TX_SMALL;
 	int flags = msg->msg_flags;
+	u8 small[ATW_TX_SMALL];
 	size_t copied = 0;
 	u32 detached;
 	int err = 0;
@@ -1317,6 +1337,9 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	/* Before the lock, since it may fault: taking that once is much of a small write. */
+	if (is_small && memcpy_from_msg(small, msg, size))
+		return -EFAULT;
 
 	lock_sock(sk);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
@@ -1331,6 +1354,10 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	if (!err)
 		err = atw_tx_check(sk, detached);
 
+	if (!err && is_small && size) {
+		err = atw_tx_small(sk, detached, msg, small, size, &timeo);
+		copied = err ? 0 : size;
+	}
 	while (!err && copied < size) {
 		size_t n = min_t(size_t, size - copied, ATW_TX_CHUNK);
 
@@ -1355,6 +1382,9 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	}
 	release_sock(sk);
 
+	/* Who tries again, as io_uring does, has all of it still. */
+	if (err && is_small)
+		iov_iter_revert(&msg->msg_iter, size);
 	if (err == -EPIPE && !(flags & MSG_NOSIGNAL))
 		send_sig(SIGPIPE, current, 0);
 	return err ?: (int)copied;
