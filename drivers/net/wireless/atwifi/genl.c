@@ -412,6 +412,7 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 /**
  * struct atw_genl_late - a request that outlives the caller's send()
  * @work: does it
+ * @node: in atw_genl_changes, if it changes something
  * @adev: the device that is asked for, with a reference; counts it
  * @req: a copy, which nobody else has
  * @asker: the open socket that is to be answered, held; NULL if it is the
@@ -424,6 +425,7 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
  */
 struct atw_genl_late {
 	struct work_struct	work;
+	struct list_head	node;
 	struct atw_dev		*adev;
 	struct sk_buff		*req;
 	struct file		*asker;
@@ -1433,36 +1435,41 @@ typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
 
 #define ATW_GENL_SLOW(_doit, _dev, _policy)				\
 	{ .doit = (_doit), .dev = (_dev), .attrs = ARRAY_SIZE(_policy) }
+#define ATW_GENL_CHANGE(_doit, _dev, _policy)				\
+	{ .doit = (_doit), .dev = (_dev), .attrs = ARRAY_SIZE(_policy), .changes = true }
 
 static const struct {
 	atw_genl_doit_t	doit;
 	int		dev;	/* the attribute that names it */
 	size_t		attrs;
+	bool		changes;	/* those of one socket are done in their order */
 } atw_genl_slow[] = {
-	[ATWIFI_CMD_DEV_SET] = ATW_GENL_SLOW(atw_genl_dev_set_doit, ATWIFI_A_DEV_NAME,
+	[ATWIFI_CMD_DEV_SET] = ATW_GENL_CHANGE(atw_genl_dev_set_doit, ATWIFI_A_DEV_NAME,
 					atwifi_dev_set_nl_policy),
 	[ATWIFI_CMD_DNS_GET] = ATW_GENL_SLOW(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
 					atwifi_dns_get_nl_policy),
-	[ATWIFI_CMD_DNS_SET] = ATW_GENL_SLOW(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
+	[ATWIFI_CMD_DNS_SET] = ATW_GENL_CHANGE(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
 					atwifi_dns_set_nl_policy),
 	[ATWIFI_CMD_RESOLVE] = ATW_GENL_SLOW(atw_genl_resolve_doit, ATWIFI_A_RESOLVE_DEV,
 					atwifi_resolve_nl_policy),
 	[ATWIFI_CMD_AUTOTT_GET] = ATW_GENL_SLOW(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
 					atwifi_autott_get_nl_policy),
-	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_SLOW(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
+	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_CHANGE(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
 					atwifi_autott_set_nl_policy),
 	[ATWIFI_CMD_CERT_GET] = ATW_GENL_SLOW(atw_genl_cert_get_doit, ATWIFI_A_CERT_DEV,
 					atwifi_cert_get_nl_policy),
-	[ATWIFI_CMD_CERT_SET] = ATW_GENL_SLOW(atw_genl_cert_set_doit, ATWIFI_A_CERT_DEV,
+	[ATWIFI_CMD_CERT_SET] = ATW_GENL_CHANGE(atw_genl_cert_set_doit, ATWIFI_A_CERT_DEV,
 					atwifi_cert_set_nl_policy),
-	[ATWIFI_CMD_AT] = ATW_GENL_SLOW(atw_genl_at_doit, ATWIFI_A_AT_DEV,
+	[ATWIFI_CMD_AT] = ATW_GENL_CHANGE(atw_genl_at_doit, ATWIFI_A_AT_DEV,
 					atwifi_at_nl_policy),
-	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_SLOW(atw_genl_expose_add_doit, ATWIFI_A_EXPOSE_DEV,
+	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_CHANGE(atw_genl_expose_add_doit, ATWIFI_A_EXPOSE_DEV,
 					atwifi_expose_add_nl_policy),
-	[ATWIFI_CMD_JOIN] = ATW_GENL_SLOW(atw_genl_join_doit, ATWIFI_A_WIFI_DEV,
-					  atwifi_join_nl_policy),
-	[ATWIFI_CMD_LEAVE] = ATW_GENL_SLOW(atw_genl_leave_doit, ATWIFI_A_WIFI_DEV,
-					   atwifi_leave_nl_policy),
+	[ATWIFI_CMD_EXPOSE_DEL] = ATW_GENL_CHANGE(atw_genl_expose_del_doit, ATWIFI_A_EXPOSE_DEV,
+					atwifi_expose_del_nl_policy),
+	[ATWIFI_CMD_JOIN] = ATW_GENL_CHANGE(atw_genl_join_doit, ATWIFI_A_WIFI_DEV,
+					atwifi_join_nl_policy),
+	[ATWIFI_CMD_LEAVE] = ATW_GENL_CHANGE(atw_genl_leave_doit, ATWIFI_A_WIFI_DEV,
+					atwifi_leave_nl_policy),
 	[ATWIFI_CMD_SCAN] = ATW_GENL_SLOW(atw_genl_scan_doit, ATWIFI_A_WIFI_DEV,
 					  atwifi_scan_nl_policy),
 	[ATWIFI_CMD_WIFI_GET] = ATW_GENL_SLOW(atw_genl_wifi_get_doit, ATWIFI_A_WIFI_DEV,
@@ -1471,11 +1478,58 @@ static const struct {
 						atwifi_passphrase_nl_policy),
 	[ATWIFI_CMD_AP_GET] = ATW_GENL_SLOW(atw_genl_ap_get_doit, ATWIFI_A_WIFI_DEV,
 					    atwifi_ap_get_nl_policy),
-	[ATWIFI_CMD_AP_SET] = ATW_GENL_SLOW(atw_genl_ap_set_doit, ATWIFI_A_WIFI_DEV,
-					    atwifi_ap_set_nl_policy),
+	[ATWIFI_CMD_AP_SET] = ATW_GENL_CHANGE(atw_genl_ap_set_doit, ATWIFI_A_WIFI_DEV,
+					atwifi_ap_set_nl_policy),
 };
 
 static struct workqueue_struct *atw_genl_wq;
+
+/* Changes that were not made yet, in their order: the first of each socket is being made. */
+static LIST_HEAD(atw_genl_changes);
+static DEFINE_SPINLOCK(atw_genl_changes_lock);
+
+static struct atw_genl_late *atw_genl_next_change(const struct sock *asker)
+{
+	struct atw_genl_late *late;
+
+	lockdep_assert_held(&atw_genl_changes_lock);
+
+	list_for_each_entry(late, &atw_genl_changes, node)
+		if (NETLINK_CB(late->req).sk == asker)
+			return late;
+	return NULL;
+}
+
+/* Have it done, after what its socket wanted to be changed before. */
+static void atw_genl_late_begin(struct atw_genl_late *late)
+{
+	bool waits;
+
+	if (!atw_genl_slow[late->info.genlhdr->cmd].changes) {
+		queue_work(atw_genl_wq, &late->work);
+		return;
+	}
+	spin_lock(&atw_genl_changes_lock);
+	waits = atw_genl_next_change(NETLINK_CB(late->req).sk);
+	list_add_tail(&late->node, &atw_genl_changes);
+	if (!waits)
+		queue_work(atw_genl_wq, &late->work);
+	spin_unlock(&atw_genl_changes_lock);
+}
+
+static void atw_genl_late_end(struct atw_genl_late *late)
+{
+	struct atw_genl_late *next;
+
+	if (!atw_genl_slow[late->info.genlhdr->cmd].changes)
+		return;
+	spin_lock(&atw_genl_changes_lock);
+	list_del(&late->node);
+	next = atw_genl_next_change(NETLINK_CB(late->req).sk);
+	if (next)
+		queue_work(atw_genl_wq, &next->work);
+	spin_unlock(&atw_genl_changes_lock);
+}
 
 static void atw_genl_late_count(struct atw_dev *adev, int share, int n)
 {
@@ -1532,6 +1586,7 @@ static void atw_genl_late_work(struct work_struct *work)
 	atw_genl_wipe(late->info.genlhdr);
 	if (err || (nlh->nlmsg_flags & NLM_F_ACK))
 		netlink_ack(late->req, nlh, err, &late->extack);
+	atw_genl_late_end(late);
 	late->req->sk = NULL;
 	atw_genl_late_free(late);
 	sock_put(sk);
@@ -1639,7 +1694,7 @@ static int atw_genl_defer(struct sk_buff *req, struct genl_info *info)
 	late->asker = NETLINK_CB(req).sk->sk_socket->file;
 	if (late->asker)
 		get_file(late->asker);
-	queue_work(atw_genl_wq, &late->work);
+	atw_genl_late_begin(late);
 	/* To netlink this means that it need not acknowledge it. */
 	return -EINTR;
 }
@@ -1723,7 +1778,7 @@ static const struct genl_ops atw_genl_ops[] = {
 	},
 	{
 		.cmd	= ATWIFI_CMD_EXPOSE_DEL,
-		.doit	= atw_genl_expose_del_doit,
+		.doit	= atw_genl_defer,
 		.flags	= GENL_UNS_ADMIN_PERM,
 		ATW_GENL_POLICY(atwifi_expose_del_nl_policy),
 	},

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
@@ -1200,25 +1202,35 @@ struct request {
 	char attrs[256];
 };
 
-static void put_text(struct request *r, int attr, const char *text)
+static void put(struct request *r, int attr, const void *value, size_t len)
 {
-	struct nlattr *nla = (void *)((char *)r + NLMSG_ALIGN(r->nl.nlmsg_len));
+	struct nlattr *nla = (void *)((char *)r + r->nl.nlmsg_len);
 
 	nla->nla_type = attr;
-	nla->nla_len = NLA_HDRLEN + strlen(text) + 1;
-	strcpy((char *)nla + NLA_HDRLEN, text);
-	r->nl.nlmsg_len = NLMSG_ALIGN(r->nl.nlmsg_len) + nla->nla_len;
+	nla->nla_len = NLA_HDRLEN + len;
+	memcpy((char *)nla + NLA_HDRLEN, value, len);
+	r->nl.nlmsg_len += NLA_ALIGN(nla->nla_len);
+}
+
+static void put_text(struct request *r, int attr, const char *text)
+{
+	put(r, attr, text, strlen(text) + 1);
+}
+
+static struct request request(int type, int flags, int cmd)
+{
+	return (struct request){
+		.nl = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN), .nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | flags, .nlmsg_seq = 17 },
+		.genl = { .cmd = cmd, .version = 1 },
+	};
 }
 
 /* A request with two strings, acknowledged if it is not for an answer alone. */
 static int ask(int fd, int type, int flags, int cmd, int attr, const char *text, int attr2,
 	       const char *text2)
 {
-	struct request r = {
-		.nl = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN), .nlmsg_type = type,
-			.nlmsg_flags = NLM_F_REQUEST | flags, .nlmsg_seq = 17 },
-		.genl = { .cmd = cmd, .version = 1 },
-	};
+	struct request r = request(type, flags, cmd);
 
 	put_text(&r, attr, text);
 	if (text2)
@@ -1323,6 +1335,42 @@ static int ask_error(int fd, int flags)
 	if (recv(fd, buf, sizeof(buf), flags) <= 0)
 		return 1;
 	return nl->nlmsg_type == NLMSG_ERROR ? ack->error : 0;
+}
+
+static struct request expose(int family, int cmd, uint16_t port)
+{
+	struct request r = request(family, NLM_F_ACK, cmd);
+	uint8_t tcp = IPPROTO_TCP;
+
+	put_text(&r, ATWIFI_A_EXPOSE_DEV, ATW_DEVICE);
+	put(&r, ATWIFI_A_EXPOSE_PROTOCOL, &tcp, sizeof(tcp));
+	put(&r, ATWIFI_A_EXPOSE_PORT, &port, sizeof(port));
+	return r;
+}
+
+/* Who asks for two things and reads the answers later has them done in this order. */
+TEST_F(ctl, in_order)
+{
+	struct request add, del;
+	struct iovec both[] = {
+		{ .iov_base = &add },
+		{ .iov_base = &del },
+	};
+	int fd, family;
+
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	add = expose(family, ATWIFI_CMD_EXPOSE_ADD, 8081);
+	del = expose(family, ATWIFI_CMD_EXPOSE_DEL, 8081);
+	both[0].iov_len = add.nl.nlmsg_len;
+	both[1].iov_len = del.nl.nlmsg_len;
+	ASSERT_LT(0, writev(fd, both, 2));
+	EXPECT_EQ(0, ask_error(fd, 0));
+	EXPECT_EQ(0, ask_error(fd, 0));
+	ASSERT_SAYS("", "$A expose | grep 8081; true");
+	close(fd);
 }
 
 /* As many as may wait for one module: others' are not among them. */
