@@ -114,7 +114,7 @@ def dropped():
 @test
 def wrong_headers():
     """What the next router would drop goes nowhere."""
-    with udp() as s, Raw() as raw:
+    with udp() as s, Raw() as raw, Raw(True) as large:
         port = s.getsockname()[1]
         payload = udp_header(port, PEER, 3) + b"bad"
         for packet in (ip(17, payload, good=False), ip(17, payload, version=6),
@@ -139,6 +139,11 @@ def wrong_headers():
         s.send(b"next")
         same(b"next", s.recv(100), "after a damaged SYN")
         same(0, counter("flows_tcp"), "flows of a damaged SYN")
+        check(large.partial(frame(ip(6, tcp(40001, PEER, SYN, payload=bytes(3000)))), 34, 16,
+                            (1, 54, 1000)), "the kernel takes a long SYN")
+        s.send(b"next")
+        same(b"next", s.recv(100), "after a SYN of three packets")
+        same(0, counter("flows_tcp"), "flows of a SYN of three packets")
         same(opened, (int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))),
              "connections of a damaged SYN")
 
