@@ -6,42 +6,54 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
+#include "share.h"
+
 #define ATW_BUDGET_MAX	(8 * 1024 * 1024)
 
 /**
  * struct atw_budget - a bound
  * @used: bytes; 0 at first
+ * @of: of these, each user's
  */
 struct atw_budget {
 	atomic_t	used;
+	atomic_t	of[ATW_SHARES];
 };
-
-/**
- * atw_budget_take() - take memory into account
- * @b: the bound
- * @size: bytes, less than the bound by far
- *
- * Context: any.
- * Return: false if there is no room for it.
- */
-static inline bool atw_budget_take(struct atw_budget *b, unsigned int size)
-{
-	if (atomic_add_return(size, &b->used) <= ATW_BUDGET_MAX)
-		return true;
-	atomic_sub(size, &b->used);
-	return false;
-}
 
 /**
  * atw_budget_give() - it is free again
  * @b: the bound
+ * @share: whose it was
  * @size: bytes
  *
  * Context: any.
  */
-static inline void atw_budget_give(struct atw_budget *b, unsigned int size)
+static inline void atw_budget_give(struct atw_budget *b, u8 share, int size)
 {
+	atomic_sub(size, &b->of[share]);
 	atomic_sub(size, &b->used);
+}
+
+/**
+ * atw_budget_take() - take memory into account
+ * @b: the bound
+ * @share: whose it is, see atw_share_index()
+ * @size: bytes, no more than the bound
+ *
+ * Nobody has more of it than is still free, so that there is always room for whoever comes
+ * next.
+ *
+ * Context: any.
+ * Return: false if there is no room for it.
+ */
+static inline bool atw_budget_take(struct atw_budget *b, u8 share, int size)
+{
+	int own = atomic_add_return(size, &b->of[share]);
+
+	if (atomic_add_return(size, &b->used) - size + own <= ATW_BUDGET_MAX)
+		return true;
+	atw_budget_give(b, share, size);
+	return false;
 }
 
 #endif

@@ -264,7 +264,7 @@ static inline void atw_conn_unkeep(struct atw_conn *c, u32 size)
 	lockdep_assert_held(&c->lock);
 
 	c->rx.size -= size;
-	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, size);
+	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, c->share, size);
 }
 
 /* There is nothing to do for it for so many jiffies. */

@@ -221,7 +221,7 @@ static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 	lockdep_assert_held(&c->lock);
 
 	if (!c->conns || c->rx.size + skb->truesize > ATW_RX_KEEP_MAX ||
-	    !atw_budget_take(&c->conns->unread, skb->truesize))
+	    !atw_budget_take(&c->conns->unread, c->share, skb->truesize))
 		return false;
 	c->rx.size += skb->truesize;
 	__skb_queue_tail(queue, skb);

@@ -192,7 +192,7 @@ static struct sk_buff *atw_udp_dequeue(struct atw_udp *u)
 	struct sk_buff *skb = skb_dequeue(&u->up);
 
 	if (skb)
-		atw_budget_give(&u->flow.nd->tx_budget, skb->truesize);
+		atw_budget_give(&u->flow.nd->tx_budget, u->flow.share, skb->truesize);
 	return skb;
 }
 
@@ -495,7 +495,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	if (!u)
 		goto drop_counted;
 	if (skb_queue_len_lockless(&u->up) >= ATW_UDP_UP_MAX ||
-	    !atw_budget_take(&nd->tx_budget, skb->truesize)) {
+	    !atw_budget_take(&nd->tx_budget, u->flow.share, skb->truesize)) {
 		atomic64_inc(&nd->counters.udp_dropped);
 		kfree_skb(skb);
 	} else {

@@ -10,8 +10,8 @@
  * Towards the module there is back-pressure: the socket is only read while the
  * connection has room, and the rest is the TCP window. From the module there is
  * none; what a program does not read waits here up to a limit, one for each and
- * one for all, past which the stream ends with an error. The program gets what had come
- * before it gets the error.
+ * one for all, of which nobody has more than is still free. Past that the stream ends with an
+ * error. The program gets what had come before it gets the error.
  *
  * The module has no half-close. When the program has sent its FIN, it may have
  * closed its socket or just be done with sending. In the first case the
@@ -161,7 +161,7 @@ static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
 	if (atw_relay_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (atw_relay_fits(r, skb) && atw_budget_take(r->budget, skb->truesize)) {
+	} else if (atw_relay_fits(r, skb) && atw_budget_take(r->budget, r->share, skb->truesize)) {
 		r->rx_mem += skb->truesize;
 		__skb_queue_tail(&r->rxq, skb);
 	} else {
@@ -274,7 +274,7 @@ static void atw_relay_release_conn(struct atw_relay *r, bool abort)
 	}
 	/* Nothing comes any more. The budget may be gone before the relay is. */
 	skb_queue_purge(&r->rxq);
-	atw_budget_give(r->budget, r->rx_mem);
+	atw_budget_give(r->budget, r->share, r->rx_mem);
 	r->rx_mem = 0;
 }
 
@@ -341,7 +341,7 @@ static int atw_relay_down(struct atw_relay *r)
 		spin_lock_bh(&r->rxq.lock);
 		r->rx_mem -= skb->truesize;
 		spin_unlock_bh(&r->rxq.lock);
-		atw_budget_give(r->budget, skb->truesize);
+		atw_budget_give(r->budget, r->share, skb->truesize);
 		consume_skb(skb);
 		if (r->conn)
 			atw_conn_read(r->conn);
@@ -668,7 +668,8 @@ u32 atw_relay_tx_max(const struct atw_conns *cs)
 			ATW_RELAY_TX_MAX;
 }
 
-static struct atw_relay *atw_relay_alloc(struct atw_conns *cs, struct atw_budget *budget,
+static struct atw_relay *atw_relay_alloc(struct atw_conns *cs, u8 share,
+					 struct atw_budget *budget,
 					 const struct atw_relay_ops *ops)
 {
 	struct atw_relay *r = kzalloc(sizeof(*r), GFP_KERNEL);
@@ -677,6 +678,7 @@ static struct atw_relay *atw_relay_alloc(struct atw_conns *cs, struct atw_budget
 		return NULL;
 	refcount_set(&r->ref, 1);
 	r->budget = budget;
+	r->share = share;
 	r->tx_max = atw_relay_tx_max(cs);
 	r->ops = ops;
 	skb_queue_head_init(&r->rxq);
@@ -713,7 +715,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 		.keepalive = ATW_RELAY_KEEPALIVE,
 		.share = share,
 	};
-	struct atw_relay *r = atw_relay_alloc(cs, budget, ops);
+	struct atw_relay *r = atw_relay_alloc(cs, share, budget, ops);
 	struct atw_conn *c;
 
 	if (!r) {
@@ -768,7 +770,7 @@ struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server
 				   struct atw_budget *budget,
 				   const struct atw_relay_ops *ops)
 {
-	struct atw_relay *r = atw_relay_alloc(cs, budget, ops);
+	struct atw_relay *r = atw_relay_alloc(cs, ATW_SHARE_REMOTE, budget, ops);
 
 	if (!r)
 		return ERR_PTR(-ENOMEM);

@@ -71,7 +71,7 @@ enum atw_relay_bit {
 /**
  * struct atw_relay - the relay
  * @ref: of the owner, and of the work while it is queued or runs
- * @ops, @owner, @budget: constant
+ * @ops, @owner, @budget, @share: constant; the last is whose it is, see atw_share_index()
  * @tx_max: what may wait for the module, in bytes; constant
  * @peer: the program's own socket, if it is known; holds a reference. Only
  *	looked at: it tells a close() from a shutdown()
@@ -104,6 +104,7 @@ struct atw_relay {
 	const struct atw_relay_ops	*ops;
 	void				*owner;
 	struct atw_budget		*budget;
+	u8				share;
 	u32				tx_max;
 	struct sock			*peer;
 	struct atw_conn			*conn;

@@ -235,12 +235,38 @@ static void flow_relay_opens(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 }
 
+static int take_all(struct atw_budget *b, u8 share)
+{
+	int taken = 0;
+
+	while (atw_budget_take(b, share, 4096))
+		taken += 4096;
+	return taken;
+}
+
+/* However much of one user waits, there is room for what is another's. */
+static void flow_users_have_memory(struct kunit *test)
+{
+	struct atw_budget *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX / 2, take_all(b, ALICE));
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX / 4, take_all(b, BOB));
+	KUNIT_EXPECT_EQ(test, 0, take_all(b, ALICE));
+	atw_budget_give(b, ALICE, ATW_BUDGET_MAX / 2);
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX / 4, take_all(b, BOB));
+	atw_budget_give(b, BOB, ATW_BUDGET_MAX / 2);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&b->used));
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX / 2, take_all(b, ALICE));
+}
+
 static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
 	KUNIT_CASE(flow_users_have_room),
+	KUNIT_CASE(flow_users_have_memory),
 	KUNIT_CASE(flow_forwarded),
 	{ }
 };

@@ -73,6 +73,44 @@ def reader_that_does_not_read():
     other.close()
 
 
+NEVER_READS = """
+import socket, sys
+streams = []
+for _ in sys.stdin:
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    s.connect((%r, %d))
+    s.sendall(b"source 400000 14\\n")
+    streams.append(s)
+    print(flush=True)
+"""
+
+
+@test
+def who_does_not_read_leaves_room():
+    """A user who fills what he may have of the memory takes it from no other one."""
+    quiet()
+    before = int(sysfs("statistics/overflows"))
+    with subprocess.Popen([sys.executable, "-c", NEVER_READS % (HOST, PEER)], user="nobody",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            for _ in range(80):
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                same(b"\n", process.stdout.readline(), "a stream")
+                # Then all that its remote has sent waits here.
+                becomes(lambda: sim_stat("sockets") <= counter("flows_udp"),
+                        "the remote does not close")
+                if int(sysfs("statistics/overflows")) > before:
+                    break
+            else:
+                raise Failed("no end to his memory")
+            with peer("source 400000 15") as s:
+                check(receive(s, 400001) == pattern(15, 400000), "the bytes differ")
+        finally:
+            process.kill()
+
+
 @test
 def slow_writer():
     """The window is the brake: not much is accepted that the UART has not taken."""
