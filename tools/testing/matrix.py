@@ -33,7 +33,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 GROUPS = {
     "bringup": "bringup",
     "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
-    "transparent": "transparent paced paced_transparent",
+    "transparent": "transparent paced paced_transparent paced_passive",
     "netdev": "netdev netdev_raw",
     "wireless": "wireless remains",
     "faults": "faults peers family fair chopped torn",

@@ -721,6 +721,7 @@ struct atsim {
 	uint64_t tt_in, tt_out;		/* bytes in transparent mode */
 	uint64_t tt_plus_lost;		/* counted for "+++", and no exit */
 	uint64_t sock_made;
+	uint64_t reconnects;
 	uint64_t sock_in;
 	uint64_t sock_out;
 	uint64_t sends_failed;

@@ -21,7 +21,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 	evbuffer_add_printf(out, "ok uptime-boots=%llu wire-in=%llu "
 			    "wire-out=%llu flow=%u overruns=%llu commands=%llu "
 			    "dropped-lines=%llu busy=%llu sockets=%u "
-			    "sockets-made=%llu net-in=%llu net-out=%llu "
+			    "sockets-made=%llu reconnects=%llu net-in=%llu net-out=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
 			    "cert-writes=%llu dns-writes=%llu joins=%llu "
 			    "lines-sent=%llu tt-entries=%llu tt-in=%llu "
@@ -36,6 +36,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->at.refused,
 			    sock_count(sim),
 			    (unsigned long long)sim->sock_made,
+			    (unsigned long long)sim->reconnects,
 			    (unsigned long long)sim->sock_in,
 			    (unsigned long long)sim->sock_out,
 			    (unsigned long long)sim->sends_failed,

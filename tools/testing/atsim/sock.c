@@ -318,6 +318,7 @@ static void reconnected(struct sock *s, int code)
 		return;
 	}
 	s->status = SOCK_CONNECTED;
+	s->sim->reconnects++;
 	sim_log(s->sim, "socket %u reconnected", s->id);
 	urc(s, "SocketReconnect", 7);
 }

@@ -86,11 +86,15 @@ static bool atw_row_is_live(const struct atw_conn *c,
 	}
 }
 
-/* Has it an end, and nothing that was connected anew under its number since then? */
+/*
+ * Has it an end, and nothing that was connected anew under its number since then? A client is
+ * to be connected from the moment that it is lost until it is connected anew.
+ */
 static bool atw_row_is_over(const struct atw_sock_row *row)
 {
 	switch (row->status) {
 	case ATW_SOCK_LOST:
+	case ATW_SOCK_CONNECTING:
 	case ATW_SOCK_FAILED:
 	case ATW_SOCK_DELETED:
 		return true;

@@ -490,6 +490,7 @@ def test_reconnect_splices():
         sim.quiet(100)
         second = accept(server)
         sim.expect(b"\r\n+EVENT:SocketReconnect,1\r\n")
+        same(sim.stats()["reconnects"], 1, "it is counted")
         sim.write(1, b"new")
         second.expect(b"new")
         second.close()

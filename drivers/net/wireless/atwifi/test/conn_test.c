@@ -1737,19 +1737,29 @@ static void conn_end_fetched_late(struct kunit *test)
 	close_all(test, 1);
 }
 
-/* Not where it is lost yet: there is just so much to be fetched. */
+/*
+ * Not where it is lost yet, or being connected, which is what a client is from its loss on: there
+ * is just so much to be fetched.
+ */
 static void conn_end_fetched_slowly(struct kunit *test)
 {
-	struct owner *o = fake_fetch_late(test, 0);
 	struct fake *f = test->priv;
+	unsigned int status;
+	struct owner *o;
 
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
-	KUNIT_EXPECT_EQ(test, 0, o->close_err);
-	KUNIT_ASSERT_EQ(test, 10U, o->got_len);
-	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
-	KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
-	close_all(test, 1);
+	for (status = 0; status <= 1; status++) {
+		o = fake_fetch_late(test, status);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ(test, 0, o->close_err);
+		KUNIT_ASSERT_EQ(test, 10U, o->got_len);
+		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
+		KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
+		close_all(test, 1);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+	}
 }
 
 /* A number that was damaged on the way: neither the module nor we are to change. */
