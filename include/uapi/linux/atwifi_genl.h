@@ -126,7 +126,8 @@ enum atwifi_cert_type {
  *   lost
  * @ATWIFI_EVENT_LINK_UP: it has joined a network
  * @ATWIFI_EVENT_LINK_DOWN: it has lost its network
- * @ATWIFI_EVENT_ADDRESS: its address has changed
+ * @ATWIFI_EVENT_ADDRESS: its address has changed, or its gateway, netmask or
+ *   name servers
  */
 enum atwifi_event {
 	ATWIFI_EVENT_ATTACHED,

@@ -248,7 +248,7 @@ int atw_module_query_link(struct atw_module *m)
 	struct atw_wifi_status st;
 	struct atw_lease lease;
 	struct atw_link link;
-	bool up, moved;
+	bool up, anew, moved;
 	int err;
 
 	atw_sched_clear(&m->sched, ATW_DO_LINK);
@@ -267,7 +267,9 @@ int atw_module_query_link(struct atw_module *m)
 	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
 		return 0;
 
-	moved = up && m->state == ATW_MODULE_JOINED && m->lease.addr != st.addr;
+	/* It may have joined another network since it was asked, or the same again. */
+	anew = up && (m->state != ATW_MODULE_JOINED || m->lease.addr != st.addr ||
+		      memcmp(m->net.bssid, link.net.bssid, sizeof(m->net.bssid)));
 	lease = m->lease;
 	lease.addr = up ? st.addr : 0;
 	lease.gateway = st.gateway;
@@ -275,8 +277,9 @@ int atw_module_query_link(struct atw_module *m)
 	atw_join_look(m, up);
 	if (st.has_mac)
 		memcpy(m->mac, st.mac, sizeof(m->mac));
-	if (up && m->state != ATW_MODULE_JOINED)
+	if (anew)
 		atw_lease_query(m, &lease);
+	moved = memcmp(&m->lease, &lease, sizeof(lease));
 	atw_module_set_lease(m, &lease);
 	if (up && m->state != ATW_MODULE_JOINED) {
 		dev_info(m->dev, "joined, address %pI4h\n", &st.addr);

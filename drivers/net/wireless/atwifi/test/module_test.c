@@ -40,6 +40,8 @@ struct owner {
  * @networks: the rows of a scan
  * @late: what it says only when it is asked for something else, in place of the scan's end
  * @mode: what it is, by AT+WMODE
+ * @dns: what it says of its name servers
+ * @moves: how often its users were told of another address
  * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @said: the commands that it was told, one a line
@@ -61,6 +63,8 @@ struct fake {
 	const char		*networks;
 	const char		*late;
 	unsigned int		mode;
+	const char		*dns;
+	unsigned int		moves;
 	const char		*refuses;
 	unsigned int		joins;
 	u32			addr_meanwhile;	/* told when the netmask was asked for */
@@ -115,6 +119,8 @@ static void fake_answer(struct fake *f, const char *line)
 	} else if (!strncmp(line, "AT+WDOMAIN=", 11)) {
 		fake_pass(f->name_ms);
 		fake_say(f, "\r\n+WDOMAIN:192.0.2.7\r\n");
+	} else if (!strcmp(line, "AT+WDNS?")) {
+		fake_say(f, READ_ONCE(f->dns));
 	} else if (!strcmp(line, "AT+WSDHCP?")) {
 		f->addr_meanwhile = atw_module_addr(&f->m);
 		fake_say(f, "\r\n+WSDHCP:0,192.0.2.2,255.255.255.0,192.0.2.1\r\n");
@@ -217,6 +223,9 @@ static const struct atw_transport_ops fake_transport_ops = {
 
 static void fake_event(struct atw_module *m, enum atwifi_event event)
 {
+	struct fake *f = container_of(m, struct fake, m);
+
+	f->moves += event == ATWIFI_EVENT_ADDRESS;
 }
 
 static void fake_broken(struct atw_module *m, const struct atw_conn_info *info)
@@ -340,6 +349,7 @@ static int module_test_init(struct kunit *test)
 	f->mode = 1;
 	f->name = "net";
 	f->rest = JOINED;
+	f->dns = "";
 	atw_module_init(&f->m, dev, &fake_module_ops);
 	err = atw_module_start(&f->m, &f->t);
 	if (err)
@@ -657,6 +667,45 @@ static void module_lease(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0xc0000202U, lease.addr);
 	KUNIT_EXPECT_EQ(test, 0xc0000201U, lease.gateway);
 	KUNIT_EXPECT_EQ(test, 0xffffff00U, lease.mask);
+}
+
+/*
+ * It is in another network, without having been out of one as far as was seen: none of the lease
+ * is of the one before. Where the address is the same, it is told of the access point.
+ */
+static void module_lease_anew(struct kunit *test)
+{
+	static const char *const networks[] = {
+		",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,198.51.100.2,198.51.100.1",
+		",14:de:39:06:86:e5,WPA2 AES,7c:b9:4c:1d:c6:39,6,198.51.100.2,198.51.100.1",
+	};
+	static const char *const servers[] = {
+		"\r\n+WDNS:198.51.100.3,0.0.0.0\r\n", "\r\n+WDNS:198.51.100.4,0.0.0.0\r\n",
+	};
+	struct fake *f = test->priv;
+	unsigned int i, before;
+	struct atw_lease lease;
+
+	for (i = 0; i < ARRAY_SIZE(networks); i++) {
+		WRITE_ONCE(f->rest, networks[i]);
+		WRITE_ONCE(f->dns, servers[i]);
+		before = f->said_len;
+		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+		eventually(test, told(f, before, "AT+WJAP?"));
+		/* What that has brought about is done. */
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		lease = atw_module_lease(&f->m);
+		KUNIT_EXPECT_EQ(test, 0xc6336402U, lease.addr);
+		KUNIT_EXPECT_EQ(test, 0xc6336403U + i, lease.dns[0]);
+		KUNIT_EXPECT_EQ(test, i + 1, f->moves);
+	}
+	/* It is the same again. */
+	before = f->said_len;
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+WJAP?"));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WDNS?"));
+	KUNIT_EXPECT_EQ(test, i, f->moves);
 }
 
 /* Networks' names are anybody's words: no scan while there are streams. */
@@ -1387,6 +1436,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_joins_twice),
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_lease),
+	KUNIT_CASE(module_lease_anew),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_share),
 	KUNIT_CASE(module_name_shares),
