@@ -324,10 +324,10 @@ static bool atw_rx_merges(const struct sk_buff *tail, const struct sk_buff *skb)
 	       skb_tailroom(tail) >= skb->len;
 }
 
-/* Has the socket room for one more? */
-static bool atw_rx_fits(const struct sock *sk, const struct sk_buff *skb)
+/* Has the socket room for one more within so many bytes? */
+static bool atw_rx_fits(const struct sock *sk, const struct sk_buff *skb, unsigned int limit)
 {
-	return atomic_read(&sk->sk_rmem_alloc) + skb->truesize <= atw_rcvbuf(sk);
+	return atomic_read(&sk->sk_rmem_alloc) + skb->truesize <= limit;
 }
 
 static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
@@ -346,7 +346,7 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 	if (atw_rx_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (!atw_rx_fits(sk, skb)) {
+	} else if (!atw_rx_fits(sk, skb, atw_rcvbuf(sk))) {
 		spin_unlock_irqrestore(&queue->lock, flags);
 		/* The caller frees it and resets the connection. */
 		atomic_inc(&sk->sk_drops);
@@ -392,7 +392,8 @@ static bool atw_sk_room(struct atw_conn *c, const struct sk_buff *skb)
 	if (!atw_is_stream(sk) || (atw_shut(sk) & RCV_SHUTDOWN))
 		return true;
 	spin_lock_irqsave(&queue->lock, flags);
-	room = atw_rx_merges(skb_peek_tail(queue), skb) || atw_rx_fits(sk, skb);
+	room = atw_rx_merges(skb_peek_tail(queue), skb) ||
+	       atw_rx_fits(sk, skb, atw_rx_mark(atw_rcvbuf(sk)));
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return room;
 }

@@ -38,8 +38,8 @@ struct atw_conn_info;
  *	ATW_CONN_OPENING then, the module was not asked
  * @rx: bytes, or one datagram; takes the buffer. Returns false if the owner
  *	has no room left for them: the connection is then reset
- * @room: of a stream: would it take this buffer? If not, the owner calls atw_conn_read()
- *	when it may have become otherwise. NULL: it cannot tell
+ * @room: of a stream: would it take this buffer and more, by atw_rx_mark()? If not, the
+ *	owner calls atw_conn_read() when it may have become otherwise. NULL: it cannot tell
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
  *	Called once, and only after @opened told success
  * @tx_done: buffers were handed to the module and freed: there is room
@@ -57,6 +57,19 @@ struct atw_conn_ops {
 	void (*incoming)(struct atw_conn *server);
 	void (*whose)(struct atw_conn *c, struct atw_conn_info *info);
 };
+
+/**
+ * atw_rx_mark() - from where on an owner is slow
+ * @limit: memory that what it has not read yet may take
+ *
+ * The rest of it is for what comes while it reads on, see atw_conn_throttle().
+ *
+ * Return: three quarters of that.
+ */
+static inline unsigned int atw_rx_mark(unsigned int limit)
+{
+	return limit / 4 * 3;
+}
 
 /**
  * struct atw_conn_spec - what connection is wanted

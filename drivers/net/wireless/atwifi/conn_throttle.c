@@ -3,15 +3,16 @@
  * Programs that read more slowly than the serial line is.
  *
  * The module cannot be told to stop for one of its connections. What a program does not
- * read is kept for it up to a limit, past which its connection ends. Before that nothing
- * is taken from the UART for a moment, if the transport can hold what the module sends
- * meanwhile: a program that reads, however slowly, has made room then, and one that has
- * stopped has not.
+ * read is kept for it up to a limit, past which its connection ends. From three quarters of
+ * that on nothing is taken from the UART for a moment before each piece, if the transport can
+ * hold what the module sends meanwhile.
  *
  * All others wait for as long, so that the line is not stopped for longer than it was free
  * before: by the clock, or, where it carries more than its rate says, as a pty does, by the
- * time that its bytes take at that rate. Whoever reads half as fast as a line of that rate
- * carries is not reset by that; and whatever somebody else does, half of the line is left.
+ * time that its bytes take at that rate. So whatever somebody does, half of the line is left.
+ * What that half carries for a program that takes much at a time, and nothing in between, has
+ * the last quarter of its memory: whoever reads half as fast as a line of that rate carries is
+ * not reset, unless he takes more than that at a time. Who has stopped is.
  */
 #include <linux/jiffies.h>
 #include <linux/math64.h>
@@ -60,8 +61,8 @@ static u64 atw_conns_may_throttle(struct atw_conns *cs)
  * @c: its connection
  * @skb: what is about to come for it
  *
- * If it has none in time, it has none when the payload is handed over, which ends its
- * connection.
+ * If it has none in time, the payload goes into what there is beyond the mark, or ends the
+ * connection where that is full.
  *
  * Context: the receive path, which holds the channel's rx_lock; sleeps, but no longer than
  * ATW_THROTTLE_MAX.

@@ -129,9 +129,10 @@ static bool atw_relay_merges(const struct sk_buff *tail, const struct sk_buff *s
 	return tail && skb_tailroom(tail) >= skb->len;
 }
 
-static bool atw_relay_fits(const struct atw_relay *r, const struct sk_buff *skb)
+static bool atw_relay_fits(const struct atw_relay *r, const struct sk_buff *skb,
+			   unsigned int limit)
 {
-	return r->rx_mem + skb->truesize <= ATW_RELAY_RX_MAX;
+	return r->rx_mem + skb->truesize <= limit;
 }
 
 /* What all of them have together is none of this one's doing. */
@@ -141,7 +142,8 @@ static bool atw_relay_room(struct atw_conn *c, const struct sk_buff *skb)
 	bool room;
 
 	spin_lock_bh(&r->rxq.lock);
-	room = atw_relay_merges(skb_peek_tail(&r->rxq), skb) || atw_relay_fits(r, skb);
+	room = atw_relay_merges(skb_peek_tail(&r->rxq), skb) ||
+	       atw_relay_fits(r, skb, atw_rx_mark(ATW_RELAY_RX_MAX));
 	spin_unlock_bh(&r->rxq.lock);
 	return room;
 }
@@ -161,7 +163,8 @@ static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
 	if (atw_relay_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (atw_relay_fits(r, skb) && atw_budget_take(r->budget, r->share, skb->truesize)) {
+	} else if (atw_relay_fits(r, skb, ATW_RELAY_RX_MAX) &&
+		   atw_budget_take(r->budget, r->share, skb->truesize)) {
 		r->rx_mem += skb->truesize;
 		__skb_queue_tail(&r->rxq, skb);
 	} else {

@@ -359,6 +359,53 @@ def does_not_read(s, seed, others):
     becomes(lambda: len(others) > count, "the others wait for ever")
 
 
+def statistic(name):
+    return int(sysfs("statistics/" + name))
+
+
+def waits_for_stops(count, overflows):
+    """Until the line was stopped so often, or there is no reason for that any more."""
+    before = statistic("throttled")
+    becomes(lambda: statistic("throttled") >= before + count or
+            statistic("overflows") > overflows, "nothing stops the line")
+
+
+def reads_in_blocks(s, size, seed):
+    """
+    Half of what the line carries, in the blocks that a file is written in. False: as
+    reads_slowly(), by a machine that stood still for as long as the room for that lasts.
+    """
+    overflows = statistic("overflows")
+    waits_for_stops(1, overflows)
+    got = b""
+    longest, last = 0, time.monotonic()
+    try:
+        for _ in range(8):
+            # Eight pieces of 1024 bytes have come then, or twice as many.
+            waits_for_stops(8, overflows)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            got += receive(s, 16384)
+        got += receive(s, size - len(got))
+    except ConnectionResetError:
+        check(longest > 2, "reset after %d bytes, %.3f s without reading" % (len(got), longest))
+        return False
+    check(got == pattern(seed, size), "the bytes differ")
+    return True
+
+
+@test
+def readers_of_blocks():
+    """Who is half as fast as the line loses nothing, though he reads nothing most of the time."""
+    with local_peer(), module(rate=termios.B115200):
+        for connect, rcvbuf in ((atw, None), (peer, 16384)):
+            for _ in range(5):
+                with connect("source 1000000 7", rcvbuf=rcvbuf) as s:
+                    read = reads_in_blocks(s, 1000000, 7)
+                if read:
+                    break
+            check(read, "the machine is too slow for this")
+
+
 @test
 def slow_readers():
     """
