@@ -56,4 +56,19 @@ static inline bool atw_budget_take(struct atw_budget *b, u8 share, int size)
 	return false;
 }
 
+/**
+ * atw_budget_move() - it turns out to be another one's
+ * @b: the bound
+ * @from: whose it was
+ * @to: whose it is
+ * @size: bytes
+ *
+ * Context: any.
+ */
+static inline void atw_budget_move(struct atw_budget *b, u8 from, u8 to, int size)
+{
+	atomic_sub(size, &b->of[from]);
+	atomic_add(size, &b->of[to]);
+}
+
 #endif

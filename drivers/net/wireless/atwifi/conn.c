@@ -40,8 +40,7 @@ void atw_conn_put(struct atw_conn *c)
 	__skb_queue_purge(&c->rx.backlog);
 	__skb_queue_purge(&c->rx.blocked);
 	__skb_queue_purge(&c->rx.unverified);
-	/* It is in no table any more. */
-	atw_budget_give(&atw_unlisted, c->share, c->rx.size);
+	atw_conn_unkeep(c, c->rx.size);
 	if (c->child.server)
 		atw_conn_put(c->child.server);
 	kfree(c);
@@ -572,14 +571,16 @@ static void atw_conn_purge_rx(struct atw_conn *c)
  */
 static void atw_conn_move_budget(struct atw_conns *cs, struct atw_conn *c)
 {
+	u8 payer = atw_conn_payer(c);
+
 	lockdep_assert_held(&c->lock);
 
-	if (c->rx.size && !atw_budget_take(&atw_unlisted, c->share, c->rx.size)) {
+	if (c->rx.size && !atw_budget_take(&atw_unlisted, payer, c->rx.size)) {
 		atomic64_inc(&cs->counts.overflows);
 		c->err = c->err ?: -ECONNRESET;
 		atw_conn_purge_rx(c);
 	}
-	atw_budget_give(&cs->unread, c->share, c->rx.size);
+	atw_budget_give(&cs->unread, payer, c->rx.size);
 }
 
 /**

@@ -187,6 +187,7 @@ struct atw_conn_rx {
 /**
  * struct atw_conn_serve - what a server has beside other connections; its lock protects it
  * @children: those that nobody has accepted, @nchildren of them and at most @backlog
+ * @kept: memory of all of its children, as in their rx.size; counted under the lock of each
  * @lasting: it was open once: it is opened again when the module has lost it. Written by
  *	the channel's thread alone, which therefore reads it without the lock
  * @renew: its module may have stopped serving it: it is to be opened anew
@@ -197,6 +198,7 @@ struct atw_conn_serve {
 	struct list_head		children;
 	unsigned int			nchildren;
 	unsigned int			backlog;
+	atomic_t			kept;
 	bool				lasting;
 	bool				renew;
 	u32				old_id;

@@ -258,13 +258,19 @@ static inline bool atw_conn_is_quiet(const struct atw_conns *cs, const struct at
 /* What connections keep that have left their tables, of all devices, as in their rx.size. */
 extern struct atw_budget atw_unlisted;
 
+/* Whose memory is it? That of a child is for its server's owner, who may leave it alone. */
+static inline u8 atw_conn_payer(const struct atw_conn *c)
+{
+	return c->child.server ? c->child.server->share : c->share;
+}
+
 /* Memory of so many bytes of it, which could not be handed over, is free. */
 static inline void atw_conn_unkeep(struct atw_conn *c, u32 size)
 {
-	lockdep_assert_held(&c->lock);
-
 	c->rx.size -= size;
-	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, c->share, size);
+	if (c->child.server)
+		atomic_sub(size, &c->child.server->serve.kept);
+	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, atw_conn_payer(c), size);
 }
 
 /* There is nothing to do for it for so many jiffies. */

@@ -15,9 +15,11 @@
 #define ATW_PACKET_COST		64
 /*
  * Memory of what cannot be handed over yet: as a socket's. All of a table have
- * atw_conns.unread, and those that have left theirs atw_unlisted.
+ * atw_conns.unread, and those that have left theirs atw_unlisted. A server that accepts nobody
+ * is not to have all of what is its user's.
  */
 #define ATW_RX_KEEP_MAX		(1024 * 1024)
+#define ATW_RX_KEEP_SERVED	(2 * ATW_RX_KEEP_MAX)
 /* A lost child that nobody reads is deleted by the module within its own poll;
  * after this it is not going to be.
  */
@@ -218,21 +220,30 @@ static void atw_conn_unpending(struct atw_conns *cs, struct atw_conn *c, u32 len
 static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 			  struct sk_buff *skb)
 {
+	struct atw_conn *server = c->child.server;
+
 	lockdep_assert_held(&c->lock);
 
-	if (!c->conns || c->rx.size + skb->truesize > ATW_RX_KEEP_MAX ||
-	    !atw_budget_take(&c->conns->unread, c->share, skb->truesize))
+	if (!c->conns || c->rx.size + skb->truesize > ATW_RX_KEEP_MAX)
 		return false;
+	if (server && atomic_read(&server->serve.kept) + skb->truesize > ATW_RX_KEEP_SERVED)
+		return false;
+	if (!atw_budget_take(&c->conns->unread, atw_conn_payer(c), skb->truesize))
+		return false;
+	if (server)
+		atomic_add(skb->truesize, &server->serve.kept);
 	c->rx.size += skb->truesize;
 	__skb_queue_tail(queue, skb);
 	return true;
 }
 
-/* There is no room for these bytes. */
+/* There is no room for these bytes. A datagram may be lost. */
 static void atw_conn_overflow(struct atw_conns *cs, struct atw_conn *c, struct sk_buff *skb)
 {
-	atomic64_inc(&cs->counts.overflows);
 	kfree_skb(skb);
+	if (!atw_conn_is_stream(c))
+		return;
+	atomic64_inc(&cs->counts.overflows);
 	atw_conn_end(c, -ECONNRESET, 0);
 }
 

@@ -1360,16 +1360,13 @@ static void conn_accept_overflow(struct kunit *test)
 	close_all(test, 2);
 }
 
-/* However many there are that nobody accepts, what they have received has a bound. */
-static void conn_unread(struct kunit *test)
+/* As many as can wait to be accepted, and each has received more than it may keep. */
+static void fake_flood(struct kunit *test, struct owner *server)
 {
 	char *payload = kunit_kzalloc(test, ATW_PAYLOAD_MAX + 64, GFP_KERNEL);
 	struct fake *f = test->priv;
-	struct owner *server = fake_serve(test);
-	struct atw_conn *c;
 	unsigned int i, j;
 	char text[64];
-	u64 kept = 0;
 	int n;
 
 	KUNIT_ASSERT_NOT_NULL(test, payload);
@@ -1377,19 +1374,33 @@ static void conn_unread(struct kunit *test)
 	for (i = 1; i <= ATW_BACKLOG_MAX; i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", i, server->c->id);
 		fake_say(f, text);
+		/* For what is left beside large ones. */
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", i);
+		fake_say(f, text);
 		n = sprintf(payload, "\r\n+EVENT:SocketDown,%u,%u,", i, ATW_PAYLOAD_MAX);
 		memset(payload + n, 'x', ATW_PAYLOAD_MAX);
 		memcpy(payload + n + ATW_PAYLOAD_MAX, "\r\n", 3);
 		for (j = 0; j < 50; j++)
 			fake_say(f, payload);
 	}
+}
+
+/* However many there are that nobody accepts, what they have received has a bound. */
+static void conn_unread(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	struct atw_conn *c;
+	u64 kept = 0;
+
+	fake_flood(test, server);
 	spin_lock(&f->conns.lock);
 	list_for_each_entry(c, &f->conns.list, node)
 		kept += c->rx.size;
 	spin_unlock(&f->conns.lock);
-	/* Others' streams have the other half of it. */
-	KUNIT_EXPECT_GE(test, 4ULL << 20, kept);
+	KUNIT_EXPECT_GE(test, 2ULL << 20, kept);
 	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&server->c->serve.kept));
 	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.overflows));
 	close_all(test, 1);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
@@ -1405,11 +1416,65 @@ static unsigned int listed(struct fake *f)
 	return n;
 }
 
-/* A child that the module has forgotten before anybody has accepted it. */
-static void fake_unlisted(struct kunit *test, unsigned int id)
+/* All that one user may have. */
+static int take_all(struct atw_budget *b, u8 share)
+{
+	int taken = 0;
+
+	while (atw_budget_take(b, share, 256))
+		taken += 256;
+	return taken;
+}
+
+/* A server that accepts nobody takes nothing from those of another one. */
+static void conn_unread_served(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct atw_conn *server = f->owner[0].c;
+	struct owner *o = f->owner;
+	char text[64];
+
+	opened(test, 2, ATW_TYPE_TCP_SERVER);
+	fake_flood(test, &o[0]);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,17,%u\r\n", o[1].c->id);
+	fake_say(f, text);
+	fake_say(f, "\r\n+EVENT:SocketDown,17,5,hello\r\n");
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,17\r\n");
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(o[1].c));
+	o[2].c = atw_conn_accept(o[1].c, &owner_ops, &o[2]);
+	KUNIT_ASSERT_NOT_NULL(test, o[2].c);
+	KUNIT_EXPECT_EQ(test, 5U, o[2].got_len);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&o[1].c->serve.kept));
+	close_all(test, 3);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&o[0].c->serve.kept));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&atw_unlisted.used));
+}
+
+/* Where there is no memory for what is in doubt a datagram is lost, and no more. */
+static void conn_unread_datagram(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	int taken;
+
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	taken = take_all(&f->conns.unread, o->c->share);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,9,ab\r\nready\r\n", o);
+	atw_budget_give(&f->conns.unread, o->c->share, taken);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.overflows));
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", o);
+	KUNIT_ASSERT_EQ(test, 5U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "hello", 5));
+	close_all(test, 1);
+}
+
+/* A child that the module has forgotten before anybody has accepted it. */
+static void fake_unlisted(struct kunit *test, struct atw_conn *server, unsigned int id)
+{
+	struct fake *f = test->priv;
+	unsigned int n = listed(f);
 	char text[64];
 
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->id);
@@ -1421,7 +1486,7 @@ static void fake_unlisted(struct kunit *test, unsigned int id)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketAutoDel,%u\r\n", id);
 	fake_say(f, text);
 	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server) && listed(f) == 1);
+	eventually(test, atw_conn_acceptable(server) && listed(f) == n);
 	open_gate(f, false);
 }
 
@@ -1430,11 +1495,21 @@ static void conn_unread_unlisted(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *server = fake_serve(test), *o = f->owner;
-	unsigned int i, rest;
+	const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_TCP_SERVER,
+		.name = "",
+		.port = 81,
+		.share = ATW_SHARES - 1,
+	};
+	unsigned int i;
+	char rows[64];
+	int taken, n;
 
+	n = snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n", server->c->id);
+	f->rows = rows;
 	for (i = 1; i <= 2; i++) {
 		KUNIT_ASSERT_EQ(test, 0, atomic_read(&atw_unlisted.used));
-		fake_unlisted(test, i);
+		fake_unlisted(test, server->c, i);
 		KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
 		KUNIT_EXPECT_LT(test, 0, atomic_read(&atw_unlisted.used));
 		if (i == 1) {
@@ -1446,19 +1521,28 @@ static void conn_unread_unlisted(struct kunit *test)
 			atw_conn_drop_children(server->c);
 		}
 	}
-	/* There is no room for the third. */
-	rest = ATW_BUDGET_MAX - atomic_read(&atw_unlisted.used);
-	KUNIT_ASSERT_TRUE(test, atw_budget_take(&atw_unlisted, ATW_SHARES - 1, rest));
-	fake_unlisted(test, 3);
-	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX, atomic_read(&atw_unlisted.used));
-	atw_budget_give(&atw_unlisted, ATW_SHARES - 1, rest);
+	/* There is no room for the third, and there is for that of another user. */
+	taken = take_all(&atw_unlisted, server->c->share);
+	fake_unlisted(test, server->c, 3);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
+	fake_open_spec(test, 4, &spec);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[4].opened));
+	open_gate(f, false);
+	snprintf(rows + n, sizeof(rows) - n, "%u,3,3,,-1,81,0\r\n", o[4].c->id);
+	fake_unlisted(test, o[4].c, 4);
+	atw_budget_give(&atw_unlisted, server->c->share, taken);
+	o[5].c = atw_conn_accept(o[4].c, &owner_ops, &o[5]);
+	KUNIT_ASSERT_NOT_NULL(test, o[5].c);
+	KUNIT_EXPECT_EQ(test, 0, o[5].close_err);
+	KUNIT_EXPECT_EQ(test, 5U, o[5].got_len);
 	o[3].c = atw_conn_accept(server->c, &owner_ops, &o[3]);
 	KUNIT_ASSERT_NOT_NULL(test, o[3].c);
 	KUNIT_EXPECT_TRUE(test, o[3].closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[3].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[3].got_len);
+	atw_conn_close(o[4].c, true, 0);
 	close_all(test, 1);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&atw_unlisted.used));
 }
@@ -4030,6 +4114,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),
 	KUNIT_CASE(conn_unread),
+	KUNIT_CASE(conn_unread_served),
+	KUNIT_CASE(conn_unread_datagram),
 	KUNIT_CASE(conn_unread_unlisted),
 	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),

@@ -260,6 +260,46 @@ TEST_F(server, lost_before_accept)
 	EXPECT_EQ(0, close(fd));
 }
 
+/* A client that nobody accepts: it sends that much and closes. */
+static bool comes_and_goes(int port, int bytes)
+{
+	long before = atw_stat(ATW_DEVICE, "accepted");
+	uint64_t limit = atw_now_ms() + LONG_MS;
+
+	if (atw_dial(port, "source %d 60", bytes))
+		return false;
+	while (atw_stat(ATW_DEVICE, "accepted") == before) {
+		if (atw_now_ms() > limit)
+			return false;
+		atw_pause_ms(10);
+	}
+	/* Only the servers are left in the module. */
+	return atw_sim_has(2, LONG_MS);
+}
+
+/* Who accepts nobody fills what he may have of the memory, and nothing of another server's. */
+TEST_F(server, lost_beside_another)
+{
+	int other, port, fd, err, i;
+	char byte;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	other = atw_server(SOCK_STREAM, 1, &port);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, listen(self->fd, 16));
+	/* The last few are for what is left beside large ones. */
+	for (i = 0; i < 12; i++)
+		ASSERT_TRUE(comes_and_goes(self->port, i < 8 ? 1000000 : 5));
+	ASSERT_TRUE(comes_and_goes(port, 5));
+	fd = atw_accept(other);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(5, atw_download(fd, 5, 60, &err));
+	EXPECT_EQ(0, recv(fd, &byte, 1, 0));
+	close(fd);
+	close(other);
+}
+
 /* Without a word. */
 TEST_F(server, gone_before_accept)
 {
