@@ -1129,6 +1129,8 @@ static int atw_shutdown(struct socket *sock, int how)
 		spin_lock(&as->lock);
 		atw_set_shut(sk, sk->sk_shutdown | (how + 1));
 		spin_unlock(&as->lock);
+		/* Who waits for it to read waits in vain from now on. */
+		atw_conn_read(as->conn);
 		if (sk->sk_shutdown == SHUTDOWN_MASK)
 			atw_conn_drain(as->conn, atw_timing.linger);
 		sk->sk_state_change(sk);
