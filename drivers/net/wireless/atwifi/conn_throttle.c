@@ -22,7 +22,8 @@
 
 /*
  * At a time. It is less than anybody waits for what the module says: for the word that an
- * accepted connection is deleted, see ATW_AUTODEL_TIMEOUT, or for what is left of an answer.
+ * accepted connection is deleted, see ATW_AUTODEL_TIMEOUT, or for what is left of an answer. The
+ * former may come after several of these.
  */
 #define ATW_THROTTLE_MAX	(NSEC_PER_SEC / 4)
 
@@ -55,6 +56,21 @@ static u64 atw_conns_may_throttle(struct atw_conns *cs)
 	return ATW_THROTTLE_MAX - th->debt;
 }
 
+/* What the module was about to say of children that it deletes was not read meanwhile. */
+static void atw_conns_wait_for_words(struct atw_conns *cs, unsigned long time)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->paused && atw_conn_is_child(c))
+			c->not_before += time;
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
 /**
  * atw_conn_throttle() - take nothing from the UART until a slow program has room
  * @cs: the connections
@@ -72,6 +88,7 @@ void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk
 	struct atw_throttle *th = &cs->rx.throttle;
 	struct atw_transport *t = cs->ch->transport;
 	unsigned long most;
+	u64 now, took;
 
 	lockdep_assert_held(&cs->ch->rx_lock);
 
@@ -83,8 +100,11 @@ void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk
 	atomic64_inc(&cs->counts.throttled);
 	wait_event_idle_timeout(c->rx.room, atw_conn_has_room(c, skb), most);
 	t->ops->throttle(t, false);
-	th->debt = min(th->debt + atw_conns_now(cs) - th->since, (u64)ATW_THROTTLE_MAX);
-	th->since = atw_conns_now(cs);
+	now = atw_conns_now(cs);
+	took = now - th->since;
+	th->debt = min(th->debt + took, (u64)ATW_THROTTLE_MAX);
+	th->since = now;
+	atw_conns_wait_for_words(cs, nsecs_to_jiffies(took));
 	atw_channel_not_silent(cs->ch);
 }
 

@@ -1950,6 +1950,40 @@ static void conn_throttle_stopped(struct kunit *test)
 	close_all(test, 5);
 }
 
+/* The word that a child is deleted waits as well, and is waited for. */
+static void conn_throttle_child(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[1];
+	unsigned long before;
+	struct atw_conn *c;
+	char text[64];
+
+	f->conns.clock = fake_clock;
+	opened(test, 1, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	open_gate(f, false);
+	fake_time = ktime_add_ms(fake_time, 10000);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1,%u\r\n", f->owner[0].c->id);
+	fake_say(f, text);
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
+	c = atw_conns_get(&f->conns, 1);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_EXPECT_TRUE(test, c->paused);
+	before = c->not_before;
+	f->holds = true;
+	f->reads = o;
+	f->throttle_ms = 250;
+	o->full = true;
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", o);
+	KUNIT_EXPECT_EQ(test, 1U, f->throttles);
+	KUNIT_EXPECT_EQ(test, before + nsecs_to_jiffies(250 * NSEC_PER_MSEC), c->not_before);
+	atw_conn_put(c);
+	close_all(test, 2);
+}
+
 static int note_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
 {
 	(*(unsigned int *)wait->private)++;
@@ -4132,6 +4166,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),
 	KUNIT_CASE(conn_throttle_stopped),
+	KUNIT_CASE(conn_throttle_child),
 	KUNIT_CASE(conn_throttle_ends),
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
