@@ -144,6 +144,8 @@ static void atw_tt_keep_tail(struct atw_conns *cs)
 static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
 {
 	struct atw_tt *tt = &cs->tt;
+	/* What these bytes have before them, and came earlier. */
+	size_t before = tt->scan.tail_len - tt->scan.given;
 	struct sk_buff *skb;
 	size_t used, n;
 
@@ -154,6 +156,8 @@ static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
 	}
 	used = atw_tt_scan(&tt->scan, buf, len, skb->data, &n);
 	skb_put(skb, n);
+	if (n)
+		tt->heard = n > before ? jiffies : tt->came;
 	atw_tt_deliver(cs, skb);
 	return used;
 }
@@ -173,6 +177,14 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 		event = atw_tt_find_event(tt->hold, len);
 	if (event >= 0)
 		end = event;
+	/*
+	 * When that came which was kept before "+++" is not known, where the last of it is an
+	 * event.
+	 */
+	if (end > max(off, tt->escape_at))
+		tt->heard = jiffies;
+	else if (off < end && event < 0)
+		tt->heard = tt->came;
 	while (off < end) {
 		n = min_t(size_t, end - off, ATW_DGRAM_MAX);
 		skb = alloc_skb(n, GFP_KERNEL | __GFP_NOWARN);
@@ -242,7 +254,7 @@ static void atw_tt_listen(struct atw_conns *cs)
 void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 {
 	struct atw_tt *tt = &cs->tt;
-	size_t used;
+	size_t used = 0;
 
 	lockdep_assert_held(&cs->ch->rx_lock);
 
@@ -253,29 +265,25 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 	}
 	if (tt->phase == ATW_TT_OUT)
 		return;		/* where the module is, is not known */
-	/* After "+++" it may be the module's own answer. */
+	while (!tt->keeps && !tt->scan.hit && used < len)
+		used += atw_tt_scan_data(cs, buf + used,
+					 min_t(size_t, len - used, ATW_TT_SLICE));
 	if (tt->phase != ATW_TT_LEAVING)
-		tt->heard = jiffies;
+		tt->came = jiffies;
+	if (!tt->keeps && !tt->scan.hit) {
+		/* What is left has to be passed on some time. */
+		if (tt->scan.tail_len > tt->scan.given)
+			atw_sched_set(cs->sched, ATW_DO_CONNS);
+		return;
+	}
 	if (!tt->keeps) {
-		used = 0;
-		while (used < len && !tt->scan.hit)
-			used += atw_tt_scan_data(cs, buf + used,
-						 min_t(size_t, len - used, ATW_TT_SLICE));
-		if (!tt->scan.hit) {
-			/* What is left has to be passed on some time. */
-			if (tt->scan.tail_len > tt->scan.given)
-				atw_sched_set(cs->sched, ATW_DO_CONNS);
-			return;
-		}
 		atw_tt_keep_tail(cs);
-		buf += used;
-		len -= used;
 		if (tt->phase == ATW_TT_IN) {
 			tt->phase = ATW_TT_SUSPECT;
 			atw_sched_set(cs->sched, ATW_DO_CONNS);
 		}
 	}
-	atw_tt_keep(cs, buf, len);
+	atw_tt_keep(cs, buf + used, len - used);
 	if (tt->phase == ATW_TT_LEAVING)
 		atw_tt_listen(cs);
 }
@@ -702,6 +710,7 @@ static void atw_tt_flush(struct atw_conns *cs)
 		skb = alloc_skb(ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
 		if (skb) {
 			skb_put(skb, atw_tt_scan_flush(&tt->scan, skb->data));
+			tt->heard = tt->came;
 			atw_tt_deliver(cs, skb);
 		} else {
 			atw_tt_break(cs, -ECONNRESET);
@@ -839,6 +848,8 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	tt->ended = false;
 	tt->doubt = false;
 	tt->unchecked = true;
+	tt->came = jiffies;
+	tt->heard = jiffies;
 	tt->phase = ATW_TT_IN;
 	mutex_unlock(&cs->ch->rx_lock);
 

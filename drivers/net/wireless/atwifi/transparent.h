@@ -33,7 +33,8 @@ enum atw_tt_phase {
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
- * @heard: when data came last, before the mode was being left; rx_lock
+ * @came: when something came last, before the mode was being left; rx_lock
+ * @heard: when what is known to be data came last; rx_lock
  * @heard_ok, @left: told by the receive path, which wakes the thread then: it waits for
  *	them without the lock
  * @ended: the module said that the connection was lost; rx_lock
@@ -68,6 +69,7 @@ struct atw_tt {
 	bool			ended;
 	bool			doubt;
 	bool			unchecked;
+	unsigned long		came;
 	unsigned long		heard;
 
 	bool			lost;

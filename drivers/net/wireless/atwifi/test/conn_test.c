@@ -3286,22 +3286,51 @@ static void conn_raw_datagrams(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Something comes in transparent mode; "%u" in it is the number of the first connection. */
+static void raw_says(struct fake *f, const char *what)
+{
+	const char *number = strstr(what, "%u");
+	char text[96];
+
+	if (number)
+		snprintf(text, sizeof(text), "%.*s%u%s", (int)(number - what), what,
+			 f->owner[0].c->id, number + 2);
+	else
+		strscpy(text, what, sizeof(text));
+	atw_tt_receive(&f->conns, (const u8 *)text, strlen(text));
+}
+
 /*
  * The remote's end is told between the way out of transparent mode and the proof of it: what
  * was written last, and nothing of the remote's came after, may have been written to nobody.
+ * The module's own words are none of the remote's; but what comes behind the escape may be.
  */
 static void conn_raw_end(struct kunit *test)
 {
 	static const struct {
-		u32	unproved;
-		bool	answered;
-		int	err;
-	} cases[] = { { 0, false, 0 }, { 5, false, -ECONNRESET }, { 5, true, 0 } };
+		u32		unproved;
+		const char	*early;		/* comes before what was written last */
+		const char	*before;	/* the escape, "%u": the connection's number */
+		const char	*behind;
+		const char	*got;
+		int		err;
+	} cases[] = {
+		{ 0, "", "", "", "", 0 },
+		{ 5, "", "", "", "", -ECONNRESET },
+		{ 5, "", "ok", "", "ok", 0 },
+		{ 5, "", "", "ok", "ok", 0 },
+		{ 5, "", "\r\n", "", "\r\n", 0 },
+		{ 5, "", "\r\nready\r\n", "", "\r\nready\r\n", 0 },
+		{ 5, "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", -ECONNRESET },
+		{ 5, "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", -ECONNRESET },
+		{ 5, "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", -ECONNRESET },
+		{ 5, "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0 },
+	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 	struct atw_tt *tt = &f->conns.tt;
 	unsigned int i;
-	char text[96];
+	char text[128];
 
 	tt->hold = kvmalloc(ATW_TT_HOLD, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, tt->hold);
@@ -3312,18 +3341,24 @@ static void conn_raw_end(struct kunit *test)
 		tt->conn = o->c;
 		tt->phase = ATW_TT_IN;
 		tt->proof = jiffies;
-		tt->sent = jiffies - HZ;
-		tt->heard = jiffies - 2 * HZ;
 		tt->unproved = cases[i].unproved;
 		tt->keeps = false;
+		tt->skip = 0;
 		tt->hold_len = 0;
 		tt->heard_ok = false;
-		atw_tt_scan_init(&tt->scan, false);
-		if (cases[i].answered)
-			atw_tt_receive(&f->conns, (const u8 *)"ok", 2);
+		tt->ended = false;
+		tt->doubt = false;
+		atw_tt_scan_init(&tt->scan, strstr(cases[i].before, "+EVENT") ||
+					    strstr(cases[i].behind, "+EVENT"));
+		raw_says(f, cases[i].early);
+		tt->came = jiffies - 2 * HZ;
+		tt->heard = jiffies - 2 * HZ;
+		tt->sent = jiffies - HZ;
+		raw_says(f, cases[i].before);
 		tt->phase = ATW_TT_LEAVING;
 		tt->scan.leaving = true;
-		tt->escape_at = 0;
+		tt->escape_at = tt->hold_len;
+		raw_says(f, cases[i].behind);
 		strscpy(tt->marker, "Unknown cmd:AT+ATW1\r\n", sizeof(tt->marker));
 		snprintf(text, sizeof(text),
 			 "\r\nOK\r\n\r\n+EVENT:SocketDisconnect,%u\r\n%s", o->c->id, tt->marker);
@@ -3331,7 +3366,8 @@ static void conn_raw_end(struct kunit *test)
 		mutex_unlock(&f->ch.rx_lock);
 		KUNIT_EXPECT_TRUE(test, o->closed);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->close_err, "case %u", i);
-		KUNIT_EXPECT_EQ(test, 2U * cases[i].answered, o->got_len);
+		KUNIT_ASSERT_EQ_MSG(test, strlen(cases[i].got), o->got_len, "case %u", i);
+		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, cases[i].got, o->got_len));
 		atw_tt_drop(&f->conns);
 		forget(test);
 	}
