@@ -90,7 +90,6 @@ void atw_conns_gone(struct atw_conns *cs)
 	if (cs->rx.conn)
 		atw_conn_put(cs->rx.conn);
 	cs->rx.conn = NULL;
-	atw_tt_exit(cs);
 
 	spin_lock(&cs->lock);
 	cs->gone = true;
@@ -107,6 +106,8 @@ void atw_conns_gone(struct atw_conns *cs)
 		spin_lock(&cs->lock);
 	}
 	spin_unlock(&cs->lock);
+	/* What had the mode has ended by now. */
+	atw_tt_exit(cs);
 }
 
 static void atw_conns_note_link(struct atw_conns *cs, bool up)

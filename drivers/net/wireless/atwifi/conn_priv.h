@@ -377,6 +377,7 @@ void atw_conns_forget_silence(struct atw_conns *cs);
 /* transparent.c */
 bool atw_tt_is_alone(struct atw_conns *cs, struct atw_conn *c);
 int atw_tt_is_fit(struct atw_conn *c);
+int atw_tt_check(struct atw_conns *cs);
 void atw_tt_drop(struct atw_conns *cs);
 int atw_tt_do_enter(struct atw_conns *cs);
 

@@ -323,8 +323,14 @@ static bool atw_tt_row_is_ours(const struct atw_conns *cs,
 	return false;
 }
 
-/* Is the connection still there, and the same? */
-static int atw_tt_check(struct atw_conns *cs)
+/**
+ * atw_tt_check() - is the connection that has the mode still there, and the same?
+ * @cs: the connections
+ *
+ * Context: the channel's thread, in command mode.
+ * Return: 0, it is known now; or as atw_channel_exec().
+ */
+int atw_tt_check(struct atw_conns *cs)
 {
 	unsigned long before = jiffies;
 	struct atw_tt *tt = &cs->tt;
@@ -674,6 +680,9 @@ bool atw_tt_do_end(struct atw_conns *cs)
  * atw_tt_drop() - no connection is to have the mode any more
  * @cs: the connections
  *
+ * A stream of which it was not asked since then whether it is the same, and has got what
+ * was written, ends with an error: nobody will ask any more.
+ *
  * What could be sent in no other way is lost, and nothing is sent until its owner has said
  * that commands will do: they are for another peer.
  *
@@ -681,10 +690,13 @@ bool atw_tt_do_end(struct atw_conns *cs)
  */
 void atw_tt_drop(struct atw_conns *cs)
 {
-	struct atw_conn *c = cs->tt.conn;
+	struct atw_tt *tt = &cs->tt;
+	struct atw_conn *c = tt->conn;
 
 	mutex_lock(&cs->ch->rx_lock);
-	cs->tt.conn = NULL;
+	if (tt->unchecked || tt->unproved || tt->doubt)
+		atw_tt_break(cs, -ECONNRESET);
+	tt->conn = NULL;
 	mutex_unlock(&cs->ch->rx_lock);
 	if (!c)
 		return;
@@ -732,6 +744,21 @@ static void atw_tt_look_later(struct atw_conns *cs)
 	atw_sched_at(cs->sched, ATW_DO_CONNS, when);
 }
 
+/*
+ * The module gave no answer to that when the mode was left, and may since have connected
+ * anew: nothing is sent before it has.
+ */
+static void atw_tt_check_again(struct atw_conns *cs)
+{
+	int err = atw_tt_check(cs);
+
+	if (!err || err == -ENODEV)
+		return;
+	mutex_lock(&cs->ch->rx_lock);
+	atw_tt_break(cs, -ECONNRESET);
+	mutex_unlock(&cs->ch->rx_lock);
+}
+
 /**
  * atw_tt_carry() - what there is to do for the connection that is to have the mode
  * @cs: the connections, one of which is to have it
@@ -755,10 +782,14 @@ bool atw_tt_carry(struct atw_conns *cs)
 		if (time_after(jiffies, tt->proof + atw_timing.tt_trust))
 			tt->proof = jiffies - atw_timing.tt_trust;
 		mutex_unlock(&cs->ch->rx_lock);
-		if (!atw_conn_is_open(tt->conn))
+		if (!atw_conn_is_open(tt->conn)) {
 			atw_tt_drop(cs);
-		else if (atw_conn_unsent(tt->conn) && !atw_conn_is_raw_only(tt->conn))
+		} else if (tt->unchecked && atw_conn_is_stream(tt->conn)) {
+			atw_tt_check_again(cs);
+			return true;
+		} else if (atw_conn_unsent(tt->conn) && !atw_conn_is_raw_only(tt->conn)) {
 			tt->enter_after = jiffies + ATW_TT_SETTLE;
+		}
 		return false;
 	}
 	atw_tt_flush(cs);

@@ -145,6 +145,9 @@ int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how)
 
 	atw_tt_do_end(cs);
 	if (!how) {
+		/* It may have got no answer when the mode was left. */
+		if (tt->conn == c && tt->unchecked && !atw_tt_check(cs))
+			atw_tt_do_end(cs);
 		if (tt->conn == c)
 			atw_tt_drop(cs);
 		spin_lock(&c->lock);

@@ -91,6 +91,8 @@ struct fake {
 	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
 	bool			purge;		/* the thread's next work */
 	int			purged;
+	struct atw_conn		*tt_off;	/* likewise: it gives transparent mode back */
+	int			tt_err;
 	const char		*before_barrier;	/* once, before the module complains */
 	unsigned int		barriers;
 	/* a UART that can be held up */
@@ -333,6 +335,11 @@ static bool fake_work(void *ctx)
 		WRITE_ONCE(f->purge, false);
 		return true;
 	}
+	if (READ_ONCE(f->tt_off)) {
+		f->tt_err = atw_tt_set(&f->conns, f->tt_off, 0);
+		WRITE_ONCE(f->tt_off, NULL);
+		return true;
+	}
 	return READ_ONCE(f->gate) && atw_sched_run(&f->sched, &f->conns);
 }
 
@@ -478,6 +485,15 @@ static void open_gate(struct fake *f, bool open)
 {
 	WRITE_ONCE(f->gate, open);
 	atw_channel_kick(&f->ch);
+}
+
+/* The module misunderstands so many of the commands that begin so. */
+static void mishear(struct fake *f, const char *command, unsigned int times,
+		    const char *complaint)
+{
+	f->mishears = command;
+	f->complaint = complaint;
+	WRITE_ONCE(f->nmishears, times);
 }
 
 /* Is it to be done, as soon as the gate is open? */
@@ -3373,6 +3389,94 @@ static void conn_raw_end(struct kunit *test)
 	}
 }
 
+/* The first connection had the mode, which was left; @checked: the module was asked then. */
+static void raw_left(struct kunit *test, bool checked, u32 unproved)
+{
+	struct fake *f = test->priv;
+	struct atw_tt *tt = &f->conns.tt;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	refcount_inc(&f->owner[0].c->ref);
+	mutex_lock(&f->ch.rx_lock);
+	tt->conn = f->owner[0].c;
+	tt->phase = ATW_TT_OUT;
+	tt->proof = jiffies;
+	tt->lost = false;
+	tt->doubt = false;
+	tt->ended = false;
+	tt->unchecked = !checked;
+	tt->unproved = unproved;
+	mutex_unlock(&f->ch.rx_lock);
+}
+
+/* Whoever gives the mode back has what was not asked about it answered, or ends. */
+static void conn_raw_given_back(struct kunit *test)
+{
+	static const struct {
+		bool	checked;
+		u32	unproved;
+		bool	answers;
+		bool	has;
+		int	err;
+	} cases[] = {
+		{ true, 0, false, true, 0 },
+		{ false, 0, true, true, 0 },
+		{ false, 5, true, true, 0 },
+		{ false, 0, false, true, -ECONNRESET },
+		{ false, 5, false, true, -ECONNRESET },
+		{ false, 5, true, false, -ECONNRESET },
+		{ true, 5, true, false, -ECONNRESET },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		raw_left(test, cases[i].checked, cases[i].unproved);
+		f->has = cases[i].has ? o->c->id : 0;
+		mishear(f, "AT+SOCKET?", cases[i].answers ? 0 : 2, "\r\nERROR\r\n");
+		WRITE_ONCE(f->tt_off, o->c);
+		atw_channel_kick(&f->ch);
+		eventually(test, !READ_ONCE(f->tt_off));
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, f->tt_err, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, !!cases[i].err, o->closed, "case %u", i);
+		KUNIT_EXPECT_PTR_EQ(test, NULL, f->conns.tt.conn);
+		mishear(f, "AT+SOCKET?", 0, "");
+		forget(test);
+	}
+}
+
+/* Where the question got no answer nothing goes before it has: there may be another remote. */
+static void conn_raw_sends_after(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	raw_left(test, false, 5);
+	f->has = o->c->id;
+	queue(test, o, 100);
+	open_gate(f, true);
+	sent(test, o);
+	open_gate(f, false);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[0].verb);
+	KUNIT_EXPECT_EQ(test, V_SEND, f->notes[1].verb);
+	KUNIT_EXPECT_EQ(test, 0U, f->conns.tt.unproved);
+	atw_tt_drop(&f->conns);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	forget(test);
+
+	raw_left(test, false, 0);
+	mishear(f, "AT+SOCKET?", 2, "\r\nERROR\r\n");
+	queue(test, o, 100);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	forget(test);
+	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -3493,14 +3597,6 @@ static void conn_keepalive(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, seconds[i], f->notes[0].len);
 	}
 	close_all(test, ARRAY_SIZE(seconds));
-}
-
-static void mishear(struct fake *f, const char *command, unsigned int times,
-		    const char *complaint)
-{
-	f->mishears = command;
-	f->complaint = complaint;
-	WRITE_ONCE(f->nmishears, times);
 }
 
 static unsigned int noted(const struct fake *f, enum cmd_kind verb, u32 id)
@@ -4247,6 +4343,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_raw_datagrams),
 	KUNIT_CASE(conn_raw_end),
+	KUNIT_CASE(conn_raw_given_back),
+	KUNIT_CASE(conn_raw_sends_after),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_share_subuids),
