@@ -80,8 +80,8 @@ static void atw_conns_wait_for_words(struct atw_conns *cs, unsigned long time)
  * If it has none in time, the payload goes into what there is beyond the mark, or ends the
  * connection where that is full.
  *
- * Context: the receive path, which holds the channel's rx_lock; sleeps, but no longer than
- * ATW_THROTTLE_MAX.
+ * Context: the receive path, or another that holds the channel's rx_lock, which it waits for;
+ * sleeps, but no longer than ATW_THROTTLE_MAX.
  */
 void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk_buff *skb)
 {

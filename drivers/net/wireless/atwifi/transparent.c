@@ -83,10 +83,14 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 	spin_unlock(&c->lock);
 }
 
-/* Data for the connection; takes @skb. */
+/*
+ * Data for the connection; takes @skb. For a slow program nothing more is taken from the
+ * UART for a moment, which does not make older what is here.
+ */
 static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 {
 	struct atw_conn *c = cs->tt.conn;
+	bool stale;
 
 	lockdep_assert_held(&cs->ch->rx_lock);
 
@@ -95,8 +99,11 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 		return;
 	}
 	atw_conns_note_use(cs, c);
+	stale = atw_tt_stale(cs, c);
+	if (!stale)
+		atw_conn_throttle(cs, c, skb);
 	spin_lock(&c->lock);
-	if (atw_conn_is_live(c) && atw_tt_stale(cs, c)) {
+	if (atw_conn_is_live(c) && stale) {
 		atomic64_inc(&cs->counts.damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}

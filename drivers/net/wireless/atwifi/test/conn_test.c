@@ -3477,6 +3477,44 @@ static void conn_raw_sends_after(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
 }
 
+/* In transparent mode a slow program has the line held up as well. */
+static void conn_raw_throttle(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	raw_left(test, true, 0);
+	f->holds = true;
+	f->reads = o;
+	f->conns.tt.phase = ATW_TT_IN;
+	for (i = 1; i <= 3; i++) {
+		o->full = true;
+		mutex_lock(&f->ch.rx_lock);
+		raw_says(f, "hello");
+		mutex_unlock(&f->ch.rx_lock);
+		KUNIT_EXPECT_EQ(test, i, f->throttles);
+		KUNIT_EXPECT_FALSE(test, f->held_up);
+	}
+	f->conns.tt.phase = ATW_TT_OUT;
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_ASSERT_EQ(test, 15U, o->got_len);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "hellohellohello", 15));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.overflows));
+	/* Who does not read at all is reset. */
+	f->reads = NULL;
+	o->full = true;
+	f->conns.tt.phase = ATW_TT_IN;
+	mutex_lock(&f->ch.rx_lock);
+	raw_says(f, "hello");
+	mutex_unlock(&f->ch.rx_lock);
+	f->conns.tt.phase = ATW_TT_OUT;
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	atw_tt_drop(&f->conns);
+	forget(test);
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -4345,6 +4383,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_raw_end),
 	KUNIT_CASE(conn_raw_given_back),
 	KUNIT_CASE(conn_raw_sends_after),
+	KUNIT_CASE(conn_raw_throttle),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_share_subuids),

@@ -24,6 +24,9 @@ from page import HOSTS, SIZE, Echo, Page, Server, Web
 from guest import (
     DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
 
+# Of linux/atwifi.h
+SOL_ATWIFI, ATW_TRANSPARENT = 0x4154, 5
+
 
 @contextlib.contextmanager
 def module(*options, dev=DEV, join=True, rate=termios.B921600):
@@ -426,6 +429,23 @@ def slow_readers():
         for connect in (atw, peer):
             with connect("source 20000000 6", rcvbuf=16384) as s:
                 does_not_read(s, 6, words)
+
+
+@test
+def slow_reader_in_transparent_mode():
+    """The same where the line belongs to one connection."""
+    stalls, read = 0, False
+    with local_peer(), module():
+        while not read:
+            with atw("wait source 600000 7", rcvbuf=16384) as s:
+                s.setsockopt(SOL_ATWIFI, ATW_TRANSPARENT, 1)
+                s.sendall(b"x")
+                read = reads_slowly(s, 600000, 7)
+            stalls += not read
+            check(stalls < 5, "the machine is too slow for this")
+        check(int(sysfs("statistics/transparent")), "it was without the mode")
+        check(int(sysfs("statistics/throttled")), "it was fast enough")
+        same(str(stalls), sysfs("statistics/overflows"), "streams that were reset")
 
 
 @test
