@@ -480,6 +480,7 @@ struct atw_silences {
  * @send_after: not before; the module has no memory
  * @next_open: payload goes before connects until then
  * @open_after: not before; the module is out of sockets
+ * @slots_short: a connect was refused for that, and since then none was a success
  * @fetched: the last work was to fetch something
  * @new_flow_run: small messages that went before a bulk transfer, in a row
  */
@@ -493,6 +494,7 @@ struct atw_pace {
 	unsigned long		send_after;
 	unsigned long		next_open;
 	unsigned long		open_after;
+	bool			slots_short;
 	bool			fetched;
 	unsigned int		new_flow_run;
 };

@@ -352,6 +352,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
 		err = atw_conns_renumber(cs, c, cmd.id);
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
+		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->no_slot && cs->no_slot(cs))
 			soon = true;
@@ -393,6 +394,7 @@ done:
 		atw_conn_event(c, ATW_CONN_EV_UNWANTED);
 	} else {
 		atomic64_inc(&cs->counts.opened);
+		cs->pace.slots_short = false;
 		c->tx.refused = 0;
 		atw_conn_event(c, ATW_CONN_EV_OPENED);
 		if (c->owner && !c->serve.lasting)

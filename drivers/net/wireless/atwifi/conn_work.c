@@ -118,15 +118,37 @@ static u64 atw_open_due(const struct atw_conns *cs, const struct atw_conn *c)
 	return max(c->queued, cs->shares.of[c->share].owes);
 }
 
+/* How many sockets of the module each user has, where there are not enough; else none. */
+static void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2])
+{
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!cs->pace.slots_short)
+		return;
+	list_for_each_entry(c, &cs->list, node)
+		has[c->share / 2] += atw_conn_is_known(c) || atw_conn_is_closing(c);
+}
+
 /*
  * Of two that want to connect, the one that is due first. Each connect of a user, however
  * quick it was, has the others of his wait from its end: they are not all before another
- * user's that came a moment later.
+ * user's that came a moment later. Where a socket is waited for it is for the user who has
+ * the fewest, of those who need not wait for others.
  */
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
-				       struct atw_conn *b)
+				       struct atw_conn *b, const u16 has[ATW_SHARES / 2])
 {
-	return a && atw_open_due(cs, a) <= atw_open_due(cs, b) ? a : b;
+	u64 now = atw_conns_now(cs), due, other;
+
+	if (!a)
+		return b;
+	due = atw_open_due(cs, a);
+	other = atw_open_due(cs, b);
+	if (max(due, other) <= now && has[a->share / 2] != has[b->share / 2])
+		return has[a->share / 2] < has[b->share / 2] ? a : b;
+	return due <= other ? a : b;
 }
 
 /* Which of a few places a remote falls into: two that fall together share one. */
@@ -199,8 +221,10 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 {
 	struct atw_conn *c, *best = NULL, *fetch = NULL, *open = NULL;
 	struct atw_sends sends = { 0 };
+	u16 has[ATW_SHARES / 2] = { 0 };
 
 	spin_lock(&cs->lock);
+	atw_conns_count_sockets(cs, has);
 	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
 	if (time_after(jiffies, cs->pace.send_after))
 		cs->pace.send_after = jiffies;
@@ -252,7 +276,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			best = c;
 			pick->task = ATW_TASK_RENEW;
 		} else if (atw_conn_is_waiting(c)) {
-			open = atw_opens_next(cs, open, c);
+			open = atw_opens_next(cs, open, c, has);
 		}
 		spin_unlock(&c->lock);
 		if (best)

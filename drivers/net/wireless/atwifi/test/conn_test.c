@@ -3028,6 +3028,46 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
+static bool fake_no_slot(struct atw_conns *cs)
+{
+	return true;
+}
+
+/*
+ * The module has no socket left, and then one: that is for the user who has the fewest,
+ * though somebody else was the first to ask for it.
+ */
+static void conn_users_wait(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	f->conns.no_slot = fake_no_slot;
+	/* Datagrams of a user and his streams are both his. */
+	for (i = 0; i < 3; i++)
+		fake_open_as(test, i, 10 + i % 2);
+	fake_open_as(test, 3, 12);
+	open_gate(f, true);
+	for (i = 0; i < 4; i++)
+		eventually(test, READ_ONCE(o[i].opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	fake_time = ktime_add_ms(fake_time, 2000);
+	fake_open_as(test, 4, 11);
+	fake_time = ktime_add_ms(fake_time, 1);
+	fake_open_as(test, 5, 12);
+	mishear(f, "AT+SOCKET=", 1, "\r\n+SOCKET:96\r\nERROR\r\n");
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[4].opened) && READ_ONCE(o[5].opened));
+	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
+	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, o[5].c->id, f->notes[0].id);
+	KUNIT_EXPECT_EQ(test, o[4].c->id, f->notes[1].id);
+	close_all(test, 6);
+}
+
 /* Connects of a user to @hosts are made in this @order. */
 static void expect_connects(struct kunit *test, const u32 *hosts, const unsigned int *order,
 			    unsigned int n)
@@ -4371,6 +4411,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_unasked),
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
+	KUNIT_CASE(conn_users_wait),
 	KUNIT_CASE(conn_users_starve),
 	KUNIT_CASE(conn_remotes_connect),
 	KUNIT_CASE(conn_remotes_passed),
