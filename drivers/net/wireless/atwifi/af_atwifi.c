@@ -46,6 +46,7 @@
 #include <linux/atwifi.h>
 
 #include "access.h"
+#include "budget.h"
 #include "compat_sock.h"
 #include "conn.h"
 #include "dev.h"
@@ -69,6 +70,11 @@
 #define ATW_RCVBUF	(1024 * 1024)
 /* Nor does it help to ask for less: a stream that is full is reset. */
 #define ATW_RCVBUF_MIN	(256 * 1024)
+/*
+ * What the sockets of a network namespace keep unread: what a remote has sent before it closed
+ * may stay for as long as there are descriptors.
+ */
+#define ATW_RCVBUF_ALL	(32 * 1024 * 1024)
 
 /* What a stream may be told of transparent mode, and what a datagram socket. */
 #define ATW_TT_STREAM	(ATW_TT_ON | ATW_TT_FRAGILE)
@@ -109,6 +115,7 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @unverified: see ATW_TLS_UNVERIFIED
  * @sending: the message of which a part is queued, NULL: none; what other threads
  *	send comes after the rest of it. Written under lock_sock(), and looked at as @detached
+ * @share: whose memory it is in atw_net.unread
  * @rx_bytes: unread bytes of a stream; written under the receive queue's lock, and looked at
  *	as @detached
  * @device: see ATW_BINDTODEVICE
@@ -133,6 +140,7 @@ struct atw_sock {
 	u32			keepintvl;
 	bool			unverified;
 	const struct msghdr	*sending;
+	u8			share;
 	u32			rx_bytes;
 	char			device[IFNAMSIZ];
 	char			used[IFNAMSIZ];
@@ -152,6 +160,7 @@ struct atw_rx_cb {
  * @stream_ports: of those that are streams
  * @dgram_ports: of the others
  * @access: who may have some
+ * @unread: memory of what all have not read
  */
 struct atw_net {
 	struct mutex		lock;
@@ -159,6 +168,7 @@ struct atw_net {
 	struct atw_ports	stream_ports;
 	struct atw_ports	dgram_ports;
 	struct atw_access	access;
+	struct atw_budget	unread;
 };
 
 static unsigned int atw_net_id;
@@ -300,17 +310,35 @@ static int atw_rcvbuf(const struct sock *sk)
 	return max(READ_ONCE(sk->sk_rcvbuf), ATW_RCVBUF_MIN);
 }
 
+static void atw_rx_free(struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+
+	atw_budget_give(&atw_net(sock_net(sk))->unread, atw_sk(sk)->share, skb->truesize);
+	sock_rfree(skb);
+}
+
+/* Charge it to the socket. False: there is no room for more of its user's. */
+static bool atw_rx_own(struct sock *sk, struct sk_buff *skb)
+{
+	if (!atw_budget_take_of(&atw_net(sock_net(sk))->unread, ATW_RCVBUF_ALL,
+				atw_sk(sk)->share, skb->truesize))
+		return false;
+	skb_set_owner_r(skb, sk);
+	skb->destructor = atw_rx_free;
+	return true;
+}
+
 static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 {
-	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize >
-	    READ_ONCE(sk->sk_rcvbuf)) {
+	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize > READ_ONCE(sk->sk_rcvbuf) ||
+	    !atw_rx_own(sk, skb)) {
 		atomic_inc(&sk->sk_drops);
 		kfree_skb(skb);
 		return true;
 	}
 
 	__net_timestamp(skb);
-	skb_set_owner_r(skb, sk);
 	sock_skb_set_dropcount(sk, skb);
 	skb_queue_tail(&sk->sk_receive_queue, skb);
 	sk->sk_data_ready(sk);
@@ -346,7 +374,7 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 	if (atw_rx_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
-	} else if (!atw_rx_fits(sk, skb, atw_rcvbuf(sk))) {
+	} else if (!atw_rx_fits(sk, skb, atw_rcvbuf(sk)) || !atw_rx_own(sk, skb)) {
 		spin_unlock_irqrestore(&queue->lock, flags);
 		/* The caller frees it and resets the connection. */
 		atomic_inc(&sk->sk_drops);
@@ -354,7 +382,6 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 	}
 	atw_rx_count(sk, skb->len);
 	if (!merged) {
-		skb_set_owner_r(skb, sk);
 		ATW_RX_CB(skb)->off = 0;
 		__skb_queue_tail(queue, skb);
 	}
@@ -2054,6 +2081,7 @@ static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 	spin_lock_init(&as->lock);
 	as->keepintvl = ATW_KEEPINTVL_DEFAULT;
 	as->port.device = as->device;
+	as->share = atw_share_index(atw_uid(sk), 0, 0, false);
 	return sk;
 }
 

@@ -35,8 +35,9 @@ static inline void atw_budget_give(struct atw_budget *b, u8 share, int size)
 }
 
 /**
- * atw_budget_take() - take memory into account
+ * atw_budget_take_of() - take memory into account
  * @b: the bound
+ * @max: bytes of it
  * @share: whose it is, see atw_share_index()
  * @size: bytes, no more than the bound
  *
@@ -46,14 +47,20 @@ static inline void atw_budget_give(struct atw_budget *b, u8 share, int size)
  * Context: any.
  * Return: false if there is no room for it.
  */
-static inline bool atw_budget_take(struct atw_budget *b, u8 share, int size)
+static inline bool atw_budget_take_of(struct atw_budget *b, int max, u8 share, int size)
 {
 	int own = atomic_add_return(size, &b->of[share]);
 
-	if (atomic_add_return(size, &b->used) - size + own <= ATW_BUDGET_MAX)
+	if (atomic_add_return(size, &b->used) - size + own <= max)
 		return true;
 	atw_budget_give(b, share, size);
 	return false;
+}
+
+/* As atw_budget_take_of(), of the usual one. */
+static inline bool atw_budget_take(struct atw_budget *b, u8 share, int size)
+{
+	return atw_budget_take_of(b, ATW_BUDGET_MAX, share, size);
 }
 
 /**

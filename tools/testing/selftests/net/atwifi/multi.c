@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
@@ -19,6 +20,7 @@
 #include "util.h"
 
 #define MANY	16
+#define NOBODY	65534
 
 FIXTURE(multi)
 {
@@ -197,6 +199,43 @@ TEST_F(multi, small_beside_download)
 			ASSERT_EQ(EAGAIN, errno);
 		}
 	}
+}
+
+/*
+ * What is unread of remotes that have closed stays, but not without a bound: of one user no
+ * more than is free for others.
+ */
+TEST_F_TIMEOUT(multi, unread_of_a_user, 300)
+{
+	const uint64_t bytes = 400000;
+	int fd[40], i, n, other, err;
+
+	for (n = 0; n < 40; n++) {
+		fd[n] = atw_peer("source %llu %d", (unsigned long long)bytes, n);
+		ASSERT_LE(0, fd[n]);
+		ASSERT_TRUE(atw_wait(fd[n], POLLRDHUP, LONG_MS) & POLLRDHUP);
+		if (atw_wait(fd[n], POLLRDHUP, 0) & POLLERR)
+			break;
+	}
+	ASSERT_GT(40, n);
+	ASSERT_LT(2, n);
+	EXPECT_GT((int64_t)bytes, atw_download(fd[n], bytes, n, &err));
+	EXPECT_EQ(ECONNRESET, err);
+
+	/* Another user, with our capabilities. */
+	setfsuid(NOBODY);
+	other = atw_socket(SOCK_STREAM);
+	setfsuid(0);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, atw_peer_on(other, "source %llu 77", (unsigned long long)bytes));
+	ASSERT_TRUE(atw_wait(other, POLLRDHUP, LONG_MS) & POLLRDHUP);
+	EXPECT_EQ(bytes, atw_download(other, bytes, 77, &err));
+	close(other);
+	for (i = 0; i < n; i++) {
+		EXPECT_EQ(bytes, atw_download(fd[i], bytes, i, &err));
+		close(fd[i]);
+	}
+	close(fd[n]);
 }
 
 /* More than the module has: told so, and all is well after one is closed. */
