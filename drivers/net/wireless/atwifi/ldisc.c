@@ -219,6 +219,10 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 	struct atw_ldisc *l = tty->disc_data;
 	size_t i = 0, run, len = count;
 
+	/* What a program puts here (TIOCSTI) the module has not said; the line's is a worker's. */
+	if (!(current->flags & PF_KTHREAD))
+		return;
+
 	if (!fp) {
 		atw_dev_receive(l->adev, cp, len);
 		i = len;

@@ -157,6 +157,23 @@ TEST_F(line, not_for_programs)
 	EXPECT_TRUE(transfer(self->device[0], 1000));
 }
 
+/* Nor do they speak as the module, which here has more to say than it should. */
+TEST_F(line, nothing_put_in)
+{
+	static const char words[] = "\r\n+EVENT:Nonsense\r\n";
+	const char *c;
+	long before;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
+	before = atw_stat(self->device[0], "unexplained");
+	for (c = words; *c; c++)
+		ASSERT_EQ(0, ioctl(self->tty[0], TIOCSTI, c));
+	EXPECT_TRUE(transfer(self->device[0], 1000));
+	EXPECT_EQ(before, atw_stat(self->device[0], "unexplained"));
+}
+
 TEST_F(line, settings_stay)
 {
 	struct termios tio, again;
