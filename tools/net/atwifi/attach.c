@@ -175,6 +175,37 @@ static int remember(const struct line *line)
 	return 0;
 }
 
+static int open_tty(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	if (!isatty(fd))
+		errx(1, "%s: not a tty", path);
+	return fd;
+}
+
+/*
+ * Have the tty for ourselves. Whoever opened it before could take the discipline off again, and
+ * read and write the module: he is hung up, as before a login. We as well, so that it is opened
+ * anew; before the old one is closed, since to the other end of a pty the last close is an end.
+ */
+static void take_tty(const char *path)
+{
+	int before, ldisc;
+
+	before = open_tty(path);
+	if (!ioctl(before, TIOCGETD, &ldisc) && ldisc == N_ATWIFI)
+		errx(1, "%s: attached already", path);
+	/* Nobody else is to open it. */
+	ioctl(before, TIOCEXCL);
+	if (ioctl(before, TIOCVHANGUP))
+		err(1, "%s: cannot hang up", path);
+	tty_fd = open_tty(path);
+	close(before);
+}
+
 /* Raw, at a rate; what else the driver needs it sets itself. */
 static void set_up(const struct line *line)
 {
@@ -232,13 +263,7 @@ static int hold(struct line *line)
 	int ldisc = N_ATWIFI;
 	size_t i;
 
-	tty_fd = open(line->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (tty_fd < 0)
-		err(1, "%s", line->path);
-	if (!isatty(tty_fd))
-		errx(1, "%s: not a tty", line->path);
-	/* Nobody else is to open it. */
-	ioctl(tty_fd, TIOCEXCL);
+	take_tty(line->path);
 	set_up(line);
 	/* Where the driver is part of the kernel there is no such module. */
 	run(modprobe);

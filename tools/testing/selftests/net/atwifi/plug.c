@@ -156,6 +156,56 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 	unlink(LINK);
 }
 
+enum { SPOKE = 1, TOOK = 2, NO_SESSION = 4 };
+
+/* Has the tty as its controlling one, and tries when it is told; what of it went well. */
+static pid_t user_of(const char *tty, int ready, int go)
+{
+	pid_t pid = fork();
+	int fd, did = 0;
+	char c = 'x';
+
+	if (pid)
+		return pid;
+	signal(SIGHUP, SIG_IGN);
+	setsid();
+	fd = open(tty, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || tcgetsid(fd) != getpid())
+		did |= NO_SESSION;
+	if (write(ready, "x", 1) == 1 && read(go, &c, 1) == 1) {
+		did |= ioctl(fd, TIOCSTI, &c) ? 0 : SPOKE;
+		did |= set_ldisc(fd, N_TTY) ? 0 : TOOK;
+	}
+	_exit(did);
+}
+
+/* Who had the tty open before it is attached has nothing in his hands. */
+TEST_F(line, opened_before)
+{
+	struct sim *sim = &self->sim[0];
+	int ready[2], go[2];
+	pid_t pid, user;
+	char c;
+
+	ASSERT_EQ(0, sim_start(sim, "middleware", NULL, NULL));
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+	user = user_of(sim->tty, ready[1], go[0]);
+	ASSERT_LT(0, user);
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	pid = unit(sim->tty);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(appears(ATW_DEVICE));
+	ASSERT_EQ(1, write(go[1], "x", 1));
+	EXPECT_EQ(0, ends(user));
+	/* It is the one who has it attached: a second one does not take it from him. */
+	EXPECT_EQ(1, sh("$A attach %s 2>/dev/null", sim->tty));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+	EXPECT_TRUE(transfer(ATW_DEVICE, 1000));
+	kill(pid, SIGTERM);
+	EXPECT_EQ(128 + SIGTERM, ends(pid));
+}
+
 /* Somebody takes the line discipline off: the program has nothing to wait for. */
 TEST_F(line, taken_off)
 {
