@@ -186,6 +186,12 @@ static int open_tty(const char *path)
 	return fd;
 }
 
+/* Else nobody may open the tty as long as somebody has it open. */
+static void give_back(void)
+{
+	ioctl(tty_fd, TIOCNXCL);
+}
+
 /*
  * Have the tty for ourselves. Whoever opened it before could take the discipline off again, and
  * read and write the module: he is hung up, as before a login. We as well, so that it is opened
@@ -195,13 +201,15 @@ static void take_tty(const char *path)
 {
 	int before, ldisc;
 
-	before = open_tty(path);
-	if (!ioctl(before, TIOCGETD, &ldisc) && ldisc == N_ATWIFI)
+	tty_fd = open_tty(path);
+	if (!ioctl(tty_fd, TIOCGETD, &ldisc) && ldisc == N_ATWIFI)
 		errx(1, "%s: attached already", path);
+	atexit(give_back);
 	/* Nobody else is to open it. */
-	ioctl(before, TIOCEXCL);
-	if (ioctl(before, TIOCVHANGUP))
+	ioctl(tty_fd, TIOCEXCL);
+	if (ioctl(tty_fd, TIOCVHANGUP))
 		err(1, "%s: cannot hang up", path);
+	before = tty_fd;
 	tty_fd = open_tty(path);
 	close(before);
 }
@@ -238,6 +246,7 @@ static void on_signal(int sig)
 	int ldisc = N_TTY;
 
 	ioctl(tty_fd, TIOCSETD, &ldisc);
+	give_back();
 	signal(sig, SIG_DFL);
 	raise(sig);
 }

@@ -100,6 +100,19 @@ static bool fill(int fd, uint32_t seed, uint64_t *at)
 	return errno == EAGAIN && *at > before;
 }
 
+/* May anybody open it, as far as who had it attached is concerned? */
+static bool is_given_back(const char *tty)
+{
+	int fd = open(tty, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	int exclusive = -1;
+
+	if (fd >= 0) {
+		ioctl(fd, TIOCGEXCL, &exclusive);
+		close(fd);
+	}
+	return !exclusive;
+}
+
 TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 {
 	struct sim *sim = &self->sim[0];
@@ -150,6 +163,7 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 			kill(pid, SIGTERM);
 			EXPECT_EQ(128 + SIGTERM, ends(pid));
 			EXPECT_TRUE(devices_gone());
+			EXPECT_TRUE(is_given_back(sim->tty));
 			sim_end(sim);
 		}
 	}
@@ -220,6 +234,7 @@ TEST_F(line, taken_off)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, set_ldisc(fd, N_TTY));
 	EXPECT_EQ(0, ends(pid));
+	EXPECT_TRUE(is_given_back(self->sim[0].tty));
 	close(fd);
 }
 
