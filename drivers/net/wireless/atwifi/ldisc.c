@@ -159,6 +159,19 @@ static void atw_ldisc_set_raw(struct tty_struct *tty)
 	tty_set_termios(tty, &termios);
 }
 
+/*
+ * The line discipline of before may have stopped the line: because nobody read, or since a
+ * program wanted it (TCOOFF). With this one nobody could have it go on.
+ */
+static void atw_ldisc_resume(struct tty_struct *tty)
+{
+	spin_lock_irq(&tty->flow.lock);
+	tty->flow.tco_stopped = false;
+	spin_unlock_irq(&tty->flow.lock);
+	start_tty(tty);
+	tty_unthrottle(tty);
+}
+
 static int atw_ldisc_open(struct tty_struct *tty)
 {
 	struct atw_ldisc *l;
@@ -193,6 +206,7 @@ static int atw_ldisc_open(struct tty_struct *tty)
 	tty->disc_data = l;
 	dev_info(&l->adev->dev, "on %s\n", tty->name);
 
+	atw_ldisc_resume(tty);
 	/* The thread is writing already; what this missed is made up for. */
 	atw_dev_write_wakeup(l->adev);
 	return 0;

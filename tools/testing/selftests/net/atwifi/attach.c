@@ -174,6 +174,18 @@ TEST_F(line, nothing_put_in)
 	EXPECT_EQ(before, atw_stat(self->device[0], "unexplained"));
 }
 
+/* Nobody can let the line go on, once it is attached. */
+TEST_F(line, stopped_before)
+{
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	self->tty[0] = open_tty(self->sim[0].tty, B115200);
+	ASSERT_LE(0, self->tty[0]);
+	ASSERT_EQ(0, tcflow(self->tty[0], TCOOFF));
+	ASSERT_EQ(0, set_ldisc(self->tty[0], N_ATWIFI));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+	EXPECT_TRUE(transfer(ATW_DEVICE, 1000));
+}
+
 TEST_F(line, settings_stay)
 {
 	struct termios tio, again;
