@@ -24,11 +24,13 @@
  * struct atw_ldisc - a tty with a module
  * @t: what the channel writes through
  * @tty: constant; outlives this
+ * @termios: constant; its settings of before
  * @adev: constant once open() has returned
  */
 struct atw_ldisc {
 	struct atw_transport	t;
 	struct tty_struct	*tty;
+	struct ktermios		termios;
 	struct atw_dev		*adev;
 };
 
@@ -70,17 +72,38 @@ static unsigned int atw_ldisc_get_baud(struct atw_transport *t)
 	return baud;
 }
 
+static void atw_ldisc_get_termios(struct tty_struct *tty,
+				  struct ktermios *termios)
+{
+	down_read(&tty->termios_rwsem);
+	*termios = tty->termios;
+	up_read(&tty->termios_rwsem);
+}
+
+/*
+ * A UART that is shut down, as it is by a hang-up and before the last close, may have no clock:
+ * it is told of its settings when it is opened.
+ */
+static void atw_ldisc_set_termios(struct tty_struct *tty,
+				  struct ktermios *termios)
+{
+	if (!tty_io_error(tty) && !test_bit(TTY_HUPPING, &tty->flags)) {
+		tty_set_termios(tty, termios);
+		return;
+	}
+	down_write(&tty->termios_rwsem);
+	tty->termios = *termios;
+	up_write(&tty->termios_rwsem);
+}
+
 static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
 {
 	struct tty_struct *tty = atw_ldisc_tty(t);
 	struct ktermios termios;
 
-	down_read(&tty->termios_rwsem);
-	termios = tty->termios;
-	up_read(&tty->termios_rwsem);
-
+	atw_ldisc_get_termios(tty, &termios);
 	tty_termios_encode_baud_rate(&termios, baud, baud);
-	tty_set_termios(tty, &termios);
+	atw_ldisc_set_termios(tty, &termios);
 
 	/* What the driver has made of it. */
 	return atw_ldisc_get_baud(t);
@@ -91,14 +114,11 @@ static void atw_ldisc_set_flow(struct atw_transport *t, bool on)
 	struct tty_struct *tty = atw_ldisc_tty(t);
 	struct ktermios termios;
 
-	down_read(&tty->termios_rwsem);
-	termios = tty->termios;
-	up_read(&tty->termios_rwsem);
-
+	atw_ldisc_get_termios(tty, &termios);
 	termios.c_cflag &= ~CRTSCTS;
 	if (on)
 		termios.c_cflag |= CRTSCTS;
-	tty_set_termios(tty, &termios);
+	atw_ldisc_set_termios(tty, &termios);
 }
 
 /*
@@ -145,10 +165,7 @@ static void atw_ldisc_set_raw(struct tty_struct *tty)
 {
 	struct ktermios termios;
 
-	down_read(&tty->termios_rwsem);
-	termios = tty->termios;
-	up_read(&tty->termios_rwsem);
-
+	atw_ldisc_get_termios(tty, &termios);
 	termios.c_iflag &= ~(IGNBRK | IGNPAR | PARMRK | ISTRIP | INLCR | IGNCR |
 			     ICRNL | IXON | IXOFF);
 	termios.c_iflag |= BRKINT | INPCK;
@@ -156,7 +173,7 @@ static void atw_ldisc_set_raw(struct tty_struct *tty)
 	termios.c_lflag &= ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	termios.c_cflag &= ~(CSIZE | CSTOPB | PARENB);
 	termios.c_cflag |= CS8 | CREAD | CLOCAL;
-	tty_set_termios(tty, &termios);
+	atw_ldisc_set_termios(tty, &termios);
 }
 
 /*
@@ -191,6 +208,9 @@ static int atw_ldisc_open(struct tty_struct *tty)
 
 	l->tty = tty;
 	l->t.ops = &atw_ldisc_transport_ops;
+	atw_ldisc_get_termios(tty, &l->termios);
+	/* What is there is our number: whoever opens it after a hang-up would attach it. */
+	l->termios.c_line = N_TTY;
 	atw_ldisc_set_raw(tty);
 	l->t.max_baud = atw_ldisc_get_baud(&l->t);
 	l->t.rtscts = C_CRTSCTS(tty);
@@ -200,6 +220,7 @@ static int atw_ldisc_open(struct tty_struct *tty)
 	l->adev = atw_dev_register(&l->t, tty->dev, current->nsproxy->net_ns);
 	if (IS_ERR(l->adev)) {
 		err = PTR_ERR(l->adev);
+		atw_ldisc_set_termios(tty, &l->termios);
 		kfree(l);
 		return err;
 	}
@@ -220,8 +241,8 @@ static void atw_ldisc_close(struct tty_struct *tty)
 	atw_dev_unregister(l->adev);
 	/* The thread, the last one to set it, is gone. */
 	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
-	if (l->t.rtscts)
-		atw_ldisc_set_flow(&l->t, true);
+	/* The last rate may be one at which the module was looked for, and nobody's wish. */
+	atw_ldisc_set_termios(tty, &l->termios);
 	tty->disc_data = NULL;
 	kfree(l);
 }

@@ -215,6 +215,42 @@ TEST_F(line, settings_stay)
 	close(fd);
 }
 
+/*
+ * Whoever attaches the tty next says by its rate which one he wants: those at which the module
+ * was looked for are nobody's wish.
+ */
+TEST_F(line, settings_come_back)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	struct termios before, tio;
+	char tty[64];
+	int master;
+
+	master = open_master(tty, sizeof(tty));
+	ASSERT_LE(0, master);
+	self->tty[0] = open_tty(tty, B230400);
+	ASSERT_LE(0, self->tty[0]);
+	ASSERT_EQ(0, tcgetattr(self->tty[0], &before));
+	before.c_iflag |= ISTRIP | IXON;
+	before.c_lflag |= ECHO;
+	before.c_cflag |= CRTSCTS;
+	ASSERT_EQ(0, tcsetattr(self->tty[0], TCSANOW, &before));
+	ASSERT_EQ(0, set_ldisc(self->tty[0], N_ATWIFI));
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		atw_pause_ms(5);
+		ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
+	} while (cfgetospeed(&tio) == B230400);
+	EXPECT_EQ(0, tio.c_iflag & (ISTRIP | IXON));
+	ASSERT_LE(0, detach(self->tty[0]));
+	ASSERT_EQ(0, tcgetattr(self->tty[0], &tio));
+	EXPECT_EQ(B230400, cfgetospeed(&tio));
+	EXPECT_EQ(before.c_iflag, tio.c_iflag);
+	EXPECT_EQ(before.c_lflag, tio.c_lflag);
+	EXPECT_EQ(before.c_cflag, tio.c_cflag);
+	close(master);
+}
+
 /* Somebody throws away what has come, ever again: no stream has a hole from it. */
 TEST_F(line, flushed_in_transfer)
 {
