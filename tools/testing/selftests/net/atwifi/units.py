@@ -9,6 +9,7 @@ where the services are.
 
 import concurrent.futures
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -24,6 +25,8 @@ LIB = os.environ["ATW_LIB"]
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../net/atwifi")
 UNITS = TMP + "/units"
 AGENT, STUB = "atwifi-agent.service", "atwifid.service"
+ATTACH = "atwifi-attach@%s.service"
+TIOCVHANGUP = 0x5437
 ADDRESS = "127.0.0.57"
 SERVICE = "[Unit]\nDefaultDependencies=no\n[Service]\n"
 # Beside ours, in place of a whole system.
@@ -88,7 +91,11 @@ def install_services():
                      ("/usr/lib/systemd/network/70-atwifi.link", "70-atwifi.link")):
         with open(os.path.join(SOURCE, file), encoding="ascii") as f:
             write(to, re.sub("@(SBINDIR|sbindir)@", "/usr/sbin", f.read()))
-    for name in ("atwifi-agent", "atwifid"):
+    # No pty is a device to udev.
+    with open(os.path.join(SOURCE, ATTACH % ""), encoding="ascii") as f:
+        write("%s/%s" % (UNITS, ATTACH % ""), re.sub(r"\w+=dev-%i\.device\n", "", f.read())
+              .replace("@sbindir@", "/usr/sbin"))
+    for name in ("atwctl", "atwifi-agent", "atwifid"):
         shutil.copy(LIB + "/" + name, "/usr/sbin")
     shutil.copy(LIB + "/libatwifi.so.0", "/usr/lib")
     run("ldconfig; ip link set lo up")
@@ -214,6 +221,22 @@ def watchdog():
                 becomes(lambda u=unit, p=process: shown(u, "MainPID") not in (p, "0") and
                         is_active(u), "%s is not replaced" % unit)
         same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
+
+
+@test
+def attached_again():
+    """After a hang-up that is no unplugging."""
+    with another_module(1) as module:
+        module.detach()
+        unit = ATTACH % os.path.relpath(os.path.realpath(module.pty), "/dev").replace("/", "-")
+        with changed(ATTACH % "", "[Service]\nRestartSec=100ms\n"), running(unit):
+            becomes(lambda: os.path.exists("/sys/class/atwifi/atw1"), "not attached")
+            process = shown(unit, "MainPID")
+            tty = os.open(module.pty, os.O_RDWR | os.O_NOCTTY)
+            fcntl.ioctl(tty, TIOCVHANGUP)
+            os.close(tty)
+            becomes(lambda: shown(unit, "MainPID") not in (process, "0") and
+                    os.path.exists("/sys/class/atwifi/atw1"), "not attached again")
 
 
 class Load:
