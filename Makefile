@@ -127,6 +127,10 @@ tools:
 tools-install:
 	+$(MAKE) -C tools/net/atwifi install
 
+## tools-uninstall	undo that, with the same PREFIX and DESTDIR
+tools-uninstall:
+	+$(MAKE) -C tools/net/atwifi uninstall
+
 ## demo		boot a virtual board that fetches a file through the emulated module
 demo:
 	@$(TESTING)/demo/demo
@@ -173,4 +177,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: intree upstream deb release html tools tools-install demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: intree upstream deb release html tools tools-install tools-uninstall demo check check-all kunit selftests fuzz lint bench clean help
