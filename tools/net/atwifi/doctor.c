@@ -157,13 +157,20 @@ static void check_adapters(void)
 static void check_flow(const char *name, const char *port)
 {
 	const char *advice = "two more wires, where the module has them (BW16)";
+	const char *property = "uart-has-rtscts";
 	struct termios tio;
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/device/of_node/uart-has-rtscts", name);
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/device/of_node/%s", name, property);
 	if (!access(path, F_OK)) {
-		find(OK, name, "RTS/CTS", NULL, "wired");
+		snprintf(path, sizeof(path), "/sys/class/atwifi/%s/device/of_node/../%s", name,
+			 property);
+		if (!access(path, F_OK))
+			find(OK, name, "RTS/CTS", NULL, "wired");
+		else
+			find(LOOK, name, "RTS/CTS", "uart-has-rtscts in the UART's node, too",
+			     "wired, but not used");
 		return;
 	}
 	snprintf(path, sizeof(path), "/dev/%s", port);

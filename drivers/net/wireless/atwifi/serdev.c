@@ -5,6 +5,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/of.h>
 #include <linux/property.h>
 #include <linux/regulator/consumer.h>
 #include <linux/serdev.h>
@@ -227,6 +228,29 @@ static int atw_serdev_get_resources(struct atw_serdev *s, struct device *dev)
 	return 0;
 }
 
+/*
+ * The UART's driver goes by the UART's own node, and some drop the setting in silence where that
+ * says nothing. A table of ACPI says it of the module alone.
+ */
+static bool atw_serdev_has_rtscts(struct device *dev)
+{
+	struct device_node *uart;
+	bool has;
+
+	if (!device_property_read_bool(dev, "uart-has-rtscts"))
+		return false;
+	if (!dev->of_node)
+		return true;
+
+	uart = of_get_parent(dev->of_node);
+	has = of_property_read_bool(uart, "uart-has-rtscts");
+	of_node_put(uart);
+	if (!has)
+		dev_warn(dev, "RTS and CTS are not used: the UART's node has no uart-has-rtscts\n");
+
+	return has;
+}
+
 static int atw_serdev_probe(struct serdev_device *serdev)
 {
 	struct device *dev = &serdev->dev;
@@ -247,7 +271,7 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 	device_property_read_u32(dev, "current-speed", &baud);
 	device_property_read_u32(dev, "max-speed", &max_baud);
 	s->t.max_baud = max_baud;
-	s->t.rtscts = device_property_read_bool(dev, "uart-has-rtscts");
+	s->t.rtscts = atw_serdev_has_rtscts(dev);
 
 	err = atw_serdev_get_resources(s, dev);
 	if (err)

@@ -95,11 +95,13 @@ test_power_on()
 }
 
 # The serial line, by what the overlays ask of it: a rate that the UART claims to
-# have set, though the module goes on answering, is none; RTS and CTS are used.
+# have set, though the module goes on answering, is none; RTS and CTS are used where both
+# ends have them.
 test_line()
 {
 	case $ATW_LINE in
-	reset)	dmesg | grep "this UART has no 460800 baud, staying at 921600" ;;
+	reset)	dmesg | grep "this UART has no 460800 baud, staying at 921600" &&
+			dmesg | grep "RTS and CTS are not used: the UART" ;;
 	enable)	echo stats >&3
 		read -r answer <&3
 		say "$answer"
