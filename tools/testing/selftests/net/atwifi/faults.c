@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <linux/sockios.h>
+#include <linux/tty.h>
 
 #include "kselftest_harness.h"
 #include "pattern.h"
@@ -721,6 +722,32 @@ TEST_F(faults, users_take_turns)
 	ASSERT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
 	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	EXPECT_TRUE(none_left());
+}
+
+/*
+ * The line is taken off, and nobody reads it until N_TTY stops the module. Attached again, no
+ * byte would come that has it go on.
+ */
+TEST_F(faults, throttled_before)
+{
+	int atwifi = N_DEVELOPMENT, n_tty = N_TTY, ldisc = 0, full, fd;
+	uint64_t limit = atw_now_ms() + LONG_MS;
+
+	fd = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, TIOCGETD, &ldisc) || ldisc != N_DEVELOPMENT) {
+		SKIP(return, "the module is on no tty");
+	}
+	ASSERT_EQ(0, ioctl(fd, TIOCSETD, &n_tty));
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		ASSERT_EQ(4, write(fd, "AT\r\n", 4));
+		atw_pause_ms(1);
+		ASSERT_EQ(0, ioctl(fd, FIONREAD, &full));
+	} while (full <= 4096 - 128);
+	ASSERT_EQ(0, ioctl(fd, TIOCSETD, &atwifi));
+	close(fd);
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	EXPECT_TRUE(works_again());
 }
 
 TEST_F(faults, reset_in_connect)
