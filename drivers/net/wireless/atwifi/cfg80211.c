@@ -244,6 +244,17 @@ static void atw_wiphy_later(struct atw_wiphy *aw, unsigned long delay)
 	spin_unlock_bh(&aw->lock);
 }
 
+/* Who asks for that does not wait for it, and the connections' work goes first. */
+static void atw_wiphy_queue_idle(struct atw_wiphy *aw, struct atw_request *request,
+				 void (*release)(void *arg))
+{
+	request->release = release;
+	request->idle = true;
+	/* Refused, it ends as one that was not run: with its last reference. */
+	atw_module_queue(&aw->adev->module, request);
+	atw_request_put(request);
+}
+
 /* What an access point says of itself */
 
 enum atw_security {
@@ -482,7 +493,7 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_scan
 		return -ENOMEM;
 	scan = (struct atw_wiphy_scan *)request->arg;
 	scan->aw = aw;
-	/* Refused, it ends as one that is to be begun again: with its last reference. */
+	/* Where it is not run it is to be begun again. */
 	scan->err = -EAGAIN;
 	if (ssid)
 		memcpy(scan->query.ssid, ssid->ssid, ssid->ssid_len);
@@ -490,10 +501,7 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_scan
 	scan->gen = ++aw->scan_gen;
 	aw->scan_ended = false;
 	spin_unlock_bh(&aw->lock);
-	request->release = atw_wiphy_scan_release;
-	request->idle = true;
-	atw_module_queue(&aw->adev->module, request);
-	atw_request_put(request);
+	atw_wiphy_queue_idle(aw, request, atw_wiphy_scan_release);
 	return 0;
 }
 
@@ -1203,18 +1211,15 @@ static int atw_wiphy_country_run(struct atw_module *m, void *arg)
 static void atw_wiphy_ask_country(struct atw_wiphy *aw)
 {
 	struct atw_wiphy_country *country;
-	struct atw_request *call = atw_request_new(sizeof(*country), atw_wiphy_country_run);
+	struct atw_request *request;
 
+	request = atw_request_new(sizeof(*country), atw_wiphy_country_run);
 	/* It is shown as it was before, until the module was found once more. */
-	if (!call)
+	if (!request)
 		return;
-	country = (struct atw_wiphy_country *)call->arg;
+	country = (struct atw_wiphy_country *)request->arg;
 	country->aw = aw;
-	call->release = atw_wiphy_country_release;
-	call->idle = true;
-	/* Refused, it ends as one that was not run: with its last reference. */
-	atw_module_queue(&aw->adev->module, call);
-	atw_request_put(call);
+	atw_wiphy_queue_idle(aw, request, atw_wiphy_country_release);
 }
 
 /* After each start the firmware may be another one, and so may the country. */
@@ -1356,10 +1361,7 @@ static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 	aw->signal_asked = jiffies | 1;
 	signal = (struct atw_wiphy_signal *)request->arg;
 	signal->aw = aw;
-	request->release = atw_wiphy_signal_release;
-	request->idle = true;
-	atw_module_queue(&aw->adev->module, request);
-	atw_request_put(request);
+	atw_wiphy_queue_idle(aw, request, atw_wiphy_signal_release);
 }
 
 static int atw_wiphy_fill_station(struct atw_wiphy *aw, struct station_info *sinfo)
