@@ -15,6 +15,7 @@
 #include <linux/etherdevice.h>
 #include <linux/ieee80211.h>
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -151,7 +152,7 @@ struct atw_wiphy_news {
  * @aim: the access point that it is to be joined by, or zeros
  * @bss: the access point that is to be joined, as far as it is known; with a reference
  * @bssid: of the one that was joined
- * @since: when, in jiffies
+ * @since: when, in jiffies of 64 bits: it may be in for months
  * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
  * @scan: the request
  * @cached: it is not passed on to the module
@@ -161,7 +162,7 @@ struct atw_wiphy_news {
  * @rows: what was found last; written by the thread while there is a request
  * @scanned: when, in jiffies of 64 bits
  * @scan_since: when @scan came, in jiffies
- * @signal_asked: when the thread was asked for that, in jiffies; 0: never
+ * @signal_asked: when the thread was asked for that, in jiffies of 64 bits; 0: never
  * @lock: protects all below; innermost, softirqs take it too
  * @started: the work may be queued
  * @due: when the work is to run, in jiffies
@@ -194,7 +195,7 @@ struct atw_wiphy {
 	u8				aim[ETH_ALEN];
 	struct cfg80211_bss		*bss;
 	u8				bssid[ETH_ALEN];
-	unsigned long			since;
+	u64				since;
 	unsigned long			deadline;
 	struct cfg80211_scan_request	*scan;
 	bool				cached;
@@ -204,7 +205,7 @@ struct atw_wiphy {
 	struct atw_scan			rows;
 	u64				scanned;
 	unsigned long			scan_since;
-	unsigned long			signal_asked;
+	u64				signal_asked;
 
 	spinlock_t			lock;	/* all below */
 	bool				started;
@@ -953,7 +954,7 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, ATW_WIPHY_GFP);
 	aw->state = ATW_WIPHY_UP;
 	aw->own = own;
-	aw->since = jiffies;
+	aw->since = get_jiffies_64();
 	spin_lock_bh(&aw->lock);
 	aw->rssi = 0;
 	/* Until cfg80211 has done that its name can get lost once more. */
@@ -1058,14 +1059,22 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		atw_wiphy_tell_failure(aw, news->err, news->code);
 }
 
+/* Jiffies until it has been in its network for so long; 0: it has. */
+static unsigned long atw_wiphy_until(const struct atw_wiphy *aw, unsigned long age)
+{
+	u64 end = aw->since + age, now = get_jiffies_64();
+
+	return time_before64(now, end) ? end - now : 0;
+}
+
 static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *news)
 {
+	unsigned long left = atw_wiphy_until(aw, ATW_WIPHY_JOIN);
 	struct cfg80211_roam_info roam = { 0 };
 
 	/* Some firmware says that it is about to join for as long as it has no address. */
-	if (!news->in && !news->err && news->heard &&
-	    time_before(jiffies, aw->since + ATW_WIPHY_JOIN)) {
-		atw_wiphy_later(aw, aw->since + ATW_WIPHY_JOIN - jiffies);
+	if (!news->in && !news->err && news->heard && left) {
+		atw_wiphy_later(aw, left);
 		return;
 	}
 	if (!atw_wiphy_is_there(aw, news)) {
@@ -1122,8 +1131,7 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	/* It was told, and may not be done yet. */
 	if (aw->state == ATW_WIPHY_UP && aw->wdev.connected)
 		atw_wiphy_name(aw);
-	else if (aw->state == ATW_WIPHY_UP &&
-		 time_before(jiffies, aw->since + ATW_WIPHY_ASK))
+	else if (aw->state == ATW_WIPHY_UP && atw_wiphy_until(aw, ATW_WIPHY_ASK))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 
 	if (aw->state == ATW_WIPHY_ASKING)
@@ -1343,7 +1351,7 @@ static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 	struct atw_request *request;
 	bool waits;
 
-	if (aw->signal_asked && time_before(jiffies, aw->signal_asked + ATW_WIPHY_SIGNAL))
+	if (time_before64(get_jiffies_64(), aw->signal_asked + ATW_WIPHY_SIGNAL))
 		return;
 	spin_lock_bh(&aw->lock);
 	waits = aw->signal_waits;
@@ -1358,7 +1366,7 @@ static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 		spin_unlock_bh(&aw->lock);
 		return;
 	}
-	aw->signal_asked = jiffies | 1;
+	aw->signal_asked = get_jiffies_64();
 	signal = (struct atw_wiphy_signal *)request->arg;
 	signal->aw = aw;
 	atw_wiphy_queue_idle(aw, request, atw_wiphy_signal_release);
@@ -1373,7 +1381,7 @@ static int atw_wiphy_fill_station(struct atw_wiphy *aw, struct station_info *sin
 	rssi = aw->rssi ?: aw->news.net.rssi;
 	spin_unlock_bh(&aw->lock);
 	sinfo->filled = BIT_ULL(NL80211_STA_INFO_CONNECTED_TIME);
-	sinfo->connected_time = (jiffies - aw->since) / HZ;
+	sinfo->connected_time = div_u64(get_jiffies_64() - aw->since, HZ);
 	if (rssi) {
 		sinfo->filled |= BIT_ULL(NL80211_STA_INFO_SIGNAL);
 		sinfo->signal = rssi;
