@@ -38,6 +38,7 @@ GROUPS = {
     "wireless": "wireless remains",
     "faults": "faults peers family fair chopped torn",
     "ctl": "ctl",
+    "no-wiphy": "netdev_no_wiphy dgram_no_wiphy ctl_no_wiphy",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
     "resolve": "resolve agent units",

@@ -64,6 +64,14 @@ def looks_like_a_nic():
 
 
 @test
+def is_wireless():
+    """To udev and to whoever looks; but not where the driver was built without cfg80211."""
+    wanted = "ATW_NO_WIPHY" not in os.environ
+    same(wanted, os.path.exists("/sys/class/net/%s/phy80211" % DEV), "a wiphy")
+    same(wanted, "DEVTYPE=wlan\n" in run("cat /sys/class/net/%s/uevent" % DEV), "its type")
+
+
+@test
 def curl():
     want = digest(FILES + "/www/big")
     for what in (url("big"), "--cacert %s %s" % (CERT, url("big", HTTPS, "https")),
