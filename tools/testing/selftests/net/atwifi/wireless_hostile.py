@@ -22,6 +22,8 @@ from guest import DEV, LIMIT, Module, becomes, check, run, sysfs, test
 
 SECONDS = int(os.environ["ATW_SECONDS"])
 SEED = int(os.environ.get("ATW_SEED") or time.time())
+# What wpa_supplicant is told of networks. Of the second it tells the driver the key alone.
+NETWORKS = {"open": "key_mgmt=NONE", "other": "psk=\"12345678\""}
 OPEN, OPEN_AT = b"open", b"02:00:00:00:00:02"
 OTHER, OTHER_AT = b"other", b"02:00:00:00:00:03"
 MAC = b"7c:b9:4c:1d:c6:39"
@@ -207,25 +209,45 @@ def iw(command, good=False):
     return run("%s dev %s %s 2>&1" % (extra("iw"), DEV, command), good=good)
 
 
-@contextlib.contextmanager
-def asked_meanwhile():
-    """By somebody who watches, and by another program for Wi-Fi."""
-    path = TMP + "/wpa.conf"
+def is_in(bssid):
+    return "Connected to " + bssid.decode() in iw("link") and sysfs("state") == "joined"
+
+
+def joins_with(network):
+    """wpa_supplicant, as it is, with a file of one network."""
+    path = "%s/%s.conf" % (TMP, network)
     with open(path, "w", encoding="ascii") as f:
-        f.write("network={\nssid=\"open\"\nkey_mgmt=NONE\n}\n")
-    ask = "while :; do %s dev %s station dump; %s dev %s link; done" % (
-        extra("iw"), DEV, extra("iw"), DEV)
-    join = "while :; do timeout --foreground 3 %s -D nl80211 -i %s -c %s; sleep 2; done" % (
-        extra("wpa_supplicant"), DEV, path)
-    loops = [subprocess.Popen(["sh", "-c", loop], start_new_session=True,
+        f.write("network={\nssid=\"%s\"\n%s\n}\n" % (network, NETWORKS[network]))
+    return "%s -D nl80211 -i %s -c %s" % (extra("wpa_supplicant"), DEV, path)
+
+
+@contextlib.contextmanager
+def running(*commands):
+    """Commands that go on meanwhile."""
+    loops = [subprocess.Popen(["sh", "-c", command], start_new_session=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL) for loop in (ask, join)]
+                              stderr=subprocess.DEVNULL) for command in commands]
     try:
         yield
     finally:
         for loop in loops:
             os.killpg(loop.pid, signal.SIGKILL)
             loop.wait()
+
+
+def watch():
+    return "while :; do %s dev %s station dump; %s dev %s link; done" % (
+        extra("iw"), DEV, extra("iw"), DEV)
+
+
+# Who knows a passphrase comes and goes, also while it is asked.
+KNOW = "while :; do timeout --foreground 7 %s/atwifi-agent; done" % os.environ["ATW_LIB"]
+
+
+def join_each():
+    """By another program for Wi-Fi, which leaves one for the other."""
+    return "while :; do %s; done" % "; ".join(
+        "timeout --foreground 3 %s; sleep 2" % joins_with(network) for network in NETWORKS)
 
 
 @test
@@ -250,7 +272,7 @@ def lies():
         run("ip link set %s up" % DEV)
         liar.change()
         end, n = time.monotonic() + SECONDS, 0
-        with asked_meanwhile():
+        with running(watch(), KNOW, join_each()):
             while time.monotonic() < end:
                 rng.choice(commands)()
                 n += 1
@@ -262,8 +284,11 @@ def lies():
         becomes(lambda: sysfs("state") == "down", "it does not leave its network", 3 * LIMIT)
         becomes(lambda: "SSID: other\n" in iw("scan"), "it finds nothing", 3 * LIMIT)
         iw("connect open", good=True)
-        becomes(lambda: "Connected to " + OPEN_AT.decode() in iw("link") and
-                sysfs("state") == "joined", "it does not join")
+        becomes(lambda: is_in(OPEN_AT), "it does not join")
+        iw("disconnect")
+        with running(KNOW, joins_with("other")):
+            becomes(lambda: is_in(OTHER_AT) or "it lacks hmac(sha1)" in run("dmesg"),
+                    "it is not told the passphrase")
     finally:
         liar.detach()
         liar.stop()
