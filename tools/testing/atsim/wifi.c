@@ -172,14 +172,10 @@ static void join_failed(struct atsim *sim)
 static void associated(struct atsim *sim)
 {
 	struct wifi *wifi = &sim->wifi;
-	int order = wifi->by_command ? sim->profile.join_order :
-		    JOIN_CONNECT_IP_OK;
 
 	wifi->status = WIFI_NO_IP;
-	if (order == JOIN_OK_CONNECT_IP)
-		join_end(sim, ERR_OK);
 	wifi_urc(sim, "WIFI_CONNECT");
-	if (order == JOIN_CONNECT_OK_IP)
+	if (sim->profile.join_order == JOIN_CONNECT_OK_IP)
 		join_end(sim, ERR_OK);
 	step_after(sim, DHCP_MS);
 }
@@ -279,7 +275,7 @@ void wifi_join_time(struct atsim *sim, unsigned int ms)
 	struct wifi *wifi = &sim->wifi;
 
 	wifi->join_ms = ms;
-	if (sim->up && wifi->by_command && wifi->status == WIFI_CONNECTING)
+	if (sim->up && wifi->status == WIFI_CONNECTING)
 		step_after(sim, ms);
 }
 
@@ -486,10 +482,11 @@ static int cmd_wjap(struct atsim *sim, struct at_args *args)
 	strcpy(wifi->ssid, args->argv[0]);
 	strcpy(wifi->password, args->argv[1]);
 	strcpy(wifi->bssid, args->argc == 3 ? args->argv[2] : "");
-	wifi->by_command = true;
+	/* or it says OK before it has tried, and nothing if that fails */
+	wifi->by_command = sim->profile.join_order != JOIN_OK_CONNECT_IP;
 	wifi->joins++;
 	join_start(sim, wifi->join_ms);
-	return AT_WAIT;
+	return wifi->by_command ? AT_WAIT : ERR_OK;
 }
 
 static int cmd_stainfo(struct atsim *sim, struct at_args *args)

@@ -941,6 +941,20 @@ def test_join_without_address():
             sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
 
 
+def test_join_answered_first():
+    """nothing but its state tells that a join has failed; it goes on trying"""
+    with Sim("--no-autojoin", "--ap", "net:secret99", "--quirk", "join-order=2") as sim:
+        sim.ctl("join-time 1")
+        for ssid, state in (("net", b"+WJAP:6,"), ("other", b"+WJAP:7,")):
+            sim.cmd("AT+WJAP=%s,wrong" % ssid)
+            sim.quiet(200)
+            sim.send(b"AT+WJAP?\r\n")
+            sim.until(state)
+            sim.until(b"OK\r\n")
+        sim.cmd("AT+WJAP=net,secret99")
+        sim.expect(b"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n")
+
+
 def test_join_takes_long():
     """as long as it is told to, also while it does"""
     with Sim("--no-autojoin", "--ap", "net:secret99") as sim:
