@@ -116,9 +116,10 @@ struct atw_wiphy_country {
 
 /**
  * struct atw_wiphy_news - what the thread and the receive path have said
- * @valid: @in and @net are newer than what the thread has begun last
+ * @valid: @in, @net and @refused are newer than what the thread has begun last
  * @in: the module is in a network, with an address or without
  * @net: in which; nothing of it may be known
+ * @refused: a network refuses its password, as far as the firmware tells
  * @heard: it has told of a network since it was told to join
  * @answered: and whether it has
  * @err: how that ended
@@ -127,6 +128,7 @@ struct atw_wiphy_country {
 struct atw_wiphy_news {
 	bool			valid;
 	bool			in;
+	bool			refused;
 	bool			heard;
 	bool			answered;
 	int			err;
@@ -1031,6 +1033,7 @@ static bool atw_wiphy_is_there(const struct atw_wiphy *aw, struct atw_wiphy_news
 
 static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *news)
 {
+	bool refused = news->valid && news->refused;
 	struct cfg80211_bss *bss = NULL;
 
 	/* Its address may take longer than programs have patience. */
@@ -1049,14 +1052,20 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		aw->deadline = (jiffies + ATW_WIPHY_JOIN) | 1;
 		atw_wiphy_later(aw, ATW_WIPHY_JOIN);
 		return;
-	} else if (!news->err && time_before(jiffies, aw->deadline)) {
+	} else if (!news->err && !refused && time_before(jiffies, aw->deadline)) {
 		atw_wiphy_later(aw, aw->deadline - jiffies);
 		return;
 	}
-	if (bss)
+	if (bss) {
 		atw_wiphy_tell_up(aw, bss, false);
-	else
-		atw_wiphy_tell_failure(aw, news->err, news->code);
+		return;
+	}
+	if (!news->err) {
+		/* It may go on trying, and then be where nobody wants it to be. */
+		atw_wiphy_want(aw);
+		atw_wiphy_queue(aw, NULL);
+	}
+	atw_wiphy_tell_failure(aw, news->err ?: refused ? -EKEYREJECTED : 0, news->code);
 }
 
 /* Jiffies until it has been in its network for so long; 0: it has. */
@@ -1285,6 +1294,7 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
 	aw->news.valid = true;
 	aw->news.in = m->state == ATW_MODULE_JOINED ||
 		      (m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_NO_ADDRESS);
+	aw->news.refused = m->status == ATW_WIFI_BAD_PASSWORD;
 	aw->news.net = m->net;
 	atw_wiphy_kick(aw, 0);
 	spin_unlock_bh(&aw->lock);

@@ -184,20 +184,62 @@ def goes_from_one_access_point_to_another():
             check("disconnected" not in run("cat " + events.name), "it was out meanwhile")
 
 
+@contextlib.contextmanager
+def answers_joins(order):
+    """The module says OK 0: when it is in, 1: when it has an address, 2: at once."""
+    sim("quirk join-order=%d" % order)
+    # Of one that goes on trying this is when its state does not tell that it has failed.
+    sim("join-time 1")
+    try:
+        yield
+    finally:
+        sim("join-time 250")
+        sim("quirk join-order=%d" % (os.environ["ATW_PROFILE"] in ("bw16", "bw20")))
+
+
 @test
-def no_address():
-    """Who has joined is in, and the device has no carrier until there is an address."""
+def joins_in_each_order():
+    """
+    Of the module's answer and of its events. Who has joined is in, and the device has no
+    carrier until there is an address.
+    """
     with out_of_networks():
-        sim("dhcp off")
-        try:
+        for order in (0, 1, 2):
+            sim("dhcp off")
+            try:
+                with answers_joins(order), watched() as events:
+                    iw("connect " + OPEN)
+                    said(events, "connected to " + OPEN_AT)
+                    in_network(OPEN, OPEN_AT)
+                    same("down", sysfs("state"), "state")
+                    check(not carrier(), "a carrier without an address")
+            finally:
+                sim("dhcp on")
+            becomes(lambda: sysfs("state") == "joined" and carrier(), "no address")
+            same((OPEN, OPEN_AT), link(), "network")
+            iw("disconnect")
+            becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+            with answers_joins(order):
+                join(OPEN, "")
+                in_network(OPEN, OPEN_AT)
+            atwctl("leave")
+            becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+
+
+@test
+def joins_too_late():
+    """What has said OK, and joins when nobody waits for it any more, is left."""
+    if QUICK:
+        raise Skipped("it waits for as long as programs have patience")
+    with out_of_networks(), answers_joins(2):
+        sim("join-time 600000")
+        with watched() as events:
             iw("connect " + OPEN)
-            in_network(OPEN, OPEN_AT)
-            same("down", sysfs("state"), "state")
-            check(not carrier(), "a carrier without an address")
-        finally:
-            sim("dhcp on")
-        becomes(lambda: sysfs("state") == "joined" and carrier(), "no address")
-        same((OPEN, OPEN_AT), link(), "network")
+            said(events, "failed to connect")
+        sim("join-time 1")
+        # It takes longer than what is left of a join.
+        atwctl("scan")
+        same((None, "down"), (link(), sysfs("state")), "network and state")
 
 
 @test
@@ -480,6 +522,11 @@ def newer_wpa_supplicant_joins():
         with watched() as events, wpa_supplicant(network % (STORED, "87654321"), program):
             said(events, "status: 15")
             same("down", sysfs("state"), "state")
+        # Also by firmware that has said OK before it has tried, and has a state for that.
+        if os.environ["ATW_PROFILE"] == "middleware":
+            with answers_joins(2), watched() as events, \
+                 wpa_supplicant(network % (STORED, "87654321"), program):
+                said(events, "status: 15")
         with wpa_supplicant(network % (STORED, PASSWORD), program):
             in_network(STORED, STORED_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
