@@ -1677,6 +1677,6 @@ int __init atw_wiphy_init(void)
 
 void atw_wiphy_exit(void)
 {
-	atw_passphrase_exit();
 	unregister_netdevice_notifier(&atw_wiphy_nb);
+	atw_passphrase_exit();
 }
