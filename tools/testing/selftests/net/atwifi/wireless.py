@@ -727,6 +727,15 @@ def joins_by_network_manager():
         sim("reset")
         said(events, "disconnected")
         connected()
+    with watched() as events:
+        sim("link down")
+        try:
+            said(events, "disconnected")
+            becomes(lambda: DEV + ":connected" not in
+                    nmcli("-f DEVICE,STATE device").splitlines(), "the loss is not noticed")
+        finally:
+            sim("link up")
+        connected()
 
 
 @contextlib.contextmanager
