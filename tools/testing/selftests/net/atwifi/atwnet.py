@@ -65,6 +65,15 @@ def sim(command):
     return answer.decode()
 
 
+def restart():
+    """The module starts anew, and is in its network again: until it is seen all is as it was."""
+    before = int(sysfs("statistics/bringups"))
+    sim("reset")
+    becomes(lambda: int(sysfs("statistics/bringups")) > before and sysfs("state") == "joined",
+            "the module does not come back")
+    becomes(carrier, "no carrier")
+
+
 def sim_stat(name):
     return int(re.search(r" %s=(\d+)" % name, sim("stats")).group(1))
 

@@ -19,10 +19,10 @@ import time
 
 from atwnet import (
     HOLE, HOST, LIBC, PEER, QUICK, atw, atw_socket, atwctl, connect_errno, lan, main, pattern, peer,
-    quiet, sim, sim_stat, udp)
+    quiet, restart, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
-    LIMIT, Failed, Skipped, becomes, carrier, check, counter, echoes, receive, run, same, sysfs, test)
+    LIMIT, Failed, Skipped, becomes, check, counter, echoes, receive, run, same, sysfs, test)
 
 
 @test
@@ -131,9 +131,8 @@ def slow_writer():
 def fresh():
     """Flows of UDP of the tests before are ended."""
     quiet()
-    sim("reset")
+    restart()
     becomes(lambda: not counter("flows_udp"), "flows are left")
-    becomes(carrier, "no carrier")
 
 
 @test
@@ -341,6 +340,81 @@ def few_bytes_pass_many():
             same(b"ok %d\n" % size, receive(s, 11), "sink")
             # One for all that is queued, 100 kB and more, would be far from fair.
             check(turns >= 12, "%s: only %d turns" % (other.__name__, turns))
+
+
+NOBODY = """
+import errno, os, socket, time
+os.setgid(65534)
+os.setuid(65534)
+s = []
+%s
+print(flush=True)
+time.sleep(900)
+"""
+# Connects to a remote that is silent, each to another port: none is remembered for another.
+SILENT = """
+for port in range(2000, 2020):
+    s.append(socket.socket())
+    s[-1].setblocking(False)
+    assert s[-1].connect_ex((%r, port)) == errno.EINPROGRESS
+"""
+# Datagrams to as many remotes that do not answer.
+SPRAY = """
+for port in range(3000, 3060):
+    s.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    s[-1].sendto(b"x", (%r, port))
+"""
+
+
+@contextlib.contextmanager
+def nobody(code):
+    """Another user, who has begun something."""
+    with subprocess.Popen([sys.executable, "-c", NOBODY % (code % HOLE)],
+                          stdout=subprocess.PIPE) as process:
+        try:
+            check(select.select([process.stdout], [], [], LIMIT)[0] and process.stdout.read(1),
+                  "nobody does nothing")
+            yield
+        finally:
+            process.kill()
+
+
+def begun():
+    return [int(sysfs("statistics/" + name)) for name in ("opened", "failed")]
+
+
+@test
+def one_silent_connect_is_waited_for():
+    """Whoever connects waits for the one that runs, and not for others behind that."""
+    fresh()
+    with connecting(), nobody(SILENT), socket.socket() as s:
+        becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
+        becomes(lambda: counter("flows_tcp") == 20, "not all wait")
+        opened, failed = begun()
+        s.setblocking(False)
+        same(errno.EINPROGRESS, s.connect_ex((HOST, PEER)), "connect")
+        becomes(lambda: counter("flows_tcp") == 21, "it does not wait")
+        # For more than a second it has made others wait, and lets them go before the next.
+        time.sleep(1.2)
+        sim("connect-late")
+        check(select.select([], [s], [], LIMIT)[1], "it has to wait for more")
+        same([opened + 1, failed + 1], begun(), "connects that came and went meanwhile")
+        same(0, s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "its error")
+
+
+@test
+def datagrams_have_a_share():
+    """Many flows of another user's datagrams do not keep a connect from its socket."""
+    fresh()
+    opened, _ = begun()
+    with nobody(SPRAY):
+        becomes(lambda: counter("flows_udp") == 60, "not all wait")
+        becomes(lambda: begun()[0] >= opened + 5, "the module's sockets are not taken")
+        with peer("echo") as s:
+            # It is the next of 56 that wait; some may have come since then.
+            check(begun()[0] < opened + 20, "%d went before it" % (begun()[0] - opened - 5))
+            echoes(s)
+    fresh()
 
 
 # The kernel makes the parts of a list as long as what was asked for, and one ahead.
