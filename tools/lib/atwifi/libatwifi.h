@@ -40,6 +40,7 @@ int atwifi_connect(int fd, const char *host, uint16_t port);
 int atwifi_ready(const char *device);
 int atwifi_resolve(const char *device, const char *host, struct in_addr *address,
 		   int timeout_ms);
+const char *atwifi_resolve_error(int error);
 
 struct atwifi_resolver *atwifi_resolver_new(void);
 void atwifi_resolver_free(struct atwifi_resolver *r);

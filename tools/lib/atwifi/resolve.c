@@ -379,3 +379,35 @@ int atwifi_resolve(const char *device, const char *host, struct in_addr *address
 	atwifi_resolver_free(r);
 	return ret;
 }
+
+/**
+ * atwifi_resolve_error() - why there is no address, in words
+ * @error: an errno of atwifi_resolve(), or of an answer
+ *
+ * Return: words, as strerror() for what is not about names.
+ */
+const char *atwifi_resolve_error(int error)
+{
+	switch (error) {
+	case ENODEV:
+		return "there is no driver, or no such module";
+	case ENETDOWN:
+		return "the module has not joined a network";
+	case EHOSTUNREACH:
+		return "the module cannot resolve it";
+	case EINVAL:
+		return "a host's name is letters, digits, '-' and '_', in labels of 1 to 63";
+	case ENAMETOOLONG:
+		return "a host's name has at most 119 bytes";
+	case EOPNOTSUPP:
+		return "the module's firmware does not know names";
+	case EBUSY:
+		return "the module is busy, or has been with this user's names for long";
+	case ENOBUFS:
+		return "too many names wait for the module";
+	case ETIMEDOUT:
+		return "the module did not answer in time";
+	default:
+		return strerror(error);
+	}
+}

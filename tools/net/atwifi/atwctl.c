@@ -20,6 +20,7 @@
 
 #include "attach.h"
 #include "doctor.h"
+#include "libatwifi.h"
 #include "nl.h"
 #include "out.h"
 #include "store.h"
@@ -155,13 +156,6 @@ static const struct out_field socket_fields[] = {
 static const struct out_field dns_fields[] = {
 	{ ATWIFI_A_DNS_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_DNS_SERVER, OUT_IPV4, .many = true, .key = "servers" },
-	{ }
-};
-
-static const struct out_field resolve_fields[] = {
-	{ ATWIFI_A_RESOLVE_DEV, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_RESOLVE_HOST, OUT_TEXT, .key = "host" },
-	{ ATWIFI_A_RESOLVE_ADDRESS, OUT_IPV4, .key = "address" },
 	{ }
 };
 
@@ -587,20 +581,23 @@ static int cmd_dns(int argc, char **argv)
 
 static int cmd_resolve(int argc, char **argv)
 {
+	const char *name = the_device();
+	char address[INET_ADDRSTRLEN];
 	struct json_object *obj;
-	struct nl_msg *msg;
+	struct in_addr addr;
 
 	(void)argc;
-	msg = device_request(ATWIFI_CMD_RESOLVE, ATWIFI_A_RESOLVE_DEV);
-	ctl_put_string(msg, ATWIFI_A_RESOLVE_HOST, argv[0]);
-	obj = ask_one(msg, *argv[0] ? argv[0] : device, resolve_fields);
-	if (!obj)
-		return 1;
+	if (atwifi_resolve(name, argv[0], &addr, -1))
+		errx(1, "%s: %s", *argv[0] ? argv[0] : name, atwifi_resolve_error(errno));
+	inet_ntop(AF_INET, &addr, address, sizeof(address));
 	if (json) {
+		obj = json_object_new_object();
+		json_object_object_add(obj, "dev", json_object_new_string(name));
+		json_object_object_add(obj, "host", json_object_new_string(argv[0]));
+		json_object_object_add(obj, "address", json_object_new_string(address));
 		out_json(obj, false);
 	} else {
-		puts(out_get(obj, "address", ""));
-		json_object_put(obj);
+		puts(address);
 	}
 	return 0;
 }

@@ -314,7 +314,7 @@ TEST_F(ctl, dns)
 TEST_F(ctl, resolve)
 {
 	const char *name = atw_env("ATW_NAME", "peer.test");
-	char args[64];
+	char args[64], says[128];
 
 	if (old_firmware()) {
 		ASSERT_FAILS(1, "firmware does not know", "$A resolve %s", name);
@@ -322,9 +322,11 @@ TEST_F(ctl, resolve)
 	}
 	ASSERT_SAYS("192.0.2.1\n", "$A resolve %s", name);
 	snprintf(args, sizeof(args), "resolve %s", name);
-	ASSERT_JSON(args, "d[\"address\"] == \"192.0.2.1\" and d[\"host\"]");
+	snprintf(says, sizeof(says), "d == {\"dev\": \"atw0\", \"host\": \"%s\", "
+		 "\"address\": \"192.0.2.1\"}", name);
+	ASSERT_JSON(args, says);
 	ASSERT_SAYS("192.0.2.7\n", "$A resolve 192.0.2.7");
-	ASSERT_FAILS(1, "cannot resolve name", "$A resolve nobody.test");
+	ASSERT_FAILS(1, "the module cannot resolve", "$A resolve nobody.test");
 	ASSERT_FAILS(1, "letters, digits", "$A resolve 'a\"b'");
 	ASSERT_FAILS(1, "letters, digits", "$A resolve \"$(printf 'a\\r\\nAT+RST')\"");
 	ASSERT_FAILS(1, "letters, digits", "$A resolve ''");
