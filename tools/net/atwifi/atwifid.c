@@ -630,7 +630,7 @@ static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
 
 	if (todo == DNS_OTHER && !n_servers) {
 		/* A name that no module can be asked for may have an address all the same. */
-		query.rcode = query.type == DNS_TYPE_A ? DNS_SERVFAIL : DNS_REFUSED;
+		query.rcode = query.type == DNS_TYPE_A ? DNS_SERVFAIL : DNS_NOTIMP;
 		todo = DNS_REPLY;
 	}
 	if (todo == DNS_REPLY)
