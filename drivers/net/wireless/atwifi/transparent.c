@@ -588,6 +588,18 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 }
 
 /*
+ * Is something to be sent for which there is no other way? Who waits for the module would
+ * else, by asking again and again, keep it from ever being sent: the mode is left after that.
+ */
+static bool atw_tt_must_send(const struct atw_conns *cs)
+{
+	struct atw_conn *c = cs->tt.conn;
+
+	return atw_conn_is_raw_only(c) && atw_conn_unsent(c) && atw_tt_room(cs) &&
+	       !atw_tt_is_fit(c);
+}
+
+/*
  * How long bytes are on their way at most, where nobody tells when they have left:
  * USB adapters have buffers of their own.
  */
@@ -801,8 +813,8 @@ bool atw_tt_carry(struct atw_conns *cs)
 	}
 	atw_tt_flush(cs);
 	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
-	if (!look && atw_tt_phase(cs) == ATW_TT_IN && atw_tt_may_stay(cs) &&
-	    atw_tt_send(cs, &sent)) {
+	if (!look && atw_tt_phase(cs) == ATW_TT_IN &&
+	    (atw_tt_may_stay(cs) || atw_tt_must_send(cs)) && atw_tt_send(cs, &sent)) {
 		if (!sent)
 			atw_tt_look_later(cs);
 		return sent;

@@ -93,6 +93,7 @@ struct fake {
 	int			purged;
 	struct atw_conn		*tt_off;	/* likewise: it gives transparent mode back */
 	int			tt_err;
+	bool			tt_carry;	/* likewise: what there is to do in the mode */
 	const char		*before_barrier;	/* once, before the module complains */
 	unsigned int		barriers;
 	/* a UART that can be held up */
@@ -338,6 +339,11 @@ static bool fake_work(void *ctx)
 	if (READ_ONCE(f->tt_off)) {
 		f->tt_err = atw_tt_set(&f->conns, f->tt_off, 0);
 		WRITE_ONCE(f->tt_off, NULL);
+		return true;
+	}
+	if (READ_ONCE(f->tt_carry)) {
+		atw_tt_carry(&f->conns);
+		WRITE_ONCE(f->tt_carry, false);
 		return true;
 	}
 	return READ_ONCE(f->gate) && atw_sched_run(&f->sched, &f->conns);
@@ -3370,17 +3376,18 @@ static void conn_raw_end(struct kunit *test)
 		const char	*behind;
 		const char	*got;
 		int		err;
+		bool		events;		/* are printed in the mode */
 	} cases[] = {
-		{ 0, "", "", "", "", 0 },
-		{ 5, "", "", "", "", -ECONNRESET },
-		{ 5, "", "ok", "", "ok", 0 },
-		{ 5, "", "", "ok", "ok", 0 },
-		{ 5, "", "\r\n", "", "\r\n", 0 },
-		{ 5, "", "\r\nready\r\n", "", "\r\nready\r\n", 0 },
-		{ 5, "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", -ECONNRESET },
-		{ 5, "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", -ECONNRESET },
-		{ 5, "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", -ECONNRESET },
-		{ 5, "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0 },
+		{ 0, "", "", "", "", 0, false },
+		{ 5, "", "", "", "", -ECONNRESET, false },
+		{ 5, "", "ok", "", "ok", 0, false },
+		{ 5, "", "", "ok", "ok", 0, false },
+		{ 5, "", "\r\n", "", "\r\n", 0, false },
+		{ 5, "", "\r\nready\r\n", "", "\r\nready\r\n", 0, false },
+		{ 5, "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", -ECONNRESET, true },
+		{ 5, "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", -ECONNRESET, true },
+		{ 5, "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", -ECONNRESET, true },
+		{ 5, "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0, true },
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
@@ -3404,8 +3411,7 @@ static void conn_raw_end(struct kunit *test)
 		tt->heard_ok = false;
 		tt->ended = false;
 		tt->doubt = false;
-		atw_tt_scan_init(&tt->scan, strstr(cases[i].before, "+EVENT") ||
-					    strstr(cases[i].behind, "+EVENT"));
+		atw_tt_scan_init(&tt->scan, cases[i].events);
 		raw_says(f, cases[i].early);
 		tt->came = jiffies - 2 * HZ;
 		tt->heard = jiffies - 2 * HZ;
@@ -3515,6 +3521,36 @@ static void conn_raw_sends_after(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	forget(test);
 	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
+}
+
+/* What can be sent in the mode alone goes before that is left for who waits for the module. */
+static void conn_raw_sends_first(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	struct atw_tt *tt = &f->conns.tt;
+
+	opened(test, 1, ATW_TYPE_UDP_SERVER);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	queue(test, &o[0], 100);
+	refcount_inc(&o[0].c->ref);
+	mutex_lock(&f->ch.rx_lock);
+	tt->conn = o[0].c;
+	tt->phase = ATW_TT_IN;
+	tt->proof = jiffies;
+	o[0].c->transparent = ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER;
+	mutex_unlock(&f->ch.rx_lock);
+	WRITE_ONCE(f->tt_carry, true);
+	atw_channel_kick(&f->ch);
+	eventually(test, !READ_ONCE(f->tt_carry));
+	KUNIT_EXPECT_EQ(test, 0U, atw_conn_unsent(o[0].c));
+	KUNIT_EXPECT_EQ(test, 100U, tt->unproved);
+	KUNIT_EXPECT_TRUE(test, atw_tt_inside(&f->conns));
+	tt->phase = ATW_TT_OUT;
+	tt->unproved = 0;
+	atw_tt_drop(&f->conns);
+	f->rx_len = 0;
+	close_all(test, 2);
 }
 
 /* In transparent mode a slow program has the line held up as well. */
@@ -4424,6 +4460,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_raw_end),
 	KUNIT_CASE(conn_raw_given_back),
 	KUNIT_CASE(conn_raw_sends_after),
+	KUNIT_CASE(conn_raw_sends_first),
 	KUNIT_CASE(conn_raw_throttle),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_share_index),

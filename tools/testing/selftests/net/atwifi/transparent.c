@@ -351,9 +351,6 @@ TEST_F(alone, dgram_server_last_peer)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	/* A port there is deleted late, and more rarely asked for than this waits. */
-	if (atw_profile_is("bw20"))
-		SKIP(return, "its port stays in use");
 	fd = atw_server(SOCK_DGRAM, 0, &port);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
