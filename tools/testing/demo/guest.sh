@@ -19,16 +19,10 @@ done
 echo "board: $(cat $dev/state), address $(cat $dev/address)"
 
 # Asked by DHCP, the device tells what the module got.
-cat >/tmp/lease <<'EOF'
-#!/bin/sh
-[ "$1" = bound ] || exit 0
-ip addr add "$ip/$mask" dev "$interface"
-ip route add default via "$router"
-echo "board: $interface: lease of $ip/$mask, router $router"
-EOF
-chmod +x /tmp/lease
 ip link set atw0 up
-udhcpc -i atw0 -n -q -f -t 5 -T 1 -s /tmp/lease 2>/dev/null
+udhcpc -i atw0 -n -q -f -t 5 -T 1 -s /bin/lease 2>/dev/null
+read -r address router _ </tmp/lease
+echo "board: atw0: lease of $address, router $router"
 
 now()
 {

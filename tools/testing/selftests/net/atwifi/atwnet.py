@@ -31,6 +31,7 @@ PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
 QUICK = bool(os.environ.get("ATW_QUICK"))
 CERT = os.path.join(FILES, "cert.pem")
 TMP = "/tmp/netdev"
+LEASE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lease.sh")
 
 
 def extra(program):
@@ -323,26 +324,10 @@ def on_bus(name):
             "nobody is " + name)
 
 
-DHCP_SCRIPT = """#!/bin/sh
-# What the clients of the tests do with a lease.
-case $1 in
-deconfig)
-	ip addr flush dev $interface
-	ip link set $interface up
-	;;
-bound|renew)
-	ip addr replace $ip/$mask dev $interface
-	ip route replace default via $router dev $interface
-	echo "$ip/$mask $router $dns $lease" >/tmp/netdev/lease
-	;;
-esac
-"""
-
-
 def udhcpc():
     """Configures the device as busybox does; what it was told."""
-    run("udhcpc -i %s -n -q -f -t 20 -T 3 -s %s/udhcpc.sh" % (DEV, TMP))
-    with open(TMP + "/lease", encoding="ascii") as f:
+    run("udhcpc -i %s -n -q -f -t 20 -T 3 -s %s" % (DEV, LEASE))
+    with open("/tmp/lease", encoding="ascii") as f:
         return f.read().split()
 
 
@@ -359,7 +344,4 @@ def prepare():
 
 def main():
     os.makedirs(TMP, exist_ok=True)
-    with open(TMP + "/udhcpc.sh", "w", encoding="ascii") as f:
-        f.write(DHCP_SCRIPT)
-    os.chmod(TMP + "/udhcpc.sh", 0o755)
     return run_tests(prepare)

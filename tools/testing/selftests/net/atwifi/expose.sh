@@ -11,7 +11,6 @@
 PORT=28080
 LOCAL=8080
 BYTES=200000
-TESTS="download upload listed reset unexpose"
 
 listening()
 {
@@ -95,6 +94,4 @@ test_unexpose()
 
 [ -n "$ATW_CTL" ] || skip_all "no atwctl"
 configure || say "not configured"
-# shellcheck disable=SC2086 # one word each
-[ $# -gt 0 ] || set -- $TESTS
 run_tests "$@"

@@ -49,9 +49,11 @@ prepare()
 	:
 }
 
-# run_tests NAME...: exits with the result.
+# run_tests [NAME...]: those of who sources this, or all; exits with the result.
 run_tests()
 {
+	# shellcheck disable=SC2046 # one word each
+	[ $# -gt 0 ] || set -- $(sed -n 's/^test_\([a-z_]*\)()$/\1/p' "$0")
 	echo "TAP version 13"
 	echo "1..$#"
 	exec 3<>"$ATW_SIM_CONTROL"

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 
-from atwnet import (DNS, FILES, HOST, TMP, Notified, daemon, install, join, look, main, peer, sim,
-                    udhcpc, url)
+from atwnet import (DNS, FILES, HOST, LEASE, TMP, Notified, daemon, install, join, look, main, peer,
+                    sim, udhcpc, url)
 from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
 
 
@@ -47,7 +47,7 @@ def another_lease():
         # Who asks for the old one is refused and gets the new one.
         same(["192.168.7.9/24", "192.168.7.1"],
              udhcpc()[:2], "lease")
-        out = run("udhcpc -i %s -n -q -f -t 20 -T 3 -r %s -s %s/udhcpc.sh 2>&1" % (DEV, old, TMP))
+        out = run("udhcpc -i %s -n -q -f -t 20 -T 3 -r %s -s %s 2>&1" % (DEV, old, LEASE))
         check("192.168.7.9" in out, out)
         with peer("echo") as s:
             echoes(s)
@@ -116,7 +116,7 @@ def renewals():
     """A client that stays: it renews by unicast, and is refused what is no more."""
     events = TMP + "/events"
     with open(TMP + "/events.sh", "w", encoding="ascii") as f:
-        f.write("#!/bin/sh\necho $1 $ip >>%s\nexec %s/udhcpc.sh \"$@\"\n" % (events, TMP))
+        f.write("#!/bin/sh\necho $1 $ip >>%s\nexec %s \"$@\"\n" % (events, LEASE))
     os.chmod(TMP + "/events.sh", 0o755)
 
     def happens(event):

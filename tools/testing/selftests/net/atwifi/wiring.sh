@@ -13,7 +13,6 @@
 
 TRACE=/sys/kernel/tracing
 DRIVER=/sys/bus/serial/drivers/atwifi
-TESTS="deferred power_on line restart power_off power_on_again"
 
 # As numbered in the overlays.
 pin_of()
@@ -154,5 +153,4 @@ if [ ! -d $DRIVER ] || [ -z "$ATW_LINE" ]; then
 fi
 mount -t tracefs none $TRACE 2>/dev/null
 echo 1 >$TRACE/events/gpio/enable
-# shellcheck disable=SC2086 # one word each
-run_tests $TESTS
+run_tests "$@"
