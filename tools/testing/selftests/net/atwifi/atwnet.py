@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 What the tests of the network device have in common. Environment as for the other
-tests, see util.h, and what servers.py prints.
+tests, see util.h, and what servers.py tells of.
 """
 
 import contextlib

@@ -18,12 +18,12 @@ import re
 import socketserver
 import subprocess
 import threading
-import time
 
-from tlspeer import NAME, free_port
+from common import end
+from servers import LIMIT, begin, free_port, sockets, wait_for
+from tlspeer import NAME
 
 FILES = {"big": 1 << 18, "small": 700}
-LIMIT = 120
 
 NGINX = """\
 daemon off;
@@ -91,27 +91,12 @@ KINDS = {
 }
 
 
-def sockets(*what):
-    """This machine's, a line each."""
-    return subprocess.run(["ss", "-Hno", *what], check=True, stdout=subprocess.PIPE,
-                          text=True).stdout.splitlines()
-
-
-def wait_for(protocol, port):
-    """Until somebody listens, without a connect: some serve one client and no other."""
-    limit = time.monotonic() + LIMIT
-    while not sockets("--listening", "--" + protocol, "src", "127.0.0.1:%d" % port):
-        if time.monotonic() > limit:
-            raise TimeoutError("nobody listens")
-        time.sleep(0.02)
-
-
 class RealPeers:
     """They, and their files, in a directory that has the certificates."""
 
-    def __init__(self, where):
+    def __init__(self, stack, where):
         self.where = where
-        self.begun = []		# a process, what it reads, what it has written
+        self.begun = []
         for name, size in FILES.items():
             with open(os.path.join(where, name), "wb") as f:
                 f.write(random.randbytes(size))
@@ -119,8 +104,7 @@ class RealPeers:
         conf = os.path.join(where, "nginx.conf")
         with open(conf, "w", encoding="ascii") as f:
             f.write(NGINX.format(where=where, certs=where, http=self.http, https=self.https))
-        self.nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", where, "-c", conf],
-                                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        begin(stack, "/usr/sbin/nginx", "-p", where, "-c", conf)
         wait_for("tcp", self.http)
         peers = self
 
@@ -136,10 +120,11 @@ class RealPeers:
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        stack.callback(self.end)
 
     def env(self):
-        return {"ATW_REAL": str(self.server.server_address[1]), "ATW_NGINX": str(self.http),
-                "ATW_NGINX_TLS": str(self.https)}
+        return {"ATW_REAL": self.server.server_address[1], "ATW_NGINX": self.http,
+                "ATW_NGINX_TLS": self.https}
 
     def path(self, name):
         return os.path.join(self.where, os.path.basename(name))
@@ -181,7 +166,5 @@ class RealPeers:
 
     def end(self):
         self.server.shutdown()
-        for process in (self.nginx, *self.begun):
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+        for process in self.begun:
+            end(process)

@@ -1,9 +1,7 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Ordinary servers on this machine's loopback, for the ordinary programs of
-netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT. Prints a line NAME=VALUE for
-each port and file, then an empty one, and runs until its standard input ends.
+What serves the tests on this machine's loopback, and how that is begun; and ordinary servers
+for the ordinary programs of netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT.
 """
 
 import functools
@@ -13,36 +11,68 @@ import os
 import random
 import re
 import shutil
+import socket
 import socketserver
 import ssl
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
+import time
 
-from realpeers import wait_for
-from tlspeer import free_port
+from common import end
 
+# What no test should ever have to wait for, on however slow a machine, in seconds.
+LIMIT = 120
 FILES = {"big": 1 << 18, "small": 3000}
-PROCESSES = []
+RESERVED = []
 
 
-def run(*argv, **kw):
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kw)
+def run(*argv):
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
 
 
-def start(*argv):
-    PROCESSES.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.DEVNULL))
+def begin(stack, *argv, **kw):
+    """Has a program serve until the stack is left, or this program is gone."""
+    kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
+          "stderr": subprocess.DEVNULL, **kw}
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *argv], **kw)
+    stack.callback(end, process)
+    return process
 
 
-def programs(name):
-    """A program that may be where the guest's are, and its environment."""
-    where = os.environ.get("ATW_PROGRAMS", "")
-    lib = "%s/usr/lib/%s-linux-gnu" % (where, os.uname().machine)
-    path = where + "/usr/sbin/" + name
-    return ["env", "LD_LIBRARY_PATH=" + lib, path if os.path.exists(path) else name]
+def free_port(protocol="tcp"):
+    """
+    A port that is free. One of TCP stays so for servers, who set SO_REUSEADDR: the kernel
+    gives it to nobody who asks for any.
+    """
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    s = socket.socket(type=kind)
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+    if protocol == "udp":
+        s.close()
+    else:
+        # Not before: that port may be another one's.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        RESERVED.append(s)
+    return port
+
+
+def sockets(*what):
+    """This machine's, a line each."""
+    return subprocess.run(["ss", "-Hno", *what], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.splitlines()
+
+
+def wait_for(protocol, port):
+    """Until somebody listens, without a connect: some serve one client and no other."""
+    limit = time.monotonic() + LIMIT
+    while not sockets("--listening", "--" + protocol, "src", "127.0.0.1:%d" % port):
+        if time.monotonic() > limit:
+            raise TimeoutError("nobody listens")
+        time.sleep(0.02)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -163,18 +193,26 @@ def dns_server():
         return serve(tcp)
 
 
-def ssh_server(where):
-    port = free_port()
+def ssh_server(stack, where, port):
     for name in ("host", "user"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(where, name))
     shutil.copy(os.path.join(where, "user.pub"), os.path.join(where, "authorized_keys"))
     os.makedirs("/run/sshd", exist_ok=True)
-    start("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port),
+    begin(stack, "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", str(port),
           "-h", os.path.join(where, "host"), "-o", "ListenAddress=127.0.0.1",
           "-o", "AuthorizedKeysFile=" + os.path.join(where, "authorized_keys"),
           "-o", "StrictModes=no", "-o", "PidFile=none", "-o", "UsePAM=no",
           "-o", "PermitRootLogin=prohibit-password", "-o", "Subsystem=sftp internal-sftp")
-    return port
+
+
+def mqtt_server(stack, where, port, programs):
+    """That of this machine, or that of the guest's programs."""
+    path = programs + "/usr/sbin/mosquitto"
+    with open(os.path.join(where, "mosquitto.conf"), "w", encoding="ascii") as f:
+        f.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n" % port)
+    begin(stack, path if os.path.exists(path) else "mosquitto", "-c", f.name, env={
+        **os.environ,
+        "LD_LIBRARY_PATH": "%s/usr/lib/%s-linux-gnu" % (programs, os.uname().machine)})
 
 
 def repository(where):
@@ -192,52 +230,33 @@ def repository(where):
     run("git", "-C", os.path.join(where, "www/repo.git"), "update-server-info")
 
 
-def main():
-    where = tempfile.mkdtemp(prefix="atwifi-servers.")
-    try:
-        say = {"ATW_FILES": where}
-        www = os.path.join(where, "www")
-        os.mkdir(www)
-        for name, size in FILES.items():
-            with open(os.path.join(www, name), "wb") as f:
-                f.write(random.randbytes(size))
-        # It has no end while anybody reads it, and holes alone.
-        with open(os.path.join(www, "endless"), "wb") as f:
-            f.truncate(1 << 40)
-        with open(os.path.join(www, "big"), "rb") as f:
-            say["ATW_BIG"] = hashlib.sha256(f.read()).hexdigest()
-        repository(where)
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-subj", "/CN=peer.test", "-addext", "subjectAltName=IP:192.0.2.1,DNS:peer.test",
-            "-keyout", os.path.join(where, "key.pem"), "-out", os.path.join(where, "cert.pem"))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(os.path.join(where, "cert.pem"), os.path.join(where, "key.pem"))
-        say["ATW_HTTP"] = http_server(www)
-        say["ATW_HTTP_BRIEF"] = http_server(www, handler=Brief)
-        say["ATW_HTTPS"] = http_server(www, context)
-        say["ATW_DNS"] = dns_server()
-        say["ATW_SSH"] = ssh_server(where)
-        say["ATW_IPERF"] = free_port()
-        start("iperf3", "-s", "-B", "127.0.0.1", "-p", str(say["ATW_IPERF"]))
-        say["ATW_HTTP2"] = free_port()
-        start("nghttpd", "-d", www, "-a", "127.0.0.1", str(say["ATW_HTTP2"]),
-              os.path.join(where, "key.pem"), os.path.join(where, "cert.pem"))
-        say["ATW_MQTT"] = free_port()
-        with open(os.path.join(where, "mosquitto.conf"), "w", encoding="ascii") as f:
-            f.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n" % say["ATW_MQTT"])
-        start(*programs("mosquitto"), "-c", f.name)
-        for name in ("SSH", "IPERF", "HTTP2"):
-            wait_for("tcp", say["ATW_" + name])
-        for pair in say.items():
-            print("%s=%s" % pair)
-        print(flush=True)
-        sys.stdin.read()
-    finally:
-        for process in PROCESSES:
-            process.terminate()
-            process.wait()
-        shutil.rmtree(where, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main()
+def start(stack, programs):
+    """Begins all of them; what of the environment tells of them."""
+    where = stack.enter_context(tempfile.TemporaryDirectory(prefix="atwifi-servers."))
+    www, key, cert = (os.path.join(where, name) for name in ("www", "key.pem", "cert.pem"))
+    os.mkdir(www)
+    for name, size in FILES.items():
+        with open(os.path.join(www, name), "wb") as f:
+            f.write(random.randbytes(size))
+    # It has no end while anybody reads it, and holes alone.
+    with open(os.path.join(www, "endless"), "wb") as f:
+        f.truncate(1 << 40)
+    with open(os.path.join(www, "big"), "rb") as f:
+        big = hashlib.sha256(f.read()).hexdigest()
+    repository(where)
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        "-subj", "/CN=peer.test", "-addext", "subjectAltName=IP:192.0.2.1,DNS:peer.test",
+        "-keyout", key, "-out", cert)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    ssh, iperf, http2, mqtt = (free_port() for _ in range(4))
+    ssh_server(stack, where, ssh)
+    begin(stack, "iperf3", "-s", "-B", "127.0.0.1", "-p", str(iperf))
+    begin(stack, "nghttpd", "-d", www, "-a", "127.0.0.1", str(http2), key, cert)
+    mqtt_server(stack, where, mqtt, programs)
+    for port in (ssh, iperf, http2):
+        wait_for("tcp", port)
+    return {"ATW_PROGRAMS": programs, "ATW_FILES": where, "ATW_BIG": big,
+            "ATW_HTTP": http_server(www), "ATW_HTTP_BRIEF": http_server(www, handler=Brief),
+            "ATW_HTTPS": http_server(www, context), "ATW_DNS": dns_server(), "ATW_SSH": ssh,
+            "ATW_IPERF": iperf, "ATW_HTTP2": http2, "ATW_MQTT": mqtt}
