@@ -90,7 +90,7 @@ intree:
 UPSTREAM ?= .build/upstream
 
 upstream:
-	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/kdir --src 7.3)) \
+	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) \
 		$(UPSTREAM)
 
 ## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator;

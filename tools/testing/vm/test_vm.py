@@ -116,8 +116,8 @@ class Guest:
             where = tempfile.mkdtemp(dir=self.scratch)
             for name in ("Makefile", "atwifi.c"):
                 shutil.copy(os.path.join(HERE, "faulty", name), where)
-            make = subprocess.run([os.path.join(HERE, "kdir"), "--make", self.target], check=True,
-                                  stdout=subprocess.PIPE, text=True).stdout
+            make = subprocess.run([os.path.join(HERE, "setup"), "--print", "make", self.target],
+                                  check=True, stdout=subprocess.PIPE, text=True).stdout
             env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
             done = subprocess.run(["make", "-C", where, *shlex.split(make)], env=env, check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
