@@ -49,48 +49,43 @@
 #define FRAME_MAX	65536
 #define PATH_ENV	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-struct list {
-	char **s;
-	size_t n;
-};
-
-/* What the spec says. */
-static struct {
-	struct list arg, env, modprobe, param, rw;
-	struct list from, link;		/* pairs */
-	char *guest, *cwd, *module, *tty, *rawtty, *ctl, *control, *seed;
-	int join, leaks, input;
-} spec;
-
-static const struct {
-	const char *name;
-	struct list *list;	/* of one of these kinds */
-	char **text;
-	int *number;
-} keys[] = {
-	{ "arg", .list = &spec.arg }, { "env", .list = &spec.env },
-	{ "modprobe", .list = &spec.modprobe }, { "param", .list = &spec.param },
-	{ "rw", .list = &spec.rw }, { "from", .list = &spec.from },
-	{ "link", .list = &spec.link },
-	{ "guest", .text = &spec.guest }, { "cwd", .text = &spec.cwd },
-	{ "module", .text = &spec.module }, { "tty", .text = &spec.tty },
-	{ "rawtty", .text = &spec.rawtty }, { "ctl", .text = &spec.ctl },
-	{ "control", .text = &spec.control }, { "seed", .text = &spec.seed },
-	{ "join", .number = &spec.join }, { "leaks", .number = &spec.leaks },
-	{ "input", .number = &spec.input },
-};
+/* What the spec says: KEY=VALUE each, of some keys several. */
+static char **spec;
+static size_t entries;
 
 static bool board;
 static int ctl = -1;
 
-static void add(struct list *l, char *s)
+/* The next value of a key; NULL: there are no more. */
+static char *next(const char *key, size_t *at)
 {
-	l->s = realloc(l->s, (l->n + 2) * sizeof(*l->s));
-	if (!l->s)
-		abort();
-	l->s[l->n++] = s;
-	l->s[l->n] = NULL;
+	size_t len = strlen(key);
+
+	while (*at < entries) {
+		char *entry = spec[(*at)++];
+
+		if (!strncmp(entry, key, len) && entry[len] == '=')
+			return entry + len + 1;
+	}
+	return NULL;
 }
+
+static char *word(const char *key)
+{
+	size_t at = 0;
+
+	return next(key, &at);
+}
+
+static int number(const char *key)
+{
+	char *value = word(key);
+
+	return value ? atoi(value) : 0;
+}
+
+#define for_each_value(value, key)	\
+	for (size_t at = 0; (value = next(key, &at)); )
 
 static int64_t now_ms(void)
 {
@@ -210,26 +205,6 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-static void set(char *entry)
-{
-	char *value = strchr(entry, '=');
-	size_t i;
-
-	for (i = 0; value && i < sizeof(keys) / sizeof(*keys); i++) {
-		if (strncmp(entry, keys[i].name, value - entry) || keys[i].name[value - entry])
-			continue;
-		value++;
-		if (keys[i].list)
-			add(keys[i].list, value);
-		else if (keys[i].text)
-			*keys[i].text = value;
-		else
-			*keys[i].number = atoi(value);
-		return;
-	}
-	fprintf(stderr, "guest: what is '%s'?\n", entry);
-}
-
 /* Its entries end with a NUL each. */
 static void read_spec(const char *path)
 {
@@ -242,12 +217,15 @@ static void read_spec(const char *path)
 		power_off();
 	}
 	while (getdelim(&entry, &room, '\0', f) > 0) {
-		set(entry);
+		spec = realloc(spec, (entries + 1) * sizeof(*spec));
+		if (!spec)
+			abort();
 		/* It is kept. */
+		spec[entries++] = entry;
 		entry = NULL;
 	}
 	fclose(f);
-	board = !strcmp(spec.guest, "board");
+	board = !strcmp(word("guest"), "board");
 }
 
 static void try_mount(const char *what, const char *where, const char *type,
@@ -278,7 +256,7 @@ static void overlay_root(void)
 
 static void mounts(void)
 {
-	size_t i;
+	char *path;
 
 	if (!board)
 		overlay_root();
@@ -298,27 +276,25 @@ static void mounts(void)
 	if (symlink("/proc/self/fd", "/dev/fd") || symlink("/proc/self/fd/0", "/dev/stdin") ||
 	    symlink("/proc/self/fd/1", "/dev/stdout") || symlink("/proc/self/fd/2", "/dev/stderr"))
 		fprintf(stderr, "guest: no /dev/fd: %s\n", strerror(errno));
-	for (i = 0; i < spec.rw.n; i++)
-		try_mount("none", spec.rw.s[i], "hostfs", 0, spec.rw.s[i]);
+	for_each_value(path, "rw")
+		try_mount("none", path, "hostfs", 0, path);
 }
 
+/* Each "link" is to what the "from" before it says. */
 static void make_links(void)
 {
-	size_t i;
+	size_t from = 0, link = 0;
+	char *path, *p;
 
-	for (i = 0; i < spec.from.n && i < spec.link.n; i++) {
-		char *path = strdup(spec.link.s[i]);
-		char *p;
-
+	while ((path = next("link", &link))) {
 		for (p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
 			*p = '\0';
 			mkdir(path, 0755);
 			*p = '/';
 		}
 		unlink(path);
-		if (symlink(spec.from.s[i], path))
+		if (symlink(next("from", &from), path))
 			say('M', "%s: %s", path, strerror(errno));
-		free(path);
 	}
 }
 
@@ -341,9 +317,7 @@ static void add_seed(void)
 	} pool = { .info = { .entropy_count = 512, .buf_size = 64 } };
 	int fd;
 
-	if (!spec.seed || strlen(spec.seed) < sizeof(pool.bytes))
-		return;
-	memcpy(pool.info.buf, spec.seed, sizeof(pool.bytes));
+	memcpy(pool.info.buf, word("seed"), sizeof(pool.bytes));
 	fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool))
 		say('M', "no seed: %s", strerror(errno));
@@ -422,42 +396,36 @@ static bool loaded(void)
 
 static void load_driver(void)
 {
-	char params[4096] = "";
-	size_t i, n = 0;
+	char *path = word("module"), *name;
 	int fd;
 
-	for (i = 0; i < spec.modprobe.n; i++)
-		if (!busybox("modprobe", spec.modprobe.s[i], NULL))
-			say('M', "cannot load %s", spec.modprobe.s[i]);
-	for (i = 0; i < spec.param.n; i++)
-		n += snprintf(params + n, n < sizeof(params) ? sizeof(params) - n : 0,
-			      "%s ", spec.param.s[i]);
-	if (n >= sizeof(params))
-		fail("the driver's parameters are too long");
-	fd = open(spec.module, O_RDONLY | O_CLOEXEC);
+	for_each_value(name, "modprobe")
+		if (!busybox("modprobe", name, NULL))
+			say('M', "cannot load %s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		fail("%s: %s", spec.module, strerror(errno));
-	if (syscall(SYS_finit_module, fd, params, 0))
+		fail("%s: %s", path, strerror(errno));
+	if (syscall(SYS_finit_module, fd, word("params"), 0))
 		fail("the driver cannot be loaded: %s", strerror(errno));
 	close(fd);
 }
 
-static int attach_ldisc(void)
+static int attach_ldisc(const char *tty)
 {
 	int ldisc = N_ATWIFI;
 	int fd;
 
-	fd = open_raw(spec.tty);
+	fd = open_raw(tty);
 	if (fd < 0)
-		fail("%s: %s", spec.tty, strerror(errno));
+		fail("%s: %s", tty, strerror(errno));
 	if (ioctl(fd, TIOCSETD, &ldisc))
-		fail("line discipline %d on %s: %s", N_ATWIFI, spec.tty, strerror(errno));
+		fail("line discipline %d on %s: %s", N_ATWIFI, tty, strerror(errno));
 	return fd;
 }
 
-static void wait_join(void)
+static void wait_join(int seconds)
 {
-	int64_t limit = now_ms() + spec.join * 1000LL;
+	int64_t limit = now_ms() + seconds * 1000LL;
 	char state[32] = "";
 	char *s;
 
@@ -478,8 +446,8 @@ static void wait_join(void)
 		sleep_ms(20);
 	}
 	if (state[0])
-		fail("the module did not join within %d s: its state is '%s'", spec.join, state);
-	fail("the driver found no module within %d s", spec.join);
+		fail("the module did not join within %d s: its state is '%s'", seconds, state);
+	fail("the driver found no module within %d s", seconds);
 }
 
 /*
@@ -514,7 +482,7 @@ static void find_leaks(void)
 	const char *file = "/sys/kernel/debug/kmemleak";
 	char *found;
 
-	if (!spec.leaks || access(file, F_OK))
+	if (!number("leaks") || access(file, F_OK))
 		return;
 	/* Past the age at which an object counts; the first scan takes sums. */
 	sleep_ms(600);
@@ -576,7 +544,7 @@ static void unload_driver(int line)
 	}
 	if (!loaded())
 		return;
-	if (spec.leaks)
+	if (number("leaks"))
 		save_symbols();
 	while (syscall(SYS_delete_module, "atwifi", O_NONBLOCK)) {
 		if (errno == ENOENT)
@@ -600,7 +568,9 @@ static void unload_driver(int line)
 
 static void child(int in, int out, int err)
 {
+	char **args = calloc(entries + 1, sizeof(*args)), *value;
 	sigset_t none;
+	size_t n = 0;
 
 	/* No session: the leader of one would take a serial line that it opens. */
 	setpgid(0, 0);
@@ -612,14 +582,18 @@ static void child(int in, int out, int err)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	clearenv();
-	for (size_t i = 0; i < spec.env.n; i++)
-		putenv(spec.env.s[i]);
-	if (chdir(spec.cwd)) {
-		fprintf(stderr, "%s: %s\n", spec.cwd, strerror(errno));
+	for_each_value(value, "env")
+		putenv(value);
+	for_each_value(value, "arg")
+		args[n++] = value;
+	if (!n)
+		_exit(127);
+	if (chdir(word("cwd"))) {
+		fprintf(stderr, "%s: %s\n", word("cwd"), strerror(errno));
 		_exit(126);
 	}
-	execvp(spec.arg.s[0], spec.arg.s);
-	fprintf(stderr, "%s: %s\n", spec.arg.s[0], strerror(errno));
+	execvp(args[0], args);
+	fprintf(stderr, "%s: %s\n", args[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
@@ -718,7 +692,7 @@ static int run_command(void)
 	sig = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	make_pipe(out);
 	make_pipe(err);
-	if (spec.input) {
+	if (number("input")) {
 		make_pipe(in);
 	} else {
 		in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -800,7 +774,7 @@ int main(void)
 	if (board && (!busybox("modprobe", "virtio_pci", NULL) ||
 		      !busybox("modprobe", "virtio_console", NULL)))
 		fprintf(stderr, "guest: no virtio\n");
-	ctl = open_channel(spec.ctl);
+	ctl = open_channel(word("ctl"));
 	if (ctl < 0) {
 		fprintf(stderr, "guest: no channel to the runner\n");
 		power_off();
@@ -808,36 +782,36 @@ int main(void)
 	if (board)
 		send_log();
 	say('M', "booted");
-	if (sethostname(spec.guest, strlen(spec.guest)))
+	if (sethostname(word("guest"), strlen(word("guest"))))
 		say('M', "hostname: %s", strerror(errno));
 	add_seed();
 	lo_up();
 	put("/proc/sys/kernel/kptr_restrict", "0");
 	put("/proc/sys/kernel/printk", "7 4 1 7");
-	if (spec.leaks)
+	if (number("leaks"))
 		put("/sys/kernel/debug/kmemleak", "scan=off");
 	make_links();
 	if (board && !busybox("--install", "-s", "/bin"))
 		say('M', "busybox cannot be installed");
-	if (spec.rawtty) {
+	if (word("rawtty")) {
 		/* Kept open: what has come would go with the last who has it open. */
-		if (open_raw(spec.rawtty) < 0)
-			fail("%s: %s", spec.rawtty, strerror(errno));
+		if (open_raw(word("rawtty")) < 0)
+			fail("%s: %s", word("rawtty"), strerror(errno));
 		frame('T', "", 0);
 	}
-	if (spec.control) {
+	if (word("control")) {
 		/* Raw from now on, for whoever opens it. */
-		fd = open_channel(spec.control);
+		fd = open_channel(word("control"));
 		if (fd < 0)
 			fail("no channel to the emulator's control socket");
 		close(fd);
 	}
-	if (spec.module) {
+	if (word("module")) {
 		load_driver();
-		if (spec.tty)
-			line = attach_ldisc();
-		if (spec.join)
-			wait_join();
+		if (word("tty"))
+			line = attach_ldisc(word("tty"));
+		if (number("join"))
+			wait_join(number("join"));
 	}
 
 	status = run_command();
@@ -845,7 +819,7 @@ int main(void)
 
 	end_processes();
 	unload_driver(line);
-	if (spec.module)
+	if (word("module"))
 		check_lockdep();
 	find_leaks();
 	power_off();
