@@ -1868,6 +1868,28 @@ static void conn_end_fetched_slowly(struct kunit *test)
 	}
 }
 
+/* A table that does not come decides nothing: all is fetched, and waits for the next one. */
+static void conn_end_fetched_untold(struct kunit *test)
+{
+	struct owner *o = fake_fetch_late(test, 0);
+	struct fake *f = test->priv;
+
+	f->read = "helloworld";
+	f->reads_on = NULL;
+	f->mishears = "AT+SOCKET?";
+	f->complaint = "";
+	f->nmishears = 1;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(f->empties));
+	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(o->got_len));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->closed));
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, 0, o->close_err);
+	KUNIT_EXPECT_EQ(test, 10U, o->got_len);
+	close_all(test, 1);
+}
+
 /* A number that was damaged on the way: neither the module nor we are to change. */
 static void conn_numbers_damaged(struct kunit *test)
 {
@@ -4408,6 +4430,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_while_asked),
 	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_end_fetched_slowly),
+	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),
