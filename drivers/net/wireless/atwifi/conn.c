@@ -533,7 +533,7 @@ static void atw_conns_count(struct atw_conns *cs, int change)
 	lockdep_assert_held(&cs->lock);
 
 	cs->n += change;
-	WRITE_ONCE(cs->seq, cs->seq + 1);
+	atomic_inc(&cs->seq);
 }
 
 /**

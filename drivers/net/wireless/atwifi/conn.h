@@ -638,7 +638,7 @@ struct atw_conns {
 	spinlock_t		lock;
 	struct list_head	list;
 	unsigned int		n;
-	u32			seq;
+	atomic_t		seq;
 	unsigned int		query;
 	bool			link_up;
 	bool			gone;

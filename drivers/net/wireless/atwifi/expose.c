@@ -268,7 +268,7 @@ static void atw_expose_unlist(struct atw_exposes *exps, struct atw_expose *e)
 
 	list_del_init(&e->node);
 	exps->n--;
-	WRITE_ONCE(exps->seq, exps->seq + 1);
+	atomic_inc(&exps->seq);
 }
 
 /*
@@ -317,7 +317,7 @@ static int atw_expose_list(struct atw_exposes *exps, struct atw_expose *e)
 		refcount_inc(&e->ref);
 		list_add_tail(&e->node, &exps->list);
 		exps->n++;
-		WRITE_ONCE(exps->seq, exps->seq + 1);
+		atomic_inc(&exps->seq);
 		atw_expose_wake(e);
 	}
 	mutex_unlock(&exps->lock);

@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_EXPOSE_H
 #define _ATWIFI_EXPOSE_H
 
+#include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -25,7 +26,7 @@ struct atw_exposes {
 	struct mutex		lock;
 	struct list_head	list;
 	unsigned int		n;
-	u32			seq;
+	atomic_t		seq;
 	bool			dead;
 };
 

@@ -382,7 +382,7 @@ static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 
 static u32 atw_genl_socket_seq(struct atw_dev *adev)
 {
-	return READ_ONCE(adev->module.conns.seq);
+	return atomic_read(&adev->module.conns.seq);
 }
 
 /* args[0]: devices that are done; args[1]: connections of the next one that are */
@@ -1280,7 +1280,7 @@ static int atw_genl_put_expose(struct sk_buff *skb, struct atw_dev *adev,
 
 static u32 atw_genl_expose_seq(struct atw_dev *adev)
 {
-	return READ_ONCE(adev->exposes.seq);
+	return atomic_read(&adev->exposes.seq);
 }
 
 /* args[0]: devices that are done; args[1]: ports of the next one that are */
