@@ -157,7 +157,7 @@ static bool atw_conn_attach(struct atw_conns *cs, struct atw_conn *server,
 	if (ok) {
 		spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
 		refcount_inc(&server->ref);
-		atw_budget_move(&cs->unread, c->share, server->share, c->rx.size);
+		atw_budget_move(&cs->rx.unread, c->share, server->share, c->rx.size);
 		atomic_add(c->rx.size, &server->serve.kept);
 		c->child.server = server;
 		list_add_tail(&c->child.node, &server->serve.children);

@@ -580,7 +580,7 @@ static void atw_conn_move_budget(struct atw_conns *cs, struct atw_conn *c)
 		c->err = c->err ?: -ECONNRESET;
 		atw_conn_purge_rx(c);
 	}
-	atw_budget_give(&cs->unread, payer, c->rx.size);
+	atw_budget_give(&cs->rx.unread, payer, c->rx.size);
 }
 
 /**

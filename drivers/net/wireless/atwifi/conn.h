@@ -564,6 +564,9 @@ struct atw_throttle {
  * @read_data: and there was something
  * @read_empty: and there was nothing
  * @throttle: see there
+ * @unread: memory of what cannot be handed over yet, of all connections, as in their
+ *	rx.size; counted under the lock of each, and not the channel's. What has left the
+ *	table is in atw_unlisted
  */
 struct atw_conns_rx {
 	struct atw_conn		*conn;
@@ -573,6 +576,7 @@ struct atw_conns_rx {
 	bool			read_data;
 	bool			read_empty;
 	struct atw_throttle	throttle;
+	struct atw_budget	unread;
 };
 
 /**
@@ -623,8 +627,6 @@ struct atw_counts {
  *	it may see a payload later, and narrow_ids, which no send in between depends on
  * @proved: the channel's thread's alone
  * @pace, @audit, @mode, @rx, @kept, @counts: see there
- * @unread: memory of what cannot be handed over yet, of all connections, as in their
- *	rx.size; counted under the lock of each. What has left the table is in atw_unlisted
  * @tt: transparent mode, see there
  */
 struct atw_conns {
@@ -653,7 +655,6 @@ struct atw_conns {
 	struct atw_audit	audit;
 	struct atw_recv_mode	mode;
 	struct atw_conns_rx	rx;
-	struct atw_budget	unread;
 	struct atw_kept		kept;
 	struct atw_counts	counts;
 	struct atw_tt		tt;

@@ -270,7 +270,7 @@ static inline void atw_conn_unkeep(struct atw_conn *c, u32 size)
 	c->rx.size -= size;
 	if (c->child.server)
 		atomic_sub(size, &c->child.server->serve.kept);
-	atw_budget_give(c->conns ? &c->conns->unread : &atw_unlisted, atw_conn_payer(c), size);
+	atw_budget_give(c->conns ? &c->conns->rx.unread : &atw_unlisted, atw_conn_payer(c), size);
 }
 
 /* There is nothing to do for it for so many jiffies. */

@@ -15,7 +15,7 @@
 #define ATW_PACKET_COST		64
 /*
  * Memory of what cannot be handed over yet: as a socket's. All of a table have
- * atw_conns.unread, and those that have left theirs atw_unlisted. A server that accepts nobody
+ * atw_conns.rx.unread, and those that have left theirs atw_unlisted. A server that accepts nobody
  * is not to have all of what is its user's.
  */
 #define ATW_RX_KEEP_MAX		(1024 * 1024)
@@ -228,7 +228,7 @@ static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 		return false;
 	if (server && atomic_read(&server->serve.kept) + skb->truesize > ATW_RX_KEEP_SERVED)
 		return false;
-	if (!atw_budget_take(&c->conns->unread, atw_conn_payer(c), skb->truesize))
+	if (!atw_budget_take(&c->conns->rx.unread, atw_conn_payer(c), skb->truesize))
 		return false;
 	if (server)
 		atomic_add(skb->truesize, &server->serve.kept);

@@ -1421,11 +1421,11 @@ static void conn_unread(struct kunit *test)
 		kept += c->rx.size;
 	spin_unlock(&f->conns.lock);
 	KUNIT_EXPECT_GE(test, 2ULL << 20, kept);
-	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&f->conns.rx.unread.used));
 	KUNIT_EXPECT_EQ(test, kept, (u64)atomic_read(&server->c->serve.kept));
 	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.overflows));
 	close_all(test, 1);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
 }
 
 static unsigned int listed(struct fake *f)
@@ -1469,7 +1469,7 @@ static void conn_unread_served(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&o[1].c->serve.kept));
 	close_all(test, 3);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&o[0].c->serve.kept));
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&atw_unlisted.used));
 }
 
@@ -1481,9 +1481,9 @@ static void conn_unread_datagram(struct kunit *test)
 	int taken;
 
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
-	taken = take_all(&f->conns.unread, o->c->share);
+	taken = take_all(&f->conns.rx.unread, o->c->share);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,9,ab\r\nready\r\n", o);
-	atw_budget_give(&f->conns.unread, o->c->share, taken);
+	atw_budget_give(&f->conns.rx.unread, o->c->share, taken);
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.overflows));
 	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", o);
@@ -1532,7 +1532,7 @@ static void conn_unread_unlisted(struct kunit *test)
 	for (i = 1; i <= 2; i++) {
 		KUNIT_ASSERT_EQ(test, 0, atomic_read(&atw_unlisted.used));
 		fake_unlisted(test, server->c, i);
-		KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+		KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
 		KUNIT_EXPECT_LT(test, 0, atomic_read(&atw_unlisted.used));
 		if (i == 1) {
 			o[i].c = atw_conn_accept(server->c, &owner_ops, &o[i]);
@@ -1546,7 +1546,7 @@ static void conn_unread_unlisted(struct kunit *test)
 	/* There is no room for the third, and there is for that of another user. */
 	taken = take_all(&atw_unlisted, server->c->share);
 	fake_unlisted(test, server->c, 3);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.unread.used));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
 	fake_open_spec(test, 4, &spec);
 	open_gate(f, true);
