@@ -980,6 +980,7 @@ static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
 		sock_release(sock);
 		return err;
 	}
+	sock_set_mark(sk, atw_tcp_mark(nd));
 	lock_sock(sk);
 	sk->sk_reuse = SK_CAN_REUSE;
 	/* The module knows no urgent data: it keeps its place in the stream. */
@@ -987,7 +988,6 @@ static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
 	WRITE_ONCE(sk->sk_sndbuf, ATW_PROXY_SNDBUF);
 	WRITE_ONCE(sk->sk_rcvbuf, atw_tcp_rcvbuf(nd));
-	WRITE_ONCE(sk->sk_mark, atw_tcp_mark(nd));
 	atw_sock_set_transparent(sk);
 	release_sock(sk);
 	*res = sock;
