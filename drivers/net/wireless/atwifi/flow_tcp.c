@@ -19,6 +19,10 @@
  * send inherits, what is sent for them without a socket too, together with the
  * flow, so that a user's equal mark does no harm.
  *
+ * What fails ends with a reset for the program, which may wait for nothing but that. TCP
+ * sends it once, and without memory not at all: the hook sees whether it came by, and the
+ * flow stays until one has.
+ *
  * A flow is driven by its work, its relay's calls and accepted sockets, under
  * a mutex; the transmit path shares the held SYN and the state with them.
  *
@@ -88,11 +92,15 @@ enum atw_tcp_state {
  * @ATW_TCP_BIT_ATTACHED: the socket is with the relay
  * @ATW_TCP_BIT_ENDING: it is to end soon
  * @ATW_TCP_BIT_YIELDING: likewise, if it is of little use
+ * @ATW_TCP_BIT_RESET: a reset is on its way to the program
+ * @ATW_TCP_BIT_UNTOLD: it is over, and no reset is
  */
 enum atw_tcp_bit {
 	ATW_TCP_BIT_ATTACHED,
 	ATW_TCP_BIT_ENDING,
 	ATW_TCP_BIT_YIELDING,
+	ATW_TCP_BIT_RESET,
+	ATW_TCP_BIT_UNTOLD,
 };
 
 /**
@@ -112,7 +120,8 @@ enum atw_tcp_bit {
  *	Constant
  * @relay: with a reference; NULL: there is none now. Written under @mutex; who asks how
  *	much it is worth looks at it under RCU
- * @since: when @state was entered
+ * @since: when @state was entered, or ATW_TCP_BIT_UNTOLD was set
+ * @end: with that: the number of the byte that the program waits for
  * @incoming: the remote has connected, not the program. Constant
  * @gone: not in the table any more
  * @flags: enum atw_tcp_bit, by atomic operations, in any context
@@ -130,6 +139,7 @@ struct atw_tcp {
 	struct sock		*peer;
 	struct atw_relay	*relay;
 	unsigned long		since;
+	u32			end;
 	bool			incoming;
 	bool			gone;
 	unsigned long		flags;
@@ -266,6 +276,52 @@ static void atw_tcp_drop(struct atw_tcp *t)
 	rcu_read_unlock();
 	local_bh_enable();
 	atw_flow_del(&t->flow);
+}
+
+/*
+ * Release the socket behind the device. Where that is not the end for the program, it is
+ * reset: TCP says so once, and not at all without memory.
+ */
+static void atw_tcp_release_sock(struct atw_tcp *t, struct socket *sock, bool reset)
+{
+	struct sock *sk = sock->sk;
+
+	lockdep_assert_held(&t->mutex);
+
+	clear_bit(ATW_TCP_BIT_RESET, &t->flags);
+	lock_sock(sk);
+	reset = reset && !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_SYN_SENT));
+	t->end = tcp_sk(sk)->snd_nxt;
+	release_sock(sk);
+	sock_no_linger(sk);
+	sock_release(sock);
+	if (!reset || test_bit(ATW_TCP_BIT_RESET, &t->flags))
+		return;
+	set_bit(ATW_TCP_BIT_UNTOLD, &t->flags);
+	t->since = jiffies;
+}
+
+/* Say what TCP could not say. Returns false where that is lost, too. */
+static bool atw_tcp_reset(struct atw_tcp *t)
+{
+	const struct atw_flow_key *key = &t->flow.key;
+	const struct tcphdr th = {
+		.source = key->rport, .dest = key->lport, .seq = htonl(t->end), .rst = 1,
+	};
+
+	return atw_netdev_answer(t->flow.nd, atw_packet_segment(key->raddr, key->laddr, &th));
+}
+
+/* Out of the table, when the program knows that it is over. */
+static void atw_tcp_finish(struct atw_tcp *t)
+{
+	lockdep_assert_held(&t->mutex);
+
+	if (!test_bit(ATW_TCP_BIT_UNTOLD, &t->flags) || test_bit(ATW_TCP_BIT_ENDING, &t->flags) ||
+	    atw_tcp_reset(t) || time_after(jiffies, t->since + atw_timing.relay_gone))
+		atw_tcp_drop(t);
+	else
+		atw_tcp_tick(t, ATW_TCP_TICK);
 }
 
 /* Has the program given its connect up? */
@@ -439,6 +495,7 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 {
 	struct atw_tcp *t = r->owner;
 	struct atw_netdev *nd = t->flow.nd;
+	struct socket *sock;
 
 	mutex_lock(&t->mutex);
 	/* Without a socket there is nobody else who could have ended it. */
@@ -446,11 +503,15 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
 		atomic64_inc(&nd->counters.tcp_resets);
+	/* It may have been attached since the relay was over. */
+	sock = atw_relay_detach(r);
+	if (sock)
+		atw_tcp_release_sock(t, sock, err);
 	atw_tcp_set_relay(t, NULL);
 	atw_relay_put(r);
 	/* A socket that is still to be accepted must be reset first. */
 	if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags) || test_bit(ATW_TCP_BIT_ENDING, &t->flags))
-		atw_tcp_drop(t);
+		atw_tcp_finish(t);
 	mutex_unlock(&t->mutex);
 	atw_flows_retry(&nd->flows);
 	atw_flow_put(&t->flow);
@@ -560,6 +621,10 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_drop(t);
 		break;
 	case ATW_TCP_UP:
+		if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flags)) {
+			atw_tcp_finish(t);
+			return;
+		}
 		if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)) {
 			atw_tcp_step_yield(t);
 			return;
@@ -943,7 +1008,9 @@ static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
 		.proto = IPPROTO_TCP,
 	};
 	const struct tcphdr *th;
+	struct atw_flow *flow;
 	struct tcphdr buf;
+	bool rst;
 
 	if (likely(skb->mark != atw_tcp_mark(nd)) ||
 	    iph->protocol != IPPROTO_TCP)
@@ -957,9 +1024,16 @@ static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
 	if (!atw_flow_known(&nd->flows, &key))
 		return atw_tcp_is_own(nd, skb) ? NF_DROP : NF_ACCEPT;
 
+	rst = th->rst;
 	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
-	atw_netdev_receive(nd, skb);
+	if (atw_netdev_receive(nd, skb) && rst) {
+		flow = atw_flow_get(&nd->flows, &key);
+		if (flow) {
+			set_bit(ATW_TCP_BIT_RESET, &to_atw_tcp(flow)->flags);
+			atw_flow_put(flow);
+		}
+	}
 	return NF_STOLEN;
 }
 
@@ -1041,10 +1115,9 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 		set_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
 	} else {
 		/* The remote was gone first. */
-		sock_no_linger(sock->sk);
-		sock_release(sock);
+		atw_tcp_release_sock(t, sock, true);
 		if (!t->relay)
-			atw_tcp_drop(t);
+			atw_tcp_finish(t);
 	}
 	mutex_unlock(&t->mutex);
 	atw_flow_put(flow);

@@ -164,8 +164,8 @@ static inline void atw_netdev_hurry(struct atw_netdev *nd)
 #endif
 
 /* netdev_rx.c */
-void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
-void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);
+bool atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
+bool atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);
 
 /* flow_tcp.c */
 int atw_tcp_start(struct atw_netdev *nd);

@@ -13,17 +13,15 @@
  * @skb: begins with its IP header; taken
  *
  * Context: any, also inside of a transmit.
+ * Return: false if it is lost: there was no memory or no room, or the device is down.
  */
-void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
+bool atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
 {
 	struct net_device *dev = nd->dev;
 	struct ethhdr *eth;
 
-	if (skb_cow_head(skb, ETH_HLEN)) {
-		dev_core_stats_rx_dropped_inc(dev);
-		kfree_skb(skb);
-		return;
-	}
+	if (skb_cow_head(skb, ETH_HLEN))
+		goto drop;
 	skb_reset_network_header(skb);
 	eth = skb_push(skb, ETH_HLEN);
 	/* Anybody but us: the other end of a wire that nobody else is on. */
@@ -34,16 +32,19 @@ void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
 	eth->h_proto = htons(ETH_P_IP);
 	skb->protocol = eth_type_trans(skb, dev);
 	if (!netif_running(dev) ||
-	    skb_queue_len_lockless(&nd->rxq) >= ATW_RXQ_MAX) {
-		dev_core_stats_rx_dropped_inc(dev);
-		kfree_skb(skb);
-		return;
-	}
+	    skb_queue_len_lockless(&nd->rxq) >= ATW_RXQ_MAX)
+		goto drop;
 	local_bh_disable();
 	dev_sw_netstats_rx_add(dev, skb->len);
 	skb_queue_tail(&nd->rxq, skb);
 	napi_schedule(&nd->napi);
 	local_bh_enable();
+	return true;
+
+drop:
+	dev_core_stats_rx_dropped_inc(dev);
+	kfree_skb(skb);
+	return false;
 }
 
 /**
@@ -52,9 +53,9 @@ void atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
  * @skb: as for atw_netdev_receive(), or NULL
  *
  * Context: any, also inside of a transmit.
+ * Return: as atw_netdev_receive().
  */
-void atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb)
+bool atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb)
 {
-	if (skb)
-		atw_netdev_receive(nd, skb);
+	return skb && atw_netdev_receive(nd, skb);
 }

@@ -327,6 +327,28 @@ struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb)
 }
 
 /**
+ * atw_packet_segment() - a segment of TCP without options and bytes
+ * @saddr: from this address
+ * @daddr: to this address
+ * @head: its header, whose length and checksum are still to be set
+ *
+ * Context: any.
+ * Return: the packet, or NULL: no memory.
+ */
+struct sk_buff *atw_packet_segment(__be32 saddr, __be32 daddr, const struct tcphdr *head)
+{
+	struct sk_buff *skb = atw_packet(IPPROTO_TCP, saddr, daddr, sizeof(*head));
+	struct tcphdr *th;
+
+	if (!skb)
+		return NULL;
+	th = skb_put_data(skb, head, sizeof(*head));
+	th->doff = sizeof(*th) / 4;
+	th->check = tcp_v4_check(sizeof(*th), saddr, daddr, csum_partial(th, sizeof(*th), 0));
+	return skb;
+}
+
+/**
  * atw_packet_reset() - the reset that answers a segment
  * @skb: the segment, checked: IP and TCP header can be read
  *
@@ -337,29 +359,17 @@ struct sk_buff *atw_packet_reset(const struct sk_buff *skb)
 {
 	const struct iphdr *to = ip_hdr(skb);
 	const struct tcphdr *seg = (const void *)to + to->ihl * 4;
-	struct sk_buff *answer;
-	struct tcphdr *th;
+	struct tcphdr th = { .source = seg->dest, .dest = seg->source, .rst = 1 };
 	u32 len;
 
-	answer = atw_packet(IPPROTO_TCP, to->daddr, to->saddr, sizeof(*th));
-	if (!answer)
-		return NULL;
-	th = skb_put_zero(answer, sizeof(*th));
-	th->source = seg->dest;
-	th->dest = seg->source;
-	th->doff = sizeof(*th) / 4;
-	th->rst = 1;
 	if (seg->ack) {
-		th->seq = seg->ack_seq;
+		th.seq = seg->ack_seq;
 	} else {
-		len = skb->len - skb_network_offset(skb) - to->ihl * 4 -
-		      seg->doff * 4;
-		th->ack = 1;
-		th->ack_seq = htonl(ntohl(seg->seq) + seg->syn + seg->fin + len);
+		len = skb->len - skb_network_offset(skb) - to->ihl * 4 - seg->doff * 4;
+		th.ack = 1;
+		th.ack_seq = htonl(ntohl(seg->seq) + seg->syn + seg->fin + len);
 	}
-	th->check = tcp_v4_check(sizeof(*th), to->daddr, to->saddr,
-				 csum_partial(th, sizeof(*th), 0));
-	return answer;
+	return atw_packet_segment(to->daddr, to->saddr, &th);
 }
 
 /**

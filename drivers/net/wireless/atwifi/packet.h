@@ -22,6 +22,7 @@ struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 struct sk_buff *atw_packet_icmp_router(const struct sk_buff *skb, __be32 router,
 				       u8 type, u8 code);
 struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
+struct sk_buff *atw_packet_segment(__be32 saddr, __be32 daddr, const struct tcphdr *head);
 struct sk_buff *atw_packet_reset(const struct sk_buff *skb);
 struct sk_buff *atw_packet_udp(__be32 saddr, __be16 sport, __be32 daddr,
 			       __be16 dport, const void *data, size_t len);

@@ -247,14 +247,20 @@ static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* Give the socket up. Where both sides are not done with it, it is reset. */
-static void atw_relay_release_sock(struct atw_relay *r)
+/**
+ * atw_relay_detach() - have the socket back
+ * @r: the relay
+ *
+ * Context: process context; in &struct atw_relay_ops->ended alone.
+ * Return: the socket, for the owner to release; NULL: it never had one.
+ */
+struct socket *atw_relay_detach(struct atw_relay *r)
 {
 	struct socket *sock = r->sock;
 	struct sock *sk;
 
 	if (!sock)
-		return;
+		return NULL;
 	sk = sock->sk;
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_user_data = NULL;
@@ -262,9 +268,8 @@ static void atw_relay_release_sock(struct atw_relay *r)
 	sk->sk_write_space = r->write_space;
 	sk->sk_state_change = r->state_change;
 	write_unlock_bh(&sk->sk_callback_lock);
-	sock_no_linger(sk);
-	sock_release(sock);
 	r->sock = NULL;
+	return sock;
 }
 
 /* Give the connection up, and what came from it. */
@@ -293,14 +298,13 @@ static bool atw_relay_is_aborted(const struct atw_relay *r, int err)
 	return !(atw_relay_has(r, ATW_RELAY_BIT_CLOSED) && r->close_err);
 }
 
-/* End both sides and tell the owner; nothing wakes the relay after that. */
+/* End the connection and tell the owner; nothing is done after that. */
 static void atw_relay_over(struct atw_relay *r, int err)
 {
 	bool told = r->told;
 
 	r->aborted = err && atw_relay_is_aborted(r, err);
 	atw_relay_release_conn(r, err);
-	atw_relay_release_sock(r);
 	r->told = true;
 	r->over = true;
 	if (told)
@@ -474,14 +478,15 @@ static int atw_relay_finish(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
 	bool fin_in, late;
-	u32 unacked;
+	u32 unacked, end;
 
 	lock_sock(sk);
 	/* Each byte that comes now is one too many, see atw_relay_up(). */
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
 	late = r->lost || (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
-	unacked = tcp_sk(sk)->write_seq - tcp_sk(sk)->snd_una;
+	end = tcp_sk(sk)->write_seq;
+	unacked = end - tcp_sk(sk)->snd_una;
 	release_sock(sk);
 	/* Nobody takes what the program has sent: it must learn of that by a
 	 * reset, but not before it has what the remote had sent.
@@ -491,6 +496,8 @@ static int atw_relay_finish(struct atw_relay *r)
 	if (!r->fin_out) {
 		kernel_sock_shutdown(r->sock, SHUT_WR);
 		r->fin_out = true;
+		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */
+		r->lost = tcp_sk(sk)->write_seq == end;
 		atw_relay_hear(r);
 		return 0;
 	}
@@ -626,13 +633,8 @@ static void atw_relay_run(struct work_struct *work)
 	struct atw_relay *r = container_of(to_delayed_work(work),
 					   struct atw_relay, work);
 
-	if (r->over) {
-		/* It was attached while the end was being told. */
-		atw_relay_release_sock(r);
-		goto put;
-	}
-	/* Then what was set before the start can be seen. */
-	if (!atw_relay_has(r, ATW_RELAY_BIT_READY))
+	/* Where it is ready, what was set before the start can be seen. */
+	if (r->over || !atw_relay_has(r, ATW_RELAY_BIT_READY))
 		goto put;
 	if (atw_relay_has(r, ATW_RELAY_BIT_ABORT)) {
 		atw_relay_over(r, -ECANCELED);

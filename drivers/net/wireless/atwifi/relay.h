@@ -29,8 +29,8 @@ struct atw_relay;
  * @opened: the outcome of the connect: 0 or -errno, -ECANCELED after
  *	atw_relay_abort(); @unasked: the module was not asked for it, the error is what
  *	another one was told. After an error nothing else is called
- * @ended: both sides are closed and released; the last call. @err: 0, in order;
- *	-errno of the connection or the socket
+ * @ended: the connection is released; the last call, which takes the socket by
+ *	atw_relay_detach(). @err: 0, in order; -errno of the connection or the socket
  *
  * In the last of the two calls the owner gives its reference back.
  */
@@ -89,7 +89,8 @@ enum atw_relay_bit {
  * @aborted: it was the program's side that ended with an error; to be read in
  *	that call
  * @fin_out: nor does the remote, and the socket was told
- * @lost: bytes of the program were taken that the connection did not take
+ * @lost: bytes of the program were taken that the connection did not take, or the remote's
+ *	end could not be passed on: the program is to see a reset
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
  * @moved: when the last byte passed, in either direction, or the connection was seen
@@ -141,6 +142,7 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 				 struct atw_budget *budget,
 				 const struct atw_relay_ops *ops, void *owner);
 void atw_relay_attach(struct atw_relay *r, struct socket *sock);
+struct socket *atw_relay_detach(struct atw_relay *r);
 struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server,
 				   struct atw_budget *budget,
 				   const struct atw_relay_ops *ops);

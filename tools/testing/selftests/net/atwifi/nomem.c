@@ -247,6 +247,43 @@ static int use_inet_stream(void)
 	return stream_of(AF_INET);
 }
 
+/* What comes is all that the peer sends, and then its end; or the stream fails. */
+static int use_inet_end(void)
+{
+	int fd = use_socket(AF_INET, SOCK_STREAM), err = 0;
+	int64_t got;
+
+	if (fd < 0)
+		return errno;
+	if (connect_to_peer(fd, AF_INET) || atw_send_all(fd, "source 3000 7\n", 14) < 0) {
+		err = errno;
+	} else {
+		got = atw_download(fd, STREAM_BYTES + 1, 7, &err);
+		if (!err && got != STREAM_BYTES)
+			err = EPROTO;
+	}
+	close(fd);
+	return err;
+}
+
+/* Who waits for what comes is told that nothing does. */
+static int use_inet_loss(void)
+{
+	int fd = use_socket(AF_INET, SOCK_STREAM), err;
+	char byte;
+
+	if (fd < 0)
+		return errno;
+	if (connect_to_peer(fd, AF_INET) || atw_send_all(fd, "hold\n", 5) < 0)
+		err = errno;
+	else if (atw_sim("reset"))
+		err = ETIMEDOUT;
+	else
+		err = recv(fd, &byte, 1, 0) ? errno : EPROTO;
+	close(fd);
+	return err == ECONNRESET ? 0 : err;
+}
+
 static int use_inet_dgram(void)
 {
 	return dgram_of(AF_INET);
@@ -765,6 +802,7 @@ TEST_F(line, netdev)
 {
 	static const struct use uses[] = {
 		{ "TCP", use_inet_stream }, { "UDP", use_inet_dgram },
+		{ "TCP, to its end", use_inet_end }, { "TCP, to its loss", use_inet_loss },
 	};
 	unsigned int i;
 
@@ -786,9 +824,6 @@ TEST_F(line, exposed)
 
 	if (!can_fail())
 		SKIP(return, "a kernel without failslab");
-	/* Seen once: what stops is not lost, but nobody asks for it again. */
-	if (*atw_env("ATW_QUICK", ""))
-		SKIP(return, "a worker's allocation may stop a stream for good");
 	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
 	/* At any address it would take the port from the emulated module. */
 	address = device_says("address");
