@@ -29,6 +29,8 @@
 #define TASKS_MAX	128
 /* No use of the driver has one task make so many allocations. */
 #define ALLOCATIONS_MAX	2000
+/* With each of them failing, which takes as long as it takes. */
+#define ALL_S		7200
 #define STREAM_BYTES	3000
 #define EXPOSED_PORT	5022
 
@@ -735,7 +737,7 @@ TEST_F(line, attach)
 }
 
 /* The driver's thread and the workers, while the module is found, set up, and let go of. */
-TEST_F(line, bring_up)
+TEST_F_TIMEOUT(line, bring_up, ALL_S)
 {
 	const enum whose whose[] = { THREAD, WORKERS };
 	unsigned int i;
@@ -780,7 +782,7 @@ TEST_F(line, bring_up)
 	}
 }
 
-TEST_F(line, sockets)
+TEST_F_TIMEOUT(line, sockets, ALL_S)
 {
 	static const struct use uses[] = {
 		{ "stream", use_stream }, { "datagram", use_dgram }, { "server", use_server },
@@ -798,7 +800,7 @@ TEST_F(line, sockets)
 		EXPECT_LT(0, hits[whose]);
 }
 
-TEST_F(line, netdev)
+TEST_F_TIMEOUT(line, netdev, ALL_S)
 {
 	static const struct use uses[] = {
 		{ "TCP", use_inet_stream }, { "UDP", use_inet_dgram },
@@ -813,7 +815,7 @@ TEST_F(line, netdev)
 		EXPECT_TRUE(survives_all(&uses[i], PACKETS));
 }
 
-TEST_F(line, exposed)
+TEST_F_TIMEOUT(line, exposed, ALL_S)
 {
 	struct sockaddr_in own = {
 		.sin_family = AF_INET, .sin_port = htons(EXPOSED_PORT),
@@ -847,7 +849,7 @@ TEST_F(line, exposed)
 }
 
 /* Somebody listens to the events, so that there are some. */
-TEST_F(line, netlink)
+TEST_F_TIMEOUT(line, netlink, ALL_S)
 {
 	int events = 0, listener, usual;
 	enum whose whose;
