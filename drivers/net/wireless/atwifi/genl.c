@@ -409,10 +409,14 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 
 #define ATW_GENL_ADMIN	(-1)
 
+/* Protects the list of those that are still to be answered, in their order, and who looks there. */
+static DEFINE_SPINLOCK(atw_genl_late_lock);
+static LIST_HEAD(atw_genl_lates);
+
 /**
  * struct atw_genl_late - a request that outlives the caller's send()
+ * @node: in the list of all
  * @work: does it
- * @node: in atw_genl_changes, if it changes something
  * @adev: the device that is asked for, with a reference; counts it
  * @req: a copy, which nobody else has
  * @asker: the open socket that is to be answered, held; NULL if it is the
@@ -424,8 +428,8 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
  * @attrs: of @info
  */
 struct atw_genl_late {
-	struct work_struct	work;
 	struct list_head	node;
+	struct work_struct	work;
 	struct atw_dev		*adev;
 	struct sk_buff		*req;
 	struct file		*asker;
@@ -854,36 +858,38 @@ static int atw_genl_ssid(struct genl_info *info, char ssid[ATW_SSID_MAX + 1])
 /**
  * struct atw_genl_join - a join, as the channel's thread is given it
  * @query: which
- * @asker: the open socket of who wants it, held; NULL if it is the kernel's own
- * @waits: he is still to be answered
+ * @late: who waits for its end, NULL: nobody any more; atw_genl_late_lock
  */
 struct atw_genl_join {
 	struct atw_query_join	query;
-	struct file		*asker;
-	bool			waits;
+	struct atw_genl_late	*late;
 };
 
-/* Nobody has it open but this request, and its call. */
+/* Has nobody his socket open but requests that came by it? The kernel's has no file. */
+static bool atw_genl_is_closed(const struct atw_genl_late *late)
+{
+	const struct atw_genl_late *other;
+	long n = 0;
+
+	lockdep_assert_held(&atw_genl_late_lock);
+
+	if (!late->asker)
+		return false;
+	/* Each is in the list for no longer than it holds the socket. */
+	list_for_each_entry(other, &atw_genl_lates, node)
+		n += other->asker == late->asker;
+	return file_count(late->asker) == n;
+}
+
 static bool atw_genl_join_given_up(struct atw_query_join *q)
 {
 	struct atw_genl_join *join = container_of(q, struct atw_genl_join, query);
+	bool given_up;
 
-	if (!join->asker || file_count(join->asker) > 2)
-		return false;
-	/*
-	 * The call may have ended since, and have put its own reference: what it has said
-	 * before that is seen now. Pairs with the barrier in atw_genl_join_doit().
-	 */
-	smp_rmb();
-	return READ_ONCE(join->waits);
-}
-
-static void atw_genl_join_release(void *arg)
-{
-	struct atw_genl_join *join = arg;
-
-	if (join->asker)
-		fput(join->asker);
+	spin_lock(&atw_genl_late_lock);
+	given_up = join->late && atw_genl_is_closed(join->late);
+	spin_unlock(&atw_genl_late_lock);
+	return given_up;
 }
 
 static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
@@ -902,11 +908,7 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 	if (!request)
 		return -ENOMEM;
 	join = (struct atw_genl_join *)request->arg;
-	join->asker = container_of(info, struct atw_genl_late, info)->asker;
-	if (join->asker)
-		get_file(join->asker);
-	join->waits = true;
-	request->release = atw_genl_join_release;
+	join->late = container_of(info, struct atw_genl_late, info);
 	q = &join->query;
 	q->given_up = atw_genl_join_given_up;
 	err = atw_genl_ssid(info, q->join.ssid);
@@ -915,12 +917,10 @@ static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
 	if (password)
 		nla_strscpy(q->join.password, password, sizeof(q->join.password));
 	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
-	WRITE_ONCE(join->waits, false);
-	/*
-	 * Before this call's reference to the socket is put, or that would look as if the
-	 * caller were gone. Pairs with the barrier in atw_genl_join_given_up().
-	 */
-	smp_wmb();
+	/* The thread may be at it yet. */
+	spin_lock(&atw_genl_late_lock);
+	join->late = NULL;
+	spin_unlock(&atw_genl_late_lock);
 put:
 	atw_request_put(request);
 	return err;
@@ -1484,51 +1484,45 @@ static const struct {
 
 static struct workqueue_struct *atw_genl_wq;
 
-/* Changes that were not made yet, in their order: the first of each socket is being made. */
-static LIST_HEAD(atw_genl_changes);
-static DEFINE_SPINLOCK(atw_genl_changes_lock);
-
+/* The first change that a socket has asked for and that was not made yet. */
 static struct atw_genl_late *atw_genl_next_change(const struct sock *asker)
 {
 	struct atw_genl_late *late;
 
-	lockdep_assert_held(&atw_genl_changes_lock);
+	lockdep_assert_held(&atw_genl_late_lock);
 
-	list_for_each_entry(late, &atw_genl_changes, node)
-		if (NETLINK_CB(late->req).sk == asker)
+	list_for_each_entry(late, &atw_genl_lates, node)
+		if (NETLINK_CB(late->req).sk == asker &&
+		    atw_genl_slow[late->info.genlhdr->cmd].changes)
 			return late;
 	return NULL;
 }
 
-/* Have it done, after what its socket wanted to be changed before. */
+/* Have it done: a change after those that its socket has asked for before. */
 static void atw_genl_late_begin(struct atw_genl_late *late)
 {
-	bool waits;
+	struct atw_genl_late *before = NULL;
 
-	if (!atw_genl_slow[late->info.genlhdr->cmd].changes) {
+	spin_lock(&atw_genl_late_lock);
+	if (atw_genl_slow[late->info.genlhdr->cmd].changes)
+		before = atw_genl_next_change(NETLINK_CB(late->req).sk);
+	list_add_tail(&late->node, &atw_genl_lates);
+	spin_unlock(&atw_genl_late_lock);
+	if (!before)
 		queue_work(atw_genl_wq, &late->work);
-		return;
-	}
-	spin_lock(&atw_genl_changes_lock);
-	waits = atw_genl_next_change(NETLINK_CB(late->req).sk);
-	list_add_tail(&late->node, &atw_genl_changes);
-	if (!waits)
-		queue_work(atw_genl_wq, &late->work);
-	spin_unlock(&atw_genl_changes_lock);
 }
 
 static void atw_genl_late_end(struct atw_genl_late *late)
 {
-	struct atw_genl_late *next;
+	struct atw_genl_late *next = NULL;
 
-	if (!atw_genl_slow[late->info.genlhdr->cmd].changes)
-		return;
-	spin_lock(&atw_genl_changes_lock);
+	spin_lock(&atw_genl_late_lock);
 	list_del(&late->node);
-	next = atw_genl_next_change(NETLINK_CB(late->req).sk);
+	if (atw_genl_slow[late->info.genlhdr->cmd].changes)
+		next = atw_genl_next_change(NETLINK_CB(late->req).sk);
 	if (next)
 		queue_work(atw_genl_wq, &next->work);
-	spin_unlock(&atw_genl_changes_lock);
+	spin_unlock(&atw_genl_late_lock);
 }
 
 static void atw_genl_late_count(struct atw_dev *adev, int share, int n)

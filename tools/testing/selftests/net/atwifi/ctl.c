@@ -1520,6 +1520,37 @@ TEST_F_TIMEOUT(ctl, join_killed, 120)
 	ASSERT_EQ(0, atw_sim("join-time 250"));
 }
 
+/* So has who had asked for something else by the same socket, and hears of neither. */
+TEST_F_TIMEOUT(ctl, join_closed, 120)
+{
+	struct request join;
+	long joins;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	atw_sim("ap far:12345678");
+	ASSERT_SAYS("", "echo 12345678 | $A -p - join atsim");
+	joins = atw_sim_stat("joins");
+	ASSERT_LT(0, joins);
+	ASSERT_EQ(0, atw_sim("join-time 600000"));
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	join = request(genl_family(fd), 0, ATWIFI_CMD_JOIN);
+	put_text(&join, ATWIFI_A_WIFI_DEV, ATW_DEVICE);
+	put(&join, ATWIFI_A_WIFI_SSID, "far", 3);
+	put_text(&join, ATWIFI_A_WIFI_PASSWORD, "12345678");
+	ASSERT_EQ(join.nl.nlmsg_len, send(fd, &join, join.nl.nlmsg_len, 0));
+	while (atw_sim_stat("joins") <= joins)
+		atw_pause_ms(10);
+	ASSERT_EQ(0, ask_dns(fd, join.nl.nlmsg_type, ATW_DEVICE));
+	close(fd);
+	ASSERT_EQ(0, atw_sim("join-time 1"));
+	ASSERT_TRUE(becomes("$A at AT"));
+	EXPECT_TRUE(becomes("$A status | grep -w atsim"));
+	ASSERT_EQ(0, atw_sim("join-time 250"));
+}
+
 /* An answer to a socket that was closed is not for who has its number by then. */
 TEST_F_TIMEOUT(ctl, port_id, 120)
 {
