@@ -409,6 +409,34 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 
 #define ATW_GENL_ADMIN	(-1)
 
+/**
+ * struct atw_genl_slow - how a request is done that outlives the caller's send()
+ * @dev: the attribute that names the device
+ * @attrs: how many attributes there may be
+ * @changes: those of one socket are done in their order
+ * @doit: does it; or NULL, the module has to, by a request of query.h:
+ * @fn: which
+ * @size: of its argument
+ * @timeout: how long that may take
+ * @fill: puts what @info asks for into its argument; NULL: there is nothing to be said
+ * @over: whoever has asked waits for it no longer; may be NULL
+ * @put: what came of it, for the answer; NULL: there is none
+ * @room: bytes that this takes; NULL: no more than usual
+ */
+struct atw_genl_slow {
+	int			dev;
+	size_t			attrs;
+	bool			changes;
+	int			(*doit)(struct genl_info *info, struct atw_dev *adev);
+	int			(*fn)(struct atw_module *m, void *arg);
+	size_t			size;
+	const unsigned long	*timeout;
+	int			(*fill)(struct genl_info *info, void *arg);
+	void			(*over)(void *arg);
+	int			(*put)(struct sk_buff *skb, const void *arg);
+	size_t			(*room)(const void *arg);
+};
+
 /* Protects the list of those that are still to be answered, in their order, and who looks there. */
 static DEFINE_SPINLOCK(atw_genl_late_lock);
 static LIST_HEAD(atw_genl_lates);
@@ -417,6 +445,7 @@ static LIST_HEAD(atw_genl_lates);
  * struct atw_genl_late - a request that outlives the caller's send()
  * @node: in the list of all
  * @work: does it
+ * @slow: how
  * @adev: the device that is asked for, with a reference; counts it
  * @req: a copy, which nobody else has
  * @asker: the open socket that is to be answered, held; NULL if it is the
@@ -430,6 +459,7 @@ static LIST_HEAD(atw_genl_lates);
 struct atw_genl_late {
 	struct list_head	node;
 	struct work_struct	work;
+	const struct atw_genl_slow *slow;
 	struct atw_dev		*adev;
 	struct sk_buff		*req;
 	struct file		*asker;
@@ -441,28 +471,27 @@ struct atw_genl_late {
 
 /* Requests that the module answers */
 
-/* Run a request on the device that a message names; the caller puts the request. */
-static int atw_genl_ask(struct genl_info *info, int attr, struct atw_request *request,
-			long timeout)
+/* Have one done, and answer with what came of it. */
+static int atw_genl_query(struct genl_info *info, struct atw_dev *adev,
+			  const struct atw_genl_slow *slow)
 {
-	struct atw_dev *adev = atw_genl_dev(info, attr);
+	struct atw_request *request = atw_request_new(slow->size, slow->fn);
+	void *arg;
 	int err;
 
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
-	err = atw_genl_request(info, adev, request, timeout);
-	atw_dev_put(adev);
+	if (!request)
+		return -ENOMEM;
+	arg = request->arg;
+	err = slow->fill ? slow->fill(info, arg) : 0;
+	err = err ?: atw_genl_request(info, adev, request, *slow->timeout);
+	if (slow->over)
+		slow->over(arg);
+	if (!err && slow->put)
+		err = atw_genl_answer(info, slow->dev, dev_name(&adev->dev),
+				      slow->room ? slow->room(arg) : NLMSG_DEFAULT_SIZE,
+				      slow->put, arg);
+	atw_request_put(request);
 	return err;
-}
-
-/* The same, and answer with what @put makes of it. */
-static int atw_genl_ask_and_answer(struct genl_info *info, int attr, struct atw_request *request,
-				   long timeout,
-				   int (*put)(struct sk_buff *skb, const void *arg))
-{
-	return atw_genl_ask(info, attr, request, timeout) ?:
-	       atw_genl_answer(info, attr, nla_data(info->attrs[attr]), NLMSG_DEFAULT_SIZE, put,
-			       request->arg);
 }
 
 static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, u32 mode)
@@ -481,21 +510,17 @@ static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, 
 	return err;
 }
 
-static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_dev_set(struct genl_info *info, struct atw_dev *adev)
 {
 	const struct nlattr *yield_after = info->attrs[ATWIFI_A_DEV_YIELD_AFTER];
 	const struct nlattr *mode = info->attrs[ATWIFI_A_DEV_RECV_MODE];
 	const struct nlattr *prefer = info->attrs[ATWIFI_A_DEV_PREFER];
-	struct atw_dev *adev;
 	int err = 0;
 
 	if (!mode && !yield_after && !prefer) {
 		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
 		return -EINVAL;
 	}
-	adev = atw_genl_dev(info, ATWIFI_A_DEV_NAME);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
 	/* First what can fail. */
 	if (mode)
 		err = atw_genl_set_recv_mode(info, adev, nla_get_u32(mode));
@@ -503,17 +528,17 @@ static int atw_genl_dev_set_doit(struct sk_buff *req, struct genl_info *info)
 		WRITE_ONCE(adev->yield_after, nla_get_u32(yield_after));
 	if (!err && prefer)
 		WRITE_ONCE(adev->module.conns.pace.prefer, nla_get_u32(prefer));
-	atw_dev_put(adev);
 	return err;
 }
 
-static int atw_genl_dns_servers(struct genl_info *info,
-				struct atw_query_dns *q)
+static int atw_genl_fill_dns(struct genl_info *info, void *arg)
 {
+	struct atw_query_dns *q = arg;
 	const struct nlattr *nla;
 	int n = 0, rem;
 	__be32 addr;
 
+	q->set = true;
 	nla_for_each_attr(nla, genlmsg_data(info->genlhdr),
 			  genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(nla) != ATWIFI_A_DNS_SERVER)
@@ -549,27 +574,6 @@ static int atw_genl_put_dns(struct sk_buff *skb, const void *arg)
 	return err;
 }
 
-static int atw_genl_dns_doit(struct sk_buff *req, struct genl_info *info)
-{
-	struct atw_query_dns *q;
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(*q), atw_query_dns);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_dns *)request->arg;
-	q->set = info->genlhdr->cmd == ATWIFI_CMD_DNS_SET;
-	if (q->set)
-		err = atw_genl_dns_servers(info, q) ?:
-		      atw_genl_ask(info, ATWIFI_A_DNS_DEV, request, atw_timing.genl);
-	else
-		err = atw_genl_ask_and_answer(info, ATWIFI_A_DNS_DEV, request, atw_timing.genl,
-					      atw_genl_put_dns);
-	atw_request_put(request);
-	return err;
-}
-
 /* A host's name, or an address as text, that may be given to the module. */
 static int atw_genl_host(struct genl_info *info, int attr, char *host)
 {
@@ -600,36 +604,24 @@ static int atw_genl_put_resolved(struct sk_buff *skb, const void *arg)
 	       atw_genl_put_addr(skb, ATWIFI_A_RESOLVE_ADDRESS, q->addr);
 }
 
-static int atw_genl_resolve_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_fill_resolve(struct genl_info *info, void *arg)
 {
-	struct atw_genl_late *late = container_of(info, struct atw_genl_late, info);
-	/* The one whose quota it counts for, also where another has joined since. */
-	struct atw_dev *adev = late->adev;
-	struct atw_query_resolve *q;
-	struct atw_request *request;
-	int err;
+	const struct atw_genl_late *late = container_of(info, struct atw_genl_late, info);
+	struct atw_query_resolve *q = arg;
 
-	request = atw_request_new(sizeof(*q), atw_query_resolve);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_resolve *)request->arg;
 	if (late->share != ATW_GENL_ADMIN) {
 		q->limited = true;
 		q->share = late->share;
 	}
-	err = atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host) ?:
-	      atw_genl_request(info, adev, request, atw_timing.genl) ?:
-	      atw_genl_answer(info, ATWIFI_A_RESOLVE_DEV, dev_name(&adev->dev),
-			      NLMSG_DEFAULT_SIZE, atw_genl_put_resolved, q);
-	atw_request_put(request);
-	return err;
+	return atw_genl_host(info, ATWIFI_A_RESOLVE_HOST, q->host);
 }
 
-static int atw_genl_autott_wish(struct genl_info *info,
-				struct atw_query_autott *q)
+static int atw_genl_fill_autott(struct genl_info *info, void *arg)
 {
 	struct nlattr **attrs = info->attrs;
+	struct atw_query_autott *q = arg;
 
+	q->set = true;
 	if (!attrs[ATWIFI_A_AUTOTT_TYPE]) {
 		NL_SET_ERR_MSG(info->extack, "no type is named");
 		return -EINVAL;
@@ -678,27 +670,6 @@ static int atw_genl_put_autott(struct sk_buff *skb, const void *arg)
 	return err;
 }
 
-static int atw_genl_autott_doit(struct sk_buff *req, struct genl_info *info)
-{
-	struct atw_query_autott *q;
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(*q), atw_query_autott);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_autott *)request->arg;
-	q->set = info->genlhdr->cmd == ATWIFI_CMD_AUTOTT_SET;
-	if (q->set)
-		err = atw_genl_autott_wish(info, q) ?:
-		      atw_genl_ask(info, ATWIFI_A_AUTOTT_DEV, request, atw_timing.genl);
-	else
-		err = atw_genl_ask_and_answer(info, ATWIFI_A_AUTOTT_DEV, request, atw_timing.genl,
-					      atw_genl_put_autott);
-	atw_request_put(request);
-	return err;
-}
-
 /* The type that is asked for, or an error. The numbers are the module's. */
 static int atw_genl_cert_type(struct genl_info *info)
 {
@@ -709,13 +680,12 @@ static int atw_genl_cert_type(struct genl_info *info)
 	return nla_get_u32(info->attrs[ATWIFI_A_CERT_TYPE]);
 }
 
-static int atw_genl_cert_get_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_cert_get(struct genl_info *info, struct atw_dev *adev)
 {
 	int which = atw_genl_cert_type(info);
-	struct atw_dev *adev;
 	struct sk_buff *skb;
-	u8 *pem = NULL;
 	void *hdr;
+	u8 *pem;
 	int n;
 
 	if (which < 0)
@@ -726,39 +696,33 @@ static int atw_genl_cert_get_doit(struct sk_buff *req, struct genl_info *info)
 				    "a private key is not given away");
 		return -EACCES;
 	}
-	adev = atw_genl_dev(info, ATWIFI_A_CERT_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
-	n = -ENOMEM;
 	pem = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
 	if (!pem)
-		goto put;
+		return -ENOMEM;
 	n = atw_cert_fetch(&adev->module, which, pem, ATW_CERT_MAX,
 			   atw_timing.genl);
 	if (n < 0) {
 		atw_genl_say(info, atw_genl_reason(n));
-		goto put;
+		goto free;
 	}
 	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
 	if (!skb) {
 		n = -ENOMEM;
-		goto put;
+		goto free;
 	}
 	n = nla_put_string(skb, ATWIFI_A_CERT_DEV, dev_name(&adev->dev)) ?:
 	    nla_put_u32(skb, ATWIFI_A_CERT_TYPE, which) ?:
 	    (n ? nla_put(skb, ATWIFI_A_CERT_DATA, n, pem) : 0);
 	n = atw_genl_send(info, skb, hdr, n);
-put:
+free:
 	kfree(pem);
-	atw_dev_put(adev);
 	return n;
 }
 
-static int atw_genl_cert_set_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_cert_set(struct genl_info *info, struct atw_dev *adev)
 {
 	const struct nlattr *data = info->attrs[ATWIFI_A_CERT_DATA];
 	int which = atw_genl_cert_type(info);
-	struct atw_dev *adev;
 	const char *why;
 	int err;
 
@@ -774,16 +738,12 @@ static int atw_genl_cert_set_doit(struct sk_buff *req, struct genl_info *info)
 		atw_genl_say(info, why);
 		return err;
 	}
-	adev = atw_genl_dev(info, ATWIFI_A_CERT_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
 	err = atw_cert_store(&adev->module, which, nla_data(data),
 			     nla_len(data), atw_timing.genl);
 	if (err == -EIO)
 		atw_genl_say(info, "the module has not stored what it was given");
 	else if (err)
 		atw_genl_say(info, atw_genl_reason(err));
-	atw_dev_put(adev);
 	return err;
 }
 
@@ -798,8 +758,9 @@ static int atw_genl_put_rows(struct sk_buff *skb, const void *arg)
 	return q->more ? nla_put_flag(skb, ATWIFI_A_AT_MORE) : 0;
 }
 
-static size_t atw_genl_rows_size(const struct atw_query_raw *q)
+static size_t atw_genl_rows_room(const void *arg)
 {
+	const struct atw_query_raw *q = arg;
 	size_t size = nla_total_size(0) + nla_total_size(IFNAMSIZ);
 	unsigned int i;
 
@@ -808,11 +769,10 @@ static size_t atw_genl_rows_size(const struct atw_query_raw *q)
 	return size;
 }
 
-static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_fill_at(struct genl_info *info, void *arg)
 {
 	const struct nlattr *line = info->attrs[ATWIFI_A_AT_LINE];
-	struct atw_query_raw *q;
-	struct atw_request *request;
+	struct atw_query_raw *q = arg;
 	const char *why;
 	int err;
 
@@ -826,17 +786,8 @@ static int atw_genl_at_doit(struct sk_buff *req, struct genl_info *info)
 		NL_SET_BAD_ATTR(info->extack, line);
 		return err;
 	}
-
-	request = atw_request_new(sizeof(*q), atw_query_raw);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_raw *)request->arg;
 	strscpy(q->line, nla_data(line), sizeof(q->line));
-	err = atw_genl_ask(info, ATWIFI_A_AT_DEV, request, atw_timing.genl_raw) ?:
-	      atw_genl_answer(info, ATWIFI_A_AT_DEV, nla_data(info->attrs[ATWIFI_A_AT_DEV]),
-			      atw_genl_rows_size(q), atw_genl_put_rows, q);
-	atw_request_put(request);
-	return err;
+	return 0;
 }
 
 /* Networks */
@@ -892,51 +843,31 @@ static bool atw_genl_join_given_up(struct atw_query_join *q)
 	return given_up;
 }
 
-static int atw_genl_join_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_fill_join(struct genl_info *info, void *arg)
 {
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
-	struct atw_genl_join *join;
-	struct atw_query_join *q;
-	struct atw_request *request;
-	int err;
+	struct atw_genl_join *join = arg;
+	struct atw_query_join *q = &join->query;
 
 	if (!info->attrs[ATWIFI_A_WIFI_SSID]) {
 		NL_SET_ERR_MSG(info->extack, "no network is named");
 		return -EINVAL;
 	}
-	request = atw_request_new(sizeof(*join), atw_query_join);
-	if (!request)
-		return -ENOMEM;
-	join = (struct atw_genl_join *)request->arg;
 	join->late = container_of(info, struct atw_genl_late, info);
-	q = &join->query;
 	q->given_up = atw_genl_join_given_up;
-	err = atw_genl_ssid(info, q->join.ssid);
-	if (err)
-		goto put;
 	if (password)
 		nla_strscpy(q->join.password, password, sizeof(q->join.password));
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
-	/* The thread may be at it yet. */
+	return atw_genl_ssid(info, q->join.ssid);
+}
+
+/* The thread may be at it yet. */
+static void atw_genl_join_over(void *arg)
+{
+	struct atw_genl_join *join = arg;
+
 	spin_lock(&atw_genl_late_lock);
 	join->late = NULL;
 	spin_unlock(&atw_genl_late_lock);
-put:
-	atw_request_put(request);
-	return err;
-}
-
-static int atw_genl_leave_doit(struct sk_buff *req, struct genl_info *info)
-{
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
-	if (!request)
-		return -ENOMEM;
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
-	atw_request_put(request);
-	return err;
 }
 
 /* Of one network, at most. */
@@ -965,7 +896,8 @@ static int atw_genl_put_network(struct sk_buff *skb, const struct atw_network *n
 
 static int atw_genl_put_scan(struct sk_buff *skb, const void *arg)
 {
-	const struct atw_scan *scan = arg;
+	const struct atw_query_scan *q = arg;
+	const struct atw_scan *scan = &q->names.scan;
 	unsigned int i;
 
 	for (i = 0; i < scan->n; i++)
@@ -974,29 +906,19 @@ static int atw_genl_put_scan(struct sk_buff *skb, const void *arg)
 	return nla_put_u32(skb, ATWIFI_A_WIFI_DAMAGED, scan->damaged);
 }
 
-static int atw_genl_scan_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_fill_scan(struct genl_info *info, void *arg)
 {
-	struct atw_query_scan *q;
-	struct atw_request *request;
-	size_t size;
-	int err;
+	struct atw_query_scan *q = arg;
 
-	request = atw_request_new(sizeof(*q), atw_query_scan);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_scan *)request->arg;
-	err = info->attrs[ATWIFI_A_WIFI_SSID] ? atw_genl_ssid(info, q->ssid) : 0;
-	err = err ?: atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
-	if (err)
-		goto put;
+	return info->attrs[ATWIFI_A_WIFI_SSID] ? atw_genl_ssid(info, q->ssid) : 0;
+}
 
-	size = nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
+static size_t atw_genl_scan_room(const void *arg)
+{
+	const struct atw_query_scan *q = arg;
+
+	return nla_total_size(IFNAMSIZ) + nla_total_size(sizeof(u32)) +
 	       q->names.scan.n * ATW_GENL_NETWORK_SIZE;
-	err = atw_genl_answer(info, ATWIFI_A_WIFI_DEV, nla_data(info->attrs[ATWIFI_A_WIFI_DEV]),
-			      size, atw_genl_put_scan, &q->names.scan);
-put:
-	atw_request_put(request);
-	return err;
 }
 
 static int atw_genl_put_status(struct sk_buff *skb, const void *arg)
@@ -1015,47 +937,20 @@ static int atw_genl_put_status(struct sk_buff *skb, const void *arg)
 	return err;
 }
 
-static int atw_genl_wifi_get_doit(struct sk_buff *req, struct genl_info *info)
-{
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(struct atw_query_status), atw_query_status);
-	if (!request)
-		return -ENOMEM;
-	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl,
-				      atw_genl_put_status);
-	atw_request_put(request);
-	return err;
-}
-
 /* The module as an access point; where no channel is named, one that all have. */
 #define ATW_GENL_CHANNEL	6
 
-static int atw_genl_ap_set_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_fill_ap(struct genl_info *info, void *arg)
 {
 	const struct nlattr *password = info->attrs[ATWIFI_A_WIFI_PASSWORD];
 	const struct nlattr *channel = info->attrs[ATWIFI_A_WIFI_CHANNEL];
-	struct atw_query_ap *q;
-	struct atw_request *request;
-	int err = 0;
+	struct atw_query_ap *q = arg;
 
-	request = atw_request_new(sizeof(*q), atw_query_ap);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_ap *)request->arg;
 	q->channel = channel ? nla_get_u32(channel) : ATW_GENL_CHANNEL;
 	q->hidden = info->attrs[ATWIFI_A_WIFI_HIDDEN];
-	if (info->attrs[ATWIFI_A_WIFI_SSID])
-		err = atw_genl_ssid(info, q->ap.ssid);
-	if (err)
-		goto put;
 	if (password)
 		nla_strscpy(q->ap.password, password, sizeof(q->ap.password));
-	err = atw_genl_ask(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl_raw);
-put:
-	atw_request_put(request);
-	return err;
+	return info->attrs[ATWIFI_A_WIFI_SSID] ? atw_genl_ssid(info, q->ap.ssid) : 0;
 }
 
 static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
@@ -1072,20 +967,6 @@ static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
 		if (nla_put(skb, ATWIFI_A_WIFI_STATION, ETH_ALEN, q->station[i]))
 			return -EMSGSIZE;
 	return 0;
-}
-
-static int atw_genl_ap_get_doit(struct sk_buff *req, struct genl_info *info)
-{
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(struct atw_query_ap_status), atw_query_ap_status);
-	if (!request)
-		return -ENOMEM;
-	err = atw_genl_ask_and_answer(info, ATWIFI_A_WIFI_DEV, request, atw_timing.genl,
-				      atw_genl_put_ap);
-	atw_request_put(request);
-	return err;
 }
 
 /* Passphrases */
@@ -1115,37 +996,32 @@ static const char *atw_genl_passphrase_reason(int err)
 	}
 }
 
-static int atw_genl_passphrase_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_passphrase(struct genl_info *info, struct atw_dev *adev)
 {
 	const struct nlattr *cookie = info->attrs[ATWIFI_A_PASSPHRASE_COOKIE];
 	const struct nlattr *nla;
-	struct atw_dev *adev;
 	int rem, err, n = 0;
 
 	if (!cookie) {
 		NL_SET_ERR_MSG(info->extack, "no question is named");
 		return -EINVAL;
 	}
-	adev = atw_genl_dev(info, ATWIFI_A_PASSPHRASE_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
 	err = atw_passphrase_check(adev, info->snd_portid, nla_get_u32(cookie));
 	if (err)
-		goto put;
+		goto out;
 	nla_for_each_attr(nla, genlmsg_data(info->genlhdr), genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(nla) != ATWIFI_A_PASSPHRASE_PASSPHRASE)
 			continue;
 		err = -E2BIG;
 		if (n++ == ATW_PASSPHRASES_MAX)
-			goto put;
+			goto out;
 		err = atw_passphrase_try(adev, nla_get_u32(cookie), nla_data(nla), nla_len(nla));
 		if (err != -EKEYREJECTED)
-			goto put;
+			goto out;
 	}
 	if (!n)
 		err = atw_passphrase_unknown(adev, nla_get_u32(cookie));
-put:
-	atw_dev_put(adev);
+out:
 	if (err)
 		atw_genl_say(info, atw_genl_passphrase_reason(err));
 	return err;
@@ -1204,13 +1080,12 @@ static const char *atw_genl_expose_reason(int err)
 	}
 }
 
-static int atw_genl_expose_add_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_expose_add(struct genl_info *info, struct atw_dev *adev)
 {
 	const struct nlattr *addr = info->attrs[ATWIFI_A_EXPOSE_LOCAL_ADDRESS];
 	const struct nlattr *local = info->attrs[ATWIFI_A_EXPOSE_LOCAL_PORT];
 	int port = atw_genl_expose_port(info);
 	int local_port = port;
-	struct atw_dev *adev;
 	__be32 to = 0;
 	int err;
 
@@ -1231,31 +1106,22 @@ static int atw_genl_expose_add_doit(struct sk_buff *req, struct genl_info *info)
 				    "not the address of a program");
 		return -EINVAL;
 	}
-	adev = atw_genl_dev(info, ATWIFI_A_EXPOSE_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
 	err = atw_expose_add(adev, port, to, local_port, atw_timing.genl);
 	if (err)
 		atw_genl_say(info, atw_genl_expose_reason(err));
-	atw_dev_put(adev);
 	return err;
 }
 
-static int atw_genl_expose_del_doit(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_expose_del(struct genl_info *info, struct atw_dev *adev)
 {
 	int port = atw_genl_expose_port(info);
-	struct atw_dev *adev;
 	int err;
 
 	if (port < 0)
 		return port;
-	adev = atw_genl_dev(info, ATWIFI_A_EXPOSE_DEV);
-	if (IS_ERR(adev))
-		return PTR_ERR(adev);
 	err = atw_expose_del(adev, port);
 	if (err)
 		atw_genl_say(info, atw_genl_expose_reason(err));
-	atw_dev_put(adev);
 	return err;
 }
 
@@ -1431,55 +1297,103 @@ static const struct nla_policy atwifi_ap_set_nl_policy[ATWIFI_A_WIFI_HIDDEN + 1]
 /* Of these, of users who do not administer it. */
 #define ATW_GENL_LATE_USERS	32
 
-typedef int (*atw_genl_doit_t)(struct sk_buff *req, struct genl_info *info);
+#define ATW_GENL_SLOW(_dev, _policy)					\
+	.dev = (_dev), .attrs = ARRAY_SIZE(_policy)
+#define ATW_GENL_CHANGE(_dev, _policy)					\
+	ATW_GENL_SLOW(_dev, _policy), .changes = true
+#define ATW_GENL_QUERY(_fn, _size, _timeout)				\
+	.fn = (_fn), .size = (_size), .timeout = &atw_timing._timeout
 
-#define ATW_GENL_SLOW(_doit, _dev, _policy)				\
-	{ .doit = (_doit), .dev = (_dev), .attrs = ARRAY_SIZE(_policy) }
-#define ATW_GENL_CHANGE(_doit, _dev, _policy)				\
-	{ .doit = (_doit), .dev = (_dev), .attrs = ARRAY_SIZE(_policy), .changes = true }
-
-static const struct {
-	atw_genl_doit_t	doit;
-	int		dev;	/* the attribute that names it */
-	size_t		attrs;
-	bool		changes;	/* those of one socket are done in their order */
-} atw_genl_slow[] = {
-	[ATWIFI_CMD_DEV_SET] = ATW_GENL_CHANGE(atw_genl_dev_set_doit, ATWIFI_A_DEV_NAME,
-					atwifi_dev_set_nl_policy),
-	[ATWIFI_CMD_DNS_GET] = ATW_GENL_SLOW(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
-					atwifi_dns_get_nl_policy),
-	[ATWIFI_CMD_DNS_SET] = ATW_GENL_CHANGE(atw_genl_dns_doit, ATWIFI_A_DNS_DEV,
-					atwifi_dns_set_nl_policy),
-	[ATWIFI_CMD_RESOLVE] = ATW_GENL_SLOW(atw_genl_resolve_doit, ATWIFI_A_RESOLVE_DEV,
-					atwifi_resolve_nl_policy),
-	[ATWIFI_CMD_AUTOTT_GET] = ATW_GENL_SLOW(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
-					atwifi_autott_get_nl_policy),
-	[ATWIFI_CMD_AUTOTT_SET] = ATW_GENL_CHANGE(atw_genl_autott_doit, ATWIFI_A_AUTOTT_DEV,
-					atwifi_autott_set_nl_policy),
-	[ATWIFI_CMD_CERT_GET] = ATW_GENL_SLOW(atw_genl_cert_get_doit, ATWIFI_A_CERT_DEV,
-					atwifi_cert_get_nl_policy),
-	[ATWIFI_CMD_CERT_SET] = ATW_GENL_CHANGE(atw_genl_cert_set_doit, ATWIFI_A_CERT_DEV,
-					atwifi_cert_set_nl_policy),
-	[ATWIFI_CMD_AT] = ATW_GENL_CHANGE(atw_genl_at_doit, ATWIFI_A_AT_DEV,
-					atwifi_at_nl_policy),
-	[ATWIFI_CMD_EXPOSE_ADD] = ATW_GENL_CHANGE(atw_genl_expose_add_doit, ATWIFI_A_EXPOSE_DEV,
-					atwifi_expose_add_nl_policy),
-	[ATWIFI_CMD_EXPOSE_DEL] = ATW_GENL_CHANGE(atw_genl_expose_del_doit, ATWIFI_A_EXPOSE_DEV,
-					atwifi_expose_del_nl_policy),
-	[ATWIFI_CMD_JOIN] = ATW_GENL_CHANGE(atw_genl_join_doit, ATWIFI_A_WIFI_DEV,
-					atwifi_join_nl_policy),
-	[ATWIFI_CMD_LEAVE] = ATW_GENL_CHANGE(atw_genl_leave_doit, ATWIFI_A_WIFI_DEV,
-					atwifi_leave_nl_policy),
-	[ATWIFI_CMD_SCAN] = ATW_GENL_SLOW(atw_genl_scan_doit, ATWIFI_A_WIFI_DEV,
-					  atwifi_scan_nl_policy),
-	[ATWIFI_CMD_WIFI_GET] = ATW_GENL_SLOW(atw_genl_wifi_get_doit, ATWIFI_A_WIFI_DEV,
-					      atwifi_wifi_get_nl_policy),
-	[ATWIFI_CMD_PASSPHRASE] = ATW_GENL_SLOW(atw_genl_passphrase_doit, ATWIFI_A_PASSPHRASE_DEV,
-						atwifi_passphrase_nl_policy),
-	[ATWIFI_CMD_AP_GET] = ATW_GENL_SLOW(atw_genl_ap_get_doit, ATWIFI_A_WIFI_DEV,
-					    atwifi_ap_get_nl_policy),
-	[ATWIFI_CMD_AP_SET] = ATW_GENL_CHANGE(atw_genl_ap_set_doit, ATWIFI_A_WIFI_DEV,
-					atwifi_ap_set_nl_policy),
+static const struct atw_genl_slow atw_genl_slow[] = {
+	[ATWIFI_CMD_DEV_SET] = {
+		ATW_GENL_CHANGE(ATWIFI_A_DEV_NAME, atwifi_dev_set_nl_policy),
+		.doit = atw_genl_dev_set,
+	},
+	[ATWIFI_CMD_DNS_GET] = {
+		ATW_GENL_SLOW(ATWIFI_A_DNS_DEV, atwifi_dns_get_nl_policy),
+		ATW_GENL_QUERY(atw_query_dns, sizeof(struct atw_query_dns), genl),
+		.put = atw_genl_put_dns,
+	},
+	[ATWIFI_CMD_DNS_SET] = {
+		ATW_GENL_CHANGE(ATWIFI_A_DNS_DEV, atwifi_dns_set_nl_policy),
+		ATW_GENL_QUERY(atw_query_dns, sizeof(struct atw_query_dns), genl),
+		.fill = atw_genl_fill_dns,
+	},
+	[ATWIFI_CMD_RESOLVE] = {
+		ATW_GENL_SLOW(ATWIFI_A_RESOLVE_DEV, atwifi_resolve_nl_policy),
+		ATW_GENL_QUERY(atw_query_resolve, sizeof(struct atw_query_resolve), genl),
+		.fill = atw_genl_fill_resolve,
+		.put = atw_genl_put_resolved,
+	},
+	[ATWIFI_CMD_AUTOTT_GET] = {
+		ATW_GENL_SLOW(ATWIFI_A_AUTOTT_DEV, atwifi_autott_get_nl_policy),
+		ATW_GENL_QUERY(atw_query_autott, sizeof(struct atw_query_autott), genl),
+		.put = atw_genl_put_autott,
+	},
+	[ATWIFI_CMD_AUTOTT_SET] = {
+		ATW_GENL_CHANGE(ATWIFI_A_AUTOTT_DEV, atwifi_autott_set_nl_policy),
+		ATW_GENL_QUERY(atw_query_autott, sizeof(struct atw_query_autott), genl),
+		.fill = atw_genl_fill_autott,
+	},
+	[ATWIFI_CMD_CERT_GET] = {
+		ATW_GENL_SLOW(ATWIFI_A_CERT_DEV, atwifi_cert_get_nl_policy),
+		.doit = atw_genl_cert_get,
+	},
+	[ATWIFI_CMD_CERT_SET] = {
+		ATW_GENL_CHANGE(ATWIFI_A_CERT_DEV, atwifi_cert_set_nl_policy),
+		.doit = atw_genl_cert_set,
+	},
+	[ATWIFI_CMD_AT] = {
+		ATW_GENL_CHANGE(ATWIFI_A_AT_DEV, atwifi_at_nl_policy),
+		ATW_GENL_QUERY(atw_query_raw, sizeof(struct atw_query_raw), genl_raw),
+		.fill = atw_genl_fill_at,
+		.put = atw_genl_put_rows,
+		.room = atw_genl_rows_room,
+	},
+	[ATWIFI_CMD_EXPOSE_ADD] = {
+		ATW_GENL_CHANGE(ATWIFI_A_EXPOSE_DEV, atwifi_expose_add_nl_policy),
+		.doit = atw_genl_expose_add,
+	},
+	[ATWIFI_CMD_EXPOSE_DEL] = {
+		ATW_GENL_CHANGE(ATWIFI_A_EXPOSE_DEV, atwifi_expose_del_nl_policy),
+		.doit = atw_genl_expose_del,
+	},
+	[ATWIFI_CMD_JOIN] = {
+		ATW_GENL_CHANGE(ATWIFI_A_WIFI_DEV, atwifi_join_nl_policy),
+		ATW_GENL_QUERY(atw_query_join, sizeof(struct atw_genl_join), genl_raw),
+		.fill = atw_genl_fill_join,
+		.over = atw_genl_join_over,
+	},
+	[ATWIFI_CMD_LEAVE] = {
+		ATW_GENL_CHANGE(ATWIFI_A_WIFI_DEV, atwifi_leave_nl_policy),
+		ATW_GENL_QUERY(atw_query_leave, sizeof(struct atw_query), genl_raw),
+	},
+	[ATWIFI_CMD_SCAN] = {
+		ATW_GENL_SLOW(ATWIFI_A_WIFI_DEV, atwifi_scan_nl_policy),
+		ATW_GENL_QUERY(atw_query_scan, sizeof(struct atw_query_scan), genl_raw),
+		.fill = atw_genl_fill_scan,
+		.put = atw_genl_put_scan,
+		.room = atw_genl_scan_room,
+	},
+	[ATWIFI_CMD_WIFI_GET] = {
+		ATW_GENL_SLOW(ATWIFI_A_WIFI_DEV, atwifi_wifi_get_nl_policy),
+		ATW_GENL_QUERY(atw_query_status, sizeof(struct atw_query_status), genl),
+		.put = atw_genl_put_status,
+	},
+	[ATWIFI_CMD_PASSPHRASE] = {
+		ATW_GENL_SLOW(ATWIFI_A_PASSPHRASE_DEV, atwifi_passphrase_nl_policy),
+		.doit = atw_genl_passphrase,
+	},
+	[ATWIFI_CMD_AP_GET] = {
+		ATW_GENL_SLOW(ATWIFI_A_WIFI_DEV, atwifi_ap_get_nl_policy),
+		ATW_GENL_QUERY(atw_query_ap_status, sizeof(struct atw_query_ap_status), genl),
+		.put = atw_genl_put_ap,
+	},
+	[ATWIFI_CMD_AP_SET] = {
+		ATW_GENL_CHANGE(ATWIFI_A_WIFI_DEV, atwifi_ap_set_nl_policy),
+		ATW_GENL_QUERY(atw_query_ap, sizeof(struct atw_query_ap), genl_raw),
+		.fill = atw_genl_fill_ap,
+	},
 };
 
 static struct workqueue_struct *atw_genl_wq;
@@ -1571,11 +1485,12 @@ static void atw_genl_late_work(struct work_struct *work)
 	struct nlmsghdr *nlh = nlmsg_hdr(late->req);
 	struct sock *sk = NETLINK_CB(late->req).sk;
 	struct net *net = genl_info_net(&late->info);
+	const struct atw_genl_slow *slow = late->slow;
 	struct file *asker = late->asker;
 	int err;
 
-	err = atw_genl_slow[late->info.genlhdr->cmd].doit(late->req,
-							  &late->info);
+	err = slow->doit ? slow->doit(&late->info, late->adev) :
+			   atw_genl_query(&late->info, late->adev, slow);
 	/* A refusal would be sent with it. */
 	atw_genl_wipe(late->info.genlhdr);
 	if (err || (nlh->nlmsg_flags & NLM_F_ACK))
@@ -1623,9 +1538,10 @@ err_dec:
  * says which: without that it is a program that looks up a name as any other does, which
  * may well be a service that runs as root and does so for others.
  */
-static int atw_genl_share(struct sk_buff *req, struct genl_info *info)
+static int atw_genl_share(struct sk_buff *req, struct genl_info *info,
+			  const struct atw_genl_slow *slow)
 {
-	if (info->attrs[atw_genl_slow[info->genlhdr->cmd].dev] &&
+	if (info->attrs[slow->dev] &&
 	    netlink_ns_capable(req, genl_info_net(info)->user_ns, CAP_NET_ADMIN))
 		return ATW_GENL_ADMIN;
 	return atw_share_index(NETLINK_CREDS(req)->uid, 0, 0, false);
@@ -1634,20 +1550,22 @@ static int atw_genl_share(struct sk_buff *req, struct genl_info *info)
 static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 					       struct genl_info *info)
 {
-	size_t i, n = atw_genl_slow[info->genlhdr->cmd].attrs;
+	const struct atw_genl_slow *slow = &atw_genl_slow[info->genlhdr->cmd];
 	const struct nlmsghdr *nlh = info->nlhdr;
 	struct atw_genl_late *late;
 	struct nlmsghdr *copy;
 	struct atw_dev *adev;
+	size_t i;
 
 	/* What is asked of nobody waits for nobody. */
 	if (info->genlhdr->cmd == ATWIFI_CMD_RESOLVE)
-		adev = atw_genl_any_dev(info, ATWIFI_A_RESOLVE_DEV);
+		adev = atw_genl_any_dev(info, slow->dev);
 	else
-		adev = atw_genl_dev(info, atw_genl_slow[info->genlhdr->cmd].dev);
+		adev = atw_genl_dev(info, slow->dev);
 	if (IS_ERR(adev))
 		return ERR_CAST(adev);
-	late = atw_genl_late_alloc(adev, atw_genl_share(req, info), n, nlh->nlmsg_len);
+	late = atw_genl_late_alloc(adev, atw_genl_share(req, info, slow), slow->attrs,
+				   nlh->nlmsg_len);
 	if (IS_ERR(late)) {
 		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
 		return late;
@@ -1656,12 +1574,13 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	copy = skb_put_data(late->req, nlh, nlh->nlmsg_len);
 	NETLINK_CB(late->req) = NETLINK_CB(req);
 	INIT_WORK(&late->work, atw_genl_late_work);
+	late->slow = slow;
 	late->info = *info;
 	late->info.nlhdr = copy;
 	late->info.genlhdr = nlmsg_data(copy);
 	late->info.attrs = late->attrs;
 	late->info.extack = &late->extack;
-	for (i = 0; i < n; i++)
+	for (i = 0; i < slow->attrs; i++)
 		if (info->attrs[i])
 			late->attrs[i] = (void *)copy +
 					 ((void *)info->attrs[i] - (void *)nlh);
