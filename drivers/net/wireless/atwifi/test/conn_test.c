@@ -1396,9 +1396,10 @@ static void fake_flood(struct kunit *test, struct owner *server)
 	for (i = 1; i <= ATW_BACKLOG_MAX; i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", i, server->c->id);
 		fake_say(f, text);
-		/* For what is left beside large ones. */
+		/* Of the last one, for what is left beside large ones. */
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", i);
-		fake_say(f, text);
+		for (j = 0; j < 50; j++)
+			fake_say(f, text);
 		n = sprintf(payload, "\r\n+EVENT:SocketDown,%u,%u,", i, ATW_PAYLOAD_MAX);
 		memset(payload + n, 'x', ATW_PAYLOAD_MAX);
 		memcpy(payload + n + ATW_PAYLOAD_MAX, "\r\n", 3);
