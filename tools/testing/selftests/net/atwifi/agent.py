@@ -247,7 +247,7 @@ def network_manager():
     with bus():
         # Without one it is not waited for, nor started.
         knows(words=[])
-        with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys; exec "
+        with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /sys; exec "
                      "NetworkManager --no-daemon"]):
             becomes(lambda: run("nmcli -t -f RUNNING general", good=False) == "running\n",
                     "no NetworkManager")

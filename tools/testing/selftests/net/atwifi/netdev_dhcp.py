@@ -156,7 +156,7 @@ def client(command, before=""):
     run("ip addr flush dev %s; ip route flush dev %s; ip link set %s down" % (DEV, DEV, DEV))
     with open(TMP + "/client.log", "wb") as log:
         # No udev here: where /sys cannot be written nobody waits for it.
-        with subprocess.Popen(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys\n%s\n"
+        with subprocess.Popen(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /sys\n%s\n"
                                "exec %s" % (before, command)], start_new_session=True,
                               stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
             try:

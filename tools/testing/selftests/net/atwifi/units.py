@@ -161,6 +161,25 @@ def modules():
     return sorted(set(re.findall(r"-(atw\d)\.device", units)))
 
 
+@test
+def with_modules():
+    """The agent runs as long as there is a module."""
+    check(is_active(AGENT, "inactive"), "it runs without a module")
+    with another_module(1) as first:
+        becomes(lambda: is_active(AGENT), "it is not started")
+        process = shown(AGENT, "MainPID")
+        with another_module(2):
+            becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
+            first.detach()
+            becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
+            check(is_active(AGENT), "it has ended with the first one")
+            same(process, shown(AGENT, "MainPID"), "process")
+        becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+        first.attach()
+        becomes(lambda: is_active(AGENT), "it is not started again")
+    becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+
+
 def privileges(unit):
     text = inside("cat /proc/%s/status" % shown(unit, "MainPID"))
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)

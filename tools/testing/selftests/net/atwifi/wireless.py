@@ -689,7 +689,7 @@ def network_manager(backend):
     with open("/etc/NetworkManager/conf.d/backend.conf", "w", encoding="ascii") as f:
         f.write("[device]\nwifi.backend=%s\n" % backend)
     # No udev here: where /sys cannot be written nobody waits for it.
-    with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,ro /sys; "
+    with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /sys; "
                  "exec NetworkManager --no-daemon"]):
         becomes(lambda: nmcli("-f RUNNING general") == "running\n", "no NetworkManager")
         yield
