@@ -17,7 +17,7 @@ import sys
 import threading
 
 import goresolver
-from atwnet import HOST, TMP, daemon, install, no_sockets
+from atwnet import HOST, TMP, configure, daemon, install, no_sockets
 from guest import Module, becomes, check, run, run_tests, same, sysfs, test
 
 NAME = os.environ["ATW_NAME"]
@@ -316,6 +316,20 @@ def restarted_under_load():
             load.goes_on()
     same([], load.wrong, "wrong answers")
     print("# %d answers, %d failures" % (load.right, load.failed))
+
+
+@test
+def resolvectl():
+    """resolved asks the module by atwifid, and no server by the device, where it is told so."""
+    # It asks nobody as long as no link has an address.
+    configure()
+    write("/etc/systemd/resolved.conf.d/atwifid.conf", examples("atwifid.8", "Resolve")[0])
+    with running(STUB), running("resolved.service"), running(AGENT):
+        becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"), "resolved is not told")
+        with no_sockets():
+            for how in ("", "-4 --cache=no"):
+                check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
+            check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
 
 
 def prepare():
