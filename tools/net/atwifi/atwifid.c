@@ -17,6 +17,7 @@
 #include <event2/listener.h>
 #include <event2/util.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "dns.h"
+#include "hook.h"
 #include "libatwifi.h"
 #include "service.h"
 
@@ -90,9 +92,10 @@ struct question {
 };
 
 /**
- * struct tcp - a connection of a program's
+ * struct tcp - a connection of a program's, or of systemd-resolved's
  * @node: in the list of all, of which the first has not asked for the longest time
  * @bev: it
+ * @hook: it is resolved's, and asks as hook.c has it, one question at a time
  * @deadline: of the next question: it may come in pieces, but is to come; and of the end
  * @waiters: questions that wait
  * @ended: it asks no more
@@ -101,6 +104,7 @@ struct question {
 struct tcp {
 	TAILQ_ENTRY(tcp)	node;
 	struct bufferevent	*bev;
+	bool			hook;
 	struct event		*deadline;
 	unsigned int		waiters;
 	bool			ended;
@@ -120,7 +124,7 @@ struct waiter {
 
 static struct event_base *base;
 static struct event *udp_event, *resolver_event, *patience, *purge;
-static struct evconnlistener *listener;
+static struct evconnlistener *listener, *hook_listener;
 static int udp = -1;
 static struct atwifi_resolver *resolver;
 static const char *device;
@@ -175,7 +179,7 @@ static void send_tcp(struct tcp *tcp, const uint8_t *wire, size_t len)
 	TAILQ_FOREACH(each, &tcps, node)
 		all += unread(each);
 	if (unread(tcp) + len > TCP_OUTPUT || all + len > TCP_OUTPUTS ||
-	    bufferevent_write(tcp->bev, &size, sizeof(size)) ||
+	    (!tcp->hook && bufferevent_write(tcp->bev, &size, sizeof(size))) ||
 	    bufferevent_write(tcp->bev, wire, len)) {
 		/* Not here: its question, or one of others', is still being dealt with. */
 		tcp->broken = true;
@@ -192,7 +196,10 @@ static void send_answer(struct tcp *tcp, const struct sockaddr_in *to, const str
 
 	if (tcp ? tcp->broken : !to || to->sin_family != AF_INET)
 		return;
-	len = dns_reply(q, answer, wire, tcp ? sizeof(wire) : q->room);
+	if (tcp && tcp->hook)
+		len = hook_reply(HOOK_ADDRESS, q, answer, (char *)wire);
+	else
+		len = dns_reply(q, answer, wire, tcp ? sizeof(wire) : q->room);
 	if (tcp)
 		send_tcp(tcp, wire, len);
 	else
@@ -639,6 +646,20 @@ static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
 		look_up(todo, &query, tcp, from);
 }
 
+static void handle_call(const char *call, size_t len, struct tcp *tcp)
+{
+	char text[HOOK_ANSWER_MAX];
+	struct dns_query query;
+	enum hook_todo todo = hook_parse(call, len, &query);
+
+	if (todo == HOOK_ADDRESS)
+		look_up(DNS_ADDRESS, &query, tcp, NULL);
+	else if (todo != HOOK_CLOSE)
+		send_tcp(tcp, (uint8_t *)text, hook_reply(todo, NULL, NULL, text));
+	else
+		event_active(tcp->deadline, EV_TIMEOUT, 0);
+}
+
 static void udp_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sockaddr_in from = { 0 };
@@ -660,12 +681,24 @@ static void udp_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The next call, with the zero at its end; -1: it is not whole yet. */
+static int call_next(struct evbuffer *in)
+{
+	const struct evbuffer_ptr end = evbuffer_search(in, "", 1, NULL);
+
+	if (end.pos >= 0)
+		return end.pos + 1;
+	return evbuffer_get_length(in) > HOOK_CALL_MAX ? INT_MAX : -1;
+}
+
 /* The next question of a connection; -1: it is not whole yet. */
 static int tcp_next(const struct tcp *tcp)
 {
 	struct evbuffer *in = bufferevent_get_input(tcp->bev);
 	uint16_t size;
 
+	if (tcp->hook)
+		return call_next(in);
 	if (evbuffer_copyout(in, &size, sizeof(size)) != sizeof(size))
 		return -1;
 	size = ntohs(size);
@@ -698,28 +731,32 @@ static void tcp_late(evutil_socket_t fd, short what, void *arg)
 /* One question at a time, so that others have their turn. */
 static void tcp_read(struct bufferevent *bev, void *arg)
 {
-	uint8_t wire[DNS_QUERY_MAX];
+	uint8_t wire[HOOK_CALL_MAX];
 	struct tcp *tcp = arg;
 	int len;
 
 	if (tcp->broken)
 		return;
 	/* Who does not read the answers is not asked again until he has. */
-	if (unread(tcp)) {
+	if (unread(tcp) || (tcp->hook && tcp->waiters)) {
 		bufferevent_disable(bev, EV_READ);
 		return;
 	}
 	len = tcp_next(tcp);
-	if (len > DNS_QUERY_MAX || (len < 0 && tcp_is_done(tcp))) {
+	if (len > (tcp->hook ? HOOK_CALL_MAX : DNS_QUERY_MAX) || (len < 0 && tcp_is_done(tcp))) {
 		tcp_free(tcp);
 		return;
 	}
 	if (len < 0)
 		return;
-	evbuffer_drain(bufferevent_get_input(bev), sizeof(uint16_t));
+	if (!tcp->hook)
+		evbuffer_drain(bufferevent_get_input(bev), sizeof(uint16_t));
 	evbuffer_remove(bufferevent_get_input(bev), wire, len);
 	tcp_expect(tcp);
-	handle(wire, len, tcp, NULL);
+	if (tcp->hook)
+		handle_call((char *)wire, len - 1, tcp);
+	else
+		handle(wire, len, tcp, NULL);
 	bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
@@ -783,7 +820,6 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	(void)l;
 	(void)from;
 	(void)size;
-	(void)arg;
 	if (n_tcp == TCP_MAX)
 		tcp_make_room();
 	tcp = tcp_new(fd);
@@ -792,10 +828,11 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 		return;
 	}
 	n_tcp++;
+	tcp->hook = arg;
 	TAILQ_INSERT_TAIL(&tcps, tcp, node);
 	tcp_expect(tcp);
 	bufferevent_setcb(tcp->bev, tcp_read, tcp_written, tcp_event, tcp);
-	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * TCP_QUERY);
+	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * (tcp->hook ? HOOK_CALL_MAX : TCP_QUERY));
 	bufferevent_enable(tcp->bev, EV_READ | EV_WRITE);
 }
 
@@ -831,6 +868,21 @@ static void listen_at(const struct sockaddr_in *at)
 		errx(1, "no memory");
 }
 
+/* As systemd has made it, which alone may where resolved looks for such sockets. */
+static void listen_for_resolved(void)
+{
+	int fd = service_socket();
+
+	if (fd < 0)
+		return;
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	hook_listener = evconnlistener_new(base, accept_cb, &hook_listener, LEV_OPT_CLOSE_ON_FREE |
+					   LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!hook_listener)
+		errx(1, "the socket for systemd-resolved");
+}
+
 static void prepare(const struct sockaddr_in *at)
 {
 	size_t i;
@@ -846,6 +898,7 @@ static void prepare(const struct sockaddr_in *at)
 	service_begin(base, forget_all);
 	resolver_begin();
 	listen_at(at);
+	listen_for_resolved();
 }
 
 static void clean_up(void)
@@ -858,6 +911,8 @@ static void clean_up(void)
 	while (!TAILQ_EMPTY(&tcps))
 		tcp_free(TAILQ_FIRST(&tcps));
 	evconnlistener_free(listener);
+	if (hook_listener)
+		evconnlistener_free(hook_listener);
 	event_free(udp_event);
 	close(udp);
 	event_free(resolver_event);

@@ -69,6 +69,18 @@ static void signal_cb(evutil_socket_t number, short what, void *arg)
 }
 
 /**
+ * service_socket() - what systemd has made for us
+ *
+ * Return: the socket that a unit of sockets has; -1: there is none.
+ */
+int service_socket(void)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	return n && pid && atoi(n) == 1 && atol(pid) == getpid() ? 3 : -1;
+}
+
+/**
  * service_begin() - end in order, read again, and tell systemd that it lives
  * @base: the loop, which SIGTERM and SIGINT end
  * @reload: what SIGHUP does

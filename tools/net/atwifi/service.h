@@ -5,6 +5,7 @@
 
 struct event_base;
 
+int service_socket(void);
 void notify(const char *words, int flags);
 void service_begin(struct event_base *base, void (*reload)(void));
 void service_end(void);

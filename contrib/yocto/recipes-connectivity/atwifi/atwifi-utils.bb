@@ -31,7 +31,8 @@ PACKAGES =+ "libatwifi libnss-atwifi atwifid"
 
 FILES:libatwifi = "${libdir}/libatwifi.so.*"
 FILES:libnss-atwifi = "${libdir}/libnss_atwifi.so.*"
-FILES:atwifid = "${sbindir}/atwifid ${prefix}/lib/systemd/system/atwifid.service"
+FILES:atwifid = "${sbindir}/atwifid ${prefix}/lib/systemd/system/atwifid.service \
+    ${prefix}/lib/systemd/system/atwifid-hook.socket"
 FILES:${PN} += "${prefix}/lib/systemd ${prefix}/lib/udev ${datadir}/bash-completion"
 
 # A module of the C library's name service has its interface's number, not that of a library.

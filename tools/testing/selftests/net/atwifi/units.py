@@ -7,24 +7,27 @@ since the guest has another; and udev runs under it. Environment as for netdev.p
 where the services are.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
+import socket
 import sys
 import threading
 
 import goresolver
 from atwnet import HOST, TMP, configure, daemon, install, no_sockets
-from guest import Module, becomes, check, run, run_tests, same, sysfs, test
+from guest import LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../net/atwifi")
 UNITS = TMP + "/units"
-AGENT, STUB = "atwifi-agent.service", "atwifid.service"
+AGENT, STUB, HOOK = "atwifi-agent.service", "atwifid.service", "atwifid-hook.socket"
 ATTACH = "atwifi-attach@%s.service"
 TIOCVHANGUP = 0x5437
 ADDRESS = "127.0.0.57"
@@ -87,6 +90,7 @@ def install_services():
     for name, text in OTHERS.items():
         write("%s/%s" % (UNITS, name), text)
     for to, file in ((UNITS + "/" + AGENT, AGENT + ".in"), (UNITS + "/" + STUB, STUB + ".in"),
+                     (UNITS + "/" + HOOK, HOOK),
                      ("/usr/lib/udev/rules.d/90-atwifi.rules", "90-atwifi.rules"),
                      ("/usr/lib/systemd/network/70-atwifi.link", "70-atwifi.link")):
         with open(os.path.join(SOURCE, file), encoding="ascii") as f:
@@ -330,6 +334,46 @@ def resolvectl():
             for how in ("", "-4 --cache=no"):
                 check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
             check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
+
+
+def asks(s, method, *keys):
+    """As resolved does, from version 259 on; what comes of it."""
+    s.sendall(json.dumps({"method": "io.systemd.Resolve.Hook." + method, "parameters": {
+        "question": [{"key": {"class": 1, "type": kind, "name": name}} for name, kind in keys]}}
+        ).encode() + b"\0")
+    answer = b""
+    while not answer.endswith(b"\0"):
+        piece = s.recv(4096)
+        check(piece, "it has hung up")
+        answer += piece
+    return json.loads(answer[:-1])
+
+
+@test
+def resolved_asks_first():
+    """Addresses it has from the module, and no others ask anybody else for those."""
+    question = goresolver.question(NAME, goresolver.A)
+    with running(HOOK), running(STUB), no_sockets(), socket.socket(socket.AF_UNIX) as s, \
+         socket.socket(socket.AF_UNIX) as junk:
+        for each in (s, junk):
+            each.settimeout(LIMIT)
+            each.connect("/proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+        for keys in ([(NAME, 1)], [(NAME, 1), (NAME, 28)], [("caf\u00e9.test", 1), (NAME, 1)]):
+            answer = asks(s, "ResolveRecord", *keys)["parameters"]
+            same(0, answer["rcode"], "code")
+            got = base64.b64decode(answer["answer"][0]["raw"])
+            same((question, b"\0\4" + socket.inet_aton(HOST)),
+                 (got[:len(question)], got[len(question) + 4:]), "record")
+        same({"rcode": 0, "answer": []}, asks(s, "ResolveRecord", (NAME, 28))["parameters"], "IPv6")
+        for keys in ([(NAME, 15)], [(NAME, 1), (NAME, 16)], [("printer", 1)], [("a.local", 1)],
+                     [(NAME, 1), ("a." + NAME, 1)], [("nobody.test", 1)], [("a.invalid", 1)],
+                     [("a..b", 1)], [("a b.test", 1)], [("a.test\0.b", 1)], [("a." * 200, 1)], []):
+            same({}, asks(s, "ResolveRecord", *keys)["parameters"], repr(keys))
+        check("MethodNotFound" in asks(s, "QueryFilter")["error"], "another method")
+        # What is no call ends the one connection, and no other.
+        junk.sendall(b"{\0")
+        same(b"", junk.recv(1), "answer to no call")
+        check("answer" in asks(s, "ResolveRecord", (NAME, 1))["parameters"], "no answer")
 
 
 def prepare():

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What systemd-resolved asks before it asks servers, from version 259 on: the interface
+ * io.systemd.Resolve.Hook, of which ResolveRecord alone is here. A call and its answer are each a
+ * JSON object that ends with a byte of zero.
+ */
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "hook.h"
+
+#define METHOD		"io.systemd.Resolve.Hook.ResolveRecord"
+#define CLASS_IN	1
+#define DEPTH_MAX	8
+
+static bool get(const struct json_object *of, const char *name, enum json_type type,
+		struct json_object **value)
+{
+	return json_object_object_get_ex(of, name, value) && json_object_is_type(*value, type);
+}
+
+/* A name is asked for as it is written, too, where that is not as servers have it. */
+static bool is_ascii(const char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name >= 0x80)
+			return false;
+	return true;
+}
+
+/* One name that is asked for, with its addresses and nothing else; NULL: there is more. */
+static const char *name_of(const struct json_object *question, bool *ipv4)
+{
+	struct json_object *key, *class, *type, *text;
+	const char *name = NULL, *this;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(question); i++) {
+		if (!get(json_object_array_get_idx(question, i), "key", json_type_object, &key) ||
+		    !get(key, "class", json_type_int, &class) ||
+		    !get(key, "type", json_type_int, &type) ||
+		    !get(key, "name", json_type_string, &text) ||
+		    json_object_get_int(class) != CLASS_IN ||
+		    (json_object_get_int(type) != DNS_TYPE_A &&
+		     json_object_get_int(type) != DNS_TYPE_AAAA))
+			return NULL;
+		this = json_object_get_string(text);
+		if (!is_ascii(this))
+			continue;
+		if (strlen(this) != (size_t)json_object_get_string_len(text) ||
+		    (name && strcasecmp(name, this)))
+			return NULL;
+		name = this;
+		*ipv4 = *ipv4 || json_object_get_int(type) == DNS_TYPE_A;
+	}
+	return name;
+}
+
+/*
+ * A message that asks for a name's address, 0: it is none that servers know: of one label, or
+ * below "local", those are asked for in other ways.
+ */
+static size_t make_question(const char *name, uint8_t *wire)
+{
+	static const uint8_t head[12] = { [2] = 1, [5] = 1 }, tail[5] = { [2] = 1, [4] = 1 };
+	unsigned int labels = 0;
+	uint8_t *to = wire;
+	const char *last;
+	size_t n;
+
+	if (strlen(name) > 254)
+		return 0;
+	memcpy(to, head, sizeof(head));
+	to += sizeof(head);
+	do {
+		last = name;
+		n = strcspn(name, ".");
+		if (!n || n > 63)
+			return 0;
+		*to++ = n;
+		memcpy(to, name, n);
+		to += n;
+		name += n;
+		name += *name == '.';
+		labels++;
+	} while (*name);
+	if (labels < 2 || (n == 5 && !strncasecmp(last, "local", n)))
+		return 0;
+	memcpy(to, tail, sizeof(tail));
+	return to + sizeof(tail) - wire;
+}
+
+static enum hook_todo look(const struct json_object *call, struct dns_query *q)
+{
+	struct json_object *method, *parameters, *question;
+	uint8_t wire[DNS_UDP_LEAST];
+	bool ipv4 = false;
+	const char *name;
+	size_t len;
+
+	if (!get(call, "method", json_type_string, &method))
+		return HOOK_CLOSE;
+	if (strcmp(json_object_get_string(method), METHOD))
+		return HOOK_UNKNOWN;
+	if (!get(call, "parameters", json_type_object, &parameters) ||
+	    !get(parameters, "question", json_type_array, &question))
+		return HOOK_PASS;
+	name = name_of(question, &ipv4);
+	len = name ? make_question(name, wire) : 0;
+	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS)
+		return HOOK_PASS;
+	return ipv4 ? HOOK_ADDRESS : HOOK_NO_IPV6;
+}
+
+/**
+ * hook_parse() - read a call
+ * @call: its bytes, which may be anything
+ * @len: how many, without the one of zero
+ * @q: the question, for HOOK_ADDRESS
+ *
+ * Return: what is to be done about it.
+ */
+enum hook_todo hook_parse(const char *call, size_t len, struct dns_query *q)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+	enum hook_todo todo = HOOK_CLOSE;
+	struct json_object *object;
+
+	if (!tokener)
+		return todo;
+	object = json_tokener_parse_ex(tokener, call, len);
+	if (json_object_is_type(object, json_type_object))
+		todo = look(object, q);
+	json_object_put(object);
+	json_tokener_free(tokener);
+	return todo;
+}
+
+static char *put_base64(char *to, const uint8_t *from, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t bits;
+	size_t i;
+
+	for (i = 0; i < len; i += 3) {
+		bits = from[i] << 16 | (i + 1 < len ? from[i + 1] << 8 : 0) |
+		       (i + 2 < len ? from[i + 2] : 0);
+		*to++ = digits[bits >> 18];
+		*to++ = digits[bits >> 12 & 63];
+		*to++ = i + 1 < len ? digits[bits >> 6 & 63] : '=';
+		*to++ = i + 2 < len ? digits[bits & 63] : '=';
+	}
+	*to = '\0';
+	return to;
+}
+
+/* The record of an address, as it is in a message whose names are not compressed. */
+static size_t make_record(const struct dns_query *q, const struct dns_answer *answer,
+			  uint8_t *record)
+{
+	uint8_t *to = record + q->len;
+	int shift;
+
+	/* A name, a type and a class. */
+	memcpy(record, q->question, q->len);
+	for (shift = 24; shift >= 0; shift -= 8)
+		*to++ = answer->ttl >> shift;
+	*to++ = 0;
+	*to++ = sizeof(answer->address);
+	memcpy(to, &answer->address, sizeof(answer->address));
+	return to + sizeof(answer->address) - record;
+}
+
+/**
+ * hook_reply() - make an answer
+ * @todo: from hook_parse()
+ * @q: the question, for HOOK_ADDRESS
+ * @answer: and what is known
+ * @text: where its bytes go, of which there are HOOK_ANSWER_MAX
+ *
+ * Return: how many there are, with the one of zero.
+ */
+size_t hook_reply(enum hook_todo todo, const struct dns_query *q, const struct dns_answer *answer,
+		  char *text)
+{
+	uint8_t record[DNS_QUESTION_MAX + 10];
+	char base64[4 * (sizeof(record) / 3 + 1) + 1];
+
+	if (todo == HOOK_UNKNOWN)
+		return sprintf(text, "{\"error\":\"org.varlink.service.MethodNotFound\"}") + 1;
+	if (todo == HOOK_NO_IPV6)
+		return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[]}}",
+			       DNS_NOERROR) + 1;
+	if (todo == HOOK_ADDRESS && answer->rcode == DNS_NXDOMAIN)
+		return sprintf(text, "{\"parameters\":{\"rcode\":%d}}", DNS_NXDOMAIN) + 1;
+	/* What it is that there is beside an address a server tells. */
+	if (todo != HOOK_ADDRESS || answer->rcode != DNS_NOERROR || !answer->has_address)
+		return sprintf(text, "{\"parameters\":{}}") + 1;
+	put_base64(base64, record, make_record(q, answer, record));
+	return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[{\"raw\":\"%s\"}]}}",
+		       DNS_NOERROR, base64) + 1;
+}

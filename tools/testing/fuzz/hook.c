@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Anything that anybody may say in place of systemd-resolved: what is taken for a question is one,
+ * and an answer is JSON that fits.
+ */
+#include <json-c/json.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "hook.h"
+
+static void check_reply(enum hook_todo todo, const struct dns_query *q,
+			const struct dns_answer *answer)
+{
+	char *text = malloc(HOOK_ANSWER_MAX);
+	size_t len = hook_reply(todo, q, answer, text);
+	struct json_object *object;
+
+	if (len > HOOK_ANSWER_MAX || strnlen(text, len) != len - 1)
+		DIE("an answer of %zu bytes", len);
+	object = json_tokener_parse(text);
+	if (!json_object_is_type(object, json_type_object))
+		DIE("no JSON: %s", text);
+	json_object_put(object);
+	free(text);
+}
+
+static void check_call(const char *call, size_t len)
+{
+	struct dns_answer answer = { .has_address = true, .ttl = UINT32_MAX };
+	struct dns_query q;
+	enum hook_todo todo = hook_parse(call, len, &q);
+
+	if (todo == HOOK_CLOSE)
+		return;
+	if (todo == HOOK_ADDRESS && (q.type != DNS_TYPE_A || !strchr(q.host, '.')))
+		DIE("the address of '%s'", q.host);
+	check_reply(todo, &q, &answer);
+	answer.rcode = DNS_NXDOMAIN;
+	check_reply(todo, &q, &answer);
+	answer.rcode = DNS_SERVFAIL;
+	check_reply(todo, &q, &answer);
+}
+
+/* A call as it should be, with keys of any bytes: two bytes of numbers before each name. */
+static struct json_object *make_call(const u8 *data, size_t size)
+{
+	struct json_object *call = json_object_new_object(), *keys = json_object_new_array();
+	struct json_object *key, *entry, *parameters = json_object_new_object();
+	size_t n;
+
+	for (; size >= 3; data += 3 + n, size -= 3 + n) {
+		n = data[2] < size - 3 ? data[2] : size - 3;
+		key = json_object_new_object();
+		json_object_object_add(key, "class", json_object_new_int(data[0]));
+		json_object_object_add(key, "type", json_object_new_int(data[1]));
+		json_object_object_add(key, "name",
+				       json_object_new_string_len((const char *)data + 3, n));
+		entry = json_object_new_object();
+		json_object_object_add(entry, "key", key);
+		json_object_array_add(keys, entry);
+	}
+	json_object_object_add(parameters, "question", keys);
+	json_object_object_add(call, "parameters", parameters);
+	json_object_object_add(call, "method", json_object_new_string(
+			       "io.systemd.Resolve.Hook.ResolveRecord"));
+	return call;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct json_object *call = make_call(data, size);
+	const char *text = json_object_to_json_string(call);
+
+	check_call((const char *)data, size);
+	check_call(text, strlen(text));
+	json_object_put(call);
+	return 0;
+}
