@@ -130,9 +130,9 @@ static inline void *skb_put_zero(struct sk_buff *skb, unsigned int len)
 	return memset(skb_put(skb, len), 0, len);
 }
 
-static inline void skb_put_data(struct sk_buff *skb, const void *data, unsigned int len)
+static inline void *skb_put_data(struct sk_buff *skb, const void *data, unsigned int len)
 {
-	memcpy(skb_put(skb, len), data, len);
+	return memcpy(skb_put(skb, len), data, len);
 }
 
 /* A new buffer with all that can be read already, and @n bytes more. */
