@@ -556,6 +556,10 @@ static u32 atw_tt_room(const struct atw_conns *cs)
  * Take what waits to be sent, if all of it can go in transparent mode, or a part of it
  * where it goes so or not at all: a copy to @buf. Returns false if the mode is to be left
  * for it.
+ *
+ * Nothing of a stream goes so. A remote that does not read keeps the module from looking at
+ * what is behind that: at "+++", and at the commands that follow it when the remote has said
+ * what the module would say. It would be told of everybody's.
  */
 static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 {
@@ -576,7 +580,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 		n += part;
 		off = 0;
 	}
-	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_child(c)) &&
+	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_stream(c)) &&
 	      (!n || atw_conn_is_raw_only(c) ||
 	       time_before(jiffies, tt->proof + ATW_TT_PROVED));
 	c->tx.sending = may && n;
@@ -637,15 +641,9 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);
 	c->tx.sending = false;
-	if (err == -ENODEV) {
-		/* Whoever stops the channel says why it ends. */
-	} else if (atw_conn_is_stream(c) &&
-		   (err || time_after(tt->sent, tt->proof + atw_timing.tt_trust))) {
-		atomic64_inc(&cs->counts.resets);
-		atw_conn_end(c, -ECONNRESET, 0);
-	} else {
+	/* Whoever stops the channel says why it ends. */
+	if (err != -ENODEV)
 		atw_conn_sent(cs, c, n, &done);
-	}
 	atw_conn_send_over(c, err);
 	spin_unlock(&c->lock);
 	__skb_queue_purge(&done);
