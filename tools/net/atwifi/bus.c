@@ -14,7 +14,6 @@
 #define NM_PATH		"/org/freedesktop/NetworkManager"
 #define NM_SETTINGS	NM ".Settings"
 /* The driver waits for 5 s, and other sources want to be read. */
-#define CALL_USEC	1000000
 #define ALL_USEC	3000000
 /* Of connections, which anybody may have made who may make one. */
 #define CONNECTIONS_MAX	1000
@@ -25,7 +24,12 @@ struct nm {
 	uint64_t	end;
 };
 
-static uint64_t now(void)
+/**
+ * bus_now() - the time, for bus_left_until()
+ *
+ * Return: microseconds.
+ */
+uint64_t bus_now(void)
 {
 	struct timespec ts;
 
@@ -33,9 +37,15 @@ static uint64_t now(void)
 	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
 }
 
-static uint64_t left_until(uint64_t end)
+/**
+ * bus_left_until() - how long is it until then?
+ * @end: a time
+ *
+ * Return: microseconds; 0: it is over.
+ */
+uint64_t bus_left_until(uint64_t end)
 {
-	uint64_t at = now();
+	uint64_t at = bus_now();
 
 	return at < end ? end - at : 0;
 }
@@ -48,13 +58,13 @@ static uint64_t left_until(uint64_t end)
  */
 sd_bus *bus_connect(uint64_t usec)
 {
-	uint64_t end = now() + usec, left;
+	uint64_t end = bus_now() + usec, left;
 	sd_bus *bus = NULL;
 	int ret;
 
 	ret = sd_bus_open_system(&bus);
 	while (ret >= 0 && sd_bus_is_ready(bus) <= 0) {
-		left = left_until(end);
+		left = bus_left_until(end);
 		ret = left ? sd_bus_process(bus, NULL) : -1;
 		if (!ret)
 			ret = sd_bus_wait(bus, left);
@@ -68,13 +78,14 @@ static sd_bus_message *call(const struct nm *nm, const char *path, const char *i
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL, *reply = NULL;
-	uint64_t left = left_until(nm->end);
+	uint64_t left = bus_left_until(nm->end);
 
 	if (!left || sd_bus_message_new_method_call(nm->bus, &m, NM, path, interface, member) < 0)
 		return NULL;
 	if (sd_bus_message_set_auto_start(m, 0) >= 0 &&
 	    (!arg || sd_bus_message_append(m, "s", arg) >= 0) &&
-	    sd_bus_call(nm->bus, m, left < CALL_USEC ? left : CALL_USEC, &error, &reply) >= 0)
+	    sd_bus_call(nm->bus, m, left < BUS_CALL_USEC ? left : BUS_CALL_USEC, &error,
+			&reply) >= 0)
 		sd_bus_message_sensitive(reply);
 	sd_bus_error_free(&error);
 	sd_bus_message_unref(m);
@@ -139,16 +150,16 @@ static void take_from(const struct nm *nm, const char *path, struct secrets *s)
  */
 void bus_secrets(struct secrets *s)
 {
-	struct nm nm = { .end = now() + ALL_USEC };
+	struct nm nm = { .end = bus_now() + ALL_USEC };
 	sd_bus_message *list = NULL;
 	const char *path;
 	int i;
 
-	nm.bus = bus_connect(CALL_USEC);
+	nm.bus = bus_connect(BUS_CALL_USEC);
 	if (nm.bus)
 		list = call(&nm, NM_PATH "/Settings", NM_SETTINGS, "ListConnections", NULL);
 	if (list && sd_bus_message_enter_container(list, 'a', "o") > 0)
-		for (i = 0; i < CONNECTIONS_MAX && left_until(nm.end) &&
+		for (i = 0; i < CONNECTIONS_MAX && bus_left_until(nm.end) &&
 			    sd_bus_message_read(list, "o", &path) > 0; i++)
 			if (is_of(&nm, path, s))
 				take_from(&nm, path, s);
@@ -156,20 +167,29 @@ void bus_secrets(struct secrets *s)
 	sd_bus_close_unref(nm.bus);
 }
 
+/* A property of what a message names, NULL: it is not known. */
+static sd_bus_message *property(const struct nm *nm, sd_bus_message *of, const char *interface,
+				const char *name, const char *type)
+{
+	uint64_t left = bus_left_until(nm->end);
+	sd_bus_message *value = NULL;
+	const char *path;
+
+	if (!of || sd_bus_message_read(of, "o", &path) <= 0 || !left ||
+	    sd_bus_set_method_call_timeout(nm->bus, left) < 0 ||
+	    sd_bus_get_property(nm->bus, NM, path, interface, name, NULL, &value, type) < 0)
+		return NULL;
+	return value;
+}
+
 /* The addresses that a link has been configured with, NULL: it is not known. */
 static sd_bus_message *nameservers(const struct nm *nm, const char *ifname)
 {
-	sd_bus_message *device, *config = NULL, *list = NULL;
-	const char *path;
+	sd_bus_message *device, *config, *list;
 
 	device = call(nm, NM_PATH, NM, "GetDeviceByIpIface", ifname);
-	if (device && sd_bus_message_read(device, "o", &path) > 0 &&
-	    sd_bus_get_property(nm->bus, NM, path, NM ".Device", "Ip4Config", NULL, &config,
-				"o") >= 0 &&
-	    sd_bus_message_read(config, "o", &path) > 0 &&
-	    sd_bus_get_property(nm->bus, NM, path, NM ".IP4Config", "Nameservers", NULL, &list,
-				"au") < 0)
-		list = NULL;
+	config = property(nm, device, NM ".Device", "Ip4Config", "o");
+	list = property(nm, config, NM ".IP4Config", "Nameservers", "au");
 	sd_bus_message_unref(config);
 	sd_bus_message_unref(device);
 	return list;
@@ -180,19 +200,25 @@ static sd_bus_message *nameservers(const struct nm *nm, const char *ifname)
  * @ifname: the link
  * @servers: there go the first LINK_SERVERS that a module could ask
  *
- * Return: how many those are; -1: it does not run, or has not configured the link.
+ * Return: how many those are; -1: it does not run or answer, or has not configured the link.
  */
 int bus_servers(const char *ifname, struct in_addr *servers)
 {
-	struct nm nm = { .end = now() + ALL_USEC };
+	struct nm nm = { .end = bus_now() + BUS_CALL_USEC };
 	const struct in_addr *has = NULL;
 	sd_bus_message *list = NULL;
+	static uint64_t again;
 	size_t len = 0, i;
 	int n = -1;
 
-	nm.bus = bus_connect(CALL_USEC);
-	if (nm.bus && sd_bus_set_method_call_timeout(nm.bus, CALL_USEC) >= 0)
+	if (bus_left_until(again))
+		return n;
+	nm.bus = bus_connect(BUS_CALL_USEC);
+	if (nm.bus)
 		list = nameservers(&nm, ifname);
+	/* There may be other links, and the driver waits meanwhile. */
+	if (!bus_left_until(nm.end))
+		again = bus_now() + BUS_RETRY_S * 1000000;
 	if (list && sd_bus_message_read_array(list, 'u', (const void **)&has, &len) >= 0)
 		n = 0;
 	for (i = 0; i < len / sizeof(*has); i++)

@@ -10,7 +10,13 @@
 
 struct sd_bus;
 
+/* For so long a daemon is waited for, and who has not answered is asked again after that. */
+#define BUS_CALL_USEC	1000000
+#define BUS_RETRY_S	10
+
 #ifdef HAVE_LIBSYSTEMD
+uint64_t bus_now(void);
+uint64_t bus_left_until(uint64_t end);
 struct sd_bus *bus_connect(uint64_t usec);
 void bus_secrets(struct secrets *s);
 int bus_servers(const char *ifname, struct in_addr *servers);

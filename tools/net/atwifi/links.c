@@ -41,7 +41,7 @@ static struct link {
 	struct link_device	dev;
 	struct in_addr		servers[LINK_SERVERS];
 	unsigned int		n;
-	/* Those that resolved was told. */
+	/* Those that resolved was told; without a name it is yet to be told that they are gone. */
 	struct in_addr		told[LINK_SERVERS];
 	unsigned int		n_told;
 	/* Those that the module was told last, and those that it has of its network. */
@@ -53,15 +53,33 @@ static struct link {
 	int			n_seen;
 } links[LINKS_MAX];
 
-/* The link of a device, or a place for it where that is "". */
+/* The link of a device. */
 static struct link *find(const char *name)
 {
 	int i;
 
 	for (i = 0; i < LINKS_MAX; i++)
-		if (!strcmp(links[i].dev.name, name))
+		if (*name && !strcmp(links[i].dev.name, name))
 			return &links[i];
 	return NULL;
+}
+
+/* A place for a link: the one that knows what resolved was told of it, or else knows nothing. */
+static struct link *new_link(int ifindex)
+{
+	struct link *l, *place = NULL;
+
+	for (l = links; l < links + LINKS_MAX; l++) {
+		if (*l->dev.name)
+			continue;
+		if (l->n_told && l->dev.ifindex == ifindex)
+			return l;
+		if (!place || place->n_told)
+			place = l;
+	}
+	if (place)
+		place->n_told = 0;
+	return place;
 }
 
 static bool are_same(const struct in_addr *a, unsigned int n_a, const struct in_addr *b,
@@ -242,6 +260,25 @@ static void tell_module(struct link *l)
 	l->given_is = GIVEN_SENT;
 }
 
+/* Of links that are down resolved knows none of our servers any more, or later, when it answers. */
+static void withdraw(void)
+{
+	bool any = false;
+	struct link *l;
+
+	for (l = links; l < links + LINKS_MAX; l++) {
+		if (*l->dev.name || !l->n_told)
+			continue;
+		if (!resolved_set(l->dev.ifindex, l->told, 0, l->told, l->n_told) &&
+		    resolved_is_late())
+			continue;
+		l->n_told = 0;
+		any = true;
+	}
+	if (any)
+		keep_told();
+}
+
 static void tell_resolved(struct link *l)
 {
 	struct in_addr has[LINK_SERVERS];
@@ -291,7 +328,7 @@ void links_up(const struct link_device *dev, const struct in_addr *servers, unsi
 		links_down(dev->name);
 		l = NULL;
 	}
-	l = l ?: find("");
+	l = l ?: new_link(dev->ifindex);
 	if (!l)
 		return;
 	before = *l;
@@ -323,7 +360,7 @@ void links_told(const char *name)
 {
 	struct link *l = find(name);
 
-	if (*name && l)
+	if (l)
 		l->given_is = GIVEN_DONE;
 }
 
@@ -336,25 +373,27 @@ void links_down(const char *name)
 	struct link *l = find(name);
 	struct link was;
 
-	if (!*name || !l)
+	if (!l)
 		return;
-	if (l->n_told)
-		resolved_set(l->dev.ifindex, l->servers, 0, l->told, l->n_told);
 	was = *l;
 	was.n = 0;
 	memset(l, 0, sizeof(*l));
-	if (was.n_told)
-		keep_told();
+	l->dev.ifindex = was.dev.ifindex;
+	memcpy(l->told, was.told, sizeof(l->told));
+	l->n_told = was.n_told;
+	if (l->n_told)
+		withdraw();
 	tell_others(&was);
 }
 
 /**
- * links_again() - systemd-resolved has begun to run, and knows nothing
+ * links_again() - systemd-resolved has begun to run, and knows nothing; or it did not answer
  */
 void links_again(void)
 {
 	int i;
 
+	withdraw();
 	for (i = 0; i < LINKS_MAX; i++)
 		if (*links[i].dev.name)
 			tell_resolved(&links[i]);
@@ -392,11 +431,13 @@ void links_before(void)
 		return;
 	if (fread(before, sizeof(before), 1, f) == 1)
 		for (i = 0; i < LINKS_MAX; i++)
-			if (before[i].n_told && before[i].n_told <= LINK_SERVERS)
-				resolved_set(before[i].dev.ifindex, before[i].told, 0,
-					     before[i].told, before[i].n_told);
+			if (before[i].n_told <= LINK_SERVERS) {
+				links[i].dev.ifindex = before[i].dev.ifindex;
+				memcpy(links[i].told, before[i].told, sizeof(links[i].told));
+				links[i].n_told = before[i].n_told;
+			}
 	fclose(f);
-	unlink(path);
+	withdraw();
 }
 
 /**
@@ -406,6 +447,7 @@ void links_end(void)
 {
 	int i;
 
+	resolved_ask_again();
 	for (i = 0; i < LINKS_MAX; i++)
 		links_down(links[i].dev.name);
 }

@@ -4,6 +4,7 @@
  * told it others for this link.
  */
 #include <event2/event.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
@@ -14,12 +15,12 @@
 
 #define RESOLVED	"org.freedesktop.resolve1"
 #define RESOLVED_PATH	"/org/freedesktop/resolve1"
-/* The driver's questions wait meanwhile. */
-#define CALL_USEC	1000000
-#define RETRY_S		10
 
 static struct event_base *event_base;
 static struct event *bus_event, *retry;
+/* Until when its answers are waited for, and when it is asked again that has given none. */
+static uint64_t answer_end, again;
+static sigset_t signals;
 static sd_bus *bus;
 static void (*restarted_fn)(void);
 
@@ -38,6 +39,11 @@ static void bus_look(void)
 		event_active(bus_event, EV_READ, 0);
 }
 
+static void try_again(void)
+{
+	event_add(retry, &(struct timeval){ BUS_RETRY_S, 0 });
+}
+
 static void bus_cb(evutil_socket_t fd, short what, void *arg)
 {
 	int ret;
@@ -51,7 +57,7 @@ static void bus_cb(evutil_socket_t fd, short what, void *arg)
 	if (ret == 0)
 		return;
 	bus_close();
-	event_add(retry, &(struct timeval){ RETRY_S, 0 });
+	try_again();
 }
 
 static int owner_cb(sd_bus_message *m, void *arg, sd_bus_error *error)
@@ -60,38 +66,51 @@ static int owner_cb(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	(void)arg;
 	(void)error;
-	if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new)
+	if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new) {
+		/* Who has not answered is another one. */
+		again = 0;
 		restarted_fn();
+	}
 	return 0;
 }
 
-static void bus_open(evutil_socket_t fd, short what, void *arg)
+static void bus_open(void)
 {
 	static const char match[] =
 		"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
 		"interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" RESOLVED "'";
 
-	(void)fd;
-	(void)what;
-	(void)arg;
-	bus = bus_connect(CALL_USEC);
-	if (bus && sd_bus_set_method_call_timeout(bus, CALL_USEC) >= 0 &&
+	bus = bus_connect(BUS_CALL_USEC);
+	if (bus && sd_bus_set_method_call_timeout(bus, BUS_CALL_USEC) >= 0 &&
 	    sd_bus_add_match(bus, NULL, match, owner_cb, NULL) >= 0)
 		bus_event = event_new(event_base, sd_bus_get_fd(bus), EV_READ | EV_PERSIST,
 				      bus_cb, NULL);
 	if (!bus_event || event_add(bus_event, NULL)) {
 		bus_close();
-		event_add(retry, &(struct timeval){ RETRY_S, 0 });
+		try_again();
 		return;
 	}
 	restarted_fn();
 	bus_look();
 }
 
+/* There was no bus, or it did not answer. */
+static void retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	again = 0;
+	if (bus_event)
+		restarted_fn();
+	else
+		bus_open();
+}
+
 /**
  * resolved_begin() - know whether it runs
  * @base: for events
- * @restarted: is called when it has begun to
+ * @restarted: is called when it has begun to, and when it is asked again after it did not answer
  *
  * Return: false for want of memory.
  */
@@ -99,10 +118,10 @@ bool resolved_begin(struct event_base *base, void (*restarted)(void))
 {
 	event_base = base;
 	restarted_fn = restarted;
-	retry = evtimer_new(base, bus_open, NULL);
+	retry = evtimer_new(base, retry_cb, NULL);
 	if (!retry)
 		return false;
-	bus_open(-1, 0, NULL);
+	bus_open();
 	return true;
 }
 
@@ -130,16 +149,79 @@ static sd_bus_message *about_link(const char *member, int ifindex)
 	return m;
 }
 
-/* The answer, NULL: it does not run, or refuses. */
+/*
+ * All that is asked about a link has one time: the driver's questions wait meanwhile. Signals
+ * come then: one would end a call as if it were refused.
+ */
+static void begin(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &signals);
+	answer_end = bus_left_until(again) ? 0 : bus_now() + BUS_CALL_USEC;
+}
+
+static void end(void)
+{
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+}
+
+/* What could not be said because it does not answer is said later. */
+static void asked(void)
+{
+	if (!bus_left_until(answer_end)) {
+		again = bus_now() + BUS_RETRY_S * 1000000;
+		try_again();
+	}
+	bus_look();
+}
+
+/* The answer, NULL: it does not run, refuses, or does not answer. */
 static sd_bus_message *resolved_call(sd_bus_message *m)
 {
+	uint64_t left = bus_left_until(answer_end);
 	sd_bus_message *reply = NULL;
 
-	if (m)
-		sd_bus_call(bus, m, CALL_USEC, NULL, &reply);
+	if (m && left) {
+		sd_bus_call(bus, m, left, NULL, &reply);
+		asked();
+	}
 	sd_bus_message_unref(m);
-	bus_look();
 	return reply;
+}
+
+/* The servers at this path, NULL as above. */
+static sd_bus_message *servers_at(const char *path)
+{
+	uint64_t left = bus_left_until(answer_end);
+	sd_bus_message *dns = NULL;
+
+	if (!left || sd_bus_set_method_call_timeout(bus, left) < 0)
+		return NULL;
+	if (sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
+				"a(iay)") < 0)
+		dns = NULL;
+	asked();
+	return dns;
+}
+
+/**
+ * resolved_is_late() - does it run, and not answer?
+ *
+ * Return: true: what it could not be told it may be told when it is asked again.
+ */
+bool resolved_is_late(void)
+{
+	return bus && bus_left_until(again);
+}
+
+/**
+ * resolved_ask_again() - there is no later: it is asked also if it has just not answered
+ */
+void resolved_ask_again(void)
+{
+	again = 0;
 }
 
 /* How many servers the message lists; -1: others than could be ours. */
@@ -167,10 +249,8 @@ static sd_bus_message *link_dns(int ifindex)
 	sd_bus_message *link = resolved_call(about_link("GetLink", ifindex)), *dns = NULL;
 	const char *path;
 
-	if (link && sd_bus_message_read(link, "o", &path) > 0 &&
-	    sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
-				"a(iay)") < 0)
-		dns = NULL;
+	if (link && sd_bus_message_read(link, "o", &path) > 0)
+		dns = servers_at(path);
 	sd_bus_message_unref(link);
 	return dns;
 }
@@ -216,14 +296,15 @@ static bool append_servers(sd_bus_message *m, const struct in_addr *servers, uns
 bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 		  const struct in_addr *told, unsigned int n_told)
 {
-	sd_bus_message *m, *reply;
+	sd_bus_message *m = NULL, *reply;
 
-	if (!is_ours(ifindex, servers, n, told, n_told))
-		return false;
-	m = about_link("SetLinkDNS", ifindex);
+	begin();
+	if (is_ours(ifindex, servers, n, told, n_told))
+		m = about_link("SetLinkDNS", ifindex);
 	if (m && !append_servers(m, servers, n))
 		m = sd_bus_message_unref(m);
 	reply = resolved_call(m);
+	end();
 	sd_bus_message_unref(reply);
 	return reply;
 }
@@ -237,12 +318,15 @@ bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
  */
 int resolved_get(int ifindex, struct in_addr *servers)
 {
-	sd_bus_message *dns = link_dns(ifindex);
 	struct in_addr server;
 	const void *address;
 	int family, n = 0;
+	sd_bus_message *dns;
 	size_t len;
 
+	begin();
+	dns = link_dns(ifindex);
+	end();
 	if (!dns || sd_bus_message_enter_container(dns, 'a', "(iay)") <= 0)
 		n = -1;
 	while (n >= 0 && sd_bus_message_enter_container(dns, 'r', "iay") > 0) {

@@ -11,6 +11,8 @@ struct event_base;
 #ifdef HAVE_LIBSYSTEMD
 bool resolved_begin(struct event_base *base, void (*restarted)(void));
 void resolved_end(void);
+bool resolved_is_late(void);
+void resolved_ask_again(void);
 bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 		  const struct in_addr *told, unsigned int n_told);
 int resolved_get(int ifindex, struct in_addr *servers);
@@ -23,6 +25,15 @@ static inline bool resolved_begin(struct event_base *base, void (*restarted)(voi
 }
 
 static inline void resolved_end(void)
+{
+}
+
+static inline bool resolved_is_late(void)
+{
+	return false;
+}
+
+static inline void resolved_ask_again(void)
 {
 }
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 from atwnet import TMP, bus, daemon, install, look, sim, sim_stat
 from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
@@ -273,9 +274,9 @@ def manager(what, args):
 
 @contextlib.contextmanager
 def resolved():
-    with daemon(["/lib/systemd/systemd-resolved"]):
+    with daemon(["/lib/systemd/systemd-resolved"]) as process:
         becomes(lambda: manager("GetLink", "i %d"), "no resolved")
-        yield
+        yield process
 
 
 def link_property(name):
@@ -471,6 +472,59 @@ def module_is_told():
                 look(agent_)
             link_has()
     tool(["dns", server])
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """It is there, and does nothing; what it is asked meanwhile about links is counted."""
+    path = FILES + "/calls"
+
+    def seen(member):
+        with open(path, encoding="ascii") as f:
+            return f.read().count(member)
+
+    def sees():
+        run("busctl call %s /org/freedesktop/resolve1 %s.Manager FlushCaches" % (
+            RESOLVED, RESOLVED))
+        return seen("FlushCaches")
+
+    with open(path, "wb") as f, subprocess.Popen(
+            ["dbus-monitor", "--system", "--profile", "destination=" + RESOLVED],
+            stdout=f) as monitor:
+        try:
+            becomes(sees, "nothing is seen")
+            process.send_signal(signal.SIGSTOP)
+            yield lambda: seen("GetLink")
+        finally:
+            process.send_signal(signal.SIGCONT)
+            monitor.terminate()
+
+
+@test
+def resolved_hangs():
+    """Who does not answer is not waited for again and again; he is told all the same, later."""
+    beside_resolved()
+    server, conf = sysfs("gateway"), FILES + "/resolv.conf"
+    with bus(), resolved() as process, \
+         daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
+        link_has(server)
+        try:
+            with stopped(process) as asked:
+                begun = time.monotonic()
+                for _ in range(8):
+                    look(agent_)
+                sim("link down")
+                reads(conf, TOP)
+                # A second in ten, and one that had begun before.
+                check(asked() <= 2 + (time.monotonic() - begun) // 10,
+                      "%d questions in %.1f s" % (asked(), time.monotonic() - begun))
+            link_has()
+            with stopped(process):
+                sim("link up")
+                reads(conf, TOP + "nameserver %s\n" % server)
+            link_has(server)
+        finally:
+            sim("link up")
 
 
 @test
