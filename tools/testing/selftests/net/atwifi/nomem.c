@@ -618,7 +618,7 @@ static bool survives(const char *name, int (*use)(void), int usual, enum whose w
 				whose_name[whose], atw_errno_name(err));
 			return false;
 		}
-		if ((failed || whose != PROGRAM) && !recovers()) {
+		if (!recovers()) {
 			fprintf(stderr, "# %s: nothing works after allocation %d of %s\n", name, n,
 				whose_name[whose]);
 			return false;

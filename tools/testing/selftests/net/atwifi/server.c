@@ -1028,8 +1028,11 @@ TEST(listen_chooses_anew)
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, listen(fd[i], 1));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, listen(fd[i], 1)) {
+			TH_LOG("socket %d: %s", i, atw_errno_name(errno));
+		}
+	}
 	EXPECT_NE(port[0], atw_port(fd[0]));
 	EXPECT_EQ(port[1], atw_port(fd[1]));
 	for (i = 0; i < 2; i++)

@@ -20,8 +20,6 @@ import tempfile
 import threading
 import time
 
-from common import end
-
 # What no test should ever have to wait for, on however slow a machine, in seconds.
 LIMIT = 120
 FILES = {"big": 1 << 18, "small": 3000}
@@ -37,8 +35,10 @@ def begin(stack, *argv, **kw):
     """Has a program serve until the stack is left, or this program is gone."""
     kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
           "stderr": subprocess.DEVNULL, **kw}
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *argv], **kw)
-    stack.callback(end, process)
+    process = stack.enter_context(
+        subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *argv], **kw))
+    # What is entered last is left first: then it is waited for.
+    stack.callback(process.terminate)
     return process
 
 

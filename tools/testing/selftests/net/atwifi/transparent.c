@@ -468,7 +468,7 @@ TEST_F(transparent, enter_and_leave)
 TEST_F(transparent, both_ways)
 {
 	char text[200];
-	long in, seen;
+	long in, first = entries(), seen;
 	int i;
 
 	if (!atw_has_sim())
@@ -483,7 +483,8 @@ TEST_F(transparent, both_ways)
 			ASSERT_TRUE(entered_since(seen, LONG_MS));
 		}
 	}
-	EXPECT_EQ(in, atw_sim_stat("tt-in"));
+	/* No more than what it is left by. */
+	EXPECT_GE((entries() - first + 1) * (long)strlen("+++"), atw_sim_stat("tt-in") - in);
 	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
 }
 
