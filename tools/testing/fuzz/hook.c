@@ -9,6 +9,8 @@
 #include "fuzz.h"
 #include "hook.h"
 
+#define METHOD	"io.systemd.Resolve.Hook.ResolveRecord"
+
 static void check_reply(enum hook_todo todo, const struct dns_query *q,
 			const struct dns_answer *answer)
 {
@@ -62,8 +64,7 @@ static struct json_object *make_call(const u8 *data, size_t size)
 	}
 	json_object_object_add(parameters, "question", keys);
 	json_object_object_add(call, "parameters", parameters);
-	json_object_object_add(call, "method", json_object_new_string(
-			       "io.systemd.Resolve.Hook.ResolveRecord"));
+	json_object_object_add(call, "method", json_object_new_string(METHOD));
 	return call;
 }
 

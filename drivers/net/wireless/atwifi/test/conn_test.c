@@ -3498,12 +3498,13 @@ static void conn_raw_given_back(struct kunit *test)
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
-	unsigned int i;
+	unsigned int i, mute;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		raw_left(test, cases[i].checked, cases[i].unproved);
 		f->has = cases[i].has ? o->c->id : 0;
-		mishear(f, "AT+SOCKET?", cases[i].answers ? 0 : 2, "\r\nERROR\r\n");
+		mute = cases[i].answers ? 0 : 2;
+		mishear(f, "AT+SOCKET?", mute, "\r\nERROR\r\n");
 		WRITE_ONCE(f->tt_off, o->c);
 		atw_channel_kick(&f->ch);
 		eventually(test, !READ_ONCE(f->tt_off));
