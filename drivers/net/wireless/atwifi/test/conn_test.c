@@ -3498,13 +3498,14 @@ static void conn_raw_given_back(struct kunit *test)
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
-	unsigned int i, mute;
+	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		raw_left(test, cases[i].checked, cases[i].unproved);
-		f->has = cases[i].has ? o->c->id : 0;
-		mute = cases[i].answers ? 0 : 2;
-		mishear(f, "AT+SOCKET?", mute, "\r\nERROR\r\n");
+		f->has = 0;
+		if (cases[i].has)
+			f->has = o->c->id;
+		mishear(f, "AT+SOCKET?", 2 * !cases[i].answers, "\r\nERROR\r\n");
 		WRITE_ONCE(f->tt_off, o->c);
 		atw_channel_kick(&f->ch);
 		eventually(test, !READ_ONCE(f->tt_off));
