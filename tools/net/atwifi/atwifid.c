@@ -655,7 +655,7 @@ static void handle_call(const char *call, size_t len, struct tcp *tcp)
 	if (todo == HOOK_ADDRESS)
 		look_up(DNS_ADDRESS, &query, tcp, NULL);
 	else if (todo != HOOK_CLOSE)
-		send_tcp(tcp, (uint8_t *)text, hook_reply(todo, NULL, NULL, text));
+		send_tcp(tcp, (uint8_t *)text, hook_reply(todo, &query, NULL, text));
 	else
 		event_active(tcp->deadline, EV_TIMEOUT, 0);
 }

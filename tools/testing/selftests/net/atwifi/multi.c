@@ -208,7 +208,7 @@ TEST_F(multi, small_beside_download)
 TEST_F_TIMEOUT(multi, unread_of_a_user, 300)
 {
 	const uint64_t bytes = 400000;
-	int fd[40], i, n, other, err;
+	int fd[41], i, n, other, err;
 
 	for (n = 0; n < 40; n++) {
 		fd[n] = atw_peer("source %llu %d", (unsigned long long)bytes, n);
