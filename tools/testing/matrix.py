@@ -23,6 +23,8 @@ A program stands in the first row that can show what it tests.
 
 KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
+# Debian's releases for whose kernels the driver is built.
+CROSS = ("cross-12",)
 # Most of a part's time is waiting: three times as many as there are processors.
 SLOTS = 6
 VM = "tools/testing/vm"
@@ -101,8 +103,8 @@ class Part:
 
 def setup(target):
     """What SETUP prepares, and what other parts need it for."""
-    return Part("setup-" + target, [VM + "/setup", target], alone="build", nice=10, counts=False,
-                needs=("packages",), waits="downloads and compilers, once")
+    return Part("setup-" + target, [VM + "/setup", target], limit=3600, alone="build", nice=10,
+                counts=False, needs=("packages",), waits="downloads and compilers, once")
 
 
 def setups(*targets):
@@ -129,7 +131,7 @@ def parts(everything):
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "uml-6.12", "dtbs",
-                   "chroot-12", *(["chroot-13", "pc"] if everything else [])):
+                   "chroot-12", *(["chroot-13", "pc", *CROSS] if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
@@ -151,4 +153,6 @@ def parts(everything):
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
     yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
     if everything:
+        yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
+                   waits="compilers")
         yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")
