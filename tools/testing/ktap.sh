@@ -13,6 +13,9 @@ number=0
 failed=0
 # What fails a test that prints it, whatever its status is, if there is such a thing.
 BAD=
+# Such are, where the driver is built, warnings in files of ours.
+# shellcheck disable=SC2034 # for who wants it
+WARNINGS='((^|[ /])net/wireless/atwifi/[^ ]*|^ *[a-z_/]+\.[ch]|linux/atwifi\.h):[0-9:]* (warning|error):'
 
 # begin NAME COMMAND...: a test; what it prints is shown if it fails
 begin()
