@@ -140,13 +140,13 @@ static void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 				       struct atw_conn *b, const u16 has[ATW_SHARES / 2])
 {
-	u64 now = atw_conns_now(cs), due, other;
+	u64 due, other;
 
 	if (!a)
 		return b;
 	due = atw_open_due(cs, a);
 	other = atw_open_due(cs, b);
-	if (max(due, other) <= now && has[a->share / 2] != has[b->share / 2])
+	if (has[a->share / 2] != has[b->share / 2] && max(due, other) <= atw_conns_now(cs))
 		return has[a->share / 2] < has[b->share / 2] ? a : b;
 	return due <= other ? a : b;
 }
