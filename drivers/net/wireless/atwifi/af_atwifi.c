@@ -1282,13 +1282,16 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 	return sock_wmalloc(sk, room, 1, sk->sk_allocation);
 }
 
-/* Hand @skb to the connection that the socket had at @detached. lock_sock() is held. */
+/* Hand @skb, which is taken, to the connection of @detached. lock_sock() is held. */
 static int atw_tx_queue(struct sock *sk, u32 detached, struct sk_buff *skb)
 {
 	int err = atw_conn_send(atw_sk(sk)->conn, skb);
 
+	if (!err)
+		return 0;
+	kfree_skb(skb);
 	/* It has ended since then, and the socket was told: that counts. */
-	return err ? atw_tx_check(sk, detached) ?: err : 0;
+	return atw_tx_check(sk, detached) ?: err;
 }
 
 /*
@@ -1322,9 +1325,8 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 			iov_iter_revert(&msg->msg_iter, len);
 	}
 	if (!err)
-		err = atw_tx_queue(sk, detached, skb);
-	if (err)
-		kfree_skb(skb);
+		return atw_tx_queue(sk, detached, skb);
+	kfree_skb(skb);
 	return err;
 }
 
@@ -1346,10 +1348,7 @@ static int atw_tx_small(struct sock *sk, u32 detached, const struct msghdr *msg,
 	if (!skb)
 		return -ENOBUFS;
 	skb_put_data(skb, data, len);
-	err = atw_tx_queue(sk, detached, skb);
-	if (err)
-		kfree_skb(skb);
-	return err;
+	return atw_tx_queue(sk, detached, skb);
 }
 
 static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
