@@ -16,7 +16,7 @@ import struct
 import subprocess
 
 from guest import (DEV, LIMIT, Skipped, becomes, carrier, check, counter, run, run_tests,
-                   same, sysfs)
+                   same, statistic, sysfs)
 
 HOST = os.environ["ATW_HOST"]
 PEER = int(os.environ["ATW_PEER_PORT"])
@@ -68,9 +68,9 @@ def sim(command):
 
 def restart():
     """The module starts anew, and is in its network again: until it is seen all is as it was."""
-    before = int(sysfs("statistics/bringups"))
+    before = statistic("bringups")
     sim("reset")
-    becomes(lambda: int(sysfs("statistics/bringups")) > before and sysfs("state") == "joined",
+    becomes(lambda: statistic("bringups") > before and sysfs("state") == "joined",
             "the module does not come back")
     becomes(carrier, "no carrier")
 
@@ -302,9 +302,9 @@ class Notified(socket.socket):
 
 def look(agent_):
     """Has the agent look at all again; it has when the module was asked."""
-    before = int(sysfs("statistics/commands"))
+    before = statistic("commands")
     agent_.send_signal(signal.SIGHUP)
-    becomes(lambda: int(sysfs("statistics/commands")) > before, "the module is not asked")
+    becomes(lambda: statistic("commands") > before, "the module is not asked")
 
 
 @contextlib.contextmanager

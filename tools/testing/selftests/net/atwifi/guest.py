@@ -81,6 +81,11 @@ def sysfs(name, dev=DEV):
         return f.read().strip()
 
 
+def statistic(name, dev=DEV):
+    """What the driver has counted of a module, whether or not it has a network device."""
+    return int(sysfs("statistics/" + name, dev))
+
+
 def carrier(dev=DEV):
     with open("/sys/class/net/%s/carrier" % dev, encoding="ascii") as f:
         return f.read().strip() == "1"

@@ -21,8 +21,8 @@ from atwnet import (
     atwctl, connect_errno, extra, held, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp,
     url)
 from guest import (
-    DEV, LIMIT, becomes, carrier, check, counter, digest, echoes, once, receive, run, same, sysfs,
-    test)
+    DEV, LIMIT, becomes, carrier, check, counter, digest, echoes, once, receive, run, same,
+    statistic, sysfs, test)
 
 
 def checksum(data):
@@ -43,7 +43,7 @@ def looks_like_a_nic():
           "no link")
     # What the module knows of is shown here as well.
     for name in ("resets", "overflows", "damaged"):
-        same(int(sysfs("statistics/" + name)), counter(name), name)
+        same(statistic(name), counter(name), name)
     # Not one packet of IPv6, and no frames of others. Clients flush addresses.
     run("ip link set %s down; ip link set %s up" % (DEV, DEV))
     becomes(carrier, "no carrier")
@@ -501,7 +501,7 @@ def module_reset_in_a_payload():
         quiet()
         with peer("source 20000000 4") as s:
             receive(s, 50000)
-            before = int(sysfs("statistics/bringups"))
+            before = statistic("bringups")
             sim("reset")
             got = b""
             try:
@@ -514,7 +514,7 @@ def module_reset_in_a_payload():
             want = pattern(4, 50000 + len(got))[50000:]
             at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), None)
             check(at is None, "byte %s of %d differs: %r" % (at, len(got), got[at:]))
-        becomes(lambda b=before: int(sysfs("statistics/bringups")) > b,
+        becomes(lambda b=before: statistic("bringups") > b,
                 "the module does not come back")
         becomes(carrier, "no carrier")
 

@@ -22,7 +22,8 @@ from atwnet import (
     quiet, restart, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
-    LIMIT, Failed, Skipped, becomes, check, counter, echoes, receive, run, same, sysfs, test)
+    LIMIT, Failed, Skipped, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
+    test)
 
 
 @test
@@ -46,7 +47,7 @@ def slow_reader():
 @test
 def reader_that_does_not_read():
     """Memory is bounded: an error, and never a hole."""
-    before = int(sysfs("statistics/overflows"))
+    before = statistic("overflows")
     other = peer("echo")
     with peer("source 20000000 12", rcvbuf=16384) as s:
         end = time.monotonic() + LIMIT
@@ -54,9 +55,9 @@ def reader_that_does_not_read():
         while time.monotonic() < end:
             i += 1
             echoes(other, b"%d" % i)
-            if int(sysfs("statistics/overflows")) > before:
+            if statistic("overflows") > before:
                 break
-        check(int(sysfs("statistics/overflows")) > before, "no end to its memory")
+        check(statistic("overflows") > before, "no end to its memory")
         got = b""
         try:
             while True:
@@ -90,7 +91,7 @@ for _ in sys.stdin:
 def who_does_not_read_leaves_room():
     """A user who fills what he may have of the memory takes it from no other one."""
     quiet()
-    before = int(sysfs("statistics/overflows"))
+    before = statistic("overflows")
     with subprocess.Popen([sys.executable, "-c", NEVER_READS % (HOST, PEER)], user="nobody",
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
@@ -101,7 +102,7 @@ def who_does_not_read_leaves_room():
                 # Then all that its remote has sent waits here.
                 becomes(lambda: sim_stat("sockets") <= counter("flows_udp"),
                         "the remote does not close")
-                if int(sysfs("statistics/overflows")) > before:
+                if statistic("overflows") > before:
                     break
             else:
                 raise Failed("no end to his memory")
@@ -203,10 +204,10 @@ def idle_datagrams_end():
         question.sendto(b"x", (HOST, 53))
         becomes(lambda: counter("flows_udp") == 2, "no flows")
         becomes(lambda: counter("flows_udp") == 1, "the question's flow stays", 40)
-        opened = int(sysfs("statistics/opened"))
+        opened = statistic("opened")
         s.send(b"y")
         same(b"y", s.recv(10), "echo")
-        same(opened, int(sysfs("statistics/opened")), "the other one's connection")
+        same(opened, statistic("opened"), "the other one's connection")
 
 
 def first_number(path, pattern_, base=10):
@@ -260,10 +261,10 @@ def churn():
         short_streams(10)
         short_flows(10)
         forget()
-        before, opened = held(), int(sysfs("statistics/opened"))
+        before, opened = held(), statistic("opened")
         short_streams(streams)
         short_flows(flows)
-        same(streams + flows, int(sysfs("statistics/opened")) - opened, "connections")
+        same(streams + flows, statistic("opened") - opened, "connections")
         forget()
         for name, was in before.items():
             becomes(lambda n=name, w=was: held()[n] <= w + SLACK.get(n, 0), "%s: %d, then %d" % (
@@ -380,7 +381,7 @@ def nobody(code):
 
 
 def begun():
-    return [int(sysfs("statistics/" + name)) for name in ("opened", "failed")]
+    return [statistic(name) for name in ("opened", "failed")]
 
 
 @test

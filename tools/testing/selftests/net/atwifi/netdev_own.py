@@ -22,7 +22,8 @@ import time
 from atwnet import HOST, PEER, TMP, atw, atwctl, local_peer, main, pattern, peer
 from page import HOSTS, SIZE, Echo, Page, Server, Web
 from guest import (
-    DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, sysfs, test)
+    DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, statistic,
+    sysfs, test)
 
 # Of linux/atwifi.h
 SOL_ATWIFI, ATW_TRANSPARENT = 0x4154, 5
@@ -349,8 +350,8 @@ def reads_slowly(s, size, seed):
 
 def does_not_read(s, seed, others):
     """It is reset, and has what came before; OTHERS do something all the time."""
-    before = int(sysfs("statistics/overflows"))
-    becomes(lambda: int(sysfs("statistics/overflows")) > before, "no end to its memory")
+    before = statistic("overflows")
+    becomes(lambda: statistic("overflows") > before, "no end to its memory")
     count = len(others)
     got = b""
     try:
@@ -360,10 +361,6 @@ def does_not_read(s, seed, others):
     except ConnectionResetError:
         check(got == pattern(seed, len(got)), "the bytes before it differ")
     becomes(lambda: len(others) > count, "the others wait for ever")
-
-
-def statistic(name):
-    return int(sysfs("statistics/" + name))
 
 
 def waits_for_stops(count, overflows):
@@ -424,7 +421,7 @@ def slow_readers():
                     read = reads_slowly(s, size, 5)
                 stalls += not read
                 check(stalls < 5, "the machine is too slow for this")
-        check(int(sysfs("statistics/throttled")), "they were fast enough")
+        check(statistic("throttled"), "they were fast enough")
         same(str(stalls), sysfs("statistics/overflows"), "streams that were reset")
         for connect in (atw, peer):
             with connect("source 20000000 6", rcvbuf=16384) as s:
@@ -443,8 +440,8 @@ def slow_reader_in_transparent_mode():
                 read = reads_slowly(s, 600000, 7)
             stalls += not read
             check(stalls < 5, "the machine is too slow for this")
-        check(int(sysfs("statistics/transparent")), "it was without the mode")
-        check(int(sysfs("statistics/throttled")), "it was fast enough")
+        check(statistic("transparent"), "it was without the mode")
+        check(statistic("throttled"), "it was fast enough")
         same(str(stalls), sysfs("statistics/overflows"), "streams that were reset")
 
 

@@ -16,7 +16,8 @@ import threading
 import time
 
 from atwnet import HOLE, HOST, PEER, atwctl, held, main, peer, quiet, udp
-from guest import DEV, LIMIT, becomes, check, counter, echoes, run, same, sysfs, test
+from guest import (
+    DEV, LIMIT, becomes, check, counter, echoes, run, same, statistic, sysfs, test)
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -132,7 +133,7 @@ def wrong_headers():
         same(before + 1, dropped(), "frames dropped")
         raw.send(frame(ip(17, payload) + b"padding"))
         same(b"bad", s.recv(100), "a good one")
-        opened = int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))
+        opened = statistic("opened"), statistic("failed")
         damaged = bytearray(tcp(40000, PEER, SYN))
         damaged[3] ^= 1
         raw.send(frame(ip(6, bytes(damaged))))
@@ -144,7 +145,7 @@ def wrong_headers():
         s.send(b"next")
         same(b"next", s.recv(100), "after a SYN of three packets")
         same(0, counter("flows_tcp"), "flows of a SYN of three packets")
-        same(opened, (int(sysfs("statistics/opened")), int(sysfs("statistics/failed"))),
+        same(opened, (statistic("opened"), statistic("failed")),
              "connections of a damaged SYN")
 
 

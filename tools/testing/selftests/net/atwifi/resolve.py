@@ -21,7 +21,8 @@ import time
 
 import goresolver
 from atwnet import DNS, FILES, HOST, PEER, Notified, main, no_sockets, sim, url
-from guest import LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, sysfs, test
+from guest import (
+    LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, statistic, sysfs, test)
 from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
@@ -547,11 +548,11 @@ def stub_has_much_to_do():
         for turn in range(2):
             for what, names, want in (("different", different, different),
                                       ("equal", [NAME] * NAMES, [HOST] * NAMES)):
-                before, begun = int(sysfs("statistics/commands")), time.monotonic()
+                before, begun = statistic("commands"), time.monotonic()
                 got, again = ask_all(names)
                 same(want, got, what)
                 same(0, dropped(), "questions that were lost")
-                asked = int(sysfs("statistics/commands")) - before
+                asked = statistic("commands") - before
                 print("# %d %s questions: %.1f s, %d of them again, %d commands" % (
                     NAMES, what, time.monotonic() - begun, again, asked))
                 check(what == "different" or asked < 50,
@@ -817,13 +818,13 @@ def stub_says_no_more():
         answer = asks(NAME, 255)
         same([(goresolver.HINFO, 1, b"\7RFC8482\0")], [(r[0], r[1], r[3])
                                                       for r in answer.sections[0]], "ANY")
-        asked, commands = len(upstream.asked), int(sysfs("statistics/commands"))
+        asked, commands = len(upstream.asked), statistic("commands")
         for name in ("localhost", "a.localhost", "a.invalid", "onion", "a.onion"):
             for kind in (goresolver.A, goresolver.AAAA, goresolver.TXT):
                 asks(name, kind)
         same(asked, len(upstream.asked), "questions to the server")
         # The driver looks at its link by itself now and then.
-        check(int(sysfs("statistics/commands")) - commands < 10, "the module was asked")
+        check(statistic("commands") - commands < 10, "the module was asked")
 
 
 @test
