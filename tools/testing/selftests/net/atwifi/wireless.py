@@ -266,7 +266,7 @@ def radio():
     for profile in ("bw16", "classic", mine):
         sim("profile " + profile)
         becomes(lambda profile=profile: is_dual() == (profile == "bw16"), "bands of " + profile)
-    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    in_network(STORED, STORED_AT)
 
 
 def rfkill(blocked):
