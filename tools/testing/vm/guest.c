@@ -21,7 +21,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -39,7 +38,6 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -49,9 +47,9 @@
 #define FRAME_MAX	65536
 #define PATH_ENV	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What the spec says: KEY=VALUE each, of some keys several. */
-static char **spec;
-static size_t entries;
+/* What the spec says: KEY=VALUE each, of some keys several, with a NUL behind it. */
+static char *spec;
+static size_t spec_len;
 
 static bool board;
 static int ctl = -1;
@@ -61,9 +59,10 @@ static char *next(const char *key, size_t *at)
 {
 	size_t len = strlen(key);
 
-	while (*at < entries) {
-		char *entry = spec[(*at)++];
+	while (*at < spec_len) {
+		char *entry = spec + *at;
 
+		*at += strlen(entry) + 1;
 		if (!strncmp(entry, key, len) && entry[len] == '=')
 			return entry + len + 1;
 	}
@@ -107,8 +106,6 @@ static void write_all(int fd, const void *data, size_t len)
 	while (len) {
 		ssize_t n = write(fd, p, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		/* The runner is gone: so should we be. */
 		if (n <= 0)
 			reboot(RB_POWER_OFF);
@@ -177,20 +174,20 @@ static void power_off(void)
 		power_off();			\
 	} while (0)
 
-/* The whole of a file of text; NULL if there is none. */
-static char *slurp(const char *path)
+/* The whole of a file, with a NUL behind it; NULL if there is none. */
+static char *slurp(const char *path, size_t *len)
 {
-	FILE *f = fopen(path, "re");
+	FILE *in = fopen(path, "re"), *out;
 	char *text = NULL;
-	size_t room = 0;
+	int c;
 
-	if (!f)
+	if (!in)
 		return NULL;
-	if (getdelim(&text, &room, '\0', f) < 0) {
-		free(text);
-		text = NULL;
-	}
-	fclose(f);
+	out = open_memstream(&text, len);
+	while ((c = getc(in)) != EOF)
+		putc(c, out);
+	fclose(out);
+	fclose(in);
 	return text;
 }
 
@@ -205,26 +202,13 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-/* Its entries end with a NUL each. */
 static void read_spec(const char *path)
 {
-	FILE *f = fopen(path, "re");
-	char *entry = NULL;
-	size_t room = 0;
-
-	if (!f) {
+	spec = slurp(path, &spec_len);
+	if (!spec) {
 		fprintf(stderr, "guest: cannot read %s\n", path);
 		power_off();
 	}
-	while (getdelim(&entry, &room, '\0', f) > 0) {
-		spec = realloc(spec, (entries + 1) * sizeof(*spec));
-		if (!spec)
-			abort();
-		/* It is kept. */
-		spec[entries++] = entry;
-		entry = NULL;
-	}
-	fclose(f);
 	board = !strcmp(word("guest"), "board");
 }
 
@@ -298,16 +282,6 @@ static void make_links(void)
 	}
 }
 
-static void lo_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr))
-		say('M', "lo: %s", strerror(errno));
-	close(fd);
-}
-
 /* Else programs wait for a randomness that a guest has few sources of. */
 static void add_seed(void)
 {
@@ -324,25 +298,17 @@ static void add_seed(void)
 	close(fd);
 }
 
-static int wait_status(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return status;
-}
-
 static bool busybox(const char *a, const char *b, const char *c)
 {
+	int status = -1;
 	pid_t pid = fork();
 
 	if (!pid) {
 		execl("/bin/busybox", "busybox", a, b, c, NULL);
 		_exit(127);
 	}
-	return wait_status(pid) == 0;
+	waitpid(pid, &status, 0);
+	return !status;
 }
 
 /* The console came up after the kernel, which lost what it said till then. */
@@ -427,10 +393,11 @@ static void wait_join(int seconds)
 {
 	int64_t limit = now_ms() + seconds * 1000LL;
 	char state[32] = "";
+	size_t len;
 	char *s;
 
 	for (;;) {
-		s = slurp("/sys/class/atwifi/atw0/state");
+		s = slurp("/sys/class/atwifi/atw0/state", &len);
 		if (s) {
 			s[strcspn(s, "\n")] = '\0';
 			if (strcmp(s, state)) {
@@ -481,6 +448,7 @@ static void find_leaks(void)
 {
 	const char *file = "/sys/kernel/debug/kmemleak";
 	char *found;
+	size_t len;
 
 	if (!number("leaks") || access(file, F_OK))
 		return;
@@ -488,18 +456,19 @@ static void find_leaks(void)
 	sleep_ms(600);
 	put(file, "scan");
 	put(file, "scan");
-	found = slurp(file);
-	if (!found)
-		return;
-	frames('Y', symbols, symbols_len);
-	frames('L', found, strlen(found));
+	found = slurp(file, &len);
+	if (found && len) {
+		frames('Y', symbols, symbols_len);
+		frames('L', found, len);
+	}
 	free(found);
 }
 
 /* After a fault of its own or of anybody's, lockdep looks at nothing any more. */
 static void check_lockdep(void)
 {
-	char *stats = slurp("/proc/lockdep_stats");
+	size_t len;
+	char *stats = slurp("/proc/lockdep_stats", &len);
 	char *line = stats ? strstr(stats, " debug_locks:") : NULL;
 
 	if (line && !strtoul(line + strlen(" debug_locks:"), NULL, 10))
@@ -550,7 +519,8 @@ static void unload_driver(int line)
 		if (errno == ENOENT)
 			return;
 		if (now_ms() > limit) {
-			char *refs = slurp("/sys/module/atwifi/refcnt");
+			size_t len;
+			char *refs = slurp("/sys/module/atwifi/refcnt", &len);
 
 			say('R', "the driver cannot be unloaded: %s (references: %s)",
 			    strerror(errno), refs ? strtok(refs, "\n") : "?");
@@ -568,7 +538,7 @@ static void unload_driver(int line)
 
 static void child(int in, int out, int err)
 {
-	char **args = calloc(entries + 1, sizeof(*args)), *value;
+	char **args = calloc(spec_len, sizeof(*args)), *value;
 	sigset_t none;
 	size_t n = 0;
 
@@ -577,7 +547,6 @@ static void child(int in, int out, int err)
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
-	close_range(3, ~0U, 0);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -610,20 +579,14 @@ static bool pass_on(int *fd, char type)
 		frame(type, buf, n);
 		return true;
 	}
-	if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+	if (n == 0 || errno != EAGAIN) {
 		close(*fd);
 		*fd = -1;
 	}
 	return false;
 }
 
-/* Input on its way from the runner to the command. */
-static struct {
-	char buf[4096];
-	size_t at, len;
-} input;
-
-/* The runner sends a frame as one, and reads meanwhile. */
+/* The runner sends a frame as one. */
 static void read_all(void *to, size_t len)
 {
 	char *p = to;
@@ -631,8 +594,6 @@ static void read_all(void *to, size_t len)
 	while (len) {
 		ssize_t n = read(ctl, p, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			reboot(RB_POWER_OFF);
 		p += n;
@@ -640,34 +601,33 @@ static void read_all(void *to, size_t len)
 	}
 }
 
-static void read_input(int *to)
+/*
+ * Passes on the command's input, in a process of its own: what the command does not read
+ * is not read from the runner either.
+ */
+static void feed(int to)
 {
 	unsigned char head[5];
+	char buf[4096];
+	uint32_t len;
 
-	read_all(head, sizeof(head));
-	input.at = 0;
-	input.len = head[1] | head[2] << 8;
-	if (input.len > sizeof(input.buf))
-		fail("the runner talks nonsense");
-	read_all(input.buf, input.len);
-	if (!input.len) {
-		close(*to);
-		*to = -1;
+	if (fork())
+		return;
+	for (;;) {
+		read_all(head, sizeof(head));
+		len = head[1] | head[2] << 8;
+		if (!len || len > sizeof(buf))
+			_exit(0);
+		read_all(buf, len);
+		for (char *p = buf; len; ) {
+			ssize_t n = write(to, p, len);
+
+			if (n <= 0)
+				_exit(0);
+			p += n;
+			len -= n;
+		}
 	}
-}
-
-static void write_input(int *to)
-{
-	ssize_t n = write(*to, input.buf + input.at, input.len - input.at);
-
-	if (n > 0)
-		input.at += n;
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		close(*to);
-		*to = -1;
-	}
-	if (input.at == input.len)
-		input.at = input.len = 0;
 }
 
 static void make_pipe(int p[2])
@@ -680,11 +640,10 @@ static void make_pipe(int p[2])
 static int run_command(void)
 {
 	int in[2] = { -1, -1 }, out[2], err[2];
-	bool running = true;
-	struct pollfd p[5];
-	int status = -1, to, from_out, from_err, sig;
+	struct signalfd_siginfo si;
+	int status = -1, st, sig;
+	pid_t pid, got = 0;
 	sigset_t chld;
-	pid_t pid;
 
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
@@ -692,12 +651,10 @@ static int run_command(void)
 	sig = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	make_pipe(out);
 	make_pipe(err);
-	if (number("input")) {
+	if (number("input"))
 		make_pipe(in);
-	} else {
+	else
 		in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		in[1] = -1;
-	}
 	pid = fork();
 	if (pid < 0)
 		fail("fork: %s", strerror(errno));
@@ -706,56 +663,37 @@ static int run_command(void)
 	close(in[0]);
 	close(out[1]);
 	close(err[1]);
-	to = in[1];
-	from_out = out[0];
-	from_err = err[0];
-	if (to >= 0)
-		fcntl(to, F_SETFL, O_NONBLOCK);
-	fcntl(from_out, F_SETFL, O_NONBLOCK);
-	fcntl(from_err, F_SETFL, O_NONBLOCK);
+	if (in[1] >= 0)
+		feed(in[1]);
+	close(in[1]);
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	fcntl(err[0], F_SETFL, O_NONBLOCK);
 	frame('S', "", 0);
 
-	while (running) {
-		struct signalfd_siginfo si;
-		pid_t got;
-		int st;
+	while (got != pid) {
+		struct pollfd p[] = {
+			{ .fd = sig, .events = POLLIN },
+			{ .fd = out[0], .events = POLLIN },
+			{ .fd = err[0], .events = POLLIN },
+		};
 
-		p[0] = (struct pollfd) { .fd = sig, .events = POLLIN };
-		p[1] = (struct pollfd) { .fd = from_out, .events = POLLIN };
-		p[2] = (struct pollfd) { .fd = from_err, .events = POLLIN };
-		/* Not read on while the command does not read: the brake. */
-		p[3] = (struct pollfd) { .fd = to >= 0 && !input.len ? ctl : -1,
-					 .events = POLLIN };
-		p[4] = (struct pollfd) { .fd = to, .events = input.len ? POLLOUT : 0 };
-		if (poll(p, 5, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0)
 			fail("poll: %s", strerror(errno));
 		if (p[1].revents)
-			pass_on(&from_out, 'O');
+			pass_on(&out[0], 'O');
 		if (p[2].revents)
-			pass_on(&from_err, 'E');
-		if (p[3].revents)
-			read_input(&to);
-		if (p[4].revents && to >= 0) {
-			if (input.len) {
-				write_input(&to);
-			} else {
-				close(to);
-				to = -1;
-			}
-		}
-		if (p[0].revents && read(sig, &si, sizeof(si)) < 0 && errno != EAGAIN)
+			pass_on(&err[0], 'E');
+		if (p[0].revents && read(sig, &si, sizeof(si)) < 0)
 			fail("signalfd: %s", strerror(errno));
-		while ((got = waitpid(-1, &st, WNOHANG)) > 0) {
-			if (got == pid) {
-				status = st;
-				running = false;
-			}
-		}
+		while ((got = waitpid(-1, &st, WNOHANG)) > 0 && got != pid)
+			;
+		if (got == pid)
+			status = st;
 	}
 	/* What it wrote is in the pipes; its children may live on, unheard. */
-	while (pass_on(&from_out, 'O'))
+	while (pass_on(&out[0], 'O'))
 		;
-	while (pass_on(&from_err, 'E'))
+	while (pass_on(&err[0], 'E'))
 		;
 	return status;
 }
@@ -785,7 +723,8 @@ int main(void)
 	if (sethostname(word("guest"), strlen(word("guest"))))
 		say('M', "hostname: %s", strerror(errno));
 	add_seed();
-	lo_up();
+	if (!busybox("ifconfig", "lo", "up"))
+		say('M', "lo is not up");
 	put("/proc/sys/kernel/kptr_restrict", "0");
 	put("/proc/sys/kernel/printk", "7 4 1 7");
 	if (number("leaks"))
