@@ -44,12 +44,7 @@ def poll(condition, what, timeout=5):
 
 def unescape(text):
     r"""Bytes from text with \r, \n, \xNN."""
-    def one(m):
-        code = m.group(1)
-        if code[0] == "x":
-            return chr(int(code[1:], 16))
-        return {"r": "\r", "n": "\n", "\\": "\\"}[code]
-    return re.sub(r"\\(x[0-9a-f]{2}|r|n|\\)", one, text).encode("latin-1")
+    return text.encode("latin-1").decode("unicode_escape").encode("latin-1")
 
 
 class Wire:
@@ -68,9 +63,7 @@ class Wire:
         self.sock.settimeout(max(timeout, 0.001))
         try:
             data = self.sock.recv(65536)
-        except (TimeoutError, BlockingIOError):
-            return False
-        except ConnectionResetError:
+        except (TimeoutError, BlockingIOError, ConnectionResetError):
             return False
         self.buf += data
         return bool(data)
