@@ -61,7 +61,7 @@ def sim(command):
         answer = b""
         while not answer.endswith(b"\n"):
             check(select.select([f], [], [], LIMIT)[0], "the emulator is silent")
-            answer += f.read(1)
+            answer += f.read(4096)
     check(answer.startswith(b"ok"), "%s: %s" % (command, answer))
     return answer.decode()
 
