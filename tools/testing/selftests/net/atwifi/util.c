@@ -746,14 +746,16 @@ int atw_sim_at(const char *path, char *reply, size_t size, const char *command)
 	n = snprintf(line, sizeof(line), "%s\n", command);
 	if (write(fd, line, n) != n)
 		goto out;
-	while (have < size - 1) {
-		if (!(atw_wait(fd, POLLIN, LONG_MS) & POLLIN) || read(fd, reply + have, 1) != 1)
+	/* A line, behind which nothing comes. */
+	while (have < size - 1 && !strchr(reply, '\n') &&
+	       (atw_wait(fd, POLLIN, LONG_MS) & POLLIN)) {
+		n = read(fd, reply + have, size - 1 - have);
+		if (n <= 0)
 			break;
-		if (reply[have] == '\n')
-			break;
-		have++;
+		have += n;
+		reply[have] = '\0';
 	}
-	reply[have] = '\0';
+	reply[strcspn(reply, "\n")] = '\0';
 out:
 	close(fd);
 	return strncmp(reply, "ok", 2) ? -1 : 0;
