@@ -11,15 +11,16 @@ say()
 	echo "# $*"
 }
 
-# becomes SECONDS COMMAND...: whether it succeeds in that time.
+# becomes SECONDS COMMAND...: whether it succeeds in that time; an emulated board takes long
+# enough to look.
 becomes()
 {
-	tenths=$(($1 * 10))
+	tries=$(($1 * 4))
 	shift
 	until "$@"; do
-		[ "$tenths" -gt 0 ] || { say "not within its time: $*"; return 1; }
-		tenths=$((tenths - 1))
-		sleep 0.1
+		[ "$tries" -gt 0 ] || { say "not within its time: $*"; return 1; }
+		tries=$((tries - 1))
+		sleep 0.25
 	done
 }
 
@@ -33,7 +34,7 @@ sim()
 
 joined()
 {
-	[ "$(cat "$DEV/state" 2>/dev/null)" = joined ]
+	read -r state 2>/dev/null <"$DEV/state" && [ "$state" = joined ]
 }
 
 skip_all()

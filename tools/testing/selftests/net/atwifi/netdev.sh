@@ -18,7 +18,7 @@ same()
 
 carrier()
 {
-	[ "$(cat /sys/class/net/atw0/carrier 2>/dev/null)" = 1 ]
+	read -r state 2>/dev/null </sys/class/net/atw0/carrier && [ "$state" = 1 ]
 }
 
 configure()
