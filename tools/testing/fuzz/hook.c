@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct json_object *call = make_call(data, size);
 	const char *text = json_object_to_json_string(call);
 
+	fuzz_count(size);
 	check_call((const char *)data, size);
 	check_call(text, strlen(text));
 	json_object_put(call);
