@@ -21,6 +21,8 @@ import uuid
 
 import pytest
 
+from common import locked
+
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUN = os.path.join(HERE, "run")
 ATSIM = os.path.join(HERE, "../atsim")
@@ -47,12 +49,12 @@ each_guest = pytest.mark.each_guest
 class Guest:
     """A target, and how to run something in it."""
 
-    def __init__(self, target, scratch):
+    def __init__(self, target, scratch, shared=None):
         self.target = target
         self.board = target == "board"
         self.scratch = scratch
+        self.shared = shared	# by all of pytest's workers
         self.options = ["--guest" if target in ("board", "pc") else "--kernel", target]
-        self.faulty = None
 
     def argv(self, *args):
         return [RUN, *self.options, *args]
@@ -112,18 +114,19 @@ class Guest:
 
     def driver(self):
         """The driver that fails as it is told to."""
-        if not self.faulty:
-            where = tempfile.mkdtemp(dir=self.scratch)
-            for name in ("Makefile", "atwifi.c"):
-                shutil.copy(os.path.join(HERE, "faulty", name), where)
-            make = subprocess.run([os.path.join(HERE, "setup"), "--print", "make", self.target],
-                                  check=True, stdout=subprocess.PIPE, text=True).stdout
-            env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-            done = subprocess.run(["make", "-C", where, *shlex.split(make)], env=env, check=False,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            assert not done.returncode, done.stdout
-            self.faulty = os.path.join(where, "atwifi.ko")
-        return self.faulty
+        where = os.path.join(self.shared, "faulty-" + self.target)
+        ko = os.path.join(where, "atwifi.ko")
+        with locked(where + ".lock"):
+            if not os.path.exists(ko):
+                shutil.copytree(os.path.join(HERE, "faulty"), where)
+                make = subprocess.run([os.path.join(HERE, "setup"), "--print", "make", self.target],
+                                      check=True, stdout=subprocess.PIPE, text=True).stdout
+                env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+                done = subprocess.run(["make", "-C", where, *shlex.split(make)], env=env,
+                                      check=False, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True)
+                assert not done.returncode, done.stdout
+        return ko
 
     def fault(self, fault, *command, options=()):
         return self.run("--no-module", "--driver", self.driver(), "--param", "fault=" + fault,
@@ -133,7 +136,9 @@ class Guest:
 @pytest.fixture(scope="session", params=os.environ.get("ATW_TARGETS", "7.3 board").split(),
                 name="session_guest")
 def make_guest(request, tmp_path_factory):
-    return Guest(request.param, str(tmp_path_factory.mktemp("vm")))
+    base = tmp_path_factory.getbasetemp()
+    return Guest(request.param, str(tmp_path_factory.mktemp("vm")),
+                 str(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base))
 
 
 @pytest.fixture
