@@ -25,8 +25,8 @@ KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
 # Debian's releases for whose kernels the driver is built.
 CROSS = ("cross-12",)
-# Most of a part's time is waiting: three times as many as there are processors.
-SLOTS = 6
+# Most of a part's time is waiting: more than three times as many as there are processors.
+SLOTS = 7
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"
 ATSIM = ["make", "-sC", "tools/testing/atsim"]
