@@ -152,7 +152,7 @@ struct atw_wiphy_news {
  * @own: the network was joined without being asked for here
  * @ssid: which, or which it is to be
  * @aim: the access point that it is to be joined by, or zeros
- * @bss: the access point that is to be joined, as far as it is known; with a reference
+ * @near: the same, or the one that a program takes for the nearest
  * @bssid: of the one that was joined
  * @since: when, in jiffies of 64 bits: it may be in for months
  * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
@@ -195,7 +195,7 @@ struct atw_wiphy {
 	bool				own;
 	char				ssid[ATW_SSID_MAX + 1];
 	u8				aim[ETH_ALEN];
-	struct cfg80211_bss		*bss;
+	u8				near[ETH_ALEN];
 	u8				bssid[ETH_ALEN];
 	u64				since;
 	unsigned long			deadline;
@@ -770,13 +770,6 @@ static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
 	return same;
 }
 
-static void atw_wiphy_forget_bss(struct atw_wiphy *aw)
-{
-	if (aw->bss)
-		cfg80211_put_bss(aw->wiphy, aw->bss);
-	aw->bss = NULL;
-}
-
 /* Join the network that was aimed at. */
 static int atw_wiphy_join(struct atw_wiphy *aw, const char *password)
 {
@@ -814,18 +807,37 @@ static int atw_wiphy_password(const struct cfg80211_connect_params *sme,
 
 static void atw_wiphy_aim(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme)
 {
-	const u8 *bssid = sme->bssid ?: sme->bssid_hint;
+	const u8 *near = sme->bssid ?: sme->bssid_hint;
 
-	atw_wiphy_forget_bss(aw);
-	aw->bss = cfg80211_get_bss(aw->wiphy, NULL, bssid, sme->ssid, sme->ssid_len,
-				   IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
 	memset(aw->ssid, 0, sizeof(aw->ssid));
 	memcpy(aw->ssid, sme->ssid, sme->ssid_len);
 	eth_zero_addr(aw->aim);
 	/* A hint is none: of those that there are the module sees for itself. */
 	if (sme->bssid)
 		ether_addr_copy(aw->aim, sme->bssid);
+	eth_zero_addr(aw->near);
+	if (near)
+		ether_addr_copy(aw->near, near);
 	aw->deadline = 0;
+}
+
+/* Where it is to be found, or NULL: it is not known. */
+static const u8 *atw_wiphy_near(const struct atw_wiphy *aw)
+{
+	return is_zero_ether_addr(aw->near) ? NULL : aw->near;
+}
+
+/*
+ * The access point that was aimed at, as far as cfg80211 knows it now. It is looked up where
+ * it is told, and never kept: a scan may flush it at any time, and cfg80211 frees what it has
+ * flushed when it is told that it was joined. Returns it with a reference, or NULL.
+ */
+static struct cfg80211_bss *atw_wiphy_aimed(const struct atw_wiphy *aw)
+{
+	lockdep_assert_held(&aw->wiphy->mtx);
+
+	return cfg80211_get_bss(aw->wiphy, NULL, atw_wiphy_near(aw), aw->ssid, strlen(aw->ssid),
+				IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
 }
 
 /* What a user can do about it. */
@@ -981,7 +993,7 @@ static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 {
 	const struct atw_error *error = aw->adev->module.ch.dialect->error(code);
-	const u8 *bssid = aw->bss ? aw->bss->bssid : NULL;
+	const u8 *bssid = atw_wiphy_near(aw);
 
 	if (error->outcome == ATW_NO_NETWORK)
 		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, ATW_WIPHY_GFP,
@@ -989,7 +1001,6 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 	else
 		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
 					atw_wiphy_status(err, error->outcome), ATW_WIPHY_GFP);
-	atw_wiphy_forget_bss(aw);
 	aw->found = false;
 	aw->state = ATW_WIPHY_IDLE;
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
@@ -1037,16 +1048,18 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 	struct cfg80211_bss *bss = NULL;
 
 	/* Its address may take longer than programs have patience. */
-	if (news->heard && aw->bss) {
-		bss = aw->bss;
-		aw->bss = NULL;
-	} else if (!news->answered) {
+	if (news->heard)
+		bss = atw_wiphy_aimed(aw);
+	if (bss) {
+		atw_wiphy_tell_up(aw, bss, false);
+		return;
+	}
+	if (!news->answered) {
 		return;
 	} else if (news->valid && (!news->err || news->net.ssid[0]) &&
 		   atw_wiphy_is_there(aw, news)) {
 		/* Without an address, too, it is in. */
 		bss = atw_wiphy_inform(aw, &news->net);
-		atw_wiphy_forget_bss(aw);
 	} else if (!news->err && !aw->deadline) {
 		/* Some firmware says OK to begin with. */
 		aw->deadline = (jiffies + ATW_WIPHY_JOIN) | 1;
@@ -1610,7 +1623,6 @@ void atw_wiphy_unregister(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 	cancel_delayed_work_sync(&aw->work);
 	atw_passphrase_forget(aw->adev);
-	atw_wiphy_forget_bss(aw);
 	wiphy_unregister(aw->wiphy);
 }
 

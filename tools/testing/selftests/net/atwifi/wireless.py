@@ -227,6 +227,24 @@ def joins_in_each_order():
 
 
 @test
+def joins_what_was_flushed():
+    """Its access point is forgotten meanwhile: a scan empties the list, and does not find it."""
+    with out_of_networks(), answers_joins(0):
+        iw("scan")
+        # What the module has found last is this alone.
+        check("SSID: %s\n" % OPEN in iw("scan ssid hides"), "not found")
+        joins = sim_stat("joins")
+        sim("join-time 600000")
+        with watched() as events:
+            iw("connect " + OPEN)
+            becomes(lambda: sim_stat("joins") > joins, "it is not told to join")
+            check("SSID: %s\n" % OPEN not in iw("scan flush"), "it is still known")
+            sim("join-time 1")
+            said(events, "connected to " + OPEN_AT)
+            in_network(OPEN, OPEN_AT)
+
+
+@test
 def joins_too_late():
     """What has said OK, and joins when nobody waits for it any more, is left."""
     if QUICK:
