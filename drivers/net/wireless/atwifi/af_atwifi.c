@@ -999,6 +999,8 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 	cs->local_addr = as->local_addr;
 	cs->accepted_port = as->port.number;
 	cs->established = true;
+	/* It has no owner before accept() has given it one; it is the server's, whoever that is. */
+	cs->share = as->share;
 	cs->keepintvl = as->keepintvl;
 	memcpy(cs->device, as->device, sizeof(cs->device));
 	memcpy(cs->used, as->used, sizeof(cs->used));

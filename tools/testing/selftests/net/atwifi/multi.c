@@ -238,6 +238,40 @@ TEST_F_TIMEOUT(multi, unread_of_a_user, 300)
 	close(fd[n]);
 }
 
+/* What comes to a user's server is his, too: the superuser has his own. */
+TEST_F_TIMEOUT(multi, unread_of_a_users_server, 300)
+{
+	long overflows = atw_stat(ATW_DEVICE, "overflows");
+	const uint64_t bytes = 400000;
+	int fd[81], n, port, server, other, err;
+
+	/* Who comes is turned away where his number is near a client's. */
+	if (atw_has_sim()) {
+		ASSERT_EQ(0, atw_sim("next-id 1"));
+	}
+	setfsuid(NOBODY);
+	server = atw_server(SOCK_STREAM, 3, &port);
+	setfsuid(0);
+	ASSERT_LE(0, server);
+	for (n = 0; n < 80; n++) {
+		fd[n] = atw_client(server, port, "source 400000 5");
+		ASSERT_LE(0, fd[n]);
+		ASSERT_TRUE(atw_wait(fd[n], POLLRDHUP, LONG_MS) & POLLRDHUP);
+		/* Some end for other reasons. */
+		if (atw_stat(ATW_DEVICE, "overflows") > overflows)
+			break;
+	}
+	ASSERT_GT(80, n);
+	other = atw_peer("source %llu 77", (unsigned long long)bytes);
+	ASSERT_LE(0, other);
+	ASSERT_TRUE(atw_wait(other, POLLRDHUP, LONG_MS) & POLLRDHUP);
+	EXPECT_EQ(bytes, atw_download(other, bytes, 77, &err));
+	close(other);
+	for (; n >= 0; n--)
+		close(fd[n]);
+	close(server);
+}
+
 /* More than the module has: told so, and all is well after one is closed. */
 TEST_F(multi, used_up)
 {
