@@ -153,8 +153,9 @@ static void atw_expose_open(struct atw_expose *e)
 		return;
 	}
 	atw_expose_tell(e, PTR_ERR(c));
-	if (PTR_ERR(c) == -ENOMEM)
-		mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
+	/* Memory comes back, and others close their connections. */
+	if (PTR_ERR(c) != -ENODEV)
+		mod_delayed_work(atw_netdev_wq, &e->work, atw_timing.expose_retry);
 }
 
 static void atw_expose_close(struct atw_expose *e)

@@ -11,7 +11,9 @@
 #include <linux/rtnetlink.h>
 #include <linux/workqueue.h>
 
+#include "../conn_priv.h"
 #include "../dev.h"
+#include "../expose.h"
 #include "../netdev.h"
 #include "../relay.h"
 
@@ -159,9 +161,36 @@ static void dev_sleep(struct kunit *test)
 	atw_dev_unregister(adev);
 }
 
+/* A port that is exposed while there are too many connections is opened when there are fewer. */
+static void dev_exposes(struct kunit *test)
+{
+	bool registers, refused, opens;
+	struct fake *f = fake_registers(test, &registers);
+	struct atw_expose_info info = {};
+	struct atw_dev *adev = f->adev;
+	struct atw_conns *cs = &adev->module.conns;
+
+	rtnl_unlock();
+	KUNIT_EXPECT_TRUE(test, registers);
+	spin_lock(&cs->lock);
+	cs->n += ATW_CONNS_MAX;
+	spin_unlock(&cs->lock);
+	KUNIT_EXPECT_EQ(test, 0, atw_expose_add(adev, 8080, 0, 8080, LIMIT));
+	refused = comes(atw_expose_get(adev, 0, &info) && info.err == -ENOBUFS);
+	spin_lock(&cs->lock);
+	cs->n -= ATW_CONNS_MAX;
+	spin_unlock(&cs->lock);
+	opens = comes(atw_conns_are_there(cs));
+	KUNIT_EXPECT_TRUE(test, refused);
+	KUNIT_EXPECT_TRUE(test, opens);
+	KUNIT_EXPECT_EQ(test, 0, atw_expose_del(adev, 8080));
+	atw_dev_unregister(adev);
+}
+
 static struct kunit_case dev_test_cases[] = {
 	KUNIT_CASE(dev_shutdown),
 	KUNIT_CASE(dev_sleep),
+	KUNIT_CASE(dev_exposes),
 	{}
 };
 
