@@ -11,6 +11,12 @@
 #include <linux/tty_ldisc.h>
 #include <linux/types.h>
 #include <net/net_namespace.h>
+#include <net/netlink.h>
+
+/* 6.12 has none yet. */
+#ifndef NLA_POLICY_MAX_LEN
+#define NLA_POLICY_MAX_LEN(len)		NLA_POLICY_MAX(NLA_BINARY, len)
+#endif
 
 /* tty_ldisc_ops.receive_buf: counts were int and flags char until 6.6. */
 #define ATW_LDISC_IS_OLD						\

@@ -1207,7 +1207,7 @@ static const struct nla_policy atwifi_dns_set_nl_policy[ATWIFI_A_DNS_SERVER + 1]
 
 static const struct nla_policy atwifi_resolve_nl_policy[ATWIFI_A_RESOLVE_HOST + 1] = {
 	[ATWIFI_A_RESOLVE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_RESOLVE_HOST] = { .type = NLA_NUL_STRING, },
+	[ATWIFI_A_RESOLVE_HOST] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 static const struct nla_policy atwifi_autott_get_nl_policy[ATWIFI_A_AUTOTT_DEV + 1] = {
@@ -1217,7 +1217,7 @@ static const struct nla_policy atwifi_autott_get_nl_policy[ATWIFI_A_AUTOTT_DEV +
 static const struct nla_policy atwifi_autott_set_nl_policy[ATWIFI_A_AUTOTT_PORT + 1] = {
 	[ATWIFI_A_AUTOTT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_AUTOTT_TYPE] = NLA_POLICY_MAX(NLA_U32, 8),
-	[ATWIFI_A_AUTOTT_HOST] = { .type = NLA_NUL_STRING, },
+	[ATWIFI_A_AUTOTT_HOST] = { .type = NLA_NUL_STRING, .len = 255, },
 	[ATWIFI_A_AUTOTT_PORT] = NLA_POLICY_MIN(NLA_U16, 1),
 };
 
@@ -1229,12 +1229,12 @@ static const struct nla_policy atwifi_cert_get_nl_policy[ATWIFI_A_CERT_TYPE + 1]
 static const struct nla_policy atwifi_cert_set_nl_policy[ATWIFI_A_CERT_DATA + 1] = {
 	[ATWIFI_A_CERT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_CERT_TYPE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
-	[ATWIFI_A_CERT_DATA] = { .type = NLA_BINARY, },
+	[ATWIFI_A_CERT_DATA] = NLA_POLICY_MAX_LEN(3584),
 };
 
 static const struct nla_policy atwifi_at_nl_policy[ATWIFI_A_AT_LINE + 1] = {
 	[ATWIFI_A_AT_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_AT_LINE] = { .type = NLA_NUL_STRING, },
+	[ATWIFI_A_AT_LINE] = { .type = NLA_NUL_STRING, .len = 511, },
 };
 
 static const struct nla_policy atwifi_expose_add_nl_policy[ATWIFI_A_EXPOSE_LOCAL_PORT + 1] = {
@@ -1253,7 +1253,7 @@ static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT 
 
 static const struct nla_policy atwifi_join_nl_policy[ATWIFI_A_WIFI_PASSWORD + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
+	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(255),
 	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
 };
 
@@ -1263,7 +1263,7 @@ static const struct nla_policy atwifi_leave_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
 
 static const struct nla_policy atwifi_scan_nl_policy[ATWIFI_A_WIFI_SSID + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
+	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(255),
 };
 
 static const struct nla_policy atwifi_wifi_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
@@ -1273,7 +1273,7 @@ static const struct nla_policy atwifi_wifi_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] 
 static const struct nla_policy atwifi_passphrase_nl_policy[ATWIFI_A_PASSPHRASE_PASSPHRASE + 1] = {
 	[ATWIFI_A_PASSPHRASE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_PASSPHRASE_COOKIE] = { .type = NLA_U32, },
-	[ATWIFI_A_PASSPHRASE_PASSPHRASE] = { .type = NLA_BINARY, },
+	[ATWIFI_A_PASSPHRASE_PASSPHRASE] = NLA_POLICY_MAX_LEN(255),
 };
 
 static const struct nla_policy atwifi_ap_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
@@ -1282,7 +1282,7 @@ static const struct nla_policy atwifi_ap_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = 
 
 static const struct nla_policy atwifi_ap_set_nl_policy[ATWIFI_A_WIFI_HIDDEN + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_WIFI_SSID] = { .type = NLA_BINARY, },
+	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(255),
 	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
 	[ATWIFI_A_WIFI_CHANNEL] = NLA_POLICY_RANGE(NLA_U32, 1, 14),
 	[ATWIFI_A_WIFI_HIDDEN] = { .type = NLA_FLAG, },
@@ -1292,6 +1292,8 @@ static const struct nla_policy atwifi_ap_set_nl_policy[ATWIFI_A_WIFI_HIDDEN + 1]
 
 /* Requests that wait for the module */
 
+/* Bytes of one, which anybody may make; a certificate has half of them, and no other as many. */
+#define ATW_GENL_LATE_LEN	4096
 /* Of one device. Each has a caller that waits: more are an accident. */
 #define ATW_GENL_LATE_MAX	64
 /* Of these, of users who do not administer it. */
@@ -1515,10 +1517,10 @@ static struct atw_genl_late *atw_genl_late_alloc(struct atw_dev *adev, int share
 	if (atw_genl_late_too_many(adev, share))
 		goto err_dec;
 	err = -ENOMEM;
-	late = kzalloc(struct_size(late, attrs, attrs), GFP_KERNEL);
+	late = kzalloc(struct_size(late, attrs, attrs), GFP_KERNEL_ACCOUNT);
 	if (!late)
 		goto err_dec;
-	late->req = alloc_skb(len, GFP_KERNEL);
+	late->req = alloc_skb(len, GFP_KERNEL_ACCOUNT);
 	if (!late->req)
 		goto err_free;
 	late->adev = adev;
@@ -1557,6 +1559,11 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	struct atw_dev *adev;
 	size_t i;
 
+	/* Attributes may come again and again, so that bounds of their lengths are none of it. */
+	if (nlh->nlmsg_len > ATW_GENL_LATE_LEN) {
+		NL_SET_ERR_MSG(info->extack, "a request has at most 4096 bytes");
+		return ERR_PTR(-EMSGSIZE);
+	}
 	/* What is asked of nobody waits for nobody. */
 	if (info->genlhdr->cmd == ATWIFI_CMD_RESOLVE)
 		adev = atw_genl_any_dev(info, slow->dev);

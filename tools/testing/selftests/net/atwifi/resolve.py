@@ -8,6 +8,7 @@ netdev.py; ATW_LIB is where all three are.
 
 import concurrent.futures
 import contextlib
+import errno
 import os
 import pathlib
 import re
@@ -20,7 +21,7 @@ import threading
 import time
 
 import goresolver
-from atwnet import DNS, FILES, HOST, PEER, Notified, main, no_sockets, sim, url
+from atwnet import DNS, FILES, HOST, PEER, Family, Notified, main, no_sockets, sim, url
 from guest import (
     LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, statistic, sysfs, test)
 from servers import dns_answer
@@ -118,6 +119,21 @@ print(call("atwifi_ready", None), call("atwifi_ready", b"atw0"), call("atwifi_re
     with silent_module():
         same(["ETIMEDOUT"], python('print(resolve(b"%s", b"atw0", 10))' % NAME), "of a silent module")
     becomes(lambda: python(ready) == ["0", HOST], "it does not resolve again")
+
+
+@test
+def is_asked_at_length():
+    """Of what anybody asks a copy waits for the module: it has no more than a name needs."""
+    host, name = 2, NAME.encode() + b"\0"
+    with contextlib.closing(Family()) as family:
+        for asked, code in ([(host, b"a" * 60000 + b"\0")], errno.EINVAL), \
+                           ([(host, name)] * 1000, errno.EMSGSIZE):
+            try:
+                family.ask("resolve", asked)
+                check(False, "it is taken")
+            except OSError as e:
+                same(code, e.errno, "error")
+        family.ask("resolve", [(host, name)])
 
 
 @test
