@@ -2136,11 +2136,11 @@ static struct net_proto_family atw_family __ro_after_init = {
  *
  * sl: number of the line; type: stream, tls, dgram; st: closed, opening, open,
  * ended (the remote has closed), listen; dev: the device in use; id: the
- * connection's number in the module, 0 if it has none; remote: address or name, *
- * for a server; port: the remote's, or a server's own; rx_queue: bytes of
- * memory that hold unread data, the measure of SO_RCVBUF; tx_queue: bytes not
- * yet handed to the module; uid; inode; drops: datagrams for which there was
- * no room. "-" stands for what is not there.
+ * connection's number in the module, 0 if it has none; remote: address, or name
+ * where the reader may see that, * for a server; port: the remote's, or a server's
+ * own; rx_queue: bytes of memory that hold unread data, the measure of SO_RCVBUF;
+ * tx_queue: bytes not yet handed to the module; uid; inode; drops: datagrams for
+ * which there was no room. "-" stands for what is not there.
  */
 #define ATW_SEQ_HEADER \
 	"  sl type   st      dev        id remote          port  rx_queue tx_queue   uid    inode drops\n"
@@ -2186,6 +2186,13 @@ static const char *atw_type_name(const struct sock *sk)
 	return sk->sk_protocol == ATWPROTO_TLS ? "tls" : "stream";
 }
 
+/* Names are for their socket's user, and who administers the namespace. */
+static bool atw_seq_may_name(const struct seq_file *seq, struct sock *sk)
+{
+	return uid_eq(seq->file->f_cred->uid, atw_uid(sk)) ||
+	       file_ns_capable(seq->file, sock_net(sk)->user_ns, CAP_NET_ADMIN);
+}
+
 static int atw_seq_show(struct seq_file *seq, void *v)
 {
 	char remote[sizeof_field(struct sockaddr_atw, satw_name)];
@@ -2220,7 +2227,7 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 	if (port)
 		strscpy(remote, "*", sizeof(remote));
 	else if (peer.satw_name[0])
-		strscpy(remote, peer.satw_name, sizeof(remote));
+		strscpy(remote, atw_seq_may_name(seq, sk) ? peer.satw_name : "-", sizeof(remote));
 	else if (peer.satw_port)
 		scnprintf(remote, sizeof(remote), "%pI4", &peer.satw_addr);
 	else

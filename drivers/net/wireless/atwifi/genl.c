@@ -352,12 +352,28 @@ static int atw_genl_put_whose(struct sk_buff *skb,
 				 ATWIFI_A_SOCKET_PAD);
 }
 
+/**
+ * struct atw_genl_dump - a dump of connections
+ * @skb: the message
+ * @cb: the dump
+ * @adev: the device
+ * @admin: who asks administers it
+ * @n: connections of it that were seen
+ */
 struct atw_genl_dump {
 	struct sk_buff		*skb;
 	struct netlink_callback	*cb;
 	struct atw_dev		*adev;
+	bool			admin;
 	long			n;
 };
+
+/* May who asks be told the name of its remote? An address tells less. */
+static bool atw_genl_may_name(const struct atw_genl_dump *d, const struct atw_conn_info *info)
+{
+	return d->admin ||
+	       (info->inode && uid_eq(info->uid, NETLINK_CREDS(d->cb->skb)->uid));
+}
 
 static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 {
@@ -369,7 +385,7 @@ static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 	hdr = atw_genl_entry(d->skb, d->cb, ATWIFI_CMD_SOCKET_GET);
 	if (!hdr)
 		return -EMSGSIZE;
-	if (atw_genl_put_conn(d->skb, d->adev, info) ||
+	if (atw_genl_put_conn(d->skb, d->adev, info, atw_genl_may_name(d, info)) ||
 	    atw_genl_put_whose(d->skb, info,
 			       sk_user_ns(NETLINK_CB(d->cb->skb).sk))) {
 		genlmsg_cancel(d->skb, hdr);
@@ -393,6 +409,7 @@ static int atw_genl_socket_get_dumpit(struct sk_buff *skb,
 	struct atw_genl_dump d = { .skb = skb, .cb = cb };
 	int err = 0;
 
+	d.admin = netlink_ns_capable(cb->skb, net->user_ns, CAP_NET_ADMIN);
 	cb->seq = atw_dev_seq(net, atw_genl_socket_seq);
 	while (!err && (d.adev = atw_dev_next(net, (int)cb->args[0] - 1))) {
 		d.n = 0;

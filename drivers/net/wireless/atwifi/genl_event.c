@@ -57,18 +57,19 @@ static u32 atw_genl_conn_state(const struct atw_conn_info *info)
  * @skb: the message
  * @adev: its device
  * @info: the connection
+ * @named: with the name of its remote, where it has one
  *
  * Return: 0 or -EMSGSIZE.
  */
 int atw_genl_put_conn(struct sk_buff *skb, struct atw_dev *adev,
-		      const struct atw_conn_info *info)
+		      const struct atw_conn_info *info, bool named)
 {
 	if (nla_put_string(skb, ATWIFI_A_SOCKET_DEV, dev_name(&adev->dev)) ||
 	    (info->id != ATW_NO_ID &&
 	     nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
 	    nla_put_u32(skb, ATWIFI_A_SOCKET_TYPE, info->type) ||
 	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_state(info)) ||
-	    (info->name[0] &&
+	    (named && info->name[0] &&
 	     nla_put_string(skb, ATWIFI_A_SOCKET_HOST, info->name)) ||
 	    (!info->name[0] &&
 	     atw_genl_put_addr(skb, ATWIFI_A_SOCKET_ADDRESS, info->addr)) ||
@@ -165,9 +166,10 @@ void atw_genl_socket_event(struct atw_dev *adev,
 	void *hdr;
 
 	skb = atw_genl_event(adev, ATWIFI_CMD_SOCKET_EVENT, &hdr);
+	/* Everybody may listen. */
 	if (skb)
 		atw_genl_multicast(adev, skb, hdr,
-				   atw_genl_put_conn(skb, adev, info));
+				   atw_genl_put_conn(skb, adev, info, false));
 }
 
 /**

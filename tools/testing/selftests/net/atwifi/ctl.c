@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -828,6 +829,43 @@ TEST_F(ctl, at_refusals)
 	ASSERT_EQ(0, cost("$A at AT+RST; true"));
 }
 
+/* A user's connection to the peer, by its name. */
+static int named_peer(uid_t user)
+{
+	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
+						 atw_peer_port());
+	int fd;
+
+	setfsuid(user);
+	fd = atw_socket(SOCK_STREAM);
+	setfsuid(0);
+	if (fd < 0 || atw_connect(fd, &addr) || atw_send_all(fd, "echo\n", 5) != 5)
+		return -1;
+	return fd;
+}
+
+/* Of others' connections everybody sees where they go, and not by which name. */
+TEST_F(ctl, names_of_others)
+{
+	const char *name = atw_env("ATW_NAME", "peer.test");
+	int mine = named_peer(0), theirs = named_peer(65534);
+
+	ASSERT_LE(0, mine);
+	ASSERT_LE(0, theirs);
+	ASSERT_SAYS("2\n", "$A sockets | grep -c %s", name);
+	ASSERT_SAYS("2\n", "grep -c %s " ATW_PROC, name);
+	ASSERT_SAYS("1\n", NOBODY "$A sockets | grep -c %s", name);
+	ASSERT_SAYS("1\n", NOBODY "grep -c %s " ATW_PROC, name);
+	ASSERT_SAYS("2\n", NOBODY "$A sockets | grep -c ' %d '", atw_peer_port());
+	/* An administrator of another user namespace is none of this network's. */
+	if (!sh(NOBODY "unshare -r true")) {
+		ASSERT_SAYS("1\n", NOBODY "unshare -r $A sockets | grep -c %s", name);
+		ASSERT_SAYS("1\n", NOBODY "unshare -r grep -c %s " ATW_PROC, name);
+	}
+	close(mine);
+	close(theirs);
+}
+
 TEST_F(ctl, unprivileged)
 {
 	uint64_t start;
@@ -993,7 +1031,7 @@ TEST_F(ctl, monitor)
 	EXPECT_TRUE(heard(file, "\"link-up\"", LONG_MS));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", RECOVERY_MS));
 
-	fd = atw_peer("echo");
+	fd = named_peer(0);
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(atw_echo_works(fd, 5, 300));
 	ASSERT_EQ(0, atw_sim("reset"));
@@ -1022,6 +1060,7 @@ TEST_F(ctl, monitor)
 			"s = [x for x in e if x[\"event\"] == \"socket-reset\"]\n"
 			"assert len(s) == 1 and s[0][\"error\"] == \"Connection reset by peer\", s\n"
 			"assert s[0][\"port\"] == int(sys.argv[2]), s\n"
+			"assert \"host\" not in s[0], s\n"
 			"assert all(x[\"dev\"] == \"atw0\" for x in e), e' %s %d",
 			file, atw_peer_port())) {
 		TH_LOG("%s", said);
