@@ -237,7 +237,7 @@ static void atw_wiphy_kick(struct atw_wiphy *aw, unsigned long delay)
 	if (!aw->started || (delayed_work_pending(&aw->work) && time_before_eq(aw->due, due)))
 		return;
 	aw->due = due;
-	mod_delayed_work(atw_relay_wq, &aw->work, delay);
+	mod_delayed_work(atw_netdev_wq, &aw->work, delay);
 }
 
 static void atw_wiphy_later(struct atw_wiphy *aw, unsigned long delay)

@@ -7,12 +7,16 @@
  * transport calls one at a time in process context, feeds the parser and
  * either completes the command that is running or tells the user of an event.
  * It never waits for an answer. What both sides share is under atw_channel.lock.
+ *
+ * What passes here may be the network of a disk, or of a swap file: what either side allocates
+ * must not wait for that to be written, by which it would wait for itself.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include "channel.h"
 #include "timing.h"
@@ -335,6 +339,7 @@ void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len)
  */
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 {
+	unsigned int noio = memalloc_noio_save();
 	size_t n = 0;
 
 	mutex_lock(&ch->rx_lock);
@@ -348,6 +353,7 @@ void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
 		ch->ops->raw(ch->ctx, buf + n, len - n);
 unlock:
 	mutex_unlock(&ch->rx_lock);
+	memalloc_noio_restore(noio);
 }
 
 /* Bytes were lost or damaged at this place. */
@@ -376,9 +382,12 @@ static void atw_channel_lost(struct atw_channel *ch)
  */
 void atw_channel_rx_error(struct atw_channel *ch)
 {
+	unsigned int noio = memalloc_noio_save();
+
 	mutex_lock(&ch->rx_lock);
 	atw_channel_lost(ch);
 	mutex_unlock(&ch->rx_lock);
+	memalloc_noio_restore(noio);
 }
 
 /**
@@ -469,6 +478,7 @@ static void atw_channel_poll_tear(struct atw_channel *ch)
 static void atw_channel_stall(struct work_struct *work)
 {
 	struct atw_channel *ch = container_of(work, struct atw_channel, stall.work);
+	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&ch->rx_lock);
 	if (test_bit(ATW_CH_DEAD, &ch->flags) || !atw_channel_in_payload(ch))
@@ -479,6 +489,7 @@ static void atw_channel_stall(struct work_struct *work)
 		atw_channel_watch(ch);
 out:
 	mutex_unlock(&ch->rx_lock);
+	memalloc_noio_restore(noio);
 }
 
 /**
@@ -1138,6 +1149,8 @@ static int atw_channel_thread(void *data)
 	struct atw_channel *ch = data;
 	long timeout;
 
+	/* As long as it runs. */
+	memalloc_noio_save();
 	for (;;) {
 		if (atw_channel_gone(ch)) {
 			if (ch->ops->last)

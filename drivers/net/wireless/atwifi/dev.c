@@ -284,7 +284,7 @@ void atw_dev_pm(bool sleep)
 	mutex_unlock(&atw_dev_pm_lock);
 	/* The network devices are to be seen as what they are. */
 	if (IS_ENABLED(CONFIG_ATWIFI_NETDEV) && sleep)
-		flush_workqueue(atw_relay_wq);
+		flush_workqueue(atw_netdev_wq);
 }
 
 static int atw_dev_pm_notify(struct notifier_block *nb, unsigned long event,

@@ -78,7 +78,7 @@ static void atw_expose_put(struct atw_expose *e)
 
 static void atw_expose_wake(struct atw_expose *e)
 {
-	mod_delayed_work(atw_relay_wq, &e->work, 0);
+	mod_delayed_work(atw_netdev_wq, &e->work, 0);
 }
 
 /* What the server tells; its lock is held. */
@@ -99,7 +99,7 @@ static void atw_expose_opened(struct atw_conn *c, int err, u32 code)
 	assign_bit(ATW_EXPOSE_BIT_FAILED, &e->flags, err);
 	atw_expose_tell(e, err);
 	if (err)
-		mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
+		mod_delayed_work(atw_netdev_wq, &e->work, atw_timing.expose_retry);
 }
 
 static bool atw_expose_rx(struct atw_conn *c, struct sk_buff *skb)
@@ -114,7 +114,7 @@ static void atw_expose_closed(struct atw_conn *c, int err, u32 code)
 	/* Whatever it was, it is opened anew: nobody else would do so. */
 	set_bit(ATW_EXPOSE_BIT_FAILED, &e->flags);
 	atw_expose_tell(e, err ?: -ENODEV);
-	mod_delayed_work(atw_relay_wq, &e->work, atw_timing.expose_retry);
+	mod_delayed_work(atw_netdev_wq, &e->work, atw_timing.expose_retry);
 }
 
 static void atw_expose_tx_done(struct atw_conn *c)
@@ -202,7 +202,7 @@ static void atw_expose_accept(struct atw_expose *e)
 			return;
 		WRITE_ONCE(e->err, err);
 		if (err == -ENOMEM) {
-			mod_delayed_work(atw_relay_wq, &e->work,
+			mod_delayed_work(atw_netdev_wq, &e->work,
 					 atw_timing.expose_retry);
 			return;
 		}

@@ -33,6 +33,7 @@
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/inet_hashtables.h>
@@ -648,11 +649,14 @@ static void atw_tcp_run(struct work_struct *work)
 {
 	struct atw_tcp *t = container_of(to_delayed_work(work), struct atw_tcp,
 					 work);
+	/* Memory may be freed by what passes, see channel.c. */
+	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&t->mutex);
 	atw_tcp_step(t);
 	mutex_unlock(&t->mutex);
 	atw_flow_put(&t->flow);
+	memalloc_noio_restore(noio);
 }
 
 /* The table's calls */
@@ -1127,6 +1131,7 @@ static void atw_tcp_accept(struct work_struct *work)
 {
 	struct atw_netdev *nd = container_of(to_delayed_work(work), struct atw_netdev,
 					     proxy.accept);
+	unsigned int noio = memalloc_noio_save();
 	struct socket *sock;
 	int err;
 
@@ -1135,6 +1140,7 @@ static void atw_tcp_accept(struct work_struct *work)
 	/* One waits, and nobody else would come back to it. */
 	if (err == -ENOMEM)
 		queue_delayed_work(atw_relay_wq, &nd->proxy.accept, ATW_TCP_ACCEPT_RETRY);
+	memalloc_noio_restore(noio);
 }
 
 static int atw_tcp_listen(struct atw_netdev *nd)

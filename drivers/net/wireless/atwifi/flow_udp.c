@@ -16,6 +16,7 @@
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/jiffies.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -373,9 +374,12 @@ static void atw_udp_run(struct work_struct *work)
 {
 	struct atw_udp *u = container_of(to_delayed_work(work), struct atw_udp,
 					 work);
+	/* Memory may be freed by what passes, see channel.c. */
+	unsigned int noio = memalloc_noio_save();
 
 	atw_udp_step(u);
 	atw_flow_put(&u->flow);
+	memalloc_noio_restore(noio);
 }
 
 /* The table's calls */

@@ -183,7 +183,7 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
 	skb_queue_tail(&nd->pingq, skb);
-	queue_work(atw_relay_wq, &nd->ping_work);
+	queue_work(atw_netdev_wq, &nd->ping_work);
 	return true;
 }
 
@@ -588,7 +588,7 @@ static void atw_netdev_work(struct work_struct *work)
 	} else if (netif_carrier_ok(nd->dev) && addr != nd->addr) {
 		/* Who has asked for the address must ask again. */
 		netif_carrier_off(nd->dev);
-		queue_delayed_work(atw_relay_wq, &nd->work, atw_timing.bounce);
+		queue_delayed_work(atw_netdev_wq, &nd->work, atw_timing.bounce);
 	} else {
 		netif_carrier_on(nd->dev);
 	}
@@ -605,7 +605,7 @@ void atw_netdev_changed(struct atw_netdev *nd)
 {
 	atw_wiphy_changed(nd->wiphy);
 	/* A bounce that is going on ends with what is known then. */
-	queue_delayed_work(atw_relay_wq, &nd->work, 0);
+	queue_delayed_work(atw_netdev_wq, &nd->work, 0);
 }
 
 /**
@@ -621,13 +621,13 @@ void atw_netdev_associated(struct atw_netdev *nd)
 
 /**
  * atw_netdev_hurry() - have what has changed be done at once, for who waits for it
- * @nd: the device; atw_relay_wq is to be flushed then
+ * @nd: the device; atw_netdev_wq is to be flushed then
  *
  * Context: any.
  */
 void atw_netdev_hurry(struct atw_netdev *nd)
 {
-	mod_delayed_work(atw_relay_wq, &nd->work, 0);
+	mod_delayed_work(atw_netdev_wq, &nd->work, 0);
 }
 
 /**

@@ -20,6 +20,7 @@
  * up, with an error: that was no end.
  */
 #include <linux/jiffies.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/tcp.h>
 
@@ -47,7 +48,10 @@
 #define ATW_RELAY_KEEPINTVL	15
 #define ATW_RELAY_KEEPCNT	4
 
+/* For what moves data; it goes on without memory for another thread. */
 struct workqueue_struct *atw_relay_wq;
+/* For what may wait for others, or for the RTNL. */
+struct workqueue_struct *atw_netdev_wq;
 
 static void atw_relay_wake(struct atw_relay *r)
 {
@@ -632,6 +636,8 @@ static void atw_relay_run(struct work_struct *work)
 {
 	struct atw_relay *r = container_of(to_delayed_work(work),
 					   struct atw_relay, work);
+	/* Memory may be freed by what it moves, see channel.c. */
+	unsigned int noio = memalloc_noio_save();
 
 	/* Where it is ready, what was set before the start can be seen. */
 	if (r->over || !atw_relay_has(r, ATW_RELAY_BIT_READY))
@@ -657,6 +663,7 @@ static void atw_relay_run(struct work_struct *work)
 		atw_relay_over(r, r->close_err);
 put:
 	atw_relay_put(r);
+	memalloc_noio_restore(noio);
 }
 
 /**
@@ -909,11 +916,19 @@ unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
 
 int __init atw_relay_init(void)
 {
-	atw_relay_wq = alloc_workqueue("atwifi", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return atw_relay_wq ? 0 : -ENOMEM;
+	atw_relay_wq = alloc_workqueue("atwifi", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+	if (!atw_relay_wq)
+		return -ENOMEM;
+	atw_netdev_wq = alloc_workqueue("atwifi_netdev", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!atw_netdev_wq) {
+		destroy_workqueue(atw_relay_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void atw_relay_exit(void)
 {
+	destroy_workqueue(atw_netdev_wq);
 	destroy_workqueue(atw_relay_wq);
 }

@@ -158,6 +158,7 @@ unsigned long atw_relay_idle(struct atw_relay *r, bool *asked);
 void atw_relay_put(struct atw_relay *r);
 
 extern struct workqueue_struct *atw_relay_wq;
+extern struct workqueue_struct *atw_netdev_wq;
 #if IS_ENABLED(CONFIG_ATWIFI_NETDEV)
 int atw_relay_init(void);
 void atw_relay_exit(void);

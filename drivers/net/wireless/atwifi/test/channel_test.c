@@ -7,6 +7,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 
 #include "../channel.h"
@@ -38,6 +39,7 @@ struct fake {
 	enum atw_event_type	events[32];
 	u32			ids[32];
 	unsigned int		nevents;
+	bool			may_wait;	/* for a disk, where it is told of an event */
 	u8			sink[64];
 	struct atw_cmd		cmd;
 	struct sk_buff		*skb;
@@ -110,6 +112,7 @@ static void fake_event(void *ctx, const struct atw_event *ev)
 {
 	struct fake *f = ctx;
 
+	f->may_wait |= !(current->flags & PF_MEMALLOC_NOIO);
 	if (f->nevents == ARRAY_SIZE(f->events))
 		return;
 	f->ids[f->nevents] = ev->id;
@@ -162,6 +165,11 @@ static void fake_finish(struct kunit *test, struct fake *f)
 static int run_at(struct fake *f)
 {
 	return atw_channel_run(&f->ch, "AT", HZ / 5);
+}
+
+static int run_memory(struct fake *f)
+{
+	return current->flags & PF_MEMALLOC_NOIO ? 0 : -EDEADLK;
 }
 
 static bool keep_row(struct atw_cmd *cmd, const char *text, size_t len)
@@ -723,6 +731,19 @@ static void channel_tear_too_late(struct kunit *test)
 		     ATW_PS_TEAR, run_nothing);
 }
 
+/* Neither side waits for a disk that may be behind the module itself. */
+static void channel_memory(struct kunit *test)
+{
+	struct fake *f = fake_start(test, NULL, run_memory);
+
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,100\r\n");
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_FALSE(test, f->may_wait);
+	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC_NOIO);
+}
+
 static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(channel_outcome, outcome_gen_params),
 	KUNIT_CASE(channel_query),
@@ -744,6 +765,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_banner_for_answer),
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
+	KUNIT_CASE(channel_memory),
 	{ }
 };
 
