@@ -324,7 +324,8 @@ def the_machine_falls_asleep():
         with watched() as events:
             run(sleep)
             said(events, "disconnected")
-        becomes(lambda: sysfs("state") == "joined" or sysfs("state") == "down", "not found again")
+        # Of one that is in a network again this is to be told: what is not cannot be left.
+        becomes(lambda: link() or sysfs("state") == "down", "not found again")
         iw("disconnect", good=False)
         becomes(lambda: sysfs("state") == "down", "still in a network")
         joins = sim_stat("joins")
