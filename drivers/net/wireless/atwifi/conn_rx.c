@@ -24,8 +24,6 @@
  * after this it is not going to be.
  */
 #define ATW_AUTODEL_TIMEOUT	(HZ / 2)
-/* By then the module has given to its network what it got in transparent mode. */
-#define ATW_TT_FLUSH		(msecs_to_jiffies(20) + 1)
 
 /* May the module speak of a number that is nobody's, or has that lost a digit? */
 static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
@@ -407,8 +405,7 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
  * @cs: the connections
  * @c: the connection
  *
- * What was written to it in transparent mode, and nothing came after, may have been
- * written to nobody.
+ * What came for it in transparent mode was not delivered where it may have been an event.
  *
  * Context: the receive path, or the channel's thread when the mode was left.
  */
@@ -416,9 +413,7 @@ bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c)
 {
 	const struct atw_tt *tt = &cs->tt;
 
-	return c == tt->conn && atw_conn_is_stream(c) &&
-	       (tt->doubt ||
-		(tt->unproved && time_before(tt->heard, tt->sent + ATW_TT_FLUSH)));
+	return c == tt->conn && atw_conn_is_stream(c) && tt->doubt;
 }
 
 /**

@@ -59,7 +59,7 @@
  * @expose_retry: between two tries to open an exposed port
  * @tt_guard: silence before "+++" where the firmware is not known
  * @tt_ok: for the answer to "+++"
- * @tt_drain: the same with bytes before it that the remote may not take
+ * @tt_drain: the same with bytes of datagrams before it
  * @tt_trust: the module has not connected anew by itself for so long
  * @tt_look: between two looks whether it has
  * @tt_retry: between two tries to enter transparent mode

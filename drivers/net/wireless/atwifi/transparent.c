@@ -4,13 +4,13 @@
  *
  * What the remote sends comes as it is, without the header that each piece has in
  * command mode. Nothing else comes with it: no count, no end of the connection, no
- * answer to what is written. What the mode cannot carry with certainty goes the
- * ordinary way: the mode is left, the bytes are sent by a command, the mode is
- * entered again. The stream does not notice. These are:
+ * answer to what is written. So what is to be sent goes the ordinary way: the mode is
+ * left, the bytes are sent by a command, the mode is entered again. The program does not
+ * notice. Datagrams alone are written in the mode, see atw_tt_take(), but for these:
  *
  * - a '+', see atw_tt_may_carry();
- * - more than ATW_TT_BUDGET bytes in a row. Nothing holds the host back when the
- *   remote does not read: the module's ring of 2048 bytes overflows in silence.
+ * - more than ATW_TT_BUDGET bytes in a row. Nothing holds the host back when the module is
+ *   slow: its ring of 2048 bytes overflows in silence.
  *
  * Leaving is by "+++" between silences, and must be certain: a remote may send what
  * looks like the module's OK. So the OK alone is not believed. A command follows
@@ -20,7 +20,7 @@
  * A client that is lost is connected again by the module after three seconds,
  * under the same number, and most firmware says nothing of it in this mode. Hence
  * the mode is left once a second to look for the connection, and nothing is taken
- * from it, or given to it, that is not between two looks of less than three seconds.
+ * from it that is not between two looks of less than three seconds.
  *
  * Firmware that mixes its events into the data is asked not to. Where it cannot be
  * asked, data that looks like an event ends the connection: it may be one.
@@ -34,8 +34,7 @@
  *
  * What a server has accepted is alone with that server. Others may connect to it all the
  * time, and the module does not tell their bytes apart: so it must tell of them before,
- * and the connection ends when it does. Of two that come one after the other the module
- * may take the second for the first: nothing is written to such a connection in the mode.
+ * and the connection ends when it does.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -151,8 +150,6 @@ static void atw_tt_keep_tail(struct atw_conns *cs)
 static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
 {
 	struct atw_tt *tt = &cs->tt;
-	/* What these bytes have before them, and came earlier. */
-	size_t before = tt->scan.tail_len - tt->scan.given;
 	struct sk_buff *skb;
 	size_t used, n;
 
@@ -163,8 +160,6 @@ static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
 	}
 	used = atw_tt_scan(&tt->scan, buf, len, skb->data, &n);
 	skb_put(skb, n);
-	if (n)
-		tt->heard = n > before ? jiffies : tt->came;
 	atw_tt_deliver(cs, skb);
 	return used;
 }
@@ -184,14 +179,6 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 		event = atw_tt_find_event(tt->hold, len);
 	if (event >= 0)
 		end = event;
-	/*
-	 * When that came which was kept before "+++" is not known, where the last of it is an
-	 * event.
-	 */
-	if (end > max(off, tt->escape_at))
-		tt->heard = jiffies;
-	else if (off < end && event < 0)
-		tt->heard = tt->came;
 	while (off < end) {
 		n = min_t(size_t, end - off, ATW_DGRAM_MAX);
 		skb = alloc_skb(n, GFP_KERNEL | __GFP_NOWARN);
@@ -275,8 +262,6 @@ void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
 	while (!tt->keeps && !tt->scan.hit && used < len)
 		used += atw_tt_scan_data(cs, buf + used,
 					 min_t(size_t, len - used, ATW_TT_SLICE));
-	if (tt->phase != ATW_TT_LEAVING)
-		tt->came = jiffies;
 	if (!tt->keeps && !tt->scan.hit) {
 		/* What is left has to be passed on some time. */
 		if (tt->scan.tail_len > tt->scan.given)
@@ -406,7 +391,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	}
 
 	mutex_lock(&cs->ch->rx_lock);
-	/* Its remote may keep it from looking at what it got. */
+	/* It sends what it got before it looks at that. */
 	if (tt->phase == ATW_TT_IN && tt->unproved)
 		timeout = atw_timing.tt_drain;
 	tt->phase = ATW_TT_LEAVING;
@@ -570,7 +555,10 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	bool may;
 
 	spin_lock(&c->lock);
-	may = c->tx.queued <= room || (room && atw_conn_is_raw_only(c));
+	if (atw_conn_is_stream(c))
+		may = !c->tx.queued;
+	else
+		may = c->tx.queued <= room || (room && atw_conn_is_raw_only(c));
 	off = c->tx.off;
 	skb_queue_walk(&c->tx.q, skb) {
 		if (!may || n == room)
@@ -580,7 +568,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 		n += part;
 		off = 0;
 	}
-	may = may && atw_tt_may_carry(buf, n) && !(n && atw_conn_is_stream(c)) &&
+	may = may && atw_tt_may_carry(buf, n) &&
 	      (!n || atw_conn_is_raw_only(c) ||
 	       time_before(jiffies, tt->proof + ATW_TT_PROVED));
 	c->tx.sending = may && n;
@@ -697,8 +685,8 @@ bool atw_tt_do_end(struct atw_conns *cs)
  * atw_tt_drop() - no connection is to have the mode any more
  * @cs: the connections
  *
- * A stream of which it was not asked since then whether it is the same, and has got what
- * was written, ends with an error: nobody will ask any more.
+ * A stream of which it was not asked since then whether it is the same ends with an error:
+ * nobody will ask any more.
  *
  * What could be sent in no other way is lost, and nothing is sent until its owner has said
  * that commands will do: they are for another peer.
@@ -711,7 +699,7 @@ void atw_tt_drop(struct atw_conns *cs)
 	struct atw_conn *c = tt->conn;
 
 	mutex_lock(&cs->ch->rx_lock);
-	if (tt->unchecked || tt->unproved || tt->doubt)
+	if (tt->unchecked || tt->doubt)
 		atw_tt_break(cs, -ECONNRESET);
 	tt->conn = NULL;
 	mutex_unlock(&cs->ch->rx_lock);
@@ -739,7 +727,6 @@ static void atw_tt_flush(struct atw_conns *cs)
 		skb = alloc_skb(ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
 		if (skb) {
 			skb_put(skb, atw_tt_scan_flush(&tt->scan, skb->data));
-			tt->heard = tt->came;
 			atw_tt_deliver(cs, skb);
 		} else {
 			atw_tt_break(cs, -ECONNRESET);
@@ -877,7 +864,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	err = atw_tt_hush(cs);
 	if (err)
 		return err;
-	if (time_after_eq(jiffies, tt->proof + ATW_TT_PROVED) || tt->unproved || tt->unchecked) {
+	if (time_after_eq(jiffies, tt->proof + ATW_TT_PROVED) || tt->unchecked) {
 		err = atw_tt_check(cs);
 		if (err || tt->lost)
 			return err ?: -ENOTCONN;
@@ -896,8 +883,6 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	tt->ended = false;
 	tt->doubt = false;
 	tt->unchecked = true;
-	tt->came = jiffies;
-	tt->heard = jiffies;
 	tt->phase = ATW_TT_IN;
 	mutex_unlock(&cs->ch->rx_lock);
 

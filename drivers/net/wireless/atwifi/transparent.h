@@ -33,8 +33,6 @@ enum atw_tt_phase {
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
- * @came: when something came last, before the mode was being left; rx_lock
- * @heard: when what is known to be data came last; rx_lock
  * @heard_ok, @left: told by the receive path, which wakes the thread then: it waits for
  *	them without the lock
  * @ended: the module said that the connection was lost; rx_lock
@@ -44,9 +42,8 @@ enum atw_tt_phase {
  * @proof: when the module was asked whether it has the connection, and had it; written
  *	under rx_lock
  * @entered: when the mode was entered
- * @sent: when the last byte was written; as @unproved also read by the receive path, after
- *	the mode was left, which orders them
- * @unproved: bytes written since @proof
+ * @sent: when the last byte was written
+ * @unproved: bytes of datagrams written since @proof
  * @enter_after: not before that it is entered again
  * @told: the module was told to keep its events back, @but_children: all but those of new
  *	accepted connections; @quiet: and it does
@@ -69,8 +66,6 @@ struct atw_tt {
 	bool			ended;
 	bool			doubt;
 	bool			unchecked;
-	unsigned long		came;
-	unsigned long		heard;
 
 	bool			lost;
 	unsigned long		proof;

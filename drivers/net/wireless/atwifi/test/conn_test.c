@@ -3386,31 +3386,31 @@ static void raw_says(struct fake *f, const char *what)
 }
 
 /*
- * The remote's end is told between the way out of transparent mode and the proof of it: what
- * was written last, and nothing of the remote's came after, may have been written to nobody.
- * The module's own words are none of the remote's; but what comes behind the escape may be.
+ * The remote's end is told between the way out of transparent mode and the proof of it. What
+ * had come is delivered before, but for what may be an event: where that is more than the
+ * end which the module has told, it may have been the remote's.
  */
 static void conn_raw_end(struct kunit *test)
 {
 	static const struct {
-		u32		unproved;
-		const char	*early;		/* comes before what was written last */
+		const char	*early;
 		const char	*before;	/* the escape, "%u": the connection's number */
 		const char	*behind;
 		const char	*got;
 		int		err;
 		bool		events;		/* are printed in the mode */
 	} cases[] = {
-		{ 0, "", "", "", "", 0, false },
-		{ 5, "", "", "", "", -ECONNRESET, false },
-		{ 5, "", "ok", "", "ok", 0, false },
-		{ 5, "", "", "ok", "ok", 0, false },
-		{ 5, "", "\r\n", "", "\r\n", 0, false },
-		{ 5, "", "\r\nready\r\n", "", "\r\nready\r\n", 0, false },
-		{ 5, "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", -ECONNRESET, true },
-		{ 5, "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", -ECONNRESET, true },
-		{ 5, "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", -ECONNRESET, true },
-		{ 5, "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0, true },
+		{ "", "", "", "", 0, false },
+		{ "", "ok", "", "ok", 0, false },
+		{ "", "", "ok", "ok", 0, false },
+		{ "", "\r\n", "", "\r\n", 0, false },
+		{ "", "\r\nready\r\n", "", "\r\nready\r\n", 0, false },
+		{ "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", 0, true },
+		{ "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", 0, true },
+		{ "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", 0, true },
+		{ "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0, true },
+		{ "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", "", -ECONNRESET, true },
+		{ "", "", "ok\r\n+EVENT:Socket", "ok", -ECONNRESET, true },
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
@@ -3427,7 +3427,6 @@ static void conn_raw_end(struct kunit *test)
 		tt->conn = o->c;
 		tt->phase = ATW_TT_IN;
 		tt->proof = jiffies;
-		tt->unproved = cases[i].unproved;
 		tt->keeps = false;
 		tt->skip = 0;
 		tt->hold_len = 0;
@@ -3436,9 +3435,6 @@ static void conn_raw_end(struct kunit *test)
 		tt->doubt = false;
 		atw_tt_scan_init(&tt->scan, cases[i].events);
 		raw_says(f, cases[i].early);
-		tt->came = jiffies - 2 * HZ;
-		tt->heard = jiffies - 2 * HZ;
-		tt->sent = jiffies - HZ;
 		raw_says(f, cases[i].before);
 		tt->phase = ATW_TT_LEAVING;
 		tt->scan.leaving = true;
@@ -3459,7 +3455,7 @@ static void conn_raw_end(struct kunit *test)
 }
 
 /* The first connection had the mode, which was left; @checked: the module was asked then. */
-static void raw_left(struct kunit *test, bool checked, u32 unproved)
+static void raw_left(struct kunit *test, bool checked)
 {
 	struct fake *f = test->priv;
 	struct atw_tt *tt = &f->conns.tt;
@@ -3474,7 +3470,6 @@ static void raw_left(struct kunit *test, bool checked, u32 unproved)
 	tt->doubt = false;
 	tt->ended = false;
 	tt->unchecked = !checked;
-	tt->unproved = unproved;
 	mutex_unlock(&f->ch.rx_lock);
 }
 
@@ -3483,25 +3478,22 @@ static void conn_raw_given_back(struct kunit *test)
 {
 	static const struct {
 		bool	checked;
-		u32	unproved;
 		bool	answers;
 		bool	has;
+		bool	closed;
 		int	err;
 	} cases[] = {
-		{ true, 0, false, true, 0 },
-		{ false, 0, true, true, 0 },
-		{ false, 5, true, true, 0 },
-		{ false, 0, false, true, -ECONNRESET },
-		{ false, 5, false, true, -ECONNRESET },
-		{ false, 5, true, false, -ECONNRESET },
-		{ true, 5, true, false, -ECONNRESET },
+		{ true, false, true, false, 0 },
+		{ false, true, true, false, 0 },
+		{ false, false, true, true, -ECONNRESET },
+		{ false, true, false, true, 0 },
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		raw_left(test, cases[i].checked, cases[i].unproved);
+		raw_left(test, cases[i].checked);
 		f->has = 0;
 		if (cases[i].has)
 			f->has = o->c->id;
@@ -3510,7 +3502,8 @@ static void conn_raw_given_back(struct kunit *test)
 		atw_channel_kick(&f->ch);
 		eventually(test, !READ_ONCE(f->tt_off));
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, f->tt_err, "case %u", i);
-		KUNIT_EXPECT_EQ_MSG(test, !!cases[i].err, o->closed, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].closed, o->closed, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->close_err, "case %u", i);
 		KUNIT_EXPECT_PTR_EQ(test, NULL, f->conns.tt.conn);
 		mishear(f, "AT+SOCKET?", 0, "");
 		forget(test);
@@ -3523,7 +3516,7 @@ static void conn_raw_sends_after(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0];
 
-	raw_left(test, false, 5);
+	raw_left(test, false);
 	f->has = o->c->id;
 	queue(test, o, 100);
 	open_gate(f, true);
@@ -3533,12 +3526,11 @@ static void conn_raw_sends_after(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[0].verb);
 	KUNIT_EXPECT_EQ(test, V_SEND, f->notes[1].verb);
-	KUNIT_EXPECT_EQ(test, 0U, f->conns.tt.unproved);
 	atw_tt_drop(&f->conns);
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	forget(test);
 
-	raw_left(test, false, 0);
+	raw_left(test, false);
 	mishear(f, "AT+SOCKET?", 2, "\r\nERROR\r\n");
 	queue(test, o, 100);
 	open_gate(f, true);
@@ -3585,7 +3577,7 @@ static void conn_raw_throttle(struct kunit *test)
 	struct owner *o = &f->owner[0];
 	unsigned int i;
 
-	raw_left(test, true, 0);
+	raw_left(test, true);
 	f->holds = true;
 	f->reads = o;
 	f->conns.tt.phase = ATW_TT_IN;
