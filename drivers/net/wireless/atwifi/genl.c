@@ -33,6 +33,7 @@
 #include <net/sock.h>
 
 #include "cert.h"
+#include "compat.h"
 #include "dev.h"
 #include "error.h"
 #include "expose.h"
@@ -988,10 +989,31 @@ static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
 
 /* Passphrases */
 
+/* Has nobody this socket open but requests that came by it? */
+static bool atw_genl_has_left(const struct net *net, u32 portid)
+{
+	struct atw_genl_late *late;
+	bool left = false;
+
+	spin_lock(&atw_genl_late_lock);
+	list_for_each_entry(late, &atw_genl_lates, node)
+		left |= late->info.snd_portid == portid &&
+			net_eq(genl_info_net(&late->info), net) && atw_genl_is_closed(late);
+	spin_unlock(&atw_genl_late_lock);
+	return left;
+}
+
 static int atw_genl_passphrase_listen_doit(struct sk_buff *req, struct genl_info *info)
 {
-	int err = atw_passphrase_listen(genl_info_net(info), info->snd_portid);
+	struct net *net = genl_info_net(info);
+	u32 other;
+	int err;
 
+	err = atw_passphrase_listen(net, info->snd_portid, &other);
+	if (err == -EBUSY && atw_genl_has_left(net, other)) {
+		atw_passphrase_leave(net, other);
+		err = atw_passphrase_listen(net, info->snd_portid, &other);
+	}
 	if (err == -EBUSY)
 		atw_genl_say(info, "somebody else listens in this network namespace");
 	else if (err == -EOPNOTSUPP)

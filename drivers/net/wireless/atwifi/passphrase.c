@@ -196,28 +196,28 @@ void atw_passphrase_forget(struct atw_dev *adev)
  * atw_passphrase_listen() - be asked
  * @net: for the devices of this network namespace
  * @portid: a socket of generic netlink, as long as it is open
+ * @other: out: the one of who is asked already, 0: nobody was
  *
  * Context: process context, the socket's send().
  * Return: 0; -EBUSY, there is another one; or -ENOMEM.
  */
-int atw_passphrase_listen(struct net *net, u32 portid)
+int atw_passphrase_listen(struct net *net, u32 portid, u32 *other)
 {
 	struct atw_listener *new = kzalloc(sizeof(*new), GFP_KERNEL);
-	u32 other;
 
 	if (!new)
 		return -ENOMEM;
 	new->net = net;
 	new->portid = portid;
 	spin_lock_bh(&atw_passphrase_lock);
-	other = atw_passphrase_listener(net);
-	if (!other) {
+	*other = atw_passphrase_listener(net);
+	if (!*other) {
 		list_add(&new->node, &atw_listeners);
 		new = NULL;
 	}
 	spin_unlock_bh(&atw_passphrase_lock);
 	kfree(new);
-	return other && other != portid ? -EBUSY : 0;
+	return *other && *other != portid ? -EBUSY : 0;
 }
 
 static bool atw_passphrase_is_asked(const struct atw_passphrase *p, u32 cookie)
@@ -332,29 +332,43 @@ int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie)
 	return err;
 }
 
-/* Nobody waits for the answer of who is gone. */
-static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event, void *ptr)
+/**
+ * atw_passphrase_leave() - be asked no more
+ * @net: for the devices of this network namespace
+ * @portid: a socket of generic netlink, which need not be a listener's
+ *
+ * Nobody waits for the answer of who is gone.
+ *
+ * Context: any.
+ */
+void atw_passphrase_leave(const struct net *net, u32 portid)
 {
-	const struct netlink_notify *closed = ptr;
 	struct atw_passphrase *p, *after;
 	struct atw_listener *l, *next;
 	struct atw_dev *adev;
 
-	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC)
-		return NOTIFY_DONE;
 	spin_lock_bh(&atw_passphrase_lock);
 	list_for_each_entry_safe(l, next, &atw_listeners, node) {
-		if (l->portid != closed->portid || !net_eq(l->net, closed->net))
+		if (l->portid != portid || !net_eq(l->net, net))
 			continue;
 		list_del(&l->node);
 		kfree(l);
 	}
 	list_for_each_entry_safe(p, after, &atw_questions, node) {
 		adev = container_of(p, struct atw_dev, passphrase);
-		if (p->portid == closed->portid && net_eq(adev->net, closed->net))
+		if (p->portid == portid && net_eq(adev->net, net))
 			atw_passphrase_end(p, -ESRCH);
 	}
 	spin_unlock_bh(&atw_passphrase_lock);
+}
+
+static int atw_passphrase_netlink(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct netlink_notify *closed = ptr;
+
+	if (event != NETLINK_URELEASE || closed->protocol != NETLINK_GENERIC)
+		return NOTIFY_DONE;
+	atw_passphrase_leave(closed->net, closed->portid);
 	return NOTIFY_OK;
 }
 

@@ -53,7 +53,8 @@ int atw_passphrase_ask(struct atw_dev *adev, struct atw_wiphy *asker,
 int atw_passphrase_answer(struct atw_dev *adev, char found[ATW_PASSPHRASE_MAX + 1]);
 void atw_passphrase_forget(struct atw_dev *adev);
 
-int atw_passphrase_listen(struct net *net, u32 portid);
+int atw_passphrase_listen(struct net *net, u32 portid, u32 *other);
+void atw_passphrase_leave(const struct net *net, u32 portid);
 int atw_passphrase_check(struct atw_dev *adev, u32 portid, u32 cookie);
 int atw_passphrase_try(struct atw_dev *adev, u32 cookie, const u8 *passphrase, size_t len);
 int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie);
@@ -61,9 +62,13 @@ int atw_passphrase_unknown(struct atw_dev *adev, u32 cookie);
 int atw_passphrase_init(void);
 void atw_passphrase_exit(void);
 #else
-static inline int atw_passphrase_listen(struct net *net, u32 portid)
+static inline int atw_passphrase_listen(struct net *net, u32 portid, u32 *other)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline void atw_passphrase_leave(const struct net *net, u32 portid)
+{
 }
 
 static inline int atw_passphrase_check(struct atw_dev *adev, u32 portid, u32 cookie)

@@ -1595,6 +1595,36 @@ TEST_F_TIMEOUT(ctl, join_closed, 120)
 	ASSERT_EQ(0, atw_sim("join-time 250"));
 }
 
+/* Who knew passphrases has gone, and left a question for the module: another one may come. */
+TEST_F(ctl, listener_closed)
+{
+	struct request hear;
+	int fd, other, err;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	hear = request(genl_family(fd), NLM_F_ACK, ATWIFI_CMD_PASSPHRASE_LISTEN);
+	ASSERT_EQ(hear.nl.nlmsg_len, send(fd, &hear, hear.nl.nlmsg_len, 0));
+	err = ask_error(fd, 0);
+	if (err == -EOPNOTSUPP)
+		SKIP(return, "a driver without cfg80211");
+	ASSERT_EQ(0, err);
+	other = genl_socket();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, atw_sim("silent on"));
+	ASSERT_EQ(0, ask_dns(fd, hear.nl.nlmsg_type, ATW_DEVICE));
+	ASSERT_EQ(hear.nl.nlmsg_len, send(other, &hear, hear.nl.nlmsg_len, 0));
+	EXPECT_EQ(-EBUSY, ask_error(other, 0));
+	close(fd);
+	ASSERT_EQ(hear.nl.nlmsg_len, send(other, &hear, hear.nl.nlmsg_len, 0));
+	EXPECT_EQ(0, ask_error(other, 0));
+	close(other);
+	ASSERT_EQ(0, atw_sim("silent off"));
+	ASSERT_TRUE(becomes("$A at AT"));
+}
+
 /* An answer to a socket that was closed is not for who has its number by then. */
 TEST_F_TIMEOUT(ctl, port_id, 120)
 {
