@@ -1845,7 +1845,13 @@ static int atw_transparent_check(const struct sock *sk, int how)
 	return 0;
 }
 
-/* Give the module's transparent mode to the connection, or take it. */
+/*
+ * Give the module's transparent mode to the connection, or take it.
+ *
+ * Where bytes are lost on their way to the module a remote can have the driver believe that
+ * the mode was left, and is told what all users tell the module then. So the mode is for
+ * those who may see that anyway.
+ */
 static int atw_set_transparent(struct sock *sk, int how)
 {
 	struct atw_sock *as = atw_sk(sk);
@@ -1857,6 +1863,8 @@ static int atw_set_transparent(struct sock *sk, int how)
 	err = atw_transparent_check(sk, how);
 	if (err)
 		return err;
+	if (how && !ns_capable(sock_net(sk)->user_ns, CAP_NET_RAW))
+		return -EPERM;
 	lock_sock(sk);
 	conn = atw_state(sk) == TCP_ESTABLISHED ? atw_sk_conn(as) : NULL;
 	if (conn)

@@ -186,11 +186,13 @@ TEST(other_netns)
 
 #define PORTS	"/proc/sys/net/ipv4/ip_unprivileged_port_start"
 #define NOBODY	65534
+/* No port: transparent mode is asked for. */
+#define RAW	(-1)
 
-/* The errno of a socket() of nobody's, who is in @group too, and of a bind() then. */
+/* The errno of a socket() of nobody's, who is in @group too, and of a bind() or so then. */
 static int nobodys(gid_t group, int port)
 {
-	int status, fd;
+	int status, fd, on = 1;
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -198,7 +200,9 @@ static int nobodys(gid_t group, int port)
 		    setresuid(NOBODY, NOBODY, NOBODY))
 			_exit(255);
 		fd = atw_socket(SOCK_STREAM);
-		if (fd < 0 || (port && atw_bind(fd, port)))
+		if (fd < 0 || (port > 0 && atw_bind(fd, port)))
+			_exit(errno);
+		if (port == RAW && setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)))
 			_exit(errno);
 		_exit(0);
 	}
@@ -254,6 +258,18 @@ TEST_F(allowed, no_range)
 	EXPECT_EQ(EINVAL, atw_write(ATW_GROUPS, "all"));
 	EXPECT_EQ(0, nobodys(4711, 0));
 	EXPECT_EQ(EACCES, nobodys(4712, 0));
+}
+
+/* In the mode a remote may come to see what is not for it. */
+TEST_F(allowed, transparent)
+{
+	int fd, on = 1;
+
+	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
+	EXPECT_EQ(EPERM, nobodys(1, RAW));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(ENOTCONN, setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)));
 }
 
 TEST_F(allowed, ports)
