@@ -218,10 +218,10 @@ static inline bool atw_conn_waits(const struct atw_conn *c)
 	return c->child.stage == ATW_CHILD_NEW || c->child.stage == ATW_CHILD_READY;
 }
 
-/* Is there somebody for what it receives, or will there be? */
+/* Is there somebody for what it receives, or will there be? A listener receives nothing. */
 static inline bool atw_conn_wanted(const struct atw_conn *c)
 {
-	return c->owner || atw_conn_waits(c);
+	return (c->owner && !atw_conn_is_listener(c)) || atw_conn_waits(c);
 }
 
 /* Does it go at @close_by, if what it has queued is not sent before? */

@@ -1382,6 +1382,19 @@ static void conn_accept_overflow(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Who listens receives nothing, whatever the module says. */
+static void conn_server_receives(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", server);
+	KUNIT_EXPECT_EQ(test, 0U, server->got_len);
+	KUNIT_EXPECT_EQ(test, 0ULL, server->c->rx.bytes);
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	close_all(test, 1);
+}
+
 /* As many as can wait to be accepted, and each has received more than it may keep. */
 static void fake_flood(struct kunit *test, struct owner *server)
 {
@@ -4410,6 +4423,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_lingers_blocked),
 	KUNIT_CASE(conn_no_link),
 	KUNIT_CASE(conn_accept_overflow),
+	KUNIT_CASE(conn_server_receives),
 	KUNIT_CASE(conn_unread),
 	KUNIT_CASE(conn_unread_served),
 	KUNIT_CASE(conn_unread_datagram),
