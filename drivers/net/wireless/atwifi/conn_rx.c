@@ -405,7 +405,9 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
  * @cs: the connections
  * @c: the connection
  *
- * What came for it in transparent mode was not delivered where it may have been an event.
+ * What came for it in transparent mode was not delivered where it may have been an event; nor
+ * where it was the event of its end, as long as the module was not asked: one that tells of
+ * the end again has not told of it before.
  *
  * Context: the receive path, or the channel's thread when the mode was left.
  */
@@ -413,7 +415,8 @@ bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c)
 {
 	const struct atw_tt *tt = &cs->tt;
 
-	return c == tt->conn && atw_conn_is_stream(c) && tt->doubt;
+	return c == tt->conn && atw_conn_is_stream(c) &&
+	       (tt->doubt || (tt->ended && tt->unchecked));
 }
 
 /**

@@ -3400,8 +3400,7 @@ static void raw_says(struct fake *f, const char *what)
 
 /*
  * The remote's end is told between the way out of transparent mode and the proof of it. What
- * had come is delivered before, but for what may be an event: where that is more than the
- * end which the module has told, it may have been the remote's.
+ * had come is delivered before, but for what may be an event: that was the remote's.
  */
 static void conn_raw_end(struct kunit *test)
 {
@@ -3418,10 +3417,10 @@ static void conn_raw_end(struct kunit *test)
 		{ "", "", "ok", "ok", 0, false },
 		{ "", "\r\n", "", "\r\n", 0, false },
 		{ "", "\r\nready\r\n", "", "\r\nready\r\n", 0, false },
-		{ "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", 0, true },
-		{ "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", 0, true },
-		{ "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", 0, true },
-		{ "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", 0, true },
+		{ "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "", -ECONNRESET, true },
+		{ "ok\r", "\n+EVENT:SocketDisconnect,%u\r\n", "", "ok", -ECONNRESET, true },
+		{ "ok\r", "\r\n+EVENT:SocketDisconnect,%u\r\n", "", "ok\r", -ECONNRESET, true },
+		{ "", "", "ok\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", -ECONNRESET, true },
 		{ "", "\r\n+EVENT:SocketDisconnect,%u\r\n", "ok", "", -ECONNRESET, true },
 		{ "", "", "ok\r\n+EVENT:Socket", "ok", -ECONNRESET, true },
 	};
