@@ -313,13 +313,17 @@ static bool atw_tcp_reset(struct atw_tcp *t)
 	return atw_netdev_answer(t->flow.nd, atw_packet_segment(key->raddr, key->laddr, &th));
 }
 
-/* Out of the table, when the program knows that it is over. */
+/*
+ * Out of the table, when the program knows that it is over. Where that is to be soon it is
+ * told once more, and not waited for.
+ */
 static void atw_tcp_finish(struct atw_tcp *t)
 {
 	lockdep_assert_held(&t->mutex);
 
-	if (!test_bit(ATW_TCP_BIT_UNTOLD, &t->flags) || test_bit(ATW_TCP_BIT_ENDING, &t->flags) ||
-	    atw_tcp_reset(t) || time_after(jiffies, t->since + atw_timing.relay_gone))
+	if (!test_bit(ATW_TCP_BIT_UNTOLD, &t->flags) || atw_tcp_reset(t) ||
+	    test_bit(ATW_TCP_BIT_ENDING, &t->flags) ||
+	    time_after(jiffies, t->since + atw_timing.relay_gone))
 		atw_tcp_drop(t);
 	else
 		atw_tcp_tick(t, ATW_TCP_TICK);
@@ -575,6 +579,8 @@ static void atw_tcp_step(struct atw_tcp *t)
 	if (test_bit(ATW_TCP_BIT_ENDING, &t->flags)) {
 		if (t->relay)
 			atw_relay_abort(t->relay);
+		else if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flags))
+			atw_tcp_finish(t);
 		else
 			atw_tcp_reject(t, -ECANCELED);
 		return;
@@ -1127,18 +1133,25 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 	atw_flow_put(flow);
 }
 
-static void atw_tcp_accept(struct work_struct *work)
+/* Returns why there are no more. */
+static int atw_tcp_accept_all(struct atw_netdev *nd)
 {
-	struct atw_netdev *nd = container_of(to_delayed_work(work), struct atw_netdev,
-					     proxy.accept);
-	unsigned int noio = memalloc_noio_save();
 	struct socket *sock;
 	int err;
 
 	while (!(err = kernel_accept(nd->proxy.sock, &sock, O_NONBLOCK)))
 		atw_tcp_accepted(nd, sock);
+	return err;
+}
+
+static void atw_tcp_accept(struct work_struct *work)
+{
+	struct atw_netdev *nd = container_of(to_delayed_work(work), struct atw_netdev,
+					     proxy.accept);
+	unsigned int noio = memalloc_noio_save();
+
 	/* One waits, and nobody else would come back to it. */
-	if (err == -ENOMEM)
+	if (atw_tcp_accept_all(nd) == -ENOMEM)
 		queue_delayed_work(atw_relay_wq, &nd->proxy.accept, ATW_TCP_ACCEPT_RETRY);
 	memalloc_noio_restore(noio);
 }
@@ -1345,7 +1358,9 @@ void atw_tcp_stop(struct atw_netdev *nd)
 	sk->sk_data_ready = nd->proxy.data_ready;
 	write_unlock_bh(&sk->sk_callback_lock);
 	cancel_delayed_work_sync(&nd->proxy.accept);
-	/* Resets what waits to be accepted, while the hook is there. */
+	/* What waits ends with its flow, which sees to it that the program hears of that. */
+	atw_tcp_accept_all(nd);
+	/* Resets what has come since, while the hook is there. */
 	sock_release(nd->proxy.sock);
 }
 

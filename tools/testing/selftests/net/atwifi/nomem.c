@@ -661,16 +661,11 @@ static char *device_says(const char *file)
 	return text;
 }
 
-/* A device that has joined, with a network device that is configured. */
-static bool begin(struct sim *sim, int *tty, char *name)
+/* The device has joined, and its network device is to be configured. */
+static bool configure(void)
 {
 	char command[512], *address;
 
-	if (sim_start(sim, "middleware", "--baud=0", "--max-sockets=16") ||
-	    attach(sim->tty, B115200, tty, name, 16))
-		return false;
-	device = name;
-	setenv("ATW_SIM_CONTROL", sim->control, 1);
 	if (!atw_state_becomes(device, "joined", UP_MS))
 		return false;
 	address = device_says("address");
@@ -686,6 +681,17 @@ static bool begin(struct sim *sim, int *tty, char *name)
 	free(address);
 	/* The first time is not counted: a program has to find things out, too. */
 	return !system(command) && recovers();
+}
+
+/* A device that has joined, with a network device that is configured. */
+static bool begin(struct sim *sim, int *tty, char *name)
+{
+	if (sim_start(sim, "middleware", "--baud=0", "--max-sockets=16") ||
+	    attach(sim->tty, B115200, tty, name, 16))
+		return false;
+	device = name;
+	setenv("ATW_SIM_CONTROL", sim->control, 1);
+	return configure();
 }
 
 /* Memory for the device itself. */
@@ -816,6 +822,51 @@ TEST_F_TIMEOUT(line, netdev, ALL_S)
 		if (*atw_env("ATW_QUICK", "") && uses[i].use == use_inet_loss)
 			continue;
 		EXPECT_TRUE(survives_all(&uses[i], PACKETS));
+	}
+}
+
+/* Whoever waits for what comes is told that the network device goes. */
+TEST_F_TIMEOUT(line, gone, ALL_S)
+{
+	const enum whose whose[] = { PROGRAM, WORKERS };
+	unsigned int i;
+	bool failed;
+	int n, fd;
+	char byte;
+
+	if (!can_fail())
+		SKIP(return, "a kernel without failslab");
+	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
+	for (i = 0; i < ARRAY_SIZE(whose); i++) {
+		/* They have a few, and what the stream is told is one of them. */
+		for (n = 1; n < ALLOCATIONS_MAX; n = whose[i] == WORKERS ? n + 1 : next_after(n)) {
+			fd = use_socket(AF_INET, SOCK_STREAM);
+			ASSERT_LE(0, fd);
+			ASSERT_EQ(0, connect_to_peer(fd, AF_INET));
+			ASSERT_EQ(5, atw_send_all(fd, "hold\n", 5));
+			arm(whose[i], n);
+			/* Without memory for the other discipline the tty has ours again. */
+			if (set_ldisc(self->tty[0], N_TTY)) {
+				ASSERT_STREQ("ENOMEM", atw_errno_name(errno));
+				ASSERT_TRUE(disarm());
+				close(fd);
+				ASSERT_TRUE(configure());
+				continue;
+			}
+			ASSERT_TRUE(devices_gone());
+			failed = disarm();
+			EXPECT_STREQ("ECONNRESET", recv(fd, &byte, 1, 0) < 0 ?
+						   atw_errno_name(errno) : "0") {
+				TH_LOG("allocation %d of %s", n, whose_name[whose[i]]);
+			}
+			close(fd);
+			ASSERT_EQ(0, set_ldisc(self->tty[0], N_ATWIFI));
+			ASSERT_TRUE(configure());
+			if (!failed)
+				break;
+		}
+		TH_LOG("%d allocations of %s", n - 1, whose_name[whose[i]]);
+		ASSERT_GT(ALLOCATIONS_MAX, n);
 	}
 }
 
