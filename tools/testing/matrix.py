@@ -141,7 +141,7 @@ def parts(everything):
                needs=setups("chroot-12", *(["chroot-13"] if everything else [])), nice=10,
                waits="compilers, dpkg")
     yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
-               needs=setups(MAIN, "board", *(["pc"] if everything else [])))
+               needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
     for kernel in KERNELS:
         yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
                                        *([] if everything else ["--param", "hurry=4"])],

@@ -4,6 +4,7 @@
 import contextlib
 import glob
 import hashlib
+import http.server
 import os
 import pty
 import random
@@ -456,3 +457,98 @@ def test_acpi(tmp_path):
     done = Guest("pc", str(tmp_path)).run("--", "sh", "-c", script)
     assert (done.returncode, done.stdout.split()) == (
         0, [b"PRP0001", b"of:NwifiTCai-thinker,combo-at", b"atwifi", b"joined"]), done.stderr
+
+
+# What the Pi runs, in place of udev and a whole system.
+PI = r"""#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc none /proc && mount -t sysfs none /sys && mount -t devtmpfs none /dev
+exec >/dev/kmsg 2>&1 </dev/null
+read -r alias </sys/bus/serial/devices/serial0-0/modalias
+modprobe "$alias"
+dev=/sys/class/atwifi/atw0
+until grep -qs joined $dev/state; do sleep 1; done
+echo "pi: $alias, $(readlink -f $dev/device)"
+ip link set atw0 up
+udhcpc -i atw0 -n -q -t 5 -s /bin/lease
+echo "pi: $(wget -q -O - http://192.0.2.1:PORT/)"
+echo "pi: end"
+sleep 1000
+"""
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"the first page\n")
+
+
+@pytest.mark.all_only
+def test_pi(tmp_path):
+    """
+    A Raspberry Pi with the tree that its firmware makes of Debian's: the module is on the UART
+    of the header, the driver is loaded by its name there, and a page comes.
+    """
+    tools, firmware = os.path.join(HERE, ".."), tmp_path / "firmware"
+    repo = os.path.join(tools, "../..")
+
+    def setup(what, target):
+        return subprocess.run([os.path.join(HERE, "setup"), "--print", what, target], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    board, root = setup("image", "board"), tmp_path / "root"
+    with open(board + "/version", encoding="ascii") as f:
+        version = f.read().strip()
+    firmware.mkdir()
+    (firmware / "config.txt").write_text("dtoverlay=atwifi-rpi,speed=921600\n")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    modules = root / "lib/modules" / version
+    root.mkdir()
+    (root / "init").write_text(PI.replace("PORT", str(server.server_port)))
+    subprocess.run(["sh", "-ec", """
+        dtc -q -@ -O dtb -o "$1/atwifi-rpi.dtbo" "$2/arch/arm/boot/dts/overlays/atwifi-rpi.dtso"
+        "$2/tools/testing/pifirmware" "$3" "$1/config.txt" "$1" "$1/board.dtb"
+        make -s -C "$2" MO="$1/built" $4 modules
+        make -sC "$2/tools/testing/atsim"
+        cd "$5"
+        cpio -id --quiet <"$6/base.cpio"
+        cp "$2/tools/testing/selftests/net/atwifi/lease.sh" bin/lease
+        chmod 755 init bin/lease
+        cp "$1/built/drivers/net/wireless/atwifi/atwifi.ko" "$7"
+        /sbin/depmod -b . "${7##*/}"
+        find . | cpio --quiet -o -H newc -R 0:0 >"$1/initrd"
+        """, "sh", str(firmware), repo, setup("build", "dtbs") + "/broadcom/bcm2837-rpi-3-b.dtb",
+        setup("make", "board"), str(root), board, str(modules)], check=True)
+    uart = str(tmp_path / "uart")
+    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--unix", uart, "--map",
+                           "192.0.2.0/24=127.0.0.0"], stdin=subprocess.DEVNULL) as sim:
+        wait_for("the emulator's socket", lambda: os.path.exists(uart))
+        # The tree has no UART for a console any more: what the kernel is told goes to the mini
+        # UART without its driver.
+        with subprocess.Popen([
+                board + "/qemu", "-M", "raspi3b", "-accel", "tcg,thread=multi", "-display", "none",
+                "-no-reboot", "-dtb", str(firmware / "board.dtb"), "-kernel", board + "/Image",
+                "-initrd", str(firmware / "initrd"), "-chardev", "socket,id=uart,path=" + uart,
+                "-serial", "chardev:uart", "-serial", "stdio", "-append",
+                "earlycon=bcm2835aux,mmio32,0x3f215040 keep_bootcon printk.devkmsg=on panic=-1"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                errors="replace") as qemu:
+            watch = threading.Timer(300, qemu.kill)
+            watch.start()
+            said = []
+            for line in qemu.stdout:
+                said.append(line.rstrip())
+                if "pi: end" in line:
+                    break
+            watch.cancel()
+            qemu.kill()
+        sim.terminate()
+    server.shutdown()
+    told = [line.partition("pi: ")[2] for line in said if "pi: " in line]
+    assert told == ["of:NwifiT(null)Cai-thinker,combo-at, /sys/devices/platform/soc/"
+                    "3f201000.serial/serial0/serial0-0", "the first page", "end"], \
+        "\n".join(said[-30:])
