@@ -131,7 +131,8 @@ def parts(everything):
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "uml-6.12", "dtbs",
-                   "chroot-12", *(["chroot-13", "pc", *CROSS] if everything else [])):
+                   "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", *CROSS]
+                                  if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
@@ -153,6 +154,8 @@ def parts(everything):
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
     yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
     if everything:
+        yield Part("walk", ["tools/testing/walk"], needs=setups("pc", "chroot-12-amd64"),
+                   waits="compilers, an emulated start")
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
                    waits="compilers")
         yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")
