@@ -138,8 +138,7 @@ def parts(everything):
         yield selftests(name, *row, limit=14400 if everything else 3600)
     yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
                needs=setups("board", *KERNELS), nice=10, waits="compilers")
-    yield Part("deb", ["tools/testing/deb", *(["--all"] if everything else [])],
-               needs=setups("chroot-12", *(["chroot-13"] if everything else [])), nice=10,
+    yield Part("deb", ["tools/testing/deb"], needs=setups("chroot-12"), alone="deb", nice=10,
                waits="compilers, dpkg")
     yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
                needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
@@ -154,6 +153,8 @@ def parts(everything):
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
     yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
     if everything:
+        yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
+                   nice=10, waits="compilers, dpkg")
         yield Part("walk", ["tools/testing/walk"], needs=setups("pc", "chroot-12-amd64"),
                    waits="compilers, an emulated start")
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
