@@ -799,9 +799,11 @@ def stub_with_a_server():
         for name in ("a.drip.test", "b.drip.test"):
             same(("SERVFAIL", 0), status("+time=5 +tcp %s TXT" % name), name)
         becomes(lambda: status("no.nx.test TXT") == ("NXDOMAIN", 0), "nobody else is served")
-    # By the network device, which takes a socket for that.
-    with stub("--server 127.0.0.9:1 --server %s:%d" % (HOST, DNS)), no_sockets(but=1):
-        same(ELSEWHERE + "\n", dig("+short example.com MX"), "a record of the second")
+    # By the network device, which takes a socket for that, where nobody listens at the first, and
+    # where that cannot even be tried.
+    for first in ("127.0.0.9:1", "255.255.255.255"):
+        with stub("--server %s --server %s:%d" % (first, HOST, DNS)), no_sockets(but=1):
+            same(ELSEWHERE + "\n", dig("+short example.com MX"), "a record of the second")
 
 
 @test
