@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What NetworkManager knows. It is asked as long as it runs, and not started for that; what
- * comes of it in messages is wiped with them.
+ * What NetworkManager knows, and systemd-networkd. They are asked as long as they run, and not
+ * started for that; what comes of it in messages is wiped with them.
  */
+#include <json-c/json.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #define NM		"org.freedesktop.NetworkManager"
 #define NM_PATH		"/org/freedesktop/NetworkManager"
 #define NM_SETTINGS	NM ".Settings"
+#define NETWORKD	"org.freedesktop.network1"
 /* The driver waits for 5 s, and other sources want to be read. */
 #define ALL_USEC	3000000
 /* Of connections, which anybody may have made who may make one. */
@@ -72,24 +74,39 @@ sd_bus *bus_connect(uint64_t usec)
 	return ret < 0 ? sd_bus_close_unref(bus) : bus;
 }
 
-/* Calls it, if it is there; NULL: it is not, or refuses. */
+/* What is to be asked, with nothing to it yet; NULL: no memory. */
+static sd_bus_message *question(const struct nm *nm, const char *whom, const char *path,
+				const char *interface, const char *member)
+{
+	sd_bus_message *m = NULL;
+
+	if (sd_bus_message_new_method_call(nm->bus, &m, whom, path, interface, member) >= 0 &&
+	    sd_bus_message_set_auto_start(m, 0) < 0)
+		m = sd_bus_message_unref(m);
+	return m;
+}
+
+/* Asks it, if somebody is there; NULL: nobody is, or he refuses. */
+static sd_bus_message *ask(const struct nm *nm, sd_bus_message *m)
+{
+	uint64_t left = bus_left_until(nm->end);
+	sd_bus_message *reply = NULL;
+
+	if (m && left && sd_bus_call(nm->bus, m, left < BUS_CALL_USEC ? left : BUS_CALL_USEC, NULL,
+				     &reply) >= 0)
+		sd_bus_message_sensitive(reply);
+	sd_bus_message_unref(m);
+	return reply;
+}
+
 static sd_bus_message *call(const struct nm *nm, const char *path, const char *interface,
 			    const char *member, const char *arg)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	sd_bus_message *m = NULL, *reply = NULL;
-	uint64_t left = bus_left_until(nm->end);
+	sd_bus_message *m = question(nm, NM, path, interface, member);
 
-	if (!left || sd_bus_message_new_method_call(nm->bus, &m, NM, path, interface, member) < 0)
-		return NULL;
-	if (sd_bus_message_set_auto_start(m, 0) >= 0 &&
-	    (!arg || sd_bus_message_append(m, "s", arg) >= 0) &&
-	    sd_bus_call(nm->bus, m, left < BUS_CALL_USEC ? left : BUS_CALL_USEC, &error,
-			&reply) >= 0)
-		sd_bus_message_sensitive(reply);
-	sd_bus_error_free(&error);
-	sd_bus_message_unref(m);
-	return reply;
+	if (m && arg && sd_bus_message_append(m, "s", arg) < 0)
+		m = sd_bus_message_unref(m);
+	return ask(nm, m);
 }
 
 /* On to the value of that name in a dictionary; false: there is none of that type. */
@@ -195,36 +212,102 @@ static sd_bus_message *nameservers(const struct nm *nm, const char *ifname)
 	return list;
 }
 
-/**
- * bus_servers() - the name servers that NetworkManager has for a link
- * @ifname: the link
- * @servers: there go the first LINK_SERVERS that a module could ask
- *
- * Return: how many those are; -1: it does not run or answer, or has not configured the link.
- */
-int bus_servers(const char *ifname, struct in_addr *servers)
+/* The address of an object, as a list of its bytes; false: of IPv6, or none. */
+static bool read_address(const struct json_object *of, struct in_addr *address)
 {
-	struct nm nm = { .end = bus_now() + BUS_CALL_USEC };
+	uint8_t *bytes = (uint8_t *)address;
+	struct json_object *list;
+	size_t i;
+
+	if (!json_object_object_get_ex(of, "Address", &list) ||
+	    !json_object_is_type(list, json_type_array) ||
+	    json_object_array_length(list) != sizeof(*address))
+		return false;
+	for (i = 0; i < sizeof(*address); i++)
+		bytes[i] = json_object_get_int(json_object_array_get_idx(list, i));
+	return true;
+}
+
+/* What systemd-networkd has of a link, of which this is all. */
+static int described(const struct json_object *link, struct in_addr *servers)
+{
+	struct json_object *list;
+	struct in_addr server;
+	size_t i, len;
+	int n = 0;
+
+	/* Without a file it is none of its links. */
+	if (!json_object_object_get_ex(link, "NetworkFile", &list))
+		return -1;
+	len = json_object_object_get_ex(link, "DNS", &list) &&
+	      json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	for (i = 0; i < len && n < LINK_SERVERS; i++)
+		if (read_address(json_object_array_get_idx(list, i), &server) &&
+		    link_is_server(server))
+			servers[n++] = server;
+	return n;
+}
+
+static int networkd_servers(const struct nm *nm, int ifindex, struct in_addr *servers)
+{
+	sd_bus_message *m = question(nm, NETWORKD, "/org/freedesktop/network1",
+				     NETWORKD ".Manager", "DescribeLink");
+	struct json_object *link = NULL;
+	const char *text;
+	int n;
+
+	if (m && sd_bus_message_append(m, "i", ifindex) < 0)
+		m = sd_bus_message_unref(m);
+	m = ask(nm, m);
+	if (m && sd_bus_message_read(m, "s", &text) > 0)
+		link = json_tokener_parse(text);
+	sd_bus_message_unref(m);
+	n = described(link, servers);
+	json_object_put(link);
+	return n;
+}
+
+/* What NetworkManager has configured a link with; -1: it does not say. */
+static int nm_servers(const struct nm *nm, const char *ifname, struct in_addr *servers)
+{
+	sd_bus_message *list = nameservers(nm, ifname);
 	const struct in_addr *has = NULL;
-	sd_bus_message *list = NULL;
-	static uint64_t again;
 	size_t len = 0, i;
 	int n = -1;
 
-	if (bus_left_until(again))
-		return n;
-	nm.bus = bus_connect(BUS_CALL_USEC);
-	if (nm.bus)
-		list = nameservers(&nm, ifname);
-	/* There may be other links, and the driver waits meanwhile. */
-	if (!bus_left_until(nm.end))
-		again = bus_now() + BUS_RETRY_S * 1000000;
 	if (list && sd_bus_message_read_array(list, 'u', (const void **)&has, &len) >= 0)
 		n = 0;
 	for (i = 0; i < len / sizeof(*has); i++)
 		if (n < LINK_SERVERS && link_is_server(has[i]))
 			servers[n++] = has[i];
 	sd_bus_message_unref(list);
+	return n;
+}
+
+/**
+ * bus_servers() - the name servers that NetworkManager or systemd-networkd has for a link
+ * @dev: whose link
+ * @servers: there go the first LINK_SERVERS that a module could ask
+ *
+ * Return: how many those are; -1: neither runs and answers, and has configured the link.
+ */
+int bus_servers(const struct link_device *dev, struct in_addr *servers)
+{
+	struct nm nm = { .end = bus_now() + BUS_CALL_USEC };
+	static uint64_t again;
+	int n = -1;
+
+	if (bus_left_until(again))
+		return n;
+	nm.bus = bus_connect(BUS_CALL_USEC);
+	if (nm.bus) {
+		n = nm_servers(&nm, dev->ifname, servers);
+		if (n < 0)
+			n = networkd_servers(&nm, dev->ifindex, servers);
+	}
+	/* There may be other links, and the driver waits meanwhile. */
+	if (!bus_left_until(nm.end))
+		again = bus_now() + BUS_RETRY_S * 1000000;
 	sd_bus_close_unref(nm.bus);
 	return n;
 }

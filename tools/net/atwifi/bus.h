@@ -8,6 +8,7 @@
 
 #include "secrets.h"
 
+struct link_device;
 struct sd_bus;
 
 /* For so long a daemon is waited for, and who has not answered is asked again after that. */
@@ -19,16 +20,16 @@ uint64_t bus_now(void);
 uint64_t bus_left_until(uint64_t end);
 struct sd_bus *bus_connect(uint64_t usec);
 void bus_secrets(struct secrets *s);
-int bus_servers(const char *ifname, struct in_addr *servers);
+int bus_servers(const struct link_device *dev, struct in_addr *servers);
 #else
 static inline void bus_secrets(struct secrets *s)
 {
 	(void)s;
 }
 
-static inline int bus_servers(const char *ifname, struct in_addr *servers)
+static inline int bus_servers(const struct link_device *dev, struct in_addr *servers)
 {
-	(void)ifname;
+	(void)dev;
 	(void)servers;
 	return -1;
 }

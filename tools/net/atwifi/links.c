@@ -215,14 +215,14 @@ static void keep_told(void)
 }
 
 /*
- * What others have told this machine: systemd-resolved knows, and NetworkManager, which tells it,
- * where it does not run. -1: neither does.
+ * What others have told this machine: systemd-resolved knows, and where it does not run those who
+ * would tell it. -1: none of them does.
  */
 static int others_servers(const struct link_device *dev, struct in_addr *servers)
 {
 	int n = resolved_get(dev->ifindex, servers);
 
-	return n < 0 ? bus_servers(dev->ifname, servers) : n;
+	return n < 0 ? bus_servers(dev, servers) : n;
 }
 
 /*

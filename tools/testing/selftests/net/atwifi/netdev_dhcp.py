@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 
-from atwnet import (DNS, FILES, HOST, LEASE, TMP, Notified, daemon, install, join, look, main, peer,
-                    restart, sim, udhcpc, url)
+from atwnet import (DNS, FILES, HOST, LEASE, TMP, Notified, daemon, install, join, look, main,
+                    on_bus, peer, restart, sim, udhcpc, url)
 from guest import DEV, becomes, carrier, check, counter, digest, echoes, run, same, sysfs, test
 
 
@@ -189,8 +189,8 @@ def follows_the_module(noticed=lambda: True):
 @contextlib.contextmanager
 def agent():
     """
-    One that has the module told what NetworkManager has set for its link, where no resolved
-    runs; a function that waits until the module has these servers.
+    One that has the module told what others have set for its link, where no resolved runs; a
+    function that waits until the module has these servers.
     """
     with Notified(TMP + "/notify") as notified, \
          daemon([os.environ["ATW_LIB"] + "/atwifi-agent", "--module"],
@@ -217,12 +217,23 @@ def dhcpcd():
 def networkd():
     install()
     os.makedirs("/etc/systemd/network", exist_ok=True)
-    with open("/etc/systemd/network/wired.network", "w", encoding="ascii") as f:
-        f.write("[Match]\nType=ether wlan\n[Network]\nDHCP=ipv4\n")
+
+    def configure_by(lines):
+        with open("/etc/systemd/network/wired.network", "w", encoding="ascii") as f:
+            f.write("[Match]\nType=ether wlan\n[Network]\nDHCP=ipv4\n" + lines)
+
+    configure_by("")
     run("mkdir -p /run/systemd/netif/links /run/systemd/netif/leases; "
         "chown -R systemd-network /run/systemd/netif")
-    with client("/lib/systemd/systemd-networkd"):
+    with client("/lib/systemd/systemd-networkd", "dbus-daemon --system --fork"):
         follows_the_module()
+        on_bus("org.freedesktop.network1")
+        with agent() as module_has:
+            for lines, servers in (("DNS=fd00::53 127.0.0.2 192.0.2.53\nDNS=192.0.2.54\n",
+                                    ("192.0.2.53", "192.0.2.54")), ("", (sysfs("gateway"),))):
+                configure_by(lines)
+                run("networkctl reload")
+                module_has(*servers)
 
 
 @test
