@@ -38,4 +38,6 @@ FILES:${PN} += "${prefix}/lib/systemd ${prefix}/lib/udev ${datadir}/bash-complet
 # A module of the C library's name service has its interface's number, not that of a library.
 INSANE_SKIP:libnss-atwifi = "dev-so"
 
+# udev has it started by what is there.
+RDEPENDS:atwifid = "${PN}"
 RRECOMMENDS:${PN} = "atwifi-mod"

@@ -28,6 +28,7 @@ LIB = os.environ["ATW_LIB"]
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../net/atwifi")
 UNITS = TMP + "/units"
 AGENT, STUB, HOOK = "atwifi-agent.service", "atwifid.service", "atwifid-hook.socket"
+TARGET = "atwifi.target"
 ATTACH = "atwifi-attach@%s.service"
 TIOCVHANGUP = 0x5437
 ADDRESS = "127.0.0.57"
@@ -39,7 +40,8 @@ OTHERS = {
     "test.target": "[Unit]\nDefaultDependencies=no\nWants=udevd.service dbus.service\n"
                    "After=udevd.service dbus.service\n",
     # As a module does.
-    "agent.target": "[Unit]\nDefaultDependencies=no\nWants=%s\n" % AGENT,
+    **{"for-%s.target" % unit: "[Unit]\nDefaultDependencies=no\nWants=%s\n" % unit
+       for unit in (AGENT, STUB, HOOK)},
     "udevd.service": SERVICE + "Type=notify\nDelegate=yes\nExecStart=/lib/systemd/systemd-udevd\n",
     "dbus.service": SERVICE + "Type=notify\nExecStart=dbus-daemon --system --nofork --nopidfile\n",
     "resolved.service": SERVICE + "Type=notify\nExecStart=/lib/systemd/systemd-resolved\n",
@@ -50,7 +52,7 @@ mkdir -p /run/dbus /run/systemd/resolve
 chown systemd-resolve:nogroup /run/systemd/resolve
 mount -t cgroup2 none /sys/fs/cgroup
 mount --bind /dev/null /dev/console
-exec env -i container=test PATH=/usr/local/sbin:/usr/sbin:/usr/bin SYSTEMD_UNIT_PATH=%s \
+exec env -i container=test PATH=/usr/local/sbin:/usr/sbin:/usr/bin SYSTEMD_UNIT_PATH=%s:/run/systemd/system \
     SYSTEMD_GENERATOR_PATH=/none SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/none \
     /lib/systemd/systemd --system --unit=test.target --log-target=kmsg --show-status=no
 """ % UNITS
@@ -90,7 +92,7 @@ def install_services():
     for name, text in OTHERS.items():
         write("%s/%s" % (UNITS, name), text)
     for to, file in ((UNITS + "/" + AGENT, AGENT + ".in"), (UNITS + "/" + STUB, STUB + ".in"),
-                     (UNITS + "/" + HOOK, HOOK),
+                     (UNITS + "/" + HOOK, HOOK), (UNITS + "/" + TARGET, TARGET),
                      ("/usr/lib/udev/rules.d/90-atwifi.rules", "90-atwifi.rules"),
                      ("/usr/lib/systemd/network/70-atwifi.link", "70-atwifi.link")):
         with open(os.path.join(SOURCE, file), encoding="ascii") as f:
@@ -136,8 +138,8 @@ def changed(unit, text):
 
 @contextlib.contextmanager
 def running(unit):
-    # The agent ends by itself where nobody wants it.
-    wanted = "agent.target" if unit == AGENT else unit
+    # Ours end by themselves where nobody wants them.
+    wanted = "for-%s.target" % unit if unit in (AGENT, STUB, HOOK) else unit
     systemctl("start " + wanted)
     try:
         becomes(lambda: is_active(unit), "%s does not run" % unit)
@@ -165,23 +167,54 @@ def modules():
     return sorted(set(re.findall(r"-(atw\d)\.device", units)))
 
 
-@test
-def with_modules():
-    """The agent runs as long as there is a module."""
-    check(is_active(AGENT, "inactive"), "it runs without a module")
+def run_with_modules(*units):
+    """These run as long as there is a module, and no others of ours."""
+    others = [unit for unit in (AGENT, STUB, HOOK) if unit not in units]
+
+    def are(state):
+        return all(is_active(unit, state) for unit in units)
+
+    def processes():
+        return [shown(unit, "MainPID") for unit in units if unit != HOOK]
+
+    check(are("inactive"), "they run without a module")
     with another_module(1) as first:
-        becomes(lambda: is_active(AGENT), "it is not started")
-        process = shown(AGENT, "MainPID")
+        becomes(lambda: are("active"), "they are not started")
+        before = processes()
+        if STUB in units:
+            same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
         with another_module(2):
             becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
             first.detach()
             becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
-            check(is_active(AGENT), "it has ended with the first one")
-            same(process, shown(AGENT, "MainPID"), "process")
-        becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+            check(are("active"), "they have ended with the first one")
+            same(before, processes(), "processes")
+        becomes(lambda: are("inactive"), "they are not stopped")
         first.attach()
-        becomes(lambda: is_active(AGENT), "it is not started again")
-    becomes(lambda: is_active(AGENT, "inactive"), "it is not stopped")
+        becomes(lambda: are("active"), "they are not started again")
+        for unit in others:
+            check(is_active(unit, "inactive"), "%s runs, and nobody has said so" % unit)
+    becomes(lambda: are("inactive"), "they are not stopped")
+
+
+@contextlib.contextmanager
+def enabled(unit):
+    systemctl("enable --runtime " + unit)
+    try:
+        yield
+    finally:
+        systemctl("disable --runtime " + unit)
+
+
+@test
+def with_modules():
+    """Whoever is to be there then is, and the name server where the administrator says so."""
+    run_with_modules(AGENT)
+    with enabled(STUB):
+        run_with_modules(AGENT, STUB)
+    # It brings the service along.
+    with enabled(HOOK):
+        run_with_modules(AGENT, STUB, HOOK)
 
 
 def privileges(unit):
@@ -353,7 +386,7 @@ def asks(s, method, *keys):
 def resolved_asks_first():
     """Addresses it has from the module, and no others ask anybody else for those."""
     question = goresolver.question(NAME, goresolver.A)
-    with running(HOOK), running(STUB), no_sockets(), socket.socket(socket.AF_UNIX) as s, \
+    with running(HOOK), no_sockets(), socket.socket(socket.AF_UNIX) as s, \
          socket.socket(socket.AF_UNIX) as junk:
         for each in (s, junk):
             each.settimeout(LIMIT)
