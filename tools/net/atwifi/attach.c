@@ -275,7 +275,8 @@ static int hold(struct line *line)
 	take_tty(line->path);
 	set_up(line);
 	/* Where the driver is part of the kernel there is no such module. */
-	run(modprobe);
+	if (access("/sys/module/atwifi", F_OK))
+		run(modprobe);
 	ctl_open();
 	/* A tty that hangs up tells a program that waits for nothing; the driver does. */
 	ctl_subscribe();

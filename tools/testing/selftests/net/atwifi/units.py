@@ -288,6 +288,7 @@ def attached_again():
         with changed(ATTACH % "", "[Service]\nRestartSec=100ms\n"), running(unit):
             becomes(lambda: os.path.exists("/sys/class/atwifi/atw1"), "not attached")
             process = shown(unit, "MainPID")
+            inside("systemd-analyze security --no-pager --threshold=20 " + unit)
             tty = os.open(module.pty, os.O_RDWR | os.O_NOCTTY)
             fcntl.ioctl(tty, TIOCVHANGUP)
             os.close(tty)
