@@ -130,6 +130,7 @@ static struct atwifi_resolver *resolver;
 static const char *device;
 static struct sockaddr_in servers[SERVERS_MAX];
 static unsigned int n_servers;
+static const char *servers_file;
 
 static LIST_HEAD(, question) buckets[BUCKETS];
 static struct questions lists[KNOWN + 1];
@@ -359,9 +360,32 @@ static void fail(struct question *q, uint32_t ttl)
 	settle(q, (struct dns_answer){ .rcode = DNS_SERVFAIL, .ttl = ttl });
 }
 
+/* Who is to be asked now: whoever writes the file does that when the servers are others. */
+static void read_servers(void)
+{
+	char line[256], text[INET_ADDRSTRLEN];
+	struct sockaddr_in *to;
+	FILE *f;
+
+	if (!servers_file)
+		return;
+	n_servers = 0;
+	f = fopen(servers_file, "re");
+	while (f && n_servers < SERVERS_MAX && fgets(line, sizeof(line), f)) {
+		to = &servers[n_servers];
+		*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(53) };
+		if (sscanf(line, "nameserver %15s", text) == 1 &&
+		    inet_pton(AF_INET, text, &to->sin_addr) == 1)
+			n_servers++;
+	}
+	if (f)
+		fclose(f);
+}
+
 /* What the module cannot tell a server may; without one it is a failure. */
 static void ask_a_server(struct question *q)
 {
+	read_servers();
 	if (!n_servers) {
 		fail(q, FAILURE_TTL);
 		return;
@@ -529,8 +553,9 @@ static void forward(struct question *q)
 	const struct sockaddr_in *to = &servers[q->server];
 
 	move(q, FORWARDED);
-	if (!dial(q) || bufferevent_socket_connect(q->upstream, (const struct sockaddr *)to,
-						   sizeof(*to)))
+	/* There may be fewer than there were. */
+	if (q->server >= n_servers || !dial(q) ||
+	    bufferevent_socket_connect(q->upstream, (const struct sockaddr *)to, sizeof(*to)))
 		next_server(q);
 }
 
@@ -635,6 +660,8 @@ static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
 	struct dns_query query;
 	enum dns_todo todo = dns_parse(wire, len, &query);
 
+	if (todo == DNS_OTHER)
+		read_servers();
 	if (todo == DNS_OTHER && !n_servers) {
 		/* A name that no module can be asked for may have an address all the same. */
 		query.rcode = query.type == DNS_TYPE_A ? DNS_SERVFAIL : DNS_NOTIMP;
@@ -933,6 +960,7 @@ static void usage(FILE *to, int status)
 	      "  -l, --listen ADDRESS[:PORT]  of 127.0.0.0/8, for UDP and TCP (127.0.0.57:53)\n"
 	      "  -s, --server ADDRESS[:PORT]  whom to ask for what the module cannot tell, by the\n"
 	      "                               network; twice for two. Without: nobody\n"
+	      "  -s, --server /PATH           those that this file, as resolv.conf, has now\n"
 	      "  -d, --device NAME            whose module resolves names (any that has joined)\n"
 	      "  -h, --help                   this\n"
 	      "\n"
@@ -981,7 +1009,10 @@ int main(int argc, char **argv)
 		case 's':
 			if (n_servers == SERVERS_MAX)
 				errx(2, "there can be %d servers", SERVERS_MAX);
-			servers[n_servers++] = address(optarg);
+			if (*optarg == '/')
+				servers_file = optarg;
+			else
+				servers[n_servers++] = address(optarg);
 			break;
 		case 'd':
 			device = optarg;

@@ -807,6 +807,26 @@ def stub_with_a_server():
 
 
 @test
+def stub_with_a_file():
+    """It asks those that the file has now."""
+    path = "/tmp/servers"
+
+    def write(text):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+
+    run("ip link set lo up; rm -f " + path)
+    with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
+        same(("NOTIMP", 0), status(NAME + " MX"), "without the file")
+        write("#nameserver 127.0.0.8\nnameserver fd00::53\noptions edns0\nnameserver %s\n" %
+              UPSTREAM[0])
+        same(("NXDOMAIN", 0), status("nx.test MX"), "with one")
+        same(1, len(upstream.asked), "questions to the server")
+        write("search test\n")
+        same(("NOTIMP", 0), status(NAME + " MX"), "without one")
+
+
+@test
 def stub_says_no_more():
     """What is not asked for is not told, and what nobody need be asked for nobody is."""
     def asks(name, kind, **how):

@@ -255,14 +255,21 @@ def as_the_manual_says():
     write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n" % told)
     os.chmod("/usr/sbin/resolvconf", 0o755)
     server = "nameserver %s\n" % sysfs("gateway")
-    resolvconf, file, module = examples("atwifi-agent.8", "Service")
+    resolvconf, module = examples("atwifi-agent.8", "Service")
     for text, where, what in ((resolvconf, told, "-a atw0.atwifi\n" + server),
-                              (file, "/run/atwifi/resolv.conf", server)):
+                              ("", "/run/atwifi-agent/resolv.conf", server)):
         with changed(AGENT, text), running(AGENT):
             becomes(lambda w=where, t=what: inside("cat " + w, good=False).endswith(t), where)
             inside("setpriv --reuid 65534 --clear-groups cat " + where)
     with changed(AGENT, module), running(AGENT):
         check(is_active(AGENT), "it does not run")
+    # By what the agent writes the name server knows whom to ask, who does not answer here.
+    mx = goresolver.question(NAME, 15)
+    with running(AGENT), running(STUB):
+        same(4, goresolver.exchange(ADDRESS, mx).code, "code without a server")
+        with changed(STUB, examples("atwifid.8", "Service")[1]):
+            systemctl("restart " + STUB)
+            becomes(lambda: goresolver.exchange(ADDRESS, mx).code == 2, "it is not asked")
 
 
 @test
