@@ -388,7 +388,8 @@ def stub_answers():
         for want, what in (
                 ((4, 0), ("1.2.0.192.in-addr.arpa", 12)), ((0, 1), (NAME, 255)),
                 ((0, 1), ("a.localhost",)), ((0, 1), ("localhost", 28)), ((3, 0), ("a.invalid",)),
-                ((3, 0), ("a.onion", 28)), ((5, 0), (NAME, 1, 3)), ((5, 0), (NAME, 252)),
+                ((3, 0), ("a.onion", 28)), ((5, 0), (NAME, 1, 3)), ((5, 0), (NAME, 1, 255)),
+                *(((5, 0), (NAME, kind)) for kind in (0, 41, 249, 250, 251, 252, 253, 254)),
                 ((2, 0), ("nobody.test",)), ((2, 0), (".".join(["a" * 50] * 4),))):
             same(want, result(*what), str(what))
         # What no program means, and the next is answered again.
@@ -404,6 +405,18 @@ def stub_answers():
                     break
                 same(1, answer[3] & 15, "code for what nobody can read")
         same((0x4242, 0, HOST), address_of(answer), "answer")
+
+
+@test
+def stub_elsewhere():
+    """It listens where it is told to, and on this machine alone."""
+    with stub("--listen 127.0.0.3:5300"):
+        for how in ("", "+tcp"):
+            same(HOST + "\n", dig("+short -p 5300 %s %s" % (how, NAME), "127.0.0.3"), "dig " + how)
+    for address in ("192.0.2.1", "0.0.0.0", "127.0.0.1:0", "localhost", "::1"):
+        said = run("LD_LIBRARY_PATH=%s %s/atwifid --listen %s 2>&1; echo status $?" % (
+            LIB, LIB, address))
+        check(said.endswith("status 2\n") and address.split(":0")[0] in said, said)
 
 
 @test
@@ -437,6 +450,11 @@ def stub_is_told_anything():
     def with_counts(*counts):
         return plain[:4] + struct.pack(">HHHH", *counts) + plain[12:]
 
+    def with_options(size):
+        """EDNS with so much in it that the message has this size."""
+        left = size - len(plain) - len(OPT)
+        return with_counts(1, 0, 0, 1) + OPT[:-2] + left.to_bytes(2, "big") + bytes(left)
+
     with stub(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(LIMIT)
         s.connect((STUB, 53))
@@ -446,7 +464,8 @@ def stub_is_told_anything():
                 (1, with_counts(1, 0, 0, 1) + OPT + b"\0"), (1, with_counts(1, 0, 0, 1) + TSIG),
                 (1, with_counts(1, 0, 1, 0) + OPT), (1, with_counts(1, 1, 0, 0) + OPT),
                 (1, with_counts(2, 0, 0, 0) + plain[12:]), (1, with_counts(0, 0, 0, 0)),
-                (1, plain[:12] + b"\xc0\x0c\0\1\0\1"), (1, plain + bytes(1300))):
+                (1, plain[:12] + b"\xc0\x0c\0\1\0\1"),
+                (0, with_options(1232)), (1, with_options(1233)), (1, plain + bytes(1300))):
             s.send(wire)
             answer = s.recv(4096)
             same((plain[:2], want), (answer[:2], answer[3] & 15), repr(wire))
@@ -878,6 +897,9 @@ def stub_keeps():
 
         for name, code in (("a.nx.test", 3), ("a.empty.test", 0), ("a.fails.test", 2)):
             becomes(lambda n=name, c=code: is_kept(n, c), "%s is not kept" % name)
+        before = len(upstream.asked)
+        becomes(lambda: result("a.fails.test", 16) == (2, 0) and len(upstream.asked) > before,
+                "that nobody knows is kept for ever")
         check(not is_kept("a.soon.test", 0), "it is kept for longer than the zone says")
         # What holds signatures is for those who ask for them.
         before = len(upstream.asked)
