@@ -43,6 +43,16 @@ def extra(program):
     return "env LD_LIBRARY_PATH=%s/usr/lib/%s-linux-gnu %s" % (PROGRAMS, os.uname().machine, path)
 
 
+def newer(program):
+    """The command for a program of the next Debian, with its own libraries."""
+    root = os.environ["ATW_NEWER"]
+    if not root:
+        raise Skipped("the target 'newer' of vm/setup could not be prepared")
+    libraries = root + "/usr/lib/x86_64-linux-gnu"
+    return "%s/usr/lib64/ld-linux-x86-64.so.2 --library-path %s:%s/systemd %s" % (
+        root, libraries, libraries, root + program)
+
+
 def install():
     """Those programs as if they were this machine's own."""
     extra("true")

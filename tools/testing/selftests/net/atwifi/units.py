@@ -20,7 +20,7 @@ import sys
 import threading
 
 import goresolver
-from atwnet import HOST, TMP, configure, daemon, install, no_sockets
+from atwnet import HOST, TMP, configure, daemon, install, newer, no_sockets
 from guest import LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 NAME = os.environ["ATW_NAME"]
@@ -415,6 +415,28 @@ def resolved_asks_first():
         junk.sendall(b"{\0")
         same(b"", junk.recv(1), "answer to no call")
         check("answer" in asks(s, "ResolveRecord", (NAME, 1))["parameters"], "no answer")
+
+
+@test
+def newer_resolved():
+    """One that knows of the socket asks there first, and nobody else where it is answered."""
+    unit = "newer-resolved.service"
+    configure()
+    # What others were told of servers, and this one.
+    run("rm -f /etc/systemd/resolved.conf.d/*; : >/etc/resolv.conf")
+    write("%s/%s" % (UNITS, unit), SERVICE + "Type=notify\nExecStart=%s\n" % newer(
+        "/usr/lib/systemd/systemd-resolved"))
+    systemctl("daemon-reload")
+
+    def found():
+        with contextlib.suppress(goresolver.Misbehaving, goresolver.NoSuchHost):
+            return goresolver.lookup(NAME, "127.0.0.53")
+        return []
+
+    with running(unit), no_sockets():
+        same([], found(), "addresses from nobody")
+        with running(HOOK):
+            becomes(lambda: found() == [HOST], "the module is not asked")
 
 
 def prepare():

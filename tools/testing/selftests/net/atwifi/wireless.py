@@ -20,7 +20,7 @@ import sys
 import time
 
 from atwnet import (FILES, HOLE, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join,
-                    main, on_bus, peer, quiet, sim, sim_stat, udp, url)
+                    main, newer, on_bus, peer, quiet, sim, sim_stat, udp, url)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
                    sysfs, test)
 
@@ -474,15 +474,6 @@ class Listener(Family):
         except OSError as e:
             return e.errno
         return 0
-
-
-def newer(program):
-    """The command for a program of the next Debian, with its own libraries."""
-    root = os.environ["ATW_NEWER"]
-    if not root:
-        raise Skipped("the target 'newer' of vm/setup could not be prepared")
-    return "%s/usr/lib64/ld-linux-x86-64.so.2 --library-path %s/usr/lib/x86_64-linux-gnu %s" % (
-        root, root, root + program)
 
 
 def joins_or_lacks():
