@@ -12,6 +12,7 @@ import errno
 import os
 import pathlib
 import re
+import signal
 import socket
 import socketserver
 import struct
@@ -650,7 +651,23 @@ def stub_without_a_module():
         becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
         with stub("--device atw1"):
             same("192.0.2.99\n", dig("+short own.test"), "dig")
-            module.detach()
+            # Those who wait for it are told so, and keep no place.
+            module.sim.send_signal(signal.SIGSTOP)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(LIMIT)
+                s.connect((STUB, 53))
+                for n in range(20):
+                    s.send(question(n, "192.0.2.%d" % (100 + n)))
+                # When this is answered those have been read.
+                s.send(question(20, "localhost"))
+                got = set()
+                while (20, 0, "127.0.0.1") not in got:
+                    got.add(address_of(s.recv(4096)))
+                module.detach()
+                while len(got) < 21:
+                    got.add(address_of(s.recv(4096)))
+            same({(n, 2, None) for n in range(20)}, got - {(20, 0, "127.0.0.1")}, "answers")
+            module.sim.send_signal(signal.SIGCONT)
             same(("SERVFAIL", 0), status("192.0.2.1"), "without a module")
             module.attach()
             becomes(lambda: dig("+short 192.0.2.2") == "192.0.2.2\n", "it does not answer again")
