@@ -52,7 +52,8 @@ mkdir -p /run/dbus /run/systemd/resolve
 chown systemd-resolve:nogroup /run/systemd/resolve
 mount -t cgroup2 none /sys/fs/cgroup
 mount --bind /dev/null /dev/console
-exec env -i container=test PATH=/usr/local/sbin:/usr/sbin:/usr/bin SYSTEMD_UNIT_PATH=%s:/run/systemd/system \
+exec env -i container=test PATH=/usr/local/sbin:/usr/sbin:/usr/bin \
+    SYSTEMD_UNIT_PATH=%s:/run/systemd/system \
     SYSTEMD_GENERATOR_PATH=/none SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/none \
     /lib/systemd/systemd --system --unit=test.target --log-target=kmsg --show-status=no
 """ % UNITS
@@ -167,34 +168,23 @@ def modules():
     return sorted(set(re.findall(r"-(atw\d)\.device", units)))
 
 
-def run_with_modules(*units):
-    """These run as long as there is a module, and no others of ours."""
-    others = [unit for unit in (AGENT, STUB, HOOK) if unit not in units]
+def active():
+    """Those of ours that run."""
+    ours = AGENT, STUB, HOOK
+    states = systemctl("show -P ActiveState " + " ".join(ours)).split()
+    return [unit for unit, state in zip(ours, states) if state == "active"]
 
-    def are(state):
-        return all(is_active(unit, state) for unit in units)
 
-    def processes():
-        return [shown(unit, "MainPID") for unit in units if unit != HOOK]
-
-    check(are("inactive"), "they run without a module")
-    with another_module(1) as first:
-        becomes(lambda: are("active"), "they are not started")
-        before = processes()
-        if STUB in units:
-            same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
-        with another_module(2):
-            becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
-            first.detach()
-            becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
-            check(are("active"), "they have ended with the first one")
-            same(before, processes(), "processes")
-        becomes(lambda: are("inactive"), "they are not stopped")
-        first.attach()
-        becomes(lambda: are("active"), "they are not started again")
-        for unit in others:
-            check(is_active(unit, "inactive"), "%s runs, and nobody has said so" % unit)
-    becomes(lambda: are("inactive"), "they are not stopped")
+@contextlib.contextmanager
+def run_by(module, *units):
+    """These run as long as this module is there, and no others."""
+    becomes(lambda: active() == list(units), "they are not started")
+    try:
+        yield
+        same(list(units), active(), "units that run")
+    finally:
+        module.detach()
+    becomes(lambda: not active(), "they are not stopped")
 
 
 @contextlib.contextmanager
@@ -208,13 +198,25 @@ def enabled(unit):
 
 @test
 def with_modules():
-    """Whoever is to be there then is, and the name server where the administrator says so."""
-    run_with_modules(AGENT)
-    with enabled(STUB):
-        run_with_modules(AGENT, STUB)
-    # It brings the service along.
-    with enabled(HOOK):
-        run_with_modules(AGENT, STUB, HOOK)
+    """The agent runs as long as there is a module; the name server, where somebody says so."""
+    same([], active(), "units that run without a module")
+    with another_module(1) as first:
+        with run_by(first, AGENT):
+            pass
+        with enabled(STUB):
+            first.attach()
+            with another_module(2) as second, run_by(second, AGENT, STUB):
+                same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
+                before = [shown(unit, "MainPID") for unit in (AGENT, STUB)]
+                becomes(lambda: modules() == ["atw1", "atw2"], "udev knows no modules")
+                first.detach()
+                becomes(lambda: modules() == ["atw2"], "udev knows a module that is gone")
+                same(before, [shown(unit, "MainPID") for unit in (AGENT, STUB)], "processes")
+        # It brings the service along.
+        with enabled(HOOK):
+            first.attach()
+            with run_by(first, AGENT, STUB, HOOK):
+                pass
 
 
 def privileges(unit):
