@@ -524,8 +524,8 @@ void atw_channel_kick(struct atw_channel *ch)
  * atw_channel_has_work() - have the thread look for work when it has done what it does
  * @ch: the channel
  *
- * As atw_channel_kick(); but where the thread has been told and has not looked yet it is
- * not woken again, which would be for each small write while it waits for the module.
+ * As atw_channel_kick(); but where the thread has been told and has not rested since then it
+ * is not woken again: that would be while it waits for the module, and for nothing.
  *
  * Context: any.
  */
@@ -1162,15 +1162,18 @@ static int atw_channel_thread(void *data)
 			kthread_parkme();
 			continue;
 		}
-		/* Pairs with the wake-up: what was queued before a kick that
-		 * is taken back here is seen by the work below.
-		 */
-		test_and_clear_bit(ATW_CH_KICKED, &ch->flags);
 		atw_channel_poll_tear(ch);
 		if (ch->ops->work(ch->ctx)) {
 			cond_resched();
 			continue;
 		}
+		/*
+		 * As long as it is set nobody wakes the thread for work, and a command waits for
+		 * its answer alone. Pairs with the wake-up: what was queued before a kick that is
+		 * taken back here is seen in the next round.
+		 */
+		if (test_and_clear_bit(ATW_CH_KICKED, &ch->flags))
+			continue;
 		timeout = ch->ops->next_work(ch->ctx);
 		if (atw_channel_may_tear(ch))
 			timeout = min_t(long, timeout, ATW_TEAR_SILENCE);

@@ -152,7 +152,8 @@ struct atw_channel_ops {
 
 /**
  * enum atw_channel_flag - what a channel's thread waits for, or is to look at
- * @ATW_CH_KICKED: there may be work; set by anybody, cleared by the thread
+ * @ATW_CH_KICKED: there may be work; set by anybody, cleared by the thread when it has found
+ *	none, to look once more before it rests
  * @ATW_CH_DEAD: both sides are to end what they do; changed under rx_lock
  * @ATW_CH_RESET: the module has started again; no command runs until it is cleared
  * @ATW_CH_FULL: the UART is asked for room, or has none; cleared when it has

@@ -35,6 +35,7 @@ struct fake {
 	struct completion	done;
 	struct completion	written;
 	bool			full;		/* the UART takes nothing */
+	unsigned int		wakes;		/* of the thread, while it works */
 	long			rest;		/* until there may be work again, 0: a second */
 	enum atw_event_type	events[32];
 	u32			ids[32];
@@ -744,6 +745,44 @@ static void channel_memory(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC_NOIO);
 }
 
+static int run_then_rest(struct fake *f)
+{
+	f->rest = MAX_SCHEDULE_TIMEOUT;
+	return 0;
+}
+
+static int count_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
+{
+	(*(unsigned int *)wait->private)++;
+	return 0;
+}
+
+/* Somebody has more work while it does some. */
+static int run_with_more(struct fake *f)
+{
+	wait_queue_entry_t wait = { .func = count_wake, .private = &f->wakes };
+
+	INIT_LIST_HEAD(&wait.entry);
+	add_wait_queue(&f->ch.wait, &wait);
+	atw_channel_has_work(&f->ch);
+	remove_wait_queue(&f->ch.wait, &wait);
+	return 0;
+}
+
+/* A thread that waits for the module is not woken for what it does only after that. */
+static void channel_more_work(struct kunit *test)
+{
+	static const struct script script[] = { { } };
+	struct fake *f = fake_start(test, script, run_then_rest);
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->done, 60 * HZ));
+	thread_sleeps(test, f, TASK_IDLE);
+	f->todo = run_with_more;
+	atw_channel_kick(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0U, f->wakes);
+}
+
 static struct kunit_case channel_cases[] = {
 	KUNIT_CASE_PARAM(channel_outcome, outcome_gen_params),
 	KUNIT_CASE(channel_query),
@@ -762,6 +801,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_unstick_too_late),
 	KUNIT_CASE(channel_tear_too_late),
+	KUNIT_CASE(channel_more_work),
 	KUNIT_CASE(channel_banner_for_answer),
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
