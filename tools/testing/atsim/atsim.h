@@ -591,6 +591,7 @@ struct wifi {
 	bool leases;		/* and so is a DHCP server */
 	unsigned int join_ms;	/* until one is joined */
 	uint64_t joins;		/* told by the host */
+	uint64_t leaves;		/* told by the host */
 	int mode;
 	enum wifi_status status;
 	const struct ap *ap;
@@ -620,6 +621,7 @@ void wifi_exit(struct atsim *sim);
 int wifi_add_ap(struct wifi *wifi, const char *spec);
 int wifi_client(struct atsim *sim, const char *spec, bool joins);
 int wifi_ap_info(struct wifi *wifi, const char *spec);
+int wifi_ap_password(struct wifi *wifi, const char *spec);
 void wifi_factory(struct atsim *sim);
 void wifi_start(struct atsim *sim);
 void wifi_stop(struct atsim *sim);
@@ -716,6 +718,7 @@ struct atsim {
 	uint64_t heap_drops;
 	uint64_t cert_writes;
 	uint64_t dns_writes;
+	uint64_t wifi_writes;
 	uint64_t lines_sent;
 	uint64_t tt_entries;
 	uint64_t tt_in, tt_out;		/* bytes in transparent mode */

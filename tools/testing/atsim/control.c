@@ -23,8 +23,9 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    "dropped-lines=%llu busy=%llu sockets=%u "
 			    "sockets-made=%llu reconnects=%llu net-in=%llu net-out=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
-			    "cert-writes=%llu dns-writes=%llu joins=%llu "
-			    "lines-sent=%llu tt-entries=%llu tt-in=%llu "
+			    "cert-writes=%llu dns-writes=%llu wifi-writes=%llu "
+			    "joins=%llu leaves=%llu lines-sent=%llu "
+			    "tt-entries=%llu tt-in=%llu "
 			    "tt-out=%llu tt-plus-lost=%llu tt=%d%.*s\n",
 			    (unsigned long long)sim->boots,
 			    (unsigned long long)sim->uart.wire_in,
@@ -44,7 +45,9 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->heap_drops,
 			    (unsigned long long)sim->cert_writes,
 			    (unsigned long long)sim->dns_writes,
+			    (unsigned long long)sim->wifi_writes,
 			    (unsigned long long)sim->wifi.joins,
+			    (unsigned long long)sim->wifi.leaves,
 			    (unsigned long long)sim->lines_sent,
 			    (unsigned long long)sim->tt_entries,
 			    (unsigned long long)sim->tt_in,
@@ -122,6 +125,9 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 	} else if (!strncmp(line, "ap-info ", 8)) {
 		done = !wifi_ap_info(&sim->wifi, line + 8);
 		strcpy(err, "no BSSID,SECURITY,CHANNEL,RSSI");
+	} else if (!strncmp(line, "ap-password ", 12)) {
+		done = !wifi_ap_password(&sim->wifi, line + 12);
+		strcpy(err, "no SSID:PASSWORD of one that is there");
 	} else if (!strncmp(line, "client ", 7)) {
 		done = !wifi_client(sim, line + 7, true);
 		strcpy(err, "no MAC, or no room for it");

@@ -397,6 +397,31 @@ int wifi_ap_info(struct wifi *wifi, const char *spec)
 	return ap->hidden || !spec[end] ? 0 : -1;
 }
 
+/**
+ * wifi_ap_password() - a network gets another password
+ * @wifi: the radio
+ * @spec: "SSID:PASSWORD", the SSID as it is
+ *
+ * Return: 0, or -1 when there is no such network, or it is not understood.
+ */
+int wifi_ap_password(struct wifi *wifi, const char *spec)
+{
+	const char *colon = strrchr(spec, ':');
+	bool found = false;
+	unsigned int i;
+
+	if (!colon || strlen(colon + 1) >= sizeof(wifi->aps->password))
+		return -1;
+	for (i = 0; i < wifi->naps; i++) {
+		if (strncmp(wifi->aps[i].ssid, spec, colon - spec) ||
+		    wifi->aps[i].ssid[colon - spec])
+			continue;
+		strcpy(wifi->aps[i].password, colon + 1);
+		found = true;
+	}
+	return found ? 0 : -1;
+}
+
 /* ---- commands ---- */
 
 static int cmd_wmode(struct atsim *sim, struct at_args *args)
@@ -414,8 +439,10 @@ static int cmd_wmode(struct atsim *sim, struct at_args *args)
 	    !at_number(args->argv[1], 0, 1, &save))
 		return ERR_VALUE;
 	wifi->mode = mode;
-	if (save)
+	if (save) {
 		sim->flash.wmode = mode;
+		sim->wifi_writes++;
+	}
 	if (!(mode & MODE_STA)) {
 		wifi->want = false;
 		leave(sim);
@@ -502,6 +529,7 @@ static int cmd_wdisconnect(struct atsim *sim, struct at_args *args)
 	if (!(sim->wifi.mode & MODE_STA))
 		return ERR_WIFI_MODE;
 	sim->wifi.want = false;
+	sim->wifi.leaves++;
 	leave(sim);
 	return ERR_OK;
 }
@@ -572,6 +600,7 @@ static int cmd_wautoconn(struct atsim *sim, struct at_args *args)
 		strcpy(flash->bssid, wifi->bssid);
 	}
 	flash->autoconn = on;
+	sim->wifi_writes++;
 	return ERR_OK;
 }
 

@@ -1024,6 +1024,23 @@ def test_scan_hidden():
         sim.until(b"\r\n50 x,6,Open,-50,14:de:39:06:86:15\r\n\r\nOK\r\n")
 
 
+def test_password():
+    """a network gets another one; what a module stores of networks is counted"""
+    with Sim("--no-autojoin", "--ap", "a\\:b:11111111") as sim:
+        joined = ("\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n\r\n+EVENT:WIFI_GOT_IP\r\n")
+        sim.ctl("ap-password a:22222222", "error")
+        sim.ctl("ap-password a:b:22222222")
+        sim.fails("AT+WJAP=a:b,11111111", 66)
+        sim.cmd("AT+WJAP=a:b,22222222", joined)
+        before = sim.stats()["wifi-writes"]
+        sim.cmd("AT+WMODE=1,0", "\r\nOK\r\n")
+        sim.cmd("AT+WAUTOCONN?", "\r\n+WAUTOCONN:0\r\nOK\r\n")
+        assert sim.stats()["wifi-writes"] == before
+        sim.cmd("AT+WMODE=1,1", "\r\nOK\r\n")
+        sim.cmd("AT+WAUTOCONN=1", "\r\nOK\r\n")
+        assert sim.stats()["wifi-writes"] == before + 2
+
+
 def test_link():
     """the access point goes: connections fail, and come back by themselves"""
     with Sim() as sim, listen() as server:
