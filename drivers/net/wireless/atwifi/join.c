@@ -150,7 +150,8 @@ void atw_join_look(struct atw_module *m, bool up)
 	bool refused = m->joining && m->status == ATW_WIFI_BAD_PASSWORD;
 	u64 now = get_jiffies_64();
 
-	m->joining = false;
+	if (m->status != ATW_WIFI_CONNECTING)
+		m->joining = false;
 	if (up && m->state != ATW_MODULE_JOINED)
 		m->in_since = now;
 	if (up) {
@@ -201,7 +202,7 @@ bool atw_join_again(struct atw_module *m)
 		return false;
 	}
 	err = atw_join_exec(m, m->join, &code);
-	m->joining = err == -EREMOTEIO;
+	m->joining = !err || err == -EREMOTEIO;
 	/* After an update its firmware may be another one. */
 	if (err == -EINVAL || err == -ENAMETOOLONG) {
 		atw_join_forget(m);

@@ -91,7 +91,7 @@ struct atw_module {
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
 	unsigned int		joins;		/* tried since it was there */
 	unsigned int		refusals;	/* of its password, in a row */
-	bool			joining;	/* told to, and it has refused */
+	bool			joining;	/* told to, and how that ends is not known */
 	u64			in_since;	/* its network, in jiffies */
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */

@@ -67,6 +67,8 @@ struct atw_timing atw_timing __ro_after_init = {
 	.genl_raw = 60 * HZ,
 	.link_down = 2 * HZ,
 	.link_up = 30 * HZ,
+	/* Who says OK later takes 3 s where it succeeds. */
+	.settle = 9 * HZ,
 	.rejoin = 10 * HZ,
 	.retry_min = 2 * HZ,
 	.retry_max = 60 * HZ,

@@ -39,6 +39,7 @@
  * @genl_raw: the same for a command of the administrator
  * @link_down: between two looks at the network while it is away
  * @link_up: the same while it is there
+ * @settle: for a network to let in a module that has said so to its command before
  * @rejoin: for a module to join its network by itself
  * @retry_min: between the first two tries to bring the module up
  * @retry_max: between any two of them, at most
@@ -102,6 +103,7 @@ struct atw_timing {
 	unsigned long genl_raw;
 	unsigned long link_down;
 	unsigned long link_up;
+	unsigned long settle;
 	unsigned long rejoin;
 	unsigned long retry_min;
 	unsigned long retry_max;

@@ -3,6 +3,7 @@
  * Looking for networks; joining one, which the module then does again by itself after
  * each start, and leaving it; and what it is in.
  */
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -108,7 +109,17 @@ static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 	return atw_wifi_set_auto(m, q, false);
 }
 
-/* Why has it not joined? Some firmware tells, but not in its answer. */
+/* Why has it not joined? By its state, which some firmware has one for. */
+static int atw_wifi_reason(const struct atw_module *m, struct atw_query *q)
+{
+	if (m->status != ATW_WIFI_BAD_PASSWORD)
+		return m->ch.dialect->error(q->code)->err;
+	q->code = 0;
+	q->why = "the network refuses this password";
+	return -EKEYREJECTED;
+}
+
+/* Some firmware tells, but not in its answer. */
 static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 {
 	int err = atw_module_query_link(m);
@@ -116,11 +127,7 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	atw_conns_command_failed(&m->conns, err);
 	if (err == -ENODEV || err == -ECONNRESET)
 		return err;
-	if (err || m->status != ATW_WIFI_BAD_PASSWORD)
-		return m->ch.dialect->error(q->code)->err;
-	q->code = 0;
-	q->why = "the network refuses this password";
-	return -EKEYREJECTED;
+	return err ? m->ch.dialect->error(q->code)->err : atw_wifi_reason(m, q);
 }
 
 /**
@@ -176,8 +183,50 @@ static bool atw_wifi_is_given_up(struct atw_query_join *q)
 	return q->given_up && q->given_up(q);
 }
 
+/* By what it was asked last; where an event has come since, that is to be asked anew. */
+static bool atw_wifi_is_in(const struct atw_module *m)
+{
+	return !atw_sched_is_set(&m->sched, ATW_DO_LINK) &&
+	       (m->state == ATW_MODULE_JOINED || m->status == ATW_WIFI_NO_ADDRESS);
+}
+
+/*
+ * It has said OK, which some firmware does to begin with. Who is told that a join has failed
+ * goes by that, and what has failed is not stored. In doubt it is in.
+ */
+static int atw_wifi_settle(struct atw_module *m, struct atw_query_join *q, u32 mode,
+			   enum atw_wifi_state was)
+{
+	unsigned long end = jiffies + atw_timing.settle;
+	struct atw_query left = { 0 };
+	bool tries = false;
+	int err;
+
+	do {
+		err = atw_module_query_link(m);
+		atw_conns_command_failed(&m->conns, err);
+		if (err)
+			return err;
+		if (atw_wifi_is_in(m) || atw_wifi_is_given_up(q))
+			return 0;
+		/* What it says before it has begun is about the network of before. */
+		if (m->status == ATW_WIFI_CONNECTING)
+			tries = true;
+		else if (tries || (m->status == ATW_WIFI_BAD_PASSWORD && m->status != was))
+			break;
+		err = atw_channel_sleep(&m->ch, HZ / 4);
+	} while (!err && time_before(jiffies, end));
+	if (err || m->status == ATW_WIFI_CONNECTING)
+		return err;
+	err = atw_wifi_reason(m, &q->query);
+	/* It would go on trying. */
+	atw_wifi_out(m, &left, mode);
+	return err;
+}
+
 int atw_query_join(struct atw_module *m, void *arg)
 {
+	enum atw_wifi_state was = m->status;
 	struct atw_query_join *q = arg;
 	struct atw_query left = { 0 };
 	u32 mode;
@@ -212,6 +261,9 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	if (q->once)
 		return atw_wifi_no_auto(m, &q->query);
+	err = atw_wifi_settle(m, q, mode | ATW_MODE_STATION, was);
+	if (err)
+		return err;
 	/*
 	 * Who wanted that does not any more. What it is to join by itself is as it was; where
 	 * there is nothing it stays, since it may be reached by no other network.

@@ -44,6 +44,7 @@ struct owner {
  * @moves: how often its users were told of another address
  * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
+ * @early: it says OK to that in any case, as before it has tried
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -67,6 +68,7 @@ struct fake {
 	unsigned int		moves;
 	const char		*refuses;
 	unsigned int		joins;
+	bool			early;
 	u32			addr_meanwhile;	/* told when the netmask was asked for */
 	char			rx[256];
 	unsigned int		rx_len;
@@ -130,7 +132,7 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, READ_ONCE(f->rows));
 	} else if (!strncmp(line, "AT+WJAP=", 8)) {
 		WRITE_ONCE(f->status, READ_ONCE(f->joins));
-		if (READ_ONCE(f->joins) != 3) {
+		if (READ_ONCE(f->joins) != 3 && !f->early) {
 			fake_say(f, "\r\nAT+WJAP:66\r\n+ERROR\r\n");
 			return;
 		}
@@ -1100,6 +1102,17 @@ static void module_refused(struct kunit *test)
 	rejoins_now(f);
 	eventually(test, joined(f));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"right\"\n"));
+
+	/* Where it says OK before it has tried nothing is stored, either, nor does it go on. */
+	before = f->said_len;
+	f->early = true;
+	f->joins = 6;
+	KUNIT_EXPECT_EQ(test, -EKEYREJECTED, joins(test, "wrong"));
+	f->early = false;
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WAUTOCONN"));
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WDISCONNECT\n"));
+	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_STREQ(test, "right", f->m.join->password);
 
 	/* The network has another one: it is not pestered. */
 	WRITE_ONCE(f->joins, 6);

@@ -20,7 +20,7 @@ import sys
 import time
 
 from atwnet import (FILES, HOLE, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join,
-                    main, newer, on_bus, peer, quiet, sim, sim_stat, udp, url)
+                    main, newer, on_bus, peer, quiet, restart, sim, sim_stat, udp, url)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
                    sysfs, test)
 
@@ -439,6 +439,80 @@ def the_network_is_lost():
         finally:
             sim("link up")
         in_network(STORED, STORED_AT)
+
+
+@test
+def the_log_tells_why_it_is_out():
+    """Of what somebody has joined by atwctl: whoever looks finds what is to be done."""
+    if QUICK:
+        raise Skipped("it waits until the driver has tried twice")
+    join(STORED, PASSWORD)
+    in_network(STORED, STORED_AT)
+    sim("link down")
+    try:
+        becomes(lambda: "cannot join the network again (access point not found)" in run("dmesg"),
+                "the log does not tell that it is not found")
+        sim("ap-password %s:another1" % STORED)
+    finally:
+        sim("link up")
+    try:
+        if os.environ["ATW_PROFILE"] == "middleware":
+            becomes(lambda: "refuses its password: tell it again by atwctl join" in run("dmesg"),
+                    "the log does not tell that it is refused")
+    finally:
+        sim("ap-password %s:%s" % (STORED, PASSWORD))
+    join(STORED, PASSWORD)
+    in_network(STORED, STORED_AT)
+
+
+@test
+def little_is_stored():
+    """At most one write to the module's flash for each change of network."""
+    def writes(command, n):
+        before = sim_stat("wifi-writes")
+        command()
+        same(before + n, sim_stat("wifi-writes"), "writes to flash of " + command.__name__)
+
+    def joins():
+        join(STORED, PASSWORD)
+
+    def starts():
+        restart()
+        in_network(STORED, STORED_AT)
+
+    def loses_it():
+        with watched() as events:
+            sim("link down")
+            try:
+                said(events, "disconnected")
+            finally:
+                sim("link up")
+            in_network(STORED, STORED_AT)
+
+    def is_refused():
+        for ssid, password, order in ((STORED, "87654321", 0), (STORED, "87654321", 2),
+                                      ("nowhere", PASSWORD, 2)):
+            with answers_joins(order):
+                same("", run("echo %s | %s -p - join %s && echo in" % (
+                    password, os.environ["ATW_CTL"], ssid), good=False), "joined " + ssid)
+
+    def comes_back():
+        # What it was told before is joined again, as nothing else was.
+        in_network(STORED, STORED_AT)
+
+    def leaves():
+        iw("disconnect")
+        becomes(lambda: sysfs("state") == "down", "still in it")
+
+    def program_joins():
+        for _ in range(2):
+            iw("connect -w " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            leaves()
+
+    for command, n in ((joins, 1), (starts, 0), (loses_it, 0), (is_refused, 0), (comes_back, 0),
+                       (leaves, 1), (program_joins, 0), (joins, 1)):
+        writes(command, n)
 
 
 @test
