@@ -183,41 +183,57 @@ static bool atw_wifi_is_given_up(struct atw_query_join *q)
 	return q->given_up && q->given_up(q);
 }
 
-/* By what it was asked last; where an event has come since, that is to be asked anew. */
+/* Has it told how it is? Where an event has come since, that is to be asked anew. */
+static bool atw_wifi_has_told(const struct atw_module *m)
+{
+	return !atw_sched_is_set(&m->sched, ATW_DO_LINK);
+}
+
 static bool atw_wifi_is_in(const struct atw_module *m)
 {
-	return !atw_sched_is_set(&m->sched, ATW_DO_LINK) &&
-	       (m->state == ATW_MODULE_JOINED || m->status == ATW_WIFI_NO_ADDRESS);
+	return m->state == ATW_MODULE_JOINED || m->status == ATW_WIFI_NO_ADDRESS;
+}
+
+/* A name that cannot be read may be this one's. */
+static bool atw_wifi_is_of(const struct atw_module *m, const struct atw_join *join)
+{
+	return !m->net.ssid[0] || !strcmp(m->net.ssid, join->ssid);
 }
 
 /*
  * It has said OK, which some firmware does to begin with. Who is told that a join has failed
- * goes by that, and what has failed is not stored. In doubt it is in.
+ * goes by that. Returns 1 if the network has let it in, 0 if that is not known yet.
  */
 static int atw_wifi_settle(struct atw_module *m, struct atw_query_join *q, u32 mode,
 			   enum atw_wifi_state was)
 {
 	unsigned long end = jiffies + atw_timing.settle;
 	struct atw_query left = { 0 };
-	bool tries = false;
 	int err;
 
 	do {
 		err = atw_module_query_link(m);
 		atw_conns_command_failed(&m->conns, err);
-		if (err)
+		if (err == -ENODEV || err == -ECONNRESET)
 			return err;
-		if (atw_wifi_is_in(m) || atw_wifi_is_given_up(q))
+		if (!err && atw_wifi_has_told(m)) {
+			if (atw_wifi_is_in(m) && atw_wifi_is_of(m, &q->join))
+				return 1;
+			/* What it says before it has begun is about the network of before. */
+			if (m->status == ATW_WIFI_CONNECTING)
+				was = m->status;
+			else if (m->status == ATW_WIFI_BAD_PASSWORD && m->status != was)
+				break;
+		}
+		if (atw_wifi_is_given_up(q))
 			return 0;
-		/* What it says before it has begun is about the network of before. */
-		if (m->status == ATW_WIFI_CONNECTING)
-			tries = true;
-		else if (tries || (m->status == ATW_WIFI_BAD_PASSWORD && m->status != was))
-			break;
 		err = atw_channel_sleep(&m->ch, HZ / 4);
 	} while (!err && time_before(jiffies, end));
-	if (err || m->status == ATW_WIFI_CONNECTING)
+	if (err || !atw_wifi_has_told(m) || m->status == ATW_WIFI_CONNECTING)
 		return err;
+	/* It would be out of the network of before by now. */
+	if (atw_wifi_is_in(m))
+		return 1;
 	err = atw_wifi_reason(m, &q->query);
 	/* It would go on trying. */
 	atw_wifi_out(m, &left, mode);
@@ -229,8 +245,8 @@ int atw_query_join(struct atw_module *m, void *arg)
 	enum atw_wifi_state was = m->status;
 	struct atw_query_join *q = arg;
 	struct atw_query left = { 0 };
+	int in, err;
 	u32 mode;
-	int err;
 
 	/* Before anything is changed. */
 	err = atw_join_check(m, &q->join);
@@ -251,6 +267,8 @@ int atw_query_join(struct atw_module *m, void *arg)
 		atw_join_forget(m);
 	if (q->begun)
 		q->begun(q);
+	/* What it says from now on is about this one. */
+	m->joining = false;
 	err = atw_join_exec(m, &q->join, &q->query.code);
 	if (err == -EREMOTEIO)
 		return atw_wifi_why(m, &q->query);
@@ -261,17 +279,18 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return err;
 	if (q->once)
 		return atw_wifi_no_auto(m, &q->query);
-	err = atw_wifi_settle(m, q, mode | ATW_MODE_STATION, was);
-	if (err)
-		return err;
+	in = atw_wifi_settle(m, q, mode | ATW_MODE_STATION, was);
+	if (in < 0)
+		return in;
 	/*
 	 * Who wanted that does not any more. What it is to join by itself is as it was; where
 	 * there is nothing it stays, since it may be reached by no other network.
 	 */
-	if (m->join && atw_wifi_is_given_up(q))
+	if ((m->join || !in) && atw_wifi_is_given_up(q))
 		return atw_wifi_out(m, &q->query, mode | ATW_MODE_STATION);
 	atw_join_keep(m, &q->join);
-	return atw_wifi_set_auto(m, &q->query, true);
+	/* What may fail yet is tried again, and not stored. */
+	return in ? atw_wifi_set_auto(m, &q->query, true) : 0;
 }
 
 int atw_query_leave(struct atw_module *m, void *arg)

@@ -45,6 +45,7 @@ struct owner {
  * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @early: it says OK to that in any case, as before it has tried
+ * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -69,6 +70,7 @@ struct fake {
 	const char		*refuses;
 	unsigned int		joins;
 	bool			early;
+	const char		*story;
 	u32			addr_meanwhile;	/* told when the netmask was asked for */
 	char			rx[256];
 	unsigned int		rx_len;
@@ -111,6 +113,12 @@ static void fake_answer(struct fake *f, const char *line)
 	if (!strcmp(line, "AT+GMR")) {
 		fake_say(f, "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n");
 	} else if (!strcmp(line, "AT+WJAP?")) {
+		if (f->story && *f->story == '!') {
+			fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
+			f->story++;
+		}
+		if (f->story && *f->story)
+			WRITE_ONCE(f->status, *f->story++ - '0');
 		snprintf(text, sizeof(text), "\r\n+WJAP:%u,", READ_ONCE(f->status));
 		fake_say(f, text);
 		fake_say(f, READ_ONCE(f->name));
@@ -1076,6 +1084,44 @@ static void module_join_given_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"before\"\n"));
 }
 
+/* Firmware that says OK before it has tried: what it says meanwhile is no end. */
+static void module_settles(struct kunit *test)
+{
+	static const struct {
+		const char *story;
+		int result;
+		unsigned int stored, left;
+	} cases[] = {
+		{ "13", 0, 1, 0 },
+		/* Told while it is asked. */
+		{ "1!23", 0, 1, 0 },
+		{ "1!2!33", 0, 1, 0 },
+		/* It looks again. */
+		{ "14013", 0, 1, 0 },
+		{ "1416", -EKEYREJECTED, 0, 1 },
+		/* It joins for as long as it is waited for. */
+		{ "1", 0, 0, 0 },
+		{ "4", -EIO, 0, 1 },
+	};
+	struct fake *f = test->priv;
+	unsigned int before, i;
+
+	f->early = true;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		before = f->said_len;
+		f->story = cases[i].story;
+		f->joins = *f->story - '0';
+		kunit_info(test, "%s", f->story);
+		KUNIT_EXPECT_EQ(test, cases[i].result, joins(test, "net"));
+		KUNIT_EXPECT_EQ(test, cases[i].stored, told(f, before, "AT+WAUTOCONN=1\n"));
+		KUNIT_EXPECT_EQ(test, cases[i].left, told(f, before, "AT+WDISCONNECT\n"));
+	}
+	/* It has not left the one of before when it is asked first. */
+	WRITE_ONCE(f->name, "other");
+	f->story = "33136";
+	KUNIT_EXPECT_EQ(test, -EKEYREJECTED, joins(test, "net"));
+}
+
 /* A wrong password is told as such, and does not cost the network of before. */
 static void module_refused(struct kunit *test)
 {
@@ -1113,6 +1159,7 @@ static void module_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WDISCONNECT\n"));
 	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
 	KUNIT_EXPECT_STREQ(test, "right", f->m.join->password);
+	KUNIT_EXPECT_EQ(test, 0U, f->m.refusals);
 
 	/* The network has another one: it is not pestered. */
 	WRITE_ONCE(f->joins, 6);
@@ -1460,6 +1507,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_join_given_up),
 	KUNIT_CASE(module_refused),
+	KUNIT_CASE(module_settles),
 	KUNIT_CASE(module_refuses),
 	KUNIT_CASE(module_flash),
 	KUNIT_CASE(module_names),
