@@ -154,6 +154,9 @@ def refuses(port):
         client(port, patient=False).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # It was let in, by one that has ended since.
+        return False
     return False
 
 
