@@ -78,7 +78,8 @@ struct sockaddr_atw {
  * in either way. EINVAL: bits that have no meaning, or none for this socket; EBUSY: there
  * are other connections or servers, or another request waits; EOPNOTSUPP: neither
  * servers of streams, nor what they accept without ATW_TT_FRAGILE, nor datagrams
- * without ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN.
+ * without ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN; EPERM: it wants
+ * CAP_NET_ADMIN.
  */
 #define ATW_TRANSPARENT	5
 

@@ -1849,8 +1849,8 @@ static int atw_transparent_check(const struct sock *sk, int how)
  * Give the module's transparent mode to the connection, or take it.
  *
  * Where bytes are lost on their way to the module a remote can have the driver believe that
- * the mode was left, and is told what all users tell the module then. So the mode is for
- * those who may see that anyway.
+ * the mode was left, and is told what all users tell the module then, its administrator's
+ * passwords too. So the mode is for those who administer it.
  */
 static int atw_set_transparent(struct sock *sk, int how)
 {
@@ -1863,7 +1863,7 @@ static int atw_set_transparent(struct sock *sk, int how)
 	err = atw_transparent_check(sk, how);
 	if (err)
 		return err;
-	if (how && !ns_capable(sock_net(sk)->user_ns, CAP_NET_RAW))
+	if (how && !ns_capable(sock_net(sk)->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	lock_sock(sk);
 	conn = atw_state(sk) == TCP_ESTABLISHED ? atw_sk_conn(as) : NULL;

@@ -14,8 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/sockios.h>
 
 #include "kselftest_harness.h"
@@ -260,16 +262,40 @@ TEST_F(allowed, no_range)
 	EXPECT_EQ(EACCES, nobodys(4712, 0));
 }
 
-/* In the mode a remote may come to see what is not for it. */
+#define ALL_OF_ITS_OWN	0
+
+/*
+ * The errno of a request for the mode by somebody who has this privilege alone, or all in
+ * another user namespace, for a socket that is there before.
+ */
+static int transparent_with(unsigned int privilege)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct cap[2] = { { .effective = 1U << privilege,
+						   .permitted = 1U << privilege } };
+	int status, fd, on = 1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		fd = atw_socket(SOCK_STREAM);
+		if (fd < 0 || (privilege == ALL_OF_ITS_OWN ? unshare(CLONE_NEWUSER) :
+			       syscall(SYS_capset, &head, cap)))
+			_exit(255);
+		_exit(setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)) ? errno : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* In the mode a remote may come to see what is not for it: a network's password, too. */
 TEST_F(allowed, transparent)
 {
-	int fd, on = 1;
-
 	ASSERT_EQ(0, atw_write(ATW_GROUPS, "65534 65534"));
 	EXPECT_EQ(EPERM, nobodys(1, RAW));
-	fd = atw_socket(SOCK_STREAM);
-	ASSERT_LE(0, fd);
-	ASSERT_ERRNO(ENOTCONN, setsockopt(fd, SOL_ATWIFI, ATW_TRANSPARENT, &on, sizeof(on)));
+	EXPECT_EQ(EPERM, transparent_with(CAP_NET_RAW));
+	EXPECT_EQ(EPERM, transparent_with(ALL_OF_ITS_OWN));
+	EXPECT_EQ(ENOTCONN, transparent_with(CAP_NET_ADMIN));
 }
 
 TEST_F(allowed, ports)
