@@ -130,6 +130,7 @@ static struct atwifi_resolver *resolver;
 static const char *device;
 static struct sockaddr_in servers[SERVERS_MAX];
 static unsigned int n_servers;
+static struct sockaddr_in own;
 static const char *servers_file;
 
 static LIST_HEAD(, question) buckets[BUCKETS];
@@ -360,7 +361,10 @@ static void fail(struct question *q, uint32_t ttl)
 	settle(q, (struct dns_answer){ .rcode = DNS_SERVFAIL, .ttl = ttl });
 }
 
-/* Who is to be asked now: whoever writes the file does that when the servers are others. */
+/*
+ * Who is to be asked now: whoever writes the file does that when the servers are others. It
+ * may name this one, for programs: that would ask itself until all have waited too long.
+ */
 static void read_servers(void)
 {
 	char line[256], text[INET_ADDRSTRLEN];
@@ -375,7 +379,8 @@ static void read_servers(void)
 		to = &servers[n_servers];
 		*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(53) };
 		if (sscanf(line, "nameserver %15s", text) == 1 &&
-		    inet_pton(AF_INET, text, &to->sin_addr) == 1)
+		    inet_pton(AF_INET, text, &to->sin_addr) == 1 &&
+		    (to->sin_addr.s_addr != own.sin_addr.s_addr || to->sin_port != own.sin_port))
 			n_servers++;
 	}
 	if (f)
@@ -875,6 +880,7 @@ static void listen_at(const struct sockaddr_in *at)
 {
 	const int room = UDP_ROOM;
 
+	own = *at;
 	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (udp < 0 || bind(udp, (const struct sockaddr *)at, sizeof(*at)))
 		err(1, "UDP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
@@ -1007,8 +1013,10 @@ int main(int argc, char **argv)
 			at = address(optarg);
 			break;
 		case 's':
-			if (n_servers == SERVERS_MAX)
-				errx(2, "there can be %d servers", SERVERS_MAX);
+			if (servers_file || n_servers == SERVERS_MAX ||
+			    (*optarg == '/' && n_servers))
+				errx(2, "there can be %d servers, or one file that names them",
+				     SERVERS_MAX);
 			if (*optarg == '/')
 				servers_file = optarg;
 			else

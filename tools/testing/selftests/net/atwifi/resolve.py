@@ -418,6 +418,12 @@ def stub_elsewhere():
         said = run("LD_LIBRARY_PATH=%s %s/atwifid --listen %s 2>&1; echo status $?" % (
             LIB, LIB, address))
         check(said.endswith("status 2\n") and address.split(":0")[0] in said, said)
+    # None of those whom it is to ask is forgotten without a word.
+    for servers in ("192.0.2.1 /tmp/servers", "/tmp/servers 192.0.2.1", "/tmp/a /tmp/b",
+                    "192.0.2.1 192.0.2.2 192.0.2.3"):
+        said = run("LD_LIBRARY_PATH=%s timeout 10 %s/atwifid --server %s 2>&1; echo status $?" % (
+            LIB, LIB, servers.replace(" ", " --server ")))
+        check(said.endswith("status 2\n") and "or one file" in said, said)
 
 
 @test
@@ -858,6 +864,11 @@ def stub_with_a_file():
               UPSTREAM[0])
         same(("NXDOMAIN", 0), status("nx.test MX"), "with one")
         same(1, len(upstream.asked), "questions to the server")
+        # Itself it does not ask: there may be others behind, or none.
+        write("nameserver %s\nnameserver %s\nnameserver %s\n" % (STUB, STUB, UPSTREAM[0]))
+        same(("NXDOMAIN", 0), status("nx.test NS"), "with itself before others")
+        write("nameserver %s\n" % STUB)
+        same(("NOTIMP", 0), status(NAME + " MX"), "with itself")
         write("search test\n")
         same(("NOTIMP", 0), status(NAME + " MX"), "without one")
 
