@@ -290,9 +290,11 @@ def watchdog():
 
 @test
 def attached_again():
-    """After a hang-up that is no unplugging."""
+    """After a hang-up that is no unplugging, of a tty that a rule has given to a user."""
     with another_module(1) as module:
         module.detach()
+        os.chown(module.pty, 65534, 65534)
+        os.chmod(module.pty, 0o600)
         unit = ATTACH % os.path.relpath(os.path.realpath(module.pty), "/dev").replace("/", "-")
         with changed(ATTACH % "", "[Service]\nRestartSec=100ms\n"), running(unit):
             becomes(lambda: os.path.exists("/sys/class/atwifi/atw1"), "not attached")
