@@ -26,6 +26,7 @@ from guest import LIMIT, Module, becomes, check, run, run_tests, same, sysfs, te
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../net/atwifi")
+DEBIAN = SOURCE + "/../../../debian"
 UNITS = TMP + "/units"
 AGENT, STUB, HOOK = "atwifi-agent.service", "atwifid.service", "atwifid-hook.socket"
 TARGET = "atwifi.target"
@@ -305,6 +306,26 @@ def attached_again():
             os.close(tty)
             becomes(lambda: shown(unit, "MainPID") not in (process, "0") and
                     os.path.exists("/sys/class/atwifi/atw1"), "not attached again")
+
+
+@test
+def installed_again():
+    """
+    By the packages' own scripts, while the module is there all the time: the guest's, which
+    udev has not known before.
+    """
+    # A container's says that nothing is to be started or stopped.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/policy-rc.d")
+    try:
+        for words in ("they are not started", "they are not started again"):
+            inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
+            becomes(lambda: active() == [AGENT], words)
+            inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
+            same([], active(), "units that run without the package")
+    finally:
+        inside("udevadm trigger --action=remove --subsystem-match=atwifi")
+    becomes(lambda: not modules(), "udev knows the module still")
 
 
 class Load:
