@@ -28,6 +28,11 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 /* A network that has let the module join gives it an address by then, or not at all. */
 #define JOIN_SECONDS	30
+/* The driver's limits, in bytes; what is far longer it refuses without words. */
+#define DEVICE_MAX	15
+#define HOST_MAX	119
+#define CERT_MAX	2047
+#define COMMAND_MAX	253
 /* Options without a letter; attach.h has others. */
 enum { FORGET = 0x200, HIDDEN, OFF, CHANNEL };
 
@@ -322,8 +327,11 @@ static const char *the_device(void)
 static struct nl_msg *device_request(int cmd, int attr)
 {
 	const char *name = the_device();
-	struct nl_msg *msg = ctl_request(cmd, false);
+	struct nl_msg *msg;
 
+	if (strlen(name) > DEVICE_MAX)
+		errx(1, "a device's name has at most %d bytes", DEVICE_MAX);
+	msg = ctl_request(cmd, false);
 	ctl_put_string(msg, attr, name);
 	return msg;
 }
@@ -644,6 +652,8 @@ static int cmd_autott(int argc, char **argv)
 		     argv[0]);
 	if (argc > 2)
 		host = argv[1];
+	if (host && strlen(host) > HOST_MAX)
+		errx(1, "a host's name has at most %d bytes", HOST_MAX);
 	if (argc > 1)
 		port = port_number(argv[argc - 1]);
 	msg = device_request(ATWIFI_CMD_AUTOTT_SET, ATWIFI_A_AUTOTT_DEV);
@@ -694,7 +704,7 @@ static int cert_show(int type)
 	return 0;
 }
 
-/* What a file holds; more than fits a request is more than fits the module. */
+/* What a file holds, which is to be less than there is room for. */
 static size_t read_file(const char *path, char *buf, size_t size)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY) : STDIN_FILENO;
@@ -708,14 +718,14 @@ static size_t read_file(const char *path, char *buf, size_t size)
 	if (n < 0)
 		err(1, "%s", path);
 	if (have == size)
-		errx(1, "%s: too long: the module takes up to 2047 bytes", path);
+		errx(1, "%s: too long: the module takes up to %zu bytes", path, size - 1);
 	return have;
 }
 
 static int cmd_cert(int argc, char **argv)
 {
 	struct nl_msg *msg;
-	char buf[3072];
+	char buf[CERT_MAX + 1];
 	size_t len;
 	int type;
 
@@ -753,6 +763,8 @@ static int cmd_at(int argc, char **argv)
 	size_t i, n;
 
 	(void)argc;
+	if (strlen(line) > COMMAND_MAX)
+		errx(1, "a command has at most %d bytes", COMMAND_MAX);
 	msg = device_request(ATWIFI_CMD_AT, ATWIFI_A_AT_DEV);
 	ctl_put_string(msg, ATWIFI_A_AT_LINE, line);
 	obj = ask_one(msg, device, at_fields);

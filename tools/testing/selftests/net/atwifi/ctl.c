@@ -359,6 +359,7 @@ TEST_F(ctl, autott)
 	ASSERT_FAILS(1, "no remote host", "$A autott udp-server peer.test 5000");
 	ASSERT_FAILS(1, "no host is named", "$A autott tcp-client 5000");
 	ASSERT_FAILS(1, "letters, digits", "$A autott tcp-client 'a,b' 5000");
+	ASSERT_FAILS(1, "at most 119 bytes", "$A autott tcp-client a$(printf '%%0300d' 1) 5000");
 	ASSERT_FAILS(1, "no port is named", "$A autott udp-server");
 	ASSERT_FAILS(2, "not a port", "$A autott udp-server 0");
 	ASSERT_FAILS(2, "not a port", "$A autott udp-server 65536");
@@ -732,6 +733,8 @@ TEST_F(ctl, cert)
 	ASSERT_FAILS(1, "up to 2047 bytes",
 		     "cd $ATW_TLS_DIR; cat ca.pem ca.pem ca.pem ca.pem ca.pem | $A cert ca -");
 	ASSERT_FAILS(1, "up to 2047 bytes", "$A cert ca /dev/zero");
+	/* Of which the kernel has no words: its policy has a limit, too. */
+	ASSERT_FAILS(1, "up to 2047 bytes", "head -c 3700 /dev/zero | $A cert ca -");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A cert ca");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo key | $A cert key -");
 	/* What was refused has changed nothing. */
@@ -824,6 +827,9 @@ TEST_F(ctl, at_refusals)
 	ASSERT_FAILS(1, "control characters", "$A at \"$(printf 'AT\\r\\nAT+RST')\"");
 	ASSERT_FAILS(1, "control characters", "$A at \"$(printf 'AT\\nAT+RST')\"");
 	ASSERT_FAILS(1, "at most 253 bytes", "$A at AT+WJAP=$(printf '%%0250d' 1)");
+	ASSERT_FAILS(1, "at most 253 bytes", "$A at AT+WJAP=$(printf '%%0900d' 1)");
+	ASSERT_FAILS(1, "at most 253 bytes", "printf 'AT+WJAP=%%02000d' 1 | $A at -");
+	ASSERT_FAILS(1, "at most 15 bytes", "$A --device averyveryverylongone at AT");
 	/* Nothing of that went to the module; it may have been asked for its link. */
 	ASSERT_GE(commands + atw_link_polls(start), atw_stat(ATW_DEVICE, "commands"));
 	ASSERT_EQ(0, cost("$A at AT+RST; true"));
