@@ -96,20 +96,6 @@ static void join_group(const char *of, const char *name)
 		warnx("no events of %s", of);
 }
 
-static void look_for_links(void)
-{
-	if (family)
-		dispatch(request(ATWIFI_CMD_DEV_GET, NLM_F_DUMP));
-}
-
-static void listen_to_driver(int id)
-{
-	family = id;
-	join_group(ATWIFI_FAMILY_NAME, ATWIFI_MCGRP_EVENTS);
-	listen_seq = dispatch(request(ATWIFI_CMD_PASSPHRASE_LISTEN, NLM_F_ACK));
-	look_for_links();
-}
-
 static void copy_name(char *to, const struct nlattr *nla)
 {
 	if (nla)
@@ -121,6 +107,20 @@ static void copy_name(char *to, const struct nlattr *nla)
 /* Links: a device that has joined is asked for its servers, which the module knows. */
 
 static struct link_device devices[LINKS_MAX];
+/* Of each, whether it was spoken of since they were listed. */
+static bool listed[LINKS_MAX];
+
+/**
+ * struct look - how they are listed
+ * @seq: the number of the request; 0: they are not
+ * @again: that has to be done once more
+ * @torn: one came or went meanwhile, so that one that is there may be missing
+ */
+static struct {
+	uint32_t	seq;
+	bool		again;
+	bool		torn;
+} look;
 
 /**
  * struct change - how a device's module was told servers
@@ -145,13 +145,17 @@ static struct link_device *device_of(const struct nlattr *name)
 
 	copy_name(text, name);
 	for (i = 0; i < LINKS_MAX; i++) {
-		if (!strcmp(devices[i].name, text))
+		if (!strcmp(devices[i].name, text)) {
+			listed[i] = true;
 			return &devices[i];
+		}
 		if (!*devices[i].name)
 			free = &devices[i];
 	}
-	if (free)
+	if (free) {
+		listed[free - devices] = true;
 		strcpy(free->name, text);
+	}
 	return free;
 }
 
@@ -159,6 +163,46 @@ static void out_of_network(struct link_device *dev)
 {
 	dev->joined = false;
 	links_down(dev->name);
+}
+
+static void gone(struct link_device *dev)
+{
+	out_of_network(dev);
+	/* Who gets its place is told no less, nor more often. */
+	changes[dev - devices].seq = 0;
+	*dev->name = '\0';
+}
+
+/* One request at a time: the kernel takes no other. */
+static void look_for_links(void)
+{
+	look.again = look.seq;
+	if (!family || look.seq)
+		return;
+	memset(listed, 0, sizeof(listed));
+	look.torn = false;
+	look.seq = dispatch(request(ATWIFI_CMD_DEV_GET, NLM_F_DUMP));
+}
+
+/* Those that are gone are not among them; that they went may have been lost. */
+static void looked(bool whole)
+{
+	int i;
+
+	look.seq = 0;
+	for (i = 0; whole && i < LINKS_MAX; i++)
+		if (*devices[i].name && !listed[i])
+			gone(&devices[i]);
+	if (look.again)
+		look_for_links();
+}
+
+static void listen_to_driver(int id)
+{
+	family = id;
+	join_group(ATWIFI_FAMILY_NAME, ATWIFI_MCGRP_EVENTS);
+	listen_seq = dispatch(request(ATWIFI_CMD_PASSPHRASE_LISTEN, NLM_F_ACK));
+	look_for_links();
 }
 
 static void ask_for_servers(const struct link_device *dev)
@@ -251,11 +295,13 @@ static void forget_requests(void)
 		changes[i].seq = 0;
 }
 
-/* The driver is gone. */
-static void forget_devices(void)
+static void driver_is_gone(void)
 {
+	links_end();
 	memset(devices, 0, sizeof(devices));
+	memset(&look, 0, sizeof(look));
 	forget_requests();
+	family = 0;
 }
 
 static void reload(void)
@@ -332,10 +378,7 @@ static void device_event(struct nlattr *attrs, int len)
 	case ATWIFI_EVENT_ATTACHED:
 		break;
 	case ATWIFI_EVENT_DETACHED:
-		out_of_network(dev);
-		/* Who gets its place is told no less, nor more often. */
-		changes[dev - devices].seq = 0;
-		*dev->name = '\0';
+		gone(dev);
 		break;
 	default:
 		out_of_network(dev);
@@ -454,9 +497,7 @@ static void family_event(const struct genlmsghdr *hdr)
 	if (hdr->cmd == CTRL_CMD_NEWFAMILY && id && nla_len(id) == sizeof(uint16_t)) {
 		listen_to_driver(nla_get_u16(id));
 	} else if (hdr->cmd == CTRL_CMD_DELFAMILY) {
-		links_end();
-		forget_devices();
-		family = 0;
+		driver_is_gone();
 	}
 }
 
@@ -489,6 +530,8 @@ static int message_cb(struct nl_msg *msg, void *arg)
 	/* Of the kernel's, and not of a program's. */
 	if (nlmsg_get_src(msg)->nl_pid || !genlmsg_valid_hdr(nlmsg_hdr(msg), 0))
 		return NL_SKIP;
+	if (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP_INTR)
+		look.torn = true;
 	if (type == GENL_ID_CTRL)
 		family_event(hdr);
 	else if (type == family)
@@ -508,6 +551,8 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 			warnx("this driver asks for no passphrases");
 		else
 			errx(1, "the driver does not ask: %s", strerror(error));
+	} else if (e->msg.nlmsg_seq == look.seq) {
+		looked(false);
 	} else {
 		answered(e->msg.nlmsg_seq, error);
 		servers_set(e->msg.nlmsg_seq, error);
@@ -523,11 +568,37 @@ static int ack_cb(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+static int finish_cb(struct nl_msg *msg, void *arg)
+{
+	(void)arg;
+	if (nlmsg_get_src(msg)->nl_pid || nlmsg_hdr(msg)->nlmsg_seq != look.seq)
+		return NL_OK;
+	if (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP_INTR)
+		look.torn = true;
+	look.again |= look.torn;
+	looked(!look.torn);
+	return NL_OK;
+}
+
 static int no_check_cb(struct nl_msg *msg, void *arg)
 {
 	(void)msg;
 	(void)arg;
 	return NL_OK;
+}
+
+/* Whatever was told is lost, be it that the driver came or went. A question is soon over. */
+static void begin_anew(void)
+{
+	struct nl_sock *once = socket_new();
+	int id = genl_ctrl_resolve(once, ATWIFI_FAMILY_NAME);
+
+	nl_socket_free(once);
+	forget_requests();
+	if (family && id != family)
+		driver_is_gone();
+	if (id > 0)
+		listen_to_driver(id);
 }
 
 static void netlink_cb(evutil_socket_t fd, short what, void *arg)
@@ -537,15 +608,10 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	/*
-	 * A question that was lost is over in some seconds; a link may be another now. So may
-	 * it be where a device came or went while they were listed.
-	 */
+	/* ENOBUFS: more has come than there is room for. */
 	if (ret == -NLE_NOMEM)
-		forget_requests();
-	if (ret == -NLE_NOMEM || ret == -NLE_DUMP_INTR)
-		look_for_links();
-	else if (ret < 0 && ret != -NLE_AGAIN)
+		begin_anew();
+	else if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_DUMP_INTR)
 		errx(1, "generic netlink: %s", nl_geterror(ret));
 }
 
@@ -563,6 +629,7 @@ static void netlink_begin(void)
 		errx(1, "no memory");
 	nl_cb_set(callbacks, NL_CB_VALID, NL_CB_CUSTOM, message_cb, NULL);
 	nl_cb_set(callbacks, NL_CB_ACK, NL_CB_CUSTOM, ack_cb, NULL);
+	nl_cb_set(callbacks, NL_CB_FINISH, NL_CB_CUSTOM, finish_cb, NULL);
 	nl_cb_set(callbacks, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, no_check_cb, NULL);
 	nl_cb_err(callbacks, NL_CB_CUSTOM, error_cb, NULL);
 	/* First this, so that a driver that is loaded meanwhile is noticed. */

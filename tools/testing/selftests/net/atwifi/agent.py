@@ -13,12 +13,13 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 
 from atwnet import TMP, bus, daemon, install, look, sim, sim_stat
-from guest import DEV, LIMIT, becomes, check, run, run_tests, same, sysfs, test
+from guest import DEV, LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
 # As the unit has it: root, without what makes root special.
@@ -551,6 +552,60 @@ def killed():
         with daemon([*AGENT.split(), "--write", conf], UMASK):
             reads(conf, TOP + "nameserver %s\n" % server)
         link_has()
+
+
+@contextlib.contextmanager
+def deaf(process):
+    """It is stopped, and there is no room for what it is told; what it has lost it knows then."""
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        rows = [line.split() for line in f][1:]
+    # The library's port is the process and the number of its socket.
+    ports = [int(row[2]) for row in rows
+             if int(row[1]) == 16 and int(row[2]) & 0x3fffff == process.pid]
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as s:
+            s.setblocking(False)
+            for port in ports:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        s.sendto(struct.pack("IHHII", 4096, 0x10, 0, 0, 0) + bytes(4080),
+                                 (port, 0))
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+@test
+def overrun():
+    """Who came and who went while it could not be told is asked for."""
+    where, conf, mark = TMP + "/another", FILES + "/resolv.conf", "nameserver 192.0.2.77\n"
+    os.makedirs(where, exist_ok=True)
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    known = "nameserver %s\n" % sysfs("gateway")
+
+    def tells(*lines):
+        def told():
+            with open(conf, encoding="ascii") as f:
+                return set(f) == {TOP, *lines}
+        becomes(told, "it does not tell %r" % (lines,))
+
+    with daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
+        reads(conf, TOP + known)
+        with deaf(agent_):
+            module = Module(where, ("--ap", "atsim:12345678"), dev="atw1")
+            becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+            tool(["-d", "atw1", "dns", "192.0.2.77"])
+        try:
+            tells(known, mark)
+            with deaf(agent_):
+                module.detach()
+                with out_of_network():
+                    pass
+            tells(known)
+        finally:
+            module.detach()
+            module.stop()
 
 
 @test
