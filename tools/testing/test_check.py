@@ -91,6 +91,15 @@ def test_nothing_is_taken_for_good(check, script):
     assert ", 1 failed," in last
 
 
+@pytest.mark.parametrize("said", [
+    "echo ok 1 a; echo not ok 2 kernel", "echo not ok 1 a; exit 99", "echo ok 1 a; exit 99"])
+def test_a_report_is_not_forgiven(check, said):
+    script = "if [ -e seen ]; then echo ok 1 a; else touch seen; %s; fi" % said
+    status, last, again = check(GOOD, "('guest', %r)" % script)[:3]
+    assert (status, again) == (1, [])
+    assert ", 1 failed," in last
+
+
 def test_time_out(check):
     status, last, _, lines = check("('slow', 'echo ok 1 a; sleep 100', (), (), 1)")
     assert (status, last) == (1, "1 passed, 1 failed, 0 skipped")

@@ -210,6 +210,9 @@ def run_tests(prepare):
     """
     wanted = sys.argv[1:]
     tests = [t for t in TESTS if not wanted or t.__name__ in wanted]
+    if unknown := set(wanted) - {t.__name__ for t in tests}:
+        sys.exit("no test %s; there are: %s" % (
+            " ".join(unknown), " ".join(t.__name__ for t in TESTS)))
     print("TAP version 13\n1..%d" % len(tests), flush=True)
     failed = 0
     for n, t in enumerate(tests, 1):
