@@ -29,6 +29,8 @@
 #define ATW_UNKNOWN_TRIES	3
 /* Nothing interrupts that: who takes the device away waits for it. */
 #define ATW_DRAIN_TIMEOUT	(HZ / 4)
+/* Nor for the rest of a payload, which is a fifth of a second of the wire at most. */
+#define ATW_REST_TIMEOUT	(HZ / 2)
 /* Of the module's flash, which is guaranteed for some 100,000. */
 #define ATW_STORES_PER_HOUR	100
 /* Silence after which a payload that could be torn is taken as it stands. */
@@ -38,7 +40,7 @@
  */
 #define ATW_ANSWER_SILENCE	(HZ / 5)
 
-static bool atw_channel_gone(struct atw_channel *ch)
+static bool atw_channel_gone(const struct atw_channel *ch)
 {
 	return test_bit(ATW_CH_DEAD, &ch->flags) || kthread_should_stop();
 }
@@ -550,6 +552,17 @@ static bool atw_channel_ended(const struct atw_channel *ch)
 	       test_bit(ATW_CH_FINAL, &ch->flags);
 }
 
+/*
+ * Is the thread to write no more? The rest of a payload for which the module has asked is
+ * written yet: what is said to the module next would be taken for it, and go to the remote.
+ */
+static bool atw_channel_is_cut(const struct atw_channel *ch)
+{
+	return atw_channel_gone(ch) &&
+	       !(ch->cmd && ch->cmd->payload && test_bit(ATW_CH_PROMPT, &ch->flags) &&
+		 time_before(jiffies, READ_ONCE(ch->dead_since) + ATW_REST_TIMEOUT));
+}
+
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 {
 	struct atw_transport *t = ch->transport;
@@ -557,7 +570,7 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 	ssize_t n;
 
 	while (len) {
-		if (atw_channel_gone(ch))
+		if (atw_channel_is_cut(ch))
 			return -ENODEV;
 		if (test_bit(ATW_CH_RESET, &ch->flags))
 			return -ECONNRESET;
@@ -581,7 +594,7 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 		/* Not every UART driver wakes as soon as it could. */
 		wait_event_idle_timeout(ch->wait, !test_bit(ATW_CH_FULL, &ch->flags) ||
 					test_bit(ATW_CH_RESET, &ch->flags) ||
-					atw_channel_gone(ch), HZ / 50 + 1);
+					atw_channel_is_cut(ch), HZ / 50 + 1);
 	}
 	clear_bit(ATW_CH_FULL, &ch->flags);
 	return 0;
@@ -644,6 +657,12 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 
 	ch->owed = left;
 	while (left) {
+		if (cmd->astray && READ_ONCE(*cmd->astray)) {
+			err = atw_channel_fill(ch, left);
+			if (!err)
+				ch->owed = 0;
+			return err;
+		}
 		/* Bytes may be put behind the last ones of @left, which are no less by that. */
 		n = min(left, data_race(skb->len) - off);
 		err = atw_channel_write(ch, skb->data + off, n);
@@ -684,8 +703,11 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 		if (err)
 			return err;
 		if (!test_bit(ATW_CH_PROMPT, &ch->flags)) {
+			/* That is no answer to this: the module may be about to ask for it. */
+			if (atw_channel_is_ok(ch))
+				return -EPROTO;
 			ch->owed = 0;
-			return atw_channel_is_ok(ch) ? -EPROTO : 0;
+			return 0;
 		}
 		err = atw_channel_write_payload(ch, cmd);
 		/* It took a shorter length than was said, and waits for no more. */
@@ -1011,6 +1033,31 @@ int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len)
 }
 
 /**
+ * atw_channel_fill() - give the module what it may be waiting for of a payload
+ * @ch: the channel
+ * @n: how many bytes
+ *
+ * Line ends harm nobody when they turn out to be too many: an empty line has no answer.
+ *
+ * Context: the channel's thread; sleeps.
+ * Return: 0, or as atw_channel_exec().
+ */
+int atw_channel_fill(struct atw_channel *ch, u32 n)
+{
+	u8 crlf[64];
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < sizeof(crlf); i++)
+		crlf[i] = i & 1 ? '\n' : '\r';
+	for (; n && !err; n -= i) {
+		i = min_t(u32, n, sizeof(crlf));
+		err = atw_channel_raw(ch, crlf, i);
+	}
+	return err;
+}
+
+/**
  * atw_channel_farewell() - the last bytes of a channel that is being stopped
  * @ch: the channel
  * @buf: the bytes
@@ -1233,6 +1280,7 @@ void atw_channel_go(struct atw_channel *ch)
 static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
 {
 	mutex_lock(&ch->rx_lock);
+	WRITE_ONCE(ch->dead_since, jiffies);
 	assign_bit(ATW_CH_DEAD, &ch->flags, dead);
 	mutex_unlock(&ch->rx_lock);
 	wake_up(&ch->wait);

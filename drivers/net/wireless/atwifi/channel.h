@@ -79,12 +79,15 @@ struct atw_transport {
  * @lost: set by others when what the command is about is gone: its answer comes
  *	soon then, or never; or NULL. Looked at without a lock: one that is seen late costs
  *	no more than the time that the command has
+ * @astray: set by others when the number in the line may be somebody else's by now: what
+ *	is left of @payload is not for him; or NULL. Looked at as @lost, before each buffer
  * @names: its answer holds names of networks as they are: where it does not end, what comes
  *	is taken for more of them until atw_channel_settle_names() has succeeded
  * @barrier: its name, if nothing but the module's complaint about that ends it; NULL
  * @code: out: the module's error number of a failure
  * @id: out: the ConID of "connect success", ATW_NO_ID: none was told
- * @sent: out: payload bytes that were written
+ * @sent: out: payload bytes that were written; after a success fewer than @payload_len
+ *	where it has gone astray
  * @raw: the answer is the prompt, and from there on the module's bytes are data
  * @data: place for a certificate that is the answer, or NULL
  * @data_size: bytes of @data
@@ -104,6 +107,7 @@ struct atw_cmd {
 	void			(*begin)(struct atw_cmd *cmd);
 	void			*priv;
 	const bool		*lost;
+	const bool		*astray;
 	bool			names;
 	const char		*barrier;
 	u32			code;
@@ -184,6 +188,7 @@ enum atw_channel_flag {
  *	is kicked when it has
  * @is_raw: what comes is not for the parser; @rx_lock
  * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
+ * @dead_since: when ATW_CH_DEAD was set, in jiffies; written before it
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see
  *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
@@ -200,6 +205,7 @@ struct atw_channel {
 	struct task_struct		*thread;
 	wait_queue_head_t		wait;
 	unsigned long			flags;
+	unsigned long			dead_since;
 
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
@@ -248,6 +254,7 @@ bool atw_channel_may_store(struct atw_channel *ch);
 int atw_channel_settle(struct atw_channel *ch);
 int atw_channel_settle_names(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
+int atw_channel_fill(struct atw_channel *ch, u32 n);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
 void atw_channel_set_tears(struct atw_channel *ch);
 void atw_channel_wipe(struct atw_channel *ch);

@@ -202,18 +202,26 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 	return true;
 }
 
-/* The module has given a child's number to another: the first one is gone. */
-static void atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
+/*
+ * The module has given a child's number to another: the first one is gone. Returns whether
+ * bytes of the first one's may be on their way to the other.
+ */
+static bool atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 {
+	bool sending;
+
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
+	sending = c->tx.sending;
+	WRITE_ONCE(c->tx.astray, true);
 	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conns_unname(cs, c);
 	spin_unlock(&c->lock);
+	return sending;
 }
 
 /**
@@ -263,12 +271,12 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		/* They were thrown away, and it is about to be deleted. */
 		atomic64_inc(&cs->counts.refused);
 	} else {
-		if (old)
-			atw_conns_supersede(cs, old);
+		/* Who may have had bytes that were another's is not let in. */
+		ok = !old || !atw_conns_supersede(cs, old);
 		/* Which of two is being deleted cannot be told. */
 		if (cs->ids.deleting == id)
 			atw_sched_set(cs->sched, ATW_DO_RECONCILE);
-		ok = atw_conns_add_child(cs, server, c, id);
+		ok = ok && atw_conns_add_child(cs, server, c, id);
 		if (ok)
 			c = NULL;
 		atomic64_add(ok, &cs->counts.accepted);

@@ -135,6 +135,7 @@ enum atw_conn_wish {
  * @q: what waits to be sent; @off bytes of the first are sent already
  * @queued: bytes in it that were not handed over
  * @sending: a command of the channel's thread has the first of them
+ * @astray: that command's number is another connection's by now; it looks without the lock
  * @refused: how often that was refused in a row, for one and the same reason
  * @new_flow: nothing was queued before what is queued now
  * @no_way: the only way that it had is lost, and its owner has not said how to go on
@@ -146,6 +147,7 @@ struct atw_conn_tx {
 	u32				off;
 	u32				queued;
 	bool				sending;
+	bool				astray;
 	bool				new_flow;
 	bool				no_way;
 	unsigned int			refused;

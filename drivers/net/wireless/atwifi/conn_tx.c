@@ -235,6 +235,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		.timeout = atw_timing.send,
 		.patience = atw_timing.send_patience,
 		.lost = &c->remote_closed,
+		.astray = &c->tx.astray,
 	};
 	char data[ATW_LINE_DATA_MAX];
 	struct sk_buff_head done;
@@ -281,7 +282,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 
 	spin_lock(&c->lock);
 	c->tx.sending = false;
-	if (!err) {
+	if (!err && !c->tx.astray) {
 		atw_conn_sent(cs, c, n, &done);
 		c->tx.refused = 0;
 		if (!cmd.payload)
@@ -298,7 +299,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		}
 		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
 			atw_conns_swallowed(cs, n);
-		if (id > ATW_ID_MAX)
+		if (err && id > ATW_ID_MAX)
 			cs->learned.narrow_ids = true;
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
@@ -306,7 +307,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			c->tx.refused = 0;
 		} else if (err != -ENODEV) {
 			/* Whoever stops the channel says why it ends then. */
-			atomic64_inc(&cs->counts.resets);
+			atomic64_add(atw_conn_is_live(c), &cs->counts.resets);
 			atw_conn_end(c, -ECONNRESET, cmd.code);
 		}
 	}

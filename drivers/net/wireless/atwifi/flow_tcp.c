@@ -874,19 +874,23 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 
 /*
  * A segment of a flow whose SYN is held. Returns false if the SYN is with TCP already.
- * The newest SYN is kept: the program may have begun anew on that port.
+ * The newest SYN is kept: a machine behind this one may have begun anew on that port. What
+ * another socket of this machine begins is a flow of its own, since one belongs to its socket
+ * and ends with it: the SYN is repeated.
  */
 static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct tcphdr *th)
 {
 	u32 seq = ntohl(th->seq);
-	bool reset = false;
+	bool over = false;
 
 	spin_lock(&t->lock);
 	if (t->state == ATW_TCP_UP) {
 		spin_unlock(&t->lock);
 		return false;
 	}
-	if (t->syn && atw_tcp_is_syn(th)) {
+	if (t->syn && atw_tcp_is_syn(th) && seq != t->isn && t->peer && t->peer != (*skb)->sk) {
+		over = true;
+	} else if (t->syn && atw_tcp_is_syn(th)) {
 		if (seq != t->isn)
 			t->asked_first = jiffies;
 		t->asked_last = jiffies;
@@ -895,10 +899,10 @@ static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct t
 		skb_dst_drop(*skb);
 		swap(t->syn, *skb);
 	} else if (t->syn && th->rst && seq - t->isn <= 1) {
-		reset = !nf_ip_checksum(*skb, NF_INET_LOCAL_IN, ip_hdrlen(*skb), IPPROTO_TCP);
+		over = !nf_ip_checksum(*skb, NF_INET_LOCAL_IN, ip_hdrlen(*skb), IPPROTO_TCP);
 	}
 	spin_unlock(&t->lock);
-	if (reset) {
+	if (over) {
 		atw_tcp_give_up(t);
 		atw_tcp_end(&t->flow);
 	}

@@ -88,12 +88,9 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 /* Leave transparent mode, and a payload that was announced by somebody. */
 static int atw_uart_escape(struct atw_module *m, u32 filler)
 {
-	u8 crlf[64];
 	u32 n;
 	int err;
 
-	for (n = 0; n < sizeof(crlf); n++)
-		crlf[n] = n & 1 ? '\n' : '\r';
 	err = atw_channel_sleep(&m->ch, atw_timing.escape_guard);
 	if (!err)
 		err = atw_channel_raw(&m->ch, "+++", 3);
@@ -103,19 +100,11 @@ static int atw_uart_escape(struct atw_module *m, u32 filler)
 		err = atw_channel_raw(&m->ch, "\r\n", 2);
 	if (!err)
 		err = atw_uart_answers(m, 3);
-	/*
-	 * A payload ends only by its bytes. Line ends harm nobody when they
-	 * turn out to be too many: an empty line has no answer.
-	 */
+	/* A payload ends only by its bytes. */
 	while (err == -ETIMEDOUT && filler) {
 		n = min_t(u32, filler, 1024);
 		filler -= n;
-		err = 0;
-		while (n && !err) {
-			err = atw_channel_raw(&m->ch, crlf,
-					      min_t(u32, n, sizeof(crlf)));
-			n -= min_t(u32, n, sizeof(crlf));
-		}
+		err = atw_channel_fill(&m->ch, n);
 		if (!err)
 			err = atw_uart_answers(m, 2);
 	}
@@ -162,6 +151,10 @@ int atw_uart_find(struct atw_module *m)
 		m->ch.transport->ops->set_flow(m->ch.transport, false);
 	if (first)
 		atw_uart_set_rate(m, first);
+	/* What is said to one that waits for bytes of a payload goes to a remote. */
+	err = m->ch.owed ? atw_uart_reset(m) : 0;
+	if (err == -ENODEV)
+		return err;
 	err = atw_uart_answers(m, 3);
 	if (err != -ETIMEDOUT)
 		return err;

@@ -29,6 +29,7 @@ struct fake {
 	u32			payload_left;	/* bytes after a prompt */
 	const char		*after_payload;
 	const char		*in_payload;	/* as soon as a part was written */
+	bool			halts;		/* then */
 	unsigned int		unsent;		/* of what the UART has taken */
 	int			(*todo)(struct fake *f);
 	int			result;
@@ -67,6 +68,8 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 			fake_say(f, f->after_payload);
 		if (f->payload_left && f->in_payload)
 			fake_say(f, f->in_payload);
+		if (f->halts)
+			atw_channel_halt(&f->ch);
 		return n;
 	}
 	if (f->rx_len + n >= sizeof(f->rx))
@@ -556,6 +559,23 @@ static void channel_send_ends_unsent(struct kunit *test)
 	}
 }
 
+/*
+ * The module has asked for a payload, and has it whole when its channel is stopped: it would
+ * take what is said to it next for the rest.
+ */
+static void channel_send_is_stopped(struct kunit *test)
+{
+	struct fake *f = fake_start(test, send_script, NULL);
+
+	f->halts = true;
+	f->todo = run_send_with_prompt;
+	atw_channel_kick(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -ENODEV, f->result);
+	KUNIT_EXPECT_EQ(test, 0U, f->payload_left);
+	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
+}
+
 /* What this firmware does for a connection that it has lost. */
 static void channel_send_then_silence(struct kunit *test)
 {
@@ -796,6 +816,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_send),
 	KUNIT_CASE(channel_send_ends_early),
 	KUNIT_CASE(channel_send_ends_unsent),
+	KUNIT_CASE(channel_send_is_stopped),
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
 	KUNIT_CASE(channel_unstick),

@@ -80,6 +80,7 @@ struct fake {
 	const char		*before_rows;	/* once */
 	const char		*before_del;	/* once */
 	const char		*always;	/* before them, each time */
+	const char		*in_payload;	/* behind the first part of it, once */
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
 	const char		*reads_on;	/* and the next one, then */
@@ -271,6 +272,9 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 		for (i = 0; i < len && f->nsent < sizeof(f->sent); i++)
 			f->sent[f->nsent++] = buf[i];
 		f->payload_left -= len;
+		if (f->payload_left && f->in_payload)
+			fake_say(f, f->in_payload);
+		f->in_payload = NULL;
 		if (f->payload_left)
 			return len;
 		if (f->after_payload)
@@ -1504,6 +1508,46 @@ static void conn_unread_datagram(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 5U, o->got_len);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "hello", 5));
 	close_all(test, 1);
+}
+
+/*
+ * The remote of a child is gone while it is sent to, and the module has its number for another
+ * already: he gets no more of it than was on its way, and is not let in.
+ */
+static void conn_number_reused_in_send(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	char text[128];
+	unsigned int i;
+
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	open_gate(f, false);
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	f->nnotes = 0;
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketDisconnect,1\r\n\r\n+EVENT:SocketAutoDel,1\r\n"
+		 "\r\n+EVENT:SocketSeed,1,%u\r\n", server->c->id);
+	f->in_payload = text;
+	queue(test, o, 200);
+	queue(test, o, 300);
+	open_gate(f, true);
+	/* He is deleted. */
+	eventually(test, READ_ONCE(f->nnotes) > 1);
+	KUNIT_EXPECT_EQ(test, V_DEL, f->notes[1].verb);
+	KUNIT_EXPECT_EQ(test, 1U, f->notes[1].id);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(server->c));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
+	KUNIT_EXPECT_EQ(test, 0ULL, o->c->tx.bytes);
+	KUNIT_ASSERT_EQ(test, 256U, f->nsent);
+	for (i = 0; i < f->nsent; i++)
+		KUNIT_EXPECT_EQ(test, i < 200 ? 'x' : i & 1 ? '\n' : '\r', f->sent[i]);
+	close_all(test, 2);
 }
 
 /* A child that the module has forgotten before anybody has accepted it. */
@@ -4426,6 +4470,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unread),
 	KUNIT_CASE(conn_unread_served),
 	KUNIT_CASE(conn_unread_datagram),
+	KUNIT_CASE(conn_number_reused_in_send),
 	KUNIT_CASE(conn_unread_unlisted),
 	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),

@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 
-from atwnet import HOLE, HOST, PEER, atwctl, held, main, peer, quiet, udp
+from atwnet import HOLE, HOST, PEER, atwctl, held, main, pattern, peer, quiet, udp
 from guest import (
-    DEV, LIMIT, becomes, check, counter, echoes, run, same, statistic, sysfs, test)
+    DEV, LIMIT, becomes, check, counter, echoes, receive, run, same, statistic, sysfs, test)
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -352,6 +352,36 @@ def gone_while_queued():
         same(before[0] + 1, counter("tcp_given_up"), "given up")
     becomes(lambda: counter("tcp_flows") == before[1] + 1, "no connection, or too many")
     quiet()
+
+
+def begun(port):
+    """A connect to the peer from this port, which is not waited for."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((sysfs("address"), port))
+    s.setblocking(False)
+    s.connect_ex((HOST, PEER))
+    return s
+
+
+@test
+def begun_anew():
+    """
+    Who closes a socket while its connect waits, and connects by another one from the same port,
+    has a connection of its own: it does not end because the first one is closed.
+    """
+    quiet()
+    for port in range(46000, 46005):
+        with busy(port):
+            begun(port).close()
+            s = begun(port)
+        with s:
+            s.settimeout(LIMIT)
+            check(select.select([], [s], [], LIMIT)[1], "no connection")
+            s.sendall(b"late 1000 7 1500\n" + pattern(7, 1000))
+            s.shutdown(socket.SHUT_WR)
+            same(b"ok 1000\n", receive(s, 8), "the answer to a half-closed connection")
+        quiet()
 
 
 def is_forgotten_at_once(port):
