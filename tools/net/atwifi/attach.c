@@ -122,11 +122,12 @@ static int is_name(const struct dirent *entry)
 	return *entry->d_name != '.';
 }
 
-/* What the files say of a tty. */
+/* What the files say of a tty; @line stays as it is if they say nothing. */
 static bool find_line(const char *tty, struct line *line)
 {
 	struct dirent **names;
 	bool found = false;
+	struct line one;
 	char *file;
 	int i, n;
 
@@ -134,7 +135,10 @@ static bool find_line(const char *tty, struct line *line)
 	for (i = 0; i < n; i++) {
 		if (asprintf(&file, ATTACH_DIR "/%s", names[i]->d_name) < 0)
 			err(1, "no memory");
-		found = found || (read_line(file, line) && same_tty(line->path, tty));
+		if (!found && read_line(file, &one) && same_tty(one.path, tty)) {
+			*line = one;
+			found = true;
+		}
 		free(file);
 		free(names[i]);
 	}

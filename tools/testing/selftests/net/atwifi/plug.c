@@ -220,6 +220,25 @@ TEST_F(line, opened_before)
 	EXPECT_EQ(128 + SIGTERM, ends(pid));
 }
 
+/* What is remembered of others is not for this one. */
+TEST_F(line, among_others)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, sh("rm -rf " ATTACH_DIR "; mkdir -p " ATTACH_DIR "; "
+			"echo /dev/none 230400 >" ATTACH_DIR "/a; "
+			"echo /dev/none2 460800 rtscts >" ATTACH_DIR "/b"));
+	pid = unit(self->sim[0].tty);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(appears(ATW_DEVICE));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+	EXPECT_EQ(0, sh("$A show | grep -q '^baud *115200$'"));
+	kill(pid, SIGTERM);
+	EXPECT_EQ(128 + SIGTERM, ends(pid));
+	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR));
+}
+
 /* Somebody takes the line discipline off: the program has nothing to wait for. */
 TEST_F(line, taken_off)
 {
