@@ -312,6 +312,12 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 static void check_names(void)
 {
 	bool running = *line_of("cat /proc/[0-9]*/comm 2>/dev/null", "atwifid");
+	/* Another server of this machine may ask it. */
+	bool local = *line_of("cat /etc/resolv.conf 2>/dev/null", "nameserver 127.");
+	bool installed = matches("/usr/sbin/atwifid") || matches("/usr/local/sbin/atwifid");
+	const char *enable = installed ? "systemctl enable --now atwifid" :
+			     "install atwifid, then: systemctl enable --now atwifid";
+	char advice[256];
 
 	if (file_has("/etc/nsswitch.conf", "hosts:", "atwifi")) {
 		if (matches("/lib/*/libnss_atwifi.so.2") ||
@@ -322,15 +328,18 @@ static void check_names(void)
 			find(WRONG, NULL, "names", "install libnss-atwifi",
 			     "/etc/nsswitch.conf has atwifi, but there is no libnss_atwifi.so.2");
 	}
+	snprintf(advice, sizeof(advice), "for the module's: libnss-atwifi, with \"atwifi\" behind "
+		 "\"files\" in /etc/nsswitch.conf; or: %s", enable);
 	if (file_has("/etc/resolv.conf", "nameserver", STUB) && !running)
-		find(WRONG, NULL, "names", "systemctl enable --now atwifid",
+		find(WRONG, NULL, "names", enable,
 		     "/etc/resolv.conf has " STUB ", but atwifid does not run");
+	else if (running && !local)
+		find(LOOK, NULL, "names", "see \"Names\" in the manual: something else writes that "
+		     "file", "atwifid runs, but /etc/resolv.conf does not have it asked");
 	else if (running)
 		find(OK, NULL, "names", NULL, "atwifid runs");
 	else if (!file_has("/etc/nsswitch.conf", "hosts:", "atwifi"))
-		find(LOOK, NULL, "names", "for the module's: \"atwifi\" behind \"files\" in "
-		     "/etc/nsswitch.conf, or: systemctl enable --now atwifid",
-		     "asked of the servers in /etc/resolv.conf");
+		find(LOOK, NULL, "names", advice, "asked of the servers in /etc/resolv.conf");
 }
 
 static void print_findings(void)

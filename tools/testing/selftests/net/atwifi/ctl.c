@@ -465,6 +465,12 @@ TEST_F(ctl, join)
 	EXPECT_EQ(0, sh("$A at AT+WAUTOCONN=1"));
 }
 
+/* A shell where 127.0.0.57 is asked for names and atwifid is not installed, with atwctl as $0. */
+#define STUB	"unshare -m sh -c 'echo nameserver 127.0.0.57 >/tmp/stub; " \
+		"mount --bind /tmp/stub /etc/resolv.conf; mount -t tmpfs none /usr/sbin; "
+/* One that goes by the name of atwifid meanwhile. */
+#define NAMED	"echo atwifid >/proc/$$/comm; \"$0\" doctor; "
+
 /* What is fine, what may be meant so, and what is wrong: as others see it as well. */
 TEST_F(ctl, doctor)
 {
@@ -509,9 +515,14 @@ TEST_F(ctl, doctor)
 	EXPECT_NE(NULL, SAID("look   adapter: /dev/none is not there - plug it in\n"));
 
 	/* The names are the C library's affair, and the daemon's. */
-	ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl", "unshare -m sh -c '"
-		     "echo nameserver 127.0.0.57 >/tmp/stub; mount --bind /tmp/stub /etc/resolv.conf; "
-		     "exec \"$0\" doctor' $A");
+	ASSERT_FAILS(1, "but atwifid does not run - install atwifid, then: systemctl ",
+		     STUB "exec \"$0\" doctor' $A");
+	ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl ",
+		     STUB "touch /usr/sbin/atwifid; exec \"$0\" doctor' $A");
+	ASSERT_EQ(0, sh(STUB NAMED "exit $?' $A"));
+	EXPECT_NE(NULL, SAID("ok     names: atwifid runs\n"));
+	ASSERT_EQ(0, sh(STUB "echo nameserver 192.0.2.53 >/tmp/stub; " NAMED "exit $?' $A"));
+	EXPECT_NE(NULL, SAID("look   names: atwifid runs, but /etc/resolv.conf does not "));
 	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " down; ip -4 addr flush dev " ATW_DEVICE));
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
