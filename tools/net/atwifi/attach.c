@@ -12,6 +12,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <linux/serial.h>
@@ -23,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/atwifi_genl.h>
@@ -34,6 +36,8 @@
 /* N_DEVELOPMENT, which the kernel leaves to drivers that are not part of it. */
 #define N_ATWIFI	29
 #define DEFAULT_SPEED	115200
+/* A module that is there was found by then, whatever its rate is. */
+#define FOUND_S		15
 
 /* The tty that is attached. */
 static int tty_fd;
@@ -147,6 +151,51 @@ static bool find_line(const char *tty, struct line *line)
 	return found;
 }
 
+/* Was a module found on a tty? */
+static bool is_found(const char *tty)
+{
+	char path[PATH_MAX], port[PATH_MAX];
+	bool found = false;
+	char state[16];
+	ssize_t len;
+	glob_t g;
+	size_t i;
+	FILE *f;
+
+	if (glob("/sys/class/atwifi/*", 0, NULL, &g))
+		return false;
+	for (i = 0; i < g.gl_pathc && !found; i++) {
+		snprintf(path, sizeof(path), "%s/device", g.gl_pathv[i]);
+		len = readlink(path, port, sizeof(port) - 1);
+		port[len < 0 ? 0 : len] = '\0';
+		/* A pty has no device that this could lead to. */
+		if (strcmp(basename(port), strncmp(tty, "/dev/pts/", 9) ? basename(tty) : ""))
+			continue;
+		snprintf(path, sizeof(path), "%s/state", g.gl_pathv[i]);
+		f = fopen(path, "re");
+		found = f && fscanf(f, "%15s", state) == 1 && strcmp(state, "probing");
+		if (f)
+			fclose(f);
+	}
+	globfree(&g);
+	return found;
+}
+
+/* What comes next, such as a join, wants the module. */
+static void wait_for_module(const char *link)
+{
+	const struct timespec pause = { 0, 100000000 };
+	char tty[PATH_MAX];
+	int i;
+
+	for (i = 0; i < FOUND_S * 10; i++) {
+		if (realpath(link, tty) && is_found(tty))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	warnx("%s: no module was found in %d s: atwctl doctor says what is known", link, FOUND_S);
+}
+
 static int remember(const struct line *line)
 {
 	const char *name = strrchr(line->path, '/') + 1;
@@ -174,8 +223,12 @@ static int remember(const struct line *line)
 		err(1, "%s", file);
 	free(file);
 	/* One that is plugged in already: now. */
-	if (!access(line->path, F_OK) && run(trigger))
+	if (access(line->path, F_OK))
+		return 0;
+	if (run(trigger))
 		warnx("%s: plug it in again, udev could not be told of it", line->path);
+	else
+		wait_for_module(line->path);
 	return 0;
 }
 

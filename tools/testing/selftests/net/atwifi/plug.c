@@ -170,6 +170,33 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 	unlink(LINK);
 }
 
+/* In place of udev, which has a service of systemd's run that. */
+#define UDEV	"mkdir -p /tmp/bin; printf '#!/bin/sh\n%%s attach %s >/dev/null 2>&1 &\n' $A " \
+		">/tmp/bin/udevadm; chmod +x /tmp/bin/udevadm"
+
+/* Whoever says that it is to stay can go on with the module as soon as that has ended. */
+TEST_F_TIMEOUT(line, plugged_in_before, 120)
+{
+	static const char command[] = "PATH=/tmp/bin:$PATH $A attach --permanent " LINK " 2>&1";
+	char tty[64];
+	int master;
+
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, sh(UDEV "; ln -sf %s " LINK, self->sim[0].tty, self->sim[0].tty));
+	EXPECT_EQ(1, sh("%s | grep .", command));
+	EXPECT_EQ(0, sh("grep -Eq 'down|joined' /sys/class/atwifi/" ATW_DEVICE "/state"));
+	sim_end(&self->sim[0]);
+	ASSERT_TRUE(devices_gone());
+	/* Or is told that there is none. */
+	master = open_master(tty, sizeof(tty));
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, sh(UDEV "; ln -sf %s " LINK, tty, tty));
+	EXPECT_EQ(0, sh("%s | grep -q 'no module was found'", command));
+	close(master);
+	ASSERT_TRUE(devices_gone());
+	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR " " LINK " /tmp/bin"));
+}
+
 enum { SPOKE = 1, TOOK = 2, NO_SESSION = 4 };
 
 /* Has the tty as its controlling one, and tries when it is told; what of it went well. */
