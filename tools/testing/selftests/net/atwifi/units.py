@@ -220,6 +220,21 @@ def with_modules():
                 pass
 
 
+@test
+def socket_beside_service():
+    """By the lines of the manual, while the service runs."""
+    with open(SOURCE + "/atwifid.8", encoding="utf-8") as f:
+        lines = re.findall(r"^systemctl (.*)", f.read(), re.M)
+    with enabled(STUB), another_module(1) as module, run_by(module, AGENT, STUB):
+        try:
+            for line in lines:
+                systemctl(line.replace("enable", "enable --runtime"))
+            becomes(lambda: active() == [AGENT, STUB, HOOK], "there is no socket")
+            run("test -S /proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+        finally:
+            systemctl("disable --runtime --now " + HOOK)
+
+
 def privileges(unit):
     text = inside("cat /proc/%s/status" % shown(unit, "MainPID"))
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
