@@ -30,9 +30,10 @@
 #include <linux/atwifi_genl.h>
 
 #include "links.h"
-#include "service.h"
+#include "resolvconf.h"
 #include "resolved.h"
 #include "secrets.h"
+#include "service.h"
 #include "sources.h"
 
 /* What others have told this machine is looked at so often. */
@@ -655,6 +656,8 @@ static void prepare(const struct link_listeners *listeners)
 	if (!base)
 		errx(1, "no memory");
 	service_begin(base, reload);
+	if (listeners->resolvconf)
+		resolvconf_begin(base);
 	links_begin(listeners);
 	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");
@@ -670,6 +673,7 @@ static void prepare(const struct link_listeners *listeners)
 static void clean_up(void)
 {
 	links_end();
+	resolvconf_end();
 	resolved_end();
 	event_free(netlink_event);
 	if (look_event)

@@ -8,20 +8,16 @@
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus.h"
 #include "links.h"
+#include "resolvconf.h"
 #include "resolved.h"
-
-/* What a script may take. */
-#define SCRIPT_S	10
 
 static struct link_listeners listeners;
 
@@ -107,42 +103,6 @@ static void print_servers(FILE *f, const struct link *l)
 		fprintf(f, "nameserver %s\n", inet_ntoa(l->servers[i]));
 }
 
-/* resolvconf -a INTERFACE.PROGRAM with the servers to read, or -d INTERFACE.PROGRAM. */
-static void tell_resolvconf(const struct link *l)
-{
-	static char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	int ends[2], status;
-	char record[64];
-	FILE *f;
-	pid_t pid;
-
-	snprintf(record, sizeof(record), "%s.atwifi", l->dev.ifname);
-	if (pipe2(ends, O_CLOEXEC)) {
-		warn("resolvconf");
-		return;
-	}
-	pid = fork();
-	if (!pid) {
-		/* What hangs is ended, and nobody waits for it any longer. */
-		alarm(SCRIPT_S);
-		/* What it writes is for everybody, unlike what we do. */
-		umask(022);
-		signal(SIGPIPE, SIG_DFL);
-		dup2(ends[0], STDIN_FILENO);
-		execvpe("resolvconf", (char *[]){ "resolvconf", l->n ? "-a" : "-d", record, NULL },
-			environment);
-		_exit(127);
-	}
-	close(ends[0]);
-	f = fdopen(ends[1], "w");
-	if (f) {
-		print_servers(f, l);
-		fclose(f);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		warnx("resolvconf for %s has failed", l->dev.ifname);
-}
-
 /* In place of one of an unclean end, which is not ours to open; whatever the umask is. */
 static FILE *new_file(const char *path, mode_t mode)
 {
@@ -184,7 +144,7 @@ static void write_file(void)
 static void tell_others(const struct link *l)
 {
 	if (listeners.resolvconf)
-		tell_resolvconf(l);
+		resolvconf_tell(l->dev.ifname, l->servers, l->n);
 	if (listeners.file)
 		write_file();
 }

@@ -327,6 +327,13 @@ def beside_resolved():
     becomes(lambda: sysfs("state") == "joined", "it does not join")
 
 
+def with_resolvconf(text):
+    """It may be another name of resolvectl."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/resolvconf")
+    write("/usr/sbin/resolvconf", "#!/bin/sh\n" + text, 0o755)
+
+
 @test
 def servers():
     """Whoever is to know the module's name servers does, as long as they are of use."""
@@ -334,11 +341,7 @@ def servers():
     server = sysfs("gateway")
     conf, told = FILES + "/resolv.conf", FILES + "/told"
     name = "nameserver %s\n" % server
-    # It may be another name of resolvectl.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/usr/sbin/resolvconf")
-    write("/usr/sbin/resolvconf", "#!/bin/sh\n(echo \"$*\"; cat) >%s\n"
-          "echo \"$*\" >>%s.all\n" % (told, told), 0o755)
+    with_resolvconf("(echo \"$*\"; cat) >%s\necho \"$*\" >>%s.all\n" % (told, told))
     # One whose end was unclean has left this.
     write(conf + ".atwifi", "", 0)
     with bus():
@@ -393,6 +396,32 @@ def servers():
                 link_has()
                 check("example.test" in link_property("Domains"), "the domain is gone")
                 reads(conf, TOP)
+    os.unlink("/usr/sbin/resolvconf")
+
+
+@test
+def resolvconf_hangs():
+    """It is not waited for, and is told the last thing last."""
+    beside_resolved()
+    conf, told, hold = FILES + "/resolv.conf", FILES + "/told", FILES + "/hold"
+    name = "nameserver %s\n" % sysfs("gateway")
+    with_resolvconf("trap '' ALRM\n(echo \"$*\"; cat) >%s\n"
+                    "while [ -e %s ]; do sleep 0.1; done\n" % (told, hold))
+    write(hold, "")
+    with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK):
+        try:
+            reads(told, "-a %s.atwifi\n" % DEV + name)
+            reads(conf, TOP + name)
+            with out_of_network():
+                reads(conf, TOP)
+                # One at a time.
+                reads(told, "-a %s.atwifi\n" % DEV + name)
+                os.unlink(hold)
+                reads(told, "-d %s.atwifi\n" % DEV)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(hold)
+        reads(told, "-a %s.atwifi\n" % DEV + name)
     os.unlink("/usr/sbin/resolvconf")
 
 
