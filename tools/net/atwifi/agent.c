@@ -38,12 +38,14 @@
 
 /* What others have told this machine is looked at so often. */
 #define LOOK_S		10
+/* A module that had no time to tell of its servers is asked again after that. */
+#define AGAIN_S		5
 /* A module may keep its servers in its flash: so many changes, and one more in that time. */
 #define CHANGES_MAX	8
 #define CHANGE_S	21600
 
 static struct event_base *base;
-static struct event *netlink_event, *look_event;
+static struct event *netlink_event, *look_event, *again_event;
 static struct nl_sock *sock;
 static struct nl_cb *callbacks;
 /* The family's number, 0: the driver is not there. */
@@ -137,6 +139,18 @@ static struct change {
 	bool		late;
 } changes[LINKS_MAX];
 
+/**
+ * struct ask - how a device's module is asked for its servers
+ * @seq: the number of the last request
+ * @again: it had no time, and will be asked again
+ * @failed: it was said that it does not tell
+ */
+static struct ask {
+	uint32_t	seq;
+	bool		again;
+	bool		failed;
+} asks[LINKS_MAX];
+
 /* A device of which something is known; its place, or another's. */
 static struct link_device *device_of(const struct nlattr *name)
 {
@@ -171,6 +185,7 @@ static void gone(struct link_device *dev)
 	out_of_network(dev);
 	/* Who gets its place is told no less, nor more often. */
 	changes[dev - devices].seq = 0;
+	asks[dev - devices] = (struct ask){ 0 };
 	*dev->name = '\0';
 }
 
@@ -206,13 +221,65 @@ static void listen_to_driver(int id)
 	look_for_links();
 }
 
+static void ask_later(struct ask *ask)
+{
+	ask->again = true;
+	if (!event_pending(again_event, EV_TIMEOUT, NULL))
+		event_add(again_event, &(struct timeval){ AGAIN_S, 0 });
+}
+
 static void ask_for_servers(const struct link_device *dev)
 {
 	struct nl_msg *msg = request(ATWIFI_CMD_DNS_GET, 0);
+	struct ask *ask = &asks[dev - devices];
 
 	if (nla_put_string(msg, ATWIFI_A_DNS_DEV, dev->name))
 		errx(1, "no room in a message");
-	dispatch(msg);
+	ask->again = false;
+	ask->seq = dispatch(msg);
+	if (!ask->seq)
+		ask_later(ask);
+}
+
+static void again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	int i;
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	for (i = 0; i < LINKS_MAX; i++)
+		if (asks[i].again && devices[i].joined)
+			ask_for_servers(&devices[i]);
+}
+
+/* Its module has not told. If it is out of its network, or gone, that is an event, too. */
+static void servers_untold(uint32_t seq, int error)
+{
+	struct ask *ask;
+	int i;
+
+	for (i = 0; i < LINKS_MAX; i++) {
+		ask = &asks[i];
+		if (!*devices[i].name || !ask->seq || ask->seq != seq)
+			continue;
+		switch (error) {
+		case EBUSY:
+		case ENOBUFS:
+		case ETIMEDOUT:
+			ask_later(ask);
+			break;
+		case ECONNRESET:
+		case ENETDOWN:
+		case ENODEV:
+			break;
+		default:
+			if (!ask->failed)
+				warnx("%s: the module does not tell its name servers: %s",
+				      devices[i].name, strerror(error));
+			ask->failed = true;
+		}
+	}
 }
 
 /* Is it not too often for its flash? Then it is counted. */
@@ -294,6 +361,7 @@ static void forget_requests(void)
 
 	for (i = 0; i < LINKS_MAX; i++)
 		changes[i].seq = 0;
+	memset(asks, 0, sizeof(asks));
 }
 
 static void driver_is_gone(void)
@@ -557,6 +625,7 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	} else {
 		answered(e->msg.nlmsg_seq, error);
 		servers_set(e->msg.nlmsg_seq, error);
+		servers_untold(e->msg.nlmsg_seq, error);
 	}
 	return NL_SKIP;
 }
@@ -662,6 +731,9 @@ static void prepare(const struct link_listeners *listeners)
 	if (!resolved_begin(base, links_again))
 		errx(1, "no memory");
 	links_before();
+	again_event = evtimer_new(base, again_cb, NULL);
+	if (!again_event)
+		errx(1, "no memory");
 	netlink_begin();
 	if (!listeners->module)
 		return;
@@ -676,6 +748,7 @@ static void clean_up(void)
 	resolvconf_end();
 	resolved_end();
 	event_free(netlink_event);
+	event_free(again_event);
 	if (look_event)
 		event_free(look_event);
 	nl_socket_free(sock);

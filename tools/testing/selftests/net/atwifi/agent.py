@@ -18,7 +18,8 @@ import subprocess
 import sys
 import time
 
-from atwnet import TMP, bus, daemon, install, look, sim, sim_stat
+from atwnet import (
+    HOLE, TMP, atwctl, bus, configure, daemon, held, install, look, sim, sim_stat)
 from guest import DEV, LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
@@ -635,6 +636,37 @@ def overrun():
         finally:
             module.detach()
             module.stop()
+
+
+def sleeps(process):
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as f:
+        return f.read().rsplit(") ", 1)[1][0] == "S"
+
+
+@test
+def asks_again():
+    """For servers that the module had no time to tell of."""
+    conf = FILES + "/resolv.conf"
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    configure()
+    try:
+        with contextlib.ExitStack() as stack:
+            with held(), socket.socket() as s:
+                s.setblocking(False)
+                s.connect_ex((HOLE, 80))
+                becomes(lambda: '"opening"' in atwctl("sockets"), "it does not connect")
+                # No more of them can wait.
+                full = [stack.enter_context(subprocess.Popen(
+                    [CTL, "dns"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                    for _ in range(70)]
+                becomes(lambda: any(p.poll() for p in full), "there is room")
+                agent_ = stack.enter_context(daemon([*AGENT.split(), "--write", conf], UMASK))
+                reads(conf, TOP)
+                # It has asked, and was refused.
+                becomes(lambda: sleeps(agent_), "it is busy")
+            reads(conf, TOP + "nameserver %s\n" % sysfs("gateway"))
+    finally:
+        run("ip -4 addr flush dev %s; ip link set %s down" % (DEV, DEV))
 
 
 @test
