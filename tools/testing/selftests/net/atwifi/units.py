@@ -276,13 +276,19 @@ def as_the_manual_says():
     os.chmod("/usr/sbin/resolvconf", 0o755)
     server = "nameserver %s\n" % sysfs("gateway")
     resolvconf, module = examples("atwifi-agent.8", "Service")
+    file = "/run/atwifi-agent/resolv.conf"
     for text, where, what in ((resolvconf, told, "-a atw0.atwifi\n" + server),
-                              ("", "/run/atwifi-agent/resolv.conf", server)):
+                              (resolvconf, file, server), (module, file, server),
+                              ("", file, server)):
         with changed(AGENT, text), running(AGENT):
             becomes(lambda w=where, t=what: inside("cat " + w, good=False).endswith(t), where)
             inside("setpriv --reuid 65534 --clear-groups cat " + where)
-    with changed(AGENT, module), running(AGENT):
-        check(is_active(AGENT), "it does not run")
+    # Whoever has it write none has none, and not what was there before.
+    with running(AGENT):
+        becomes(lambda: inside("cat " + file, good=False).endswith(server), file)
+        with changed(AGENT, "[Service]\nExecStart=\nExecStart=/usr/sbin/atwifi-agent\n"):
+            systemctl("restart " + AGENT)
+            inside("test ! -e " + file)
     # By what the agent writes the name server knows whom to ask, who does not answer here.
     mx = goresolver.question(NAME, 15)
     with running(AGENT), running(STUB):
