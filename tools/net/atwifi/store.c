@@ -21,7 +21,7 @@
 #define STORE_NEW	STORE_FILE ".new"
 #define STORE_LOCK	STORE_DIR "/.lock"
 
-/* With a line at its end, and one at its begin, more than is read. */
+/* With one line more than is read: that is too much, however much it is. */
 static char store_text[STORE_MAX + 256];
 
 /* What the file has; nothing where there is none. */
@@ -96,9 +96,9 @@ static void add(struct text *all, const struct store_row *row)
 	secrets_escape(ssid, row->ssid, row->ssid_len);
 	secrets_escape(passphrase, row->passphrase, row->len);
 	/* The last line may have no end. */
-	all->len += sprintf(store_text + all->len, "%s%s %s\n",
-			    !all->len ? top :
-			    store_text[all->len - 1] != '\n' ? "\n" : "", ssid, passphrase);
+	all->len += snprintf(store_text + all->len, sizeof(store_text) - all->len, "%s%s %s\n",
+			     !all->len ? top :
+			     store_text[all->len - 1] != '\n' ? "\n" : "", ssid, passphrase);
 	explicit_bzero(passphrase, sizeof(passphrase));
 }
 

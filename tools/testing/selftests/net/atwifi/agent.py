@@ -123,6 +123,12 @@ def store_refuses():
         f.write(b"#" * (65520 - f.tell()))
     tool(["password", "-p", "-", b"other"], SECRET.encode(), good=False)
     knows(b"cafe", ["atwctl password: 1 passphrase"])
+    # With the longest line that there can be behind the most that is read.
+    with open(STORE, "ab") as f:
+        f.write(b"#" * (65535 - f.tell()))
+    check("no room" in tool(["password", "-p", "-", b"\xff" * 32], b"\xff" * 63, good=False),
+          "words")
+    knows(b"cafe", ["atwctl password: 1 passphrase"])
     tool(["password", "--forget", b"cafe"])
     os.unlink(STORE)
     # On a full disk the old one stays, and whoever asks is told.
