@@ -51,6 +51,18 @@ static inline atw_class_ns_t atw_class_ns(struct net *net)
 /* serdev_device_ops.receive_buf returned int until 6.9. */
 typedef typeof(((struct serdev_device_ops *)NULL)->receive_buf(NULL, NULL, 0))
 	atw_serdev_count_t;
+
+/* serdev_controller_alloc() was not told whose it is until 6.8. */
+static inline struct serdev_controller *atw_serdev_controller_alloc(struct device *parent)
+{
+	struct serdev_controller *(*old)(struct device *parent, size_t size);
+	struct serdev_controller *(*new)(struct device *host, struct device *parent, size_t size);
+
+	old = (void *)serdev_controller_alloc;
+	new = (void *)serdev_controller_alloc;
+	return __same_type(serdev_controller_alloc, *old) ? old(parent, 0) :
+							    new(parent, parent, 0);
+}
 #endif
 
 #endif
