@@ -379,8 +379,9 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
  */
 static bool atw_conn_may_be_anew(const struct atw_conn *c)
 {
+	/* However long ago: what lies far back lies ahead one day where jiffies have 32 bits. */
 	return c->remote_closed && atw_conn_is_stream(c) && !atw_conn_is_child(c) &&
-	       time_after(jiffies, c->closed_at + atw_timing.tt_trust / 2);
+	       jiffies - c->closed_at > atw_timing.tt_trust / 2;
 }
 
 /**
