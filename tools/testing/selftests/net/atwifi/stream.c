@@ -13,8 +13,10 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <linux/sockios.h>
@@ -927,6 +929,54 @@ TEST(poll_and_epoll)
 	ASSERT_EQ(1, send(fd, "y", 1, 0));
 	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, LONG_MS));
 	EXPECT_EQ(2, atw_recv_all(fd, buf, 2));
+}
+
+#define GROUPS	"/sys/fs/cgroup/"
+#define GROUP	GROUPS "atwifi/"
+
+/* The kernel's memory that is charged to our group, in bytes. */
+static long charged(void)
+{
+	static const char what[] = "slab_unreclaimable ";
+	char *text = atw_slurp(GROUP "memory.stat"), *at = text ? strstr(text, what) : NULL;
+	long bytes = at ? atol(at + strlen(what)) : -1;
+
+	free(text);
+	return bytes;
+}
+
+/* What waits to be sent is its sender's memory. */
+TEST(memory_cgroup)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	long before, has;
+	char buf[4096];
+	int fd, waits;
+
+	mount("none", GROUPS, "cgroup2", 0, NULL);
+	if (atw_write(GROUPS "cgroup.subtree_control", "+memory"))
+		SKIP(return, "a kernel without memory cgroups");
+	ASSERT_EQ(0, mkdir(GROUP, 0755));
+	ASSERT_EQ(0, atw_write(GROUP "cgroup.procs", "0"));
+	fd = atw_peer("count 6");
+	ASSERT_LE(0, fd);
+	pattern_fill(buf, sizeof(buf), 1, 0);
+	before = charged();
+	ASSERT_LE(0, before);
+	/* Counted with some delay, while the module goes on to take it. */
+	do {
+		ASSERT_LT(atw_now_ms(), limit);
+		while (send(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+			;
+		ASSERT_STREQ("EAGAIN", atw_errno_name(errno));
+		has = charged() - before;
+		ASSERT_EQ(0, ioctl(fd, SIOCOUTQ, &waits));
+	} while (waits < 65536 || has < waits);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, atw_write(GROUPS "cgroup.procs", "0"));
+	EXPECT_EQ(0, rmdir(GROUP));
 }
 
 /* The process is gone, its connection too. */
