@@ -54,7 +54,7 @@ BY_FIRMWARE = "stream dgram names server tls passive transparent words "
 BY_KERNEL = "attach dgram names errors netdev_raw"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
-    "board": ("board", "middleware", "stream fair netdev expose power"),
+    "board": ("board", "middleware", "stream labels fair netdev expose power"),
     "wiring": ("board", "middleware", "wiring_reset wiring_enable wiring_vcc gone"),
     # The forms of answers, and a module that deletes late.
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -1167,6 +1168,59 @@ TEST(listing)
 	if (atw_has_sim()) {
 		EXPECT_EQ(0, sim_sockets(reply, sizeof(reply)));
 	}
+}
+
+#define TRACING	"/sys/kernel/tracing/"
+
+/* With which sockets the kernel asks its security modules. */
+static const char hooks[] =
+	"p:atwifi/alloc security_sk_alloc sk=$arg1\n"
+	"p:atwifi/clone security_sk_clone of=$arg1 sk=$arg2\n"
+	"p:atwifi/graft security_sock_graft sk=$arg1\n";
+static const char no_hooks[] = "-:atwifi/alloc\n-:atwifi/clone\n-:atwifi/graft\n";
+
+/* The last value of that argument of this hook, 0: it was not asked. */
+static unsigned long last_asked(const char *hook, const char *argument)
+{
+	char *trace = atw_slurp(TRACING "trace"), *rest = trace, *line, *at;
+	unsigned long value = 0;
+
+	while ((line = strsep(&rest, "\n"))) {
+		at = strstr(line, hook) ? strstr(line, argument) : NULL;
+		if (at)
+			value = strtoul(at + strlen(argument), NULL, 16);
+	}
+	free(trace);
+	return value;
+}
+
+/* What is accepted has the label of its server, and is known to be this program's. */
+TEST(security_label)
+{
+	unsigned long server, child;
+	int fd, port, client;
+	char pid[16];
+
+	mount("none", TRACING, "tracefs", 0, NULL);
+	if (atw_write(TRACING "kprobe_events", hooks))
+		SKIP(return, "a kernel without kprobes or security modules");
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_EQ(0, atw_write(TRACING "set_event_pid", pid));
+	ASSERT_EQ(0, atw_write(TRACING "events/atwifi/enable", "1"));
+	fd = atw_server(SOCK_STREAM, 1, &port);
+	ASSERT_LE(0, fd);
+	server = last_asked(" alloc: ", " sk=");
+	ASSERT_NE(0, server);
+	client = atw_client(fd, port, "echo");
+	ASSERT_LE(0, client);
+	child = last_asked(" alloc: ", " sk=");
+	EXPECT_NE(server, child);
+	EXPECT_EQ(server, last_asked(" clone: ", " of="));
+	EXPECT_EQ(child, last_asked(" clone: ", " sk="));
+	EXPECT_EQ(child, last_asked(" graft: ", " sk="));
+	EXPECT_TRUE(atw_echo_works(client, 1, 100));
+	EXPECT_EQ(0, atw_write(TRACING "events/atwifi/enable", "0"));
+	EXPECT_EQ(0, atw_write(TRACING "kprobe_events", no_hooks));
 }
 
 TEST_HARNESS_MAIN
