@@ -22,9 +22,9 @@ HOST = os.environ["ATW_HOST"]
 PEER = int(os.environ["ATW_PEER_PORT"])
 HOLE = os.environ["ATW_HOLE"]
 FILES = os.environ["ATW_FILES"]
-HTTP, HTTP_BRIEF, HTTPS, HTTP2, DNS, SSH, IPERF, MQTT = (
+HTTP, HTTP_BRIEF, HTTPS, HTTP2, DNS, SSH, IPERF, MQTT, TFTP = (
     int(os.environ["ATW_" + name]) for name in (
-        "HTTP", "HTTP_BRIEF", "HTTPS", "HTTP2", "DNS", "SSH", "IPERF", "MQTT"))
+        "HTTP", "HTTP_BRIEF", "HTTPS", "HTTP2", "DNS", "SSH", "IPERF", "MQTT", "TFTP"))
 # Where programs are that this machine has not, or "".
 PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
 # Few of all that can be had in numbers, and nothing that takes minutes.

@@ -17,7 +17,7 @@ import sys
 import time
 
 from atwnet import (
-    CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TMP,
+    CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TFTP, TMP,
     atwctl, connect_errno, extra, held, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp,
     url)
 from guest import (
@@ -338,6 +338,16 @@ def datagrams():
         same(before, counter("udp_too_long"), "those that came to the device")
         s.send(b"still there")
         same(b"still there", s.recv(100), "after that")
+
+
+@test
+def tftp():
+    """Its servers answer from another port: that does not come, and its client gives up."""
+    get = "cd %s && busybox tftp -g -r %%s -l got %s %d" % (TMP, HOST, TFTP)
+    run(get % "here")
+    same("a file", run("cat %s/got" % TMP), "what came from the port that was asked")
+    out = run(get % "elsewhere" + " 2>&1 || echo failed")
+    check("timeout" in out and "failed" in out, "tftp: " + out)
 
 
 @test

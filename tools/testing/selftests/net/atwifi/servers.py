@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 What serves the tests on this machine's loopback, and how that is begun; and ordinary servers
-for the ordinary programs of netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT.
+for the ordinary programs of netdev.py: HTTP, HTTPS, HTTP/2, ssh, DNS, iperf3, MQTT, TFTP.
 """
 
 import functools
@@ -193,6 +193,18 @@ def dns_server():
         return serve(tcp)
 
 
+class Tftp(socketserver.BaseRequestHandler):
+    """Files of one block: "here" comes from the port that is asked, others as RFC 1350 has it."""
+
+    def handle(self):
+        request, sock = self.request
+        if not request.startswith(b"\0\1"):
+            return
+        with socket.socket(type=socket.SOCK_DGRAM) as other:
+            (sock if request.startswith(b"\0\1here\0") else other).sendto(
+                b"\0\3\0\1a file", self.client_address)
+
+
 def ssh_server(stack, where, port):
     for name in ("host", "user"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(where, name))
@@ -259,4 +271,5 @@ def start(stack, programs):
     return {"ATW_PROGRAMS": programs, "ATW_FILES": where, "ATW_BIG": big,
             "ATW_HTTP": http_server(www), "ATW_HTTP_BRIEF": http_server(www, handler=Brief),
             "ATW_HTTPS": http_server(www, context), "ATW_DNS": dns_server(), "ATW_SSH": ssh,
-            "ATW_IPERF": iperf, "ATW_HTTP2": http2, "ATW_MQTT": mqtt}
+            "ATW_IPERF": iperf, "ATW_HTTP2": http2, "ATW_MQTT": mqtt,
+            "ATW_TFTP": serve(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Tftp))}
