@@ -1151,17 +1151,14 @@ int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout)
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
 {
 	unsigned long start = jiffies;
-	unsigned long last;
 	long left;
 
 	for (;;) {
 		/* A line that the receive path has stopped is not silent: that is over then. */
 		mutex_lock(&ch->rx_lock);
-		last = atw_channel_heard(ch);
+		/* What lies far back would lie ahead one day where jiffies have 32 bits. */
+		left = quiet - min(jiffies - atw_channel_heard(ch), jiffies - start);
 		mutex_unlock(&ch->rx_lock);
-		if (time_before(last, start))
-			last = start;
-		left = (long)(last + quiet - jiffies);
 		if (left <= 0)
 			return 0;
 		if (time_after(jiffies, start + limit))

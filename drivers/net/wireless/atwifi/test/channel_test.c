@@ -765,6 +765,24 @@ static void channel_memory(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC_NOIO);
 }
 
+static int run_idle(struct fake *f)
+{
+	return atw_channel_idle(&f->ch, HZ / 10, HZ);
+}
+
+/* A module that was last heard so long ago that it lies ahead, where jiffies have 32 bits. */
+static void channel_long_silent(struct kunit *test)
+{
+	static const struct script script[] = { { } };
+	struct fake *f = fake_start(test, script, NULL);
+
+	WRITE_ONCE(f->ch.rx_last, jiffies - (ULONG_MAX / 2 + HZ));
+	f->todo = run_idle;
+	atw_channel_kick(&f->ch);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+}
+
 static int run_then_rest(struct fake *f)
 {
 	f->rest = MAX_SCHEDULE_TIMEOUT;
@@ -822,6 +840,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_unstick_too_late),
 	KUNIT_CASE(channel_tear_too_late),
+	KUNIT_CASE(channel_long_silent),
 	KUNIT_CASE(channel_more_work),
 	KUNIT_CASE(channel_banner_for_answer),
 	KUNIT_CASE(channel_stop_in_flight),
