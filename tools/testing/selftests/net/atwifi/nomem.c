@@ -276,10 +276,10 @@ static int use_inet_loss(void)
 
 	if (fd < 0)
 		return errno;
-	if (connect_to_peer(fd, AF_INET) || atw_send_all(fd, "hold\n", 5) < 0)
+	errno = ETIMEDOUT;
+	/* What the emulator is told takes memory of this program's, too. */
+	if (connect_to_peer(fd, AF_INET) || atw_send_all(fd, "hold\n", 5) < 0 || atw_sim("reset"))
 		err = errno;
-	else if (atw_sim("reset"))
-		err = ETIMEDOUT;
 	else
 		err = recv(fd, &byte, 1, 0) ? errno : EPROTO;
 	close(fd);
