@@ -728,6 +728,7 @@ struct atsim {
 	uint64_t sock_in;
 	uint64_t sock_out;
 	uint64_t sends_failed;
+	uint64_t reads;			/* packets that the host has fetched */
 };
 
 void sim_log(struct atsim *sim, const char *fmt, ...)

@@ -21,7 +21,8 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 	evbuffer_add_printf(out, "ok uptime-boots=%llu wire-in=%llu "
 			    "wire-out=%llu flow=%u overruns=%llu commands=%llu "
 			    "dropped-lines=%llu busy=%llu sockets=%u "
-			    "sockets-made=%llu reconnects=%llu net-in=%llu net-out=%llu "
+			    "sockets-made=%llu connecting=%d reconnects=%llu "
+			    "net-in=%llu net-out=%llu recv-active=%d reads=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
 			    "cert-writes=%llu dns-writes=%llu wifi-writes=%llu "
 			    "joins=%llu leaves=%llu lines-sent=%llu "
@@ -37,9 +38,12 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->at.refused,
 			    sock_count(sim),
 			    (unsigned long long)sim->sock_made,
+			    !!sim->connecting,
 			    (unsigned long long)sim->reconnects,
 			    (unsigned long long)sim->sock_in,
 			    (unsigned long long)sim->sock_out,
+			    sim->flash.recv_active,
+			    (unsigned long long)sim->reads,
 			    (unsigned long long)sim->sends_failed,
 			    heap_free(sim),
 			    (unsigned long long)sim->heap_drops,

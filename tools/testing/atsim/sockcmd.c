@@ -312,6 +312,7 @@ static int cmd_read(struct atsim *sim, struct at_args *args)
 		at_printf(sim, "+SOCKETREAD%c%u,0", sep, s->id);
 		return ERR_OK;
 	}
+	sim->reads++;
 	at_printf(sim, "+SOCKETREAD%c%u,%zu,", sep, s->id, p->len);
 	fault_tear(sim, NULL);
 	fault_payload(sim, &sim->at.mark, p->data, p->len);

@@ -199,8 +199,10 @@ def test_connect_timeout():
         same(sim.ctl("connect-timeout 600000"), "ok")
         sim.send(b"AT+SOCKET=4,10.1.2.3,80\r\n")
         sim.quiet(300)
+        same(sim.stats()["connecting"], 1, "it is seen")
         same(sim.ctl("connect-timeout 1"), "ok")
         sim.expect(b"\r\nAT+SOCKET:97\r\n+ERROR\r\n")
+        same(sim.stats()["connecting"], 0, "and its end")
         sim.client(1)
 
 
@@ -451,7 +453,7 @@ def test_passive_drop():
         told = sum(int(n) for n in
                    re.findall(rb"\r\n\+EVENT:SocketDown,1,(\d+)\r\n", sim.buf))
         sim.buf = b""
-        read = 0
+        read = packets = 0
         while True:
             sim.send(b"AT+SOCKETREAD=1\r\n")
             sim.expect(b"+SOCKETREAD,1,")
@@ -463,7 +465,9 @@ def test_passive_drop():
                 break
             sim.expect(str(size).encode() + b"," + b"y" * size + OK)
             read += size
+            packets += 1
         same(read, told, "bytes read")
+        same((sim.stats()["recv-active"], sim.stats()["reads"]), (0, packets), "counts")
         if read >= 100000:
             raise Failure("nothing is missing")
 
