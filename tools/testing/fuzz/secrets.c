@@ -259,6 +259,29 @@ static void look_in(unsigned int format, const u8 *data, size_t size)
 	free(file);
 }
 
+/* Two networks, of which it is the second: what is found is not the other one's. */
+static void look_behind(unsigned int format)
+{
+	struct secrets s = { .ssid_len = ssid_len };
+	bool written;
+
+	memcpy(s.ssid, ssid, ssid_len);
+	net_len = 0;
+	ssid[0] ^= 1;
+	passphrase[0] ^= 1;
+	formats[format].write();
+	ssid[0] ^= 1;
+	passphrase[0] ^= 1;
+	written = formats[format].write();
+	formats[format].parse(&s, (struct text){ net, net_len });
+	if (found(&s) != written)
+		DIE("not found behind another one: %.*s", (int)net_len, net);
+	passphrase[0] ^= 1;
+	if (found(&s))
+		DIE("that of another one: %.*s", (int)net_len, net);
+	passphrase[0] ^= 1;
+}
+
 static void no_slash(const char *path, void *arg)
 {
 	unsigned int *n = arg;
@@ -295,6 +318,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct secrets s = { 0 };
 	struct store_row row;
+	unsigned int format;
 	struct text t;
 	char *name;
 	size_t i;
@@ -310,7 +334,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		passphrase[i] = data[128 - PASSPHRASE_MAX + i % 62];
 	data += 128;
 	size -= 128;
-	look_in(choose(ARRAY_SIZE(formats)), data, size);
+	format = choose(ARRAY_SIZE(formats));
+	look_in(format, data, size);
+	/* A file of iwd has one network, which its name tells. */
+	if (formats[format].parse != of_iwd)
+		look_behind(format);
 	cmdline(data, size);
 	t = (struct text){ (const char *)data, size };
 	while (secrets_store_next(&t, &row))
