@@ -55,12 +55,23 @@ static bool set_mode(bool passive)
 	return good;
 }
 
-/* The module as it was before any test. */
-static bool ready(bool passive)
+/* The module as it was before any test; @reads: how often it was asked for what it keeps. */
+static bool ready(bool passive, long *reads)
 {
 	if (!atw_listed_becomes(0, LONG_MS) || !set_mode(passive))
 		return false;
-	return !atw_has_sim() || (atw_sim_has(0, LONG_MS) && !atw_sim("next-id 1"));
+	if (!atw_has_sim())
+		return true;
+	if (!atw_sim_has(0, LONG_MS) || atw_sim("next-id 1"))
+		return false;
+	*reads = atw_sim_stat("reads");
+	return atw_sim_stat("recv-active") == !passive;
+}
+
+/* In the passive mode all that came was fetched, and in the other one nothing. */
+static bool was_passive(bool passive, long reads)
+{
+	return !atw_has_sim() || passive == (atw_sim_stat("reads") > reads);
 }
 
 /* Makes a socket for streams of TCP or TLS; TLS is verified. */
@@ -80,6 +91,7 @@ FIXTURE(stream)
 {
 	int server;
 	int dial;
+	long reads;
 };
 
 FIXTURE_VARIANT(stream)
@@ -101,7 +113,7 @@ FIXTURE_SETUP(stream)
 	self->server = -1;
 	if (variant->tls && !*atw_env("ATW_TLS_DIR", ""))
 		SKIP(return, "no peers that speak TLS");
-	ASSERT_TRUE(ready(variant->passive));
+	ASSERT_TRUE(ready(variant->passive, &self->reads));
 	if (!variant->seed)
 		return;
 	if (variant->tls) {
@@ -120,6 +132,7 @@ FIXTURE_TEARDOWN(stream)
 {
 	if (self->server >= 0)
 		close(self->server);
+	EXPECT_TRUE(was_passive(variant->passive, self->reads));
 	EXPECT_TRUE(set_mode(false));
 }
 
@@ -211,7 +224,7 @@ TEST_F_TIMEOUT(stream, up, HOURS_S)
  */
 FIXTURE(datagrams)
 {
-	int unused;
+	long reads;
 };
 
 FIXTURE_VARIANT(datagrams)
@@ -224,11 +237,12 @@ FIXTURE_VARIANT_ADD(datagrams, passive) { .passive = true };
 
 FIXTURE_SETUP(datagrams)
 {
-	ASSERT_TRUE(ready(variant->passive));
+	ASSERT_TRUE(ready(variant->passive, &self->reads));
 }
 
 FIXTURE_TEARDOWN(datagrams)
 {
+	EXPECT_TRUE(was_passive(variant->passive, self->reads));
 	EXPECT_TRUE(set_mode(false));
 }
 
