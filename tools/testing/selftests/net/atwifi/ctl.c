@@ -376,7 +376,7 @@ TEST_F(ctl, autott)
  */
 TEST_F(ctl, autott_boot)
 {
-	long boots, damaged;
+	long boots, entries, damaged;
 	int fd;
 
 	if (old_firmware()) {
@@ -386,6 +386,7 @@ TEST_F(ctl, autott_boot)
 	if (!atw_has_sim())
 		SKIP(return, "no emulator to control");
 	boots = atw_sim_stat("uptime-boots");
+	entries = atw_sim_stat("tt-entries");
 	damaged = atw_stat(ATW_DEVICE, "bringups");
 	ASSERT_SAYS("", "$A at AT+WAUTOCONN=1");
 	ASSERT_SAYS("", "$A autott tcp-client 192.0.2.1 %d", atw_greet_port());
@@ -395,6 +396,7 @@ TEST_F(ctl, autott_boot)
 	ASSERT_TRUE(atw_echo_works(fd, 9, 300));
 	close(fd);
 	EXPECT_LT(boots, atw_sim_stat("uptime-boots"));
+	EXPECT_LT(entries, atw_sim_stat("tt-entries"));
 	EXPECT_LT(damaged, atw_stat(ATW_DEVICE, "bringups"));
 	ASSERT_EQ(0, sh("$A autott none"));
 	ASSERT_SAYS("none\n", "$A autott");

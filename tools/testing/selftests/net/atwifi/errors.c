@@ -170,6 +170,11 @@ TEST(other_netns)
 	char *list;
 	int fd;
 
+	ASSERT_LE(0, atw_peer("echo"));
+	list = atw_slurp("/proc/self/net/atwifi");
+	ASSERT_NE(NULL, list);
+	EXPECT_NE(NULL, strstr(list, ATW_DEVICE));
+	free(list);
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd);
@@ -180,9 +185,8 @@ TEST(other_netns)
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(ENODEV, atw_connect_host(fd, atw_peer_port()));
 	list = atw_slurp("/proc/self/net/atwifi");
-	if (list) {
-		EXPECT_EQ(NULL, strstr(list, ATW_DEVICE));
-	}
+	ASSERT_NE(NULL, list);
+	EXPECT_EQ(NULL, strstr(list, ATW_DEVICE));
 	free(list);
 }
 

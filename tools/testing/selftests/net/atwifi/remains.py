@@ -203,9 +203,7 @@ def told_to_nobody():
     run("ip link set %s up" % DEV)
     run("mount -t tracefs tracefs %s; mount -t debugfs debugfs /sys/kernel/debug" % TRACING,
         good=False)
-    traces = os.path.exists(TRACING + "/events/atwifi")
-    if traces:
-        put(TRACING + "/events/atwifi/enable", "1")
+    put(TRACING + "/events/atwifi/enable", "1")
     ear = Ear(b"atwifi", b"nl80211")
     try:
         with elsewhere() as family:
@@ -223,15 +221,15 @@ def told_to_nobody():
             no_secret("what iw shows", shown.encode(), SSID)
             no_secret("sysfs", read("/sys/class/net/%s/" % DEV, "/sys/class/atwifi/%s/" % DEV,
                                     "/sys/module/atwifi", "/sys/class/ieee80211/"), mark)
+            # There is a directory of the radio, if not one file in it.
+            check(os.listdir("/sys/kernel/debug/ieee80211"), "no debugfs")
             no_secret("debugfs", read("/sys/kernel/debug/ieee80211",
-                                      "/sys/kernel/debug/atwifi") + mark, mark)
+                                      "/sys/kernel/debug/atwifi"), b"")
             no_secret("/proc", read("/proc/net", "/proc/tty", "/proc/sys/net"), b"atw0")
             atwctl("--off ap")
             leave(family)
-        if traces:
-            put(TRACING + "/events/atwifi/enable", "0")
-            with open(TRACING + "/trace", "rb") as f:
-                no_secret("traces", f.read(), b"AT+WJAP")
+        put(TRACING + "/events/atwifi/enable", "0")
+        no_secret("traces", read_file(TRACING + "/trace"), b"AT+WJAP")
         no_secret("the log", run("dmesg").encode(), mark)
     finally:
         put("/sys/class/net/%s/ifalias" % DEV, "\n")
