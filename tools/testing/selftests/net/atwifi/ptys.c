@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "util.h"
 
 #define DEVICES		8
+#define TICK_MS		100
 
 static pid_t spawn(char *const argv[], char *line, size_t size)
 {
@@ -142,14 +144,33 @@ int attach(const char *tty, speed_t speed, int *fd, char *device, size_t size)
 	return 0;
 }
 
-/* How long it took, in ms; -1 if it failed. */
+static void *ticker(void *arg)
+{
+	_Atomic int *ms = arg;
+
+	while (true) {
+		atw_pause_ms(TICK_MS);
+		*ms += TICK_MS;
+	}
+	return NULL;
+}
+
+/*
+ * How long it took, in ms, -1 if it failed; as a thread has counted it, which stands still
+ * where the machine does.
+ */
 int detach(int fd)
 {
-	uint64_t start = atw_now_ms();
+	_Atomic int ms = 0;
+	pthread_t thread;
+	int ret;
 
-	if (set_ldisc(fd, N_TTY))
+	if (pthread_create(&thread, NULL, ticker, &ms))
 		return -1;
-	return atw_now_ms() - start;
+	ret = set_ldisc(fd, N_TTY);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	return ret ? -1 : ms;
 }
 
 bool devices_gone(void)

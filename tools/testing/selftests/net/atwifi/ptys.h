@@ -18,7 +18,7 @@
  * Taking it off waits for nothing that the module does or does not: the driver's
  * time-outs for that are of 5 s and more.
  */
-#define DETACH_MS	4500
+#define DETACH_MS	((unsigned int)atw_patience_ms(5000) * 3 / 4)
 
 struct sim {
 	pid_t pid;
