@@ -899,14 +899,27 @@ TEST(sends_are_whole)
 TEST(linger_none)
 {
 	struct linger lin = { 1, 0 };
-	int fd;
+	int fd, meter, other;
+	uint64_t before;
 
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	meter = atw_peer("meter 4");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
 	fd = atw_peer("count 4");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
-	ASSERT_EQ(0, atw_upload(fd, 100000, 25));
+	other = atw_hold_module();
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, atw_upload(fd, 50000, 25));
 	ASSERT_EQ(0, close(fd));
-	EXPECT_TRUE(atw_listed_becomes(0, LONG_MS));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	close(other);
+	/* That of the meter. */
+	ASSERT_TRUE(atw_sim_has(1, LONG_MS));
+	EXPECT_EQ(before, atw_meter(meter));
 }
 
 TEST(poll_and_epoll)
@@ -995,6 +1008,9 @@ TEST(exit_closes)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	EXPECT_TRUE(atw_listed_becomes(0, LONG_MS));
+	if (atw_has_sim()) {
+		EXPECT_TRUE(atw_sim_has(0, LONG_MS));
+	}
 }
 
 FIXTURE(other_connection)

@@ -647,6 +647,25 @@ int atw_hold(int ms)
 	return atw_sim(command);
 }
 
+/*
+ * The module connects to nobody, and does nothing else until atw_hold() says otherwise:
+ * the socket of that, -1 if it does not.
+ */
+int atw_hold_module(void)
+{
+	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+
+	if (fd < 0 || atw_hold(HOLD_LONG))
+		return -1;
+	if (!atw_connect_hole(fd) || errno != EINPROGRESS) {
+		close(fd);
+		return -1;
+	}
+	while (!atw_sim_stat("connecting"))
+		atw_pause_ms(10);
+	return fd;
+}
+
 /* A driver for tests is less patient: it divides its times by this. */
 static int atw_hurry(void)
 {

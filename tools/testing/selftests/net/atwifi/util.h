@@ -98,6 +98,7 @@ bool atw_emptied(void);
 int atw_room(int fd);
 bool atw_reset_module(const char *device);
 int atw_hold(int ms);
+int atw_hold_module(void);
 int atw_patience_ms(int ms);
 long atw_link_polls(uint64_t since);
 int atw_cert(const char *which, const char *file);
