@@ -839,7 +839,6 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	unsigned long busy_end = jiffies + atw_timing.busy;
 	unsigned int unknown = 0;
-	char said[ATW_SAID_MAX];
 	int err;
 
 	if (cmd->line.err)
@@ -855,11 +854,12 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 		if (err == -EBUSY && !time_after(jiffies, busy_end)) {
 			err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
 		} else if (err == -EOPNOTSUPP && !cmd->barrier) {
-			if (unknown && !strcmp(said, ch->said))
+			if (unknown && !strcmp(ch->said_before, ch->said))
 				return err;
 			if (++unknown == ATW_UNKNOWN_TRIES)
 				return -EPROTO;
-			strscpy(said, ch->said, sizeof(said));
+			/* Not on the stack: see atw_channel_wipe(). */
+			strscpy(ch->said_before, ch->said, sizeof(ch->said_before));
 			err = atw_channel_check(ch);
 		} else {
 			return err;
@@ -1116,6 +1116,7 @@ void atw_channel_wipe(struct atw_channel *ch)
 	spin_lock(&ch->lock);
 	memzero_explicit(ch->said, sizeof(ch->said));
 	spin_unlock(&ch->lock);
+	memzero_explicit(ch->said_before, sizeof(ch->said_before));
 }
 
 /**

@@ -192,6 +192,7 @@ enum atw_channel_flag {
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see
  *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
+ * @said_before: the one before that, about the same command; the thread's alone
  * @owed: payload bytes that the module may still be waiting for
  * @stored: writes to the module's flash since @stored_since; the thread's alone
  */
@@ -219,6 +220,7 @@ struct atw_channel {
 	struct atw_cmd			*cmd;
 	enum atw_event_type		final;
 	char				said[ATW_SAID_MAX];
+	char				said_before[ATW_SAID_MAX];
 	u32				owed;
 
 	unsigned long			stored_since;

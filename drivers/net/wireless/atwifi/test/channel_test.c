@@ -783,6 +783,48 @@ static void channel_long_silent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 }
 
+#define SECRET	"I am kept secret"
+
+static bool holds(const void *where, size_t size)
+{
+	const size_t len = strlen(SECRET);
+	size_t i;
+
+	for (i = 0; i + len <= size; i++)
+		if (!memcmp(where + i, SECRET, len))
+			return true;
+	return false;
+}
+
+/* Returns 0 if it was everywhere to be wiped. */
+static int run_wipe(struct fake *f)
+{
+	struct atw_channel *ch = &f->ch;
+	bool everywhere;
+
+	run_query(f);
+	everywhere = holds(ch->parser.line, sizeof(ch->parser.line)) &&
+		     holds(ch->said, sizeof(ch->said)) &&
+		     holds(ch->said_before, sizeof(ch->said_before));
+	atw_channel_wipe(ch);
+	return everywhere ? 0 : -ENOENT;
+}
+
+/* Of a secret that the module repeats where it does not understand nothing stays here. */
+static void channel_wipe(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+WMODE?", "Unknown cmd:AT+WMODE=" SECRET "\r\n" },
+		{ "AT", "\r\nOK\r\n" },
+		{ "AT+WMODE?", "Unknown cmd:AT+WMODE=" SECRET "\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_wipe);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_FALSE(test, holds(&f->ch, sizeof(f->ch)));
+}
+
 static int run_then_rest(struct fake *f)
 {
 	f->rest = MAX_SCHEDULE_TIMEOUT;
@@ -846,6 +888,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
 	KUNIT_CASE(channel_memory),
+	KUNIT_CASE(channel_wipe),
 	{ }
 };
 
