@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
 from atwnet import (
     CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TFTP, TMP,
@@ -167,6 +166,9 @@ def iperf3():
     for how in ("-n 300K", "-n 300K -R", "-u -b 100K -l 1000 -t 2", "-u -b 100K -l 1000 -t 2 -R"):
         out = run("iperf3 -c %s -p %d %s" % (HOST, IPERF, how))
         check("iperf Done" in out, out)
+        # How many of the datagrams are lost depends on the machine, but not all are.
+        lost = re.search(r" (\d+)/(\d+) \(\S+\) +receiver", out)
+        check("-u" not in how or int(lost.group(1)) < int(lost.group(2)), out)
 
 
 @test
@@ -301,13 +303,13 @@ def urgent_data():
 @test
 def closed_is_closed():
     """A program that closes leaves nothing that lingers in the module."""
+    before = counter("tcp_resets")
     s = peer("hold")
     becomes(lambda: sim_stat("sockets") == 1, "no socket")
-    start = time.monotonic()
     s.close()
     quiet()
-    # What lingers does so for a minute.
-    check(time.monotonic() - start < 50, "it lingered")
+    # What lingers ends with an error.
+    same(before, counter("tcp_resets"), "connections that were given up")
 
 
 @test
