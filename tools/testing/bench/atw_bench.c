@@ -736,14 +736,22 @@ static bool run(const char *test)
 	return true;
 }
 
+/* Who reads the line says so when he has seen how much of the machine's time that has taken. */
+static void end_line(void)
+{
+	printf("}\n");
+	fflush(stdout);
+	getchar();
+}
+
 int main(int argc, char **argv)
 {
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
 	/* Each line ends a test; this one, what was before the first. */
-	printf("{}\n");
-	fflush(stdout);
+	printf("{");
+	end_line();
 	for (i = 1; i < argc; i++) {
 		char *test = strchr(argv[i], '=');
 
@@ -754,8 +762,7 @@ int main(int argc, char **argv)
 		printf("{\"test\":\"%s\"", name);
 		if (!run(test))
 			break;
-		printf("}\n");
-		fflush(stdout);
+		end_line();
 		settle();
 	}
 	if (argc < 2 || i < argc) {
