@@ -361,14 +361,23 @@ static void fail(struct question *q, uint32_t ttl)
 	settle(q, (struct dns_answer){ .rcode = DNS_SERVFAIL, .ttl = ttl });
 }
 
+/* We would ask ourselves until all have waited too long. What is sent to nobody comes here. */
+static bool is_own(const struct sockaddr_in *to)
+{
+	const in_addr_t address = to->sin_addr.s_addr ?: htonl(INADDR_LOOPBACK);
+
+	return address == own.sin_addr.s_addr && to->sin_port == own.sin_port;
+}
+
 /*
  * Who is to be asked now: whoever writes the file does that when the servers are others. It
- * may name this one, for programs: that would ask itself until all have waited too long.
+ * may name this one, for programs.
  */
 static void read_servers(void)
 {
 	char line[256], text[INET_ADDRSTRLEN];
 	struct sockaddr_in *to;
+	static bool said;
 	FILE *f;
 
 	if (!servers_file)
@@ -378,10 +387,15 @@ static void read_servers(void)
 	while (f && n_servers < SERVERS_MAX && fgets(line, sizeof(line), f)) {
 		to = &servers[n_servers];
 		*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(53) };
-		if (sscanf(line, "nameserver %15s", text) == 1 &&
-		    inet_pton(AF_INET, text, &to->sin_addr) == 1 &&
-		    (to->sin_addr.s_addr != own.sin_addr.s_addr || to->sin_port != own.sin_port))
+		if (sscanf(line, "nameserver %15s", text) != 1 ||
+		    inet_pton(AF_INET, text, &to->sin_addr) != 1)
+			continue;
+		if (!is_own(to)) {
 			n_servers++;
+		} else if (!said) {
+			warnx("%s names this server itself, which is not asked", servers_file);
+			said = true;
+		}
 	}
 	if (f)
 		fclose(f);
@@ -880,7 +894,6 @@ static void listen_at(const struct sockaddr_in *at)
 {
 	const int room = UDP_ROOM;
 
-	own = *at;
 	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (udp < 0 || bind(udp, (const struct sockaddr *)at, sizeof(*at)))
 		err(1, "UDP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
@@ -1004,13 +1017,14 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	struct sockaddr_in at = address("127.0.0.57");
+	unsigned int i;
 	int c, status;
 
+	own = address("127.0.0.57");
 	while ((c = getopt_long(argc, argv, "l:s:d:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'l':
-			at = address(optarg);
+			own = address(optarg);
 			break;
 		case 's':
 			if (servers_file || n_servers == SERVERS_MAX ||
@@ -1035,10 +1049,14 @@ int main(int argc, char **argv)
 	if (optind < argc)
 		usage(stderr, 2);
 	/* A server for others would be one for attackers of others. */
-	if (ntohl(at.sin_addr.s_addr) >> 24 != 127)
+	if (ntohl(own.sin_addr.s_addr) >> 24 != 127)
 		errx(2, "%s is not an address of this machine alone (127.0.0.0/8)",
-		     inet_ntoa(at.sin_addr));
-	prepare(&at);
+		     inet_ntoa(own.sin_addr));
+	for (i = 0; i < n_servers; i++)
+		if (is_own(&servers[i]))
+			errx(2, "%s:%d is itself: a server has another address or port",
+			     inet_ntoa(own.sin_addr), ntohs(own.sin_port));
+	prepare(&own);
 	notify("READY=1", 0);
 	status = event_base_dispatch(base) < 0;
 	if (status)

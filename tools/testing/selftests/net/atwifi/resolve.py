@@ -317,8 +317,8 @@ UPSTREAM = ("127.0.0.9", 5353)
 
 
 @contextlib.contextmanager
-def stub(options=""):
-    """It runs, as somebody without privileges but that for its port."""
+def stub(options="", says=None):
+    """It runs, as somebody without privileges but that for its port; SAYS is a file."""
     path = "/tmp/notify"
     run("ip link set lo up")
     with Notified(path) as notified:
@@ -327,7 +327,8 @@ def stub(options=""):
         command = ("setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps "
                    "-all,+net_bind_service --ambient-caps +net_bind_service --bounding-set "
                    "-all,+net_bind_service %s/atwifid %s" % (LIB, options))
-        with subprocess.Popen(command.split(), env=env, stdin=subprocess.DEVNULL) as server:
+        with subprocess.Popen(command.split(), env=env, stdin=subprocess.DEVNULL,
+                              stderr=says) as server:
             try:
                 notified.says("READY=1")
                 notified.process = server
@@ -858,19 +859,34 @@ def stub_with_a_file():
             f.write(text)
 
     run("ip link set lo up; rm -f " + path)
-    with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
+    with open("/tmp/says", "w+b") as says, \
+         Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, \
+         stub("--server " + path, says):
         same(("NOTIMP", 0), status(NAME + " MX"), "without the file")
         write("#nameserver 127.0.0.8\nnameserver fd00::53\noptions edns0\nnameserver %s\n" %
               UPSTREAM[0])
         same(("NXDOMAIN", 0), status("nx.test MX"), "with one")
         same(1, len(upstream.asked), "questions to the server")
-        # Itself it does not ask: there may be others behind, or none.
+        # Itself it does not ask, and says so once: there may be others behind, or none.
         write("nameserver %s\nnameserver %s\nnameserver %s\n" % (STUB, STUB, UPSTREAM[0]))
         same(("NXDOMAIN", 0), status("nx.test NS"), "with itself before others")
         write("nameserver %s\n" % STUB)
         same(("NOTIMP", 0), status(NAME + " MX"), "with itself")
+        says.seek(0)
+        same(1, says.read().count(b"names this server itself"), "times that it says so")
         write("search test\n")
         same(("NOTIMP", 0), status(NAME + " MX"), "without one")
+
+
+@test
+def stub_asks_somebody_else():
+    """It does not start where it would ask itself, and says what is wrong."""
+    run("ip link set lo up")
+    for options in ("--server " + STUB, "--server %s:53" % STUB, "-s 192.0.2.53 -s " + STUB,
+                    "-s 127.0.0.1:5300 -l 127.0.0.1:5300", "-l 127.0.0.1 -s 0.0.0.0"):
+        out = run("LD_LIBRARY_PATH=%s %s/atwifid %s 2>&1; echo $?" % (LIB, LIB, options))
+        check("is itself: a server has another address or port" in out and
+              out.endswith("\n2\n"), "%s: %s" % (options, out))
 
 
 @test
