@@ -15,28 +15,36 @@
 
 #define RESOLVED	"org.freedesktop.resolve1"
 #define RESOLVED_PATH	"/org/freedesktop/resolve1"
+/* Anybody may send us signals: after so many messages others have their turn. */
+#define MESSAGES_TURN	64
 
 static struct event_base *event_base;
-static struct event *bus_event, *retry;
+static struct event *bus_event, *more, *retry;
 /* Until when its answers are waited for, and when it is asked again that has given none. */
 static uint64_t answer_end, again;
 static sigset_t signals;
 static sd_bus *bus;
 static void (*restarted_fn)(void);
+/* It has begun to run, however often, and was not told anything yet. */
+static bool is_new;
 
 static void bus_close(void)
 {
+	event_del(more);
 	if (bus_event)
 		event_free(bus_event);
 	bus_event = NULL;
 	bus = sd_bus_close_unref(bus);
 }
 
-/* What came while an answer was waited for is not told by the socket. */
+/*
+ * What came while an answer was waited for is not told by the socket. By a timer, so that whatever
+ * else has happened is seen before.
+ */
 static void bus_look(void)
 {
 	if (bus_event)
-		event_active(bus_event, EV_READ, 0);
+		event_add(more, &(struct timeval){ 0 });
 }
 
 static void try_again(void)
@@ -46,18 +54,26 @@ static void try_again(void)
 
 static void bus_cb(evutil_socket_t fd, short what, void *arg)
 {
-	int ret;
+	int i, ret = 1;
 
 	(void)fd;
 	(void)what;
 	(void)arg;
-	do {
+	for (i = 0; i < MESSAGES_TURN && ret > 0; i++)
 		ret = sd_bus_process(bus, NULL);
-	} while (ret > 0);
-	if (ret == 0)
+	if (ret < 0) {
+		bus_close();
+		try_again();
 		return;
-	bus_close();
-	try_again();
+	}
+	if (ret)
+		bus_look();
+	if (!is_new)
+		return;
+	is_new = false;
+	/* Who has not answered is another one. */
+	again = 0;
+	restarted_fn();
 }
 
 static int owner_cb(sd_bus_message *m, void *arg, sd_bus_error *error)
@@ -66,11 +82,8 @@ static int owner_cb(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	(void)arg;
 	(void)error;
-	if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new) {
-		/* Who has not answered is another one. */
-		again = 0;
-		restarted_fn();
-	}
+	if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new)
+		is_new = true;
 	return 0;
 }
 
@@ -118,8 +131,9 @@ bool resolved_begin(struct event_base *base, void (*restarted)(void))
 {
 	event_base = base;
 	restarted_fn = restarted;
+	more = evtimer_new(base, bus_cb, NULL);
 	retry = evtimer_new(base, retry_cb, NULL);
-	if (!retry)
+	if (!more || !retry)
 		return false;
 	bus_open();
 	return true;
@@ -131,9 +145,8 @@ bool resolved_begin(struct event_base *base, void (*restarted)(void))
 void resolved_end(void)
 {
 	bus_close();
-	if (retry)
-		event_free(retry);
-	retry = NULL;
+	event_free(more);
+	event_free(retry);
 }
 
 /* A call about a link, for its arguments and resolved_call(); NULL: there is no bus. */

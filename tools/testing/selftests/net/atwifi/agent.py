@@ -5,6 +5,7 @@ atwifi-agent: the passphrases that atwctl keeps, and those that it finds with ot
 and the servers that it tells others of. Environment as for netdev.py; ATW_LIB is where it is.
 """
 
+import collections
 import contextlib
 import fcntl
 import json
@@ -512,29 +513,38 @@ def module_is_told():
 
 
 @contextlib.contextmanager
-def stopped(process):
-    """It is there, and does nothing; what it is asked meanwhile about links is counted."""
+def asked():
+    """How often resolved, which runs, is asked about links by the one who asks the most."""
     path = FILES + "/calls"
 
-    def seen(member):
+    def askers(member):
         with open(path, encoding="ascii") as f:
-            return f.read().count(member)
+            return re.findall(r"\t(:\S+)(?:\t\S+){3}\t%s$" % member, f.read(), re.M)
 
     def sees():
         run("busctl call %s /org/freedesktop/resolve1 %s.Manager FlushCaches" % (
             RESOLVED, RESOLVED))
-        return seen("FlushCaches")
+        return askers("FlushCaches")
 
     with open(path, "wb") as f, subprocess.Popen(
             ["dbus-monitor", "--system", "--profile", "destination=" + RESOLVED],
             stdout=f) as monitor:
         try:
             becomes(sees, "nothing is seen")
-            process.send_signal(signal.SIGSTOP)
-            yield lambda: seen("GetLink")
+            yield lambda: max(collections.Counter(askers("GetLink")).values(), default=0)
+        finally:
+            monitor.terminate()
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """It is there, and does nothing; what it is asked meanwhile is counted."""
+    with asked() as number:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield number
         finally:
             process.send_signal(signal.SIGCONT)
-            monitor.terminate()
 
 
 @test
@@ -546,15 +556,15 @@ def resolved_hangs():
          daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
         link_has(server)
         try:
-            with stopped(process) as asked:
+            with stopped(process) as number:
                 begun = time.monotonic()
                 for _ in range(8):
                     look(agent_)
                 sim("link down")
                 reads(conf, TOP)
                 # A second in ten, and one that had begun before.
-                check(asked() <= 2 + (time.monotonic() - begun) // 10,
-                      "%d questions in %.1f s" % (asked(), time.monotonic() - begun))
+                check(number() <= 2 + (time.monotonic() - begun) // 10,
+                      "%d questions in %.1f s" % (number(), time.monotonic() - begun))
             link_has()
             with stopped(process):
                 sim("link up")
@@ -562,6 +572,25 @@ def resolved_hangs():
             link_has(server)
         finally:
             sim("link up")
+
+
+@test
+def resolved_comes_often():
+    """Who has come many times before there was time to tell him is not told as often."""
+    beside_resolved()
+    server = sysfs("gateway")
+    with bus(), daemon(AGENT.split(), UMASK) as agent_, contextlib.ExitStack() as stack:
+        with resolved():
+            link_has(server)
+            number = stack.enter_context(asked())
+        agent_.send_signal(signal.SIGSTOP)
+        for _ in range(30):
+            run("setpriv --reuid systemd-resolve --clear-groups busctl call org.freedesktop.DBus "
+                "/org/freedesktop/DBus org.freedesktop.DBus RequestName su %s 0" % RESOLVED)
+        agent_.send_signal(signal.SIGCONT)
+        with resolved():
+            link_has(server)
+            check(0 < number() < 15, "it has asked %d times" % number())
 
 
 @test
