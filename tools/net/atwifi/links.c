@@ -257,6 +257,25 @@ static void tell_resolved(struct link *l)
 }
 
 /**
+ * link_is_server() - can a module ask it?
+ * @address: a name server, by what somebody says, be it another daemon or the network
+ *
+ * Return: false: it is one of this machine, atwifid's for one, or nobody's, or many's.
+ */
+bool link_is_server(struct in_addr address)
+{
+	const uint32_t a = ntohl(address.s_addr);
+	static bool said;
+
+	if (a >> 24 == 127 && !said) {
+		warnx("%s is this machine's own, and no server that a module can ask",
+		      inet_ntoa(address));
+		said = true;
+	}
+	return a >> 24 && a >> 24 != 127 && a >> 28 != 0xe && a != INADDR_BROADCAST;
+}
+
+/**
  * links_begin() - nobody has joined yet
  * @l: whom to tell what comes
  */

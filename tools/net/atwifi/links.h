@@ -8,7 +8,6 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #define LINKS_MAX	16
 #define LINK_SERVERS	2
@@ -27,14 +26,6 @@ struct link_device {
 	bool	joined;
 };
 
-/* Of this machine, of nobody, or of many: no name server, whoever says so. */
-static inline bool link_is_server(struct in_addr address)
-{
-	const uint32_t a = ntohl(address.s_addr);
-
-	return a >> 24 && a >> 24 != 127 && a >> 28 != 0xe && a != INADDR_BROADCAST;
-}
-
 /**
  * struct link_listeners - whom to tell, beside systemd-resolved
  * @resolvconf: resolvconf(8)
@@ -50,6 +41,7 @@ struct link_listeners {
 				  unsigned int n);
 };
 
+bool link_is_server(struct in_addr address);
 void links_begin(const struct link_listeners *l);
 void links_up(const struct link_device *dev, const struct in_addr *servers, unsigned int n);
 void links_told(const char *name);

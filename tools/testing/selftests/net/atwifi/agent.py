@@ -452,7 +452,7 @@ def module_is_told():
         def logged(words):
             with open(TMP + "/log", "rb") as f:
                 f.seek(log_before)
-                return words in f.read()
+                return f.read().count(words)
 
         def looks_until(condition, words):
             def looked():
@@ -480,6 +480,10 @@ def module_is_told():
             others_say(bytes(range(16)), "127.0.0.2", "192.0.2.55", "224.0.0.1", "192.0.2.56",
                        "192.0.2.57")
             module_gets("192.0.2.55", "192.0.2.56")
+            # That is said, once however often it is seen.
+            for _ in range(3):
+                look(agent_)
+            same(1, logged(b"127.0.0.2 is this machine's own"), "times that it is said")
             # When nobody says so any more; and without being asked for it.
             manager("RevertLink", "i %d")
             module_has(server)
