@@ -351,6 +351,32 @@ def installed_again():
     becomes(lambda: not modules(), "udev knows the module still")
 
 
+@test
+def adapters_installed_again():
+    """They are there all the time, too: what a file names is attached again, and nothing else."""
+    link, file = "/dev/serial/by-id/test", "/etc/atwifi/attach.d/test"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/policy-rc.d")
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    os.symlink("../../ttyS9", link)
+    write(file, "# mine\n\n%s 115200\n" % link)
+
+    def attached():
+        units = systemctl("list-units --plain --no-legend '%s'" % ATTACH % "*")
+        return [line.split()[0] for line in units.splitlines()]
+
+    try:
+        for words in ("it is not attached", "it is not attached again"):
+            same([], attached(), "adapters without the package")
+            inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
+            becomes(lambda: attached() == [ATTACH % "ttyS9"], words)
+            inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
+    finally:
+        os.unlink(file)
+        os.unlink(link)
+        inside("udevadm trigger --action=remove --name-match=/dev/ttyS9")
+
+
 class Load:
     """
     Programs that ask for names all the time: they are answered right, or not at all. By TCP,
