@@ -22,7 +22,7 @@ import threading
 import time
 
 import goresolver
-from atwnet import DNS, FILES, HOST, PEER, Family, Notified, main, no_sockets, sim, url
+from atwnet import DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, no_sockets, sim, url
 from guest import (
     LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, statistic, sysfs, test)
 from servers import dns_answer
@@ -702,6 +702,10 @@ def stub_for_programs():
         with no_sockets(but=1):
             run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
         same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
+        with no_sockets(but=1):
+            run("%s/lookup -g %s %d small >/tmp/page" % (LIB, NAME, HTTP))
+        with open(FILES + "/www/small", "rb") as want, open("/tmp/page", "rb") as page:
+            check(page.read().endswith(b"\r\n\r\n" + want.read()), "the static program's page")
 
 
 @test
