@@ -25,6 +25,8 @@ KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
 # Debian's releases for whose kernels the driver is built.
 CROSS = ("cross-12",)
+# Other machines for which packages are built, and on which they are installed.
+ARCHITECTURES = ("arm64",)
 # Most of a part's time is waiting: more than three times as many as there are processors.
 SLOTS = 7
 VM = "tools/testing/vm"
@@ -131,7 +133,9 @@ def parts(everything):
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "uml-6.12", "dtbs",
-                   "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", *CROSS]
+                   "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", *CROSS,
+                                   *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
+                                     for to in ("", "to-"))]
                                   if everything else [])):
         yield setup(target)
     for name, row in (ALL_ROWS if everything else ROWS).items():
@@ -155,6 +159,10 @@ def parts(everything):
     if everything:
         yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
                    nice=10, waits="compilers, dpkg")
+        for arch in ARCHITECTURES:
+            yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
+                       needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
+                       waits="compilers, emulated dpkg")
         yield Part("walk", ["tools/testing/walk"], needs=setups("pc", "chroot-12-amd64"),
                    waits="compilers, an emulated start")
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
