@@ -512,6 +512,7 @@ struct sock {
 	uint64_t mark;
 	STAILQ_HEAD(, packet) queue;
 	sock_fn connect_fn;
+	uint64_t since;		/* it connects, in ns */
 	uint8_t *out;
 	size_t out_len;
 	size_t out_off;

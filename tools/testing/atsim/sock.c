@@ -829,6 +829,7 @@ void sock_connect(struct sock *s, sock_fn fn)
 {
 	s->status = SOCK_CONNECTING;
 	s->connect_fn = fn;
+	s->since = now_ns();
 	s->sim->connecting = s;
 	connect_start(s);
 }
@@ -840,9 +841,18 @@ void sock_connect(struct sock *s, sock_fn fn)
  */
 void sock_connect_timeout(struct atsim *sim, unsigned int ms)
 {
+	struct sock *s = sim->connecting;
+	uint64_t waited;
+
 	sim->connect_ms = ms;
-	if (sim->connecting && sim->connecting->timer_fn == connect_late)
-		after(sim->connecting, ms * 1000ULL, connect_late);
+	if (!s || s->timer_fn != connect_late)
+		return;
+	waited = (now_ns() - s->since) / 1000;
+	/* At once: the next command is not to give it more time again. */
+	if (waited >= ms * 1000ULL)
+		connect_late(s);
+	else
+		after(s, ms * 1000ULL - waited, connect_late);
 }
 
 /**
@@ -855,7 +865,7 @@ bool sock_connect_late(struct atsim *sim)
 {
 	if (!sim->connecting || sim->connecting->timer_fn != connect_late)
 		return false;
-	after(sim->connecting, 0, connect_late);
+	connect_late(sim->connecting);
 	return true;
 }
 

@@ -201,6 +201,8 @@ def test_connect_timeout():
         sim.quiet(300)
         same(sim.stats()["connecting"], 1, "it is seen")
         same(sim.ctl("connect-timeout 1"), "ok")
+        # What has ended does not begin again.
+        same(sim.ctl("connect-timeout 600000"), "ok")
         sim.expect(b"\r\nAT+SOCKET:97\r\n+ERROR\r\n")
         same(sim.stats()["connecting"], 0, "and its end")
         sim.client(1)
