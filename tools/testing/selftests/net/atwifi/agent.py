@@ -8,6 +8,7 @@ and the servers that it tells others of. Environment as for netdev.py; ATW_LIB i
 import collections
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -623,24 +624,31 @@ def killed():
         link_has()
 
 
-@contextlib.contextmanager
-def deaf(process):
-    """It is stopped, and there is no room for what it is told; what it has lost it knows then."""
+def lost(process):
+    """How many messages each of its sockets of generic netlink had no room for, by their ports."""
     with open("/proc/net/netlink", encoding="ascii") as f:
         rows = [line.split() for line in f][1:]
     # The library's port is the process and the number of its socket.
-    ports = [int(row[2]) for row in rows
-             if int(row[1]) == 16 and int(row[2]) & 0x3fffff == process.pid]
+    return {int(row[2]): int(row[8]) for row in rows
+            if int(row[1]) == 16 and int(row[2]) & 0x3fffff == process.pid}
+
+
+@contextlib.contextmanager
+def deaf(process):
+    """It is stopped, and there is no room for what it is told; what it has lost it knows then."""
     process.send_signal(signal.SIGSTOP)
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as s:
             s.setblocking(False)
-            for port in ports:
+            # Where there is no room for the longer ones, an event may find some.
+            for port, size in itertools.product(lost(process), (4096, 16)):
                 with contextlib.suppress(BlockingIOError):
                     while True:
-                        s.sendto(struct.pack("IHHII", 4096, 0x10, 0, 0, 0) + bytes(4080),
+                        s.sendto(struct.pack("IHHII", size, 0x10, 0, 0, 0) + bytes(size - 16),
                                  (port, 0))
+        before = lost(process)
         yield
+        check(lost(process) != before, "nothing is lost")
     finally:
         process.send_signal(signal.SIGCONT)
 
