@@ -76,10 +76,10 @@ def sim(command):
     return answer.decode()
 
 
-def restart():
+def restart(command="reset"):
     """The module starts anew, and is in its network again: until it is seen all is as it was."""
     before = statistic("bringups")
-    sim("reset")
+    sim(command)
     becomes(lambda: statistic("bringups") > before and sysfs("state") == "joined",
             "the module does not come back")
     becomes(carrier, "no carrier")
