@@ -445,6 +445,7 @@ static int cmd_wmode(struct atsim *sim, struct at_args *args)
 	}
 	if (!(mode & MODE_STA)) {
 		wifi->want = false;
+		wifi->leaves++;
 		leave(sim);
 	}
 	if (!(mode & MODE_AP))

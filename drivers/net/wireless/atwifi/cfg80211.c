@@ -85,11 +85,17 @@ struct atw_wiphy_domain {
 	char	country[ATW_COUNTRY_LEN];
 };
 
-/* Joining a network, or leaving it: what the thread is given. */
+enum atw_wiphy_task {
+	ATW_TASK_JOIN,
+	ATW_TASK_LEAVE,		/* whatever it is in */
+	ATW_TASK_LET_GO,	/* what a program has had it join, if that was last */
+};
+
+/* What the thread is given. */
 struct atw_wiphy_job {
 	struct atw_wiphy	*aw;
 	u32			gen;
-	bool			join;
+	enum atw_wiphy_task	task;
 	bool			asked;	/* it is told to; the wiphy's lock */
 	int			err;
 	struct atw_query_join	query;
@@ -116,8 +122,9 @@ struct atw_wiphy_country {
 
 /**
  * struct atw_wiphy_news - what the thread and the receive path have said
- * @valid: @in, @net and @refused are newer than what the thread has begun last
+ * @valid: @in, @managed, @net and @refused are newer than what the thread has begun last
  * @in: the module is in a network, with an address or without
+ * @managed: a program was the last who has told it where to be
  * @net: in which; nothing of it may be known
  * @refused: a network refuses its password, as far as the firmware tells
  * @heard: it has told of a network since it was told to join
@@ -128,6 +135,7 @@ struct atw_wiphy_country {
 struct atw_wiphy_news {
 	bool			valid;
 	bool			in;
+	bool			managed;
 	bool			refused;
 	bool			heard;
 	bool			answered;
@@ -150,6 +158,7 @@ struct atw_wiphy_news {
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
+ * @owned: what was asked for last is a program's alone, for as long as that runs
  * @ssid: which, or which it is to be
  * @aim: the access point that it is to be joined by, or zeros
  * @near: the same, or the one that a program takes for the nearest
@@ -193,6 +202,7 @@ struct atw_wiphy {
 	bool				closing;
 	enum atw_wiphy_state		state;
 	bool				own;
+	bool				owned;
 	char				ssid[ATW_SSID_MAX + 1];
 	u8				aim[ETH_ALEN];
 	u8				near[ETH_ALEN];
@@ -524,11 +534,21 @@ static bool atw_wiphy_found_since(const struct atw_wiphy *aw, unsigned long dela
 	return time_before64(get_jiffies_64(), aw->scanned + delay);
 }
 
+/* Also one that nobody wants any more, which may take half a minute. */
+static bool atw_wiphy_is_joining(struct atw_wiphy *aw)
+{
+	bool joins;
+
+	spin_lock_bh(&aw->lock);
+	joins = aw->running && aw->running->task == ATW_TASK_JOIN;
+	spin_unlock_bh(&aw->lock);
+	return joins || aw->state == ATW_WIPHY_JOINING;
+}
+
 static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *request)
 {
 	const struct cfg80211_ssid *ssid = atw_wiphy_hidden(request);
 	struct atw_wiphy *aw = wiphy_priv(wiphy);
-	unsigned int jobs;
 	int err = 0;
 
 	if (aw->closing)
@@ -537,10 +557,8 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 		return -EBUSY;
 	if (ssid && memchr(ssid->ssid, 0, ssid->ssid_len))
 		return -EINVAL;
-	spin_lock_bh(&aw->lock);
-	jobs = aw->jobs;
-	spin_unlock_bh(&aw->lock);
-	aw->cached = jobs || (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_CACHED));
+	aw->cached = atw_wiphy_is_joining(aw) ||
+		     (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_CACHED));
 	if (!aw->cached)
 		err = atw_wiphy_scan_queue(aw, request);
 	if (err)
@@ -675,6 +693,13 @@ static void atw_wiphy_job_asked(struct atw_query_join *query)
 	spin_unlock_bh(&job->aw->lock);
 }
 
+/* The begin of all their arguments is the same. */
+static int (*const atw_wiphy_tasks[])(struct atw_module *m, void *arg) = {
+	[ATW_TASK_JOIN]		= atw_query_join,
+	[ATW_TASK_LEAVE]	= atw_query_leave,
+	[ATW_TASK_LET_GO]	= atw_query_let_go,
+};
+
 static int atw_wiphy_job_run(struct atw_module *m, void *arg)
 {
 	struct atw_wiphy_job *job = arg;
@@ -683,8 +708,7 @@ static int atw_wiphy_job_run(struct atw_module *m, void *arg)
 
 	if (!atw_wiphy_begin(job))
 		return 0;
-	job->err = job->join ? atw_query_join(m, &job->query) :
-			       atw_query_leave(m, &job->query.query);
+	job->err = atw_wiphy_tasks[job->task](m, &job->query);
 	/* What has become of it is to be known before anything is told. */
 	err = atw_module_query_link(m);
 	atw_conns_command_failed(&m->conns, err);
@@ -701,17 +725,19 @@ static void atw_wiphy_job_release(void *arg)
 
 	spin_lock_bh(&aw->lock);
 	aw->jobs--;
-	if (job->join && job->gen == aw->gen) {
+	if (job->task == ATW_TASK_JOIN && job->gen == aw->gen) {
 		aw->news.answered = true;
 		aw->news.err = job->err;
 		aw->news.code = job->query.query.code;
 	}
-	atw_wiphy_kick(aw, 0);
+	/* While the module is set up, or others' requests are too many, nothing is run. */
+	atw_wiphy_kick(aw, job->err == -ENETDOWN ? ATW_WIPHY_UNASKED : 0);
 	spin_unlock_bh(&aw->lock);
 }
 
 /* Whatever was wanted before is not any more; the job is for what is. */
-static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, const struct atw_join *join)
+static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, enum atw_wiphy_task task,
+					     const struct atw_join *join)
 {
 	struct atw_request *request;
 	struct atw_wiphy_job *job;
@@ -722,7 +748,7 @@ static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, const struct 
 	job = (struct atw_wiphy_job *)request->arg;
 	job->aw = aw;
 	job->err = -ENETDOWN;
-	job->join = join;
+	job->task = task;
 	if (join)
 		job->query.join = *join;
 	job->query.once = true;
@@ -744,9 +770,10 @@ static void atw_wiphy_want(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 }
 
-static int atw_wiphy_queue(struct atw_wiphy *aw, const struct atw_join *join)
+static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
+			   const struct atw_join *join)
 {
-	struct atw_request *request = atw_wiphy_job_new(aw, join);
+	struct atw_request *request = atw_wiphy_job_new(aw, task, join);
 
 	if (!request)
 		return -ENOMEM;
@@ -762,7 +789,7 @@ static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
 	bool same;
 
 	spin_lock_bh(&aw->lock);
-	same = aw->running && aw->running->join &&
+	same = aw->running && aw->running->task == ATW_TASK_JOIN &&
 	       !memcmp(&aw->running->query.join, join, sizeof(*join));
 	if (same)
 		aw->running->gen = aw->gen;
@@ -780,7 +807,7 @@ static int atw_wiphy_join(struct atw_wiphy *aw, const char *password)
 	strscpy(join.password, password, sizeof(join.password));
 	ether_addr_copy(join.bssid, aw->aim);
 	atw_wiphy_want(aw);
-	err = atw_wiphy_adopt(aw, &join) ? 0 : atw_wiphy_queue(aw, &join);
+	err = atw_wiphy_adopt(aw, &join) ? 0 : atw_wiphy_queue(aw, ATW_TASK_JOIN, &join);
 	memzero_explicit(&join, sizeof(join));
 	return err;
 }
@@ -929,7 +956,7 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	/* A device that goes down takes no network away that nobody here has asked for. */
 	if (was == ATW_WIPHY_UP && aw->own && aw->closing)
 		return 0;
-	return atw_wiphy_queue(aw, NULL);
+	return atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
 }
 
 /* The news */
@@ -976,6 +1003,19 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	spin_unlock_bh(&aw->lock);
 }
 
+/* cfg80211 would show for half a minute yet what is not there. */
+static void atw_wiphy_unshow(struct atw_wiphy *aw)
+{
+	struct cfg80211_bss *bss = cfg80211_get_bss(aw->wiphy, NULL, aw->bssid, NULL, 0,
+						    IEEE80211_BSS_TYPE_ESS,
+						    IEEE80211_PRIVACY_ANY);
+
+	if (!bss)
+		return;
+	cfg80211_unlink_bss(aw->wiphy, bss);
+	cfg80211_put_bss(aw->wiphy, bss);
+}
+
 static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 {
 	cfg80211_disconnected(aw->dev, WLAN_REASON_DISASSOC_DUE_TO_INACTIVITY, NULL, 0, false,
@@ -986,6 +1026,8 @@ static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 	 * once, and where that fails leaves it alone for a minute or more.
 	 */
 	aw->found = false;
+	if (!aw->own)
+		atw_wiphy_unshow(aw);
 	/* It may be in another one. */
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 }
@@ -1076,7 +1118,7 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 	if (!news->err) {
 		/* It may go on trying, and then be where nobody wants it to be. */
 		atw_wiphy_want(aw);
-		atw_wiphy_queue(aw, NULL);
+		atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
 	}
 	atw_wiphy_tell_failure(aw, news->err ?: refused ? -EKEYREJECTED : 0, news->code);
 }
@@ -1139,6 +1181,24 @@ static void atw_wiphy_follow_own(struct atw_wiphy *aw, struct atw_wiphy_news *ne
 	atw_wiphy_tell_up(aw, bss, true);
 }
 
+/*
+ * Who owns his network has lost it, or could not join it, and it was he who has told the module
+ * last where to be. He joins it again himself: iwd takes no notice of what it has not asked for,
+ * and cfg80211 lets it join nothing where the module was faster. Nor does a network outlive its
+ * owner.
+ */
+static void atw_wiphy_let_go(struct atw_wiphy *aw)
+{
+	bool found;
+
+	spin_lock_bh(&aw->lock);
+	found = aw->radio != ATW_RADIO_LOST;
+	spin_unlock_bh(&aw->lock);
+	/* Else that is news. */
+	if (found && atw_wiphy_queue(aw, ATW_TASK_LET_GO, NULL))
+		atw_wiphy_later(aw, ATW_WIPHY_UNASKED);
+}
+
 static void atw_wiphy_follow(struct atw_wiphy *aw)
 {
 	struct atw_wiphy_news news;
@@ -1156,12 +1216,18 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	else if (aw->state == ATW_WIPHY_UP && atw_wiphy_until(aw, ATW_WIPHY_ASK))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 
+	/* cfg80211 learns that after the operation, and forgets it with the network. */
+	if (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)
+		aw->owned = aw->wdev.conn_owner_nlportid;
+
 	if (aw->state == ATW_WIPHY_ASKING)
 		atw_wiphy_follow_question(aw);
 	else if (aw->state == ATW_WIPHY_JOINING)
 		atw_wiphy_follow_join(aw, &news);
 	else if (settled && aw->state == ATW_WIPHY_UP)
 		atw_wiphy_follow_up(aw, &news);
+	else if (settled && news.managed && aw->owned)
+		atw_wiphy_let_go(aw);
 	else if (settled)
 		atw_wiphy_follow_own(aw, &news);
 }
@@ -1307,6 +1373,7 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
 	aw->news.valid = true;
 	aw->news.in = m->state == ATW_MODULE_JOINED ||
 		      (m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_NO_ADDRESS);
+	aw->news.managed = m->managed;
 	aw->news.refused = m->status == ATW_WIFI_BAD_PASSWORD;
 	aw->news.net = m->net;
 	atw_wiphy_kick(aw, 0);

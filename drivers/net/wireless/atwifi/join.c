@@ -92,7 +92,7 @@ int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code)
 }
 
 /**
- * atw_join_forget() - it may stay out of the network that it was in
+ * atw_join_forget() - nobody sees any more to the network that it was in
  * @m: the module
  *
  * Context: the channel's thread, or after it has ended.
@@ -101,6 +101,7 @@ void atw_join_forget(struct atw_module *m)
 {
 	kfree_sensitive(m->join);
 	m->join = NULL;
+	m->managed = false;
 }
 
 /**

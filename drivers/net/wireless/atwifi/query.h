@@ -237,6 +237,7 @@ int atw_query_country(struct atw_module *m, void *arg);
 int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);
+int atw_query_let_go(struct atw_module *m, void *arg);
 int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode);
 int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store);
 const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join);

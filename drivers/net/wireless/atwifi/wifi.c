@@ -263,8 +263,10 @@ int atw_query_join(struct atw_module *m, void *arg)
 					 !(mode & ATW_MODE_AP));
 	if (err)
 		return err;
-	if (q->once)
+	if (q->once) {
 		atw_join_forget(m);
+		m->managed = true;
+	}
 	if (q->begun)
 		q->begun(q);
 	/* What it says from now on is about this one. */
@@ -313,6 +315,31 @@ int atw_query_leave(struct atw_module *m, void *arg)
 		return err;
 	*q = refused;
 	return stays;
+}
+
+/**
+ * atw_query_let_go() - have it be out of what a program has had it join
+ * @m: the module
+ * @arg: the query
+ *
+ * Unless somebody else has told it since where to be, or that it is to leave.
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_let_go(struct atw_module *m, void *arg)
+{
+	struct atw_query *q = arg;
+	u32 mode;
+	int err;
+
+	if (!m->managed)
+		return 0;
+	atw_join_forget(m);
+	err = atw_query_get_mode(m, q, &mode);
+	if (err || !(mode & ATW_MODE_STATION))
+		return err;
+	return atw_wifi_out(m, q, mode);
 }
 
 static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)

@@ -953,6 +953,7 @@ static int joins_at(struct kunit *test, const char *password, const u8 *bssid)
 	memcpy(q->join.bssid, bssid, sizeof(q->join.bssid));
 	if (!strcmp(password, "regretted"))
 		q->given_up = regretted;
+	q->once = !strcmp(password, "of a program");
 	err = atw_module_request(&f->m, request, LIMIT);
 	KUNIT_EXPECT_EQ(test, err == -EKEYREJECTED, q->query.why && !q->query.code);
 	atw_request_put(request);
@@ -1082,6 +1083,38 @@ static void module_join_given_up(struct kunit *test)
 	rejoins_now(f);
 	eventually(test, joined(f));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=\"net\",\"before\"\n"));
+}
+
+/* A program has lost it: what it has had it join is left, and nothing else is. */
+static unsigned int lets_go(struct kunit *test)
+{
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query), atw_query_let_go);
+	struct fake *f = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, request, LIMIT));
+	atw_request_put(request);
+	return told(f, 0, "AT+WDISCONNECT\n");
+}
+
+static void module_lets_go(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->joins = 3;
+	KUNIT_EXPECT_EQ(test, 0U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	/* What an administrator has had it join since stays. */
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "secret99"));
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	KUNIT_EXPECT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WJAP=net,secret99"));
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
@@ -1506,6 +1539,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_joins_by_bssid),
 	KUNIT_CASE(module_rejoins),
 	KUNIT_CASE(module_join_given_up),
+	KUNIT_CASE(module_lets_go),
 	KUNIT_CASE(module_refused),
 	KUNIT_CASE(module_settles),
 	KUNIT_CASE(module_refuses),

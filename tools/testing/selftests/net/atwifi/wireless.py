@@ -446,6 +446,34 @@ def the_network_is_lost():
         in_network(STORED, STORED_AT)
 
 
+def loses_it(noticed, again):
+    """
+    The access point goes and comes back, a few times. Who manages the network is in it again
+    after each; how long that took is for who reads it.
+    """
+    for _ in range(1 if QUICK else 5):
+        with watched() as events:
+            sim("link down")
+            try:
+                said(events, "disconnected")
+                noticed()
+            finally:
+                sim("link up")
+            start = time.monotonic()
+            again()
+            print("# in it %.1f s after it was back" % (time.monotonic() - start), flush=True)
+
+
+@test
+def who_has_joined_it_is_gone():
+    """The module alone joins again what iw has joined, and that can be left like any."""
+    with out_of_networks():
+        iw("connect -w " + OPEN)
+        loses_it(lambda: None, lambda: in_network(OPEN, OPEN_AT))
+        iw("disconnect")
+        becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+
+
 @test
 def the_log_tells_why_it_is_out():
     """Of what somebody has joined by atwctl: whoever looks finds what is to be done."""
@@ -584,9 +612,13 @@ def wpa_supplicant(network, program=None):
 
 @test
 def wpa_supplicant_joins():
-    with out_of_networks(), wpa_supplicant('ssid="%s"\nkey_mgmt=NONE' % OPEN):
+    def joined():
         in_network(OPEN, OPEN_AT)
         becomes(lambda: sysfs("state") == "joined", "no address")
+
+    with out_of_networks(), wpa_supplicant('ssid="%s"\nkey_mgmt=NONE' % OPEN):
+        joined()
+        loses_it(lambda: None, joined)
 
 
 @test
@@ -747,19 +779,39 @@ def configured_by_others():
 def iwd():
     """It, as it is, before it has joined any network."""
     shutil.rmtree("/var/lib/iwd", ignore_errors=True)
-    with daemon(["/usr/libexec/iwd"]):
+    with daemon(["/usr/libexec/iwd"]) as process:
         on_bus("net.connman.iwd")
-        yield
+        yield process
 
 
 def iwctl(command, good=True):
     return run("iwctl %s 2>&1" % command, good=good)
 
 
+def nothing_is_faster(process):
+    """Than the program that has lost its network, also where it has no time for that."""
+    leaves = sim_stat("leaves")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with watched() as events:
+            sim("link down")
+            try:
+                said(events, "disconnected")
+                check(STORED_AT not in iw("scan dump"), "it is shown yet")
+                becomes(lambda: sim_stat("leaves") == leaves + 1, "it is not told to leave")
+            finally:
+                sim("link up")
+            # It takes longer than to join.
+            atwctl("scan")
+            same((None, "down"), (link(), sysfs("state")), "network and state")
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 @test
 def iwd_joins():
     install()
-    with out_of_networks(), configured_by_others(), bus(), iwd():
+    with out_of_networks(), configured_by_others(), bus(), iwd() as process:
         station = "station %s " % DEV
         becomes(lambda: OPEN in iwctl(station + "get-networks", good=False), "not found")
         check(STORED in iwctl(station + "get-networks"), "the other one")
@@ -776,6 +828,10 @@ def iwd_joins():
         # It has kept the passphrase.
         iwctl(station + "connect " + STORED)
         in_network(STORED, STORED_AT)
+        nothing_is_faster(process)
+        in_network(STORED, STORED_AT)
+        iwctl(station + "disconnect")
+        becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
 
 
 @contextlib.contextmanager
@@ -823,17 +879,9 @@ def joins_by_network_manager():
         sim("reset")
         said(events, "disconnected")
         connected()
-    if QUICK:
-        return
-    with watched() as events:
-        sim("link down")
-        try:
-            said(events, "disconnected")
-            becomes(lambda: DEV + ":connected" not in
-                    nmcli("-f DEVICE,STATE device").splitlines(), "the loss is not noticed")
-        finally:
-            sim("link up")
-        connected()
+    loses_it(lambda: becomes(
+        lambda: DEV + ":connected" not in nmcli("-f DEVICE,STATE device").splitlines(),
+        "the loss is not noticed"), connected)
 
 
 @contextlib.contextmanager
