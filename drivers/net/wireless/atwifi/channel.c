@@ -556,11 +556,16 @@ static bool atw_channel_ended(const struct atw_channel *ch)
  * Is the thread to write no more? The rest of a payload for which the module has asked is
  * written yet: what is said to the module next would be taken for it, and go to the remote.
  */
-static bool atw_channel_is_cut(const struct atw_channel *ch)
+static bool atw_channel_is_cut(struct atw_channel *ch)
 {
-	return atw_channel_gone(ch) &&
-	       !(ch->cmd && ch->cmd->payload && test_bit(ATW_CH_PROMPT, &ch->flags) &&
-		 time_before(jiffies, READ_ONCE(ch->dead_since) + ATW_REST_TIMEOUT));
+	if (!atw_channel_gone(ch))
+		return false;
+	if (!ch->cmd || !ch->cmd->payload || !test_bit(ATW_CH_PROMPT, &ch->flags))
+		return true;
+	if (!ch->rest)
+		ch->rest_by = jiffies + ATW_REST_TIMEOUT;
+	ch->rest = true;
+	return time_after(jiffies, ch->rest_by);
 }
 
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
@@ -647,6 +652,11 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	return 0;
 }
 
+static bool atw_channel_is_astray(const struct atw_cmd *cmd)
+{
+	return cmd->astray && READ_ONCE(*cmd->astray);
+}
+
 static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	struct sk_buff *skb = cmd->payload;
@@ -657,7 +667,7 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 
 	ch->owed = left;
 	while (left) {
-		if (cmd->astray && READ_ONCE(*cmd->astray)) {
+		if (atw_channel_is_astray(cmd)) {
 			err = atw_channel_fill(ch, left);
 			if (!err)
 				ch->owed = 0;
@@ -745,6 +755,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	cmd->code = 0;
 	cmd->id = ATW_NO_ID;
 	cmd->sent = 0;
+	ch->rest = false;
 	cmd->data_id = 0;
 	cmd->data_len = 0;
 	cmd->data_end = false;
@@ -849,7 +860,7 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 		/* Bytes of a payload may have gone: then it must not be
 		 * repeated, whatever was said.
 		 */
-		if (cmd->sent)
+		if (cmd->sent || atw_channel_is_astray(cmd))
 			return err;
 		if (err == -EBUSY && !time_after(jiffies, busy_end)) {
 			err = atw_channel_sleep(ch, ATW_BUSY_PAUSE);
@@ -1278,7 +1289,6 @@ void atw_channel_go(struct atw_channel *ch)
 static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
 {
 	mutex_lock(&ch->rx_lock);
-	WRITE_ONCE(ch->dead_since, jiffies);
 	assign_bit(ATW_CH_DEAD, &ch->flags, dead);
 	mutex_unlock(&ch->rx_lock);
 	wake_up(&ch->wait);

@@ -188,12 +188,13 @@ enum atw_channel_flag {
  *	is kicked when it has
  * @is_raw: what comes is not for the parser; @rx_lock
  * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
- * @dead_since: when ATW_CH_DEAD was set, in jiffies; written before it
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see
  *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
  * @said_before: the one before that, about the same command; the thread's alone
  * @owed: payload bytes that the module may still be waiting for
+ * @rest: the channel is dead, and until @rest_by, in jiffies, the rest of the payload that
+ *	is being written may be; the thread's alone
  * @stored: writes to the module's flash since @stored_since; the thread's alone
  */
 struct atw_channel {
@@ -206,7 +207,6 @@ struct atw_channel {
 	struct task_struct		*thread;
 	wait_queue_head_t		wait;
 	unsigned long			flags;
-	unsigned long			dead_since;
 
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
@@ -222,6 +222,8 @@ struct atw_channel {
 	char				said[ATW_SAID_MAX];
 	char				said_before[ATW_SAID_MAX];
 	u32				owed;
+	bool				rest;
+	unsigned long			rest_by;
 
 	unsigned long			stored_since;
 	unsigned int			stored;

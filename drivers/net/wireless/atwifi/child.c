@@ -247,16 +247,17 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?
 				   ATW_TYPE_TCP_CHILD : ATW_TYPE_SSL_CHILD,
 				   GFP_KERNEL);
-	if (!c) {
-		/* There is no such server, or no memory. */
-		atomic64_inc(&cs->counts.refused);
-		goto out;
-	}
 
 	spin_lock(&cs->lock);
-	cs->learned.high_id = max(cs->learned.high_id, id);
 	old = atw_conns_find(cs, id);
-	if (old && !atw_conn_is_child(old)) {
+	if (c)
+		cs->learned.high_id = max(cs->learned.high_id, id);
+	if (!c) {
+		/* There is no such server, or no memory: who had that number has lost it. */
+		if (old && atw_conn_is_child(old))
+			atw_conns_supersede(cs, old);
+		atomic64_inc(&cs->counts.refused);
+	} else if (old && !atw_conn_is_child(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
 	} else if (old && !old->child.server && atw_conn_is_live(old) &&
@@ -283,7 +284,6 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		atomic64_add(!ok, &cs->counts.refused);
 	}
 	spin_unlock(&cs->lock);
-out:
 	kfree(c);
 	if (server)
 		atw_conn_put(server);

@@ -126,6 +126,7 @@ static int atw_uart_reset(struct atw_module *m)
 		return err;
 	atw_channel_idle(&m->ch, HZ, atw_timing.boot);
 	atw_channel_restart(&m->ch);
+	m->ch.owed = 0;
 	return 0;
 }
 

@@ -59,7 +59,7 @@ struct fake {
 	unsigned int		rx_len;
 	u32			payload_left;
 	u32			send_id;	/* whose payload it is */
-	char			sent[256];	/* of all payloads, the first of it */
+	char			sent[1024];	/* of all payloads, the first of it */
 	unsigned int		nsent;
 	struct atw_conn		*more;		/* has more to send when it comes, once */
 	struct note		notes[NOTES];
@@ -1512,9 +1512,10 @@ static void conn_unread_datagram(struct kunit *test)
 
 /*
  * The remote of a child is gone while it is sent to, and the module has its number for another
- * already: he gets no more of it than was on its way, and is not let in.
+ * already: he gets no more of it than was on its way, and is not let in. So it is where his
+ * server is not understood.
  */
-static void conn_number_reused_in_send(struct kunit *test)
+static void number_reused_in_send(struct kunit *test, bool known)
 {
 	struct fake *f = test->priv;
 	struct owner *server = fake_serve(test), *o = &f->owner[1];
@@ -1530,9 +1531,10 @@ static void conn_number_reused_in_send(struct kunit *test)
 	f->nnotes = 0;
 	snprintf(text, sizeof(text),
 		 "\r\n+EVENT:SocketDisconnect,1\r\n\r\n+EVENT:SocketAutoDel,1\r\n"
-		 "\r\n+EVENT:SocketSeed,1,%u\r\n", server->c->id);
+		 "\r\n+EVENT:SocketSeed,1,%u\r\n", known ? server->c->id : 7);
 	f->in_payload = text;
-	queue(test, o, 200);
+	/* No kernel has room for these behind those. */
+	queue(test, o, 700);
 	queue(test, o, 300);
 	open_gate(f, true);
 	/* He is deleted. */
@@ -1544,10 +1546,20 @@ static void conn_number_reused_in_send(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
 	KUNIT_EXPECT_EQ(test, 0ULL, o->c->tx.bytes);
-	KUNIT_ASSERT_EQ(test, 256U, f->nsent);
+	KUNIT_ASSERT_EQ(test, 1000U, f->nsent);
 	for (i = 0; i < f->nsent; i++)
-		KUNIT_EXPECT_EQ(test, i < 200 ? 'x' : i & 1 ? '\n' : '\r', f->sent[i]);
+		KUNIT_EXPECT_EQ(test, i < 700 ? 'x' : i & 1 ? '\n' : '\r', f->sent[i]);
 	close_all(test, 2);
+}
+
+static void conn_number_reused_in_send(struct kunit *test)
+{
+	number_reused_in_send(test, true);
+}
+
+static void conn_number_reused_by_nobody(struct kunit *test)
+{
+	number_reused_in_send(test, false);
 }
 
 /* A child that the module has forgotten before anybody has accepted it. */
@@ -4483,6 +4495,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unread_served),
 	KUNIT_CASE(conn_unread_datagram),
 	KUNIT_CASE(conn_number_reused_in_send),
+	KUNIT_CASE(conn_number_reused_by_nobody),
 	KUNIT_CASE(conn_unread_unlisted),
 	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),
