@@ -783,7 +783,7 @@ static void channel_long_silent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 }
 
-#define SECRET	"I am kept secret"
+#define SECRET	"whatever nobody is to see"
 
 static bool holds(const void *where, size_t size)
 {
