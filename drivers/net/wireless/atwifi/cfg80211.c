@@ -730,8 +730,12 @@ static void atw_wiphy_job_release(void *arg)
 		aw->news.err = job->err;
 		aw->news.code = job->query.query.code;
 	}
-	/* While the module is set up, or others' requests are too many, nothing is run. */
-	atw_wiphy_kick(aw, job->err == -ENETDOWN ? ATW_WIPHY_UNASKED : 0);
+	/*
+	 * While the module is set up, or others' requests are too many, nothing is run. What it is
+	 * to let go it may be told again.
+	 */
+	atw_wiphy_kick(aw, job->err == -ENETDOWN || (job->err && job->task == ATW_TASK_LET_GO) ?
+			   ATW_WIPHY_UNASKED : 0);
 	spin_unlock_bh(&aw->lock);
 }
 

@@ -335,11 +335,13 @@ int atw_query_let_go(struct atw_module *m, void *arg)
 
 	if (!m->managed)
 		return 0;
-	atw_join_forget(m);
 	err = atw_query_get_mode(m, q, &mode);
-	if (err || !(mode & ATW_MODE_STATION))
-		return err;
-	return atw_wifi_out(m, q, mode);
+	if (!err && mode & ATW_MODE_STATION)
+		err = atw_wifi_out(m, q, mode);
+	/* What it has not heard, or had no time for, it is told again. */
+	if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
+		atw_join_forget(m);
+	return err;
 }
 
 static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)
