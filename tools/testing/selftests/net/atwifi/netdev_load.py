@@ -165,6 +165,7 @@ def questions_keep_their_sockets():
     with udp() as answered:
         answered.send(b"x")
         same(b"x", answered.recv(10), "echo")
+        becomes(lambda: sim_stat("sockets") == 5, "not all are asked")
         with peer("echo") as stream:
             echoes(stream)
             same({**before, "evictions": before["evictions"] + 1},
