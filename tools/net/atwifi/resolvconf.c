@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "links.h"
@@ -32,7 +33,7 @@ struct record {
 static struct record waiting[RECORDS_MAX], told;
 static unsigned int n_waiting;
 static pid_t process;
-static struct event *child_event;
+static struct event *child_event, *limit_event;
 
 /* resolvconf -a INTERFACE.PROGRAM with the servers to read, or -d INTERFACE.PROGRAM. */
 static pid_t start(const struct record *r)
@@ -49,8 +50,8 @@ static pid_t start(const struct record *r)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		/* What hangs is ended, and nobody waits for it any longer. */
-		alarm(SCRIPT_S);
+		/* With all that it runs it can be ended. */
+		setpgid(0, 0);
 		/* What it writes is for everybody, unlike what we do. */
 		umask(022);
 		signal(SIGPIPE, SIG_DFL);
@@ -82,8 +83,10 @@ static void next(void)
 		told = waiting[0];
 		memmove(waiting, waiting + 1, --n_waiting * sizeof(*waiting));
 		process = start(&told);
-		if (process > 0)
+		if (process > 0) {
+			event_add(limit_event, &(struct timeval){ SCRIPT_S, 0 });
 			break;
+		}
 		process = 0;
 		has_failed();
 	}
@@ -98,6 +101,7 @@ static void reap(int options)
 	if (!pid)
 		return;
 	process = 0;
+	event_del(limit_event);
 	if (pid < 0 || status)
 		has_failed();
 	next();
@@ -112,6 +116,16 @@ static void child_cb(evutil_socket_t number, short what, void *arg)
 		reap(WNOHANG);
 }
 
+/* What hangs is ended, and nobody waits for it any longer. */
+static void limit_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (process)
+		kill(-process, SIGKILL);
+}
+
 /**
  * resolvconf_begin() - there is nothing to be told yet
  * @base: the loop, in which one runs after the other
@@ -119,7 +133,8 @@ static void child_cb(evutil_socket_t number, short what, void *arg)
 void resolvconf_begin(struct event_base *base)
 {
 	child_event = evsignal_new(base, SIGCHLD, child_cb, NULL);
-	if (!child_event || event_add(child_event, NULL))
+	limit_event = evtimer_new(base, limit_cb, NULL);
+	if (!child_event || !limit_event || event_add(child_event, NULL))
 		errx(1, "no memory");
 }
 
@@ -153,9 +168,24 @@ void resolvconf_tell(const char *ifname, const struct in_addr *servers, unsigned
  */
 void resolvconf_end(void)
 {
+	const struct timespec pause = { 0, 100000000 };
+	pid_t now;
+	int i;
+
 	if (!child_event)
 		return;
-	while (process)
-		reap(0);
+	while (process) {
+		now = process;
+		for (i = 0; i < SCRIPT_S * 10 && process == now; i++) {
+			reap(WNOHANG);
+			if (process == now)
+				nanosleep(&pause, NULL);
+		}
+		if (process == now) {
+			kill(-now, SIGKILL);
+			reap(0);
+		}
+	}
 	event_free(child_event);
+	event_free(limit_event);
 }
