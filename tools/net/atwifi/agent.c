@@ -673,16 +673,25 @@ static void begin_anew(void)
 
 static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 {
-	int ret = nl_recvmsgs(sock, callbacks);
+	bool lost = false;
+	int ret;
 
 	(void)fd;
 	(void)what;
 	(void)arg;
-	/* ENOBUFS: more has come than there is room for. */
-	if (ret == -NLE_NOMEM)
+	do {
+		ret = nl_recvmsgs(sock, callbacks);
+		/*
+		 * ENOBUFS: more has come than there is room for. Before all of that is read the
+		 * kernel drops what else comes, answers too, and says no more of it.
+		 */
+		if (ret == -NLE_NOMEM)
+			lost = true;
+		else if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_DUMP_INTR)
+			errx(1, "generic netlink: %s", nl_geterror(ret));
+	} while (lost && ret != -NLE_AGAIN);
+	if (lost)
 		begin_anew();
-	else if (ret < 0 && ret != -NLE_AGAIN && ret != -NLE_DUMP_INTR)
-		errx(1, "generic netlink: %s", nl_geterror(ret));
 }
 
 static void netlink_begin(void)
