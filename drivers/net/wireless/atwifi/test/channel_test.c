@@ -576,6 +576,27 @@ static void channel_send_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 }
 
+static int run_send_astray(struct fake *f)
+{
+	static const bool astray = true;
+
+	f->cmd.astray = &astray;
+	return run_send(f);
+}
+
+/* What is not done is not done again where the number is somebody else's by now. */
+static void channel_send_astray(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT+SOCKETSEND=100,15", "\r\n[Busy]Cmd running\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_send_astray);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -EBUSY, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->step);
+}
+
 /* What this firmware does for a connection that it has lost. */
 static void channel_send_then_silence(struct kunit *test)
 {
@@ -877,6 +898,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_send_ends_early),
 	KUNIT_CASE(channel_send_ends_unsent),
 	KUNIT_CASE(channel_send_is_stopped),
+	KUNIT_CASE(channel_send_astray),
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
 	KUNIT_CASE(channel_unstick),

@@ -1086,13 +1086,13 @@ static void module_join_given_up(struct kunit *test)
 }
 
 /* A program has lost it: what it has had it join is left, and nothing else is. */
-static unsigned int lets_go(struct kunit *test)
+static unsigned int lets_go(struct kunit *test, int err)
 {
 	struct atw_request *request = atw_request_new(sizeof(struct atw_query), atw_query_let_go);
 	struct fake *f = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, request);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, request, LIMIT));
+	KUNIT_EXPECT_EQ(test, err, atw_module_request(&f->m, request, LIMIT));
 	atw_request_put(request);
 	return told(f, 0, "AT+WDISCONNECT\n");
 }
@@ -1102,19 +1102,25 @@ static void module_lets_go(struct kunit *test)
 	struct fake *f = test->priv;
 
 	f->joins = 3;
-	KUNIT_EXPECT_EQ(test, 0U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 0U, lets_go(test, 0));
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
-	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test, 0));
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
-	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test, 0));
+	/* What it has not heard it is told again. */
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	WRITE_ONCE(f->mutes, "AT+WMODE?");
+	KUNIT_EXPECT_EQ(test, 1U, lets_go(test, -ETIMEDOUT));
+	WRITE_ONCE(f->mutes, NULL);
+	KUNIT_EXPECT_EQ(test, 2U, lets_go(test, 0));
 	/* What an administrator has had it join since stays. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "secret99"));
-	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 2U, lets_go(test, 0));
 	KUNIT_EXPECT_NOT_NULL(test, f->m.join);
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WJAP=net,secret99"));
-	KUNIT_EXPECT_EQ(test, 1U, lets_go(test));
+	KUNIT_EXPECT_EQ(test, 2U, lets_go(test, 0));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
