@@ -578,6 +578,17 @@ static void close_all(struct kunit *test, unsigned int n)
 	eventually(test, list_empty_careful(&f->conns.list));
 }
 
+/* The same with the only one, and have the next in its place. */
+static void forget(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	close_all(test, 1);
+	open_gate(f, false);
+	atw_conn_put(f->owner[0].c);
+	memset(&f->owner[0], 0, sizeof(f->owner[0]));
+}
+
 /* Many small writes share a buffer and a send. What comes meanwhile is behind them. */
 static void conn_appends(struct kunit *test)
 {
@@ -600,12 +611,9 @@ static void conn_appends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 20U, f->notes[0].len);
 	KUNIT_EXPECT_EQ(test, 4U, f->notes[1].len);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->sent, want, 20));
-	close_all(test, 1);
+	forget(test);
 
 	/* Each datagram is one. */
-	open_gate(f, false);
-	atw_conn_put(o->c);
-	memset(o, 0, sizeof(*o));
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
 	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "a", 1));
 	KUNIT_ASSERT_EQ(test, 0, send_text(o->c, "b", 1));
@@ -1510,17 +1518,11 @@ static void conn_unread_datagram(struct kunit *test)
 	close_all(test, 1);
 }
 
-/*
- * The remote of a child is gone while it is sent to, and the module has its number for another
- * already: he gets no more of it than was on its way, and is not let in. So it is where his
- * server is not understood.
- */
-static void number_reused_in_send(struct kunit *test, bool known)
+/* A child, which is number 1, that is accepted; the gate is closed, and the notes begin. */
+static struct owner *fake_child(struct kunit *test, struct owner *server)
 {
 	struct fake *f = test->priv;
-	struct owner *server = fake_serve(test), *o = &f->owner[1];
-	char text[128];
-	unsigned int i;
+	struct owner *o = &f->owner[1];
 
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
 	open_gate(f, true);
@@ -1529,6 +1531,21 @@ static void number_reused_in_send(struct kunit *test, bool known)
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	f->nnotes = 0;
+	return o;
+}
+
+/*
+ * The remote of a child is gone while it is sent to, and the module has its number for another
+ * already: he gets no more of it than was on its way, and is not let in. So it is where his
+ * server is not understood.
+ */
+static void number_reused_in_send(struct kunit *test, bool known)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = fake_child(test, server);
+	char text[128];
+	unsigned int i;
+
 	snprintf(text, sizeof(text),
 		 "\r\n+EVENT:SocketDisconnect,1\r\n\r\n+EVENT:SocketAutoDel,1\r\n"
 		 "\r\n+EVENT:SocketSeed,1,%u\r\n", known ? server->c->id : 7);
@@ -1916,10 +1933,7 @@ static void conn_end_fetched_late(struct kunit *test)
 		eventually(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 		KUNIT_EXPECT_EQ(test, 0U, o->got_len);
-		close_all(test, 1);
-		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		forget(test);
 	}
 }
 
@@ -2169,16 +2183,6 @@ static u32 upload(struct kunit *test, unsigned int bytes)
 		if (f->notes[i].verb == V_SEND)
 			longest = max(longest, f->notes[i].len);
 	return longest;
-}
-
-static void forget(struct kunit *test)
-{
-	struct fake *f = test->priv;
-
-	close_all(test, 1);
-	open_gate(f, false);
-	atw_conn_put(f->owner[0].c);
-	memset(&f->owner[0], 0, sizeof(f->owner[0]));
 }
 
 /* Firmware that swallows long sends costs one connection, and then no other. */
@@ -3851,17 +3855,9 @@ static void conn_delete_misheard(struct kunit *test)
 /* A child that is being deleted for another one, and the gate is closed. */
 static struct owner *yielding_child(struct kunit *test)
 {
-	struct fake *f = test->priv;
-	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	struct owner *o = fake_child(test, fake_serve(test));
 
-	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
-	open_gate(f, false);
-	o->c = atw_conn_accept(server->c, &owner_ops, o);
-	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	yielding(o);
-	f->nnotes = 0;
 	return o;
 }
 
