@@ -456,7 +456,7 @@ static void drive(void)
 	feed(&p, t.wire + at, t.len - at, sink);
 	if (atw_parse_idle(&p, &ev)) {
 		take(&p, &ev, sink);
-		feed(&p, NULL, 0, sink);
+		feed(&p, t.wire, 0, sink);
 	}
 	/* It is asked something else, and has nothing more to say than the answer. */
 	if (t.asked)
