@@ -516,15 +516,18 @@ TEST_F(ctl, doctor)
 			"rm /etc/atwifi/attach.d/none"));
 	EXPECT_NE(NULL, SAID("look   adapter: /dev/none is not there - plug it in\n"));
 
-	/* The names are the C library's affair, and the daemon's. */
-	ASSERT_FAILS(1, "but atwifid does not run - install atwifid, then: systemctl ",
-		     STUB "exec \"$0\" doctor' $A");
-	ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl ",
-		     STUB "touch /usr/sbin/atwifid; exec \"$0\" doctor' $A");
-	ASSERT_EQ(0, sh(STUB NAMED "exit $?' $A"));
-	EXPECT_NE(NULL, SAID("ok     names: atwifid runs\n"));
-	ASSERT_EQ(0, sh(STUB "echo nameserver 192.0.2.53 >/tmp/stub; " NAMED "exit $?' $A"));
-	EXPECT_NE(NULL, SAID("look   names: atwifid runs, but /etc/resolv.conf does not "));
+	/* The names are the C library's affair, and the daemon's, where there are servers. */
+	if (!access("/etc/resolv.conf", F_OK)) {
+		ASSERT_FAILS(1, "but atwifid does not run - install atwifid, then: systemctl ",
+			     STUB "exec \"$0\" doctor' $A");
+		ASSERT_FAILS(1, "has 127.0.0.57, but atwifid does not run - systemctl ",
+			     STUB "touch /usr/sbin/atwifid; exec \"$0\" doctor' $A");
+		ASSERT_EQ(0, sh(STUB NAMED "exit $?' $A"));
+		EXPECT_NE(NULL, SAID("ok     names: atwifid runs\n"));
+		ASSERT_EQ(0, sh(STUB "echo nameserver 192.0.2.53 >/tmp/stub; "
+				NAMED "exit $?' $A"));
+		EXPECT_NE(NULL, SAID("look   names: atwifid runs, but /etc/resolv.conf does not "));
+	}
 	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " down; ip -4 addr flush dev " ATW_DEVICE));
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");

@@ -489,20 +489,25 @@ uint64_t atw_meter(int fd)
 /* A small file, NUL-terminated, to be freed; NULL if there is none. */
 char *atw_slurp(const char *path)
 {
-	size_t size = 16384, have = 0;
-	char *buf = malloc(size);
+	char *buf = NULL, *more;
+	size_t have = 0;
 	ssize_t n = 0;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !buf) {
-		free(buf);
+	if (fd < 0)
 		return NULL;
-	}
-	while (have < size - 1 && (n = read(fd, buf + have, size - 1 - have)) > 0)
+	do {
 		have += n;
+		more = realloc(buf, have + 16384);
+		if (!more)
+			break;
+		buf = more;
+		n = read(fd, buf + have, 16383);
+	} while (n > 0);
 	close(fd);
-	buf[have] = '\0';
+	if (buf)
+		buf[have] = '\0';
 	return buf;
 }
 
