@@ -719,6 +719,7 @@ struct atsim {
 	uint64_t heap_drops;
 	uint64_t cert_writes;
 	uint64_t dns_writes;
+	uint64_t names_asked;
 	uint64_t wifi_writes;
 	uint64_t lines_sent;
 	uint64_t tt_entries;

@@ -24,7 +24,8 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    "sockets-made=%llu connecting=%d reconnects=%llu "
 			    "net-in=%llu net-out=%llu recv-active=%d reads=%llu "
 			    "sends-failed=%llu heap-free=%zu heap-drops=%llu "
-			    "cert-writes=%llu dns-writes=%llu wifi-writes=%llu "
+			    "cert-writes=%llu dns-writes=%llu "
+			    "names-asked=%llu wifi-writes=%llu "
 			    "joins=%llu leaves=%llu lines-sent=%llu "
 			    "tt-entries=%llu tt-in=%llu "
 			    "tt-out=%llu tt-plus-lost=%llu tt=%d%.*s\n",
@@ -49,6 +50,7 @@ static void print_stats(struct atsim *sim, struct evbuffer *out)
 			    (unsigned long long)sim->heap_drops,
 			    (unsigned long long)sim->cert_writes,
 			    (unsigned long long)sim->dns_writes,
+			    (unsigned long long)sim->names_asked,
 			    (unsigned long long)sim->wifi_writes,
 			    (unsigned long long)sim->wifi.joins,
 			    (unsigned long long)sim->wifi.leaves,

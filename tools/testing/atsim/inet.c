@@ -23,6 +23,7 @@ static int cmd_domain(struct atsim *sim, struct at_args *args)
 		return ERR_COUNT;
 	if (!args->len[0])
 		return ERR_VALUE;
+	sim->names_asked++;
 	if (!net_resolve(sim, args->argv[0], &addr))
 		return ERR_DNS;
 	inet_ntop(AF_INET, &addr, text, sizeof(text));

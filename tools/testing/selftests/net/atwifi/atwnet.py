@@ -97,6 +97,16 @@ def no_sockets(but=0):
     same(before + but, sim_stat("sockets-made"), "sockets that the module has made")
 
 
+@contextlib.contextmanager
+def module_resolves(names=1, but=0):
+    """The module is asked for so many names at least, and makes no sockets, or BUT so many."""
+    before = sim_stat("names-asked")
+    with no_sockets(but):
+        yield
+    asked = sim_stat("names-asked") - before
+    check(asked >= names, "the module was asked for %d names, not %d" % (asked, names))
+
+
 def url(name, port=HTTP, scheme="http"):
     return "%s://%s:%d/%s" % (scheme, HOST, port, name)
 

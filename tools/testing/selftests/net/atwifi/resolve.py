@@ -22,7 +22,9 @@ import threading
 import time
 
 import goresolver
-from atwnet import DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, no_sockets, sim, url
+from atwnet import (
+    DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, no_sockets, sim,
+    sim_stat, url)
 from guest import (
     LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, statistic, sysfs, test)
 from servers import dns_answer
@@ -215,17 +217,16 @@ def pings(whom):
 @test
 def every_program():
     """Unmodified ones, which are told nothing of modules."""
+    stream = [HOST, "STREAM", NAME, HOST, "DGRAM", HOST, "RAW"]
     with name_service() as server:
-        with no_sockets():
-            same([HOST, NAME], getent("hosts " + NAME), "getent hosts")
-            same([HOST, NAME], getent("hosts " + NAME, NOBODY), "getent hosts, of anybody")
-            same([HOST, "STREAM", NAME, HOST, "DGRAM", HOST, "RAW"], getent("ahosts " + NAME),
-                 "getent ahosts")
-            same([HOST, "STREAM", NAME, HOST, "DGRAM", HOST, "RAW"],
-                 getent("ahostsv4 " + NAME + "."), "getent ahostsv4")
-            # It asks for mapped ones where there are no others.
-            same(["::ffff:" + HOST, "STREAM", NAME], getent("ahostsv6 -A " + NAME)[:3],
-                 "getent ahostsv6")
+        for what, how, want in (
+                ("hosts " + NAME, "", [HOST, NAME]), ("hosts " + NAME, NOBODY, [HOST, NAME]),
+                ("ahosts " + NAME, "", stream), ("ahostsv4 " + NAME + ".", "", stream),
+                # It asks for mapped ones where there are no others.
+                ("ahostsv6 -A " + NAME, "", ["::ffff:" + HOST, "STREAM", NAME])):
+            with module_resolves():
+                same(want, getent(what, how)[:len(want)], how + "getent " + what)
+        with module_resolves(3):
             out = run("""/usr/bin/python3 -c '
 import socket, errno
 print(socket.gethostbyname_ex("%s"), {a[4][0] for a in socket.getaddrinfo("%s", 80)})
@@ -235,12 +236,13 @@ for host, family in (("%s", socket.AF_INET6), ("nobody.test", 0), ("a b", 0)):
     except socket.gaierror as e:
         print({v: k for k, v in vars(socket).items() if k.startswith("EAI_")}[e.errno])
 '""" % (NAME, NAME, NAME))
-            same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_NONAME\n" % (
-                NAME, HOST, HOST), out, "python3")
+        same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_NONAME\n" % (
+            NAME, HOST, HOST), out, "python3")
+        with module_resolves():
             # Of addresses others are asked for names.
             pings("-n " + NAME)
         path = "/tmp/small"
-        with no_sockets(but=1):
+        with module_resolves(but=1):
             run("curl -sS -o %s %s" % (path, url("small").replace(HOST, NAME)))
         same(digest(FILES + "/www/small"), digest(path), "curl")
         same(0, server.asked, "questions to the name server")
@@ -251,7 +253,9 @@ def unavailable():
     """Without a module the next service is asked, and only then."""
     with name_service() as server:
         with no_network():
+            asked = sim_stat("names-asked")
             same([ELSEWHERE], getent("ahostsv4 " + NAME)[:1], "without a network")
+            same(asked, sim_stat("names-asked"), "names that the module was asked for")
         for how in ("unshare -n sh -c 'ip link set lo up; exec \"$@\"' sh",
                     "unshare -m sh -c 'mount -t tmpfs none /sys/module && exec \"$@\"' sh"):
             # In another namespace there is no name server, but what is in a file.
@@ -683,29 +687,39 @@ def stub_without_a_module():
         module.stop()
 
 
+@contextlib.contextmanager
+def knows_nothing(but=0):
+    """A new one, which has the module asked for whatever a program asks for."""
+    with stub(), module_resolves(but=but):
+        yield
+
+
 @test
 def stub_for_programs():
     with open("/etc/nsswitch.conf", "w", encoding="ascii") as f:
         f.write("hosts: files dns\n")
     with open("/etc/resolv.conf", "w", encoding="ascii") as f:
         f.write("nameserver %s\n" % STUB)
-    with stub():
-        with no_sockets():
-            same([HOST, NAME], getent("hosts " + NAME), "getent hosts")
-            same([HOST, "STREAM", NAME], getent("ahosts " + NAME)[:3], "getent ahosts")
-            same(HOST, run(LIB + "/lookup " + NAME).strip(), "a static program of another library")
-            check(HOST in run("busybox nslookup %s %s; true" % (NAME, STUB)), "busybox")
-            same(HOST + "\n", run("/usr/bin/python3 -c 'import socket; "
-                                  "print(socket.gethostbyname(\"%s\"))'" % NAME), "python3")
-            pings(NAME)
-            same(HOST + "\n", dig("+short +tcp " + NAME), "dig +tcp")
-        with no_sockets(but=1):
-            run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
-        same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
-        with no_sockets(but=1):
-            run("%s/lookup -g %s %d small >/tmp/page" % (LIB, NAME, HTTP))
-        with open(FILES + "/www/small", "rb") as want, open("/tmp/page", "rb") as page:
-            check(page.read().endswith(b"\r\n\r\n" + want.read()), "the static program's page")
+    for what, ask, want in (
+            ("getent hosts", lambda: getent("hosts " + NAME), [HOST, NAME]),
+            ("getent ahosts", lambda: getent("ahosts " + NAME)[:3], [HOST, "STREAM", NAME]),
+            ("a static program of another library",
+             lambda: run(LIB + "/lookup " + NAME).split(), [HOST]),
+            ("busybox", lambda: HOST in run("busybox nslookup %s %s; true" % (NAME, STUB)), True),
+            ("python3", lambda: run("/usr/bin/python3 -c 'import socket; "
+                                    "print(socket.gethostbyname(\"%s\"))'" % NAME).split(), [HOST]),
+            ("ping", lambda: pings(NAME), None),
+            ("dig", lambda: dig("+short " + NAME).split(), [HOST]),
+            ("dig +tcp", lambda: dig("+short +tcp " + NAME).split(), [HOST])):
+        with knows_nothing():
+            same(want, ask(), what)
+    with knows_nothing(but=1):
+        run("curl -sS -o /tmp/small %s" % url("small").replace(HOST, NAME))
+    same(digest(FILES + "/www/small"), digest("/tmp/small"), "curl")
+    with knows_nothing(but=1):
+        run("%s/lookup -g %s %d small >/tmp/page" % (LIB, NAME, HTTP))
+    with open(FILES + "/www/small", "rb") as want, open("/tmp/page", "rb") as page:
+        check(page.read().endswith(b"\r\n\r\n" + want.read()), "the static program's page")
 
 
 @test
@@ -717,7 +731,8 @@ def stub_for_go():
         except (goresolver.NoSuchHost, goresolver.Misbehaving) as e:
             return type(e)
 
-    with stub() as _, no_sockets():
+    names = ["192.0.2.%d" % i for i in range(1, 41)]
+    with stub() as _, module_resolves(2 + len(names)):
         for how in ({}, {"single": True}, {"tcp": True}):
             same([HOST], goresolver.lookup(NAME, STUB, **how), str(how))
         # Where nobody listens the next one is asked.
@@ -725,7 +740,6 @@ def stub_for_go():
         same(["127.0.0.1", "::1"], goresolver.lookup("localhost", STUB), "localhost")
         same(goresolver.Misbehaving, fails("nobody.test"), "a name that nobody has")
         same(goresolver.NoSuchHost, fails("a.invalid"), "one that nobody can have")
-        names = ["192.0.2.%d" % i for i in range(1, 41)]
         with concurrent.futures.ThreadPoolExecutor(20) as pool:
             got = list(pool.map(lambda name: goresolver.lookup(name, STUB), names))
         same([[name] for name in names], got, "addresses")

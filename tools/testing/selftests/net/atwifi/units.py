@@ -20,7 +20,7 @@ import sys
 import threading
 
 import goresolver
-from atwnet import HOST, TMP, configure, daemon, install, newer, no_sockets
+from atwnet import HOST, TMP, configure, daemon, install, module_resolves, newer, no_sockets
 from guest import LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 NAME = os.environ["ATW_NAME"]
@@ -445,7 +445,7 @@ def resolvectl():
     write("/etc/systemd/resolved.conf.d/atwifid.conf", examples("atwifid.8", "Resolve")[0])
     with running(STUB), running("resolved.service"), running(AGENT):
         becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"), "resolved is not told")
-        with no_sockets():
+        with module_resolves():
             for how in ("", "-4 --cache=no"):
                 check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
             check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
@@ -468,7 +468,7 @@ def asks(s, method, *keys):
 def resolved_asks_first():
     """Addresses it has from the module, and no others ask anybody else for those."""
     question = goresolver.question(NAME, goresolver.A)
-    with running(HOOK), no_sockets(), socket.socket(socket.AF_UNIX) as s, \
+    with running(HOOK), module_resolves(), socket.socket(socket.AF_UNIX) as s, \
          socket.socket(socket.AF_UNIX) as junk:
         for each in (s, junk):
             each.settimeout(LIMIT)
@@ -507,7 +507,7 @@ def newer_resolved():
             return goresolver.lookup(NAME, "127.0.0.53")
         return []
 
-    with running(unit), no_sockets():
+    with running(unit), module_resolves():
         same([], found(), "addresses from nobody")
         with running(HOOK):
             becomes(lambda: found() == [HOST], "the module is not asked")
