@@ -206,6 +206,33 @@ def agent():
         yield module_has
 
 
+@contextlib.contextmanager
+def resolved_runs():
+    run("mkdir -p /run/systemd/resolve; chown systemd-resolve:nogroup /run/systemd/resolve")
+    with daemon(["/lib/systemd/systemd-resolved"]):
+        on_bus("org.freedesktop.resolve1")
+        yield
+
+
+def tells_the_module(change):
+    """
+    Servers of the administrator's for the link become the module's, where no resolved runs and
+    where one does. CHANGE has them configured, or those of the network when they are none.
+    """
+    servers = "192.0.2.53", "192.0.2.54"
+    with agent() as module_has, contextlib.ExitStack() as stack:
+        change(*servers)
+        module_has(*servers)
+        change()
+        module_has(sysfs("gateway"))
+        stack.enter_context(resolved_runs())
+        change(*servers)
+        becomes(lambda: " ".join(servers) in run("resolvectl dns " + DEV), "resolved is not told")
+        module_has(*servers)
+        change()
+        module_has(sysfs("gateway"))
+
+
 @test
 def dhcpcd():
     install()
@@ -228,12 +255,14 @@ def networkd():
     with client("/lib/systemd/systemd-networkd", "dbus-daemon --system --fork"):
         follows_the_module()
         on_bus("org.freedesktop.network1")
-        with agent() as module_has:
-            for lines, servers in (("DNS=fd00::53 127.0.0.2 192.0.2.53\nDNS=192.0.2.54\n",
-                                    ("192.0.2.53", "192.0.2.54")), ("", (sysfs("gateway"),))):
-                configure_by(lines)
-                run("networkctl reload")
-                module_has(*servers)
+
+        def change(*servers):
+            # And some that no module can be told.
+            configure_by("".join("DNS=%s\n" % s for s in ("fd00::53 127.0.0.2", *servers)
+                                 if servers))
+            run("networkctl reload")
+
+        tells_the_module(change)
 
 
 @test
@@ -248,12 +277,9 @@ def network_manager():
         run("nmcli device wifi connect open ifname " + DEV)
         # A loss of less than some 6 s it ignores, on any device.
         follows_the_module(lambda: DEV + ":connected" not in run("nmcli -t -f DEVICE,STATE device"))
-        change = "nmcli connection modify open %s && nmcli device reapply " + DEV
-        with agent() as module_has:
-            run(change % "ipv4.dns '192.0.2.53 192.0.2.54' ipv4.ignore-auto-dns yes")
-            module_has("192.0.2.53", "192.0.2.54")
-            run(change % "ipv4.dns '' ipv4.ignore-auto-dns no")
-            module_has(sysfs("gateway"))
+        tells_the_module(lambda *servers: run(
+            "nmcli connection modify open ipv4.dns '%s' ipv4.ignore-auto-dns %s && "
+            "nmcli device reapply %s" % (" ".join(servers), "yes" if servers else "no", DEV)))
 
 
 @test
