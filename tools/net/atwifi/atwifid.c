@@ -18,6 +18,7 @@
 #include <event2/util.h>
 #include <getopt.h>
 #include <limits.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,12 @@ struct tcp {
 	bool			broken;
 };
 
+/* A server: it is asked by this network device alone, where there is one. */
+struct server {
+	struct sockaddr_in	address;
+	char			device[IF_NAMESIZE];
+};
+
 /* Who waits for an answer: by UDP where there is no connection. */
 struct waiter {
 	TAILQ_ENTRY(waiter)	node;
@@ -128,7 +135,7 @@ static struct evconnlistener *listener, *hook_listener;
 static int udp = -1;
 static struct atwifi_resolver *resolver;
 static const char *device;
-static struct sockaddr_in servers[SERVERS_MAX];
+static struct server servers[SERVERS_MAX];
 static unsigned int n_servers;
 static struct sockaddr_in own;
 static const char *servers_file;
@@ -371,12 +378,13 @@ static bool is_own(const struct sockaddr_in *to)
 
 /*
  * Who is to be asked now: whoever writes the file does that when the servers are others. It
- * may name this one, for programs.
+ * may name this one, for programs. One that a module has named is asked by way of that module: it
+ * is not to have this machine ask whomever it likes, by any way that there is.
  */
 static void read_servers(void)
 {
-	char line[256], text[INET_ADDRSTRLEN];
-	struct sockaddr_in *to;
+	char line[256], text[INET_ADDRSTRLEN], device_of[IF_NAMESIZE] = "";
+	struct server *to;
 	static bool said;
 	FILE *f;
 
@@ -386,11 +394,15 @@ static void read_servers(void)
 	f = fopen(servers_file, "re");
 	while (f && n_servers < SERVERS_MAX && fgets(line, sizeof(line), f)) {
 		to = &servers[n_servers];
-		*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(53) };
+		*to = (struct server){
+			.address = { .sin_family = AF_INET, .sin_port = htons(53) },
+		};
+		sscanf(line, "# device: %15s", device_of);
 		if (sscanf(line, "nameserver %15s", text) != 1 ||
-		    inet_pton(AF_INET, text, &to->sin_addr) != 1)
+		    inet_pton(AF_INET, text, &to->address.sin_addr) != 1)
 			continue;
-		if (!is_own(to)) {
+		strcpy(to->device, device_of);
+		if (!is_own(&to->address)) {
 			n_servers++;
 		} else if (!said) {
 			warnx("%s names this server itself, which is not asked", servers_file);
@@ -544,16 +556,33 @@ static void upstream_late(evutil_socket_t fd, short what, void *arg)
 	go_on();
 }
 
-static bool dial(struct question *q)
+/* One that connects by this device alone, if it has a name; -1: there is none. */
+static int socket_by(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && *name && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static bool dial(struct question *q, const struct server *to)
 {
 	/* The second is to have its turn while somebody waits. */
 	const int ms = PATIENCE_MS / n_servers;
 	const struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
+	const int fd = socket_by(to->device);
 	uint8_t wire[DNS_UDP_LEAST];
 	uint16_t size;
 	size_t len;
 
-	q->upstream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (fd < 0)
+		return false;
+	q->upstream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!q->upstream)
+		close(fd);
 	q->deadline = evtimer_new(base, upstream_late, q);
 	if (!q->upstream || !q->deadline || event_add(q->deadline, &limit))
 		return false;
@@ -564,17 +593,16 @@ static bool dial(struct question *q)
 	bufferevent_setwatermark(q->upstream, EV_READ, 0, sizeof(size) + DNS_ANSWER_MAX);
 	return !bufferevent_write(q->upstream, &size, sizeof(size)) &&
 	       !bufferevent_write(q->upstream, wire, len) &&
-	       !bufferevent_enable(q->upstream, EV_READ | EV_WRITE);
+	       !bufferevent_enable(q->upstream, EV_READ | EV_WRITE) &&
+	       !bufferevent_socket_connect(q->upstream, (const struct sockaddr *)&to->address,
+					   sizeof(to->address));
 }
 
 static void forward(struct question *q)
 {
-	const struct sockaddr_in *to = &servers[q->server];
-
 	move(q, FORWARDED);
 	/* There may be fewer than there were. */
-	if (q->server >= n_servers || !dial(q) ||
-	    bufferevent_socket_connect(q->upstream, (const struct sockaddr *)to, sizeof(*to)))
+	if (q->server >= n_servers || !dial(q, &servers[q->server]))
 		next_server(q);
 }
 
@@ -1034,7 +1062,7 @@ int main(int argc, char **argv)
 			if (*optarg == '/')
 				servers_file = optarg;
 			else
-				servers[n_servers++] = address(optarg);
+				servers[n_servers++].address = address(optarg);
 			break;
 		case 'd':
 			device = optarg;
@@ -1053,7 +1081,7 @@ int main(int argc, char **argv)
 		errx(2, "%s is not an address of this machine alone (127.0.0.0/8)",
 		     inet_ntoa(own.sin_addr));
 	for (i = 0; i < n_servers; i++)
-		if (is_own(&servers[i]))
+		if (is_own(&servers[i].address))
 			errx(2, "%s:%d is itself: a server has another address or port",
 			     inet_ntoa(own.sin_addr), ntohs(own.sin_port));
 	prepare(&own);

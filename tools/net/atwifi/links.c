@@ -95,10 +95,12 @@ static bool is_what_was_given(const struct link *l)
 	return are_same(l->servers, l->n, l->given, l->n_given);
 }
 
+/* And by which way they are asked, for atwifid. */
 static void print_servers(FILE *f, const struct link *l)
 {
 	unsigned int i;
 
+	fprintf(f, "# device: %s\n", l->dev.ifname);
 	for (i = 0; i < l->n; i++)
 		fprintf(f, "nameserver %s\n", inet_ntoa(l->servers[i]));
 }

@@ -33,8 +33,9 @@ UMASK = 0o777
 STORE = "/etc/atwifi/passwords"
 FILES = "/tmp/secrets"
 SECRET = "correct horse battery"
-# Of a file with servers.
+# Of a file with servers: at its top, and before those of the module.
 TOP = "# Of the networks of Wi-Fi modules, by atwifi-agent(8).\n"
+BY = "# device: %s\n"
 
 
 def write(path, text, mode=0o600):
@@ -357,7 +358,7 @@ def servers():
         with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK) as agent_:
             # Without one that runs, others are told all the same.
             reads(told, "-a %s.atwifi\n" % DEV + name)
-            reads(conf, TOP + name)
+            reads(conf, TOP + BY % DEV + name)
             for path in (told, conf):
                 same(0o644, os.stat(path).st_mode & 0o7777, "mode of " + path)
             with resolved():
@@ -374,7 +375,7 @@ def servers():
                 link_has("192.0.2.53")
                 with out_of_network():
                     reads(conf, TOP)
-                reads(conf, TOP + name)
+                reads(conf, TOP + BY % DEV + name)
                 link_has("192.0.2.53")
                 # And the module does not, since nobody has said so.
                 for _ in range(3):
@@ -394,7 +395,7 @@ def servers():
                 reads(told, "-a %s.atwifi\n" % DEV + name)
                 link_has(server)
                 # An address of this machine is no server, though the network says so.
-                for address, lines in (("127.0.0.2", ""), (server, name)):
+                for address, lines in (("127.0.0.2", ""), (server, BY % DEV + name)):
                     tool(["at", "AT+WDNS=" + address])
                     agent_.send_signal(signal.SIGHUP)
                     reads(conf, TOP + lines)
@@ -420,7 +421,7 @@ def resolvconf_hangs():
             child, child, beside, told, child))
     with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK):
         reads(told, "-a %s.atwifi\n" % DEV + name)
-        reads(conf, TOP + name)
+        reads(conf, TOP + BY % DEV + name)
         with out_of_network():
             reads(conf, TOP)
             reads(told, "-d %s.atwifi\n" % DEV)
@@ -489,12 +490,12 @@ def module_is_told():
             # What is not ours to take back stays, and is not ours if the module has it still.
             others_say("192.0.2.58")
             module_gets("192.0.2.58")
-            reads(conf, TOP + "nameserver 192.0.2.58\n")
+            reads(conf, TOP + BY % DEV + "nameserver 192.0.2.58\n")
             for _ in range(2):
                 with out_of_network():
                     reads(conf, TOP)
                     link_has("192.0.2.58")
-                reads(conf, TOP + "nameserver 192.0.2.58\n")
+                reads(conf, TOP + BY % DEV + "nameserver 192.0.2.58\n")
                 link_has("192.0.2.58")
                 module_has("192.0.2.58")
             same(before + 5, sim_stat("dns-writes"), "times that it was told")
@@ -505,7 +506,7 @@ def module_is_told():
             looks_until(lambda: logged(b"change too often"), "it is told for ever")
             same(before + 8, sim_stat("dns-writes"), "times that it was told")
             # They are somebody else's still, and are not told when he does not say so.
-            reads(conf, TOP + "nameserver 192.0.2.3\n")
+            reads(conf, TOP + BY % DEV + "nameserver 192.0.2.3\n")
             look(agent_)
             manager("RevertLink", "i %d")
             for _ in range(3):
@@ -570,7 +571,7 @@ def resolved_hangs():
             link_has()
             with stopped(process):
                 sim("link up")
-                reads(conf, TOP + "nameserver %s\n" % server)
+                reads(conf, TOP + BY % DEV + "nameserver %s\n" % server)
             link_has(server)
         finally:
             sim("link up")
@@ -619,7 +620,7 @@ def killed():
             agent_.kill()
             agent_.wait()
         with daemon([*AGENT.split(), "--write", conf], UMASK):
-            reads(conf, TOP + "nameserver %s\n" % server)
+            reads(conf, TOP + BY % DEV + "nameserver %s\n" % server)
         link_has()
 
 
@@ -663,17 +664,17 @@ def overrun():
     def tells(*lines):
         def told():
             with open(conf, encoding="ascii") as f:
-                return set(f) == {TOP, *lines}
+                return set(f) == {TOP, BY % DEV, *lines}
         becomes(told, "it does not tell %r" % (lines,))
 
     with daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
-        reads(conf, TOP + known)
+        reads(conf, TOP + BY % DEV + known)
         with deaf(agent_):
             module = Module(where, ("--ap", "atsim:12345678"), dev="atw1")
             becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
             tool(["-d", "atw1", "dns", "192.0.2.77"])
         try:
-            tells(known, mark)
+            tells(known, mark, BY % "atw1")
             with deaf(agent_):
                 module.detach()
                 with out_of_network():
@@ -710,7 +711,7 @@ def asks_again():
                 reads(conf, TOP)
                 # It has asked, and was refused.
                 becomes(lambda: sleeps(agent_), "it is busy")
-            reads(conf, TOP + "nameserver %s\n" % sysfs("gateway"))
+            reads(conf, TOP + BY % DEV + "nameserver %s\n" % sysfs("gateway"))
     finally:
         run("ip -4 addr flush dev %s; ip link set %s down" % (DEV, DEV))
 

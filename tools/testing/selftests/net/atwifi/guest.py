@@ -182,13 +182,13 @@ class Module:
         fcntl.ioctl(self.tty, termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
         becomes(lambda: os.path.exists("/sys/class/net/" + self.dev), "no network device")
 
-    def configure(self):
-        """Gives the device its static address, again."""
+    def configure(self, metric=0):
+        """Gives the device its static address, again; METRIC is of the way to elsewhere."""
         becomes(lambda: sysfs("state", self.dev) == "joined", "the module does not join")
         run("ip link set %s up; ip addr flush dev %s" % (self.dev, self.dev))
         becomes(lambda: carrier(self.dev), "no carrier")
-        run("ip addr add %s/24 dev %s; ip route replace default via %s dev %s" % (
-            sysfs("address", self.dev), self.dev, sysfs("gateway", self.dev), self.dev))
+        run("ip addr add %s/24 dev %s; ip route replace default via %s dev %s metric %d" % (
+            sysfs("address", self.dev), self.dev, sysfs("gateway", self.dev), self.dev, metric))
 
     def detach(self):
         if self.tty is not None:

@@ -25,8 +25,8 @@ import goresolver
 from atwnet import (
     DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, no_sockets, sim,
     sim_stat, url)
-from guest import (
-    LIMIT, Module, Skipped, becomes, check, digest, receive, run, same, statistic, sysfs, test)
+from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, run, same,
+                   statistic, sysfs, test)
 from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
@@ -894,6 +894,34 @@ def stub_with_a_file():
         same(1, says.read().count(b"names this server itself"), "times that it says so")
         write("search test\n")
         same(("NOTIMP", 0), status(NAME + " MX"), "without one")
+
+
+@test
+def stub_asks_by_the_module():
+    """A server that a module has named, by its device, and by no other way that there is."""
+    path = "/tmp/servers"
+    os.makedirs("/tmp/own", exist_ok=True)
+    run("ip link set lo up")
+    module = Module("/tmp/own", ["--ip", "192.168.9.2,255.255.255.0,192.168.9.1"], dev="atw1")
+    try:
+        module.configure(metric=500)
+        with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
+            # By the module this machine has another address.
+            for n, (code, flows, lines) in enumerate((
+                    ("NXDOMAIN", 0, ["nameserver 127.0.0.9"]),
+                    ("NXDOMAIN", 1, ["# device: atw1", "nameserver 192.0.2.9"]),
+                    ("SERVFAIL", 0, ["# device: gone", "nameserver 127.0.0.9"]),
+                    ("NXDOMAIN", 1, ["# device: gone", "nameserver 127.0.0.9", "# device: atw1",
+                                     "nameserver 192.0.2.9"]))):
+                with open(path, "w", encoding="ascii") as f:
+                    f.write("# of a test\n" + "\n".join(lines) + "\n")
+                before = counter("tcp_flows", "atw1")
+                same((code, 0), status("%d.nx.test MX" % n), repr(lines))
+                same(before + flows, counter("tcp_flows", "atw1"), repr(lines))
+            same(3, len(upstream.asked), "questions to the server")
+    finally:
+        module.detach()
+        module.stop()
 
 
 @test
