@@ -16,12 +16,14 @@ import os
 import re
 import shutil
 import socket
+import socketserver
 import sys
 import threading
 
 import goresolver
 from atwnet import HOST, TMP, configure, daemon, install, module_resolves, newer, no_sockets
-from guest import LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
+from guest import LIMIT, Module, becomes, check, counter, run, run_tests, same, sysfs, test
+from servers import DnsTcp, serve
 
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
@@ -289,13 +291,35 @@ def as_the_manual_says():
         with changed(AGENT, "[Service]\nExecStart=\nExecStart=/usr/sbin/atwifi-agent\n"):
             systemctl("restart " + AGENT)
             inside("test ! -e " + file)
-    # By what the agent writes the name server knows whom to ask, who does not answer here.
+    # A server of whoever wants another one, who does not answer here; or nobody's.
     mx = goresolver.question(NAME, 15)
     with running(AGENT), running(STUB):
-        same(4, goresolver.exchange(ADDRESS, mx).code, "code without a server")
-        with changed(STUB, examples("atwifid.8", "Service")[1]):
-            systemctl("restart " + STUB)
-            becomes(lambda: goresolver.exchange(ADDRESS, mx).code == 2, "it is not asked")
+        for text, code in zip(examples("atwifid.8", "Service"), (2, 4)):
+            with changed(STUB, text):
+                systemctl("restart " + STUB)
+                same(code, goresolver.exchange(ADDRESS, mx).code, "code by " + text)
+
+
+@test
+def asks_the_modules_servers():
+    """For what the module cannot tell, by way of the module, as it is installed."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.9", 53), DnsTcp)
+    with server, another_module(1) as module, running(AGENT), running(STUB):
+        serve(server)
+        module.configure(metric=500)
+        run("%s/atwctl -d atw1 dns 192.0.2.9" % LIB)
+
+        def is_named():
+            systemctl("kill --signal=HUP " + AGENT)
+            return "# device: atw1\nnameserver 192.0.2.9\n" in inside(
+                "cat /run/atwifi-agent/resolv.conf")
+
+        becomes(is_named, "the server is not named")
+        before = counter("tcp_flows", "atw1")
+        texts = goresolver.lookup_txt("size1200.test", ADDRESS)
+        same({b"v"}, {text[:1] for text in texts}, "texts")
+        same(before + 1, counter("tcp_flows", "atw1"), "connections by way of the module")
+        server.shutdown()
 
 
 @test
