@@ -2,7 +2,7 @@
 /*
  * Anything that anybody may send to the name server of this machine, and anything that a
  * server says to it: answers are whole messages, to that question, and no longer than they
- * may be.
+ * may be. What it reads in questions and in servers' answers is what ldns reads in them.
  */
 #include <ldns/ldns.h>
 #include <string.h>
@@ -41,6 +41,63 @@ static void check_reply(const struct dns_query *q, const struct dns_answer *answ
 	free(wire);
 }
 
+/* A question that is taken is one to others, too, and the same. */
+static void check_question(const struct dns_query *q, const uint8_t *wire, size_t len)
+{
+	ldns_rr *asked;
+	ldns_pkt *pkt;
+
+	if (ldns_wire2pkt(&pkt, wire, len) != LDNS_STATUS_OK)
+		DIE("a question that nobody can read");
+	asked = ldns_rr_list_rr(ldns_pkt_question(pkt), 0);
+	if (ldns_rdf_size(ldns_rr_owner(asked)) != q->len - 4U ||
+	    memcmp(ldns_rdf_data(ldns_rr_owner(asked)), q->question, q->len - 4) ||
+	    ldns_rr_get_type(asked) != q->type ||
+	    ldns_rr_get_class(asked) != (q->question[q->len - 2] << 8 | q->question[q->len - 1]))
+		DIE("another question");
+	if (ldns_pkt_edns(pkt) != q->edns || ldns_pkt_edns_do(pkt) != q->dnssec ||
+	    ldns_pkt_cd(pkt) != q->unchecked || ldns_pkt_rd(pkt) != q->recursive)
+		DIE("other flags");
+	ldns_pkt_free(pkt);
+}
+
+/* Of a zone that says what does not exist: for how long that may be kept. */
+static uint32_t kept(ldns_rr *soa)
+{
+	uint32_t least = ldns_rdf2native_int32(ldns_rr_rdf(soa, 6));
+
+	if (ldns_rr_ttl(soa) >> 31)
+		return 0;
+	if (ldns_rr_ttl(soa) < least)
+		least = ldns_rr_ttl(soa);
+	return least < 60 ? least : 60;
+}
+
+/*
+ * An answer that is taken others may refuse for what is in its records, but not read otherwise.
+ * Of a text ldns wants memory by the square of its strings.
+ */
+static void check_answer(const struct dns_query *q, const struct dns_answer *answer)
+{
+	ldns_rr_list *soas;
+	ldns_pkt *pkt;
+
+	if (answer->len > 2048)
+		return;
+	if (ldns_wire2pkt(&pkt, answer->wire, answer->len) != LDNS_STATUS_OK)
+		return;
+	if ((ldns_pkt_edns_extended_rcode(pkt) << 4 | ldns_pkt_get_rcode(pkt)) != answer->rcode ||
+	    ldns_pkt_edns(pkt) != !!answer->opt)
+		DIE("another answer");
+	soas = ldns_pkt_rr_list_by_type(pkt, LDNS_RR_TYPE_SOA, LDNS_SECTION_AUTHORITY);
+	/* It may be kept for no time: ldns has names go on in the header, or further on. */
+	if (answer->ttl && ldns_rr_list_rr_count(soas) == 1 &&
+	    (ldns_pkt_ancount(pkt) || q->dnssec || answer->ttl != kept(ldns_rr_list_rr(soas, 0))))
+		DIE("it is kept for %u s", answer->ttl);
+	ldns_rr_list_deep_free(soas);
+	ldns_pkt_free(pkt);
+}
+
 static void check_server(const struct dns_query *q, const u8 *data, size_t size)
 {
 	struct dns_answer answer;
@@ -61,6 +118,7 @@ static void check_server(const struct dns_query *q, const u8 *data, size_t size)
 		return;
 	if (answer.ttl > 60 || answer.opt > size || answer.len != size)
 		DIE("a time of %u", answer.ttl);
+	check_answer(q, &answer);
 	check_reply(q, &answer, q->room);
 	check_reply(q, &answer, DNS_ANSWER_MAX);
 }
@@ -186,6 +244,8 @@ static void one(const u8 *data, size_t len, const u8 *said, size_t size)
 	todo = dns_parse(data, len, &q);
 	if (todo != DNS_DROP && (q.room < DNS_UDP_LEAST || q.room > DNS_UDP_MOST))
 		DIE("room for %u", q.room);
+	if (q.len)
+		check_question(&q, data, len);
 	if (todo == DNS_REPLY) {
 		check_reply(&q, NULL, q.room);
 		check_reply(&q, NULL, DNS_ANSWER_MAX);
