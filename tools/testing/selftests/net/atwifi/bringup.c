@@ -204,17 +204,13 @@ TEST_F(line, rate_taken_back)
 /* One that bears it in neither direction: the log says where the module is. */
 TEST_F(line, rate_lost)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	ASSERT_LE(0, log);
 	ASSERT_LE(0, lseek(log, 0, SEEK_END));
 	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault", "slow-wire"));
 	ASSERT_EQ(0, attach(self->sim[0].tty, B921600, &self->tty[0], self->device[0], 16));
-	while (!logged(log, "atwifi", "it stays at 921600 baud")) {
-		ASSERT_LT(atw_now_ms(), limit);
-		atw_pause_ms(50);
-	}
+	ASSERT_TRUE(atw_becomes(logged(log, "atwifi", "it stays at 921600 baud"), LONG_MS));
 	/* Once the wire is mended it is found there. */
 	ASSERT_EQ(0, sim_tell(&self->sim[0], "clear"));
 	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", LONG_MS));
@@ -323,7 +319,6 @@ TEST_F(line, names_of_lines)
 	};
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	const char *device = self->device[0];
-	uint64_t limit;
 	char byte;
 	size_t i;
 	int fd;
@@ -352,11 +347,7 @@ TEST_F(line, names_of_lines)
 		ASSERT_ERRNO(ENETDOWN, recv(fd, &byte, 1, 0));
 		close(fd);
 		ASSERT_EQ(0, sim_tell(&self->sim[0], "link up"));
-		limit = atw_now_ms() + LONG_MS;
-		while (!file_says(device, "address", "192.168.3.7\n")) {
-			ASSERT_LT(atw_now_ms(), limit);
-			atw_pause_ms(20);
-		}
+		ASSERT_TRUE(atw_becomes(file_says(device, "address", "192.168.3.7\n"), LONG_MS));
 		EXPECT_EQ(0, atw_stat(device, "reboots"));
 		EXPECT_FALSE(logged(log, device, "has ends of lines in it"));
 		ASSERT_TRUE(transfers_in_time(device, 2000));
@@ -372,17 +363,13 @@ TEST_F(line, names_of_lines)
 TEST_F(line, restarts_again_and_again)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	uint64_t limit = atw_now_ms() + LONG_MS;
 
 	ASSERT_LE(0, log);
 	ASSERT_LE(0, lseek(log, 0, SEEK_END));
 	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", "--fault=reset,dir=in,every=60",
 			       "--boot-ms=50"));
 	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
-	while (!logged(log, "atw0", "restarts again and again")) {
-		ASSERT_LT(atw_now_ms(), limit);
-		atw_pause_ms(50);
-	}
+	ASSERT_TRUE(atw_becomes(logged(log, "atw0", "restarts again and again"), LONG_MS));
 	ASSERT_EQ(0, sim_tell(&self->sim[0], "clear"));
 	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
 	EXPECT_FALSE(logged(log, "atw0", "restarts again and again"));

@@ -248,14 +248,7 @@ static long cost(const char *command)
 /* Until a command succeeds. */
 static bool becomes(const char *command)
 {
-	uint64_t limit = atw_now_ms() + RECOVERY_MS;
-
-	while (sh("%s", command)) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(100);
-	}
-	return true;
+	return atw_becomes(!sh("%s", command), RECOVERY_MS);
 }
 
 /* So many that they do not fit one message of the dump: one that connects, and

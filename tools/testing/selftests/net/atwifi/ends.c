@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ends.h"
+#include "ptys.h"
 #include "util.h"
 
 /* The errno that a reader gets once the device is gone; 0: the end of the stream. */
@@ -37,21 +38,6 @@ static int bound_socket(const char *device, int type)
 	if (fd >= 0)
 		close(fd);
 	return -1;
-}
-
-/* A connection of a module that may be about to find out that bytes were thrown away. */
-static int peer_in_time(const char *device)
-{
-	uint64_t limit = atw_now_ms() + LONG_MS;
-	int fd;
-
-	while ((fd = bound_socket(device, SOCK_STREAM)) >= 0 && atw_now_ms() < limit) {
-		if (!atw_peer_on(fd, "echo"))
-			break;
-		close(fd);
-		atw_pause_ms(50);
-	}
-	return fd;
 }
 
 /* A socket on its way to that end, -1 if it does not get there. */
@@ -187,7 +173,7 @@ static bool happen(struct ends *ends, const char *device, int tty, enum ended ho
 	case DAMAGED:
 		if (tcflush(tty, TCIFLUSH) || !all_ended(ends, how, how))
 			return false;
-		fd = peer_in_time(device);
+		fd = peer_in_time(device, "echo");
 		return fd >= 0 && !close(fd);
 	case LINK_LOST:
 		return !atw_sim("link down") && all_ended(ends, how, how) &&

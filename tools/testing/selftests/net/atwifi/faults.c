@@ -76,19 +76,6 @@ static bool works_again(void)
 	return works;
 }
 
-/* What is closed is deleted in the module soon after. */
-static bool none_left(void)
-{
-	uint64_t limit = atw_now_ms() + LONG_MS;
-
-	while (atw_sim_stat("sockets")) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(20);
-	}
-	return true;
-}
-
 static bool one_of(int err, const int *list)
 {
 	while (*list && *list != err)
@@ -155,7 +142,7 @@ TEST_F(faults, no_reconnect)
 		atw_pause_ms(100);
 		ASSERT_EQ(0, recv(fd, &byte, 1, 0));
 	}
-	EXPECT_TRUE(none_left());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
 TEST_F(faults, reset_in_download)
@@ -375,7 +362,7 @@ TEST_F(faults, close_misheard)
 		snprintf(fault, sizeof(fault), "fault lost,every=%zu,times=1,dir=in", i);
 		ASSERT_EQ(0, atw_sim(fault));
 		close(fd);
-		ASSERT_TRUE(none_left()) {
+		ASSERT_TRUE(atw_sim_has(0, LONG_MS)) {
 			TH_LOG("without byte %zu of it", i);
 		}
 		ASSERT_EQ(1, atw_sim_stat("lost"));
@@ -521,7 +508,7 @@ TEST_F(faults, link_lost)
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	EXPECT_TRUE(works_again());
-	EXPECT_TRUE(none_left());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
 /* Lost and found again while the module had no time to be asked. */
@@ -544,7 +531,7 @@ TEST_F(faults, link_lost_for_a_moment)
 	close(idle);
 	close(fd);
 	EXPECT_TRUE(works_again());
-	EXPECT_TRUE(none_left());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
 /* The wire is cut: every wait ends, and all is well when it is back. */
@@ -655,7 +642,7 @@ TEST_F(faults, connect_abandoned)
 	EXPECT_EQ(timeouts, atw_stat(ATW_DEVICE, "timeouts"));
 	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	EXPECT_TRUE(works_again());
-	EXPECT_TRUE(none_left());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
 TEST_F(faults, connect_time_out_of_ours)
@@ -757,7 +744,7 @@ TEST_F(faults, users_take_turns)
 	close(fd);
 	ASSERT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
 	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
-	EXPECT_TRUE(none_left());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
 /*

@@ -175,14 +175,7 @@ int detach(int fd)
 
 bool devices_gone(void)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
-
-	while (devices()) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(5);
-	}
-	return true;
+	return atw_becomes(!devices(), LONG_MS);
 }
 
 /* A command of ours on the bare line: the answer must hold @want, within some time. */
@@ -219,14 +212,7 @@ bool raw(int fd, const char *command, const char *want)
 /* The same to a module that may be starting, and then answers nothing. */
 bool raw_until(int fd, const char *command, const char *want)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
-
-	while (!raw_within(fd, command, want, 3000)) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(50);
-	}
-	return true;
+	return atw_becomes(raw_within(fd, command, want, 3000), LONG_MS);
 }
 
 /* A socket that is bound to a device and connected to the peer. */
@@ -272,22 +258,14 @@ bool transfer(const char *device, size_t bytes)
  */
 int peer_in_time(const char *device, const char *what)
 {
-	uint64_t limit = atw_now_ms() + UP_MS;
-	int fd;
+	int fd = -1;
 
-	while ((fd = peer_by(device, what)) < 0 && atw_now_ms() < limit)
-		atw_pause_ms(50);
-	return fd;
+	return atw_becomes((fd = peer_by(device, what)) >= 0, UP_MS) ? fd : -1;
 }
 
 bool transfers_in_time(const char *device, size_t bytes)
 {
-	uint64_t limit = atw_now_ms() + UP_MS;
-	bool good;
-
-	while (!(good = transfer(device, bytes)) && atw_now_ms() < limit)
-		atw_pause_ms(50);
-	return good;
+	return atw_becomes(transfer(device, bytes), UP_MS);
 }
 
 bool all_programs(void)
@@ -308,19 +286,6 @@ pid_t start_peer(void)
 	setenv("ATW_GREET_PORT", greet, 1);
 	setenv("ATW_HOST", "192.0.2.1", 1);
 	return pid;
-}
-
-bool file_says(const char *device, const char *file, const char *want)
-{
-	char path[64];
-	char *text;
-	bool same;
-
-	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/%s", device, file);
-	text = atw_slurp(path);
-	same = text && !strcmp(text, want);
-	free(text);
-	return same;
 }
 
 bool restart(struct sim *sim, const char *device)

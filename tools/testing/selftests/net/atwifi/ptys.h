@@ -45,7 +45,6 @@ int peer_in_time(const char *device, const char *what);
 bool transfers_in_time(const char *device, size_t bytes);
 bool all_programs(void);
 pid_t start_peer(void);
-bool file_says(const char *device, const char *file, const char *want);
 bool restart(struct sim *sim, const char *device);
 bool logged(int fd, const char *one, const char *two);
 int open_master(char *tty, size_t size);

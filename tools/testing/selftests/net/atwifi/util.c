@@ -22,20 +22,35 @@
 #include "pattern.h"
 #include "util.h"
 
+/* What a file begins with; OTHERWISE, if there is none. */
+static long file_number(const char *path, long otherwise)
+{
+	char *text = atw_slurp(path);
+	long n = text ? atol(text) : otherwise;
+
+	free(text);
+	return n;
+}
+
+/* Closes a socket of which something has failed: errno says what, still. */
+static int failed(int fd)
+{
+	int err = errno;
+
+	close(fd);
+	errno = err;
+	return -1;
+}
+
 int atw_family(void)
 {
 	static int family;
-	char *text;
 
 	/* The same through the network device. */
 	if (!strcmp(atw_env("ATW_FAMILY", ""), "inet"))
 		return AF_INET;
-	if (family)
-		return family;
-	text = atw_slurp("/sys/module/atwifi/parameters/family");
-	if (text)
-		family = atoi(text);
-	free(text);
+	if (!family)
+		family = file_number("/sys/module/atwifi/parameters/family", 0);
 	return family ? family : AF_ATWIFI;
 }
 
@@ -117,9 +132,9 @@ int atw_port(int fd)
  */
 int atw_server(int type, int backlog, int *port)
 {
-	int tries, fd, err;
+	int tries = 10, fd;
 
-	for (tries = 0; tries < 10; tries++) {
+	do {
 		fd = atw_socket(type);
 		if (fd < 0)
 			return -1;
@@ -127,21 +142,15 @@ int atw_server(int type, int backlog, int *port)
 			*port = atw_port(fd);
 			return fd;
 		}
-		err = errno;
-		close(fd);
-		errno = err;
-		if (err != EADDRINUSE)
-			break;
-	}
+		failed(fd);
+	} while (errno == EADDRINUSE && --tries);
 	return -1;
 }
 
 /* accept() that does not wait for ever. */
 int atw_accept(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	if (poll(&p, 1, LONG_MS) != 1) {
+	if (atw_wait(fd, POLLIN, LONG_MS) <= 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
@@ -188,8 +197,10 @@ int atw_connect_host(int fd, int port)
 	return atw_connect(fd, &addr);
 }
 
-/* To who never answers: the module is busy with that for seconds. */
-/* To where nobody answers, and each time where the driver has not asked before. */
+/*
+ * To where nobody answers, which keeps the module busy for seconds; and each time where the
+ * driver has not asked before.
+ */
 int atw_connect_hole(int fd)
 {
 	static unsigned int count;
@@ -237,51 +248,39 @@ int atw_timeouts(int fd, int ms)
 	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) ? -1 : 0;
 }
 
-static int peer_line(int fd, const char *fmt, va_list ap)
-{
-	char line[128];
-	int n;
-
-	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
-	line[n++] = '\n';
-	if (atw_timeouts(fd, LONG_MS) ||
-	    atw_connect_host(fd, atw_peer_port()) ||
-	    atw_send_all(fd, line, n) != n)
-		return -1;
-	return 0;
-}
-
 /* Connects a socket to the peer and says what the connection is for. */
 int atw_peer_on(int fd, const char *fmt, ...)
 {
+	char line[128];
 	va_list ap;
-	int ret;
+	int n;
 
 	va_start(ap, fmt);
-	ret = peer_line(fd, fmt, ap);
+	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
 	va_end(ap);
-	return ret;
+	line[n++] = '\n';
+	return atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, atw_peer_port()) ||
+	       atw_send_all(fd, line, n) != n ? -1 : 0;
 }
 
 /* A new connection to the peer; -1 and errno if there is none. */
 int atw_peer(const char *fmt, ...)
 {
+	int fd = atw_socket(SOCK_STREAM), err;
+	char line[128];
 	va_list ap;
-	int fd, ret, err;
 
-	fd = atw_socket(SOCK_STREAM);
 	if (fd < 0)
 		return -1;
 	va_start(ap, fmt);
-	ret = peer_line(fd, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (!ret)
+	if (!atw_peer_on(fd, "%s", line))
 		return fd;
 	err = errno;
 	fprintf(stderr, "# peer: %s\n", atw_errno_name(err));
-	close(fd);
 	errno = err;
-	return -1;
+	return failed(fd);
 }
 
 /*
@@ -291,8 +290,8 @@ int atw_peer(const char *fmt, ...)
 int atw_dial(int port, const char *fmt, ...)
 {
 	char verb[96], line[64] = "";
-	int fd, err = 0;
 	va_list ap;
+	int fd;
 
 	va_start(ap, fmt);
 	vsnprintf(verb, sizeof(verb), fmt, ap);
@@ -301,12 +300,10 @@ int atw_dial(int port, const char *fmt, ...)
 	if (fd < 0)
 		return -1;
 	if (atw_recv_line(fd, line, sizeof(line)) < 0)
-		err = errno;
-	else if (strcmp(line, "ok 0"))
-		err = EPROTO;
+		return failed(fd);
 	close(fd);
-	errno = err;
-	return err ? -1 : 0;
+	errno = EPROTO;
+	return strcmp(line, "ok 0") ? -1 : 0;
 }
 
 /*
@@ -315,13 +312,12 @@ int atw_dial(int port, const char *fmt, ...)
  */
 int atw_client(int server, int port, const char *verb)
 {
-	struct pollfd p = { .fd = server, .events = POLLIN };
 	int tries = atw_profile_is("bw20") ? 3 : 1;
 
 	do {
 		if (atw_dial(port, "%s", verb))
 			return -1;
-	} while (--tries && !poll(&p, 1, 15000));
+	} while (--tries && !atw_wait(server, POLLIN, 15000));
 	return atw_accept(server);
 }
 
@@ -475,39 +471,29 @@ bool atw_echo_works(int fd, uint32_t seed, size_t len)
 /* Asks a connection of the peer's kind "meter". */
 uint64_t atw_meter(int fd)
 {
-	uint8_t buf[8] = { 0 };
 	uint64_t n = 0;
-	int i;
 
-	if (atw_send_all(fd, buf, 8) != 8 || atw_recv_all(fd, buf, 8) != 8)
+	if (atw_send_all(fd, &n, sizeof(n)) != sizeof(n) ||
+	    atw_recv_all(fd, &n, sizeof(n)) != sizeof(n))
 		return UINT64_MAX;
-	for (i = 0; i < 8; i++)
-		n |= (uint64_t)buf[i] << 8 * i;
-	return n;
+	return le64toh(n);
 }
 
-/* A small file, NUL-terminated, to be freed; NULL if there is none. */
+/* A file of text, to be freed; NULL if there is none. */
 char *atw_slurp(const char *path)
 {
-	char *buf = NULL, *more;
-	size_t have = 0;
-	ssize_t n = 0;
-	int fd;
+	FILE *f = fopen(path, "re");
+	char *buf = NULL;
+	size_t size = 0;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!f)
 		return NULL;
-	do {
-		have += n;
-		more = realloc(buf, have + 16384);
-		if (!more)
-			break;
-		buf = more;
-		n = read(fd, buf + have, 16383);
-	} while (n > 0);
-	close(fd);
-	if (buf)
-		buf[have] = '\0';
+	/* There is no NUL in it: that is all of it. */
+	if (getdelim(&buf, &size, '\0', f) < 0) {
+		free(buf);
+		buf = calloc(1, 1);
+	}
+	fclose(f);
 	return buf;
 }
 
@@ -527,70 +513,58 @@ int atw_listed(void)
 
 bool atw_listed_becomes(int count, int ms)
 {
-	uint64_t limit = atw_now_ms() + ms;
-
-	while (atw_listed() != count) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(5);
-	}
-	return true;
+	return atw_becomes(atw_listed() == count, ms);
 }
 
 /* A counter of a device, -1 if it has none of this name. */
 long atw_stat(const char *device, const char *name)
 {
 	char path[256];
-	char *text;
-	long n;
 
 	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/statistics/%s", device, name);
+	return file_number(path, -1);
+}
+
+bool file_says(const char *device, const char *file, const char *want)
+{
+	char path[256];
+	char *text;
+	bool same;
+
+	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/%s", device, file);
 	text = atw_slurp(path);
-	n = text ? atol(text) : -1;
+	same = text && !strcmp(text, want);
 	free(text);
-	return n;
+	return same;
 }
 
 bool atw_state_becomes(const char *device, const char *state, int ms)
 {
-	uint64_t limit = atw_now_ms() + ms;
-	bool is = false;
-	char path[256];
-	char *text;
+	char line[64];
 
-	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/state", device);
-	for (;;) {
-		text = atw_slurp(path);
-		if (text) {
-			text[strcspn(text, "\n")] = '\0';
-			is = !strcmp(text, state);
-			free(text);
-		}
-		if (is || atw_now_ms() > limit)
-			return is;
-		atw_pause_ms(10);
-	}
+	snprintf(line, sizeof(line), "%s\n", state);
+	return atw_becomes(file_says(device, "state", line), ms);
 }
 
-/* Waits until a thread of this process sleeps, and says whether it does. */
-bool atw_sleeps(pid_t tid)
+/* As /proc has it; 0: there is no such thread of this process. */
+static char thread_state(pid_t tid)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
-	char path[64], *stat, *end;
-	bool sleeps = false;
+	char path[64], *stat, *end, state;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	while (!sleeps && atw_now_ms() < limit) {
-		stat = atw_slurp(path);
-		end = stat ? strrchr(stat, ')') : NULL;
-		sleeps = end && !strncmp(end, ") S", 3);
-		free(stat);
-		if (!end)
-			break;
-		if (!sleeps)
-			atw_pause_ms(1);
-	}
-	return sleeps;
+	stat = atw_slurp(path);
+	end = stat ? strrchr(stat, ')') : NULL;
+	state = end ? end[2] : 0;
+	free(stat);
+	return state;
+}
+
+/* Waits until a thread of this process sleeps or has ended; whether it sleeps. */
+bool atw_sleeps(pid_t tid)
+{
+	char state = 0;
+
+	return atw_becomes((state = thread_state(tid)) == 'S' || !state, LONG_MS) && state == 'S';
 }
 
 /*
@@ -627,17 +601,10 @@ int atw_room(int fd)
  */
 bool atw_reset_module(const char *device)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
 	long before = atw_stat(device, "bringups");
 
-	if (atw_sim("reset"))
-		return false;
-	while (atw_stat(device, "bringups") == before) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(10);
-	}
-	return atw_state_becomes(device, "joined", LONG_MS);
+	return !atw_sim("reset") && atw_becomes(atw_stat(device, "bringups") != before, LONG_MS) &&
+	       atw_state_becomes(device, "joined", LONG_MS);
 }
 
 /*
@@ -662,10 +629,8 @@ int atw_hold_module(void)
 
 	if (fd < 0 || atw_hold(HOLD_LONG))
 		return -1;
-	if (!atw_connect_hole(fd) || errno != EINPROGRESS) {
-		close(fd);
-		return -1;
-	}
+	if (!atw_connect_hole(fd) || errno != EINPROGRESS)
+		return failed(fd);
 	while (!atw_sim_stat("connecting"))
 		atw_pause_ms(10);
 	return fd;
@@ -674,14 +639,7 @@ int atw_hold_module(void)
 /* A driver for tests is less patient: it divides its times by this. */
 static int atw_hurry(void)
 {
-	FILE *f = fopen("/sys/module/atwifi/parameters/hurry", "r");
-	int hurry;
-
-	if (!f || fscanf(f, "%d", &hurry) != 1)
-		hurry = 1;
-	if (f)
-		fclose(f);
-	return hurry;
+	return file_number("/sys/module/atwifi/parameters/hurry", 1);
 }
 
 /* How long the driver waits for what a user has it wait for so long. */
@@ -745,11 +703,7 @@ static int control_open(const char *path)
 		return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ? failed(fd) : fd;
 }
 
 /* Gives an emulator a command; 0 if it obeyed. */
@@ -806,14 +760,7 @@ long atw_sim_stat(const char *name)
 /* Wait until the emulated module has so many sockets. */
 bool atw_sim_has(long count, int ms)
 {
-	uint64_t limit = atw_now_ms() + ms;
-
-	while (atw_sim_stat("sockets") != count) {
-		if (atw_now_ms() > limit)
-			return false;
-		atw_pause_ms(10);
-	}
-	return true;
+	return atw_becomes(atw_sim_stat("sockets") == count, ms);
 }
 
 const char *atw_errno_name(int err)

@@ -90,6 +90,7 @@ int atw_write(const char *path, const char *text);
 int atw_listed(void);
 bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
+bool file_says(const char *device, const char *file, const char *want);
 bool atw_state_becomes(const char *device, const char *state, int ms);
 
 bool atw_sleeps(pid_t tid);
@@ -107,6 +108,16 @@ int atw_sim_at(const char *path, char *reply, size_t size, const char *command);
 int atw_sim(const char *command);
 long atw_sim_stat(const char *name);
 bool atw_sim_has(long count, int ms);
+
+/* Whether something becomes true in that time: it is looked at again and again. */
+#define atw_becomes(condition, ms) ({				\
+	uint64_t limit_ = atw_now_ms() + (ms);			\
+	bool is_;						\
+								\
+	while (!(is_ = (condition)) && atw_now_ms() < limit_)	\
+		atw_pause_ms(10);				\
+	is_;							\
+})
 
 /* kselftest's ASSERT_* print numbers: the name of an errno says more. */
 #define ASSERT_ERRNO(expected, call) do {			\
