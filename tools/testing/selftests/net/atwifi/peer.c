@@ -30,14 +30,14 @@
 #define IDLE_SECONDS	120
 
 static const char usage_text[] =
-"usage: peer [-a ADDRESS] [-p PORT] [-g PORT]\n"
+"usage: peer [-a ADDRESS] [-p PORT]\n"
 "\n"
 "  -a ADDRESS  where to listen (127.0.0.1)\n"
 "  -p PORT     TCP and UDP; default: a free one\n"
-"  -g PORT     TCP, where the peer speaks first; default: a free one\n"
 "\n"
-"When it listens it prints both port numbers in one line. It runs until it gets\n"
-"SIGTERM or SIGINT, or until its standard input, if that is a pipe, ends.\n"
+"When it listens it prints in one line its port and that where it speaks first. It\n"
+"runs until it gets SIGTERM or SIGINT, or until its standard input, if that is a pipe,\n"
+"ends.\n"
 "\n"
 "The first line of a TCP client is one of:\n"
 "  echo                      return every byte until the client closes\n"
@@ -87,10 +87,7 @@ static const char usage_text[] =
 static _Atomic uint64_t counters[KEYS];
 static _Atomic uint64_t bad_streams;
 
-struct client {
-	int fd;
-	bool greet;
-};
+static void serve(int fd, const char *line);
 
 struct stream {
 	int fd;
@@ -101,39 +98,9 @@ struct stream {
 	uint64_t done;
 };
 
-static void sleep_us(uint64_t us)
-{
-	struct timespec ts = { us / 1000000, us % 1000000 * 1000 };
-
-	while (nanosleep(&ts, &ts) && errno == EINTR)
-		;
-}
-
 static bool send_all(int fd, const void *buf, size_t len)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= n;
-	}
-	return true;
-}
-
-static ssize_t receive(int fd, void *buf, size_t len)
-{
-	ssize_t n;
-
-	do {
-		n = recv(fd, buf, len, 0);
-	} while (n < 0 && errno == EINTR);
-	return n;
+	return send(fd, buf, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
 static void say(int fd, const char *word, uint64_t n)
@@ -144,14 +111,26 @@ static void say(int fd, const char *word, uint64_t n)
 				    (unsigned long long)n));
 }
 
-/* An orderly end: what the client still sends must not become a reset. */
-static void finish(int fd)
+/* Reads so many bytes; false, if it ends before. */
+static bool swallow(int fd, uint64_t bytes)
 {
 	char buf[4096];
 
+	while (bytes) {
+		ssize_t n = recv(fd, buf, bytes < sizeof(buf) ? bytes : sizeof(buf), 0);
+
+		if (n <= 0)
+			return false;
+		bytes -= n;
+	}
+	return true;
+}
+
+/* An orderly end: what the client still sends must not become a reset. */
+static void finish(int fd)
+{
 	shutdown(fd, SHUT_WR);
-	while (receive(fd, buf, sizeof(buf)) > 0)
-		;
+	swallow(fd, UINT64_MAX);
 }
 
 static void reset(int fd)
@@ -175,7 +154,7 @@ static void *source(void *arg)
 		if (!send_all(s->fd, buf, n))
 			break;
 		if (s->ms)
-			sleep_us(s->ms * 1000);
+			usleep(s->ms * 1000);
 	}
 	return NULL;
 }
@@ -194,7 +173,7 @@ static void sink(struct stream *s)
 			want = s->rate / 20 + 1;
 		if (want > s->bytes - s->done)
 			want = s->bytes - s->done;
-		n = receive(s->fd, buf, want);
+		n = recv(s->fd, buf, want, 0);
 		if (n <= 0)
 			return;
 		at = pattern_check(buf, n, s->seed, s->done);
@@ -206,7 +185,7 @@ static void sink(struct stream *s)
 		}
 		s->done += n;
 		if (s->rate)
-			sleep_us(n * 1000000ULL / s->rate);
+			usleep(n * 1000000ULL / s->rate);
 	}
 }
 
@@ -239,25 +218,11 @@ static void echo(int fd)
 	char buf[16384];
 	ssize_t n;
 
-	while ((n = receive(fd, buf, sizeof(buf))) > 0)
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
 		if (!send_all(fd, buf, n))
 			return;
 	if (!n)
 		shutdown(fd, SHUT_WR);
-}
-
-static bool swallow(int fd, uint64_t bytes)
-{
-	char buf[4096];
-
-	while (bytes) {
-		ssize_t n = receive(fd, buf, bytes < sizeof(buf) ? bytes : sizeof(buf));
-
-		if (n <= 0)
-			return false;
-		bytes -= n;
-	}
-	return true;
 }
 
 static void count(int fd, unsigned int key)
@@ -265,21 +230,17 @@ static void count(int fd, unsigned int key)
 	char buf[16384];
 	ssize_t n;
 
-	while ((n = receive(fd, buf, sizeof(buf))) > 0)
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
 		counters[key] += n;
 }
 
 static void meter(int fd, unsigned int key)
 {
-	uint8_t buf[8];
-	int i;
+	uint64_t n;
 
-	while (swallow(fd, sizeof(buf))) {
-		uint64_t n = counters[key];
-
-		for (i = 0; i < 8; i++)
-			buf[i] = n >> 8 * i;
-		if (!send_all(fd, buf, sizeof(buf)))
+	while (swallow(fd, sizeof(n))) {
+		n = htole64(counters[key]);
+		if (!send_all(fd, &n, sizeof(n)))
 			return;
 	}
 }
@@ -293,66 +254,59 @@ static void hold(int fd)
 
 static void mourn(int fd, unsigned int key)
 {
-	char buf[4096];
-
-	while (receive(fd, buf, sizeof(buf)) > 0)
-		;
+	swallow(fd, UINT64_MAX);
 	counters[key]++;
 }
 
-static void *dial_thread(void *arg);
+static void set_up(int fd)
+{
+	struct timeval idle = { .tv_sec = IDLE_SECONDS };
+	int one = 1;
 
-struct dialled {
-	int fd;
-	char line[128];
-};
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
 
 static int connected(int type, unsigned int port)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port),
 				   .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	struct timeval idle = { .tv_sec = IDLE_SECONDS };
-	int one = 1;
-	int fd;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
-	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sin, sizeof(sin))) {
-		if (fd >= 0)
-			close(fd);
+	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		close(fd);
 		return -1;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
-	if (type == SOCK_STREAM)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	set_up(fd);
+	return fd;
+}
+
+/* For datagrams to a port, and for answers that come within that time. */
+static int datagrams_to(unsigned int port, unsigned int ms)
+{
+	struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	int fd = connected(SOCK_DGRAM, port);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	return fd;
 }
 
 static void dial(int fd, const char *line)
 {
-	struct dialled *d;
+	int other, verb = 0, tries = 200;
 	unsigned int port;
-	pthread_t thread;
-	int verb = 0, tries;
 
 	if (sscanf(line, "dial %u %n", &port, &verb) != 1 || !verb)
 		return;
-	d = calloc(1, sizeof(*d));
-	if (!d)
-		return;
-	snprintf(d->line, sizeof(d->line), "%s", line + verb);
 	say(fd, "ok", 0);
 	finish(fd);
-	for (tries = 0; tries < 200; tries++) {
-		d->fd = connected(SOCK_STREAM, port);
-		if (d->fd >= 0)
-			break;
-		sleep_us(100000);
+	while ((other = connected(SOCK_STREAM, port)) < 0 && --tries)
+		usleep(100000);
+	if (other >= 0) {
+		serve(other, line + verb);
+		close(other);
 	}
-	if (d->fd < 0 || pthread_create(&thread, NULL, dial_thread, d))
-		free(d);
-	else
-		pthread_detach(thread);
 }
 
 static void try(int fd, unsigned int port)
@@ -368,21 +322,18 @@ static void try(int fd, unsigned int port)
 static void ask(int fd, unsigned int port, unsigned int n, unsigned int size, unsigned int seed,
 		unsigned int ms)
 {
-	struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	int udp = datagrams_to(port, ms);
 	char buf[2048];
 	unsigned int i;
 	ssize_t got;
-	int udp;
 
-	udp = connected(SOCK_DGRAM, port);
 	if (udp < 0 || size > sizeof(buf))
 		return;
-	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (i = 0; i < n; i++) {
 		pattern_fill(buf, size, seed + i, 0);
 		send(udp, buf, size, 0);
 	}
-	got = receive(udp, buf, sizeof(buf));
+	got = recv(udp, buf, sizeof(buf), 0);
 	if (got > 0 && pattern_check(buf, got, seed, 0) >= 0)
 		bad_streams++;
 	say(fd, "got", got > 0 ? got : 0);
@@ -398,7 +349,7 @@ static int returned(int udp, unsigned int size, uint32_t seed, uint32_t seq)
 	ssize_t n;
 
 	do {
-		n = receive(udp, buf, sizeof(buf));
+		n = recv(udp, buf, sizeof(buf), 0);
 		if (n < 0)
 			return 0;
 		got = datagram_check(buf, n, size, seed);
@@ -410,15 +361,12 @@ static int returned(int udp, unsigned int size, uint32_t seed, uint32_t seq)
 
 static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, uint32_t seed)
 {
-	struct timeval limit = { .tv_sec = 5 };
-	int udp, tries = 0, good = 1;
+	int udp = datagrams_to(port, 5000), tries = 0, good = 1;
 	char buf[2048];
 	uint32_t seq;
 
-	udp = connected(SOCK_DGRAM, port);
 	if (udp < 0 || size > sizeof(buf))
 		return;
-	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (seq = 0; seq < n && tries < 10; seq += good) {
 		datagram_fill(buf, size, seed, seq);
 		send(udp, buf, size, 0);
@@ -441,7 +389,6 @@ static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, u
  */
 static void chat(int fd, const char *line)
 {
-	struct timeval limit = { .tv_sec = 1 };
 	unsigned int port, n, i, tries = 0;
 	char text[16], heard[2048];
 	size_t len = 0;
@@ -453,10 +400,9 @@ static void chat(int fd, const char *line)
 		return;
 	say(fd, "ok", 0);
 	finish(fd);
-	udp = connected(SOCK_DGRAM, port);
+	udp = datagrams_to(port, 1000);
 	if (udp < 0)
 		return;
-	setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	for (i = 0; i < n && tries < IDLE_SECONDS; tries++) {
 		snprintf(text, sizeof(text), "%c%u;", letter, i);
 		send(udp, text, strlen(text), 0);
@@ -473,7 +419,7 @@ static void chat(int fd, const char *line)
 		} else if (len == sizeof(heard) - 1) {
 			len = 0;
 		} else if (got < 0 && errno == ECONNREFUSED) {
-			sleep_us(1000000);
+			sleep(1);
 		}
 	}
 	close(udp);
@@ -540,7 +486,7 @@ static void serve(int fd, const char *line)
 		acked(&s, n[2]);
 	} else if (!strcmp(verb, "sink") || !strcmp(verb, "late")) {
 		if (*verb == 'l')
-			sleep_us(n[2] * 1000);
+			usleep(n[2] * 1000);
 		else
 			s.rate = n[2];
 		sink(&s);
@@ -585,65 +531,43 @@ static void serve(int fd, const char *line)
 	}
 }
 
-static void *dial_thread(void *arg)
+static void *client(void *arg)
 {
-	struct dialled *d = arg;
-
-	serve(d->fd, d->line);
-	close(d->fd);
-	free(d);
-	return NULL;
-}
-
-static void *client_thread(void *arg)
-{
-	struct client *c = arg;
+	int fd = (intptr_t)arg;
 	char line[128];
 	size_t len = 0;
 
-	if (c->greet && !send_all(c->fd, GREETING, strlen(GREETING)))
-		goto out;
 	/* A byte at a time: what follows the line is for others. */
-	while (len < sizeof(line) - 1 && receive(c->fd, line + len, 1) == 1) {
+	while (len < sizeof(line) && recv(fd, line + len, 1, 0) == 1) {
 		if (line[len] == '\n') {
 			line[len] = '\0';
-			serve(c->fd, line);
+			serve(fd, line);
 			break;
 		}
 		len++;
 	}
-out:
-	close(c->fd);
-	free(c);
+	close(fd);
 	return NULL;
 }
 
-static void take_client(int listener, bool greet)
+static void *greeted(void *arg)
 {
-	struct timeval idle = { .tv_sec = IDLE_SECONDS };
-	struct client *c;
-	pthread_t thread;
-	int one = 1;
-	int fd;
+	send_all((intptr_t)arg, GREETING, strlen(GREETING));
+	return client(arg);
+}
 
-	fd = accept(listener, NULL, NULL);
+static void take_client(int listener, void *(*thread)(void *))
+{
+	int fd = accept(listener, NULL, NULL);
+	pthread_t id;
+
 	if (fd < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	c = malloc(sizeof(*c));
-	if (!c) {
+	set_up(fd);
+	if (pthread_create(&id, NULL, thread, (void *)(intptr_t)fd))
 		close(fd);
-		return;
-	}
-	*c = (struct client) { .fd = fd, .greet = greet };
-	if (pthread_create(&thread, NULL, client_thread, c)) {
-		close(fd);
-		free(c);
-		return;
-	}
-	pthread_detach(thread);
+	else
+		pthread_detach(id);
 }
 
 static void datagram(int fd)
@@ -714,36 +638,21 @@ static int bound(int type, struct in_addr addr, unsigned int *port)
 	return fd;
 }
 
-static unsigned int port_of(const char *text)
-{
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
-
-	if (!*text || *end || port > 65535) {
-		fputs(usage_text, stderr);
-		exit(2);
-	}
-	return port;
-}
-
 int main(int argc, char **argv)
 {
-	unsigned int port = 0, greet_port = 0, asked, tries = 0;
+	unsigned int port, greet_port = 0, asked = 0, tries = 0;
 	struct in_addr addr = { htonl(INADDR_LOOPBACK) };
 	int tcp, udp, greet, opt;
 	struct pollfd p[4];
 
-	while ((opt = getopt(argc, argv, "a:p:g:h")) != -1) {
+	while ((opt = getopt(argc, argv, "a:p:h")) != -1) {
 		switch (opt) {
 		case 'a':
 			if (inet_pton(AF_INET, optarg, &addr) != 1)
 				die(optarg);
 			break;
 		case 'p':
-			port = port_of(optarg);
-			break;
-		case 'g':
-			greet_port = port_of(optarg);
+			asked = atoi(optarg);
 			break;
 		default:
 			fputs(usage_text, opt == 'h' ? stdout : stderr);
@@ -751,7 +660,6 @@ int main(int argc, char **argv)
 		}
 	}
 	signal(SIGPIPE, SIG_IGN);
-	asked = port;
 	/* A port that is free for TCP may be taken for UDP. */
 	do {
 		port = asked;
@@ -774,12 +682,12 @@ int main(int argc, char **argv)
 	/* Whoever started it with a pipe cannot leave it behind. */
 	p[3] = (struct pollfd) { .fd = 0 };
 	for (;;) {
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
+		if (poll(p, 4, -1) < 0)
 			die("poll");
 		if (p[0].revents)
-			take_client(tcp, false);
+			take_client(tcp, client);
 		if (p[1].revents)
-			take_client(greet, true);
+			take_client(greet, greeted);
 		if (p[2].revents)
 			datagram(udp);
 		if (p[3].revents & POLLHUP)
