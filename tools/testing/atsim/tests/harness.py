@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run an emulator and talk to it."""
+import contextlib
 import functools
 import os
+import random
 import re
 import shutil
 import signal
@@ -10,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+from common import end
+
 BINARY = os.environ.get("ATSIM", "./atsim")
 SLOW = float(os.environ.get("ATSIM_TEST_SLOW", "6"))    # valgrind needs more
 WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
@@ -17,10 +21,6 @@ WRAP = os.environ.get("ATSIM_TEST_WRAP", "").split()
 
 # The family whose every byte is known; a test of another one says so.
 PROFILE = "middleware"
-
-
-class Failure(Exception):
-    """A test has failed."""
 
 
 @functools.cache
@@ -37,8 +37,7 @@ def poll(condition, what, timeout=5):
     """Wait until condition() holds."""
     end = time.monotonic() + timeout * SLOW
     while not condition():
-        if time.monotonic() > end:
-            raise Failure("timeout: " + what)
+        assert time.monotonic() < end, "timeout: " + what
         time.sleep(0.005)
 
 
@@ -80,22 +79,20 @@ class Wire:
         """Exactly these bytes come next."""
         self.fill(lambda: len(self.buf) >= len(want) or
                   not want.startswith(self.buf), timeout)
-        if not self.buf.startswith(want):
-            raise Failure(f"expected {want[:300]!r}, got {self.buf[:300]!r}")
+        assert self.buf.startswith(want), f"expected {want[:300]!r}, got {self.buf[:300]!r}"
         self.buf = self.buf[len(want):]
 
     def until(self, want, timeout=5):
         """Everything up to and with these bytes."""
-        if not self.fill(lambda: want in self.buf, timeout):
-            raise Failure(f"no {want!r} in {self.buf[-300:]!r}")
+        assert self.fill(lambda: want in self.buf, timeout), f"no {want!r} in {self.buf[-300:]!r}"
         end = self.buf.index(want) + len(want)
         data, self.buf = self.buf[:end], self.buf[end:]
         return data
 
     def take(self, count, timeout=5):
         """That many bytes."""
-        if not self.fill(lambda: len(self.buf) >= count, timeout):
-            raise Failure(f"{len(self.buf)} of {count} bytes came")
+        assert self.fill(lambda: len(self.buf) >= count, timeout), \
+            f"{len(self.buf)} of {count} bytes came"
         data, self.buf = self.buf[:count], self.buf[count:]
         return data
 
@@ -104,20 +101,14 @@ class Wire:
         end = time.monotonic() + ms / 1000
         while not self.buf and time.monotonic() < end:
             self.more(end - time.monotonic())
-        if self.buf:
-            raise Failure(f"expected silence, got {self.buf[:300]!r}")
+        assert not self.buf, f"expected silence, got {self.buf[:300]!r}"
 
     def end(self, timeout=5):
         """The stream ends."""
         self.sock.settimeout(timeout * SLOW)
-        try:
+        with contextlib.suppress(ConnectionResetError):
             data = self.sock.recv(1)
-        except ConnectionResetError:
-            data = b""
-        except TimeoutError:
-            raise Failure("the stream does not end") from None
-        if data:
-            raise Failure(f"expected the end, got {data!r}")
+            assert not data, f"expected the end, got {data!r}"
 
     def close(self):
         self.sock.close()
@@ -133,19 +124,13 @@ class Peer(Wire):
 
 
 def listen(addr="127.0.0.1", port=0, backlog=8):
-    server = socket.socket()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((addr, port))
-    server.listen(backlog)
+    server = socket.create_server((addr, port), backlog=backlog)
     server.settimeout(5 * SLOW)
     return server
 
 
 def accept(server):
-    try:
-        return Peer(server.accept()[0])
-    except TimeoutError:
-        raise Failure("the module does not connect") from None
+    return Peer(server.accept()[0])
 
 
 def dial(port, addr="127.0.0.1"):
@@ -154,17 +139,13 @@ def dial(port, addr="127.0.0.1"):
 
 def free_port():
     """A port that nobody uses, below those that the kernel gives out."""
-    for _ in range(1000):
-        port = 10000 + int.from_bytes(os.urandom(2), "big") % 20000
-        with socket.socket() as s, \
+    while True:
+        port = random.randrange(10000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as s, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
-            try:
-                s.bind(("127.0.0.1", port))
-                u.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise Failure("no free port")
+            s.bind(("127.0.0.1", port))
+            u.bind(("127.0.0.1", port))
+            return port
 
 
 class Sim(Wire):
@@ -191,8 +172,7 @@ class Sim(Wire):
     def start(self, raw, echo, join):
         poll(lambda: os.path.exists(self.path) or
              self.proc.poll() is not None, "atsim starts", 10)
-        if self.proc.poll() is not None:
-            raise Failure("atsim did not start: " + self.stderr())
+        assert self.proc.poll() is None, "atsim did not start: " + self.stderr()
         super().__init__(self.connect())
         if raw:
             return
@@ -240,8 +220,7 @@ class Sim(Wire):
             s.sendall(line.encode() + b"\n")
             with s.makefile("r") as f:
                 reply = f.readline().rstrip("\n")
-        if reply.split(" ")[0] != want:
-            raise Failure(f"control: {line}: {reply}")
+        assert reply.split(" ")[0] == want, f"control: {line}: {reply}"
         return reply
 
     def stats(self):
@@ -262,14 +241,8 @@ class Sim(Wire):
         self.expect(answer, timeout)
 
     def kill(self):
-        if self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGCONT)
-            self.proc.terminate()
-            try:
-                self.proc.wait(10 * SLOW)
-            except subprocess.TimeoutExpired:
-                self.proc.kill()
-                self.proc.wait()
+        self.proc.send_signal(signal.SIGCONT)
+        end(self.proc, 10 * SLOW)
         self.err.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -277,18 +250,12 @@ class Sim(Wire):
         """Stop it and look at what it leaves."""
         try:
             self.proc.terminate()
-            try:
-                status = self.proc.wait(10 * SLOW)
-            except subprocess.TimeoutExpired:
-                raise Failure("atsim does not end on SIGTERM") from None
+            status = self.proc.wait(10 * SLOW)
             err = self.stderr()
-            if status:
-                raise Failure(f"exit status {status}: {err[-2000:]}")
-            if err and "-v" not in self.args:
-                raise Failure("standard error: " + err[-2000:])
+            assert not status, f"exit status {status}: {err[-2000:]}"
+            assert not err or "-v" in self.args, "standard error: " + err[-2000:]
             for path in (self.path, self.control):
-                if os.path.exists(path):
-                    raise Failure("left behind: " + os.path.basename(path))
+                assert not os.path.exists(path), "left behind: " + os.path.basename(path)
         finally:
             self.kill()
 
@@ -300,8 +267,7 @@ class Sim(Wire):
             died = self.proc.poll()
             err = self.stderr()
             self.kill()
-            if died is not None:
-                raise Failure(f"atsim ended with {died}: {err[-3000:]}")
+            assert died is None, f"atsim ended with {died}: {err[-3000:]}"
         else:
             self.finish()
         self.close()

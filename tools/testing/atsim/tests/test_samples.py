@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import SLOW, Failure, Sim, accept, dial, free_port, listen, unescape
+from harness import SLOW, Sim, accept, dial, free_port, listen, unescape
 from samples import Sample, load
 
 
@@ -23,8 +23,8 @@ class Played(Sample):
                     rest = rest.replace(key, value)
                 try:
                     self.step(sim, word, rest, peers, servers)
-                except (Failure, OSError) as e:
-                    raise Failure(f"line {number}: {e}") from None
+                except (AssertionError, OSError) as e:
+                    raise AssertionError(f"line {number}: {e}") from None
             sim.quiet(50)
             for p in [*peers.values(), *servers.values()]:
                 p.close()
@@ -55,8 +55,8 @@ class Played(Sample):
         if self.window:
             sim.expect(want, self.window[1] + 1)
             took = time.monotonic() - start
-            if not self.window[0] <= took <= self.window[1] * SLOW:
-                raise Failure(f"{want!r} came after {took:.2f} s")
+            assert self.window[0] <= took <= self.window[1] * SLOW, \
+                f"{want!r} came after {took:.2f} s"
         else:
             sim.expect(want, self.limit)
         self.window = None
@@ -79,7 +79,7 @@ class Played(Sample):
         elif word == "shut":
             peers[name].close()
         else:
-            raise Failure("unknown step: " + word)
+            raise AssertionError("unknown step: " + word)
 
 
 @pytest.mark.parametrize("sample", load(Played), ids=lambda s: s.name)
