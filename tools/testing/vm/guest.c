@@ -40,11 +40,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #define N_ATWIFI	29		/* N_DEVELOPMENT */
-#define FRAME_MAX	65536
 #define PATH_ENV	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* What the spec says: KEY=VALUE each, of some keys several, with a NUL behind it. */
@@ -116,31 +114,17 @@ static void write_all(int fd, const void *data, size_t len)
 
 static void frame(char type, const void *data, uint32_t len)
 {
-	static char buf[5 + FRAME_MAX];
+	char head[5] = { type };
 
 	if (ctl < 0) {
 		if (type == 'F' || type == 'R')
 			fprintf(stderr, "guest: %.*s\n", (int)len, (const char *)data);
 		return;
 	}
-	buf[0] = type;
-	buf[1] = len;
-	buf[2] = len >> 8;
-	buf[3] = len >> 16;
-	buf[4] = len >> 24;
-	memcpy(buf + 5, data, len);
-	write_all(ctl, buf, 5 + len);
-}
-
-/* In as many of them as it takes. */
-static void frames(char type, const char *data, size_t len)
-{
-	size_t n;
-
-	for (; len; data += n, len -= n) {
-		n = len < FRAME_MAX ? len : FRAME_MAX;
-		frame(type, data, n);
-	}
+	/* Both kinds of guests have the same byte order. */
+	memcpy(head + 1, &len, sizeof(len));
+	write_all(ctl, head, sizeof(head));
+	write_all(ctl, data, len);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -148,12 +132,11 @@ static void say(char type, const char *fmt, ...)
 {
 	char text[4096];
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	frame(type, text, n < (int)sizeof(text) ? n : (int)sizeof(text) - 1);
+	frame(type, text, strlen(text));
 }
 
 __attribute__((noreturn))
@@ -318,7 +301,7 @@ static void send_log(void)
 	char *buf = malloc(size > 0 ? size : 1);
 	int n = buf ? klogctl(3 /* SYSLOG_ACTION_READ_ALL */, buf, size) : 0;
 
-	frames('K', buf, n > 0 ? n : 0);
+	frame('K', buf, n > 0 ? n : 0);
 	free(buf);
 }
 
@@ -355,20 +338,6 @@ static int open_channel(const char *path)
  * The driver
  */
 
-static bool loaded(void)
-{
-	return !access("/sys/module/atwifi/initstate", F_OK);
-}
-
-/* The unit tests have memory fail, where the kernel can: that of whoever may wait, too. */
-static void let_memory_fail(void)
-{
-	if (access("/sys/kernel/debug/failslab", F_OK))
-		return;
-	put("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	put("/sys/kernel/debug/failslab/verbose", "0");
-}
-
 static void load_driver(void)
 {
 	char *path = word("module"), *name;
@@ -377,7 +346,9 @@ static void load_driver(void)
 	for_each_value(name, "modprobe")
 		if (!busybox("modprobe", name, NULL))
 			say('M', "cannot load %s", name);
-	let_memory_fail();
+	/* The unit tests have memory fail, where the kernel can: that of whoever may wait, too. */
+	put("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	put("/sys/kernel/debug/failslab/verbose", "0");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		fail("%s: %s", path, strerror(errno));
@@ -406,25 +377,20 @@ static void wait_join(int seconds)
 	size_t len;
 	char *s;
 
-	for (;;) {
-		s = slurp("/sys/class/atwifi/atw0/state", &len);
-		if (s) {
-			s[strcspn(s, "\n")] = '\0';
-			if (strcmp(s, state)) {
-				snprintf(state, sizeof(state), "%s", s);
-				say('M', "module: %s", state);
-			}
-			free(s);
-		}
-		if (!strcmp(state, "joined"))
-			return;
+	while (strcmp(state, "joined")) {
 		if (now_ms() > limit)
-			break;
+			fail("the module did not join within %d s: its state is '%s'", seconds,
+			     state[0] ? state : "no module");
 		sleep_ms(20);
+		s = slurp("/sys/class/atwifi/atw0/state", &len);
+		if (!s)
+			continue;
+		s[strcspn(s, "\n")] = '\0';
+		if (strcmp(s, state))
+			say('M', "module: %s", s);
+		snprintf(state, sizeof(state), "%s", s);
+		free(s);
 	}
-	if (state[0])
-		fail("the module did not join within %d s: its state is '%s'", seconds, state);
-	fail("the driver found no module within %d s", seconds);
 }
 
 /*
@@ -468,8 +434,8 @@ static void find_leaks(void)
 	put(file, "scan");
 	found = slurp(file, &len);
 	if (found && len) {
-		frames('Y', symbols, symbols_len);
-		frames('L', found, len);
+		frame('Y', symbols, symbols_len);
+		frame('L', found, len);
 	}
 	free(found);
 }
@@ -521,7 +487,7 @@ static void unload_driver(int line)
 			say('M', "detach: %s", strerror(errno));
 		close(line);
 	}
-	if (!loaded())
+	if (access("/sys/module/atwifi/initstate", F_OK))
 		return;
 	if (number("leaks"))
 		save_symbols();
@@ -579,7 +545,7 @@ static void child(int in, int out, int err)
 /* Passes on what there is in *fd; at its end closes it. */
 static bool pass_on(int *fd, char type)
 {
-	static char buf[FRAME_MAX];
+	static char buf[65536];
 	ssize_t n;
 
 	if (*fd < 0)
@@ -596,48 +562,26 @@ static bool pass_on(int *fd, char type)
 	return false;
 }
 
-/* The runner sends a frame as one. */
-static void read_all(void *to, size_t len)
-{
-	char *p = to;
-
-	while (len) {
-		ssize_t n = read(ctl, p, len);
-
-		if (n <= 0)
-			reboot(RB_POWER_OFF);
-		p += n;
-		len -= n;
-	}
-}
-
 /*
  * Passes on the command's input, in a process of its own: what the command does not read
  * is not read from the runner either.
  */
 static void feed(int to)
 {
-	unsigned char head[5];
-	char buf[4096];
+	FILE *in, *out;
 	uint32_t len;
+	char buf[4096];
 
 	if (fork())
 		return;
-	for (;;) {
-		read_all(head, sizeof(head));
-		len = head[1] | head[2] << 8;
-		if (!len || len > sizeof(buf))
-			_exit(0);
-		read_all(buf, len);
-		for (char *p = buf; len; ) {
-			ssize_t n = write(to, p, len);
-
-			if (n <= 0)
-				_exit(0);
-			p += n;
-			len -= n;
-		}
-	}
+	in = fdopen(ctl, "r");
+	out = fdopen(to, "w");
+	/* It has 'I' alone to say. */
+	while (getc(in) == 'I' && fread(&len, sizeof(len), 1, in) == 1 && len &&
+	       len <= sizeof(buf) && fread(buf, len, 1, in) == 1 &&
+	       fwrite(buf, len, 1, out) == 1 && !fflush(out))
+		;
+	_exit(0);
 }
 
 static void make_pipe(int p[2])
