@@ -442,14 +442,6 @@ def test_emulator(guest):
     assert (done.returncode, done.stdout) == (0, b"OK\nok\n")
 
 
-def test_host_command(guest):
-    where = tempfile.mkdtemp(dir=guest.scratch)
-    command = "test -S \"$ATW_SIM_CONTROL\" && echo >%s/begun; trap 'echo >%s/ended; exit' TERM; " \
-              "while :; do sleep 0.1; done" % (where, where)
-    done = guest.run("--no-driver", "--host-cmd", command, "--", "true")
-    assert (done.returncode, sorted(os.listdir(where))) == (0, ["begun", "ended"])
-
-
 @pytest.mark.all_only
 def test_acpi(tmp_path):
     """The manual's table, on a PC: nothing but it tells of the module."""
