@@ -7,11 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 REPO = os.path.normpath(os.path.join(HERE, "../.."))
 SETUP = os.path.join(HERE, "vm/setup")
+ATSIM = os.path.join(HERE, "atsim")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "atwifi")
+# What a make that runs us was told is not for those that we run.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in (
+    "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "KDIR", "MO", "ARCH", "CROSS_COMPILE")}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,7 +55,8 @@ def locked(path):
 def make(*what):
     """Builds; what is said is shown if that fails, and all ends."""
     done = subprocess.run(["make", "-j2", *what], stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=ENVIRONMENT)
     if done.returncode:
         sys.exit(done.stdout + "the programs could not be built")
 
@@ -73,3 +79,18 @@ def end(process, seconds=30):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def emulator(path, *options, **kw):
+    """An emulated module on a unix socket, which is there meanwhile."""
+    with locked(os.path.join(ATSIM, ".obj/lock")):
+        make("-C", ATSIM)
+    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--unix", path, *options],
+                          stdin=subprocess.DEVNULL, **kw) as sim:
+        try:
+            while not os.path.exists(path) and sim.poll() is None:
+                time.sleep(0.02)
+            yield
+        finally:
+            end(sim)

@@ -22,11 +22,10 @@ import uuid
 
 import pytest
 
-from common import locked
+from common import emulator, locked, make, prepared
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 RUN = os.path.join(HERE, "run")
-ATSIM = os.path.join(HERE, "../atsim")
 BYTES = bytes(range(256)) * 16
 
 
@@ -38,6 +37,13 @@ def wait_for(what, condition, limit=100.0):
             return value
         assert time.monotonic() < end, "not within %g s: %s" % (limit, what)
         time.sleep(0.05)
+
+
+def words(path):
+    """Of a file of a process, which may have gone."""
+    with contextlib.suppress(OSError), open(path, "rb") as f:
+        return f.read().split(b"\0")
+    return []
 
 
 # For what the board has not.
@@ -81,33 +87,18 @@ class Guest:
     def left(env):
         """The processes that were started for a run: they have its mark."""
         mark = ("ATW_CHECK=" + env["ATW_CHECK"]).encode()
-        found = []
-        for path in glob.glob("/proc/[0-9]*/environ"):
-            try:
-                with open(path, "rb") as f:
-                    if mark in f.read().split(b"\0"):
-                        found.append(int(path.split("/")[2]))
-            except OSError:
-                pass
-        return found
+        return [p for p in glob.glob("/proc/[0-9]*") if mark in words(p + "/environ")]
 
     def sessions(self, env):
         found = set()
-        for pid in self.left(env):
+        for path in self.left(env):
             with contextlib.suppress(ProcessLookupError):
-                found.add(os.getsid(pid))
+                found.add(os.getsid(int(os.path.basename(path))))
         return found
 
     def boots(self, env):
-        for pid in self.left(env):
-            try:
-                with open("/proc/%d/cmdline" % pid, "rb") as f:
-                    args = f.read().split(b"\0")
-            except OSError:
-                continue
-            if b"-initrd" in args or b"umid=guest" in args:
-                return True
-        return False
+        return any({b"-initrd", b"umid=guest"} & set(words(p + "/cmdline"))
+                   for p in self.left(env))
 
     def nothing_left(self, tmp, env):
         wait_for("no process left", lambda: not self.left(env))
@@ -120,13 +111,7 @@ class Guest:
         with locked(where + ".lock"):
             if not os.path.exists(ko):
                 shutil.copytree(os.path.join(HERE, "faulty"), where)
-                make = subprocess.run([os.path.join(HERE, "setup"), "--print", "make", self.target],
-                                      check=True, stdout=subprocess.PIPE, text=True).stdout
-                env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-                done = subprocess.run(["make", "-C", where, *shlex.split(make)], env=env,
-                                      check=False, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True)
-                assert not done.returncode, done.stdout
+                make("-C", where, *shlex.split(prepared(self.target, "make")))
         return ko
 
     def fault(self, fault, *command, options=()):
@@ -401,19 +386,10 @@ def test_foreign_emulator(guest):
 
 def test_foreign_emulator_joins(guest):
     """With the driver, a module that somebody else has started."""
-    where = tempfile.mkdtemp(dir=guest.scratch)
-    path = os.path.join(where, "sock")
-    subprocess.run(["make", "-sC", ATSIM], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   check=True)
-    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--profile", "p23", "--unix", path],
-                          stdin=subprocess.DEVNULL) as sim:
-        try:
-            wait_for("the emulator's socket", lambda: os.path.exists(path))
-            done = guest.run("--module", "unix:" + path, "--", "cat",
-                             "/sys/class/atwifi/atw0/state")
-            assert (done.returncode, done.stdout) == (0, b"joined\n"), done.stderr[-300:]
-        finally:
-            sim.terminate()
+    path = os.path.join(tempfile.mkdtemp(dir=guest.scratch), "sock")
+    with emulator(path, "--profile", "p23"):
+        done = guest.run("--module", "unix:" + path, "--", "cat", "/sys/class/atwifi/atw0/state")
+        assert (done.returncode, done.stdout) == (0, b"joined\n"), done.stderr[-300:]
 
 
 @each_guest
@@ -488,11 +464,7 @@ def test_pi(tmp_path):
     tools, firmware = os.path.join(HERE, ".."), tmp_path / "firmware"
     repo = os.path.join(tools, "../..")
 
-    def setup(what, target):
-        return subprocess.run([os.path.join(HERE, "setup"), "--print", what, target], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout.strip()
-
-    board, root = setup("image", "board"), tmp_path / "root"
+    board, root = prepared("board", "image"), tmp_path / "root"
     with open(board + "/version", encoding="ascii") as f:
         version = f.read().strip()
     firmware.mkdir()
@@ -506,7 +478,6 @@ def test_pi(tmp_path):
         dtc -q -@ -O dtb -o "$1/atwifi-rpi.dtbo" "$2/arch/arm/boot/dts/overlays/atwifi-rpi.dtso"
         "$2/tools/testing/pifirmware" "$3" "$1/config.txt" "$1" "$1/board.dtb"
         make -s -C "$2" MO="$1/built" $4 modules
-        make -sC "$2/tools/testing/atsim"
         cd "$5"
         cpio -id --quiet <"$6/base.cpio"
         cp "$2/tools/testing/selftests/net/atwifi/lease.sh" bin/lease
@@ -514,12 +485,10 @@ def test_pi(tmp_path):
         cp "$1/built/drivers/net/wireless/atwifi/atwifi.ko" "$7"
         /sbin/depmod -b . "${7##*/}"
         find . | cpio --quiet -o -H newc -R 0:0 >"$1/initrd"
-        """, "sh", str(firmware), repo, setup("build", "dtbs") + "/broadcom/bcm2837-rpi-3-b.dtb",
-        setup("make", "board"), str(root), board, str(modules)], check=True)
+        """, "sh", str(firmware), repo, prepared("dtbs") + "/broadcom/bcm2837-rpi-3-b.dtb",
+        prepared("board", "make"), str(root), board, str(modules)], check=True)
     uart = str(tmp_path / "uart")
-    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--unix", uart, "--map",
-                           "192.0.2.0/24=127.0.0.0"], stdin=subprocess.DEVNULL) as sim:
-        wait_for("the emulator's socket", lambda: os.path.exists(uart))
+    with emulator(uart, "--map", "192.0.2.0/24=127.0.0.0"):
         # The tree has no UART for a console any more: what the kernel is told goes to the mini
         # UART without its driver.
         with subprocess.Popen([
@@ -539,7 +508,6 @@ def test_pi(tmp_path):
                     break
             watch.cancel()
             qemu.kill()
-        sim.terminate()
     server.shutdown()
     told = [line.partition("pi: ")[2] for line in said if "pi: " in line]
     assert told == ["of:NwifiT(null)Cai-thinker,combo-at, /sys/devices/platform/soc/"
