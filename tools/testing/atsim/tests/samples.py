@@ -3,6 +3,8 @@
 import os
 import shlex
 
+from harness import accept, dial, listen, unescape
+
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples.txt")
 
 
@@ -36,3 +38,23 @@ def load(kind=Sample):
             elif line and not line.startswith("# ") and line != "#":
                 samples[-1].add(number, line)
     return samples
+
+
+def peer_step(word, rest, peers, servers):
+    """What the other end of a connection does."""
+    name, _, arg = rest.partition(" ")
+    addr, _, port = arg.partition(":")
+    if word == "listen":
+        servers[name] = listen(addr, int(port))
+    elif word == "accept":
+        peers[name] = accept(servers[name])
+    elif word == "dial":
+        peers[name] = dial(int(port), addr)
+    elif word == "put":
+        peers[name].send(unescape(arg))
+    elif word == "get":
+        peers[name].expect(unescape(arg))
+    elif word == "shut":
+        peers[name].close()
+    else:
+        raise ValueError("unknown step: " + word)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from harness import SLOW, Sim, accept, dial, free_port, listen, unescape
-from samples import Sample, load
+from harness import SLOW, Sim, free_port, unescape
+from samples import Sample, load, peer_step
 
 
 class Played(Sample):
@@ -48,7 +48,7 @@ class Played(Sample):
             sim.proc.send_signal(signal.SIGSTOP if word == "stop" else
                                  signal.SIGCONT)
         else:
-            self.peer_step(word, rest, peers, servers)
+            peer_step(word, rest, peers, servers)
 
     def receive(self, sim, want):
         start = time.monotonic()
@@ -61,25 +61,6 @@ class Played(Sample):
             sim.expect(want, self.limit)
         self.window = None
         self.limit = 5
-
-    @staticmethod
-    def peer_step(word, rest, peers, servers):
-        name, _, arg = rest.partition(" ")
-        addr, _, port = arg.partition(":")
-        if word == "listen":
-            servers[name] = listen(addr, int(port))
-        elif word == "accept":
-            peers[name] = accept(servers[name])
-        elif word == "dial":
-            peers[name] = dial(int(port), addr)
-        elif word == "put":
-            peers[name].send(unescape(arg))
-        elif word == "get":
-            peers[name].expect(unescape(arg))
-        elif word == "shut":
-            peers[name].close()
-        else:
-            raise AssertionError("unknown step: " + word)
 
 
 @pytest.mark.parametrize("sample", load(Played), ids=lambda s: s.name)
