@@ -13,7 +13,7 @@
 
 #include "cert.h"
 #include "error.h"
-#include "module.h"
+#include "query.h"
 #include "timing.h"
 
 static const char *const atw_cert_labels[] = { "CERTIFICATE", NULL };
@@ -213,102 +213,38 @@ static int atw_cert_write(struct atw_module *m, enum atw_cert which,
 	return err;
 }
 
-struct atw_cert_arg {
-	enum atw_cert	which;
-	size_t		len;
-	u8		pem[];
-};
-
-static int atw_cert_store_request(struct atw_module *m, void *arg)
+int atw_query_cert_set(struct atw_module *m, void *arg)
 {
-	struct atw_cert_arg *a = arg;
-	bool readable = a->which != ATW_CERT_KEY;
+	struct atw_query_cert *q = arg;
+	bool readable = q->which != ATW_CERT_KEY;
 	int stored = 0;
 	int err;
 
 	if (readable)
-		stored = atw_cert_is_stored(m, a->which, a->pem, a->len);
+		stored = atw_cert_is_stored(m, q->which, q->pem, q->len);
 	if (stored < 0)
 		return stored;
 	if (stored) {
 		atw_conns_ca_changed(&m->conns);
 		return 0;
 	}
-	err = atw_cert_write(m, a->which, a->pem, a->len);
+	err = atw_cert_write(m, q->which, q->pem, q->len);
 	atw_conns_ca_changed(&m->conns);
 	if (err || !readable)
 		return err;
-	stored = atw_cert_is_stored(m, a->which, a->pem, a->len);
+	stored = atw_cert_is_stored(m, q->which, q->pem, q->len);
 	if (stored < 0)
 		return stored;
+	if (!stored)
+		q->query.why = "the module has not stored what it was given";
 	return stored ? 0 : -EIO;
 }
 
-/**
- * atw_cert_store() - have the module store something
- * @m: the module, of a device to which the caller has a reference
- * @which: as what
- * @pem: the bytes, which have passed atw_cert_check()
- * @len: how many
- * @timeout: jiffies; a connect that runs may keep the thread for two minutes
- *
- * Context: process context, not the channel's thread; a fatal signal ends it.
- * Return: 0, it is stored, and was read back except for the key; -EIO, the module
- * has not stored what it was given; or as atw_module_request().
- */
-int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
-		   size_t len, long timeout)
+int atw_query_cert_get(struct atw_module *m, void *arg)
 {
-	struct atw_cert_arg *arg;
-	struct atw_request *request;
-	int err;
+	struct atw_query_cert *q = arg;
+	int n = atw_cert_read_request(m, q->which, q->pem, sizeof(q->pem));
 
-	request = atw_request_new(struct_size(arg, pem, len), atw_cert_store_request);
-	if (!request)
-		return -ENOMEM;
-	arg = (struct atw_cert_arg *)request->arg;
-	arg->which = which;
-	arg->len = len;
-	memcpy(arg->pem, pem, len);
-	err = atw_module_request(m, request, timeout);
-	atw_request_put(request);
-	return err;
-}
-
-static int atw_cert_fetch_request(struct atw_module *m, void *arg)
-{
-	struct atw_cert_arg *a = arg;
-
-	return atw_cert_read_request(m, a->which, a->pem, a->len);
-}
-
-/**
- * atw_cert_fetch() - ask the module what it has stored
- * @m: the module, of a device to which the caller has a reference
- * @which: not the key
- * @buf: place for it
- * @size: bytes of @buf
- * @timeout: jiffies, as atw_cert_store()
- *
- * Context: as atw_cert_store().
- * Return: as atw_cert_read(), or as atw_module_request().
- */
-int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
-		   size_t size, long timeout)
-{
-	struct atw_cert_arg *arg;
-	struct atw_request *request;
-	int n;
-
-	request = atw_request_new(struct_size(arg, pem, size), atw_cert_fetch_request);
-	if (!request)
-		return -ENOMEM;
-	arg = (struct atw_cert_arg *)request->arg;
-	arg->which = which;
-	arg->len = size;
-	n = atw_module_request(m, request, timeout);
-	if (n > 0)
-		memcpy(buf, arg->pem, n);
-	atw_request_put(request);
-	return n;
+	q->len = max(n, 0);
+	return min(n, 0);
 }

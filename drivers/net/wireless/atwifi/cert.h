@@ -6,7 +6,6 @@
 #include <linux/types.h>
 
 struct atw_channel;
-struct atw_module;
 
 /* The firmware refuses 2048 bytes. */
 #define ATW_CERT_MAX	2047
@@ -20,10 +19,6 @@ enum atw_cert {
 
 int atw_cert_check(enum atw_cert which, const u8 *pem, size_t len,
 		   const char **why);
-int atw_cert_store(struct atw_module *m, enum atw_cert which, const u8 *pem,
-		   size_t len, long timeout);
-int atw_cert_fetch(struct atw_module *m, enum atw_cert which, u8 *buf,
-		   size_t size, long timeout);
 
 /* cert_at.c */
 int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,

@@ -25,6 +25,7 @@
 #include "genl_event.h"
 #include "netdev.h"
 #include "relay.h"
+#include "timing.h"
 
 /* Protects the list; innermost. */
 static DEFINE_SPINLOCK(atw_dev_lock);
@@ -128,7 +129,7 @@ static ssize_t recv_mode_store(struct device *dev,
 	passive = sysfs_streq(buf, "passive");
 	if (!passive && !sysfs_streq(buf, "active"))
 		return -EINVAL;
-	err = atw_module_set_recv_mode(&adev->module, passive);
+	err = atw_module_set_recv_mode(&adev->module, passive, atw_timing.request);
 	return err ?: count;
 }
 static DEVICE_ATTR_RW(recv_mode);

@@ -32,7 +32,6 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
-#include "cert.h"
 #include "compat.h"
 #include "dev.h"
 #include "error.h"
@@ -56,22 +55,26 @@ static void atw_genl_say(struct genl_info *info, const char *text)
 		info->extack->_msg = text;
 }
 
+/* For an attribute of it, or for want of one. Returns @err. */
+static int atw_genl_refuse(struct genl_info *info, const struct nlattr *attr, int err,
+			   const char *text)
+{
+	NL_SET_BAD_ATTR(info->extack, attr);
+	atw_genl_say(info, text);
+	return err;
+}
+
 static struct atw_dev *atw_genl_dev(struct genl_info *info, int attr)
 {
 	const struct nlattr *name = info->attrs[attr];
 	struct atw_dev *adev;
 
-	if (!name || !*(const char *)nla_data(name)) {
-		NL_SET_ERR_MSG(info->extack, "no device is named, such as atw0");
-		return ERR_PTR(-EINVAL);
-	}
+	if (!name || !*(const char *)nla_data(name))
+		return ERR_PTR(atw_genl_refuse(info, NULL, -EINVAL,
+					       "no device is named, such as atw0"));
 	adev = atw_dev_find(genl_info_net(info), nla_data(name));
-	if (!adev) {
-		NL_SET_ERR_MSG_ATTR(info->extack, name,
-				    "no such device in this network namespace");
-		return ERR_PTR(-ENODEV);
-	}
-	return adev;
+	return adev ?: ERR_PTR(atw_genl_refuse(info, name, -ENODEV,
+					       "no such device in this network namespace"));
 }
 
 /* Where no device is named the first that has joined will do. */
@@ -82,10 +85,8 @@ static struct atw_dev *atw_genl_any_dev(struct genl_info *info, int attr)
 	if (info->attrs[attr])
 		return atw_genl_dev(info, attr);
 	adev = atw_dev_find(genl_info_net(info), NULL);
-	if (adev)
-		return adev;
-	NL_SET_ERR_MSG(info->extack, "no device in this network namespace");
-	return ERR_PTR(-ENODEV);
+	return adev ?: ERR_PTR(atw_genl_refuse(info, NULL, -ENODEV,
+					       "no device in this network namespace"));
 }
 
 static const char *atw_genl_reason(int err)
@@ -128,45 +129,25 @@ static int atw_genl_request(struct genl_info *info, struct atw_dev *adev,
 	return err;
 }
 
-static struct sk_buff *atw_genl_reply(struct genl_info *info, size_t size,
-				      void **hdr)
+/* Answer with a device, by the attribute @attr, and what @put makes of @arg, in @size bytes. */
+static int atw_genl_answer(struct genl_info *info, int attr, const char *dev, size_t size,
+			   int (*put)(struct sk_buff *skb, const void *arg), const void *arg)
 {
 	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
+	int err = -EMSGSIZE;
+	void *hdr;
 
 	if (!skb)
-		return NULL;
-	*hdr = genlmsg_put_reply(skb, info, &atw_genl_family, 0,
-				 info->genlhdr->cmd);
-	if (!*hdr) {
-		nlmsg_free(skb);
-		return NULL;
-	}
-	return skb;
-}
-
-/* Send a reply, unless something had no room in it. */
-static int atw_genl_send(struct genl_info *info, struct sk_buff *skb, void *hdr,
-			 int err)
-{
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(skb, info, &atw_genl_family, 0, info->genlhdr->cmd);
+	if (hdr)
+		err = nla_put_string(skb, attr, dev) ?: put(skb, arg);
 	if (err) {
 		nlmsg_free(skb);
 		return err;
 	}
 	genlmsg_end(skb, hdr);
 	return genlmsg_reply(skb, info);
-}
-
-/* Answer with a device, by the attribute @attr, and what @put makes of @arg, in @size bytes. */
-static int atw_genl_answer(struct genl_info *info, int attr, const char *dev, size_t size,
-			   int (*put)(struct sk_buff *skb, const void *arg), const void *arg)
-{
-	struct sk_buff *skb;
-	void *hdr;
-
-	skb = atw_genl_reply(info, size, &hdr);
-	if (!skb)
-		return -ENOMEM;
-	return atw_genl_send(info, skb, hdr, nla_put_string(skb, attr, dev) ?: put(skb, arg));
 }
 
 /* Devices */
@@ -261,13 +242,14 @@ static int atw_genl_put_netdev(struct sk_buff *skb, const struct atw_dev *adev)
 	       nla_put_string(skb, ATWIFI_A_DEV_IFNAME, name);
 }
 
-static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
+/* All but its name. */
+static int atw_genl_put_dev(struct sk_buff *skb, const void *arg)
 {
+	const struct atw_dev *adev = arg;
 	const struct atw_module *m = &adev->module;
 	struct device *parent = adev->dev.parent;
 
-	if (nla_put_string(skb, ATWIFI_A_DEV_NAME, dev_name(&adev->dev)) ||
-	    (parent && nla_put_string(skb, ATWIFI_A_DEV_PORT,
+	if ((parent && nla_put_string(skb, ATWIFI_A_DEV_PORT,
 				      dev_name(parent))) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_state(m)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, atw_module_addr(m)) ||
@@ -284,18 +266,12 @@ static int atw_genl_put_dev(struct sk_buff *skb, struct atw_dev *adev)
 static int atw_genl_dev_get_doit(struct sk_buff *req, struct genl_info *info)
 {
 	struct atw_dev *adev = atw_genl_dev(info, ATWIFI_A_DEV_NAME);
-	struct sk_buff *skb;
-	void *hdr;
 	int err;
 
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
-	err = -ENOMEM;
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb)
-		goto put;
-	err = atw_genl_send(info, skb, hdr, atw_genl_put_dev(skb, adev));
-put:
+	err = atw_genl_answer(info, ATWIFI_A_DEV_NAME, dev_name(&adev->dev), NLMSG_DEFAULT_SIZE,
+			      atw_genl_put_dev, adev);
 	atw_dev_put(adev);
 	return err;
 }
@@ -324,9 +300,9 @@ static int atw_genl_dev_get_dumpit(struct sk_buff *skb,
 	cb->seq = atw_dev_seq(net, NULL);
 	while ((adev = atw_dev_next(net, index))) {
 		hdr = atw_genl_entry(skb, cb, ATWIFI_CMD_DEV_GET);
-		if (!hdr || atw_genl_put_dev(skb, adev)) {
-			if (hdr)
-				genlmsg_cancel(skb, hdr);
+		if (!hdr || nla_put_string(skb, ATWIFI_A_DEV_NAME, dev_name(&adev->dev)) ||
+		    atw_genl_put_dev(skb, adev)) {
+			genlmsg_cancel(skb, hdr);
 			atw_dev_put(adev);
 			break;
 		}
@@ -384,9 +360,7 @@ static int atw_genl_dump_conn(const struct atw_conn_info *info, void *arg)
 	if (d->n++ < d->cb->args[1])
 		return 0;
 	hdr = atw_genl_entry(d->skb, d->cb, ATWIFI_CMD_SOCKET_GET);
-	if (!hdr)
-		return -EMSGSIZE;
-	if (atw_genl_put_conn(d->skb, d->adev, info, atw_genl_may_name(d, info)) ||
+	if (!hdr || atw_genl_put_conn(d->skb, d->adev, info, atw_genl_may_name(d, info)) ||
 	    atw_genl_put_whose(d->skb, info,
 			       sk_user_ns(NETLINK_CB(d->cb->skb).sk))) {
 		genlmsg_cancel(d->skb, hdr);
@@ -512,22 +486,6 @@ static int atw_genl_query(struct genl_info *info, struct atw_dev *adev,
 	return err;
 }
 
-static int atw_genl_set_recv_mode(struct genl_info *info, struct atw_dev *adev, u32 mode)
-{
-	struct atw_query_recv_mode *q;
-	struct atw_request *request;
-	int err;
-
-	request = atw_request_new(sizeof(*q), atw_query_recv_mode);
-	if (!request)
-		return -ENOMEM;
-	q = (struct atw_query_recv_mode *)request->arg;
-	q->passive = mode == ATWIFI_RECV_MODE_PASSIVE;
-	err = atw_genl_request(info, adev, request, atw_timing.genl);
-	atw_request_put(request);
-	return err;
-}
-
 static int atw_genl_dev_set(struct genl_info *info, struct atw_dev *adev)
 {
 	const struct nlattr *yield_after = info->attrs[ATWIFI_A_DEV_YIELD_AFTER];
@@ -535,13 +493,15 @@ static int atw_genl_dev_set(struct genl_info *info, struct atw_dev *adev)
 	const struct nlattr *prefer = info->attrs[ATWIFI_A_DEV_PREFER];
 	int err = 0;
 
-	if (!mode && !yield_after && !prefer) {
-		NL_SET_ERR_MSG(info->extack, "nothing is to be changed");
-		return -EINVAL;
-	}
+	if (!mode && !yield_after && !prefer)
+		return atw_genl_refuse(info, NULL, -EINVAL, "nothing is to be changed");
 	/* First what can fail. */
 	if (mode)
-		err = atw_genl_set_recv_mode(info, adev, nla_get_u32(mode));
+		err = atw_module_set_recv_mode(&adev->module,
+					       nla_get_u32(mode) == ATWIFI_RECV_MODE_PASSIVE,
+					       atw_timing.genl);
+	if (err)
+		atw_genl_say(info, atw_genl_reason(err));
 	if (!err && yield_after)
 		WRITE_ONCE(adev->yield_after, nla_get_u32(yield_after));
 	if (!err && prefer)
@@ -561,24 +521,17 @@ static int atw_genl_fill_dns(struct genl_info *info, void *arg)
 			  genlmsg_len(info->genlhdr), rem) {
 		if (nla_type(nla) != ATWIFI_A_DNS_SERVER)
 			continue;
-		if (n == ATW_DNS_MAX) {
-			NL_SET_ERR_MSG_ATTR(info->extack, nla,
-					    "the module has two servers at most");
-			return -E2BIG;
-		}
+		if (n == ATW_DNS_MAX)
+			return atw_genl_refuse(info, nla, -E2BIG,
+					       "the module has two servers at most");
 		addr = nla_get_in_addr(nla);
 		if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) ||
-		    ipv4_is_lbcast(addr) || ipv4_is_loopback(addr)) {
-			NL_SET_ERR_MSG_ATTR(info->extack, nla,
-					    "not the address of a server");
-			return -EINVAL;
-		}
+		    ipv4_is_lbcast(addr) || ipv4_is_loopback(addr))
+			return atw_genl_refuse(info, nla, -EINVAL, "not the address of a server");
 		q->server[n++] = be32_to_cpu(addr);
 	}
-	if (!n) {
-		NL_SET_ERR_MSG(info->extack, "no server is named");
-		return -EINVAL;
-	}
+	if (!n)
+		return atw_genl_refuse(info, NULL, -EINVAL, "no server is named");
 	return 0;
 }
 
@@ -598,20 +551,15 @@ static int atw_genl_host(struct genl_info *info, int attr, char *host)
 	const struct nlattr *nla = info->attrs[attr];
 	int err;
 
-	if (!nla) {
-		NL_SET_ERR_MSG(info->extack, "no host is named");
-		return -EINVAL;
-	}
+	if (!nla)
+		return atw_genl_refuse(info, NULL, -EINVAL, "no host is named");
 	err = atw_check_host(nla_data(nla), strlen(nla_data(nla)));
-	if (err == -ENAMETOOLONG)
-		NL_SET_ERR_MSG_ATTR(info->extack, nla,
-				    "a host's name has at most 119 bytes");
-	else if (err)
-		NL_SET_ERR_MSG_ATTR(info->extack, nla,
-				    "a host's name is letters, digits, '-' and '_', in labels of 1 to 63 with dots between them");
-	else
-		strscpy(host, nla_data(nla), ATW_NAME_MAX);
-	return err;
+	if (err)
+		return atw_genl_refuse(info, nla, err, err == -ENAMETOOLONG ?
+				       "a host's name has at most 119 bytes" :
+				       "a host's name is letters, digits, '-' and '_', in labels of 1 to 63 with dots between them");
+	strscpy(host, nla_data(nla), ATW_NAME_MAX);
+	return 0;
 }
 
 static int atw_genl_put_resolved(struct sk_buff *skb, const void *arg)
@@ -640,21 +588,16 @@ static int atw_genl_fill_autott(struct genl_info *info, void *arg)
 	struct atw_query_autott *q = arg;
 
 	q->set = true;
-	if (!attrs[ATWIFI_A_AUTOTT_TYPE]) {
-		NL_SET_ERR_MSG(info->extack, "no type is named");
-		return -EINVAL;
-	}
+	if (!attrs[ATWIFI_A_AUTOTT_TYPE])
+		return atw_genl_refuse(info, NULL, -EINVAL, "no type is named");
 	q->type = nla_get_u32(attrs[ATWIFI_A_AUTOTT_TYPE]);
 	switch (q->type) {
 	case ATWIFI_SOCKET_TYPE_NONE:
 		return 0;
 	case ATWIFI_SOCKET_TYPE_UDP_SERVER:
-		if (attrs[ATWIFI_A_AUTOTT_HOST]) {
-			NL_SET_ERR_MSG_ATTR(info->extack,
-					    attrs[ATWIFI_A_AUTOTT_HOST],
-					    "a server has no remote host");
-			return -EINVAL;
-		}
+		if (attrs[ATWIFI_A_AUTOTT_HOST])
+			return atw_genl_refuse(info, attrs[ATWIFI_A_AUTOTT_HOST], -EINVAL,
+					       "a server has no remote host");
 		break;
 	case ATWIFI_SOCKET_TYPE_UDP_CLIENT:
 	case ATWIFI_SOCKET_TYPE_TCP_CLIENT:
@@ -663,14 +606,11 @@ static int atw_genl_fill_autott(struct genl_info *info, void *arg)
 			return -EINVAL;
 		break;
 	default:
-		NL_SET_ERR_MSG_ATTR(info->extack, attrs[ATWIFI_A_AUTOTT_TYPE],
-				    "the types are none, udp-server, udp-client, tcp-client and tls-client");
-		return -EINVAL;
+		return atw_genl_refuse(info, attrs[ATWIFI_A_AUTOTT_TYPE], -EINVAL,
+				       "the types are none, udp-server, udp-client, tcp-client and tls-client");
 	}
-	if (!attrs[ATWIFI_A_AUTOTT_PORT]) {
-		NL_SET_ERR_MSG(info->extack, "no port is named");
-		return -EINVAL;
-	}
+	if (!attrs[ATWIFI_A_AUTOTT_PORT])
+		return atw_genl_refuse(info, NULL, -EINVAL, "no port is named");
 	q->port = nla_get_u16(attrs[ATWIFI_A_AUTOTT_PORT]);
 	return 0;
 }
@@ -688,81 +628,52 @@ static int atw_genl_put_autott(struct sk_buff *skb, const void *arg)
 	return err;
 }
 
-/* The type that is asked for, or an error. The numbers are the module's. */
-static int atw_genl_cert_type(struct genl_info *info)
+/* The numbers are the module's. */
+static int atw_genl_fill_cert(struct genl_info *info, struct atw_query_cert *q)
 {
-	if (!info->attrs[ATWIFI_A_CERT_TYPE]) {
-		NL_SET_ERR_MSG(info->extack, "no type is named");
-		return -EINVAL;
-	}
-	return nla_get_u32(info->attrs[ATWIFI_A_CERT_TYPE]);
+	if (!info->attrs[ATWIFI_A_CERT_TYPE])
+		return atw_genl_refuse(info, NULL, -EINVAL, "no type is named");
+	q->which = nla_get_u32(info->attrs[ATWIFI_A_CERT_TYPE]);
+	return 0;
 }
 
-static int atw_genl_cert_get(struct genl_info *info, struct atw_dev *adev)
+static int atw_genl_fill_cert_get(struct genl_info *info, void *arg)
 {
-	int which = atw_genl_cert_type(info);
-	struct sk_buff *skb;
-	void *hdr;
-	u8 *pem;
-	int n;
+	struct atw_query_cert *q = arg;
+	int err = atw_genl_fill_cert(info, q);
 
-	if (which < 0)
-		return which;
-	if (which == ATW_CERT_KEY) {
-		NL_SET_ERR_MSG_ATTR(info->extack,
-				    info->attrs[ATWIFI_A_CERT_TYPE],
-				    "a private key is not given away");
-		return -EACCES;
-	}
-	pem = kmalloc(ATW_CERT_MAX, GFP_KERNEL);
-	if (!pem)
-		return -ENOMEM;
-	n = atw_cert_fetch(&adev->module, which, pem, ATW_CERT_MAX,
-			   atw_timing.genl);
-	if (n < 0) {
-		atw_genl_say(info, atw_genl_reason(n));
-		goto free;
-	}
-	skb = atw_genl_reply(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!skb) {
-		n = -ENOMEM;
-		goto free;
-	}
-	n = nla_put_string(skb, ATWIFI_A_CERT_DEV, dev_name(&adev->dev)) ?:
-	    nla_put_u32(skb, ATWIFI_A_CERT_TYPE, which) ?:
-	    (n ? nla_put(skb, ATWIFI_A_CERT_DATA, n, pem) : 0);
-	n = atw_genl_send(info, skb, hdr, n);
-free:
-	kfree(pem);
-	return n;
+	if (err || q->which != ATW_CERT_KEY)
+		return err;
+	return atw_genl_refuse(info, info->attrs[ATWIFI_A_CERT_TYPE], -EACCES,
+			       "a private key is not given away");
 }
 
-static int atw_genl_cert_set(struct genl_info *info, struct atw_dev *adev)
+static int atw_genl_put_cert(struct sk_buff *skb, const void *arg)
+{
+	const struct atw_query_cert *q = arg;
+
+	return nla_put_u32(skb, ATWIFI_A_CERT_TYPE, q->which) ?:
+	       (q->len ? nla_put(skb, ATWIFI_A_CERT_DATA, q->len, q->pem) : 0);
+}
+
+static int atw_genl_fill_cert_set(struct genl_info *info, void *arg)
 {
 	const struct nlattr *data = info->attrs[ATWIFI_A_CERT_DATA];
-	int which = atw_genl_cert_type(info);
+	struct atw_query_cert *q = arg;
 	const char *why;
 	int err;
 
-	if (which < 0)
-		return which;
-	if (!data) {
-		NL_SET_ERR_MSG(info->extack, "nothing to store is given");
-		return -EINVAL;
-	}
-	err = atw_cert_check(which, nla_data(data), nla_len(data), &why);
-	if (err) {
-		NL_SET_BAD_ATTR(info->extack, data);
-		atw_genl_say(info, why);
+	err = atw_genl_fill_cert(info, q);
+	if (err)
 		return err;
-	}
-	err = atw_cert_store(&adev->module, which, nla_data(data),
-			     nla_len(data), atw_timing.genl);
-	if (err == -EIO)
-		atw_genl_say(info, "the module has not stored what it was given");
-	else if (err)
-		atw_genl_say(info, atw_genl_reason(err));
-	return err;
+	if (!data)
+		return atw_genl_refuse(info, NULL, -EINVAL, "nothing to store is given");
+	err = atw_cert_check(q->which, nla_data(data), nla_len(data), &why);
+	if (err)
+		return atw_genl_refuse(info, data, err, why);
+	q->len = nla_len(data);
+	memcpy(q->pem, nla_data(data), q->len);
+	return 0;
 }
 
 static int atw_genl_put_rows(struct sk_buff *skb, const void *arg)
@@ -794,16 +705,11 @@ static int atw_genl_fill_at(struct genl_info *info, void *arg)
 	const char *why;
 	int err;
 
-	if (!line) {
-		NL_SET_ERR_MSG(info->extack, "no command is given");
-		return -EINVAL;
-	}
+	if (!line)
+		return atw_genl_refuse(info, NULL, -EINVAL, "no command is given");
 	err = atw_raw_check(nla_data(line), strlen(nla_data(line)), &why);
-	if (err) {
-		atw_genl_say(info, why);
-		NL_SET_BAD_ATTR(info->extack, line);
-		return err;
-	}
+	if (err)
+		return atw_genl_refuse(info, line, err, why);
 	strscpy(q->line, nla_data(line), sizeof(q->line));
 	return 0;
 }
@@ -815,11 +721,9 @@ static int atw_genl_ssid(struct genl_info *info, char ssid[ATW_SSID_MAX + 1])
 	const struct nlattr *name = info->attrs[ATWIFI_A_WIFI_SSID];
 
 	if (!nla_len(name) || nla_len(name) > ATW_SSID_MAX ||
-	    memchr(nla_data(name), 0, nla_len(name))) {
-		NL_SET_ERR_MSG_ATTR(info->extack, name,
-				    "the name of a network has 1 to 32 bytes, and a module cannot be told of a NUL");
-		return -EINVAL;
-	}
+	    memchr(nla_data(name), 0, nla_len(name)))
+		return atw_genl_refuse(info, name, -EINVAL,
+				       "the name of a network has 1 to 32 bytes, and a module cannot be told of a NUL");
 	memcpy(ssid, nla_data(name), nla_len(name));
 	return 0;
 }
@@ -867,10 +771,8 @@ static int atw_genl_fill_join(struct genl_info *info, void *arg)
 	struct atw_genl_join *join = arg;
 	struct atw_query_join *q = &join->query;
 
-	if (!info->attrs[ATWIFI_A_WIFI_SSID]) {
-		NL_SET_ERR_MSG(info->extack, "no network is named");
-		return -EINVAL;
-	}
+	if (!info->attrs[ATWIFI_A_WIFI_SSID])
+		return atw_genl_refuse(info, NULL, -EINVAL, "no network is named");
 	join->late = container_of(info, struct atw_genl_late, info);
 	q->given_up = atw_genl_join_given_up;
 	if (password)
@@ -1041,10 +943,8 @@ static int atw_genl_passphrase(struct genl_info *info, struct atw_dev *adev)
 	const struct nlattr *nla;
 	int rem, err, n = 0;
 
-	if (!cookie) {
-		NL_SET_ERR_MSG(info->extack, "no question is named");
-		return -EINVAL;
-	}
+	if (!cookie)
+		return atw_genl_refuse(info, NULL, -EINVAL, "no question is named");
 	err = atw_passphrase_check(adev, info->snd_portid, nla_get_u32(cookie));
 	if (err)
 		goto out;
@@ -1070,11 +970,7 @@ out:
 
 static int atw_genl_port(struct genl_info *info, const struct nlattr *nla)
 {
-	u16 port = nla_get_u16(nla);
-
-	if (!port)
-		NL_SET_ERR_MSG_ATTR(info->extack, nla, "ports are 1 to 65535");
-	return port ?: -EINVAL;
+	return nla_get_u16(nla) ?: atw_genl_refuse(info, nla, -EINVAL, "ports are 1 to 65535");
 }
 
 /* The port that a request names, or an error. */
@@ -1082,16 +978,11 @@ static int atw_genl_expose_port(struct genl_info *info)
 {
 	struct nlattr **attrs = info->attrs;
 
-	if (!attrs[ATWIFI_A_EXPOSE_PROTOCOL] || !attrs[ATWIFI_A_EXPOSE_PORT]) {
-		NL_SET_ERR_MSG(info->extack, "no protocol and port are named");
-		return -EINVAL;
-	}
-	if (nla_get_u8(attrs[ATWIFI_A_EXPOSE_PROTOCOL]) != IPPROTO_TCP) {
-		NL_SET_ERR_MSG_ATTR(info->extack,
-				    attrs[ATWIFI_A_EXPOSE_PROTOCOL],
-				    "only tcp can be exposed");
-		return -EPROTONOSUPPORT;
-	}
+	if (!attrs[ATWIFI_A_EXPOSE_PROTOCOL] || !attrs[ATWIFI_A_EXPOSE_PORT])
+		return atw_genl_refuse(info, NULL, -EINVAL, "no protocol and port are named");
+	if (nla_get_u8(attrs[ATWIFI_A_EXPOSE_PROTOCOL]) != IPPROTO_TCP)
+		return atw_genl_refuse(info, attrs[ATWIFI_A_EXPOSE_PROTOCOL], -EPROTONOSUPPORT,
+				       "only tcp can be exposed");
 	return atw_genl_port(info, attrs[ATWIFI_A_EXPOSE_PORT]);
 }
 
@@ -1134,17 +1025,12 @@ static int atw_genl_expose_add(struct genl_info *info, struct atw_dev *adev)
 		return local_port;
 	if (addr)
 		to = nla_get_in_addr(addr);
-	if (ipv4_is_loopback(to)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, addr,
-				    "nobody on a network reaches 127.0.0.0/8: let the program listen at another address");
-		return -EINVAL;
-	}
+	if (ipv4_is_loopback(to))
+		return atw_genl_refuse(info, addr, -EINVAL,
+				       "nobody on a network reaches 127.0.0.0/8: let the program listen at another address");
 	if (addr && (ipv4_is_zeronet(to) || ipv4_is_multicast(to) ||
-		     ipv4_is_lbcast(to))) {
-		NL_SET_ERR_MSG_ATTR(info->extack, addr,
-				    "not the address of a program");
-		return -EINVAL;
-	}
+		     ipv4_is_lbcast(to)))
+		return atw_genl_refuse(info, addr, -EINVAL, "not the address of a program");
 	err = atw_expose_add(adev, port, to, local_port, atw_timing.genl);
 	if (err)
 		atw_genl_say(info, atw_genl_expose_reason(err));
@@ -1204,8 +1090,7 @@ static int atw_genl_expose_get_dumpit(struct sk_buff *skb,
 			hdr = atw_genl_entry(skb, cb, ATWIFI_CMD_EXPOSE_GET);
 			full = !hdr || atw_genl_put_expose(skb, adev, &info);
 			if (full) {
-				if (hdr)
-					genlmsg_cancel(skb, hdr);
+				genlmsg_cancel(skb, hdr);
 				break;
 			}
 			genlmsg_end(skb, hdr);
@@ -1378,11 +1263,14 @@ static const struct atw_genl_slow atw_genl_slow[] = {
 	},
 	[ATWIFI_CMD_CERT_GET] = {
 		ATW_GENL_SLOW(ATWIFI_A_CERT_DEV, atwifi_cert_get_nl_policy),
-		.doit = atw_genl_cert_get,
+		ATW_GENL_QUERY(atw_query_cert_get, sizeof(struct atw_query_cert), genl),
+		.fill = atw_genl_fill_cert_get,
+		.put = atw_genl_put_cert,
 	},
 	[ATWIFI_CMD_CERT_SET] = {
 		ATW_GENL_CHANGE(ATWIFI_A_CERT_DEV, atwifi_cert_set_nl_policy),
-		.doit = atw_genl_cert_set,
+		ATW_GENL_QUERY(atw_query_cert_set, sizeof(struct atw_query_cert), genl),
+		.fill = atw_genl_fill_cert_set,
 	},
 	[ATWIFI_CMD_AT] = {
 		ATW_GENL_CHANGE(ATWIFI_A_AT_DEV, atwifi_at_nl_policy),
@@ -1599,10 +1487,9 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	size_t i;
 
 	/* Attributes may come again and again, so that bounds of their lengths are none of it. */
-	if (nlh->nlmsg_len > ATW_GENL_LATE_LEN) {
-		NL_SET_ERR_MSG(info->extack, "a request has at most 4096 bytes");
-		return ERR_PTR(-EMSGSIZE);
-	}
+	if (nlh->nlmsg_len > ATW_GENL_LATE_LEN)
+		return ERR_PTR(atw_genl_refuse(info, NULL, -EMSGSIZE,
+					       "a request has at most 4096 bytes"));
 	/* What is asked of nobody waits for nobody. */
 	if (info->genlhdr->cmd == ATWIFI_CMD_RESOLVE)
 		adev = atw_genl_any_dev(info, slow->dev);
@@ -1660,6 +1547,11 @@ static int atw_genl_defer(struct sk_buff *req, struct genl_info *info)
 
 #define ATW_GENL_POLICY(_policy)					\
 	.policy = (_policy), .maxattr = ARRAY_SIZE(_policy) - 1
+#define ATW_GENL_DEFERRED(_cmd, _flags, _policy)			\
+	{								\
+		.cmd = (_cmd), .doit = atw_genl_defer, .flags = (_flags), \
+		ATW_GENL_POLICY(_policy),				\
+	}
 
 static const struct genl_ops atw_genl_ops[] = {
 	{
@@ -1668,126 +1560,37 @@ static const struct genl_ops atw_genl_ops[] = {
 		.dumpit	= atw_genl_dev_get_dumpit,
 		ATW_GENL_POLICY(atwifi_dev_get_nl_policy),
 	},
-	{
-		.cmd	= ATWIFI_CMD_DEV_SET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_dev_set_nl_policy),
-	},
+	ATW_GENL_DEFERRED(ATWIFI_CMD_DEV_SET, GENL_UNS_ADMIN_PERM, atwifi_dev_set_nl_policy),
 	{
 		.cmd	= ATWIFI_CMD_SOCKET_GET,
 		.dumpit	= atw_genl_socket_get_dumpit,
 	},
-	{
-		.cmd	= ATWIFI_CMD_DNS_GET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_dns_get_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_DNS_SET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_dns_set_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_RESOLVE,
-		.doit	= atw_genl_defer,
-		ATW_GENL_POLICY(atwifi_resolve_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_AUTOTT_GET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_autott_get_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_AUTOTT_SET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_autott_set_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_CERT_GET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_cert_get_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_CERT_SET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_cert_set_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_AT,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_at_nl_policy),
-	},
+	ATW_GENL_DEFERRED(ATWIFI_CMD_DNS_GET, GENL_UNS_ADMIN_PERM, atwifi_dns_get_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_DNS_SET, GENL_UNS_ADMIN_PERM, atwifi_dns_set_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_RESOLVE, 0, atwifi_resolve_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_AUTOTT_GET, GENL_UNS_ADMIN_PERM, atwifi_autott_get_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_AUTOTT_SET, GENL_UNS_ADMIN_PERM, atwifi_autott_set_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_CERT_GET, GENL_UNS_ADMIN_PERM, atwifi_cert_get_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_CERT_SET, GENL_UNS_ADMIN_PERM, atwifi_cert_set_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_AT, GENL_ADMIN_PERM, atwifi_at_nl_policy),
 	{
 		.cmd	= ATWIFI_CMD_EXPOSE_GET,
 		.dumpit	= atw_genl_expose_get_dumpit,
 	},
-	{
-		.cmd	= ATWIFI_CMD_EXPOSE_ADD,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_expose_add_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_EXPOSE_DEL,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_expose_del_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_JOIN,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_join_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_LEAVE,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_leave_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_SCAN,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_scan_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_WIFI_GET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_wifi_get_nl_policy),
-	},
+	ATW_GENL_DEFERRED(ATWIFI_CMD_EXPOSE_ADD, GENL_UNS_ADMIN_PERM, atwifi_expose_add_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_EXPOSE_DEL, GENL_UNS_ADMIN_PERM, atwifi_expose_del_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_JOIN, GENL_UNS_ADMIN_PERM, atwifi_join_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_LEAVE, GENL_UNS_ADMIN_PERM, atwifi_leave_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_SCAN, GENL_UNS_ADMIN_PERM, atwifi_scan_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_WIFI_GET, GENL_UNS_ADMIN_PERM, atwifi_wifi_get_nl_policy),
 	{
 		.cmd	= ATWIFI_CMD_PASSPHRASE_LISTEN,
 		.doit	= atw_genl_passphrase_listen_doit,
 		.flags	= GENL_UNS_ADMIN_PERM,
 	},
-	{
-		.cmd	= ATWIFI_CMD_PASSPHRASE,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_passphrase_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_AP_GET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_ap_get_nl_policy),
-	},
-	{
-		.cmd	= ATWIFI_CMD_AP_SET,
-		.doit	= atw_genl_defer,
-		.flags	= GENL_UNS_ADMIN_PERM,
-		ATW_GENL_POLICY(atwifi_ap_set_nl_policy),
-	},
+	ATW_GENL_DEFERRED(ATWIFI_CMD_PASSPHRASE, GENL_UNS_ADMIN_PERM, atwifi_passphrase_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_AP_GET, GENL_UNS_ADMIN_PERM, atwifi_ap_get_nl_policy),
+	ATW_GENL_DEFERRED(ATWIFI_CMD_AP_SET, GENL_UNS_ADMIN_PERM, atwifi_ap_set_nl_policy),
 };
 
 struct genl_family atw_genl_family __ro_after_init = {

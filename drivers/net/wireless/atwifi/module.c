@@ -1006,11 +1006,12 @@ static int atw_module_recv_mode_request(struct atw_module *m, void *arg)
  * atw_module_set_recv_mode() - choose the receive mode
  * @m: the module, of a device to which the caller has a reference
  * @passive: what the module receives stays in it until it is fetched
+ * @timeout: jiffies
  *
  * Context: as atw_module_request().
  * Return: as atw_conns_set_recv_mode() and atw_module_request().
  */
-int atw_module_set_recv_mode(struct atw_module *m, bool passive)
+int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout)
 {
 	struct atw_request *request = atw_request_new(sizeof(passive),
 						      atw_module_recv_mode_request);
@@ -1019,7 +1020,7 @@ int atw_module_set_recv_mode(struct atw_module *m, bool passive)
 	if (!request)
 		return -ENOMEM;
 	*(bool *)request->arg = passive;
-	err = atw_module_request(m, request, atw_timing.request);
+	err = atw_module_request(m, request, timeout);
 	atw_request_put(request);
 	return err;
 }

@@ -149,7 +149,7 @@ int atw_module_request(struct atw_module *m, struct atw_request *request, long t
 int atw_module_query_link(struct atw_module *m);
 void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
-int atw_module_set_recv_mode(struct atw_module *m, bool passive);
+int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout);
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, u8 how);
 const char *atw_module_state_name(const struct atw_module *m);
 

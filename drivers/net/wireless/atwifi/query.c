@@ -43,13 +43,6 @@ bool atw_query_refused(const struct atw_query *q, int err)
 	return q->code || (err && err != -ENODEV && err != -ECONNRESET && err != -ETIMEDOUT);
 }
 
-int atw_query_recv_mode(struct atw_module *m, void *arg)
-{
-	struct atw_query_recv_mode *q = arg;
-
-	return atw_conns_set_recv_mode(&m->conns, q->passive);
-}
-
 static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	return atw_parse_dns(text, cmd->priv);

@@ -6,6 +6,7 @@
 #include <linux/atwifi.h>
 #include <linux/atwifi_genl.h>
 
+#include "cert.h"
 #include "format.h"
 #include "module.h"
 #include "scan.h"
@@ -26,16 +27,6 @@
 struct atw_query {
 	u32		code;
 	const char	*why;
-};
-
-/**
- * struct atw_query_recv_mode - what the module does with what it receives
- * @query: see there
- * @passive: it keeps it until it is fetched
- */
-struct atw_query_recv_mode {
-	struct atw_query	query;
-	bool			passive;
 };
 
 /**
@@ -81,6 +72,22 @@ struct atw_query_autott {
 	u32			type;
 	char			host[ATW_NAME_MAX];
 	u16			port;
+};
+
+/**
+ * struct atw_query_cert - what it has stored for TLS
+ * @query: see there; -EIO: the answer was damaged, or it has not stored what it was given;
+ *	-EMSGSIZE: it has more than that
+ * @which: not the key, where it is asked for
+ * @len: bytes of @pem; 0 where there is none
+ * @pem: what is stored; what is to be stored was checked by atw_cert_check(), and is read
+ *	back, except for the key
+ */
+struct atw_query_cert {
+	struct atw_query	query;
+	enum atw_cert		which;
+	size_t			len;
+	u8			pem[ATW_CERT_MAX];
 };
 
 /**
@@ -223,10 +230,11 @@ struct atw_query_status {
 
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
 bool atw_query_refused(const struct atw_query *q, int err);
-int atw_query_recv_mode(struct atw_module *m, void *arg);
 int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);
 int atw_query_autott(struct atw_module *m, void *arg);
+int atw_query_cert_get(struct atw_module *m, void *arg);
+int atw_query_cert_set(struct atw_module *m, void *arg);
 int atw_query_raw(struct atw_module *m, void *arg);
 int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
 bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);

@@ -4,8 +4,7 @@
 #include <linux/device.h>
 #include <linux/string.h>
 
-#include "../cert.h"
-#include "../module.h"
+#include "../query.h"
 
 #define BEGIN(what)	"-----BEGIN " what "-----\n"
 #define END(what)	"-----END " what "-----\n"
@@ -179,21 +178,35 @@ static struct cert_desk *cert_open(struct kunit *test)
 	return d;
 }
 
+/* Have the thread do it. Returns how many bytes the module has, or -errno. */
+static int cert_ask(struct kunit *test, struct cert_desk *d,
+		    int (*fn)(struct atw_module *m, void *arg))
+{
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query_cert), fn);
+	struct atw_query_cert *q;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	q = (struct atw_query_cert *)request->arg;
+	q->which = ATW_CERT_CA;
+	q->len = strlen(CERT);
+	memcpy(q->pem, CERT, q->len);
+	err = atw_module_request(&d->m, request, 60 * HZ);
+	err = err ?: (int)q->len;
+	atw_request_put(request);
+	return err;
+}
+
 /* What cannot be read back is not written either, and the module is looked after. */
 static void cert_no_answer(struct kunit *test)
 {
 	struct cert_desk *d = cert_open(test);
-	u8 buf[64];
 
-	KUNIT_EXPECT_EQ(test, -ENXIO,
-			atw_cert_store(&d->m, ATW_CERT_CA, (const u8 *)CERT,
-				       strlen(CERT), 60 * HZ));
+	KUNIT_EXPECT_EQ(test, -ENXIO, cert_ask(test, d, atw_query_cert_set));
 	KUNIT_EXPECT_EQ(test, 1U, d->writes);
 	KUNIT_EXPECT_TRUE(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET));
 	clear_bit(ATW_DO_RESET, &d->m.sched.todo);
-	KUNIT_EXPECT_EQ(test, -ENXIO,
-			atw_cert_fetch(&d->m, ATW_CERT_CA, buf, sizeof(buf),
-				       60 * HZ));
+	KUNIT_EXPECT_EQ(test, -ENXIO, cert_ask(test, d, atw_query_cert_get));
 	KUNIT_EXPECT_TRUE(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET));
 	atw_channel_stop(&d->m.ch);
 }
@@ -214,22 +227,27 @@ static void cert_answers(struct kunit *test)
 		{ "\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n", 3 },
 		{ "\r\n+SSLCRET:1,3,abc\r\n\r\n+SSLCRET:1,3,abc\r\n\r\nOK\r\n", 3 },
 		{ "\r\n+SSLCRET:2,3,abc\r\n\r\nOK\r\n", -EIO },
-		{ "\r\n+SSLCRET:1,9,123456789\r\n\r\nOK\r\n", -EMSGSIZE },
 	};
 	struct cert_desk *d = cert_open(test);
 	unsigned int i;
-	u8 buf[8];
+	char *long_one;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		d->answer = cases[i].answer;
-		KUNIT_EXPECT_EQ_MSG(test, cases[i].result,
-				    atw_cert_fetch(&d->m, ATW_CERT_CA, buf,
-						   sizeof(buf), 60 * HZ),
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].result, cert_ask(test, d, atw_query_cert_get),
 				    "%s", cases[i].answer);
 		/* It has answered: there is nothing to start over for. */
 		KUNIT_EXPECT_FALSE_MSG(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET), "%s",
 				       cases[i].answer);
 	}
+	long_one = kunit_kzalloc(test, ATW_CERT_MAX + 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, long_one);
+	i = sprintf(long_one, "\r\n+SSLCRET:1,%u,", ATW_CERT_MAX + 1);
+	memset(long_one + i, 'x', ATW_CERT_MAX + 1);
+	sprintf(long_one + i + ATW_CERT_MAX + 1, "\r\n\r\nOK\r\n");
+	d->answer = long_one;
+	KUNIT_EXPECT_EQ(test, -EMSGSIZE, cert_ask(test, d, atw_query_cert_get));
+	KUNIT_EXPECT_FALSE(test, atw_sched_is_set(&d->m.sched, ATW_DO_RESET));
 	atw_channel_stop(&d->m.ch);
 }
 

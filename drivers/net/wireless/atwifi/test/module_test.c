@@ -397,7 +397,7 @@ static void module_sleeps(struct kunit *test)
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
 	opened(test, server, ATW_TYPE_TCP_SERVER);
-	KUNIT_ASSERT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_ASSERT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 
 	atw_module_sleep(&f->m);
 	KUNIT_EXPECT_EQ(test, ATW_MODULE_ASLEEP, f->m.state);
@@ -579,7 +579,7 @@ static void module_banners(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, !READ_ONCE(f->m.conns.audit.boot) && told(f, before, "AT+SOCKET?"));
 	/* What that has brought about is done. */
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_FALSE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, i, (size_t)atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_TRUE(test, joined(f));
@@ -609,7 +609,7 @@ static void module_banner_of_remote(struct kunit *test)
 	fake_say(f, text);
 	eventually(test, READ_ONCE(stream->closed));
 	eventually(test, told(f, before, "AT+SOCKET?") > 1);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 	KUNIT_EXPECT_TRUE(test, joined(f));
@@ -625,7 +625,7 @@ static void module_joins_twice(struct kunit *test)
 	/* There is nothing to be lost. */
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, told(f, before, "AT+SOCKET?"));
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
@@ -703,7 +703,7 @@ static void module_lease_anew(struct kunit *test)
 		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 		eventually(test, told(f, before, "AT+WJAP?"));
 		/* What that has brought about is done. */
-		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 		lease = atw_module_lease(&f->m);
 		KUNIT_EXPECT_EQ(test, 0xc6336402U, lease.addr);
 		KUNIT_EXPECT_EQ(test, 0xc6336403U + i, lease.dns[0]);
@@ -713,7 +713,7 @@ static void module_lease_anew(struct kunit *test)
 	before = f->said_len;
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, told(f, before, "AT+WJAP?"));
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WDNS?"));
 	KUNIT_EXPECT_EQ(test, i, f->moves);
 }
@@ -929,7 +929,7 @@ static void module_networks_late(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, f->late);
 		KUNIT_EXPECT_FALSE(test, READ_ONCE(f->m.ch.parser.name));
 		/* What that has brought about is done. */
-		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 		KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 		KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 		KUNIT_EXPECT_EQ(test, 0U, dgram->got);
@@ -1015,7 +1015,7 @@ static void module_rejoins(struct kunit *test)
 	/* Nobody has asked for one. */
 	before = restarts_out(test);
 	rejoins_now(f);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
 
 	f->joins = 3;
@@ -1033,7 +1033,7 @@ static void module_rejoins(struct kunit *test)
 	before = restarts_out(test);
 	rejoins_now(f);
 	eventually(test, told(f, before, "AT+WJAP=") == 1);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	WRITE_ONCE(f->joins, 3);
 	rejoins_now(f);
 	eventually(test, joined(f));
@@ -1046,7 +1046,7 @@ static void module_rejoins(struct kunit *test)
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 	before = restarts_out(test);
 	rejoins_now(f);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
 }
 
@@ -1208,7 +1208,7 @@ static void module_refused(struct kunit *test)
 		rejoins_now(f);
 		eventually(test, told(f, before, "AT+WJAP=") == i);
 		/* It has been asked why, then. */
-		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, i % 2));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, i % 2, atw_timing.request));
 	}
 	KUNIT_EXPECT_NULL(test, READ_ONCE(f->m.join));
 
@@ -1270,7 +1270,7 @@ static void module_flash(struct kunit *test)
 		eventually(test, !atw_sched_is_set(&f->m.sched, ATW_DO_RECV_MODE));
 	}
 	/* What is asked for is done. */
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+SOCKETRECVCFG"));
 	/* It starts again. */
 	before = f->said_len;
@@ -1341,7 +1341,7 @@ static void module_names_later(struct kunit *test)
 		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 		eventually(test, told(f, before, "AT+WJAP?"));
 		/* What that has brought about is done. */
-		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 		KUNIT_EXPECT_EQ_MSG(test, 1U, told(f, before, "AT+WJAP?"), "name %zu", i);
 		KUNIT_EXPECT_EQ_MSG(test, f->m.lease.addr, 0xc0000202U, "name %zu", i);
 	}
@@ -1373,7 +1373,7 @@ static void module_names_early(struct kunit *test)
 	before = f->said_len;
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
 	eventually(test, told(f, before, "AT+WJAP?"));
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP?"));
 
 	/* Of a form that is not known: it costs a second, and nobody's connection. */
@@ -1381,7 +1381,7 @@ static void module_names_early(struct kunit *test)
 	before = f->said_len;
 	fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 
 	WRITE_ONCE(f->status, 3);
@@ -1416,7 +1416,7 @@ static void module_garbled(struct kunit *test)
 	before = f->said_len;
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 2U, told(f, before, "AT+WJAP?"));
 	KUNIT_EXPECT_EQ(test, f->m.lease.addr, 0xc0000202U);
 	KUNIT_EXPECT_FALSE(test, stream->closed);
@@ -1475,7 +1475,7 @@ static void module_other_mac(struct kunit *test)
 	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:38,6,192.0.2.2,192.0.2.1");
 	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") == 2);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 2U, told(f, before, "AT+WJAP?"));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->m.mac, mac, sizeof(mac)));
 }

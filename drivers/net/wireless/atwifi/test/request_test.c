@@ -260,7 +260,7 @@ static void request_before_start(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	atw_module_init(m, NULL, NULL);
-	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_module_set_recv_mode(m, true));
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, atw_module_set_recv_mode(m, true, HZ));
 	KUNIT_EXPECT_EQ(test, 0U, m->requests.n);
 }
 
