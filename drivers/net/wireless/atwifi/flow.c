@@ -13,6 +13,7 @@
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 
@@ -133,6 +134,17 @@ u8 atw_flow_share(const struct sk_buff *skb, bool dgram)
 			       skb->skb_iif, ip_hdr(skb)->saddr, dgram);
 }
 
+static void atw_flow_run(struct work_struct *work)
+{
+	struct atw_flow *flow = container_of(to_delayed_work(work), struct atw_flow, work);
+	/* Memory may be freed by what passes, see channel.c. */
+	unsigned int noio = memalloc_noio_save();
+
+	flow->ops->step(flow);
+	atw_flow_put(flow);
+	memalloc_noio_restore(noio);
+}
+
 /**
  * atw_flow_init() - the part that all kinds of flows have
  * @flow: zeroed memory; the caller has a reference then
@@ -152,6 +164,7 @@ void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
 	flow->share = share;
 	flow->ops = ops;
 	refcount_set(&flow->ref, 1);
+	INIT_DELAYED_WORK(&flow->work, atw_flow_run);
 	spin_lock_bh(&nd->flows.lock);
 	nd->flows.objects++;
 	spin_unlock_bh(&nd->flows.lock);
@@ -194,16 +207,17 @@ int atw_flow_add(struct atw_flow *flow)
  * atw_flow_del() - take a flow out of the table
  * @flow: the flow; the caller has a reference
  *
- * Nothing of the flow may need the device after that.
+ * Nothing of the flow may need the device after that, and it is looked after no more.
  *
  * Context: process context or softirq.
- * Return: false if it was taken out before.
  */
-bool atw_flow_del(struct atw_flow *flow)
+void atw_flow_del(struct atw_flow *flow)
 {
 	struct atw_flows *flows = &flow->nd->flows;
 	bool was;
 
+	if (cancel_delayed_work(&flow->work))
+		atw_flow_put(flow);
 	spin_lock_bh(&flows->lock);
 	was = !hlist_unhashed(&flow->node);
 	if (was) {
@@ -217,7 +231,6 @@ bool atw_flow_del(struct atw_flow *flow)
 	spin_unlock_bh(&flows->lock);
 	if (was)
 		atw_flow_put(flow);
-	return was;
 }
 
 /**
@@ -237,6 +250,46 @@ void atw_flow_put(struct atw_flow *flow)
 	if (!--flows->objects)
 		wake_up(&flows->empty);
 	spin_unlock_bh(&flows->lock);
+}
+
+/**
+ * atw_flow_wake() - have a flow looked after at once
+ * @flow: the flow; the caller has a reference, or the table's lock
+ *
+ * Context: any.
+ */
+void atw_flow_wake(struct atw_flow *flow)
+{
+	refcount_inc(&flow->ref);
+	/* If it was queued already, that has a reference. */
+	if (mod_delayed_work(atw_relay_wq, &flow->work, 0))
+		atw_flow_put(flow);
+}
+
+/**
+ * atw_flow_tick() - have a flow looked after later, unless that is sooner anyway
+ * @flow: the flow
+ * @delay: in so many jiffies
+ *
+ * Context: any.
+ */
+void atw_flow_tick(struct atw_flow *flow, unsigned long delay)
+{
+	refcount_inc(&flow->ref);
+	if (!queue_delayed_work(atw_relay_wq, &flow->work, delay))
+		atw_flow_put(flow);
+}
+
+/**
+ * atw_flow_end_soon() - have a flow end soon, by itself
+ * @flow: as for atw_flow_wake()
+ *
+ * Context: any.
+ */
+void atw_flow_end_soon(struct atw_flow *flow)
+{
+	set_bit(ATW_FLOW_BIT_ENDING, &flow->flags);
+	atw_flow_wake(flow);
 }
 
 /**
@@ -352,12 +405,8 @@ void atw_flows_retry(struct atw_flows *flows)
 	spin_lock_bh(&flows->lock);
 	flow = atw_flows_first(flows);
 	if (flow)
-		refcount_inc(&flow->ref);
+		atw_flow_wake(flow);
 	spin_unlock_bh(&flows->lock);
-	if (flow) {
-		flow->ops->retry(flow);
-		atw_flow_put(flow);
-	}
 }
 
 /* For how long must a flow have been idle to be ended for others? */
@@ -460,7 +509,7 @@ void atw_flows_end(struct atw_flows *flows)
 	flows->dead = true;
 	for (i = 0; i < ATW_FLOW_BUCKETS; i++)
 		hlist_for_each_entry(flow, &flows->bucket[i], node)
-			flow->ops->end(flow);
+			atw_flow_end_soon(flow);
 	spin_unlock_bh(&flows->lock);
 	wait_event(flows->empty, !READ_ONCE(flows->objects));
 	/* Who took the last one away has let go of the lock after this. */

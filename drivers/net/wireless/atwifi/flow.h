@@ -10,6 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "share.h"
 
@@ -57,21 +58,30 @@ enum atw_flow_worth {
 };
 
 /**
+ * enum atw_flow_bit - what others have said of a flow
+ * @ATW_FLOW_BIT_ENDING: it is to end soon
+ * @ATW_FLOW_BIT_KIND: the first of those that its kind has
+ */
+enum atw_flow_bit {
+	ATW_FLOW_BIT_ENDING,
+	ATW_FLOW_BIT_KIND,
+};
+
+/**
  * struct atw_flow_ops - what kinds of flows differ in
  *
- * None may sleep.
+ * None but the first may sleep.
  *
- * @retry: a socket of the module may be free: try again
- * @end: end soon; the flow leaves the table by itself. May be under the table's
- *	lock
- * @yield: likewise, for another one, if it is still idle
+ * @step: begin, and look after it: its work, which holds no locks, has a reference, and
+ *	is queued by atw_flow_wake() and atw_flow_tick(). One that is to end leaves the
+ *	table here
+ * @yield: end soon, for another one, if it is still idle
  * @worth: how much is it needed, and for how many jiffies was it idle? Under the
  *	table's lock
  * @release: free what the flow holds, the last reference is gone
  */
 struct atw_flow_ops {
-	void (*retry)(struct atw_flow *flow);
-	void (*end)(struct atw_flow *flow);
+	void (*step)(struct atw_flow *flow);
 	void (*yield)(struct atw_flow *flow);
 	enum atw_flow_worth (*worth)(struct atw_flow *flow, unsigned long *idle);
 	void (*release)(struct atw_flow *flow);
@@ -83,6 +93,8 @@ struct atw_flow_ops {
  * @waiting: for a socket of the module; atw_flows.lock
  * @key, @ops, @nd, @share: constant; the last is whose it is, see atw_share_index()
  * @ref: freed after a grace period when it is 0
+ * @work: calls @ops->step; has a reference while it is queued or runs
+ * @flags: enum atw_flow_bit and those of its kind, by atomic operations, in any context
  */
 struct atw_flow {
 	struct hlist_node		node;
@@ -93,6 +105,8 @@ struct atw_flow {
 	u8				share;
 	refcount_t			ref;
 	struct rcu_head			rcu;
+	struct delayed_work		work;
+	unsigned long			flags;
 };
 
 #define ATW_FLOW_BUCKETS	256
@@ -141,8 +155,11 @@ void atw_flow_init(struct atw_flow *flow, struct atw_netdev *nd,
 		   const struct atw_flow_ops *ops);
 u8 atw_flow_share(const struct sk_buff *skb, bool dgram);
 int atw_flow_add(struct atw_flow *flow);
-bool atw_flow_del(struct atw_flow *flow);
+void atw_flow_del(struct atw_flow *flow);
 void atw_flow_put(struct atw_flow *flow);
+void atw_flow_wake(struct atw_flow *flow);
+void atw_flow_tick(struct atw_flow *flow, unsigned long delay);
+void atw_flow_end_soon(struct atw_flow *flow);
 void atw_flow_wait(struct atw_flow *flow);
 bool atw_flow_first(struct atw_flow *flow);
 void atw_flow_done_waiting(struct atw_flow *flow);

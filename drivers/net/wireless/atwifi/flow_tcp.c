@@ -89,16 +89,14 @@ enum atw_tcp_state {
 };
 
 /**
- * enum atw_tcp_bit - what others have said of a flow
+ * enum atw_tcp_bit - what others have said of a flow, behind enum atw_flow_bit
  * @ATW_TCP_BIT_ATTACHED: the socket is with the relay
- * @ATW_TCP_BIT_ENDING: it is to end soon
- * @ATW_TCP_BIT_YIELDING: likewise, if it is of little use
+ * @ATW_TCP_BIT_YIELDING: it is to end soon, if it is of little use
  * @ATW_TCP_BIT_RESET: a reset is on its way to the program
  * @ATW_TCP_BIT_UNTOLD: it is over, and no reset is
  */
 enum atw_tcp_bit {
-	ATW_TCP_BIT_ATTACHED,
-	ATW_TCP_BIT_ENDING,
+	ATW_TCP_BIT_ATTACHED = ATW_FLOW_BIT_KIND,
 	ATW_TCP_BIT_YIELDING,
 	ATW_TCP_BIT_RESET,
 	ATW_TCP_BIT_UNTOLD,
@@ -107,7 +105,6 @@ enum atw_tcp_bit {
 /**
  * struct atw_tcp - a flow of TCP
  * @flow: what all kinds have
- * @work: begins, and looks after it from time to time
  * @mutex: protects what is not said to be protected otherwise; outside the
  *	table's lock
  * @lock: protects @syn, @isn, @asked_first and @asked_last, and @state and
@@ -125,11 +122,9 @@ enum atw_tcp_bit {
  * @end: with that: the number of the byte that the program waits for
  * @incoming: the remote has connected, not the program. Constant
  * @gone: not in the table any more
- * @flags: enum atw_tcp_bit, by atomic operations, in any context
  */
 struct atw_tcp {
 	struct atw_flow		flow;
-	struct delayed_work	work;
 	struct mutex		mutex;
 	spinlock_t		lock;
 	enum atw_tcp_state	state;
@@ -143,7 +138,6 @@ struct atw_tcp {
 	u32			end;
 	bool			incoming;
 	bool			gone;
-	unsigned long		flags;
 };
 
 static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
@@ -154,22 +148,6 @@ static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
 static void atw_tcp_set_relay(struct atw_tcp *t, struct atw_relay *r)
 {
 	WRITE_ONCE(t->relay, r);
-}
-
-static void atw_tcp_wake(struct atw_tcp *t)
-{
-	refcount_inc(&t->flow.ref);
-	/* If it was queued already, that has a reference. */
-	if (mod_delayed_work(atw_relay_wq, &t->work, 0))
-		atw_flow_put(&t->flow);
-}
-
-/* Look again after a while, unless that is sooner anyway. */
-static void atw_tcp_tick(struct atw_tcp *t, unsigned long delay)
-{
-	refcount_inc(&t->flow.ref);
-	if (!queue_delayed_work(atw_relay_wq, &t->work, delay))
-		atw_flow_put(&t->flow);
 }
 
 static void atw_tcp_set_state(struct atw_tcp *t, enum atw_tcp_state state)
@@ -259,8 +237,6 @@ static void atw_tcp_drop(struct atw_tcp *t)
 	if (t->gone)
 		return;
 	t->gone = true;
-	if (cancel_delayed_work(&t->work))
-		atw_flow_put(&t->flow);
 	atw_tcp_free_syn(t);
 	/*
 	 * Its answers would go astray, and the program may use its port again
@@ -289,16 +265,16 @@ static void atw_tcp_release_sock(struct atw_tcp *t, struct socket *sock, bool re
 
 	lockdep_assert_held(&t->mutex);
 
-	clear_bit(ATW_TCP_BIT_RESET, &t->flags);
+	clear_bit(ATW_TCP_BIT_RESET, &t->flow.flags);
 	lock_sock(sk);
 	reset = reset && !((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_SYN_SENT));
 	t->end = tcp_sk(sk)->snd_nxt;
 	release_sock(sk);
 	sock_no_linger(sk);
 	sock_release(sock);
-	if (!reset || test_bit(ATW_TCP_BIT_RESET, &t->flags))
+	if (!reset || test_bit(ATW_TCP_BIT_RESET, &t->flow.flags))
 		return;
-	set_bit(ATW_TCP_BIT_UNTOLD, &t->flags);
+	set_bit(ATW_TCP_BIT_UNTOLD, &t->flow.flags);
 	t->since = jiffies;
 }
 
@@ -321,12 +297,12 @@ static void atw_tcp_finish(struct atw_tcp *t)
 {
 	lockdep_assert_held(&t->mutex);
 
-	if (!test_bit(ATW_TCP_BIT_UNTOLD, &t->flags) || atw_tcp_reset(t) ||
-	    test_bit(ATW_TCP_BIT_ENDING, &t->flags) ||
+	if (!test_bit(ATW_TCP_BIT_UNTOLD, &t->flow.flags) || atw_tcp_reset(t) ||
+	    test_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags) ||
 	    time_after(jiffies, t->since + atw_timing.relay_gone))
 		atw_tcp_drop(t);
 	else
-		atw_tcp_tick(t, ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, ATW_TCP_TICK);
 }
 
 /* Has the program given its connect up? */
@@ -432,7 +408,7 @@ static void atw_tcp_connected(struct atw_tcp *t)
 		kfree_skb(syn);
 	rcu_read_unlock();
 	local_bh_enable();
-	atw_tcp_tick(t, ATW_TCP_TICK);
+	atw_flow_tick(&t->flow, ATW_TCP_TICK);
 }
 
 /* The module has no socket left: wait for one. */
@@ -447,7 +423,7 @@ static void atw_tcp_wait(struct atw_tcp *t)
 	t->state = ATW_TCP_WAITING;
 	spin_unlock_bh(&t->lock);
 	atw_flow_wait(&t->flow);
-	atw_tcp_tick(t, ATW_TCP_RETRY);
+	atw_flow_tick(&t->flow, ATW_TCP_RETRY);
 }
 
 static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
@@ -464,7 +440,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 	case 0:
 		atomic64_inc(&nd->counters.tcp_flows);
 		atw_flow_done_waiting(&t->flow);
-		if (test_bit(ATW_TCP_BIT_ENDING, &t->flags))
+		if (test_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags))
 			atw_relay_abort(r);
 		else
 			atw_tcp_connected(t);
@@ -482,7 +458,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 		/* Nor would there be an answer on a network. */
 		atomic64_inc(&nd->counters.tcp_timed_out);
 		atw_tcp_set_state(t, ATW_TCP_SILENT);
-		atw_tcp_tick(t, ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, ATW_TCP_TICK);
 		break;
 	default:
 		atw_tcp_reject(t, err);
@@ -504,7 +480,7 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 
 	mutex_lock(&t->mutex);
 	/* Without a socket there is nobody else who could have ended it. */
-	if (r->aborted || (err == -ECANCELED && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)))
+	if (r->aborted || (err == -ECANCELED && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)))
 		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
 		atomic64_inc(&nd->counters.tcp_resets);
@@ -515,7 +491,8 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 	atw_tcp_set_relay(t, NULL);
 	atw_relay_put(r);
 	/* A socket that is still to be accepted must be reset first. */
-	if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags) || test_bit(ATW_TCP_BIT_ENDING, &t->flags))
+	if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags) ||
+	    test_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags))
 		atw_tcp_finish(t);
 	mutex_unlock(&t->mutex);
 	atw_flows_retry(&nd->flows);
@@ -551,7 +528,7 @@ static void atw_tcp_connect(struct atw_tcp *t)
 	atw_tcp_set_relay(t, r);
 	if (t->state == ATW_TCP_NEW)
 		atw_tcp_set_state(t, ATW_TCP_QUEUED);
-	atw_tcp_tick(t, ATW_TCP_TICK);
+	atw_flow_tick(&t->flow, ATW_TCP_TICK);
 }
 
 /* Another one needs the socket of the module. */
@@ -559,7 +536,7 @@ static void atw_tcp_step_yield(struct atw_tcp *t)
 {
 	lockdep_assert_held(&t->mutex);
 
-	if (!test_and_clear_bit(ATW_TCP_BIT_YIELDING, &t->flags))
+	if (!test_and_clear_bit(ATW_TCP_BIT_YIELDING, &t->flow.flags))
 		return;
 	if (t->relay && atw_relay_spare(t->relay))
 		atw_relay_abort(t->relay);
@@ -576,10 +553,10 @@ static void atw_tcp_step(struct atw_tcp *t)
 
 	if (t->gone)
 		return;
-	if (test_bit(ATW_TCP_BIT_ENDING, &t->flags)) {
+	if (test_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags)) {
 		if (t->relay)
 			atw_relay_abort(t->relay);
-		else if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flags))
+		else if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flow.flags))
 			atw_tcp_finish(t);
 		else
 			atw_tcp_reject(t, -ECANCELED);
@@ -588,7 +565,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 	if (t->state != ATW_TCP_UP && (atw_tcp_given_up(t) || atw_tcp_is_forsaken(t))) {
 		atw_tcp_give_up(t);
 		/* The module may be about to say that it is open. */
-		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
+		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -612,7 +589,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 		}
 		if (age <= atw_timing.tcp_silence)
 			break;
-		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
+		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);
 		atw_relay_abort(t->relay);
 		return;
 	case ATW_TCP_WAITING:
@@ -628,18 +605,18 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_drop(t);
 		break;
 	case ATW_TCP_UP:
-		if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flags)) {
+		if (test_bit(ATW_TCP_BIT_UNTOLD, &t->flow.flags)) {
 			atw_tcp_finish(t);
 			return;
 		}
-		if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)) {
+		if (test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)) {
 			atw_tcp_step_yield(t);
 			return;
 		}
 		if (age < atw_timing.tcp_handshake)
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
-		set_bit(ATW_TCP_BIT_ENDING, &t->flags);
+		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);
 		if (t->relay)
 			atw_relay_abort(t->relay);
 		else
@@ -647,45 +624,25 @@ static void atw_tcp_step(struct atw_tcp *t)
 		return;
 	}
 	if (!t->gone)
-		atw_tcp_tick(t, t->state == ATW_TCP_WAITING ? ATW_TCP_RETRY :
-							      ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, t->state == ATW_TCP_WAITING ? ATW_TCP_RETRY :
+								      ATW_TCP_TICK);
 }
 
-static void atw_tcp_run(struct work_struct *work)
+static void atw_tcp_run(struct atw_flow *flow)
 {
-	struct atw_tcp *t = container_of(to_delayed_work(work), struct atw_tcp,
-					 work);
-	/* Memory may be freed by what passes, see channel.c. */
-	unsigned int noio = memalloc_noio_save();
+	struct atw_tcp *t = to_atw_tcp(flow);
 
 	mutex_lock(&t->mutex);
 	atw_tcp_step(t);
 	mutex_unlock(&t->mutex);
-	atw_flow_put(&t->flow);
-	memalloc_noio_restore(noio);
 }
 
 /* The table's calls */
 
-static void atw_tcp_retry(struct atw_flow *flow)
-{
-	atw_tcp_wake(to_atw_tcp(flow));
-}
-
-static void atw_tcp_end(struct atw_flow *flow)
-{
-	struct atw_tcp *t = to_atw_tcp(flow);
-
-	set_bit(ATW_TCP_BIT_ENDING, &t->flags);
-	atw_tcp_wake(t);
-}
-
 static void atw_tcp_yield(struct atw_flow *flow)
 {
-	struct atw_tcp *t = to_atw_tcp(flow);
-
-	set_bit(ATW_TCP_BIT_YIELDING, &t->flags);
-	atw_tcp_wake(t);
+	set_bit(ATW_TCP_BIT_YIELDING, &flow->flags);
+	atw_flow_wake(flow);
 }
 
 /* What does an idle stream to a service mean to its program? @port: of the service. */
@@ -746,8 +703,7 @@ static void atw_tcp_release(struct atw_flow *flow)
 }
 
 static const struct atw_flow_ops atw_tcp_flow_ops = {
-	.retry		= atw_tcp_retry,
-	.end		= atw_tcp_end,
+	.step		= atw_tcp_run,
 	.yield		= atw_tcp_yield,
 	.worth		= atw_tcp_worth,
 	.release	= atw_tcp_release,
@@ -775,7 +731,6 @@ static struct atw_tcp *atw_tcp_alloc(struct atw_netdev *nd,
 	if (!t)
 		return NULL;
 	atw_flow_init(&t->flow, nd, key, share, &atw_tcp_flow_ops);
-	INIT_DELAYED_WORK(&t->work, atw_tcp_run);
 	mutex_init(&t->mutex);
 	spin_lock_init(&t->lock);
 	t->since = jiffies;
@@ -803,7 +758,7 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	t->syn = skb;
 	/* With too many, or at the end, it is lost: the program repeats it. */
 	if (!atw_flow_add(&t->flow))
-		atw_tcp_wake(t);
+		atw_flow_wake(&t->flow);
 	atw_flow_put(&t->flow);
 	return;
 drop:
@@ -833,7 +788,7 @@ static void atw_tcp_check_unaccepted(struct atw_tcp *t)
 	if (sk)
 		sock_gen_put(sk);
 	else
-		atw_tcp_end(&t->flow);
+		atw_flow_end_soon(&t->flow);
 }
 
 /*
@@ -846,7 +801,7 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 			    struct sk_buff *skb, const struct tcphdr *th)
 {
 	struct sock *sk = atw_tcp_lookup(&t->flow);
-	bool attached = test_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
+	bool attached = test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags);
 	bool rst = th->rst;
 
 	if (sk && sk->sk_state == TCP_TIME_WAIT && atw_tcp_is_syn(th)) {
@@ -861,7 +816,7 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 		if (!rst && !atw_tcp_is_syn(th))
 			atw_netdev_answer(nd, atw_packet_reset(skb));
 	} else if (rst) {
-		atw_tcp_end(&t->flow);
+		atw_flow_end_soon(&t->flow);
 	} else {
 		sk = rcu_dereference(nd->proxy.sk);
 		if (sk) {
@@ -904,7 +859,7 @@ static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct t
 	spin_unlock(&t->lock);
 	if (over) {
 		atw_tcp_give_up(t);
-		atw_tcp_end(&t->flow);
+		atw_flow_end_soon(&t->flow);
 	}
 	return true;
 }
@@ -1044,7 +999,7 @@ static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
 	if (atw_netdev_receive(nd, skb) && rst) {
 		flow = atw_flow_get(&nd->flows, &key);
 		if (flow) {
-			set_bit(ATW_TCP_BIT_RESET, &to_atw_tcp(flow)->flags);
+			set_bit(ATW_TCP_BIT_RESET, &flow->flags);
 			atw_flow_put(flow);
 		}
 	}
@@ -1124,9 +1079,9 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 	}
 	t = to_atw_tcp(flow);
 	mutex_lock(&t->mutex);
-	if (t->relay && t->state == ATW_TCP_UP && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flags)) {
+	if (t->relay && t->state == ATW_TCP_UP && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)) {
 		atw_relay_attach(t->relay, sock);
-		set_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
+		set_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags);
 	} else {
 		/* The remote was gone first. */
 		atw_tcp_release_sock(t, sock, true);
@@ -1217,7 +1172,7 @@ static int atw_tcp_dial(struct atw_netdev *nd, struct atw_relay *r,
 	t->incoming = atomic_add_unless(&nd->proxy.incoming, 1,
 					ATW_TCP_INCOMING_MAX);
 	t->state = ATW_TCP_UP;
-	set_bit(ATW_TCP_BIT_ATTACHED, &t->flags);
+	set_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags);
 	mutex_lock(&t->mutex);
 	/* From here on what it sends finds its way. */
 	err = t->incoming ? atw_flow_add(&t->flow) : -ENOBUFS;

@@ -16,7 +16,6 @@
 #include <linux/icmp.h>
 #include <linux/ip.h>
 #include <linux/jiffies.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -46,21 +45,18 @@ enum atw_udp_talk {
 };
 
 /**
- * enum atw_udp_bit - what others have said of a flow
+ * enum atw_udp_bit - what others have said of a flow, behind enum atw_flow_bit
  * @ATW_UDP_BIT_OPENED: @err is valid
  * @ATW_UDP_BIT_CLOSED: the connection has ended
- * @ATW_UDP_BIT_ENDING: it is to end soon
  */
 enum atw_udp_bit {
-	ATW_UDP_BIT_OPENED,
+	ATW_UDP_BIT_OPENED = ATW_FLOW_BIT_KIND,
 	ATW_UDP_BIT_CLOSED,
-	ATW_UDP_BIT_ENDING,
 };
 
 /**
  * struct atw_udp - a flow of UDP
  * @flow: what all kinds have
- * @work: does all that is done
  * @up: packets for the remote
  * @down: datagrams from the remote
  * @conn: with a reference; the work's alone, as what follows up to @since
@@ -72,11 +68,9 @@ enum atw_udp_bit {
  * @talk: whose turn it is; released after @asked was written
  * @asked: when it became ATW_UDP_ASKED
  * @err: outcome of the connect
- * @flags: enum atw_udp_bit, by atomic operations, in any context
  */
 struct atw_udp {
 	struct atw_flow		flow;
-	struct delayed_work	work;
 	struct sk_buff_head	up;
 	struct sk_buff_head	down;
 	struct atw_conn		*conn;
@@ -87,28 +81,11 @@ struct atw_udp {
 	unsigned long		asked;
 	enum atw_udp_talk	talk;
 	int			err;
-	unsigned long		flags;
 };
 
 static struct atw_udp *to_atw_udp(struct atw_flow *flow)
 {
 	return container_of(flow, struct atw_udp, flow);
-}
-
-static void atw_udp_wake(struct atw_udp *u)
-{
-	refcount_inc(&u->flow.ref);
-	/* If it was queued already, that has a reference. */
-	if (mod_delayed_work(atw_relay_wq, &u->work, 0))
-		atw_flow_put(&u->flow);
-}
-
-/* Look again after a while, unless that is sooner anyway. */
-static void atw_udp_tick(struct atw_udp *u, unsigned long delay)
-{
-	refcount_inc(&u->flow.ref);
-	if (!queue_delayed_work(atw_relay_wq, &u->work, delay))
-		atw_flow_put(&u->flow);
 }
 
 /* What the connection tells; its lock is held. */
@@ -120,8 +97,8 @@ static void atw_udp_opened(struct atw_conn *c, int err, u32 code)
 	u->err = err;
 	/* For the acquire of the work: @err comes first. */
 	smp_mb__before_atomic();
-	set_bit(ATW_UDP_BIT_OPENED, &u->flags);
-	atw_udp_wake(u);
+	set_bit(ATW_UDP_BIT_OPENED, &u->flow.flags);
+	atw_flow_wake(&u->flow);
 }
 
 /* It is as long as what was cut. Something may still be made of it. */
@@ -152,7 +129,7 @@ static bool atw_udp_rx(struct atw_conn *c, struct sk_buff *skb)
 		kfree_skb(skb);
 	} else {
 		skb_queue_tail(&u->down, skb);
-		atw_udp_wake(u);
+		atw_flow_wake(&u->flow);
 	}
 	return true;
 }
@@ -161,13 +138,15 @@ static void atw_udp_closed(struct atw_conn *c, int err, u32 code)
 {
 	struct atw_udp *u = c->owner;
 
-	set_bit(ATW_UDP_BIT_CLOSED, &u->flags);
-	atw_udp_wake(u);
+	set_bit(ATW_UDP_BIT_CLOSED, &u->flow.flags);
+	atw_flow_wake(&u->flow);
 }
 
 static void atw_udp_tx_done(struct atw_conn *c)
 {
-	atw_udp_wake(c->owner);
+	struct atw_udp *u = c->owner;
+
+	atw_flow_wake(&u->flow);
 }
 
 static const struct atw_conn_ops atw_udp_conn_ops = {
@@ -204,8 +183,6 @@ static void atw_udp_drop(struct atw_udp *u, int err)
 	struct sk_buff *skb, *answer;
 
 	u->gone = true;
-	if (cancel_delayed_work(&u->work))
-		atw_flow_put(&u->flow);
 	atw_udp_release_conn(u, err);
 	while ((skb = atw_udp_dequeue(u))) {
 		if (err) {
@@ -231,8 +208,8 @@ static int atw_udp_connect(struct atw_udp *u)
 	};
 	struct atw_conn *c;
 
-	clear_bit(ATW_UDP_BIT_OPENED, &u->flags);
-	clear_bit(ATW_UDP_BIT_CLOSED, &u->flags);
+	clear_bit(ATW_UDP_BIT_OPENED, &u->flow.flags);
+	clear_bit(ATW_UDP_BIT_CLOSED, &u->flow.flags);
 	c = atw_conn_open(&u->flow.nd->adev->module.conns, &spec,
 			  &atw_udp_conn_ops, u);
 	if (IS_ERR(c))
@@ -316,16 +293,17 @@ static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 							   atw_timing.udp_idle;
 }
 
-static void atw_udp_step(struct atw_udp *u)
+static void atw_udp_step(struct atw_flow *flow)
 {
+	struct atw_udp *u = to_atw_udp(flow);
 	unsigned long limit = atw_udp_idle_limit(u);
 	/* Once, for it may be opened meanwhile, or have failed. */
-	bool opened = u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flags);
+	bool opened = u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flow.flags);
 	int err = 0;
 
 	if (u->gone)
 		return;
-	if (test_bit(ATW_UDP_BIT_ENDING, &u->flags)) {
+	if (test_bit(ATW_FLOW_BIT_ENDING, &u->flow.flags)) {
 		if (u->talk != ATW_UDP_ANSWERED)
 			atomic64_inc(&u->flow.nd->counters.udp_unanswered);
 		atw_udp_drop(u, 0);
@@ -354,7 +332,7 @@ static void atw_udp_step(struct atw_udp *u)
 		u->waits = false;
 		atw_udp_down(u);
 		/* Whatever the reason was, the next datagram opens it again. */
-		if (test_bit(ATW_UDP_BIT_CLOSED, &u->flags)) {
+		if (test_bit(ATW_UDP_BIT_CLOSED, &u->flow.flags)) {
 			atw_udp_drop(u, 0);
 			return;
 		}
@@ -367,35 +345,10 @@ static void atw_udp_step(struct atw_udp *u)
 	if (err)
 		atw_udp_drop(u, err);
 	else
-		atw_udp_tick(u, u->waits ? ATW_UDP_RETRY : HZ);
-}
-
-static void atw_udp_run(struct work_struct *work)
-{
-	struct atw_udp *u = container_of(to_delayed_work(work), struct atw_udp,
-					 work);
-	/* Memory may be freed by what passes, see channel.c. */
-	unsigned int noio = memalloc_noio_save();
-
-	atw_udp_step(u);
-	atw_flow_put(&u->flow);
-	memalloc_noio_restore(noio);
+		atw_flow_tick(&u->flow, u->waits ? ATW_UDP_RETRY : HZ);
 }
 
 /* The table's calls */
-
-static void atw_udp_retry(struct atw_flow *flow)
-{
-	atw_udp_wake(to_atw_udp(flow));
-}
-
-static void atw_udp_end(struct atw_flow *flow)
-{
-	struct atw_udp *u = to_atw_udp(flow);
-
-	set_bit(ATW_UDP_BIT_ENDING, &u->flags);
-	atw_udp_wake(u);
-}
 
 static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *idle)
 {
@@ -404,7 +357,7 @@ static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *i
 	long unused = jiffies - used;	/* which may be renewed meanwhile */
 
 	*idle = max(unused, 0L);
-	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flags) || !skb_queue_empty_lockless(&u->up))
+	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flow.flags) || !skb_queue_empty_lockless(&u->up))
 		return ATW_FLOW_NEEDED;
 	/* Then @asked can be seen. */
 	switch (smp_load_acquire(&u->talk)) {
@@ -431,9 +384,8 @@ static void atw_udp_release(struct atw_flow *flow)
 }
 
 static const struct atw_flow_ops atw_udp_flow_ops = {
-	.retry		= atw_udp_retry,
-	.end		= atw_udp_end,
-	.yield		= atw_udp_end,
+	.step		= atw_udp_step,
+	.yield		= atw_flow_end_soon,
 	.worth		= atw_udp_worth,
 	.release	= atw_udp_release,
 };
@@ -450,7 +402,6 @@ static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
 	if (!u)
 		return NULL;
 	atw_flow_init(&u->flow, nd, key, atw_flow_share(skb, true), &atw_udp_flow_ops);
-	INIT_DELAYED_WORK(&u->work, atw_udp_run);
 	skb_queue_head_init(&u->up);
 	skb_queue_head_init(&u->down);
 	u->used = jiffies;
@@ -506,7 +457,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 		/* Its sender is charged until it is sent. */
 		skb_scrub_packet(skb, true);
 		skb_queue_tail(&u->up, skb);
-		atw_udp_wake(u);
+		atw_flow_wake(&u->flow);
 	}
 	atw_flow_put(&u->flow);
 	return;

@@ -25,7 +25,7 @@ static struct table *table_of(struct atw_flow *flow)
 	return container_of(flow->nd, struct table, nd);
 }
 
-static void fake_retry(struct atw_flow *flow)
+static void fake_step(struct atw_flow *flow)
 {
 	table_of(flow)->tried = flow;
 }
@@ -35,7 +35,7 @@ static void fake_release(struct atw_flow *flow)
 }
 
 static const struct atw_flow_ops fake_ops = {
-	.retry		= fake_retry,
+	.step		= fake_step,
 	.release	= fake_release,
 };
 
@@ -68,10 +68,15 @@ static int add(struct table *t, unsigned int i, u8 share)
 /* Who has come first is next, but not where his flows have more sockets than others'. */
 static void flow_users_wait(struct kunit *test)
 {
+	struct workqueue_struct *wq = atw_relay_wq;
 	struct table *t = fake_table(test);
 	struct atw_flow *flow = t->flow;
 	unsigned int i;
 
+	/* The driver's own, where that is there yet. */
+	if (!wq)
+		atw_relay_wq = alloc_workqueue("atwifi_test", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_NOT_NULL(test, atw_relay_wq);
 	for (i = 0; i < 60; i++)
 		KUNIT_ASSERT_EQ(test, 0, add(t, i, ALICE));
 	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[59]));
@@ -86,6 +91,7 @@ static void flow_users_wait(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, atw_flow_first(&flow[5]));
 	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[60]));
 	atw_flows_retry(&t->nd.flows);
+	flush_workqueue(atw_relay_wq);
 	KUNIT_EXPECT_PTR_EQ(test, &flow[60], t->tried);
 	atw_flow_done_waiting(&flow[60]);
 	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
@@ -109,6 +115,9 @@ static void flow_users_wait(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].n);
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 	}
+	if (!wq)
+		destroy_workqueue(atw_relay_wq);
+	atw_relay_wq = wq;
 }
 
 /*
