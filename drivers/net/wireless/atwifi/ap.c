@@ -100,11 +100,6 @@ static bool atw_ap_row(struct atw_cmd *cmd, const char *text, size_t len)
 int atw_query_ap_status(struct atw_module *m, void *arg)
 {
 	struct atw_query_ap_status *q = arg;
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_ap_row,
-		.priv = q,
-	};
 	u32 mode;
 	int err;
 
@@ -112,8 +107,7 @@ int atw_query_ap_status(struct atw_module *m, void *arg)
 	err = atw_query_get_mode(m, &q->query, &mode);
 	if (err || !(mode & ATW_MODE_AP))
 		return err;
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AP);
-	err = atw_query_exec(m, &cmd, &q->query);
+	err = atw_query_ask(m, &q->query, ATW_VERB_GET_AP, atw_ap_row, q);
 	/* The answer tells the password. */
 	atw_channel_wipe(&m->ch);
 	if (m->ch.dialect->error(q->query.code)->outcome == ATW_NO_RADIO) {

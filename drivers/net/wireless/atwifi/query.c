@@ -32,6 +32,30 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
 }
 
 /**
+ * atw_query_ask() - run the command of a query that only asks
+ * @m: the module
+ * @q: the begin of the query
+ * @verb: the command
+ * @row: for the lines of the answer, see struct atw_cmd
+ * @priv: for that
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_ask(struct atw_module *m, struct atw_query *q, enum atw_verb verb,
+		  bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv)
+{
+	struct atw_cmd cmd = {
+		.timeout = atw_timing.cmd,
+		.row = row,
+		.priv = priv,
+	};
+
+	atw_line_verb(&cmd.line, m->ch.dialect, verb);
+	return atw_query_exec(m, &cmd, q);
+}
+
+/**
  * atw_query_refused() - has the module answered that it does not do it?
  * @q: the begin of the query
  * @err: what atw_query_exec() has returned
@@ -51,16 +75,11 @@ static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 int atw_query_dns(struct atw_module *m, void *arg)
 {
 	struct atw_query_dns *q = arg;
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	u32 has[ATW_DNS_MAX] = { 0 };
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_query_dns_row,
-		.priv = has,
-	};
 	int i, err;
 
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_DNS);
-	err = atw_query_exec(m, &cmd, &q->query);
+	err = atw_query_ask(m, &q->query, ATW_VERB_GET_DNS, atw_query_dns_row, has);
 	if (err)
 		return err;
 	if (!q->set) {
@@ -70,8 +89,6 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	if (!memcmp(q->server, has, sizeof(has)))
 		return 0;
 
-	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = atw_timing.cmd;
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_DNS);
 	for (i = 0; i < ATW_DNS_MAX && q->server[i]; i++)
 		atw_line_host(&cmd.line, "", q->server[i]);
@@ -143,17 +160,12 @@ static bool atw_query_autott_row(struct atw_cmd *cmd, const char *text,
 
 int atw_query_autott(struct atw_module *m, void *arg)
 {
+	struct atw_cmd cmd = { .timeout = atw_timing.cmd };
 	struct atw_query_autott *q = arg;
 	struct atw_autott has = { 0 };
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_query_autott_row,
-		.priv = &has,
-	};
 	int err;
 
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AUTOTT);
-	err = atw_query_exec(m, &cmd, &q->query);
+	err = atw_query_ask(m, &q->query, ATW_VERB_GET_AUTOTT, atw_query_autott_row, &has);
 	if (err)
 		return err;
 	if (!has.known)
@@ -169,8 +181,6 @@ int atw_query_autott(struct atw_module *m, void *arg)
 						 !strcmp(q->host, has.host))))
 		return 0;
 
-	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = atw_timing.cmd;
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_AUTOTT);
 	atw_line_uint(&cmd.line, q->type);
 	if (q->host[0])

@@ -229,6 +229,8 @@ struct atw_query_status {
 };
 
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
+int atw_query_ask(struct atw_module *m, struct atw_query *q, enum atw_verb verb,
+		  bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv);
 bool atw_query_refused(const struct atw_query *q, int err);
 int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);

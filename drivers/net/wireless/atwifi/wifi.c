@@ -38,16 +38,10 @@ static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
  */
 int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode)
 {
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_mode_row,
-		.priv = mode,
-	};
 	int err;
 
 	*mode = U32_MAX;
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_MODE);
-	err = atw_query_exec(m, &cmd, q);
+	err = atw_query_ask(m, q, ATW_VERB_GET_MODE, atw_wifi_mode_row, mode);
 	return err ?: *mode == U32_MAX ? -EPROTO : 0;
 }
 
@@ -94,15 +88,9 @@ static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text, size_t len)
 static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 {
 	bool off = false;
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_auto_row,
-		.priv = &off,
-	};
 	int err;
 
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_AUTO);
-	err = atw_query_exec(m, &cmd, q);
+	err = atw_query_ask(m, q, ATW_VERB_GET_AUTO, atw_wifi_auto_row, &off);
 	if (off || (err && !q->code && err != -EOPNOTSUPP))
 		return err;
 	q->code = 0;
@@ -391,24 +379,15 @@ static bool atw_wifi_columns_row(struct atw_cmd *cmd, const char *text, size_t l
 static int atw_wifi_all_columns(struct atw_module *m, struct atw_query *q)
 {
 	u8 columns = ATW_SCAN_COLUMNS;
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_columns_row,
-		.priv = &columns,
-	};
 	int err;
 
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_GET_COLUMNS);
-	err = atw_query_exec(m, &cmd, q);
+	err = atw_query_ask(m, q, ATW_VERB_GET_COLUMNS, atw_wifi_columns_row, &columns);
 	/* Where nobody can ask, nobody can have chosen them. */
 	if (err == -EOPNOTSUPP)
 		return 0;
 	if (err || (columns & ATW_SCAN_COLUMNS) == ATW_SCAN_COLUMNS)
 		return err;
-	memset(&cmd, 0, sizeof(cmd));
-	cmd.timeout = atw_timing.cmd;
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_ALL_COLUMNS);
-	return atw_query_exec(m, &cmd, q);
+	return atw_query_ask(m, q, ATW_VERB_ALL_COLUMNS, NULL, NULL);
 }
 
 int atw_query_scan(struct atw_module *m, void *arg)
@@ -442,14 +421,9 @@ static int atw_wifi_if_known(int err, const struct atw_query *q)
 
 static int atw_wifi_signal(struct atw_module *m, struct atw_query *q, s8 *rssi)
 {
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_signal_row,
-		.priv = rssi,
-	};
+	int err = atw_query_ask(m, q, ATW_VERB_SIGNAL, atw_wifi_signal_row, rssi);
 
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SIGNAL);
-	return atw_wifi_if_known(atw_query_exec(m, &cmd, q), q);
+	return atw_wifi_if_known(err, q);
 }
 
 int atw_query_signal(struct atw_module *m, void *arg)
@@ -467,15 +441,11 @@ static bool atw_wifi_country_row(struct atw_cmd *cmd, const char *text, size_t l
 int atw_query_country(struct atw_module *m, void *arg)
 {
 	struct atw_query_country *q = arg;
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_wifi_country_row,
-		.priv = q->country,
-	};
+	int err;
 
 	strscpy(q->country, "00", sizeof(q->country));
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_COUNTRY);
-	return atw_wifi_if_known(atw_query_exec(m, &cmd, &q->query), &q->query);
+	err = atw_query_ask(m, &q->query, ATW_VERB_COUNTRY, atw_wifi_country_row, q->country);
+	return atw_wifi_if_known(err, &q->query);
 }
 
 int atw_query_status(struct atw_module *m, void *arg)
