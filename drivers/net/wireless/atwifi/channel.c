@@ -336,7 +336,8 @@ void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len)
  * @buf: the bytes
  * @len: how many
  *
- * All are consumed: neither kind of transport would offer them again in time.
+ * All are consumed: neither kind of transport would offer them again in time. The order
+ * of the bytes is that of the calls.
  * Context: process context; may sleep for memory, never for an answer.
  */
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len)
@@ -1285,11 +1286,16 @@ void atw_channel_go(struct atw_channel *ch)
 	wake_up_process(ch->thread);
 }
 
-/* Both sides end what they do, and begin nothing, as long as it is dead. */
-static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
+/**
+ * atw_channel_halt() - have both sides end what they do, and begin nothing
+ * @ch: the channel, which is to be paused or stopped then
+ *
+ * Context: as atw_channel_stop(), but waits for nothing.
+ */
+void atw_channel_halt(struct atw_channel *ch)
 {
 	mutex_lock(&ch->rx_lock);
-	assign_bit(ATW_CH_DEAD, &ch->flags, dead);
+	set_bit(ATW_CH_DEAD, &ch->flags);
 	mutex_unlock(&ch->rx_lock);
 	wake_up(&ch->wait);
 }
@@ -1305,20 +1311,9 @@ static void atw_channel_set_dead(struct atw_channel *ch, bool dead)
  */
 void atw_channel_stop(struct atw_channel *ch)
 {
-	atw_channel_set_dead(ch, true);
+	atw_channel_halt(ch);
 	kthread_stop(ch->thread);
 	cancel_delayed_work_sync(&ch->stall);
-}
-
-/**
- * atw_channel_halt() - have both sides end what they do
- * @ch: the channel, which is to be paused or stopped then
- *
- * Context: as atw_channel_stop(), but waits for nothing.
- */
-void atw_channel_halt(struct atw_channel *ch)
-{
-	atw_channel_set_dead(ch, true);
 }
 
 /**
@@ -1331,7 +1326,7 @@ void atw_channel_halt(struct atw_channel *ch)
  */
 void atw_channel_pause(struct atw_channel *ch)
 {
-	atw_channel_set_dead(ch, true);
+	atw_channel_halt(ch);
 	kthread_park(ch->thread);
 	cancel_delayed_work_sync(&ch->stall);
 }
@@ -1347,6 +1342,8 @@ void atw_channel_pause(struct atw_channel *ch)
 void atw_channel_resume(struct atw_channel *ch)
 {
 	atw_channel_restart(ch);
-	atw_channel_set_dead(ch, false);
+	mutex_lock(&ch->rx_lock);
+	clear_bit(ATW_CH_DEAD, &ch->flags);
+	mutex_unlock(&ch->rx_lock);
 	kthread_unpark(ch->thread);
 }

@@ -129,7 +129,7 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 		atw_conn_unkeep(c, skb->truesize);
 		if (!ops->rx(c, skb)) {
 			kfree_skb(skb);
-			atw_conn_purge_backlog(c);
+			atw_conn_purge(c, &c->rx.backlog);
 			err = -ECONNRESET;
 		}
 	}

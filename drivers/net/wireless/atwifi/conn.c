@@ -26,6 +26,15 @@
 
 struct atw_budget atw_unlisted;
 
+/* What it has received, and could not hand over, is lost. Under its lock, or for the last time. */
+static void atw_conn_purge_rx(struct atw_conn *c)
+{
+	__skb_queue_purge(&c->rx.backlog);
+	__skb_queue_purge(&c->rx.blocked);
+	__skb_queue_purge(&c->rx.unverified);
+	atw_conn_unkeep(c, c->rx.size);
+}
+
 /**
  * atw_conn_put() - give a reference back
  * @c: the connection
@@ -37,10 +46,7 @@ void atw_conn_put(struct atw_conn *c)
 	if (!refcount_dec_and_test(&c->ref))
 		return;
 	__skb_queue_purge(&c->tx.q);
-	__skb_queue_purge(&c->rx.backlog);
-	__skb_queue_purge(&c->rx.blocked);
-	__skb_queue_purge(&c->rx.unverified);
-	atw_conn_unkeep(c, c->rx.size);
+	atw_conn_purge_rx(c);
 	if (c->child.server)
 		atw_conn_put(c->child.server);
 	kfree(c);
@@ -91,14 +97,21 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 	c->conns->broken(c->conns, &info);
 }
 
-/* What may not be its remote's alone is nobody's. */
-void atw_conn_drop_unverified(struct atw_conn *c)
+/**
+ * atw_conn_purge() - throw away what was received and cannot be handed over
+ * @c: the connection
+ * @queue: which of its queues: what may not be its remote's alone is nobody's, nor is what
+ *	a child received before it was accepted, where it never is
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_purge(struct atw_conn *c, struct sk_buff_head *queue)
 {
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&c->lock);
 
-	while ((skb = __skb_dequeue(&c->rx.unverified))) {
+	while ((skb = __skb_dequeue(queue))) {
 		atw_conn_unkeep(c, skb->truesize);
 		kfree_skb(skb);
 	}
@@ -129,7 +142,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 {
 	lockdep_assert_held(&c->lock);
 
-	atw_conn_drop_unverified(c);
+	atw_conn_purge(c, &c->rx.unverified);
 	atw_conn_read(c);
 	switch (atw_conn_state(c)) {
 	case ATW_CONN_WAITING:
@@ -364,24 +377,6 @@ void atw_conn_yield(struct atw_conn *c)
 }
 
 /**
- * atw_conn_purge_backlog() - throw away what a child received before it was accepted
- * @c: the child
- *
- * Context: @c->lock is held.
- */
-void atw_conn_purge_backlog(struct atw_conn *c)
-{
-	struct sk_buff *skb;
-
-	lockdep_assert_held(&c->lock);
-
-	while ((skb = __skb_dequeue(&c->rx.backlog))) {
-		atw_conn_unkeep(c, skb->truesize);
-		kfree_skb(skb);
-	}
-}
-
-/**
  * atw_conn_disown() - a child whose server is not known will never be accepted
  * @c: the child, or a connection of another kind, which this is nothing to
  *
@@ -397,7 +392,7 @@ void atw_conn_disown(struct atw_conn *c)
 	if (!atw_conn_waits(c) || c->child.server)
 		return;
 	c->child.stage = ATW_CHILD_TAKEN;
-	atw_conn_purge_backlog(c);
+	atw_conn_purge(c, &c->rx.backlog);
 	refcount_dec(&c->ref);
 }
 
@@ -406,7 +401,7 @@ static void atw_conn_drop_child(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
 	c->child.stage = ATW_CHILD_TAKEN;
-	atw_conn_purge_backlog(c);
+	atw_conn_purge(c, &c->rx.backlog);
 	spin_unlock(&c->lock);
 	atw_conn_close(c, true, 0);
 	atw_conn_put(c);
@@ -552,17 +547,6 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	list_add_tail(&c->node, &cs->list);
 	cs->shares.of[c->share].n++;
 	atw_conns_count(cs, 1);
-}
-
-/* What it has received, and could not hand over, is lost. */
-static void atw_conn_purge_rx(struct atw_conn *c)
-{
-	lockdep_assert_held(&c->lock);
-
-	__skb_queue_purge(&c->rx.backlog);
-	__skb_queue_purge(&c->rx.blocked);
-	__skb_queue_purge(&c->rx.unverified);
-	atw_conn_unkeep(c, c->rx.size);
 }
 
 /*

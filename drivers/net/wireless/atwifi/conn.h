@@ -37,7 +37,8 @@ struct atw_conn_info;
  *	number. After an error the connection is dead; if its state is not
  *	ATW_CONN_OPENING then, the module was not asked
  * @rx: bytes, or one datagram; takes the buffer. Returns false if the owner
- *	has no room left for them: the connection is then reset
+ *	has no room left for them: the connection is then reset. Of a server, but one of
+ *	datagrams, it may be NULL, as @tx_done
  * @room: of a stream: would it take this buffer and more, by atw_rx_mark()? If not, the
  *	owner calls atw_conn_read() when it may have become otherwise. NULL: it cannot tell
  * @closed: no more comes: @err 0, the remote has closed; -errno, it failed.
@@ -596,8 +597,7 @@ struct atw_kept {
 /* Each of them may be counted under the lock of any connection, or under none. */
 struct atw_counts {
 	atomic64_t		opened, failed, resets, overflows, damaged;
-	atomic64_t		passive, rx_bytes, tx_bytes;
-	atomic64_t		accepted, refused, cut, yielded;
+	atomic64_t		passive, accepted, refused, cut, yielded;
 	atomic64_t		unexplained, throttled;
 };
 
@@ -709,7 +709,7 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
 /* conn_lost.c */
 void atw_conns_fail_all(struct atw_conns *cs, int err);
 void atw_conns_gone(struct atw_conns *cs);
-void atw_conns_no_link(struct atw_conns *cs);
+void atw_conns_note_link(struct atw_conns *cs, bool up);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
 
 /* conn_open.c */

@@ -29,7 +29,7 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			c->rx.announced = 0;
 			c->rx.fetch = false;
 			atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
-			atw_conn_drop_unverified(c);
+			atw_conn_purge(c, &c->rx.unverified);
 		}
 		spin_unlock(&c->lock);
 	}
@@ -85,12 +85,7 @@ void atw_conns_gone(struct atw_conns *cs)
 {
 	struct atw_conn *c;
 
-	kfree_skb(cs->rx.skb);
-	cs->rx.skb = NULL;
-	if (cs->rx.conn)
-		atw_conn_put(cs->rx.conn);
-	cs->rx.conn = NULL;
-
+	atw_conns_drop_payload(cs);
 	spin_lock(&cs->lock);
 	cs->gone = true;
 	while (!list_empty(&cs->list)) {
@@ -110,24 +105,20 @@ void atw_conns_gone(struct atw_conns *cs)
 	atw_tt_exit(cs);
 }
 
-static void atw_conns_note_link(struct atw_conns *cs, bool up)
+/**
+ * atw_conns_note_link() - whether connections may be opened
+ * @cs: the connections; where there is no link, all are about to end
+ * @up: joined, with an address
+ *
+ * Context: process context.
+ */
+void atw_conns_note_link(struct atw_conns *cs, bool up)
 {
 	spin_lock(&cs->lock);
 	if (!up || !cs->link_up)
 		atw_conns_forget_silence(cs);
 	WRITE_ONCE(cs->link_up, up);
 	spin_unlock(&cs->lock);
-}
-
-/**
- * atw_conns_no_link() - nothing is opened until a link is told
- * @cs: the connections, all of which are about to end
- *
- * Context: process context.
- */
-void atw_conns_no_link(struct atw_conns *cs)
-{
-	atw_conns_note_link(cs, false);
 }
 
 /**

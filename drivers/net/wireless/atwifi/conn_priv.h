@@ -286,8 +286,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code);
 void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_purge_tx(struct atw_conn *c);
-void atw_conn_drop_unverified(struct atw_conn *c);
-void atw_conn_purge_backlog(struct atw_conn *c);
+void atw_conn_purge(struct atw_conn *c, struct sk_buff_head *queue);
 void atw_conn_disown(struct atw_conn *c);
 void atw_conn_drop_children(struct atw_conn *server);
 void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
@@ -322,6 +321,7 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_open(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_rx.c */
+void atw_conns_drop_payload(struct atw_conns *cs);
 void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 		      unsigned int doubt, unsigned int query);
@@ -343,8 +343,7 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told);
 void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk_buff *skb);
 
 /* conn_tx.c */
-void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
-		   struct sk_buff_head *done);
+void atw_conn_sent(struct atw_conn *c, u32 n, struct sk_buff_head *done);
 void atw_conn_send_over(struct atw_conn *c, int err);
 void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
 		    enum atw_crowd crowd);

@@ -52,6 +52,21 @@ static void atw_conns_explain(struct atw_conns *cs)
 }
 
 /**
+ * atw_conns_drop_payload() - nobody gets the payload that is being received
+ * @cs: the connections
+ *
+ * Context: the receive path, or when the channel is stopped.
+ */
+void atw_conns_drop_payload(struct atw_conns *cs)
+{
+	kfree_skb(cs->rx.skb);
+	cs->rx.skb = NULL;
+	if (cs->rx.conn)
+		atw_conn_put(cs->rx.conn);
+	cs->rx.conn = NULL;
+}
+
+/**
  * atw_conns_payload() - where the bytes of a payload go
  * @ctx: the connections
  * @id: whose
@@ -70,11 +85,7 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 	lockdep_assert_held(&cs->ch->rx_lock);
 
 	/* What was left by a payload that never ended is of no use. */
-	kfree_skb(cs->rx.skb);
-	cs->rx.skb = NULL;
-	if (cs->rx.conn)
-		atw_conn_put(cs->rx.conn);
-	cs->rx.conn = NULL;
+	atw_conns_drop_payload(cs);
 
 	/* What nobody asked for is nobody's: who was asked for has got nothing, and
 	 * ends by that.
@@ -288,7 +299,6 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	atw_conn_disturb(cs, c);
 	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c))
 		return skb;
-	atomic64_add(len, &cs->counts.rx_bytes);
 	c->rx.bytes += len;
 	if (answer) {
 		atw_conn_hand_over(cs, c, skb);

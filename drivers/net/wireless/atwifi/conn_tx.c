@@ -77,17 +77,14 @@ static void atw_conn_consume(struct atw_conn *c, u32 n, struct sk_buff_head *don
 
 /**
  * atw_conn_sent() - the module has taken bytes
- * @cs: the connections
  * @c: the connection, whose lock is held
  * @n: how many
  * @done: the buffers that are empty by that, to be freed without the lock
  */
-void atw_conn_sent(struct atw_conns *cs, struct atw_conn *c, u32 n,
-		   struct sk_buff_head *done)
+void atw_conn_sent(struct atw_conn *c, u32 n, struct sk_buff_head *done)
 {
 	atw_conn_consume(c, n, done);
 	c->tx.bytes += n;
-	atomic64_add(n, &cs->counts.tx_bytes);
 }
 
 /**
@@ -283,7 +280,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	spin_lock(&c->lock);
 	c->tx.sending = false;
 	if (!err && !c->tx.astray) {
-		atw_conn_sent(cs, c, n, &done);
+		atw_conn_sent(c, n, &done);
 		c->tx.refused = 0;
 		if (!cmd.payload)
 			cs->learned.lines_refused = 0;

@@ -150,56 +150,46 @@ static const struct attribute_group atw_dev_group = {
 	.attrs = atw_dev_attrs,
 };
 
-#define ATW_COUNTER(_name, _value)					\
-static ssize_t _name##_show(struct device *dev,				\
-			    struct device_attribute *attr, char *buf)	\
-{									\
-	const struct atw_module *m = &to_atw_dev(dev)->module;		\
-									\
-	return sysfs_emit(buf, "%llu\n", (u64)(_value));		\
-}									\
-static DEVICE_ATTR_RO(_name)
+/* A number of struct atw_module. */
+struct atw_dev_counter {
+	struct device_attribute	attr;
+	size_t			offset;
+};
 
-ATW_COUNTER(rx_bytes, atomic64_read(&m->ch.rx_bytes));
-ATW_COUNTER(tx_bytes, atomic64_read(&m->ch.tx_bytes));
-ATW_COUNTER(commands, atomic64_read(&m->ch.commands));
-ATW_COUNTER(timeouts, atomic64_read(&m->ch.timeouts));
-ATW_COUNTER(busy, atomic64_read(&m->ch.busy));
-ATW_COUNTER(opened, atomic64_read(&m->conns.counts.opened));
-ATW_COUNTER(failed, atomic64_read(&m->conns.counts.failed));
-ATW_COUNTER(accepted, atomic64_read(&m->conns.counts.accepted));
-ATW_COUNTER(refused, atomic64_read(&m->conns.counts.refused));
-ATW_COUNTER(resets, atomic64_read(&m->conns.counts.resets));
-ATW_COUNTER(overflows, atomic64_read(&m->conns.counts.overflows));
-ATW_COUNTER(damaged, atomic64_read(&m->conns.counts.damaged));
-ATW_COUNTER(cut, atomic64_read(&m->conns.counts.cut));
-ATW_COUNTER(unexplained, atomic64_read(&m->conns.counts.unexplained));
-ATW_COUNTER(throttled, atomic64_read(&m->conns.counts.throttled));
-ATW_COUNTER(passive, atomic64_read(&m->conns.counts.passive));
-ATW_COUNTER(transparent, atomic64_read(&m->conns.tt.entries));
-ATW_COUNTER(bringups, atomic64_read(&m->bringups));
-ATW_COUNTER(reboots, atomic64_read(&m->reboots));
+static ssize_t atw_dev_counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	size_t offset = container_of(attr, struct atw_dev_counter, attr)->offset;
+	const atomic64_t *count = (void *)&to_atw_dev(dev)->module + offset;
+
+	return sysfs_emit(buf, "%llu\n", (u64)atomic64_read(count));
+}
+
+#define ATW_COUNTER(_name, _member)					\
+	(&((struct atw_dev_counter[]) { {				\
+		.attr = __ATTR(_name, 0444, atw_dev_counter_show, NULL), \
+		.offset = offsetof(struct atw_module, _member),		\
+	} })[0].attr.attr)
 
 static struct attribute *atw_dev_statistics_attrs[] = {
-	&dev_attr_rx_bytes.attr,
-	&dev_attr_tx_bytes.attr,
-	&dev_attr_commands.attr,
-	&dev_attr_timeouts.attr,
-	&dev_attr_busy.attr,
-	&dev_attr_opened.attr,
-	&dev_attr_failed.attr,
-	&dev_attr_accepted.attr,
-	&dev_attr_refused.attr,
-	&dev_attr_resets.attr,
-	&dev_attr_overflows.attr,
-	&dev_attr_damaged.attr,
-	&dev_attr_cut.attr,
-	&dev_attr_unexplained.attr,
-	&dev_attr_throttled.attr,
-	&dev_attr_passive.attr,
-	&dev_attr_transparent.attr,
-	&dev_attr_bringups.attr,
-	&dev_attr_reboots.attr,
+	ATW_COUNTER(rx_bytes, ch.rx_bytes),
+	ATW_COUNTER(tx_bytes, ch.tx_bytes),
+	ATW_COUNTER(commands, ch.commands),
+	ATW_COUNTER(timeouts, ch.timeouts),
+	ATW_COUNTER(busy, ch.busy),
+	ATW_COUNTER(opened, conns.counts.opened),
+	ATW_COUNTER(failed, conns.counts.failed),
+	ATW_COUNTER(accepted, conns.counts.accepted),
+	ATW_COUNTER(refused, conns.counts.refused),
+	ATW_COUNTER(resets, conns.counts.resets),
+	ATW_COUNTER(overflows, conns.counts.overflows),
+	ATW_COUNTER(damaged, conns.counts.damaged),
+	ATW_COUNTER(cut, conns.counts.cut),
+	ATW_COUNTER(unexplained, conns.counts.unexplained),
+	ATW_COUNTER(throttled, conns.counts.throttled),
+	ATW_COUNTER(passive, conns.counts.passive),
+	ATW_COUNTER(transparent, conns.tt.entries),
+	ATW_COUNTER(bringups, bringups),
+	ATW_COUNTER(reboots, reboots),
 	NULL
 };
 
@@ -377,9 +367,8 @@ static const struct atw_module_ops atw_dev_module_ops = {
  * @net: the network namespace of its sockets; kept until the device is freed
  *
  * Return: the device, for atw_dev_unregister(), or an ERR_PTR. The transport
- * may be written to before this returns. To be used from atw_dev_receive() on
- * another path it needs a reference of that path's own, or an end of that path
- * before atw_dev_unregister().
+ * may be written to before this returns. Bytes for its channel may come on another
+ * path: that needs a reference of its own, or ends before atw_dev_unregister().
  */
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 				 struct net *net)
@@ -439,7 +428,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	if (atw_dev_asleep)
 		atw_dev_sleep(adev);
 	else
-		atw_module_go(&adev->module);
+		atw_channel_go(&adev->module.ch);
 	mutex_unlock(&atw_dev_pm_lock);
 
 	return adev;
@@ -570,40 +559,6 @@ struct atw_dev *atw_dev_next(struct net *net, int index)
 void atw_dev_put(struct atw_dev *adev)
 {
 	put_device(&adev->dev);
-}
-
-/**
- * atw_dev_receive - bytes came from the UART
- * @adev: the device
- * @buf: the bytes; all of them are taken
- * @len: their number
- *
- * Process context; calls must not overlap with each other, nor with
- * atw_dev_rx_error(): the order of the bytes is the order of the calls.
- */
-void atw_dev_receive(struct atw_dev *adev, const u8 *buf, size_t len)
-{
-	atw_channel_receive(&adev->module.ch, buf, len);
-}
-
-/**
- * atw_dev_rx_error - bytes were lost or damaged at this place
- * @adev: the device
- */
-void atw_dev_rx_error(struct atw_dev *adev)
-{
-	atw_channel_rx_error(&adev->module.ch);
-}
-
-/**
- * atw_dev_write_wakeup - the UART has room again
- * @adev: the device
- *
- * Any context.
- */
-void atw_dev_write_wakeup(struct atw_dev *adev)
-{
-	atw_channel_write_wakeup(&adev->module.ch);
 }
 
 int __init atw_dev_init(void)

@@ -60,9 +60,6 @@ struct atw_dev *atw_dev_find(struct net *net, const char *name);
 struct atw_dev *atw_dev_next(struct net *net, int index);
 u32 atw_dev_seq(struct net *net, u32 (*of)(struct atw_dev *adev));
 void atw_dev_put(struct atw_dev *adev);
-void atw_dev_receive(struct atw_dev *adev, const u8 *buf, size_t len);
-void atw_dev_rx_error(struct atw_dev *adev);
-void atw_dev_write_wakeup(struct atw_dev *adev);
 
 int atw_dev_init(void);
 void atw_dev_exit(void);

@@ -55,7 +55,7 @@ void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c)
 	if (atw_conn_is_stream(c))
 		atw_conn_end(c, -ECONNRESET, 0);
 	else
-		atw_conn_drop_unverified(c);
+		atw_conn_purge(c, &c->rx.unverified);
 }
 
 /**

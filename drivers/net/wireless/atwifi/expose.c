@@ -102,11 +102,6 @@ static void atw_expose_opened(struct atw_conn *c, int err, u32 code)
 		mod_delayed_work(atw_netdev_wq, &e->work, atw_timing.expose_retry);
 }
 
-static bool atw_expose_rx(struct atw_conn *c, struct sk_buff *skb)
-{
-	return false;		/* a server receives nothing */
-}
-
 static void atw_expose_closed(struct atw_conn *c, int err, u32 code)
 {
 	struct atw_expose *e = c->owner;
@@ -117,20 +112,15 @@ static void atw_expose_closed(struct atw_conn *c, int err, u32 code)
 	mod_delayed_work(atw_netdev_wq, &e->work, atw_timing.expose_retry);
 }
 
-static void atw_expose_tx_done(struct atw_conn *c)
-{
-}
-
 static void atw_expose_incoming(struct atw_conn *c)
 {
 	atw_expose_wake(c->owner);
 }
 
+/* A server receives and sends nothing. */
 static const struct atw_conn_ops atw_expose_conn_ops = {
 	.opened		= atw_expose_opened,
-	.rx		= atw_expose_rx,
 	.closed		= atw_expose_closed,
-	.tx_done	= atw_expose_tx_done,
 	.incoming	= atw_expose_incoming,
 };
 

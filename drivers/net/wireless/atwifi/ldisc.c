@@ -229,7 +229,7 @@ static int atw_ldisc_open(struct tty_struct *tty)
 
 	atw_ldisc_resume(tty);
 	/* The thread is writing already; what this missed is made up for. */
-	atw_dev_write_wakeup(l->adev);
+	atw_channel_write_wakeup(&l->adev->module.ch);
 	return 0;
 }
 
@@ -259,7 +259,7 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 		return;
 
 	if (!fp) {
-		atw_dev_receive(l->adev, cp, len);
+		atw_channel_receive(&l->adev->module.ch, cp, len);
 		i = len;
 	}
 
@@ -267,12 +267,12 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 		for (run = i; run < len && fp[run] == TTY_NORMAL; run++)
 			;
 		if (run > i)
-			atw_dev_receive(l->adev, cp + i, run - i);
+			atw_channel_receive(&l->adev->module.ch, cp + i, run - i);
 		for (i = run; i < len && fp[i] != TTY_NORMAL; i++)
 			;
 		/* One for the whole run: nothing is known of its bytes. */
 		if (i > run)
-			atw_dev_rx_error(l->adev);
+			atw_channel_rx_error(&l->adev->module.ch);
 	}
 
 	/* A pty's other end that waits for room is woken by nothing else. */
@@ -286,7 +286,7 @@ static void atw_ldisc_write_wakeup(struct tty_struct *tty)
 
 	/* The next write asks for it again. */
 	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
-	atw_dev_write_wakeup(l->adev);
+	atw_channel_write_wakeup(&l->adev->module.ch);
 }
 
 /*
@@ -309,7 +309,7 @@ static int atw_ldisc_ioctl(struct tty_struct *tty, unsigned int cmd,
 			return -EBUSY;
 		/* Not while something is being received. */
 		tty_buffer_lock_exclusive(tty->port);
-		atw_dev_rx_error(l->adev);
+		atw_channel_rx_error(&l->adev->module.ch);
 		tty_buffer_unlock_exclusive(tty->port);
 		return 0;
 	case TCSETS:

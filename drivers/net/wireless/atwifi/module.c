@@ -383,7 +383,7 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	atw_module_set_echo(m, false);
 	m->ops->changed(m);
 	atw_requests_refuse(&m->requests, -ENETDOWN);
-	atw_conns_no_link(&m->conns);
+	atw_conns_note_link(&m->conns, false);
 	atw_conns_fail_all(&m->conns, -ECONNRESET);
 }
 
@@ -740,16 +740,6 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 	}
 }
 
-static void atw_module_last(void *ctx)
-{
-	atw_tt_stop(ctx);
-}
-
-static void atw_module_raw(void *ctx, const u8 *buf, size_t len)
-{
-	atw_tt_receive(ctx, buf, len);
-}
-
 static const struct atw_channel_ops atw_module_channel_ops = {
 	.work = atw_module_work,
 	.next_work = atw_module_next_work,
@@ -757,8 +747,8 @@ static const struct atw_channel_ops atw_module_channel_ops = {
 	.event = atw_module_event,
 	.payload = atw_conns_payload,
 	.payload_end = atw_conns_payload_end,
-	.last = atw_module_last,
-	.raw = atw_module_raw,
+	.last = atw_tt_stop,
+	.raw = atw_tt_receive,
 };
 
 /**
@@ -789,23 +779,14 @@ void atw_module_init(struct atw_module *m, struct device *dev,
  * @m: the module, after atw_module_init()
  * @t: the open transport
  *
+ * It is looked for after atw_channel_go(); nothing is told of it before.
+ *
  * Context: process context.
  * Return: 0 or -errno.
  */
 int atw_module_start(struct atw_module *m, struct atw_transport *t)
 {
 	return atw_channel_start(&m->ch, &atw_module_channel_ops, &m->conns, t, m->dev);
-}
-
-/**
- * atw_module_go() - begin to look for the module
- * @m: the module, after atw_module_start(); nothing was told of it yet
- *
- * Context: any; does not wait for the module.
- */
-void atw_module_go(struct atw_module *m)
-{
-	atw_channel_go(&m->ch);
 }
 
 /**

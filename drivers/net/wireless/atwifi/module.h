@@ -138,7 +138,6 @@ static inline u32 atw_module_gateway(const struct atw_module *m)
 void atw_module_init(struct atw_module *m, struct device *dev,
 		     const struct atw_module_ops *ops);
 int atw_module_start(struct atw_module *m, struct atw_transport *t);
-void atw_module_go(struct atw_module *m);
 void atw_module_stop(struct atw_module *m);
 void atw_module_doze(struct atw_module *m);
 void atw_module_sleep(struct atw_module *m);

@@ -43,7 +43,6 @@ struct atw_request *atw_request_new(size_t size,
 	INIT_LIST_HEAD(&request->node);
 	init_completion(&request->done);
 	request->fn = fn;
-	request->size = size;
 	return request;
 }
 

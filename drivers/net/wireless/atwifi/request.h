@@ -28,7 +28,6 @@ struct atw_module;
  * @idle: connections' work goes first; to be set before it is queued, and after that by
  *	atw_requests_hurry() alone
  * @err: what @fn returned, or why it was not called
- * @size: bytes of @arg
  * @arg: the arguments and the results, zeroed at first
  */
 struct atw_request {
@@ -41,7 +40,6 @@ struct atw_request {
 	bool			again;
 	unsigned long		after;
 	int			err;
-	size_t			size;
 	u8			arg[] __aligned(__alignof__(u64));
 };
 

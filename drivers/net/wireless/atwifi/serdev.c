@@ -184,7 +184,7 @@ static atw_serdev_count_t atw_serdev_receive(struct serdev_device *serdev,
 	adev = s->adev;
 	mutex_unlock(&s->lock);
 	if (adev)
-		atw_dev_receive(adev, buf, len);
+		atw_channel_receive(&adev->module.ch, buf, len);
 
 	return len;
 }
@@ -196,7 +196,7 @@ static void atw_serdev_write_wakeup(struct serdev_device *serdev)
 	struct atw_dev *adev = READ_ONCE(s->adev);
 
 	if (adev)
-		atw_dev_write_wakeup(adev);
+		atw_channel_write_wakeup(&adev->module.ch);
 }
 
 static const struct serdev_device_ops atw_serdev_ops = {
@@ -309,7 +309,7 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 	}
 
 	/* The thread is writing already; what this missed is made up for. */
-	atw_dev_write_wakeup(adev);
+	atw_channel_write_wakeup(&adev->module.ch);
 	return 0;
 
 err_close:

@@ -239,14 +239,15 @@ static void atw_tt_listen(struct atw_conns *cs)
 
 /**
  * atw_tt_receive() - bytes came in transparent mode
- * @cs: the connections
+ * @ctx: the connections
  * @buf: the bytes; NULL: some were lost here
  * @len: how many
  *
  * Context: the receive path.
  */
-void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
+void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 {
+	struct atw_conns *cs = ctx;
 	struct atw_tt *tt = &cs->tt;
 	size_t used = 0;
 
@@ -631,7 +632,7 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	c->tx.sending = false;
 	/* Whoever stops the channel says why it ends. */
 	if (err != -ENODEV)
-		atw_conn_sent(cs, c, n, &done);
+		atw_conn_sent(c, n, &done);
 	atw_conn_send_over(c, err);
 	spin_unlock(&c->lock);
 	__skb_queue_purge(&done);
@@ -937,15 +938,16 @@ bool atw_tt_enter(struct atw_conns *cs)
 
 /**
  * atw_tt_stop() - the device goes away
- * @cs: the connections
+ * @ctx: the connections
  *
  * Who looks for the module next does not know what mode it is in, and what it
  * writes to find out must not go to a remote.
  *
  * Context: the channel's thread, which ends.
  */
-void atw_tt_stop(struct atw_conns *cs)
+void atw_tt_stop(void *ctx)
 {
+	struct atw_conns *cs = ctx;
 	long silence = atw_tt_silence(cs);
 
 	if (!atw_tt_inside(cs) || cs->tt.phase == ATW_TT_LEAVING)

@@ -87,8 +87,8 @@ void atw_tt_leave(struct atw_conns *cs);
 bool atw_tt_do_end(struct atw_conns *cs);
 bool atw_tt_carry(struct atw_conns *cs);
 bool atw_tt_enter(struct atw_conns *cs);
-void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len);
-void atw_tt_stop(struct atw_conns *cs);
+void atw_tt_receive(void *ctx, const u8 *buf, size_t len);
+void atw_tt_stop(void *ctx);
 void atw_tt_forget(struct atw_conns *cs);
 void atw_tt_exit(struct atw_conns *cs);
 
@@ -119,11 +119,11 @@ static inline bool atw_tt_enter(struct atw_conns *cs)
 	return false;
 }
 
-static inline void atw_tt_receive(struct atw_conns *cs, const u8 *buf, size_t len)
+static inline void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 {
 }
 
-static inline void atw_tt_stop(struct atw_conns *cs)
+static inline void atw_tt_stop(void *ctx)
 {
 }
 

@@ -2357,7 +2357,7 @@ static void break_off(struct fake *f, struct owner *o, int left, const char *sta
 	/* As if nothing had been before. */
 	atw_channel_restart(&f->ch);
 	spin_lock(&o->c->lock);
-	atw_conn_drop_unverified(o->c);
+	atw_conn_purge(o->c, &o->c->rx.unverified);
 	o->c->err = 0;
 	o->c->rx.bytes = 0;
 	WRITE_ONCE(o->c->state, ATW_CONN_OPEN);

@@ -52,7 +52,7 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 		if (!strncmp(f->line, "AT+ATW", 6))
 			snprintf(said, sizeof(said), "Unknown cmd:%s", f->line);
 		if (!strncmp(f->line, "AT", 2))
-			atw_dev_receive(adev, (const u8 *)said, strlen(said));
+			atw_channel_receive(&adev->module.ch, (const u8 *)said, strlen(said));
 		return i + 1;
 	}
 	return i;
@@ -100,7 +100,7 @@ static struct fake *fake_registers(struct kunit *test, bool *registers)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
 	rtnl_lock();
 	WRITE_ONCE(f->adev, adev);
-	atw_dev_write_wakeup(adev);
+	atw_channel_write_wakeup(&adev->module.ch);
 	*registers = comes(READ_ONCE(adev->module.state) == ATW_MODULE_DOWN &&
 			   work_busy(&adev->netdev->work.work) & WORK_BUSY_RUNNING);
 	return f;

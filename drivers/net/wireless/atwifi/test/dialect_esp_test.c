@@ -414,7 +414,7 @@ static __printf(2, 3) void esp_say(struct esp *f, const char *fmt, ...)
 	va_start(args, fmt);
 	vscnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	atw_dev_receive(f->adev, (const u8 *)text, strlen(text));
+	atw_channel_receive(&f->adev->module.ch, (const u8 *)text, strlen(text));
 }
 
 /* Bytes of a remote: each print comes in one piece. */
@@ -430,7 +430,7 @@ static void esp_ipd(struct esp *f, u32 link, const void *bytes, u32 len)
 		lost = min(f->lose, n);
 		f->lose = 0;
 		memcpy(f->out + head, buf + lost, n - lost);
-		atw_dev_receive(f->adev, f->out, head + n - lost);
+		atw_channel_receive(&f->adev->module.ch, f->out, head + n - lost);
 	}
 }
 
@@ -678,7 +678,7 @@ static int esp_test_init(struct kunit *test)
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
 	WRITE_ONCE(f->adev, adev);
-	atw_dev_write_wakeup(adev);
+	atw_channel_write_wakeup(&adev->module.ch);
 	test->priv = f;
 	return 0;
 }

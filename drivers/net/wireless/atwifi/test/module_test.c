@@ -365,7 +365,7 @@ static int module_test_init(struct kunit *test)
 	if (err)
 		return err;
 	test->priv = f;
-	atw_module_go(&f->m);
+	atw_channel_go(&f->m.ch);
 	eventually(test, joined(f));
 	return 0;
 }
@@ -1208,7 +1208,8 @@ static void module_refused(struct kunit *test)
 		rejoins_now(f);
 		eventually(test, told(f, before, "AT+WJAP=") == i);
 		/* It has been asked why, then. */
-		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, i % 2, atw_timing.request));
+		KUNIT_EXPECT_EQ(test, 0,
+				atw_module_set_recv_mode(&f->m, i % 2, atw_timing.request));
 	}
 	KUNIT_EXPECT_NULL(test, READ_ONCE(f->m.join));
 
