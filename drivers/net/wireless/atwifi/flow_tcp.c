@@ -472,7 +472,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 		atw_flow_put(&t->flow);
 }
 
-static void atw_tcp_ended(struct atw_relay *r, int err)
+static void atw_tcp_ended(struct atw_relay *r, int err, bool aborted)
 {
 	struct atw_tcp *t = r->owner;
 	struct atw_netdev *nd = t->flow.nd;
@@ -480,7 +480,7 @@ static void atw_tcp_ended(struct atw_relay *r, int err)
 
 	mutex_lock(&t->mutex);
 	/* Without a socket there is nobody else who could have ended it. */
-	if (r->aborted || (err == -ECANCELED && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)))
+	if (aborted || (err == -ECANCELED && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)))
 		atomic64_inc(&nd->counters.tcp_aborts);
 	else if (err)
 		atomic64_inc(&nd->counters.tcp_resets);

@@ -122,7 +122,7 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	struct atw_relay *r = c->owner;
 
 	r->open_err = err;
-	r->unasked = err && !atw_conn_is_opening(c);
+	assign_bit(ATW_RELAY_BIT_UNASKED, &r->flags, err && !atw_conn_is_opening(c));
 	atw_relay_set(r, ATW_RELAY_BIT_OPENED);
 	atw_relay_wake(r);
 }
@@ -305,16 +305,15 @@ static bool atw_relay_is_aborted(const struct atw_relay *r, int err)
 /* End the connection and tell the owner; nothing is done after that. */
 static void atw_relay_over(struct atw_relay *r, int err)
 {
-	bool told = r->told;
+	bool aborted = err && atw_relay_is_aborted(r, err);
+	bool told = r->stage == ATW_RELAY_OPEN;
 
-	r->aborted = err && atw_relay_is_aborted(r, err);
 	atw_relay_release_conn(r, err);
-	r->told = true;
-	r->over = true;
+	r->stage = ATW_RELAY_OVER;
 	if (told)
-		r->ops->ended(r, err);
+		r->ops->ended(r, err, aborted);
 	else
-		r->ops->opened(r, err, r->unasked);
+		r->ops->opened(r, err, test_bit(ATW_RELAY_BIT_UNASKED, &r->flags));
 }
 
 /* A byte passes; @asked: of the program. */
@@ -370,7 +369,8 @@ static int atw_relay_up(struct atw_relay *r)
 	size_t len;
 	int n;
 
-	while (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && !r->lost) {
+	while (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) &&
+	       !atw_relay_has(r, ATW_RELAY_BIT_LOST)) {
 		struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
 		struct kvec iov;
 
@@ -409,7 +409,7 @@ static int atw_relay_up(struct atw_relay *r)
 		if (atw_conn_send(r->conn, skb)) {
 			/* Why, is about to be told; it may be an end in order. */
 			kfree_skb(skb);
-			r->lost = true;
+			atw_relay_set(r, ATW_RELAY_BIT_LOST);
 			return 0;
 		}
 	}
@@ -488,7 +488,8 @@ static int atw_relay_finish(struct atw_relay *r)
 	/* Each byte that comes now is one too many, see atw_relay_up(). */
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
-	late = r->lost || (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
+	late = atw_relay_has(r, ATW_RELAY_BIT_LOST) ||
+	       (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
 	end = tcp_sk(sk)->write_seq;
 	unacked = end - tcp_sk(sk)->snd_una;
 	release_sock(sk);
@@ -497,11 +498,12 @@ static int atw_relay_finish(struct atw_relay *r)
 	 */
 	if (late)
 		return unacked ? 0 : -EPIPE;
-	if (!r->fin_out) {
+	if (!atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT)) {
 		kernel_sock_shutdown(r->sock, SHUT_WR);
-		r->fin_out = true;
+		atw_relay_set(r, ATW_RELAY_BIT_FIN_OUT);
 		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */
-		r->lost = tcp_sk(sk)->write_seq == end;
+		if (tcp_sk(sk)->write_seq == end)
+			atw_relay_set(r, ATW_RELAY_BIT_LOST);
 		atw_relay_hear(r);
 		return 0;
 	}
@@ -615,7 +617,7 @@ static void atw_relay_move(struct atw_relay *r)
 	unanswered = atw_relay_unanswered(r);
 	if (!err && READ_ONCE(sk->sk_state) == TCP_CLOSE) {
 		/* Both FINs are acknowledged; or it was reset or timed out. */
-		err = r->fin_out ? sock_error(sk) : -ECONNRESET;
+		err = atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT) ? sock_error(sk) : -ECONNRESET;
 		atw_relay_over(r, err);
 	} else if (err) {
 		atw_relay_over(r, min(err, 0));
@@ -640,22 +642,22 @@ static void atw_relay_run(struct work_struct *work)
 	unsigned int noio = memalloc_noio_save();
 
 	/* Where it is ready, what was set before the start can be seen. */
-	if (r->over || !atw_relay_has(r, ATW_RELAY_BIT_READY))
+	if (r->stage == ATW_RELAY_OVER || !atw_relay_has(r, ATW_RELAY_BIT_READY))
 		goto put;
 	if (atw_relay_has(r, ATW_RELAY_BIT_ABORT)) {
 		atw_relay_over(r, -ECANCELED);
 		goto put;
 	}
 	/* Then @open_err can be seen. */
-	if (!r->told && atw_relay_has(r, ATW_RELAY_BIT_OPENED)) {
+	if (r->stage == ATW_RELAY_OPENING && atw_relay_has(r, ATW_RELAY_BIT_OPENED)) {
 		if (r->open_err) {
 			atw_relay_over(r, r->open_err);
 			goto put;
 		}
-		r->told = true;
+		r->stage = ATW_RELAY_OPEN;
 		r->ops->opened(r, 0, false);
 	}
-	if (!r->told)
+	if (r->stage == ATW_RELAY_OPENING)
 		goto put;
 	if (atw_relay_has(r, ATW_RELAY_BIT_ATTACHED))
 		atw_relay_move(r);
@@ -786,7 +788,7 @@ struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server
 
 	if (!r)
 		return ERR_PTR(-ENOMEM);
-	r->told = true;
+	r->stage = ATW_RELAY_OPEN;
 	r->conn = atw_conn_accept(server, &atw_relay_conn_ops, r);
 	if (!r->conn) {
 		atw_relay_put(r);

@@ -30,13 +30,14 @@ struct atw_relay;
  *	atw_relay_abort(); @unasked: the module was not asked for it, the error is what
  *	another one was told. After an error nothing else is called
  * @ended: the connection is released; the last call, which takes the socket by
- *	atw_relay_detach(). @err: 0, in order; -errno of the connection or the socket
+ *	atw_relay_detach(). err: 0, in order; -errno of the connection or the socket; aborted:
+ *	that was the program's side
  *
  * In the last of the two calls the owner gives its reference back.
  */
 struct atw_relay_ops {
 	void (*opened)(struct atw_relay *r, int err, bool unasked);
-	void (*ended)(struct atw_relay *r, int err);
+	void (*ended)(struct atw_relay *r, int err, bool aborted);
 };
 
 /**
@@ -44,6 +45,7 @@ struct atw_relay_ops {
  * @ATW_RELAY_BIT_READY: @conn is set, work may begin
  * @ATW_RELAY_BIT_TRIED: the module is asked for the connection, or was and has answered
  * @ATW_RELAY_BIT_OPENED: that has ended, with @open_err
+ * @ATW_RELAY_BIT_UNASKED: which was not the module's answer
  * @ATW_RELAY_BIT_ATTACHED: @sock is set
  * @ATW_RELAY_BIT_CLOSED: the connection has ended, with @close_err
  * @ATW_RELAY_BIT_ABORT: the owner wants the end
@@ -51,13 +53,17 @@ struct atw_relay_ops {
  * @ATW_RELAY_BIT_ASKED: the last byte that passed was the program's
  * @ATW_RELAY_BIT_UP: the socket was seen to be connected; @moved counts from then
  * @ATW_RELAY_BIT_FIN_IN: the program sends nothing more
+ * @ATW_RELAY_BIT_FIN_OUT: nor does the remote, and the socket was told
  * @ATW_RELAY_BIT_UNSENT: the program's FIN has come, but not all before it is with the
  *	module
+ * @ATW_RELAY_BIT_LOST: bytes of the program were taken that the connection did not take, or
+ *	the remote's end could not be passed on: the program is to see a reset
  */
 enum atw_relay_bit {
 	ATW_RELAY_BIT_READY,
 	ATW_RELAY_BIT_TRIED,
 	ATW_RELAY_BIT_OPENED,
+	ATW_RELAY_BIT_UNASKED,
 	ATW_RELAY_BIT_ATTACHED,
 	ATW_RELAY_BIT_CLOSED,
 	ATW_RELAY_BIT_ABORT,
@@ -65,7 +71,21 @@ enum atw_relay_bit {
 	ATW_RELAY_BIT_ASKED,
 	ATW_RELAY_BIT_UP,
 	ATW_RELAY_BIT_FIN_IN,
+	ATW_RELAY_BIT_FIN_OUT,
 	ATW_RELAY_BIT_UNSENT,
+	ATW_RELAY_BIT_LOST,
+};
+
+/**
+ * enum atw_relay_stage - what its owner was told
+ * @ATW_RELAY_OPENING: nothing yet
+ * @ATW_RELAY_OPEN: that it is open, or knows it
+ * @ATW_RELAY_OVER: the last
+ */
+enum atw_relay_stage {
+	ATW_RELAY_OPENING,
+	ATW_RELAY_OPEN,
+	ATW_RELAY_OVER,
 };
 
 /**
@@ -83,14 +103,7 @@ enum atw_relay_bit {
  * @flags: enum atw_relay_bit, by atomic operations. A word comes before the bit that
  *	tells of it, see atw_relay_set(): the work may be running already
  * @open_err, @close_err: with their bits
- * @unasked: @open_err was not the module's answer; as that
- * @told: @ops->opened was called. From here on the work's alone
- * @over: the last call was made
- * @aborted: it was the program's side that ended with an error; to be read in
- *	that call
- * @fin_out: nor does the remote, and the socket was told
- * @lost: bytes of the program were taken that the connection did not take, or the remote's
- *	end could not be passed on: the program is to see a reset
+ * @stage: what the owner was told. From here on the work's alone
  * @heard: when the last byte came from the remote, or the module had taken the
  *	last one before the program's FIN; or the remote's end was passed on
  * @moved: when the last byte passed, in either direction, or the connection was seen
@@ -118,14 +131,9 @@ struct atw_relay {
 
 	int				open_err;
 	int				close_err;
-	bool				unasked;
 	unsigned long			flags;
 
-	bool				told;
-	bool				over;
-	bool				aborted;
-	bool				fin_out;
-	bool				lost;
+	enum atw_relay_stage		stage;
 	unsigned long			heard;
 	unsigned long			moved;
 	unsigned long			there;
