@@ -41,13 +41,11 @@ enum atw_outcome {
 
 /**
  * struct atw_error - what an error number means
- * @code: the module's number
  * @err: -errno for programs
  * @text: words for people
  * @outcome: what the driver does about it
  */
 struct atw_error {
-	u32			code;
 	int			err;
 	const char		*text;
 	enum atw_outcome	outcome;

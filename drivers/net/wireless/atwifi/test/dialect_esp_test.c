@@ -48,12 +48,12 @@ enum {
 };
 
 static const struct atw_error esp_errors[] = {
-	[ESP_ERROR] = { ESP_ERROR, -EIO, "error" },
-	[ESP_NO_LINK] = { ESP_NO_LINK, -ECONNRESET, "no such link" },
-	[ESP_NO_NAME] = { ESP_NO_NAME, -EHOSTUNREACH, "cannot resolve name", ATW_NO_SUCH_NAME },
-	[ESP_TAKEN] = { ESP_TAKEN, -EADDRINUSE, "link in use", ATW_ID_TAKEN },
-	[ESP_REFUSED] = { ESP_REFUSED, -ECONNREFUSED, "cannot connect", ATW_NOT_CONNECTED },
-	[ESP_NOT_SENT] = { ESP_NOT_SENT, -ECONNRESET, "cannot send", ATW_NOT_SENT },
+	[ESP_ERROR] = { -EIO, "error" },
+	[ESP_NO_LINK] = { -ECONNRESET, "no such link" },
+	[ESP_NO_NAME] = { -EHOSTUNREACH, "cannot resolve name", ATW_NO_SUCH_NAME },
+	[ESP_TAKEN] = { -EADDRINUSE, "link in use", ATW_ID_TAKEN },
+	[ESP_REFUSED] = { -ECONNREFUSED, "cannot connect", ATW_NOT_CONNECTED },
+	[ESP_NOT_SENT] = { -ECONNRESET, "cannot send", ATW_NOT_SENT },
 };
 
 static const struct atw_error *esp_error(u32 code)
