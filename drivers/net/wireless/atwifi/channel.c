@@ -52,7 +52,7 @@ static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 	       (prompt && test_bit(ATW_CH_PROMPT, &ch->flags)) || atw_channel_gone(ch);
 }
 
-/* What was asked before is not what a barrier waits for, see atw_channel_barrier(). */
+/* What was asked before is not what a barrier waits for, see atw_channel_settle(). */
 static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 				  const struct atw_event *ev)
 {
@@ -936,6 +936,10 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 		 get_random_u32());
 }
 
+/*
+ * Wait until all that was asked before is answered. Returns -ETIMEDOUT also where the
+ * module does not name what it does not know.
+ */
 static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	char name[ATW_NONCE_LEN];
@@ -948,17 +952,6 @@ static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
 	err = atw_channel_exec(ch, cmd);
 	cmd->barrier = NULL;
 	return err == -EOPNOTSUPP ? 0 : err;
-}
-
-/*
- * Wait until all that was asked before is answered. Returns -ETIMEDOUT also where the
- * module does not name what it does not know.
- */
-static int atw_channel_barrier(struct atw_channel *ch)
-{
-	struct atw_cmd cmd = { .timeout = 2 * HZ };
-
-	return atw_channel_exec_barrier(ch, &cmd);
 }
 
 /**
@@ -975,7 +968,8 @@ static int atw_channel_barrier(struct atw_channel *ch)
  */
 int atw_channel_settle(struct atw_channel *ch)
 {
-	int err = atw_channel_barrier(ch);
+	struct atw_cmd cmd = { .timeout = 2 * HZ };
+	int err = atw_channel_exec_barrier(ch, &cmd);
 
 	if (err == -ETIMEDOUT && ch->dialect->framed)
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
@@ -1132,24 +1126,23 @@ void atw_channel_wipe(struct atw_channel *ch)
 }
 
 /**
- * atw_channel_wait() - wait for what the receive path tells
+ * atw_channel_wait() - wait for ATW_CH_TOLD, which the receive path sets, with a kick
  * @ch: the channel
- * @flag: set by it, with a kick
  * @timeout: jiffies
  *
  * Context: the channel's thread.
  * Return: 0; -ETIMEDOUT; -ECONNRESET, the module has started again; -ENODEV.
  */
-int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout)
+int atw_channel_wait(struct atw_channel *ch, long timeout)
 {
-	wait_event_idle_timeout(ch->wait, READ_ONCE(*flag) ||
+	wait_event_idle_timeout(ch->wait, test_bit(ATW_CH_TOLD, &ch->flags) ||
 				test_bit(ATW_CH_RESET, &ch->flags) || atw_channel_gone(ch),
 				timeout);
 	if (atw_channel_gone(ch))
 		return -ENODEV;
 	if (test_bit(ATW_CH_RESET, &ch->flags))
 		return -ECONNRESET;
-	return READ_ONCE(*flag) ? 0 : -ETIMEDOUT;
+	return test_and_clear_bit(ATW_CH_TOLD, &ch->flags) ? 0 : -ETIMEDOUT;
 }
 
 /**

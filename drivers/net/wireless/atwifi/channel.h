@@ -165,6 +165,7 @@ struct atw_channel_ops {
  *	atw_channel.lock, as the next one
  * @ATW_CH_PROMPT: its prompt has come
  * @ATW_CH_BANNER: part of a banner came while it ran
+ * @ATW_CH_TOLD: what atw_channel_wait() waits for
  */
 enum atw_channel_flag {
 	ATW_CH_KICKED,
@@ -174,6 +175,7 @@ enum atw_channel_flag {
 	ATW_CH_FINAL,
 	ATW_CH_PROMPT,
 	ATW_CH_BANNER,
+	ATW_CH_TOLD,
 };
 
 /**
@@ -262,7 +264,7 @@ int atw_channel_fill(struct atw_channel *ch, u32 n);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
 void atw_channel_set_tears(struct atw_channel *ch);
 void atw_channel_wipe(struct atw_channel *ch);
-int atw_channel_wait(struct atw_channel *ch, const bool *flag, long timeout);
+int atw_channel_wait(struct atw_channel *ch, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
 unsigned long atw_channel_heard(const struct atw_channel *ch);

@@ -707,7 +707,7 @@ int atw_conns_set_active(struct atw_conns *cs);
 int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive);
 
 /* conn_lost.c */
-void atw_conns_fail_all(struct atw_conns *cs, int err);
+void atw_conns_fail_all(struct atw_conns *cs);
 void atw_conns_gone(struct atw_conns *cs);
 void atw_conns_note_link(struct atw_conns *cs, bool up);
 void atw_conns_set_link(struct atw_conns *cs, bool up);

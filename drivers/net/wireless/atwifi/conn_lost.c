@@ -37,19 +37,18 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_fail_all() - end and forget every connection
+ * atw_conns_fail_all() - end and forget every connection, by -ECONNRESET
  * @cs: the connections, which the module no longer has
- * @err: -errno for their owners
  *
  * Context: the channel's thread.
  */
-void atw_conns_fail_all(struct atw_conns *cs, int err)
+void atw_conns_fail_all(struct atw_conns *cs)
 {
 	struct atw_conn *c, *next;
 	LIST_HEAD(dead);
 
 	atw_conns_keep_servers(cs);
-	atw_conns_end(cs, err, ATW_END_ALL);
+	atw_conns_end(cs, -ECONNRESET, ATW_END_ALL);
 	atw_tt_forget(cs);
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);

@@ -326,7 +326,7 @@ void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 		      unsigned int doubt, unsigned int query);
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
-				  struct sk_buff *skb, bool answer);
+				  struct sk_buff *skb);
 bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c);
 bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);

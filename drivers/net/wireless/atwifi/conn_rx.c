@@ -350,8 +350,7 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
  * atw_conn_received() - bytes, or a datagram, that the module got for a connection
  * @cs: the connections
  * @c: the connection, whose lock is held
- * @skb: the bytes
- * @answer: they were asked for
+ * @skb: the bytes, which nobody has asked for
  *
  * That the module got more for it tells that it had not restarted.
  *
@@ -359,10 +358,10 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
  * Return: NULL, or @skb: nobody wants it.
  */
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
-				  struct sk_buff *skb, bool answer)
+				  struct sk_buff *skb)
 {
 	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
-	return atw_conn_deliver(cs, c, skb, answer);
+	return atw_conn_deliver(cs, c, skb, false);
 }
 
 /*

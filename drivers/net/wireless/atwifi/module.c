@@ -384,7 +384,7 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	m->ops->changed(m);
 	atw_requests_refuse(&m->requests, -ENETDOWN);
 	atw_conns_note_link(&m->conns, false);
-	atw_conns_fail_all(&m->conns, -ECONNRESET);
+	atw_conns_fail_all(&m->conns);
 }
 
 /* How long to leave it alone after something has failed so often before. */

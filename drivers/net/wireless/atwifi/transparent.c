@@ -69,7 +69,7 @@ static unsigned long atw_tt_guard(const struct atw_conns *cs)
 }
 
 /* Its bytes can no longer be told from others, or may be missing: datagrams go on. */
-static void atw_tt_break(struct atw_conns *cs, int err)
+static void atw_tt_break(struct atw_conns *cs)
 {
 	struct atw_conn *c = cs->tt.conn;
 
@@ -78,7 +78,7 @@ static void atw_tt_break(struct atw_conns *cs, int err)
 	spin_lock(&c->lock);
 	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
-	atw_conn_end(c, err, 0);
+	atw_conn_end(c, -ECONNRESET, 0);
 	spin_unlock(&c->lock);
 }
 
@@ -106,7 +106,7 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 		atomic64_inc(&cs->counts.damaged);
 		atw_conn_end(c, -ECONNRESET, 0);
 	}
-	skb = atw_conn_received(cs, c, skb, false);
+	skb = atw_conn_received(cs, c, skb);
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
 }
@@ -121,7 +121,7 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 		if (tt->hold_len == ATW_TT_HOLD) {
 			/* Too much: only the module's words are of use now. */
 			atomic64_inc(&cs->counts.overflows);
-			atw_tt_break(cs, -ECONNRESET);
+			atw_tt_break(cs);
 			n = ATW_TT_TAIL_MAX;
 			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
 			tt->hold_len = n;
@@ -155,7 +155,7 @@ static size_t atw_tt_scan_data(struct atw_conns *cs, const u8 *buf, size_t len)
 
 	skb = alloc_skb(len + ATW_TT_TAIL_MAX, GFP_KERNEL | __GFP_NOWARN);
 	if (!skb) {
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 		return len;
 	}
 	used = atw_tt_scan(&tt->scan, buf, len, skb->data, &n);
@@ -183,7 +183,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 		n = min_t(size_t, end - off, ATW_DGRAM_MAX);
 		skb = alloc_skb(n, GFP_KERNEL | __GFP_NOWARN);
 		if (!skb) {
-			atw_tt_break(cs, -ECONNRESET);
+			atw_tt_break(cs);
 			return;
 		}
 		skb_put_data(skb, tt->hold + off, n);
@@ -194,7 +194,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 		return;
 	/* Whatever it is: some of it was taken for data. */
 	if (off > end)
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 	/* Where it tells of accepted connections alone it says nothing of ends. */
 	tt->ended = tt->conn && !tt->but_children &&
 		    atw_tt_is_end(tt->hold + event, len - event, tt->conn->id);
@@ -210,7 +210,8 @@ static void atw_tt_listen(struct atw_conns *cs)
 
 	if (!tt->heard_ok &&
 	    atw_tt_find(tt->hold, tt->hold_len, tt->escape_at, ATW_TT_OK) >= 0) {
-		WRITE_ONCE(tt->heard_ok, true);
+		tt->heard_ok = true;
+		set_bit(ATW_CH_TOLD, &cs->ch->flags);
 		atw_channel_kick(cs->ch);
 	}
 	if (!tt->marker[0])
@@ -227,13 +228,13 @@ static void atw_tt_listen(struct atw_conns *cs)
 	} else {
 		/* The remote talks like a module. */
 		atomic64_inc(&cs->counts.damaged);
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 		atw_sched_set(cs->sched, ATW_DO_LINK);
 		atw_channel_cooked(cs->ch, tt->hold + behind,
 				   tt->hold_len - behind);
 	}
 	tt->hold_len = 0;
-	WRITE_ONCE(tt->left, true);
+	set_bit(ATW_CH_TOLD, &cs->ch->flags);
 	atw_channel_kick(cs->ch);
 }
 
@@ -255,7 +256,7 @@ void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 
 	if (!buf) {
 		atomic64_inc(&cs->counts.damaged);
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 		return;
 	}
 	if (tt->phase == ATW_TT_OUT)
@@ -345,7 +346,7 @@ int atw_tt_check(struct atw_conns *cs)
 		atw_sched_set(cs->sched, ATW_DO_TT_END);
 	} else if (atw_tt_stale(cs, tt->conn)) {
 		atomic64_inc(&cs->counts.damaged);
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 	} else {
 		tt->proof = before;
 		tt->unproved = 0;
@@ -359,7 +360,7 @@ int atw_tt_check(struct atw_conns *cs)
 static void atw_tt_fail(struct atw_conns *cs)
 {
 	mutex_lock(&cs->ch->rx_lock);
-	atw_tt_break(cs, -ECONNRESET);
+	atw_tt_break(cs);
 	cs->tt.phase = ATW_TT_OUT;
 	mutex_unlock(&cs->ch->rx_lock);
 	cs->tt.spoiled = true;
@@ -399,7 +400,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	tt->scan.leaving = true;
 	tt->escape_at = tt->hold_len;
 	tt->heard_ok = false;
-	tt->left = false;
+	clear_bit(ATW_CH_TOLD, &cs->ch->flags);
 	tt->marker[0] = '\0';
 	mutex_unlock(&cs->ch->rx_lock);
 
@@ -407,7 +408,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	err = atw_channel_raw(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
 	quiet = jiffies;
 	if (!err)
-		err = atw_channel_wait(cs->ch, &tt->heard_ok, timeout);
+		err = atw_channel_wait(cs->ch, timeout);
 	/* If it was not the module's, "+++" must not be disturbed. */
 	if (!err && time_before(jiffies, quiet + ATW_TT_GUARD))
 		err = atw_channel_sleep(cs->ch, (long)(quiet + ATW_TT_GUARD -
@@ -424,7 +425,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	trace_atw_command(cs->ch->dev, line.buf, line.len);
 	err = atw_channel_raw(cs->ch, line.buf, line.len);
 	if (!err)
-		err = atw_channel_wait(cs->ch, &tt->left, atw_timing.cmd);
+		err = atw_channel_wait(cs->ch, atw_timing.cmd);
 	return err;
 }
 
@@ -456,7 +457,7 @@ void atw_tt_leave(struct atw_conns *cs)
 		return;
 	/* What was dropped is not made good by a question without an answer. */
 	mutex_lock(&cs->ch->rx_lock);
-	atw_tt_break(cs, -ECONNRESET);
+	atw_tt_break(cs);
 	mutex_unlock(&cs->ch->rx_lock);
 }
 
@@ -701,7 +702,7 @@ void atw_tt_drop(struct atw_conns *cs)
 
 	mutex_lock(&cs->ch->rx_lock);
 	if (tt->unchecked || tt->doubt)
-		atw_tt_break(cs, -ECONNRESET);
+		atw_tt_break(cs);
 	tt->conn = NULL;
 	mutex_unlock(&cs->ch->rx_lock);
 	if (!c)
@@ -730,7 +731,7 @@ static void atw_tt_flush(struct atw_conns *cs)
 			skb_put(skb, atw_tt_scan_flush(&tt->scan, skb->data));
 			atw_tt_deliver(cs, skb);
 		} else {
-			atw_tt_break(cs, -ECONNRESET);
+			atw_tt_break(cs);
 		}
 	}
 	mutex_unlock(&cs->ch->rx_lock);
@@ -760,7 +761,7 @@ static void atw_tt_check_again(struct atw_conns *cs)
 	if (!err || err == -ENODEV)
 		return;
 	mutex_lock(&cs->ch->rx_lock);
-	atw_tt_break(cs, -ECONNRESET);
+	atw_tt_break(cs);
 	mutex_unlock(&cs->ch->rx_lock);
 }
 

@@ -33,8 +33,7 @@ enum atw_tt_phase {
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @keeps: all that comes is kept there; rx_lock
- * @heard_ok, @left: told by the receive path, which wakes the thread then: it waits for
- *	them without the lock
+ * @heard_ok: what may be the answer to that has come, and the thread was told; rx_lock
  * @ended: the module said that the connection was lost; rx_lock
  * @doubt: something came that may be an event of the module, or data; rx_lock
  * @unchecked: it was left, and the connection not looked for since; rx_lock
@@ -62,7 +61,6 @@ struct atw_tt {
 	bool			keeps;
 	char			marker[48];
 	bool			heard_ok;
-	bool			left;
 	bool			ended;
 	bool			doubt;
 	bool			unchecked;

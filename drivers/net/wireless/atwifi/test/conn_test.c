@@ -1723,7 +1723,7 @@ static void conn_guess_lost(struct kunit *test)
 	c = list_last_entry(&f->conns.list, struct atw_conn, node);
 	KUNIT_ASSERT_EQ(test, 1000U, c->id);
 	refcount_inc(&c->ref);
-	atw_conns_fail_all(&f->conns, -ECONNRESET);
+	atw_conns_fail_all(&f->conns);
 	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&c->ref));
 	atw_conn_put(c);
 	/* Nobody's, until what the module has is known again. */
@@ -4289,7 +4289,7 @@ static void end_by_link(struct fake *f, struct owner *o)
 
 static void end_by_restart(struct fake *f, struct owner *o)
 {
-	atw_conns_fail_all(&f->conns, -ECONNRESET);
+	atw_conns_fail_all(&f->conns);
 }
 
 static void end_by_device(struct fake *f, struct owner *o)
