@@ -79,6 +79,10 @@ enum atw_wiphy_radio {
 	ATW_RADIO_KNOWN,	/* it has answered */
 };
 
+enum {
+	ATW_WIPHY_SIGNAL_WAITS,
+};
+
 /* The channels of 2.4 GHz, and those of 5 GHz where the radio has them. */
 struct atw_wiphy_domain {
 	bool	dual;
@@ -173,7 +177,9 @@ struct atw_wiphy_news {
  * @rows: what was found last; written by the thread while there is a request
  * @scanned: when, in jiffies of 64 bits
  * @scan_since: when @scan came, in jiffies
- * @signal_asked: when the thread was asked for that, in jiffies of 64 bits; 0: never
+ * @signal_asked: when the thread was asked for @rssi, in jiffies of 64 bits; 0: never
+ * @flags: ATW_WIPHY_SIGNAL_WAITS: a request that asks for that waits, or is run; by atomic
+ *	operations
  * @lock: protects all below; innermost, softirqs take it too
  * @started: the work may be queued
  * @due: when the work is to run, in jiffies
@@ -185,7 +191,6 @@ struct atw_wiphy_news {
  * @scan_ended: it has
  * @scan_err: and how
  * @rssi: how strong the network is, in dBm; 0: it is not known
- * @signal_waits: a request that asks for that waits, or is run
  * @radio: how much is known of @domain
  * @domain: what the radio may use
  */
@@ -218,6 +223,7 @@ struct atw_wiphy {
 	u64				scanned;
 	unsigned long			scan_since;
 	u64				signal_asked;
+	unsigned long			flags;
 
 	spinlock_t			lock;	/* all below */
 	bool				started;
@@ -230,7 +236,6 @@ struct atw_wiphy {
 	bool				scan_ended;
 	int				scan_err;
 	s8				rssi;
-	bool				signal_waits;
 	enum atw_wiphy_radio		radio;
 	struct atw_wiphy_domain		domain;
 };
@@ -1414,11 +1419,8 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 static void atw_wiphy_signal_release(void *arg)
 {
 	struct atw_wiphy_signal *signal = arg;
-	struct atw_wiphy *aw = signal->aw;
 
-	spin_lock_bh(&aw->lock);
-	aw->signal_waits = false;
-	spin_unlock_bh(&aw->lock);
+	clear_bit(ATW_WIPHY_SIGNAL_WAITS, &signal->aw->flags);
 }
 
 static int atw_wiphy_signal_run(struct atw_module *m, void *arg)
@@ -1443,21 +1445,13 @@ static void atw_wiphy_ask_signal(struct atw_wiphy *aw)
 {
 	struct atw_wiphy_signal *signal;
 	struct atw_request *request;
-	bool waits;
 
-	if (time_before64(get_jiffies_64(), aw->signal_asked + ATW_WIPHY_SIGNAL))
-		return;
-	spin_lock_bh(&aw->lock);
-	waits = aw->signal_waits;
-	aw->signal_waits = true;
-	spin_unlock_bh(&aw->lock);
-	if (waits)
+	if (time_before64(get_jiffies_64(), aw->signal_asked + ATW_WIPHY_SIGNAL) ||
+	    test_and_set_bit(ATW_WIPHY_SIGNAL_WAITS, &aw->flags))
 		return;
 	request = atw_request_new(sizeof(*signal), atw_wiphy_signal_run);
 	if (!request) {
-		spin_lock_bh(&aw->lock);
-		aw->signal_waits = false;
-		spin_unlock_bh(&aw->lock);
+		clear_bit(ATW_WIPHY_SIGNAL_WAITS, &aw->flags);
 		return;
 	}
 	aw->signal_asked = get_jiffies_64();

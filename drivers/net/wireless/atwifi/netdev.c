@@ -112,7 +112,7 @@ static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 	if (err)
 		return err;
 	rcu_read_lock();
-	if (!READ_ONCE(nd->dying)) {
+	if (!test_bit(ATW_NETDEV_BIT_DYING, &nd->flags)) {
 		atomic64_inc(&nd->counters.pings);
 		atw_netdev_answer(nd, atw_packet_icmp_echo_reply(ping->skb));
 	}
@@ -562,24 +562,24 @@ static void atw_netdev_work(struct work_struct *work)
 	bool up = atw_module_state(m) == ATW_MODULE_JOINED;
 	int err;
 
-	if (READ_ONCE(nd->dying))
+	if (test_bit(ATW_NETDEV_BIT_DYING, &nd->flags))
 		return;
 	if (atw_module_state(m) == ATW_MODULE_ASLEEP) {
-		if (nd->registered)
+		if (test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags))
 			atw_netdev_detach(nd->dev);
 		return;
 	}
-	if (!nd->registered) {
+	if (!test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags)) {
 		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			return;
 		err = atw_netdev_register(nd);
 		if (err) {
 			dev_err(m->dev, "no network device: error %d\n", err);
 			/* It can be registered only once. */
-			WRITE_ONCE(nd->dying, true);
+			set_bit(ATW_NETDEV_BIT_DYING, &nd->flags);
 			return;
 		}
-		nd->registered = true;
+		set_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags);
 		WRITE_ONCE(nd->adev->ifindex, nd->dev->ifindex);
 	}
 	netif_device_attach(nd->dev);
@@ -706,10 +706,10 @@ void atw_netdev_destroy(struct atw_netdev *nd)
 {
 	bool empty;
 
-	WRITE_ONCE(nd->dying, true);
+	set_bit(ATW_NETDEV_BIT_DYING, &nd->flags);
 	cancel_delayed_work_sync(&nd->work);
 	WRITE_ONCE(nd->adev->ifindex, 0);
-	if (nd->registered) {
+	if (test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags)) {
 		atw_tcp_stop(nd);
 		atw_flows_end(&nd->flows);
 		/* What is left of works finds that it is over. */

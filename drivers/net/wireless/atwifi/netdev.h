@@ -70,6 +70,18 @@ struct atw_netdev_counters {
 };
 
 /**
+ * enum atw_netdev_bit - what becomes of a network device
+ * @ATW_NETDEV_BIT_REGISTERED: it is
+ * @ATW_NETDEV_BIT_DYING: its work does nothing any more. Set before the work is cancelled, so
+ *	that it need not be seen at once; who answers an echo looks at it under RCU, for
+ *	which whoever frees the device waits
+ */
+enum atw_netdev_bit {
+	ATW_NETDEV_BIT_REGISTERED,
+	ATW_NETDEV_BIT_DYING,
+};
+
+/**
  * struct atw_netdev - the private part of the net_device
  * @dev: the net_device
  * @adev: the device it belongs to, which outlives it
@@ -92,10 +104,7 @@ struct atw_netdev_counters {
  * @evicted: when a flow was ended for another one; the channel's thread's alone
  * @work: follows the module's state
  * @addr: address of the module when it joined, host order; the work's alone
- * @registered: the work's alone, and that of who has cancelled it
- * @dying: the work does nothing any more. Set before the work is cancelled, so that it need
- *	not be seen at once; who answers an echo looks at it under RCU, for which whoever
- *	frees the device waits
+ * @flags: enum atw_netdev_bit, by atomic operations
  * @counters: see there
  */
 struct atw_netdev {
@@ -118,8 +127,7 @@ struct atw_netdev {
 	unsigned long			evicted;
 	struct delayed_work		work;
 	u32				addr;
-	bool				registered;
-	bool				dying;
+	unsigned long			flags;
 	struct atw_netdev_counters	counters;
 };
 
