@@ -32,14 +32,6 @@ static void atw_access_get(struct atw_access *a, kgid_t *low, kgid_t *high)
 	spin_unlock(&a->lock);
 }
 
-static void atw_access_set(struct atw_access *a, kgid_t low, kgid_t high)
-{
-	spin_lock(&a->lock);
-	a->low = low;
-	a->high = high;
-	spin_unlock(&a->lock);
-}
-
 /* Two groups, "FIRST LAST", in the numbers of whoever reads or writes. */
 static int atw_access_range(atw_ctl_table_t *ctl, int write, void *buffer,
 			    size_t *lenp, loff_t *ppos)
@@ -67,7 +59,10 @@ static int atw_access_range(atw_ctl_table_t *ctl, int write, void *buffer,
 	high = make_kgid(user_ns, range[1]);
 	if (!gid_valid(low) || !gid_valid(high))
 		return -EINVAL;
-	atw_access_set(a, low, high);
+	spin_lock(&a->lock);
+	a->low = low;
+	a->high = high;
+	spin_unlock(&a->lock);
 	return 0;
 }
 

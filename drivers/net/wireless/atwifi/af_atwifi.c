@@ -580,7 +580,7 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 		.name = peer->satw_name,
 		.addr = ntohl(peer->satw_addr),
 		.port = server ? as->port.number : ntohs(peer->satw_port),
-		.backlog = READ_ONCE(sk->sk_max_ack_backlog),
+		.backlog = sk->sk_max_ack_backlog,
 		.unverified = as->unverified,
 		.share = atw_share_index(atw_uid(sk), 0, 0,
 					 !atw_is_stream(sk)),
@@ -930,7 +930,7 @@ static int atw_listen(struct socket *sock, int backlog)
 	int err = 0;
 
 	lock_sock(sk);
-	WRITE_ONCE(sk->sk_max_ack_backlog, max(backlog, 0));
+	sk->sk_max_ack_backlog = max(backlog, 0);
 	if (atw_is_serving(as))
 		atw_conn_set_backlog(as->conn, max(backlog, 0));
 	if (atw_state(sk) == TCP_LISTEN)
@@ -1899,14 +1899,15 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 	if (level != SOL_ATWIFI)
 		return -ENOPROTOOPT;
 
-	switch (optname) {
-	case ATW_BINDTODEVICE:
+	if (optname == ATW_BINDTODEVICE)
 		return atw_set_device(sk, optval, optlen);
+	if (optlen < sizeof(val))
+		return -EINVAL;
+	if (copy_from_sockptr(&val, optval, sizeof(val)))
+		return -EFAULT;
+
+	switch (optname) {
 	case ATW_KEEPINTVL:
-		if (optlen < sizeof(val))
-			return -EINVAL;
-		if (copy_from_sockptr(&val, optval, sizeof(val)))
-			return -EFAULT;
 		lock_sock(sk);
 		if (atw_sk(sk)->conn)
 			err = -EISCONN;	/* it was told to the module */
@@ -1917,16 +1918,8 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 		release_sock(sk);
 		return err;
 	case ATW_TLS_UNVERIFIED:
-		if (optlen < sizeof(val))
-			return -EINVAL;
-		if (copy_from_sockptr(&val, optval, sizeof(val)))
-			return -EFAULT;
 		return atw_set_unverified(sk, val);
 	case ATW_TRANSPARENT:
-		if (optlen < sizeof(val))
-			return -EINVAL;
-		if (copy_from_sockptr(&val, optval, sizeof(val)))
-			return -EFAULT;
 		return atw_set_transparent(sk, val);
 	default:
 		return -ENOPROTOOPT;

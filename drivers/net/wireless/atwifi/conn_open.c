@@ -233,7 +233,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 			c->ops->asked(c, false);
 		atw_conns_unname(cs, c);
 		/* What the module said was of that number. */
-		WRITE_ONCE(c->remote_closed, false);
+		c->remote_closed = false;
 		c->auto_deleted = false;
 		cs->pace.open_after = jiffies + ATW_OPEN_RETRY;
 	}

@@ -334,28 +334,19 @@ static bool atw_tcp_is_forsaken(struct atw_tcp *t)
 /* Tell the program that its connect has failed. */
 static void atw_tcp_reject(struct atw_tcp *t, int err)
 {
+	bool no_net = err == -ENETDOWN || err == -ENODEV || err == -ECANCELED;
 	struct atw_netdev *nd = t->flow.nd;
 	struct sk_buff *answer = NULL;
 
 	spin_lock_bh(&t->lock);
 	if (t->syn && !atw_tcp_given_up(t)) {
-		switch (err) {
-		case -ECONNREFUSED:
+		if (err == -ECONNREFUSED) {
 			atomic64_inc(&nd->counters.tcp_refused);
 			answer = atw_packet_reset(t->syn);
-			break;
-		case -ENETDOWN:
-		case -ENODEV:
-		case -ECANCELED:
+		} else {
 			atomic64_inc(&nd->counters.tcp_unreachable);
-			answer = atw_packet_icmp_error(t->syn,
-						       ICMP_NET_UNREACH, 0);
-			break;
-		default:
-			atomic64_inc(&nd->counters.tcp_unreachable);
-			answer = atw_packet_icmp_error(t->syn,
-						       ICMP_HOST_UNREACH, 0);
-			break;
+			answer = atw_packet_icmp_error(t->syn, no_net ? ICMP_NET_UNREACH :
+							       ICMP_HOST_UNREACH, 0);
 		}
 	}
 	spin_unlock_bh(&t->lock);
@@ -1029,8 +1020,8 @@ static int atw_tcp_socket(struct atw_netdev *nd, struct socket **res)
 	/* The module knows no urgent data: it keeps its place in the stream. */
 	sock_set_flag(sk, SOCK_URGINLINE);
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
-	WRITE_ONCE(sk->sk_sndbuf, ATW_PROXY_SNDBUF);
-	WRITE_ONCE(sk->sk_rcvbuf, atw_tcp_rcvbuf(nd));
+	sk->sk_sndbuf = ATW_PROXY_SNDBUF;
+	sk->sk_rcvbuf = atw_tcp_rcvbuf(nd);
 	atw_sock_set_transparent(sk);
 	release_sock(sk);
 	*res = sock;
@@ -1209,10 +1200,7 @@ static int atw_tcp_bind_remote(struct socket *sock, u32 addr, u16 port,
 	int err;
 
 	/* What can be no remote's address must not get past the checks of one. */
-	if (ipv4_is_multicast(from.sin_addr.s_addr) ||
-	    ipv4_is_lbcast(from.sin_addr.s_addr) ||
-	    ipv4_is_zeronet(from.sin_addr.s_addr) ||
-	    ipv4_is_loopback(from.sin_addr.s_addr))
+	if (!atw_addr_is_host(ntohl(from.sin_addr.s_addr)))
 		return -EADDRNOTAVAIL;
 	err = kernel_bind(sock, (struct sockaddr_unsized *)&from, sizeof(from));
 	if (err == -EADDRINUSE) {

@@ -514,7 +514,7 @@ static int atw_genl_fill_dns(struct genl_info *info, void *arg)
 	struct atw_query_dns *q = arg;
 	const struct nlattr *nla;
 	int n = 0, rem;
-	__be32 addr;
+	u32 addr;
 
 	q->set = true;
 	nla_for_each_attr(nla, genlmsg_data(info->genlhdr),
@@ -524,11 +524,10 @@ static int atw_genl_fill_dns(struct genl_info *info, void *arg)
 		if (n == ATW_DNS_MAX)
 			return atw_genl_refuse(info, nla, -E2BIG,
 					       "the module has two servers at most");
-		addr = nla_get_in_addr(nla);
-		if (ipv4_is_zeronet(addr) || ipv4_is_multicast(addr) ||
-		    ipv4_is_lbcast(addr) || ipv4_is_loopback(addr))
+		addr = be32_to_cpu(nla_get_in_addr(nla));
+		if (!atw_addr_is_host(addr))
 			return atw_genl_refuse(info, nla, -EINVAL, "not the address of a server");
-		q->server[n++] = be32_to_cpu(addr);
+		q->server[n++] = addr;
 	}
 	if (!n)
 		return atw_genl_refuse(info, NULL, -EINVAL, "no server is named");
@@ -1028,8 +1027,7 @@ static int atw_genl_expose_add(struct genl_info *info, struct atw_dev *adev)
 	if (ipv4_is_loopback(to))
 		return atw_genl_refuse(info, addr, -EINVAL,
 				       "nobody on a network reaches 127.0.0.0/8: let the program listen at another address");
-	if (addr && (ipv4_is_zeronet(to) || ipv4_is_multicast(to) ||
-		     ipv4_is_lbcast(to)))
+	if (addr && !atw_addr_is_host(be32_to_cpu(to)))
 		return atw_genl_refuse(info, addr, -EINVAL, "not the address of a program");
 	err = atw_expose_add(adev, port, to, local_port, atw_timing.genl);
 	if (err)

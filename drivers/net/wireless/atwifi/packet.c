@@ -19,6 +19,7 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 
+#include "lease.h"
 #include "packet.h"
 
 /* What an error quotes of a packet: RFC 1812 asks for 576 bytes in all. */
@@ -76,8 +77,7 @@ bool atw_packet_check(struct sk_buff *skb)
 
 static bool atw_packet_is_host(__be32 addr, __be32 broadcast)
 {
-	return !ipv4_is_multicast(addr) && !ipv4_is_lbcast(addr) && !ipv4_is_zeronet(addr) &&
-	       !ipv4_is_loopback(addr) && addr != broadcast;
+	return atw_addr_is_host(ntohl(addr)) && addr != broadcast;
 }
 
 /**

@@ -1482,16 +1482,6 @@ static const char *const atw_heads[] = {
 	"+EVENT:SocketDown,", "+SOCKETREAD,", "+SOCKETREAD:",
 };
 
-/* Is there a literal at byte @i? */
-static bool atw_find_lit(const struct atw_parser *p, u32 i, u32 end,
-			 const char *lit)
-{
-	for (; *lit; lit++, i++)
-		if (i >= end || atw_at(p, i) != (u8)*lit)
-			return false;
-	return true;
-}
-
 /*
  * The payload is damaged. What was counted may have swallowed the header of
  * another one: the rest of that is stepped over, as it is a remote's own words.
@@ -1507,10 +1497,10 @@ static void atw_resync(struct atw_parser *p)
 		if (atw_at(p, i) != '+')
 			continue;
 		for (h = 0; h < ARRAY_SIZE(atw_heads); h++) {
-			if (!atw_find_lit(p, i, end, atw_heads[h]))
+			body = i + strlen(atw_heads[h]);
+			if (body > end || !atw_may_be(p, i, atw_heads[h]))
 				continue;
-			body = atw_find_numbers(p, i + strlen(atw_heads[h]),
-						end, &id, &len);
+			body = atw_find_numbers(p, body, end, &id, &len);
 			if (!body || body + len + 2 <= end)
 				continue;
 			for (n = 0; body + len + n < end; n++)

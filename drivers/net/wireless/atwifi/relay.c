@@ -238,6 +238,7 @@ static void atw_relay_hold_sock(struct atw_relay *r, struct socket *sock)
 	tcp_sock_set_keepcnt(sk, ATW_RELAY_KEEPCNT);
 	tcp_sock_set_nodelay(sk);
 
+	r->sock = sock;
 	r->there = jiffies;
 	atw_relay_touch(r);
 	write_lock_bh(&sk->sk_callback_lock);
@@ -762,7 +763,6 @@ struct atw_relay *atw_relay_open(struct atw_conns *cs, u32 addr, u16 port,
 void atw_relay_attach(struct atw_relay *r, struct socket *sock)
 {
 	atw_relay_hold_sock(r, sock);
-	r->sock = sock;
 	atw_relay_set(r, ATW_RELAY_BIT_ATTACHED);
 	atw_relay_wake(r);
 }
@@ -823,9 +823,7 @@ void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock)
 	r->owner = owner;
 	/* Whom the remote has connected to owes it nothing yet. */
 	atw_relay_set(r, ATW_RELAY_BIT_ASKED);
-	atw_relay_hold_sock(r, sock);
-	r->sock = sock;
-	atw_relay_set(r, ATW_RELAY_BIT_ATTACHED);
+	atw_relay_attach(r, sock);
 	atw_relay_set(r, ATW_RELAY_BIT_READY);
 	atw_relay_wake(r);
 }
