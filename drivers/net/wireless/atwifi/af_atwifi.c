@@ -629,8 +629,16 @@ put:
 	return err;
 }
 
+/* May who waits for the socket go on doing so? 0; -EAGAIN, there is no time; or a signal. */
+static int atw_may_wait(long timeo)
+{
+	if (!timeo)
+		return -EAGAIN;
+	return signal_pending(current) ? sock_intr_errno(timeo) : 0;
+}
+
 /*
- * Wait until the connect that runs has ended: 0, -EINPROGRESS, a signal, or
+ * Wait until the connect that runs has ended: 0, -EAGAIN, a signal, or
  * -EPIPE: another thread has ended it, and what there is now is not ours.
  */
 static int atw_wait_connect(struct sock *sk, long *timeo)
@@ -642,14 +650,9 @@ static int atw_wait_connect(struct sock *sk, long *timeo)
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	while (atw_state(sk) == TCP_SYN_SENT) {
-		if (!*timeo) {
-			err = -EINPROGRESS;
+		err = atw_may_wait(*timeo);
+		if (err)
 			break;
-		}
-		if (signal_pending(current)) {
-			err = sock_intr_errno(*timeo);
-			break;
-		}
 		sk_wait_event(sk, timeo, atw_state(sk) != TCP_SYN_SENT ||
 			      atw_is_detached(as, detached), &wait);
 		if (atw_is_detached(as, detached)) {
@@ -808,8 +811,8 @@ static int atw_connect(struct socket *sock, struct sockaddr_unsized *uaddr,
 
 	timeo = sock_sndtimeo(sk, flags & O_NONBLOCK);
 	err = atw_wait_connect(sk, &timeo);
-	if (err == -EINPROGRESS && !began)
-		err = -EALREADY;
+	if (err == -EAGAIN)
+		err = began ? -EINPROGRESS : -EALREADY;
 	if (err == -EPIPE && as->unopened)
 		err = as->unopened;
 	if (err)
@@ -1046,14 +1049,9 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 		conn = atw_conn_accept(server, &atw_sk_conn_ops, cs);
 		if (conn)
 			break;
-		if (!timeo) {
-			err = -EAGAIN;
+		err = atw_may_wait(timeo);
+		if (err)
 			break;
-		}
-		if (signal_pending(current)) {
-			err = sock_intr_errno(timeo);
-			break;
-		}
 		sk_wait_event(sk, &timeo, atw_conn_acceptable(server) ||
 			      !atw_is_serving(as) ||
 			      atw_is_detached(as, detached), &wait);
@@ -1257,14 +1255,9 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, 
 	add_wait_queue(sk_sleep(sk), &wait);
 	do {
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-		if (!*timeo) {
-			err = -EAGAIN;
+		err = atw_may_wait(*timeo);
+		if (err)
 			break;
-		}
-		if (signal_pending(current)) {
-			err = sock_intr_errno(*timeo);
-			break;
-		}
 		sk_wait_event(sk, timeo, atw_tx_may(sk, msg, has) ||
 			      atw_has_err(sk) ||
 			      (atw_shut(sk) & SEND_SHUTDOWN) ||
@@ -1379,8 +1372,6 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		err = as->conn ? -EISCONN : -EOPNOTSUPP;
 	} else if (atw_state(sk) == TCP_SYN_SENT) {
 		err = atw_wait_connect(sk, &timeo);
-		if (err == -EINPROGRESS)
-			err = -EAGAIN;
 	}
 	if (!err)
 		err = atw_tx_check(sk, detached);
@@ -1658,15 +1649,7 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 				err = atw_rx_error(sk);
 			break;
 		}
-		if (!timeo) {
-			err = -EAGAIN;
-			break;
-		}
-		if (signal_pending(current)) {
-			err = sock_intr_errno(timeo);
-			break;
-		}
-		err = atw_rx_wait(sk, seen, &timeo);
+		err = atw_may_wait(timeo) ?: atw_rx_wait(sk, seen, &timeo);
 		if (err)
 			break;
 	}

@@ -1377,7 +1377,7 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
 		aw->radio = ATW_RADIO_LOST;
 	} else if (aw->radio == ATW_RADIO_LOST) {
 		aw->radio = ATW_RADIO_FOUND;
-		aw->domain.dual = atw_firmware_dual_band(m->conns.fw, m->sdk_version);
+		aw->domain.dual = atw_firmware_is_on(m->conns.fw->dual_band_on, m->sdk_version);
 	}
 	aw->news.valid = true;
 	aw->news.in = m->state == ATW_MODULE_JOINED ||

@@ -187,7 +187,7 @@ static void atw_dhcp_options(const struct atw_lease *lease,
  */
 u32 atw_dhcp_server(const struct atw_lease *lease)
 {
-	return lease->gateway ?: 0xc0000008;
+	return lease->gateway ?: INADDR_DUMMY;
 }
 
 /**

@@ -121,31 +121,14 @@ bool atw_firmware_tears(const struct atw_firmware *fw, const char *at)
 	return minor && atw_parse_uint(&minor, U32_MAX, &n) && n < fw->torn_before;
 }
 
-static bool atw_firmware_is_on(const char *begin, const char *sdk)
+/**
+ * atw_firmware_is_on() - does what is known of a family for one SDK alone hold for a module?
+ * @begin: how the version of that SDK begins, NULL: it is known of none
+ * @sdk: the version of the module's; "" if it is not told
+ *
+ * Return: true if it does.
+ */
+bool atw_firmware_is_on(const char *begin, const char *sdk)
 {
 	return begin && !strncasecmp(sdk, begin, strlen(begin));
-}
-
-/**
- * atw_firmware_may_not_serve() - is it one that was seen to have no servers?
- * @fw: its family
- * @sdk: the version of its SDK; "" if it is not told
- *
- * Return: true if it is such a one.
- */
-bool atw_firmware_may_not_serve(const struct atw_firmware *fw, const char *sdk)
-{
-	return atw_firmware_is_on(fw->servers_doubted_on, sdk);
-}
-
-/**
- * atw_firmware_dual_band() - has its radio 5 GHz as well?
- * @fw: its family
- * @sdk: the version of its SDK; "" if it is not told
- *
- * Return: true if it is known to.
- */
-bool atw_firmware_dual_band(const struct atw_firmware *fw, const char *sdk)
-{
-	return atw_firmware_is_on(fw->dual_band_on, sdk);
 }

@@ -55,7 +55,6 @@ extern const struct atw_firmware atw_firmware_unknown;
 
 const struct atw_firmware *atw_firmware_find(const char *at, const char *firmware);
 bool atw_firmware_tears(const struct atw_firmware *fw, const char *at);
-bool atw_firmware_may_not_serve(const struct atw_firmware *fw, const char *sdk);
-bool atw_firmware_dual_band(const struct atw_firmware *fw, const char *sdk);
+bool atw_firmware_is_on(const char *begin, const char *sdk);
 
 #endif

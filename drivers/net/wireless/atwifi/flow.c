@@ -12,7 +12,6 @@
 #include <linux/in.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
-#include <linux/rculist.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
@@ -34,13 +33,11 @@
 #define ATW_FLOW_STAYS		5
 #define ATW_FLOW_LASTS		30
 
-static struct hlist_head *atw_flow_bucket(struct atw_flows *flows,
-					  const struct atw_flow_key *key)
+static u32 atw_flow_hash(const struct atw_flows *flows, const struct atw_flow_key *key)
 {
 	BUILD_BUG_ON(sizeof(*key) != 4 * sizeof(u32));
 
-	return &flows->bucket[jhash2((const u32 *)key, 4, flows->seed) %
-			      ATW_FLOW_BUCKETS];
+	return jhash2((const u32 *)key, 4, flows->seed);
 }
 
 static struct atw_flow *atw_flow_find(struct atw_flows *flows,
@@ -48,8 +45,8 @@ static struct atw_flow *atw_flow_find(struct atw_flows *flows,
 {
 	struct atw_flow *flow;
 
-	hlist_for_each_entry_rcu(flow, atw_flow_bucket(flows, key), node,
-				 lockdep_is_held(&flows->lock))
+	hash_for_each_possible_rcu(flows->by_key, flow, node, atw_flow_hash(flows, key),
+				   lockdep_is_held(&flows->lock))
 		if (!memcmp(&flow->key, key, sizeof(*key)))
 			return flow;
 	return NULL;
@@ -193,8 +190,7 @@ int atw_flow_add(struct atw_flow *flow)
 		err = -EEXIST;
 	} else {
 		refcount_inc(&flow->ref);
-		hlist_add_head_rcu(&flow->node,
-				   atw_flow_bucket(flows, &flow->key));
+		hash_add_rcu(flows->by_key, &flow->node, atw_flow_hash(flows, &flow->key));
 		flows->n++;
 		flows->share[flow->share].n++;
 		atw_flow_count_served(flow, 1);
@@ -441,19 +437,17 @@ int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle)
 	unsigned int i;
 
 	spin_lock_bh(&flows->lock);
-	for (i = 0; i < ATW_FLOW_BUCKETS; i++) {
-		hlist_for_each_entry(flow, &flows->bucket[i], node) {
-			idle = 0;
-			worth = flow->ops->worth(flow, &idle);
-			if (worth == ATW_FLOW_SOON)
-				soon = true;
-			if (worth > least || idle <= atw_flow_patience(worth, stream_idle) ||
-			    (best && worth == least && idle <= longest))
-				continue;
-			best = flow;
-			least = worth;
-			longest = idle;
-		}
+	hash_for_each(flows->by_key, i, flow, node) {
+		idle = 0;
+		worth = flow->ops->worth(flow, &idle);
+		if (worth == ATW_FLOW_SOON)
+			soon = true;
+		if (worth > least || idle <= atw_flow_patience(worth, stream_idle) ||
+		    (best && worth == least && idle <= longest))
+			continue;
+		best = flow;
+		least = worth;
+		longest = idle;
 	}
 	if (best)
 		refcount_inc(&best->ref);
@@ -478,9 +472,8 @@ unsigned int atw_flows_count(struct atw_flows *flows, u32 proto)
 	unsigned int i, n = 0;
 
 	spin_lock_bh(&flows->lock);
-	for (i = 0; i < ATW_FLOW_BUCKETS; i++)
-		hlist_for_each_entry(flow, &flows->bucket[i], node)
-			n += flow->key.proto == proto;
+	hash_for_each(flows->by_key, i, flow, node)
+		n += flow->key.proto == proto;
 	spin_unlock_bh(&flows->lock);
 	return n;
 }
@@ -507,9 +500,8 @@ void atw_flows_end(struct atw_flows *flows)
 
 	spin_lock_bh(&flows->lock);
 	flows->dead = true;
-	for (i = 0; i < ATW_FLOW_BUCKETS; i++)
-		hlist_for_each_entry(flow, &flows->bucket[i], node)
-			atw_flow_end_soon(flow);
+	hash_for_each(flows->by_key, i, flow, node)
+		atw_flow_end_soon(flow);
 	spin_unlock_bh(&flows->lock);
 	wait_event(flows->empty, !READ_ONCE(flows->objects));
 	/* Who took the last one away has let go of the lock after this. */

@@ -3,6 +3,7 @@
 #ifndef _ATWIFI_FLOW_H
 #define _ATWIFI_FLOW_H
 
+#include <linux/hashtable.h>
 #include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -109,13 +110,13 @@ struct atw_flow {
 	unsigned long			flags;
 };
 
-#define ATW_FLOW_BUCKETS	256
+#define ATW_FLOW_BITS		8
 #define ATW_FLOW_PLACES		64
 
 /**
  * struct atw_flows - the flows of a device
  * @lock: protects all below; taken in softirqs; innermost
- * @bucket: by hash of the key
+ * @by_key: all of them
  * @waiting: flows that wait for a socket of the module, in the order in which
  *	they came
  * @empty: woken when the last flow is gone
@@ -130,7 +131,7 @@ struct atw_flow {
  */
 struct atw_flows {
 	spinlock_t		lock;
-	struct hlist_head	bucket[ATW_FLOW_BUCKETS];
+	DECLARE_HASHTABLE(by_key, ATW_FLOW_BITS);
 	struct list_head	waiting;
 	wait_queue_head_t	empty;
 	unsigned int		n;

@@ -67,8 +67,6 @@
 #define ATW_TCP_SYNS		2
 /* What the module has accepted; it has a few sockets in truth. */
 #define ATW_TCP_INCOMING_MAX	64
-/* The address of remotes that the module does not tell, RFC 7600: nobody's. */
-#define ATW_TCP_NOBODY		0xc0000008
 
 /**
  * enum atw_tcp_state - of a flow
@@ -1188,13 +1186,13 @@ unlock:
 	return err;
 }
 
-/* Bind @sock to the remote's address, or to nobody's if that is not known. */
+/* Bind @sock to the remote's address, or to nobody's if the module does not tell that. */
 static int atw_tcp_bind_remote(struct socket *sock, u32 addr, u16 port,
 			       struct atw_flow_key *key)
 {
 	struct sockaddr_in from = {
 		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(addr ?: ATW_TCP_NOBODY),
+		.sin_addr.s_addr = htonl(addr ?: INADDR_DUMMY),
 		.sin_port = htons(addr ? port : 0),
 	};
 	int err;

@@ -150,7 +150,8 @@ static int atw_module_identify(struct atw_module *m)
 	err = atw_channel_confirm(&m->ch, &cmd);
 	fw = m->ch.dialect->firmware(m->at_version, m->firmware);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
-	m->conns.proved.may_not_serve = atw_firmware_may_not_serve(fw, m->sdk_version);
+	m->conns.proved.may_not_serve = atw_firmware_is_on(fw->servers_doubted_on,
+							    m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
 		atw_channel_set_tears(&m->ch);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;

@@ -47,10 +47,10 @@ static void firmware_by_version(struct kunit *test)
 				    atw_firmware_tears(r->fw, r->at),
 				    "%s", r->firmware);
 		KUNIT_EXPECT_EQ_MSG(test, r->may_not_serve,
-				    atw_firmware_may_not_serve(r->fw, r->sdk),
+				    atw_firmware_is_on(r->fw->servers_doubted_on, r->sdk),
 				    "%s", r->firmware);
 		KUNIT_EXPECT_EQ_MSG(test, r->dual_band,
-				    atw_firmware_dual_band(r->fw, r->sdk),
+				    atw_firmware_is_on(r->fw->dual_band_on, r->sdk),
 				    "%s", r->firmware);
 	}
 }
