@@ -345,13 +345,6 @@ static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
-/* Has the last buffer that is unread room for these bytes? */
-static bool atw_rx_merges(const struct sk_buff *tail, const struct sk_buff *skb)
-{
-	return tail && !skb_cloned(tail) && !skb_is_nonlinear(skb) &&
-	       skb_tailroom(tail) >= skb->len;
-}
-
 /* Has the socket room for one more within so many bytes? */
 static bool atw_rx_fits(const struct sock *sk, const struct sk_buff *skb, unsigned int limit)
 {
@@ -365,10 +358,6 @@ static bool atw_rx_stream(struct sock *sk, struct sk_buff *skb)
 	struct sk_buff *tail;
 	unsigned long flags;
 
-	/*
-	 * A remote that sends byte by byte must not use up sk_rcvbuf with the
-	 * overhead of buffers: fill what the last one has left.
-	 */
 	spin_lock_irqsave(&queue->lock, flags);
 	tail = skb_peek_tail(queue);
 	if (atw_rx_merges(tail, skb)) {

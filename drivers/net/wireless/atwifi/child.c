@@ -501,12 +501,13 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 }
 
 /**
- * atw_conns_look() - learn what there is to know of new children
+ * atw_conns_do_accepted() - learn what there is to know of new children
  * @cs: the connections
  *
  * Context: the channel's thread.
+ * Return: true.
  */
-void atw_conns_look(struct atw_conns *cs)
+bool atw_conns_do_accepted(struct atw_conns *cs)
 {
 	bool ask = false;
 	struct atw_conn *c;
@@ -525,6 +526,7 @@ void atw_conns_look(struct atw_conns *cs)
 		atw_conns_settle(cs, c);
 		atw_conn_put(c);
 	}
+	return true;
 }
 
 /**

@@ -73,6 +73,22 @@ static inline unsigned int atw_rx_mark(unsigned int limit)
 }
 
 /**
+ * atw_rx_merges() - has the last buffer that is unread room for the bytes of another?
+ * @tail: the last one, NULL: there is none
+ * @skb: the other
+ *
+ * The overhead of buffers counts: a remote that sends byte by byte must not use up with it
+ * what its owner may have.
+ *
+ * Return: true if so.
+ */
+static inline bool atw_rx_merges(const struct sk_buff *tail, const struct sk_buff *skb)
+{
+	return tail && !skb_cloned(tail) && !skb_is_nonlinear(skb) &&
+	       skb_tailroom(tail) >= skb->len;
+}
+
+/**
  * struct atw_conn_spec - what connection is wanted
  * @type: which kind; a server listens, all others connect
  * @name: host name, already checked by atw_check_host(), or ""; "" for a server
@@ -689,8 +705,6 @@ u32 atw_conn_id(struct atw_conn *c);
 int atw_conn_transparent(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
-bool atw_conns_unheard(struct atw_conns *cs);
-void atw_conns_heard(struct atw_conns *cs);
 void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
@@ -726,6 +740,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 
 /* conn_sync.c */
 int atw_conns_purge(struct atw_conns *cs);
+bool atw_conns_unheard(struct atw_conns *cs);
+void atw_conns_heard(struct atw_conns *cs);
+bool atw_conns_do_reconcile(struct atw_conns *cs);
 
 /* conn_throttle.c */
 void atw_conn_read(struct atw_conn *c);
@@ -733,17 +750,16 @@ void atw_conn_read(struct atw_conn *c);
 /* conn_work.c */
 bool atw_conns_do_stale(struct atw_conns *cs);
 bool atw_conns_do_recv_mode(struct atw_conns *cs);
-bool atw_conns_do_accepted(struct atw_conns *cs);
 bool atw_conns_do_boot(struct atw_conns *cs);
 bool atw_conns_do_compare(struct atw_conns *cs);
 bool atw_conns_do_unknown(struct atw_conns *cs);
-bool atw_conns_do_reconcile(struct atw_conns *cs);
 bool atw_conns_do_next(struct atw_conns *cs);
 
 /* doubt.c */
 void atw_conns_end_doubtful(struct atw_conns *cs);
 
 /* child.c */
+bool atw_conns_do_accepted(struct atw_conns *cs);
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog);
 bool atw_conn_acceptable(struct atw_conn *server);
 struct atw_conn *atw_conn_accept(struct atw_conn *server,

@@ -261,15 +261,13 @@ void atw_conns_forget_recent(struct atw_conns *cs)
  */
 void atw_conns_add_stale(struct atw_conns *cs, u32 id)
 {
-	unsigned int i;
+	bool known;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < cs->ids.nstale; i++)
-		if (cs->ids.stale[i] == id)
-			break;
-	if (i == ARRAY_SIZE(cs->ids.stale))
+	known = atw_conns_is_stale(cs, id);
+	if (!known && cs->ids.nstale == ARRAY_SIZE(cs->ids.stale))
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);	/* it is found again then */
-	else if (i == cs->ids.nstale)
+	else if (!known)
 		cs->ids.stale[cs->ids.nstale++] = id;
 	spin_unlock(&cs->lock);
 	atw_sched_set(cs->sched, ATW_DO_STALE);

@@ -336,7 +336,6 @@ void atw_conn_kick(struct atw_conn *c);
 bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev);
 
 /* conn_sync.c */
-void atw_conns_reconcile(struct atw_conns *cs);
 bool atw_conns_find_unknown(struct atw_conns *cs, bool told);
 
 /* conn_throttle.c */
@@ -360,7 +359,6 @@ struct atw_conn *atw_conns_guess_child(struct atw_conns *cs, u32 id);
 const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id);
 bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row);
-void atw_conns_look(struct atw_conns *cs);
 void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_renew(struct atw_conn *server);
 void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);

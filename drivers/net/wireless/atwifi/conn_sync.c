@@ -71,21 +71,6 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 	}
 }
 
-static bool atw_row_is_live(const struct atw_conn *c,
-			    const struct atw_sock_row *row)
-{
-	switch (row->status) {
-	case ATW_SOCK_DELETED:
-		return false;
-	case ATW_SOCK_LOST:
-	case ATW_SOCK_CONNECTING:
-	case ATW_SOCK_FAILED:
-		return !atw_conn_is_stream(c);
-	default:
-		return true;
-	}
-}
-
 /*
  * Has it an end, and nothing that was connected anew under its number since then? A client is
  * to be connected from the moment that it is lost until it is connected anew.
@@ -101,6 +86,12 @@ static bool atw_row_is_over(const struct atw_sock_row *row)
 	default:
 		return false;
 	}
+}
+
+static bool atw_row_is_live(const struct atw_conn *c, const struct atw_sock_row *row)
+{
+	return !atw_row_is_over(row) ||
+	       (!atw_conn_is_stream(c) && row->status != ATW_SOCK_DELETED);
 }
 
 /*
@@ -300,12 +291,13 @@ void atw_conns_heard(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_reconcile() - compare what the module has with what we think it has
+ * atw_conns_do_reconcile() - compare what the module has with what we think it has
  * @cs: the connections
  *
  * Context: the channel's thread.
+ * Return: true.
  */
-void atw_conns_reconcile(struct atw_conns *cs)
+bool atw_conns_do_reconcile(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
 	const struct atw_sock_row *row;
@@ -361,10 +353,11 @@ void atw_conns_reconcile(struct atw_conns *cs)
 		 */
 		if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
 			cs->audit.boot_asked = ATW_BOOT_NO;
-		return;
+		return true;
 	}
 	if (!rows->n && (cs->audit.boot_asked == ATW_BOOT_SAID || (cs->audit.boot_asked && had)))
 		atw_sched_set(cs->sched, ATW_DO_RESTARTED);
 	cs->audit.boot_asked = ATW_BOOT_NO;
 	atw_conns_find_unknown(cs, false);
+	return true;
 }

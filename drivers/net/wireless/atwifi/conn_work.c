@@ -366,19 +366,6 @@ bool atw_conns_do_recv_mode(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_do_accepted() - learn what there is to know of new accepted connections
- * @cs: the connections
- *
- * Context: the channel's thread.
- * Return: true.
- */
-bool atw_conns_do_accepted(struct atw_conns *cs)
-{
-	atw_conns_look(cs);
-	return true;
-}
-
-/**
  * atw_conns_do_boot() - part of a banner was heard, which is to be over
  * @cs: the connections
  *
@@ -441,19 +428,6 @@ bool atw_conns_do_unknown(struct atw_conns *cs)
 	atw_sched_at(cs->sched, ATW_DO_UNKNOWN, jiffies + HZ);
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	return false;
-}
-
-/**
- * atw_conns_do_reconcile() - compare the connections with the module's table
- * @cs: the connections
- *
- * Context: the channel's thread.
- * Return: true.
- */
-bool atw_conns_do_reconcile(struct atw_conns *cs)
-{
-	atw_conns_reconcile(cs);
-	return true;
 }
 
 /* There is nothing to do for the connections just now. */

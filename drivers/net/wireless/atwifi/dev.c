@@ -41,21 +41,27 @@ static struct atw_dev *to_atw_dev(struct device *dev)
 	return container_of(dev, struct atw_dev, dev);
 }
 
-static ssize_t state_show(struct device *dev, struct device_attribute *attr,
-			  char *buf)
-{
-	const struct atw_module *m = &to_atw_dev(dev)->module;
+#define ATW_SHOW(_name, _fmt, ...)					\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	const struct atw_module *m = &to_atw_dev(dev)->module;		\
+									\
+	return sysfs_emit(buf, _fmt "\n", __VA_ARGS__);			\
+}									\
+static DEVICE_ATTR_RO(_name)
 
-	return sysfs_emit(buf, "%s\n", atw_module_state_name(m));
-}
-static DEVICE_ATTR_RO(state);
+ATW_SHOW(state, "%s", atw_module_state_name(m));
+ATW_SHOW(mac, "%pM", m->mac);
+ATW_SHOW(baud, "%u", READ_ONCE(m->baud));
+/* The thread may be writing them: they always end within their array. */
+ATW_SHOW(firmware, "%.*s", (int)sizeof(m->firmware) - 1, m->firmware);
+ATW_SHOW(at_version, "%.*s", (int)sizeof(m->at_version) - 1, m->at_version);
 
 /* Nothing, rather than 0.0.0.0, where there is none. */
 static ssize_t atw_emit_addr(char *buf, u32 addr)
 {
-	__be32 be = cpu_to_be32(addr);
-
-	return addr ? sysfs_emit(buf, "%pI4\n", &be) : sysfs_emit(buf, "\n");
+	return addr ? sysfs_emit(buf, "%pI4h\n", &addr) : sysfs_emit(buf, "\n");
 }
 
 static ssize_t address_show(struct device *dev, struct device_attribute *attr,
@@ -71,41 +77,6 @@ static ssize_t gateway_show(struct device *dev, struct device_attribute *attr,
 	return atw_emit_addr(buf, atw_module_gateway(&to_atw_dev(dev)->module));
 }
 static DEVICE_ATTR_RO(gateway);
-
-static ssize_t mac_show(struct device *dev, struct device_attribute *attr,
-			char *buf)
-{
-	return sysfs_emit(buf, "%pM\n", to_atw_dev(dev)->module.mac);
-}
-static DEVICE_ATTR_RO(mac);
-
-/* The thread may be writing them: they always end within their array. */
-static ssize_t firmware_show(struct device *dev, struct device_attribute *attr,
-			     char *buf)
-{
-	const struct atw_module *m = &to_atw_dev(dev)->module;
-
-	return sysfs_emit(buf, "%.*s\n", (int)sizeof(m->firmware) - 1,
-			  m->firmware);
-}
-static DEVICE_ATTR_RO(firmware);
-
-static ssize_t at_version_show(struct device *dev,
-			       struct device_attribute *attr, char *buf)
-{
-	const struct atw_module *m = &to_atw_dev(dev)->module;
-
-	return sysfs_emit(buf, "%.*s\n", (int)sizeof(m->at_version) - 1,
-			  m->at_version);
-}
-static DEVICE_ATTR_RO(at_version);
-
-static ssize_t baud_show(struct device *dev, struct device_attribute *attr,
-			 char *buf)
-{
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_atw_dev(dev)->module.baud));
-}
-static DEVICE_ATTR_RO(baud);
 
 static ssize_t recv_mode_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
@@ -347,15 +318,13 @@ static void atw_dev_event(struct atw_module *m, enum atwifi_event event)
 	atw_genl_dev_event(container_of(m, struct atw_dev, module), event);
 }
 
-static void atw_dev_broken(struct atw_module *m,
-			   const struct atw_conn_info *info)
+static void atw_dev_broken(struct atw_conns *cs, const struct atw_conn_info *info)
 {
-	atw_genl_socket_event(container_of(m, struct atw_dev, module), info);
+	atw_genl_socket_event(container_of(cs, struct atw_dev, module.conns), info);
 }
 
 static const struct atw_module_ops atw_dev_module_ops = {
 	.event	 = atw_dev_event,
-	.broken	 = atw_dev_broken,
 	.changed = atw_dev_changed,
 	.associated = atw_dev_associated,
 };
@@ -391,6 +360,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	atw_exposes_init(&adev->exposes);
 	INIT_LIST_HEAD(&adev->passphrase.node);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
+	adev->module.conns.broken = atw_dev_broken;
 	adev->module.conns.no_slot = atw_dev_no_slot;
 	adev->yield_after = ATW_YIELD_AFTER;
 	adev->net = get_net(net);

@@ -90,14 +90,6 @@ static struct atw_module *atw_conns_module(struct atw_conns *cs)
 	return container_of(cs, struct atw_module, conns);
 }
 
-static void atw_module_broken(struct atw_conns *cs,
-			      const struct atw_conn_info *info)
-{
-	struct atw_module *m = atw_conns_module(cs);
-
-	m->ops->broken(m, info);
-}
-
 /* The module's words for everybody to print: in the log, in files, on terminals. */
 static void atw_module_set_text(char text[ATW_VERSION_MAX], const char *said)
 {
@@ -151,7 +143,7 @@ static int atw_module_identify(struct atw_module *m)
 	fw = m->ch.dialect->firmware(m->at_version, m->firmware);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
 	m->conns.proved.may_not_serve = atw_firmware_is_on(fw->servers_doubted_on,
-							    m->sdk_version);
+							   m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
 		atw_channel_set_tears(&m->ch);
 	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
@@ -424,8 +416,9 @@ static void atw_module_begin(struct atw_module *m)
 	atw_module_set_echo(m, false);
 }
 
-static void atw_module_bring_up(struct atw_module *m)
+static bool atw_module_do_bring_up(struct atw_conns *cs)
 {
+	struct atw_module *m = atw_conns_module(cs);
 	int tries, err;
 
 	atw_module_lose(m, ATW_MODULE_PROBING);
@@ -445,7 +438,7 @@ static void atw_module_bring_up(struct atw_module *m)
 	if (err == -ENODEV) {
 		/* Unless it is only the UART that says so, nobody will look then. */
 		atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + atw_timing.retry_max);
-		return;
+		return true;
 	}
 	if (!err) {
 		atomic64_inc(&m->bringups);
@@ -456,7 +449,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		if (!m->brief)
 			m->warned = false;
 		atw_requests_refuse(&m->requests, 0);
-		return;
+		return true;
 	}
 
 	atw_module_set_state(m, ATW_MODULE_PROBING);
@@ -473,6 +466,7 @@ static void atw_module_bring_up(struct atw_module *m)
 		atw_module_tell(m, ATWIFI_EVENT_LOST);
 	}
 	m->told = true;
+	return true;
 }
 
 /* An answer stayed away: is anybody there, and what is left? */
@@ -545,12 +539,6 @@ static bool atw_module_do_reset(struct atw_conns *cs)
 	dev_warn(m->dev, "the module does not answer as it should, starting over\n");
 	atw_module_over(m);
 	return false;
-}
-
-static bool atw_module_do_bring_up(struct atw_conns *cs)
-{
-	atw_module_bring_up(atw_conns_module(cs));
-	return true;
 }
 
 /**
@@ -771,7 +759,6 @@ void atw_module_init(struct atw_module *m, struct device *dev,
 	atw_sched_init(&m->sched, &m->ch, &atw_module_agenda);
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies);
 	atw_conns_init(&m->conns, &m->ch, &m->sched);
-	m->conns.broken = atw_module_broken;
 	atw_requests_init(&m->requests);
 }
 

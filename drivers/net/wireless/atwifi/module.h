@@ -32,8 +32,6 @@ struct atw_module;
  * None may sleep or run commands.
  *
  * @event: something has happened
- * @broken: an open connection was ended with an error, by which its owner knows
- *	that bytes may be missing
  * @changed: its state or its lease may be another one; the channel's thread, or
  *	while that is paused
  * @associated: it says that it is in a network, which it has not been asked about yet;
@@ -41,7 +39,6 @@ struct atw_module;
  */
 struct atw_module_ops {
 	void (*event)(struct atw_module *m, enum atwifi_event event);
-	void (*broken)(struct atw_module *m, const struct atw_conn_info *info);
 	void (*changed)(struct atw_module *m);
 	void (*associated)(struct atw_module *m);
 };

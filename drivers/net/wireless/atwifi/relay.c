@@ -127,12 +127,6 @@ static void atw_relay_opened(struct atw_conn *c, int err, u32 code)
 	atw_relay_wake(r);
 }
 
-/* The overhead of buffers counts: single bytes share one. */
-static bool atw_relay_merges(const struct sk_buff *tail, const struct sk_buff *skb)
-{
-	return tail && skb_tailroom(tail) >= skb->len;
-}
-
 static bool atw_relay_fits(const struct atw_relay *r, const struct sk_buff *skb,
 			   unsigned int limit)
 {
@@ -146,7 +140,7 @@ static bool atw_relay_room(struct atw_conn *c, const struct sk_buff *skb)
 	bool room;
 
 	spin_lock_bh(&r->rxq.lock);
-	room = atw_relay_merges(skb_peek_tail(&r->rxq), skb) ||
+	room = atw_rx_merges(skb_peek_tail(&r->rxq), skb) ||
 	       atw_relay_fits(r, skb, atw_rx_mark(ATW_RELAY_RX_MAX));
 	spin_unlock_bh(&r->rxq.lock);
 	return room;
@@ -164,7 +158,7 @@ static bool atw_relay_rx(struct atw_conn *c, struct sk_buff *skb)
 	}
 	spin_lock_bh(&r->rxq.lock);
 	tail = skb_peek_tail(&r->rxq);
-	if (atw_relay_merges(tail, skb)) {
+	if (atw_rx_merges(tail, skb)) {
 		skb_put_data(tail, skb->data, skb->len);
 		merged = true;
 	} else if (atw_relay_fits(r, skb, ATW_RELAY_RX_MAX) &&

@@ -238,10 +238,6 @@ static void fake_event(struct atw_module *m, enum atwifi_event event)
 	f->moves += event == ATWIFI_EVENT_ADDRESS;
 }
 
-static void fake_broken(struct atw_module *m, const struct atw_conn_info *info)
-{
-}
-
 static void fake_changed(struct atw_module *m)
 {
 }
@@ -252,7 +248,6 @@ static void fake_associated(struct atw_module *m)
 
 static const struct atw_module_ops fake_module_ops = {
 	.event = fake_event,
-	.broken = fake_broken,
 	.changed = fake_changed,
 	.associated = fake_associated,
 };
