@@ -744,16 +744,26 @@ static void atw_wiphy_job_release(void *arg)
 	spin_unlock_bh(&aw->lock);
 }
 
-/* Whatever was wanted before is not any more; the job is for what is. */
-static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, enum atw_wiphy_task task,
-					     const struct atw_join *join)
+/* Whatever was wanted before is not any more. */
+static void atw_wiphy_want(struct atw_wiphy *aw)
+{
+	spin_lock_bh(&aw->lock);
+	aw->gen++;
+	aw->news.heard = false;
+	aw->news.answered = false;
+	spin_unlock_bh(&aw->lock);
+}
+
+/* A job for what is wanted now. */
+static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
+			   const struct atw_join *join)
 {
 	struct atw_request *request;
 	struct atw_wiphy_job *job;
 
 	request = atw_request_new(sizeof(*job), atw_wiphy_job_run);
 	if (!request)
-		return NULL;
+		return -ENOMEM;
 	job = (struct atw_wiphy_job *)request->arg;
 	job->aw = aw;
 	job->err = -ENETDOWN;
@@ -767,25 +777,6 @@ static struct atw_request *atw_wiphy_job_new(struct atw_wiphy *aw, enum atw_wiph
 	job->gen = aw->gen;
 	aw->jobs++;
 	spin_unlock_bh(&aw->lock);
-	return request;
-}
-
-static void atw_wiphy_want(struct atw_wiphy *aw)
-{
-	spin_lock_bh(&aw->lock);
-	aw->gen++;
-	aw->news.heard = false;
-	aw->news.answered = false;
-	spin_unlock_bh(&aw->lock);
-}
-
-static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
-			   const struct atw_join *join)
-{
-	struct atw_request *request = atw_wiphy_job_new(aw, task, join);
-
-	if (!request)
-		return -ENOMEM;
 	/* Refused, it ends as one that has failed: with its last reference. */
 	atw_module_queue(&aw->adev->module, request);
 	atw_request_put(request);

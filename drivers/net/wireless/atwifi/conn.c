@@ -712,7 +712,6 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	INIT_LIST_HEAD(&cs->list);
 	cs->ch = ch;
 	cs->sched = sched;
-	cs->audit.compared = jiffies - HZ;
 	cs->clock = ktime_get;
 	cs->fw = &atw_firmware_unknown;
 	cs->ids.next = ATW_ID_MIN;
@@ -720,11 +719,8 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->ids.orphan = ATW_NO_ID;
 	atw_conns_forget_recent(cs);
 	cs->rx.reading = ATW_NO_ID;
-	cs->pace.next_open = jiffies;
-	cs->pace.open_after = jiffies;
 	cs->audit.deleted = jiffies - atw_timing.delete_linger;
 	cs->mode.since = jiffies - atw_timing.mode_settle;
-	cs->pace.send_after = jiffies;
 	atw_conns_set_rate(cs, 0);
 }
 

@@ -156,7 +156,7 @@ enum atw_conn_wish {
  * @refused: how often that was refused in a row, for one and the same reason
  * @new_flow: nothing was queued before what is queued now
  * @no_way: the only way that it had is lost, and its owner has not said how to go on
- * @chat_until: see ATW_CHAT, in jiffies
+ * @chat_until: see ATW_CHAT, in jiffies of 64 bits
  * @bytes: taken by the module
  */
 struct atw_conn_tx {
@@ -168,7 +168,7 @@ struct atw_conn_tx {
 	bool				new_flow;
 	bool				no_way;
 	unsigned int			refused;
-	unsigned long			chat_until;
+	u64				chat_until;
 	u64				bytes;
 };
 
@@ -496,7 +496,7 @@ struct atw_silences {
  * @chunk: bytes of one send, at most; @chunk_max what it may grow to, and @chunk_limit
  *	what that may become
  * @chunk_good: sends of that size since it was chosen
- * @send_after: not before; the module has no memory
+ * @send_after: not before, in jiffies of 64 bits, as the next two; the module has no memory
  * @next_open: payload goes before connects until then
  * @open_after: not before; the module is out of sockets
  * @slots_short: a connect was refused for that, and since then none was a success
@@ -510,9 +510,9 @@ struct atw_pace {
 	u32			chunk_max;
 	u32			chunk_limit;
 	unsigned int		chunk_good;
-	unsigned long		send_after;
-	unsigned long		next_open;
-	unsigned long		open_after;
+	u64			send_after;
+	u64			next_open;
+	u64			open_after;
 	bool			slots_short;
 	bool			fetched;
 	unsigned int		new_flow_run;
@@ -525,7 +525,8 @@ struct atw_pace {
  *	when memory is short
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
  * @futile: times in a row that what is listed as deleted was deleted, and is listed yet
- * @compared: when all was compared for something that the module said
+ * @compare_after: all is compared not before that for something that the module said, in
+ *	jiffies of 64 bits
  * @deleted: when something was deleted last
  * @undeleted: tried in vain since then
  * @boot: what the module has said of a start, and @boot_at when; the channel's rx_lock
@@ -538,7 +539,7 @@ struct atw_audit {
 	u32			unknown[16];
 	unsigned int		nunknown;
 	unsigned int		futile;
-	unsigned long		compared;
+	u64			compare_after;
 	unsigned long		deleted;
 	unsigned int		undeleted;
 	enum atw_boot		boot;

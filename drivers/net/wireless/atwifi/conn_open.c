@@ -94,7 +94,7 @@ void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c)
 	atw_conn_yielded(cs, c);
 	atw_conns_unlink(cs, c);
 	/* Who waits for a socket may try at once. */
-	cs->pace.open_after = jiffies;
+	cs->pace.open_after = 0;
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);
 	if (stuck && c->child.server)
@@ -235,7 +235,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 		/* What the module said was of that number. */
 		c->remote_closed = false;
 		c->auto_deleted = false;
-		cs->pace.open_after = jiffies + ATW_OPEN_RETRY;
+		cs->pace.open_after = get_jiffies_64() + ATW_OPEN_RETRY;
 	}
 	spin_unlock(&c->lock);
 	spin_unlock(&cs->lock);

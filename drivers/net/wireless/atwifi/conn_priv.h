@@ -207,7 +207,7 @@ static inline bool atw_conn_has_sends(const struct atw_conn *c)
 /* Has it sent a small message lately? Then it is likely to send another. */
 static inline bool atw_conn_chats(const struct atw_conn *c)
 {
-	return time_before(jiffies, c->tx.chat_until);
+	return time_before64(get_jiffies_64(), c->tx.chat_until);
 }
 
 /* Is it one that nobody has accepted, but somebody may? */

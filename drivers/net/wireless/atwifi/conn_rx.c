@@ -407,7 +407,8 @@ bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
 
 	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
 	       (tt->ended || tt->doubt ||
-		(!atw_conn_is_child(c) && time_after(jiffies, tt->proof + atw_timing.tt_trust)));
+		(!atw_conn_is_child(c) &&
+		 time_after64(get_jiffies_64(), tt->proof + atw_timing.tt_trust)));
 }
 
 /**

@@ -158,7 +158,7 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 		return true;
 	}
 	/* Less is of no use: ask later. */
-	cs->pace.send_after = jiffies + ATW_NOMEM_PAUSE;
+	cs->pace.send_after = get_jiffies_64() + ATW_NOMEM_PAUSE;
 	return ++c->tx.refused < ATW_NOMEM_TRIES;
 }
 
@@ -268,9 +268,9 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	c->tx.sending = true;
 	/* A request before an upload is none of a chat: with it, the upload is the bulk. */
 	if (c->tx.queued > ATW_MESSAGE_MAX)
-		c->tx.chat_until = jiffies;
+		c->tx.chat_until = 0;
 	else if (c->tx.new_flow)
-		c->tx.chat_until = jiffies + ATW_CHAT;
+		c->tx.chat_until = get_jiffies_64() + ATW_CHAT;
 	c->tx.new_flow = false;
 	spin_unlock(&c->lock);
 

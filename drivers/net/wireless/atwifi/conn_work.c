@@ -197,11 +197,11 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
 	/* That it is up is told. */
 	if (!cs->link_up)
 		return false;
-	if (time_before(jiffies, cs->pace.open_after)) {
+	if (time_before64(get_jiffies_64(), cs->pace.open_after)) {
 		atw_pick_later(pick, cs->pace.open_after);
 		return false;
 	}
-	if (sends && time_before(jiffies, cs->pace.next_open)) {
+	if (sends && time_before64(get_jiffies_64(), cs->pace.next_open)) {
 		atw_pick_later(pick, cs->pace.next_open);
 		return false;
 	}
@@ -225,13 +225,6 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 
 	spin_lock(&cs->lock);
 	atw_conns_count_sockets(cs, has);
-	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
-	if (time_after(jiffies, cs->pace.send_after))
-		cs->pace.send_after = jiffies;
-	if (time_after(jiffies, cs->pace.open_after))
-		cs->pace.open_after = jiffies;
-	if (time_after(jiffies, cs->pace.next_open))
-		cs->pace.next_open = jiffies;
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_open(c) && atw_conn_finished(c))
@@ -251,8 +244,6 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			c->paused = false;
 		if (atw_conn_is_open(c) && atw_conn_is_stream(c)) {
 			sends.quiet += !c->tx.queued;
-			if (!atw_conn_chats(c))
-				c->tx.chat_until = jiffies;
 			sends.chats += atw_conn_chats(c);
 		}
 		/* One that nobody has looked at yet holds a place at its server, which has it. */
@@ -293,7 +284,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		best = atw_opens_spread(cs, open);
 		pick->task = ATW_TASK_OPEN;
 	}
-	if (!best && sends.n && time_before(jiffies, cs->pace.send_after)) {
+	if (!best && sends.n && time_before64(get_jiffies_64(), cs->pace.send_after)) {
 		atw_pick_later(pick, cs->pace.send_after);
 	} else if (!best && sends.n) {
 		best = atw_sends_next(cs, &sends);
@@ -399,14 +390,13 @@ bool atw_conns_do_boot(struct atw_conns *cs)
  */
 bool atw_conns_do_compare(struct atw_conns *cs)
 {
-	unsigned long next = cs->audit.compared + ATW_COMPARE_PAUSE;
+	u64 now = get_jiffies_64();
 
-	/* What lies far back would lie ahead one day where jiffies have 32 bits. */
-	if (time_in_range(jiffies, cs->audit.compared, next)) {
-		atw_sched_at(cs->sched, ATW_DO_COMPARE, next + 1);
+	if (time_before64(now, cs->audit.compare_after)) {
+		atw_sched_at(cs->sched, ATW_DO_COMPARE, cs->audit.compare_after);
 		return false;
 	}
-	cs->audit.compared = jiffies;
+	cs->audit.compare_after = now + ATW_COMPARE_PAUSE + 1;
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	/* After that: one that has restarted has lost its network, too. */
 	atw_sched_at(cs->sched, ATW_DO_LINK, jiffies);
@@ -495,7 +485,7 @@ bool atw_conns_do_next(struct atw_conns *cs)
 		atw_conns_charge_open(cs, c, now);
 		spin_unlock(&cs->lock);
 		atw_conns_give_time(cs, jiffies - start);
-		cs->pace.next_open = jiffies + ATW_OPEN_PATIENCE;
+		cs->pace.next_open = get_jiffies_64() + ATW_OPEN_PATIENCE;
 		break;
 	default:
 		break;

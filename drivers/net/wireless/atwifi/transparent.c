@@ -326,7 +326,7 @@ static bool atw_tt_row_is_ours(const struct atw_conns *cs,
  */
 int atw_tt_check(struct atw_conns *cs)
 {
-	unsigned long before = jiffies;
+	u64 before = get_jiffies_64();
 	struct atw_tt *tt = &cs->tt;
 	bool others;
 	int err;
@@ -452,7 +452,7 @@ void atw_tt_leave(struct atw_conns *cs)
 			atw_tt_fail(cs);
 		return;
 	}
-	tt->enter_after = jiffies + ATW_TT_SETTLE;
+	tt->enter_after = get_jiffies_64() + ATW_TT_SETTLE;
 	if (!atw_tt_check(cs) || !(tt->doubt || tt->ended))
 		return;
 	/* What was dropped is not made good by a question without an answer. */
@@ -572,7 +572,7 @@ static bool atw_tt_take(struct atw_conns *cs, u8 *buf, u32 *len)
 	}
 	may = may && atw_tt_may_carry(buf, n) &&
 	      (!n || atw_conn_is_raw_only(c) ||
-	       time_before(jiffies, tt->proof + ATW_TT_PROVED));
+	       time_before64(get_jiffies_64(), tt->proof + ATW_TT_PROVED));
 	c->tx.sending = may && n;
 	if (c->tx.sending)
 		c->tx.new_flow = false;
@@ -781,25 +781,18 @@ bool atw_tt_carry(struct atw_conns *cs)
 	bool look;
 
 	if (!atw_tt_inside(cs)) {
-		/* What lies far back would lie ahead one day where jiffies have 32 bits. */
-		if (time_after(jiffies, tt->enter_after))
-			tt->enter_after = jiffies;
-		mutex_lock(&cs->ch->rx_lock);
-		if (time_after(jiffies, tt->proof + atw_timing.tt_trust))
-			tt->proof = jiffies - atw_timing.tt_trust;
-		mutex_unlock(&cs->ch->rx_lock);
 		if (!atw_conn_is_open(tt->conn)) {
 			atw_tt_drop(cs);
 		} else if (tt->unchecked && atw_conn_is_stream(tt->conn)) {
 			atw_tt_check_again(cs);
 			return true;
 		} else if (atw_conn_unsent(tt->conn) && !atw_conn_is_raw_only(tt->conn)) {
-			tt->enter_after = jiffies + ATW_TT_SETTLE;
+			tt->enter_after = get_jiffies_64() + ATW_TT_SETTLE;
 		}
 		return false;
 	}
 	atw_tt_flush(cs);
-	look = time_after_eq(jiffies, tt->proof + atw_timing.tt_look);
+	look = time_after_eq64(get_jiffies_64(), tt->proof + atw_timing.tt_look);
 	if (!look && atw_tt_phase(cs) == ATW_TT_IN &&
 	    (atw_tt_may_stay(cs) || atw_tt_must_send(cs)) && atw_tt_send(cs, &sent)) {
 		if (!sent)
@@ -809,7 +802,7 @@ bool atw_tt_carry(struct atw_conns *cs)
 	atw_tt_leave(cs);
 	/* Only to look: what else there is to do is done in between. */
 	if (look || atw_conn_is_raw_only(tt->conn))
-		tt->enter_after = jiffies;
+		tt->enter_after = 0;
 	return true;
 }
 
@@ -866,7 +859,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	err = atw_tt_hush(cs);
 	if (err)
 		return err;
-	if (time_after_eq(jiffies, tt->proof + ATW_TT_PROVED) || tt->unchecked) {
+	if (time_after_eq64(get_jiffies_64(), tt->proof + ATW_TT_PROVED) || tt->unchecked) {
 		err = atw_tt_check(cs);
 		if (err || tt->lost)
 			return err ?: -ENOTCONN;
@@ -924,7 +917,7 @@ bool atw_tt_enter(struct atw_conns *cs)
 
 	if (!tt->conn || tt->lost || atw_tt_inside(cs))
 		return false;
-	if (time_before(jiffies, tt->enter_after)) {
+	if (time_before64(get_jiffies_64(), tt->enter_after)) {
 		atw_sched_at(cs->sched, ATW_DO_ENTER, tt->enter_after);
 		return false;
 	}
@@ -933,7 +926,7 @@ bool atw_tt_enter(struct atw_conns *cs)
 		return false;
 	err = atw_tt_do_enter(cs);
 	if (err)
-		tt->enter_after = jiffies + atw_timing.tt_retry;
+		tt->enter_after = get_jiffies_64() + atw_timing.tt_retry;
 	return true;
 }
 

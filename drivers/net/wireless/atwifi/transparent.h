@@ -38,8 +38,8 @@ enum atw_tt_phase {
  * @doubt: something came that may be an event of the module, or data; rx_lock
  * @unchecked: it was left, and the connection not looked for since; rx_lock
  * @lost: it was looked for and is not there; the thread's, as all below
- * @proof: when the module was asked whether it has the connection, and had it; written
- *	under rx_lock
+ * @proof: when the module was asked whether it has the connection, and had it, in jiffies
+ *	of 64 bits, as @enter_after; written under rx_lock
  * @entered: when the mode was entered
  * @sent: when the last byte was written
  * @unproved: bytes of datagrams written since @proof
@@ -66,11 +66,11 @@ struct atw_tt {
 	bool			unchecked;
 
 	bool			lost;
-	unsigned long		proof;
+	u64			proof;
 	unsigned long		entered;
 	unsigned long		sent;
 	u32			unproved;
-	unsigned long		enter_after;
+	u64			enter_after;
 	bool			told;
 	bool			but_children;
 	bool			quiet;

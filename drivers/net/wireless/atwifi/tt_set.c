@@ -117,8 +117,8 @@ static int atw_tt_claim(struct atw_conns *cs, struct atw_conn *c, u8 how)
 	tt->conn = c;
 	tt->lost = false;
 	tt->unproved = 0;
-	tt->proof = jiffies - atw_timing.tt_trust;
-	tt->enter_after = jiffies;
+	tt->proof = 0;
+	tt->enter_after = 0;
 	tt->unchecked = false;
 	tt->doubt = false;
 	mutex_unlock(&cs->ch->rx_lock);
