@@ -1210,11 +1210,6 @@ static int atw_tx_check(struct sock *sk, u32 detached)
 	return 0;
 }
 
-static bool atw_tx_has_room(const struct sock *sk)
-{
-	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
-}
-
 /*
  * May the call that sends @msg go on? One that has begun is the sender until it ends. @has:
  * what it sends is in memory already.
@@ -1223,7 +1218,8 @@ static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg, bool has
 {
 	const struct msghdr *sender = READ_ONCE(atw_sk(sk)->sending);
 
-	return (!sender || sender == msg) && (has || atw_tx_has_room(sk));
+	return (!sender || sender == msg) &&
+	       (has || sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf));
 }
 
 /*
@@ -1357,11 +1353,10 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	lock_sock(sk);
 	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	detached = as->detached;
-	if (msg->msg_namelen) {
+	if (msg->msg_namelen)
 		err = as->conn ? -EISCONN : -EOPNOTSUPP;
-	} else if (atw_state(sk) == TCP_SYN_SENT) {
+	else if (atw_state(sk) == TCP_SYN_SENT)
 		err = atw_wait_connect(sk, &timeo);
-	}
 	if (!err)
 		err = atw_tx_check(sk, detached);
 

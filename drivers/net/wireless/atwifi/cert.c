@@ -43,15 +43,12 @@ static bool atw_pem_line(const u8 **pos, const u8 *end, const char **line,
 static const char *atw_pem_label(const char *line, size_t len, const char *word,
 				 const char *const *labels)
 {
+	char whole[48];
 	size_t n;
 
 	for (; *labels; labels++) {
-		n = strlen(*labels);
-		if (len == 5 + strlen(word) + n + 5 &&
-		    !memcmp(line, "-----", 5) &&
-		    !memcmp(line + 5, word, strlen(word)) &&
-		    !memcmp(line + 5 + strlen(word), *labels, n) &&
-		    !memcmp(line + len - 5, "-----", 5))
+		n = scnprintf(whole, sizeof(whole), "-----%s%s-----", word, *labels);
+		if (len == n && !memcmp(line, whole, n))
 			return *labels;
 	}
 	return NULL;

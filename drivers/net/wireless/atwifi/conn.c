@@ -522,15 +522,6 @@ bool atw_conn_drained(struct atw_conn *c)
 	return drained;
 }
 
-/* There is one more, or one less. */
-static void atw_conns_count(struct atw_conns *cs, int change)
-{
-	lockdep_assert_held(&cs->lock);
-
-	cs->n += change;
-	atomic_inc(&cs->seq);
-}
-
 /**
  * atw_conns_link() - put a connection into the table
  * @cs: the connections
@@ -546,7 +537,8 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
 	cs->shares.of[c->share].n++;
-	atw_conns_count(cs, 1);
+	cs->n++;
+	atomic_inc(&cs->seq);
 }
 
 /*
@@ -600,7 +592,8 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conn_purge_tx(c);
 	atw_conn_disown(c);
-	atw_conns_count(cs, -1);
+	cs->n--;
+	atomic_inc(&cs->seq);
 }
 
 static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)

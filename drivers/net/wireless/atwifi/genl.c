@@ -1388,17 +1388,6 @@ static bool atw_genl_late_too_many(const struct atw_dev *adev, int share)
 	       ATW_GENL_LATE_USERS;
 }
 
-static void atw_genl_late_free(struct atw_genl_late *late)
-{
-	struct atw_dev *adev = late->adev;
-	int share = late->share;
-
-	kfree_skb(late->req);
-	kfree(late);
-	atw_genl_late_count(adev, share, -1);
-	atw_dev_put(adev);
-}
-
 /* What was asked may be a key or a password. */
 static void atw_genl_wipe(struct genlmsghdr *hdr)
 {
@@ -1424,7 +1413,10 @@ static void atw_genl_late_work(struct work_struct *work)
 		netlink_ack(late->req, nlh, err, &late->extack);
 	atw_genl_late_end(late);
 	late->req->sk = NULL;
-	atw_genl_late_free(late);
+	kfree_skb(late->req);
+	atw_genl_late_count(late->adev, late->share, -1);
+	atw_dev_put(late->adev);
+	kfree(late);
 	sock_put(sk);
 	if (asker)
 		fput(asker);

@@ -169,13 +169,10 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	icmph = (const void *)ip_hdr(skb) + off;
 	if (icmph->type != ICMP_ECHO || icmph->code)
 		return false;
-	/* What the module sends is not this one: its remote cannot check it. */
-	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, off, 0)) {
-		kfree_skb(skb);
-		return true;
-	}
 	pinged = READ_ONCE(nd->pinged);
-	if (jiffies - pinged < READ_ONCE(nd->ping_pause) ||
+	/* What the module sends is not this one: its remote cannot check it. */
+	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, off, 0) ||
+	    jiffies - pinged < READ_ONCE(nd->ping_pause) ||
 	    !atomic_add_unless(&nd->pings, 1, ATW_PINGS_MAX)) {
 		kfree_skb(skb);
 		return true;

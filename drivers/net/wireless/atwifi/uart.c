@@ -91,22 +91,16 @@ static int atw_uart_escape(struct atw_module *m, u32 filler)
 	u32 n;
 	int err;
 
-	err = atw_channel_sleep(&m->ch, atw_timing.escape_guard);
-	if (!err)
-		err = atw_channel_raw(&m->ch, "+++", 3);
-	if (!err)
-		err = atw_channel_sleep(&m->ch, atw_timing.escape_guard);
-	if (!err)
-		err = atw_channel_raw(&m->ch, "\r\n", 2);
-	if (!err)
-		err = atw_uart_answers(m, 3);
+	err = atw_channel_sleep(&m->ch, atw_timing.escape_guard) ?:
+	      atw_channel_raw(&m->ch, "+++", 3) ?:
+	      atw_channel_sleep(&m->ch, atw_timing.escape_guard) ?:
+	      atw_channel_raw(&m->ch, "\r\n", 2) ?:
+	      atw_uart_answers(m, 3);
 	/* A payload ends only by its bytes. */
 	while (err == -ETIMEDOUT && filler) {
 		n = min_t(u32, filler, 1024);
 		filler -= n;
-		err = atw_channel_fill(&m->ch, n);
-		if (!err)
-			err = atw_uart_answers(m, 2);
+		err = atw_channel_fill(&m->ch, n) ?: atw_uart_answers(m, 2);
 	}
 	return err;
 }
