@@ -113,8 +113,9 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @connecting: a connect() began it and has not yet told of its success
  * @keepintvl: see ATW_KEEPINTVL
  * @unverified: see ATW_TLS_UNVERIFIED
- * @sending: the message of which a part is queued, NULL: none; what other threads
- *	send comes after the rest of it. Written under lock_sock(), and looked at as @detached
+ * @sending: the message that a stream is about to read, or of which a part is queued, NULL:
+ *	none; what other threads send comes after the rest of it. Written under lock_sock(),
+ *	and looked at as @detached
  * @share: whose memory it is in atw_net.unread
  * @rx_bytes: unread bytes of a stream; written under the receive queue's lock, and looked at
  *	as @detached
@@ -1210,31 +1211,27 @@ static int atw_tx_check(struct sock *sk, u32 detached)
 	return 0;
 }
 
-/*
- * May the call that sends @msg go on? One that has begun is the sender until it ends. @has:
- * what it sends is in memory already.
- */
-static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg, bool has)
+/* May the call that sends @msg go on? One that has begun is the sender until it ends. */
+static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg)
 {
 	const struct msghdr *sender = READ_ONCE(atw_sk(sk)->sending);
 
 	return (!sender || sender == msg) &&
-	       (has || sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf));
+	       sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
 }
 
 /*
  * Wait for room in sk_sndbuf, and for those that began before. lock_sock() is held,
  * and let go meanwhile.
  */
-static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, bool has,
-		       long *timeo)
+static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
 	int err;
 
 	err = atw_tx_check(sk, detached);
-	if (err || atw_tx_may(sk, msg, has))
+	if (err || atw_tx_may(sk, msg))
 		return err;
 
 	add_wait_queue(sk_sleep(sk), &wait);
@@ -1243,13 +1240,13 @@ static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, 
 		err = atw_may_wait(*timeo);
 		if (err)
 			break;
-		sk_wait_event(sk, timeo, atw_tx_may(sk, msg, has) ||
+		sk_wait_event(sk, timeo, atw_tx_may(sk, msg) ||
 			      atw_has_err(sk) ||
 			      (atw_shut(sk) & SEND_SHUTDOWN) ||
 			      atw_state(sk) == TCP_CLOSE ||
 			      atw_is_detached(as, detached), &wait);
 		err = atw_tx_check(sk, detached);
-	} while (!err && !atw_tx_may(sk, msg, has));
+	} while (!err && !atw_tx_may(sk, msg));
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
 }
@@ -1285,9 +1282,15 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	struct sk_buff *skb;
 	int err;
 
-	err = atw_tx_wait(sk, detached, msg, false, timeo);
+	err = atw_tx_wait(sk, detached, msg, timeo);
 	if (err)
 		return err;
+	/*
+	 * Who comes from here on waits, and holds none of the memory for which this one may
+	 * have to: nobody would be woken when that much alone is left.
+	 */
+	if (atw_is_stream(sk))
+		atw_tx_set_sender(atw_sk(sk), msg);
 
 	release_sock(sk);
 	skb = atw_tx_skb(sk, len);
@@ -1298,8 +1301,7 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 	lock_sock(sk);
 
 	if (!err) {
-		/* Another message may have begun while this one was read. */
-		err = atw_tx_wait(sk, detached, msg, true, timeo);
+		err = atw_tx_check(sk, detached);
 		/* Who tries again, as io_uring does, has all of it still. */
 		if (err)
 			iov_iter_revert(&msg->msg_iter, len);
@@ -1320,7 +1322,7 @@ static int atw_tx_small(struct sock *sk, u32 detached, const struct msghdr *msg,
 	struct sk_buff *skb;
 	int err;
 
-	err = atw_tx_wait(sk, detached, msg, false, timeo);
+	err = atw_tx_wait(sk, detached, msg, timeo);
 	if (err || atw_conn_send_small(atw_sk(sk)->conn, sk, data, len))
 		return err;
 
@@ -1370,8 +1372,6 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 		err = atw_tx(sk, detached, msg, n, &timeo);
 		if (!err)
 			copied += n;
-		if (!err && copied < size)
-			atw_tx_set_sender(as, msg);
 	}
 	if (as->sending == msg) {
 		atw_tx_set_sender(as, NULL);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -1200,6 +1201,61 @@ TEST_F_TIMEOUT(other_connection, send_early, 120)
 	EXPECT_EQ(-1, c.ret);
 	EXPECT_STREQ("EPIPE", atw_errno_name(c.err));
 	EXPECT_TRUE(becomes_echo(c.fd));
+}
+
+/*
+ * A thread is still reading what it sends, from memory of which each page is yet to be made,
+ * when another one sends: neither waits for what the other one has for ever.
+ */
+TEST(sends_slowly_read)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	const uint64_t limit = atw_now_ms() + LONG_MS;
+	const size_t page = getpagesize();
+	const int small = 1;
+	unsigned char is[ARRAY_SIZE(((struct call *)NULL)->iov)];
+	static struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
+	static char rest[60000];
+	bool reading = false;
+	pthread_t thread;
+	int memory, fd;
+	size_t i;
+	char *at;
+
+	memory = memfd_create("message", MFD_CLOEXEC);
+	ASSERT_LE(0, memory);
+	ASSERT_EQ(0, ftruncate(memory, ARRAY_SIZE(is) * page));
+	at = mmap(NULL, ARRAY_SIZE(is) * page, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	ASSERT_NE(MAP_FAILED, at);
+	for (i = 0; i < ARRAY_SIZE(is); i++)
+		c.iov[i] = (struct iovec){ at + i * page, 2 };
+	c.msg.msg_iov = c.iov;
+	c.msg.msg_iovlen = i;
+	while (!reading) {
+		ASSERT_LT(atw_now_ms(), limit);
+		ASSERT_EQ(0, ftruncate(memory, 0));
+		ASSERT_EQ(0, ftruncate(memory, ARRAY_SIZE(is) * page));
+		fd = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+		ASSERT_EQ(0, atw_peer_on(fd, "count 7"));
+		c.fd = fd;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, call_thread, &c));
+		/* With one processor it gets no further from here on until this one sleeps. */
+		ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+		do {
+			atw_pause_ms(1);
+			ASSERT_EQ(0, mincore(at, ARRAY_SIZE(is) * page, is));
+		} while (!(is[0] & 1));
+		reading = !(is[ARRAY_SIZE(is) - 1] & 1);
+		EXPECT_EQ((ssize_t)sizeof(rest), send(fd, rest, sizeof(rest), MSG_NOSIGNAL));
+		ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 }));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ((ssize_t)(2 * ARRAY_SIZE(is)), c.ret);
+		close(fd);
+	}
+	munmap(at, ARRAY_SIZE(is) * page);
+	close(memory);
 }
 
 TEST_HARNESS_MAIN
