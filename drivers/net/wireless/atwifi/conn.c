@@ -596,6 +596,22 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 	atomic_inc(&cs->seq);
 }
 
+/**
+ * atw_conns_put_list() - give the references of those back that have left the table
+ * @list: of these, by their nodes
+ *
+ * Context: no lock is held.
+ */
+void atw_conns_put_list(struct list_head *list)
+{
+	struct atw_conn *c, *next;
+
+	list_for_each_entry_safe(c, next, list, node) {
+		list_del_init(&c->node);
+		atw_conn_put(c);
+	}
+}
+
 static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
 {
 	lockdep_assert_held(&c->lock);

@@ -68,10 +68,7 @@ void atw_conns_fail_all(struct atw_conns *cs)
 	atw_conns_forget_silence(cs);
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);
-	list_for_each_entry_safe(c, next, &dead, node) {
-		list_del_init(&c->node);
-		atw_conn_put(c);
-	}
+	atw_conns_put_list(&dead);
 }
 
 /**

@@ -16,8 +16,8 @@
 /* What a module says may have all of it compared, but not more often. */
 #define ATW_COMPARE_PAUSE	HZ
 
-enum atw_task { ATW_TASK_NONE, ATW_TASK_REAP, ATW_TASK_DELETE, ATW_TASK_FETCH,
-		ATW_TASK_SEND, ATW_TASK_RENEW, ATW_TASK_OPEN };
+enum atw_task { ATW_TASK_NONE, ATW_TASK_DELETE, ATW_TASK_FETCH, ATW_TASK_SEND,
+		ATW_TASK_RENEW, ATW_TASK_OPEN };
 
 /**
  * struct atw_pick - what to do next for connections
@@ -212,20 +212,32 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
 }
 
 /*
- * What to do next: forget and delete first, then bytes that wait in the
- * module, then one connect, at once when there is nothing to send and after some
- * patience when there is; then sends, those of the user who has had the least. Returns
- * with a reference.
+ * Does the module know nothing of it, and nobody wait for it? One that nobody has looked at
+ * yet holds a place at its server, which has it.
+ */
+static bool atw_conn_is_over_with(const struct atw_conn *c)
+{
+	return atw_conn_is_dead(c) && !(c->child.server && c->child.stage == ATW_CHILD_NEW);
+}
+
+/*
+ * What to do next: delete first, then bytes that wait in the module, then one connect, at
+ * once when there is nothing to send and after some patience when there is; then sends, those
+ * of the user who has had the least. Returns with a reference.
+ *
+ * What is dead is forgotten on the way: programs make as much of it as they like, which is
+ * to cost nobody a turn.
  */
 static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pick)
 {
-	struct atw_conn *c, *best = NULL, *fetch = NULL, *open = NULL;
+	struct atw_conn *c, *next, *best = NULL, *fetch = NULL, *open = NULL;
 	struct atw_sends sends = { 0 };
 	u16 has[ATW_SHARES / 2] = { 0 };
+	LIST_HEAD(dead);
 
 	spin_lock(&cs->lock);
 	atw_conns_count_sockets(cs, has);
-	list_for_each_entry(c, &cs->list, node) {
+	list_for_each_entry_safe(c, next, &cs->list, node) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_open(c) && atw_conn_finished(c))
 			atw_conn_end(c, 0, 0);
@@ -246,10 +258,9 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			sends.quiet += !c->tx.queued;
 			sends.chats += atw_conn_chats(c);
 		}
-		/* One that nobody has looked at yet holds a place at its server, which has it. */
-		if (atw_conn_is_dead(c) && !(c->child.server && c->child.stage == ATW_CHILD_NEW)) {
-			best = c;
-			pick->task = ATW_TASK_REAP;
+		if (atw_conn_is_over_with(c)) {
+			atw_conns_unlink(cs, c);
+			list_add(&c->node, &dead);
 		} else if (c->paused && (atw_conn_is_closing(c) ||
 					 atw_conn_is_waiting(c))) {
 			atw_pick_later(pick, c->not_before);
@@ -295,6 +306,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 	if (best)
 		refcount_inc(&best->ref);
 	spin_unlock(&cs->lock);
+	atw_conns_put_list(&dead);
 	return best;
 }
 
@@ -454,14 +466,6 @@ bool atw_conns_do_next(struct atw_conns *cs)
 	if (!c)
 		return atw_conns_rest(cs, &pick);
 	switch (pick.task) {
-	case ATW_TASK_REAP:
-		spin_lock(&cs->lock);
-		spin_lock(&c->lock);
-		atw_conns_unlink(cs, c);
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
-		atw_conn_put(c);
-		break;
 	case ATW_TASK_DELETE:
 		atw_conns_delete(cs, c);
 		break;

@@ -90,6 +90,7 @@ struct fake {
 	const char		*complaint;	/* its answer to those */
 	unsigned int		complaint_ms;	/* by the fake clock */
 	u32			has;		/* listed by AT+SOCKET?, 0: nothing */
+	unsigned int		abandons;	/* before as many works, until there is a note */
 	bool			purge;		/* the thread's next work */
 	int			purged;
 	struct atw_conn		*tt_off;	/* likewise: it gives transparent mode back */
@@ -331,10 +332,33 @@ static const struct atw_agenda fake_agenda = {
 	},
 };
 
+static const struct atw_conn_ops owner_ops;
+
+/* Somebody connects, and has second thoughts before the module is asked. */
+static void fake_abandon(struct fake *f)
+{
+	static const struct atw_conn_spec spec = {
+		.type = ATW_TYPE_UDP_CLIENT,
+		.name = "",
+		.addr = 0xc0000202,
+		.port = 9,
+	};
+	struct atw_conn *c = atw_conn_open(&f->conns, &spec, &owner_ops, &f->owner[CONNS - 1]);
+
+	if (IS_ERR(c))
+		return;
+	atw_conn_close(c, true, 0);
+	atw_conn_put(c);
+}
+
 static bool fake_work(void *ctx)
 {
 	struct fake *f = ctx;
 
+	if (READ_ONCE(f->gate) && f->abandons && !f->nnotes) {
+		f->abandons--;
+		fake_abandon(f);
+	}
 	if (READ_ONCE(f->purge)) {
 		f->purged = atw_conns_purge(&f->conns);
 		WRITE_ONCE(f->purge, false);
@@ -3713,6 +3737,20 @@ static void conn_users_send(struct kunit *test)
 	close_all(test, 4);
 }
 
+/* Who connects and has second thoughts, again and again, takes no turn from anybody. */
+static void conn_abandoned(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	queue(test, &f->owner[0], 100);
+	f->abandons = 50;
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	KUNIT_EXPECT_LE(test, 48U, f->abandons);
+	close_all(test, 1);
+}
+
 static void conn_share_index(struct kunit *test)
 {
 	const kuid_t user = KUIDT_INIT(1000);
@@ -4547,6 +4585,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_raw_sends_first),
 	KUNIT_CASE(conn_raw_throttle),
 	KUNIT_CASE(conn_users_send),
+	KUNIT_CASE(conn_abandoned),
 	KUNIT_CASE(conn_share_index),
 	KUNIT_CASE(conn_share_subuids),
 	KUNIT_CASE(conn_keepalive),
