@@ -560,6 +560,21 @@ static void atw_conn_move_budget(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /**
+ * atw_conn_forget_kept() - the module has nothing for a connection, whatever it has announced
+ * @cs: the connections
+ * @c: the connection
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_forget_kept(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	c->rx.announced = 0;
+	atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
+}
+
+/**
  * atw_conns_unlink() - take a connection out of the table
  * @cs: the connections
  * @c: the connection; the table's reference is the caller's then

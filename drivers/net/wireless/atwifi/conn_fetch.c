@@ -37,9 +37,18 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 		atw_conn_end(c, -ECONNRESET, 0);
 	} else {
 		/* Datagrams may be lost; what they took of its memory is free. */
-		c->rx.announced = 0;
-		atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
+		atw_conn_forget_kept(cs, c);
 	}
+}
+
+/*
+ * Datagrams are lost, no more: what has been sent to a server does not end it. If the module
+ * has lost that, too, it is opened again.
+ */
+static void atw_conn_not_fetched(struct atw_conns *cs, struct atw_conn *c)
+{
+	atw_conn_forget_kept(cs, c);
+	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 }
 
 /**
@@ -85,6 +94,8 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 		atw_conn_fetched(cs, c);
 	else if (err == -EREMOTEIO && c->remote_closed && atw_conn_unfetched(c) <= 0)
 		atw_conn_release_blocked(cs, c);	/* it is gone already */
+	else if (err != -ENODEV && atw_conn_is_server(c))
+		atw_conn_not_fetched(cs, c);
 	else if (err != -ENODEV)
 		atw_conn_end(c, -ECONNRESET, cmd.code);
 	if (!c->rx.fetch && c->remote_closed)

@@ -26,9 +26,8 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 			c->paused = false;
 			c->serve.renew = false;
 			c->serve.old_id = ATW_NO_ID;
-			c->rx.announced = 0;
 			c->rx.fetch = false;
-			atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
+			atw_conn_forget_kept(cs, c);
 			atw_conn_purge(c, &c->rx.unverified);
 		}
 		spin_unlock(&c->lock);

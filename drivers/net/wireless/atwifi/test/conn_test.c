@@ -2894,6 +2894,26 @@ static unsigned int fake_count(const struct fake *f, enum cmd_kind verb)
 }
 
 /*
+ * What cannot be fetched does not end a server: one that a restarted module does not know is
+ * opened again.
+ */
+static void conn_server_not_fetched(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	WRITE_ONCE(f->conns.mode.passive, true);
+	opened(test, 1, ATW_TYPE_UDP_SERVER);
+	mishear(f, "AT+SOCKETREAD", ALWAYS, "\r\n+SOCKETREAD:127\r\nERROR\r\n");
+	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
+	open_gate(f, true);
+	eventually(test, fake_count(f, V_OPEN) || READ_ONCE(o->closed));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.kept.bytes));
+	close_all(test, 1);
+}
+
+/*
  * A remote that does not answer costs the module one connect, and not one for each that
  * wants to go there; other ports of it, and those who come later, try.
  */
@@ -4560,6 +4580,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_no_number),
+	KUNIT_CASE(conn_server_not_fetched),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
 	KUNIT_CASE(conn_refused_soon),
