@@ -104,8 +104,9 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @port: what bind() has chosen; written under lock_sock()
  * @chosen: listen() has, and it did not serve there yet
  * @accepted_port: that of the server which has accepted it, 0: none has
- * @served: a datagram has come to a server: the module knows whom to answer. Set for good,
- *	by the callback: who sends before it is seen has not received that datagram
+ * @served: a datagram was received, that is, of a server: there is somebody to answer;
+ *	lock_sock(), and so is @life
+ * @life: as in struct atw_rx_cb of the last one
  * @failed: error that ended the connection, repeated to each reader so that
  *	an end that is an error is never taken for the end of the data
  * @module_error: see ATW_MODULE_ERROR
@@ -134,6 +135,7 @@ struct atw_sock {
 	bool			chosen;
 	u16			accepted_port;
 	bool			served;
+	u32			life;
 	int			failed;
 	u32			module_error;
 	bool			established;
@@ -147,9 +149,14 @@ struct atw_sock {
 	char			used[IFNAMSIZ];
 };
 
-/* In skb->cb of a stream's received buffers: bytes that were read of it. */
+/**
+ * struct atw_rx_cb - in skb->cb of what was received
+ * @off: of a stream: bytes that were read of it
+ * @life: of a datagram: atw_conn_serve.life in which it came
+ */
 struct atw_rx_cb {
 	u32	off;
+	u32	life;
 };
 
 #define ATW_RX_CB(skb)	((struct atw_rx_cb *)(skb)->cb)
@@ -394,7 +401,7 @@ static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
 	}
 	if (atw_is_stream(sk))
 		return atw_rx_stream(sk, skb);
-	WRITE_ONCE(as->served, true);
+	ATW_RX_CB(skb)->life = c->serve.life;
 	return atw_rx_dgram(sk, skb);
 }
 
@@ -1262,8 +1269,10 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 /* Hand @skb, which is taken, to the connection of @detached. lock_sock() is held. */
 static int atw_tx_queue(struct sock *sk, u32 detached, struct sk_buff *skb)
 {
-	int err = atw_conn_send(atw_sk(sk)->conn, skb);
+	int err;
 
+	ATW_TX_CB(skb)->life = atw_sk(sk)->life;
+	err = atw_conn_send(atw_sk(sk)->conn, skb);
 	if (!err)
 		return 0;
 	kfree_skb(skb);
@@ -1398,7 +1407,8 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 
 /*
  * May a server send? The module answers the first who spoke to it. That one is
- * not known, and is named by the address that recvfrom() gave: an empty one.
+ * not known, and is named by the address that recvfrom() gave: an empty one. Who has received
+ * nothing since the module lost the server is told so by atw_conn_send().
  */
 static int atw_dgram_answers(struct sock *sk, const struct msghdr *msg)
 {
@@ -1407,7 +1417,7 @@ static int atw_dgram_answers(struct sock *sk, const struct msghdr *msg)
 
 	if (!as->conn || atw_state(sk) == TCP_CLOSE)
 		return -ENOTCONN;
-	if (!READ_ONCE(as->served))
+	if (!as->served)
 		return -EDESTADDRREQ;
 	if (!msg->msg_namelen)
 		return 0;
@@ -1659,6 +1669,10 @@ static struct sk_buff *atw_rx_dgram_wait(struct sock *sk, struct msghdr *msg,
 		lock_sock(sk);
 		skb = __skb_try_recv_datagram(sk, queue, flags, &off, err,
 					      &last);
+		if (skb) {
+			as->served = true;
+			as->life = ATW_RX_CB(skb)->life;
+		}
 		if (skb && msg->msg_name) {
 			memcpy(msg->msg_name, &as->peer, sizeof(as->peer));
 			msg->msg_namelen = sizeof(as->peer);

@@ -305,13 +305,14 @@ bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *
  * atw_conn_send() - queue bytes, or one datagram
  * @c: the connection, which need not be open yet
  * @skb: the bytes; taken on success. A stream's is linear and nobody else's, and what
- *	is queued next may be put into its tailroom
+ *	is queued next may be put into its tailroom; see struct atw_tx_cb
  *
  * How much is queued is bounded by the owner's accounting of its buffers.
  *
  * Context: any.
  * Return: 0; -EPIPE, the connection has ended; -EINVAL, there is no way for these bytes;
- * or the error that has ended it: -ENODEV, the device is gone.
+ * -EDESTADDRREQ, the module has forgotten whom they are for; or the error that has ended it:
+ * -ENODEV, the device is gone.
  */
 int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 {
@@ -320,6 +321,9 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
 
 	spin_lock(&c->lock);
 	err = atw_conn_may_send(c);
+	/* The module answers the first whom it has heard since, who may be somebody else. */
+	if (!err && c->type == ATW_TYPE_UDP_SERVER && ATW_TX_CB(skb)->life != c->serve.life)
+		err = -EDESTADDRREQ;
 	if (!err && atw_conn_is_raw_only(c) && !atw_tt_may_carry(skb->data, skb->len))
 		err = -EINVAL;
 	if (!err) {
@@ -572,6 +576,30 @@ void atw_conn_forget_kept(struct atw_conns *cs, struct atw_conn *c)
 
 	c->rx.announced = 0;
 	atomic_sub(xchg(&c->rx.kept, 0), &cs->kept.bytes);
+}
+
+/**
+ * atw_conns_lose_server() - the module does not have a server any more: it is opened again
+ * @cs: the connections
+ * @c: the server, which was open
+ *
+ * What is queued would be sent to somebody else.
+ *
+ * Context: @cs->lock and @c->lock are held.
+ */
+void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	atw_conns_unname(cs, c);
+	atw_conn_purge_tx(c);
+	atw_conn_event(c, ATW_CONN_EV_AGAIN);
+	c->paused = false;
+	c->serve.renew = false;
+	c->serve.old_id = ATW_NO_ID;
+	c->rx.fetch = false;
+	atw_conn_forget_kept(cs, c);
+	atw_conn_purge(c, &c->rx.unverified);
 }
 
 /**

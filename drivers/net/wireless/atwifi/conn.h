@@ -26,6 +26,17 @@ struct atw_conn_info;
 #define ATW_DGRAM_MAX	1024
 
 /**
+ * struct atw_tx_cb - in skb->cb of what is sent
+ * @life: of a server for datagrams: atw_conn_serve.life in which that came to which it is
+ *	the answer
+ */
+struct atw_tx_cb {
+	u32	life;
+};
+
+#define ATW_TX_CB(skb)	((struct atw_tx_cb *)(skb)->cb)
+
+/**
  * struct atw_conn_ops - what a connection tells its owner
  *
  * All are called with the connection's lock held, from process context, and
@@ -207,6 +218,8 @@ struct atw_conn_rx {
  * struct atw_conn_serve - what a server has beside other connections; its lock protects it
  * @children: those that nobody has accepted, @nchildren of them and at most @backlog
  * @kept: memory of all of its children, as in their rx.size; counted under the lock of each
+ * @life: another one each time that the module is to be asked for it again: whom it had
+ *	heard before that is forgotten then
  * @lasting: it was open once: it is opened again when the module has lost it. Written by
  *	the channel's thread alone, which therefore reads it without the lock
  * @renew: its module may have stopped serving it: it is to be opened anew
@@ -218,6 +231,7 @@ struct atw_conn_serve {
 	unsigned int			nchildren;
 	unsigned int			backlog;
 	atomic_t			kept;
+	u32				life;
 	bool				lasting;
 	bool				renew;
 	u32				old_id;

@@ -19,17 +19,8 @@ static void atw_conns_keep_servers(struct atw_conns *cs)
 		atw_conn_drop_children(c);
 		spin_lock(&c->lock);
 		/* What has ended stays so: its owner was told. */
-		if (c->owner && atw_conn_is_live(c)) {
-			atw_conns_unname(cs, c);
-			atw_conn_purge_tx(c);
-			atw_conn_event(c, ATW_CONN_EV_AGAIN);
-			c->paused = false;
-			c->serve.renew = false;
-			c->serve.old_id = ATW_NO_ID;
-			c->rx.fetch = false;
-			atw_conn_forget_kept(cs, c);
-			atw_conn_purge(c, &c->rx.unverified);
-		}
+		if (c->owner && atw_conn_is_live(c))
+			atw_conns_lose_server(cs, c);
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);

@@ -291,6 +291,7 @@ void atw_conn_disown(struct atw_conn *c);
 void atw_conn_drop_children(struct atw_conn *server);
 void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_forget_kept(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_put_list(struct list_head *list);
 void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);

@@ -94,6 +94,8 @@ bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev)
 	changes = next != c->state;
 	if (changes)
 		WRITE_ONCE(c->state, next);
+	if (ev == ATW_CONN_EV_AGAIN)
+		c->serve.life++;
 	atw_conn_kick(c);
 	return changes;
 }

@@ -61,8 +61,7 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&c->lock);
 
 	if (c->serve.lasting && c->owner) {
-		atw_conns_unname(cs, c);
-		atw_conn_event(c, ATW_CONN_EV_AGAIN);
+		atw_conns_lose_server(cs, c);
 	} else if (c->auto_deleted) {
 		atw_conn_remote_end(cs, c);
 	} else {

@@ -2913,6 +2913,25 @@ static void conn_server_not_fetched(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* What answers somebody whom the module has forgotten with its server is for nobody else. */
+static void conn_server_forgets(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_UDP_SERVER);
+	queue(test, o, 100);
+	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
+	open_gate(f, true);
+	eventually(test, fake_count(f, V_OPEN));
+	sent(test, o);
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
+	/* Nor is what comes to be sent only now. */
+	KUNIT_EXPECT_EQ(test, -EDESTADDRREQ, send_text(o->c, "ab", 2));
+	close_all(test, 1);
+}
+
 /*
  * A remote that does not answer costs the module one connect, and not one for each that
  * wants to go there; other ports of it, and those who come later, try.
@@ -4581,6 +4600,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_no_number),
 	KUNIT_CASE(conn_server_not_fetched),
+	KUNIT_CASE(conn_server_forgets),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
 	KUNIT_CASE(conn_refused_soon),

@@ -1137,7 +1137,7 @@ TEST(dgram_server)
 TEST(dgram_server_reset)
 {
 	int fd, port, ask;
-	char buf[200];
+	char buf[200], line[64];
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
@@ -1145,12 +1145,23 @@ TEST(dgram_server_reset)
 	fd = atw_server(SOCK_DGRAM, 0, &port);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
-	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
-	ASSERT_TRUE(atw_sim_has(1, LONG_MS));
-	ask = atw_peer("ask %d 1 100 53 1000", port);
+	ask = atw_peer("ask %d 1 100 52 1", port);
 	ASSERT_LE(0, ask);
 	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
+	close(ask);
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	ASSERT_TRUE(atw_sim_has(1, LONG_MS));
+
+	/* Whom the module has heard since is not who is answered. */
+	ask = atw_peer("ask %d 1 100 53 %d", port, LONG_MS);
+	ASSERT_LE(0, ask);
+	ASSERT_EQ(POLLIN, POLLIN & atw_wait(fd, POLLIN, LONG_MS));
+	ASSERT_ERRNO(EDESTADDRREQ, send(fd, buf, 100, 0));
+	ASSERT_EQ(100, recv(fd, buf, sizeof(buf), 0));
 	EXPECT_EQ(-1, pattern_check(buf, 100, 53, 0));
+	ASSERT_EQ(100, send(fd, buf, 100, 0));
+	ASSERT_LT(0, atw_recv_line(ask, line, sizeof(line)));
+	EXPECT_STREQ("got 100", line);
 }
 
 TEST(listing)
