@@ -188,8 +188,8 @@ static struct atw_conn *atw_opens_spread(struct atw_conns *cs, struct atw_conn *
 	return best;
 }
 
-/* May it connect now? */
-static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool sends,
+/* May it connect now? @payload: others have some on its way, in whatever direction. */
+static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool payload,
 			       struct atw_pick *pick)
 {
 	u64 hold;
@@ -201,7 +201,7 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool se
 		atw_pick_later(pick, cs->pace.open_after);
 		return false;
 	}
-	if (sends && time_before64(get_jiffies_64(), cs->pace.next_open)) {
+	if (payload && time_before64(get_jiffies_64(), cs->pace.next_open)) {
 		atw_pick_later(pick, cs->pace.next_open);
 		return false;
 	}
@@ -221,8 +221,41 @@ static bool atw_conn_is_over_with(const struct atw_conn *c)
 }
 
 /*
+ * What there is to do when nothing is to be deleted. What waits in the module goes at once,
+ * but not for ever: others have a turn in between. Of connects @open is the one that is due.
+ */
+static struct atw_conn *atw_conns_choose(struct atw_conns *cs, struct atw_conn *fetch,
+					 struct atw_conn *open, const struct atw_sends *sends,
+					 struct atw_pick *pick)
+{
+	bool turn = !fetch || cs->pace.fetched;
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (turn && open && atw_conns_may_open(cs, open, fetch || sends->n, pick)) {
+		pick->task = ATW_TASK_OPEN;
+		return atw_opens_spread(cs, open);
+	}
+	if (turn && sends->n && !time_before64(get_jiffies_64(), cs->pace.send_after)) {
+		c = atw_sends_next(cs, sends);
+		pick->task = ATW_TASK_SEND;
+		pick->crowd = atw_sends_crowd(sends, READ_ONCE(cs->pace.prefer), c);
+	} else if (fetch) {
+		c = fetch;
+		pick->task = ATW_TASK_FETCH;
+	} else {
+		if (sends->n)
+			atw_pick_later(pick, cs->pace.send_after);
+		return NULL;
+	}
+	list_move_tail(&c->node, &cs->list);
+	return c;
+}
+
+/*
  * What to do next: delete first, then bytes that wait in the module, then one connect, at
- * once when there is nothing to send and after some patience when there is; then sends, those
+ * once when there is no other payload and after some patience when there is; then sends, those
  * of the user who has had the least. Returns with a reference.
  *
  * What is dead is forgotten on the way: programs make as much of it as they like, which is
@@ -284,25 +317,9 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		if (best)
 			break;
 	}
-	/* At once, but not for ever: others want to send. */
-	if (!best && fetch && !(cs->pace.fetched && sends.n)) {
-		best = fetch;
-		pick->task = ATW_TASK_FETCH;
-		list_move_tail(&best->node, &cs->list);
-	}
-	cs->pace.fetched = best && pick->task == ATW_TASK_FETCH;
-	if (!best && open && atw_conns_may_open(cs, open, sends.n, pick)) {
-		best = atw_opens_spread(cs, open);
-		pick->task = ATW_TASK_OPEN;
-	}
-	if (!best && sends.n && time_before64(get_jiffies_64(), cs->pace.send_after)) {
-		atw_pick_later(pick, cs->pace.send_after);
-	} else if (!best && sends.n) {
-		best = atw_sends_next(cs, &sends);
-		pick->crowd = atw_sends_crowd(&sends, READ_ONCE(cs->pace.prefer), best);
-		pick->task = ATW_TASK_SEND;
-		list_move_tail(&best->node, &cs->list);
-	}
+	if (!best)
+		best = atw_conns_choose(cs, fetch, open, &sends, pick);
+	cs->pace.fetched = pick->task == ATW_TASK_FETCH;
 	if (best)
 		refcount_inc(&best->ref);
 	spin_unlock(&cs->lock);

@@ -84,6 +84,8 @@ struct fake {
 	const char		*after_payload;	/* before the OK */
 	const char		*read;		/* what AT+SOCKETREAD finds, once */
 	const char		*reads_on;	/* and the next one, then */
+	bool			floods;		/* all find, until there is a note */
+	unsigned int		flooded;	/* so often */
 	unsigned int		empties;	/* times that it has found nothing */
 	const char		*mishears;	/* commands that begin so ... */
 	unsigned int		nmishears;	/* ... so many of them */
@@ -161,7 +163,10 @@ static void fake_read(struct fake *f, u32 id)
 {
 	char text[96];
 
-	if (!f->read) {
+	if (f->floods && !f->nnotes) {
+		f->flooded++;
+		snprintf(text, sizeof(text), "\r\n+SOCKETREAD,%u,5,hello\r\nOK\r\n", id);
+	} else if (!f->read) {
 		WRITE_ONCE(f->empties, f->empties + 1);
 		snprintf(text, sizeof(text), "+SOCKETREAD,%u,0\r\nOK\r\n", id);
 	} else {
@@ -2893,6 +2898,26 @@ static unsigned int fake_count(const struct fake *f, enum cmd_kind verb)
 	return n;
 }
 
+/* A remote that always has something to be fetched keeps nobody from connecting. */
+static void conn_fetch_flood(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	WRITE_ONCE(f->conns.mode.passive, true);
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	o[0].drains = true;
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->conns.pace.next_open = jiffies;
+	f->floods = true;
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", &o[0]);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened) || READ_ONCE(f->flooded) > 100);
+	KUNIT_EXPECT_GE(test, 2U, f->flooded);
+	f->nnotes = 1;
+	close_all(test, 2);
+}
+
 /*
  * What cannot be fetched does not end a server: one that a restarted module does not know is
  * opened again.
@@ -4599,6 +4624,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_dgram_dropped),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_no_number),
+	KUNIT_CASE(conn_fetch_flood),
 	KUNIT_CASE(conn_server_not_fetched),
 	KUNIT_CASE(conn_server_forgets),
 	KUNIT_CASE(conn_refused),
