@@ -1080,6 +1080,7 @@ static void atw_linger(struct sock *sk, long timeo)
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_conn *conn = atw_sk(sk)->conn;
 
+	atw_conn_leave(conn);
 	add_wait_queue(sk_sleep(sk), &wait);
 	while (timeo && !atw_conn_drained(conn) && !signal_pending(current))
 		sk_wait_event(sk, &timeo, atw_conn_drained(conn), &wait);

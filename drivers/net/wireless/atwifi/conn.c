@@ -125,8 +125,9 @@ static void atw_conn_tell_cut(const struct atw_conn *c)
 {
 	struct atw_conns *cs = c->conns;
 
-	if (!cs || c->owner || c->wish != ATW_WISH_DRAIN || !c->tx.queued ||
-	    !atw_conn_is_stream(c))
+	if (!cs || !c->tx.queued || !atw_conn_is_stream(c))
+		return;
+	if (c->owner ? !c->left : c->wish != ATW_WISH_DRAIN)
 		return;
 	atomic64_inc(&cs->counts.cut);
 	dev_warn_ratelimited(cs->ch->dev,
@@ -377,6 +378,21 @@ void atw_conn_yield(struct atw_conn *c)
 		c->wish = max(c->wish, ATW_WISH_YIELD);
 		atw_conn_kick(c);
 	}
+	spin_unlock(&c->lock);
+}
+
+/**
+ * atw_conn_leave() - the owner is about to be done with the connection
+ * @c: the connection
+ *
+ * It waits for what is queued before it closes it; nobody hears what it is told meanwhile.
+ *
+ * Context: any.
+ */
+void atw_conn_leave(struct atw_conn *c)
+{
+	spin_lock(&c->lock);
+	c->left = true;
 	spin_unlock(&c->lock);
 }
 

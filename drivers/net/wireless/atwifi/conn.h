@@ -288,6 +288,7 @@ struct atw_conn_child {
  *	each change of it has the channel's thread look again
  * @err: -errno that has ended it, 0: none
  * @wish: what is to become of it
+ * @left: its owner waits for what is queued, and wants to be told of nothing else
  * @remote_closed: the module said that the remote is gone. A send that runs looks at it
  *	without the lock, and at the latest when it has ended with it
  * @closed_at: when it said so, in jiffies
@@ -322,6 +323,7 @@ struct atw_conn {
 	enum atw_conn_state		state;
 	int				err;
 	enum atw_conn_wish		wish;
+	bool				left;
 	bool				remote_closed;
 	unsigned long			closed_at;
 	u32				id;
@@ -715,6 +717,7 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb);
 bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *data, u32 len);
 void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
+void atw_conn_leave(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 u32 atw_conn_id(struct atw_conn *c);
 int atw_conn_transparent(struct atw_conn *c);
