@@ -1718,6 +1718,19 @@ free:
 	return err;
 }
 
+/*
+ * Is there as much of a stream as its reader waits for? What cannot be reached before its
+ * memory is full, which small pieces may need more of than they have bytes, never ends.
+ */
+static bool atw_rx_is_ready(const struct sock *sk)
+{
+	u32 bytes = atw_rx_bytes(atw_sk(sk)), limit = atw_rcvbuf(sk);
+
+	if (atomic_read(&sk->sk_rmem_alloc) >= limit / 2)
+		return bytes;
+	return bytes >= min_t(u32, sock_rcvlowat(sk, 0, INT_MAX), limit / 4);
+}
+
 static __poll_t atw_poll(struct file *file, struct socket *sock,
 			 poll_table *wait)
 {
@@ -1725,7 +1738,7 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 	struct atw_sock *as = atw_sk(sk);
 	struct atw_conn *conn;
 	__poll_t mask = 0;
-	int state, target;
+	int state;
 	u8 shut;
 
 	sock_poll_wait(file, sock, wait);
@@ -1747,14 +1760,9 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 	if (shut & RCV_SHUTDOWN)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 
-	if (atw_is_stream(sk)) {
-		/* What cannot be reached before it is full never ends. */
-		target = min(sock_rcvlowat(sk, 0, INT_MAX), atw_rcvbuf(sk) / 4);
-		if (atw_rx_bytes(as) >= (u32)max(target, 1))
-			mask |= EPOLLIN | EPOLLRDNORM;
-	} else if (!skb_queue_empty_lockless(&sk->sk_receive_queue)) {
+	if (atw_is_stream(sk) ? atw_rx_is_ready(sk) :
+				!skb_queue_empty_lockless(&sk->sk_receive_queue))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	}
 
 	if (state == TCP_SYN_SENT)
 		return mask;

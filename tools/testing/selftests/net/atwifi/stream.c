@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -342,6 +343,28 @@ TEST(rcvlowat)
 	ASSERT_EQ(30, atw_send_all(fd, "012345678901234567890123456789", 30));
 	ASSERT_EQ(POLLIN, atw_wait(fd, POLLIN, LONG_MS));
 	ASSERT_LE(50, recv(fd, buf, sizeof(buf), 0));
+}
+
+/* More than there is memory for: pieces that take much more of it than they have bytes. */
+TEST(rcvlowat_too_high)
+{
+	const uint64_t limit = atw_now_ms() + LONG_MS;
+	int fd, events, n, had = 0, low = INT_MAX, least = 1;
+
+	fd = atw_peer("acked 300000 27 170");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)));
+	while (!(events = atw_wait(fd, POLLIN, 1))) {
+		ASSERT_LT(atw_now_ms(), limit);
+		ASSERT_EQ(0, ioctl(fd, SIOCINQ, &n));
+		if (n > had) {
+			had = n;
+			ASSERT_EQ(1, send(fd, "+", 1, MSG_NOSIGNAL));
+		}
+	}
+	ASSERT_EQ(POLLIN, events);
+	close(fd);
 }
 
 TEST(scatter_gather)
