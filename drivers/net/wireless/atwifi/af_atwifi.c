@@ -23,6 +23,7 @@
  */
 #include <linux/cache.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/module.h>
@@ -339,8 +340,9 @@ static bool atw_rx_own(struct sock *sk, struct sk_buff *skb)
 
 static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 {
+	/* No filter is asked about streams: none of their bytes may be missing. */
 	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize > READ_ONCE(sk->sk_rcvbuf) ||
-	    !atw_rx_own(sk, skb)) {
+	    sk_filter(sk, skb) || !atw_rx_own(sk, skb)) {
 		atomic_inc(&sk->sk_drops);
 		kfree_skb(skb);
 		return true;

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 
 #include "kselftest_harness.h"
@@ -226,6 +227,27 @@ TEST_F(dgram, peek_and_queue)
 static long long microseconds(const struct timeval *t)
 {
 	return t->tv_sec * 1000000LL + t->tv_usec;
+}
+
+/* A filter that takes what begins with 'b', and two bytes of that. */
+TEST_F(dgram, filter)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'b', 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 2),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
+	char buf[8];
+
+	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)));
+	ASSERT_EQ(0, atw_connect(self->fd, &self->peer));
+	ASSERT_EQ(3, send(self->fd, "abc", 3, 0));
+	ASSERT_EQ(3, send(self->fd, "bcd", 3, 0));
+	ASSERT_EQ(2, recv(self->fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(0, memcmp(buf, "bc", 2));
+	ASSERT_ERRNO(EAGAIN, recv(self->fd, buf, sizeof(buf), MSG_DONTWAIT));
 }
 
 /* When it came, not when it was read. */
