@@ -1996,7 +1996,7 @@ static int atw_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case SIOCOUTQ:
 		lock_sock(sk);
 		if (as->conn)
-			val = atw_conn_unsent(as->conn);
+			val = atw_conn_untaken(as->conn);
 		release_sock(sk);
 		break;
 	default:

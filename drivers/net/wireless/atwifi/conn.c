@@ -60,6 +60,8 @@ void atw_conn_purge_tx(struct atw_conn *c)
 	if (c->tx.sending)
 		return;		/* the thread does it when it comes back */
 	__skb_queue_purge(&c->tx.q);
+	if (atw_conn_is_stream(c))
+		c->tx.lost += c->tx.queued;
 	c->tx.off = 0;
 	c->tx.queued = 0;
 }
@@ -524,6 +526,22 @@ u32 atw_conn_unsent(struct atw_conn *c)
 	unsent = c->tx.queued;
 	spin_unlock(&c->lock);
 	return unsent;
+}
+
+/**
+ * atw_conn_untaken() - the same, with what the module never will accept
+ * @c: the connection
+ *
+ * Context: any, without @c->lock.
+ */
+u32 atw_conn_untaken(struct atw_conn *c)
+{
+	u32 untaken;
+
+	spin_lock(&c->lock);
+	untaken = c->tx.queued + c->tx.lost;
+	spin_unlock(&c->lock);
+	return untaken;
 }
 
 /**

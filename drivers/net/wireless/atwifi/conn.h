@@ -162,6 +162,7 @@ enum atw_conn_wish {
  * struct atw_conn_tx - what a connection sends; the connection's lock protects it
  * @q: what waits to be sent; @off bytes of the first are sent already
  * @queued: bytes in it that were not handed over
+ * @lost: of a stream, bytes that were thrown away
  * @sending: a command of the channel's thread has the first of them
  * @astray: that command's number is another connection's by now; it looks without the lock
  * @refused: how often that was refused in a row, for one and the same reason
@@ -174,6 +175,7 @@ struct atw_conn_tx {
 	struct sk_buff_head		q;
 	u32				off;
 	u32				queued;
+	u32				lost;
 	bool				sending;
 	bool				astray;
 	bool				new_flow;
@@ -722,6 +724,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
 u32 atw_conn_id(struct atw_conn *c);
 int atw_conn_transparent(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
+u32 atw_conn_untaken(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);

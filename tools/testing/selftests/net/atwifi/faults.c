@@ -314,6 +314,7 @@ TEST_F(faults, reset_wakes)
 	long cut = atw_stat(ATW_DEVICE, "cut");
 	static uint8_t buf[65536];
 	unsigned int i;
+	int lost;
 
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		w[i].fd = atw_peer("echo");
@@ -338,6 +339,9 @@ TEST_F(faults, reset_wakes)
 	EXPECT_EQ(-1, w[IN_RECV].ret);
 	EXPECT_STREQ("ECONNRESET", atw_errno_name(w[IN_RECV].err));
 	EXPECT_NE(0, w[IN_POLL].ret & POLLERR);
+	/* And how much is lost. */
+	ASSERT_EQ(0, ioctl(w[IN_SEND].fd, SIOCOUTQ, &lost));
+	EXPECT_LT(0, lost);
 	EXPECT_EQ(-1, w[IN_SEND].ret);
 	EXPECT_STREQ("ECONNRESET", atw_errno_name(w[IN_SEND].err));
 	EXPECT_EQ(0, w[IN_CLOSE].ret);
