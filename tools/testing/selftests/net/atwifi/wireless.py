@@ -296,6 +296,39 @@ def radio():
     in_network(STORED, STORED_AT)
 
 
+def tell(control, command):
+    """A command to another emulator's control socket; its answer."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(LIMIT)
+        s.connect(control)
+        s.sendall(command.encode() + b"\n")
+        answer = s.makefile().readline()
+    check(answer.startswith("ok"), "%s: %s" % (command, answer))
+    return answer
+
+
+def stat_of(control, name):
+    return int(re.search(r" %s=(\d+) " % name, tell(control, "stats")).group(1))
+
+
+@contextlib.contextmanager
+def another():
+    """One more module, in its network; the control socket of its emulator."""
+    where = TMP + "/other"
+    os.makedirs(where, exist_ok=True)
+    control = where + "/control"
+    module = Module(where, ("--control", control, "--ap", "atsim:12345678", "--ap", OPEN + ":"),
+                    dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        run("ip link set atw1 up")
+        becomes(lambda: link("atw1"), "not in a network")
+        yield control
+    finally:
+        module.detach()
+        module.stop()
+
+
 def rfkill(blocked):
     with open(glob.glob("/sys/class/net/%s/phy80211/rfkill*/soft" % DEV)[0], "w",
               encoding="ascii") as f:
@@ -350,47 +383,23 @@ def the_machine_falls_asleep():
         becomes(lambda: sysfs("state") in ("joined", "down"), "not found again")
 
 
-def tell(control, command):
-    """A command to another emulator's control socket; its answer."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(LIMIT)
-        s.connect(control)
-        s.sendall(command.encode() + b"\n")
-        answer = s.makefile().readline()
-    check(answer.startswith("ok"), "%s: %s" % (command, answer))
-    return answer
-
-
 @test
 def others_go_on():
     """A module that joins or looks for networks does nothing else; other modules do."""
-    where = TMP + "/other"
-    os.makedirs(where, exist_ok=True)
-    control = where + "/control"
-    module = Module(where, ("--control", control, "--ap", "atsim:12345678", "--ap", OPEN + ":"),
-                    dev="atw1")
-    try:
-        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
-        run("ip link set atw1 up")
-        becomes(lambda: link("atw1"), "not in a network")
-        with peer("echo") as s:
-            iw("scan trigger", "atw1")
-            for _ in range(20):
-                echoes(s, b"x" * 1000)
-            becomes(lambda: OPEN in iw("scan dump", "atw1"), "not found")
-            iw("disconnect", "atw1")
-            tell(control, "join-time 600000")
-            joins = " joins=1 "
-            iw("connect " + OPEN, "atw1")
-            becomes(lambda: joins in tell(control, "stats"), "it is not told to join")
-            for _ in range(20):
-                echoes(s, b"x" * 1000)
-            check(link("atw1") is None, "it has joined")
-            tell(control, "join-time 1")
-            becomes(lambda: link("atw1"), "it does not join")
-    finally:
-        module.detach()
-        module.stop()
+    with another() as control, peer("echo") as s:
+        iw("scan trigger", "atw1")
+        for _ in range(20):
+            echoes(s, b"x" * 1000)
+        becomes(lambda: OPEN in iw("scan dump", "atw1"), "not found")
+        iw("disconnect", "atw1")
+        tell(control, "join-time 600000")
+        iw("connect " + OPEN, "atw1")
+        becomes(lambda: stat_of(control, "joins") == 1, "it is not told to join")
+        for _ in range(20):
+            echoes(s, b"x" * 1000)
+        check(link("atw1") is None, "it has joined")
+        tell(control, "join-time 1")
+        becomes(lambda: link("atw1"), "it does not join")
 
 
 def longest_silence(command):
