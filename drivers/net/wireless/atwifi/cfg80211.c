@@ -929,6 +929,9 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	struct atw_wiphy *aw = wiphy_priv(wiphy);
 	int err = atw_wiphy_begin_join(aw, sme);
 
+	/* What cfg80211 was told before it may have to do yet. */
+	if (!err)
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 	/* What was wanted before cfg80211 does not wait for any more, either. */
 	if (err && (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)) {
 		atw_passphrase_forget(aw->adev);
@@ -1211,10 +1214,10 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 
 	/* It was told, and may not be done yet. */
-	if (aw->state == ATW_WIPHY_UP && aw->wdev.connected)
-		atw_wiphy_name(aw);
-	else if (aw->state == ATW_WIPHY_UP && atw_wiphy_until(aw, ATW_WIPHY_ASK))
+	if (aw->state != ATW_WIPHY_IDLE && !list_empty(&aw->wdev.event_list))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+	else if (aw->state != ATW_WIPHY_IDLE)
+		atw_wiphy_name(aw);
 
 	/* cfg80211 learns that after the operation, and forgets it with the network. */
 	if (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)
@@ -1694,10 +1697,7 @@ void atw_wiphy_free(struct atw_wiphy *aw)
 		wiphy_free(aw->wiphy);
 }
 
-/*
- * Before cfg80211 looks: it has a network left, and a request for a scan that is still
- * there is a mistake to it.
- */
+/* Before cfg80211 looks: a request for a scan that is still there is a mistake to it. */
 static int atw_wiphy_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
@@ -1712,6 +1712,8 @@ static int atw_wiphy_netdev_event(struct notifier_block *nb, unsigned long event
 		wiphy_lock(aw->wiphy);
 		aw->closing = true;
 		atw_wiphy_scan_end(aw, true);
+		/* cfg80211 has nothing left whose name it has forgotten. */
+		atw_wiphy_disconnect(aw->wiphy, dev, WLAN_REASON_DEAUTH_LEAVING);
 		wiphy_unlock(aw->wiphy);
 		break;
 	case NETDEV_UP:

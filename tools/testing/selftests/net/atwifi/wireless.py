@@ -15,6 +15,7 @@ import shlex
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -445,6 +446,70 @@ def goes_down_and_up():
         run("ip link set %s down" % DEV)
         becomes(lambda: sysfs("state") == "down", "still in it")
         run("ip link set %s up" % DEV)
+
+
+class Nl80211(Family):
+    """What programs for Wi-Fi say to a device; they may say more than one thing at once."""
+
+    IFINDEX, SSID, PRIVACY = 3, 52, 70
+
+    def __init__(self, dev):
+        super().__init__()
+        self.dev = struct.pack("I", socket.if_nametoindex(dev))
+        self.commands.update({"connect": 46, "disconnect": 48})
+        self.family = 0x10
+        found = self.attributes(self.ask("getfamily", [(2, b"nl80211\0")])[self.HEADER:])
+        self.family = struct.unpack("H", found[1][:2])[0]
+
+    def say(self, *said):
+        """Each a command and what else belongs to it; the errno of the last, or 0."""
+        messages = b"".join(self.message(command, [(self.IFINDEX, self.dev), *attributes])
+                            for command, *attributes in said)
+        # The kernel's threads have no turn in between: there is one processor.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        self.socket.send(messages)
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        for _ in said:
+            try:
+                self.result()
+                err = 0
+            except OSError as e:
+                err = e.errno
+        return err
+
+
+@test
+def a_join_that_the_kernel_forgets():
+    """What follows one that was given up has its name lost. It can be left all the same."""
+    def begins_twice():
+        tell(control, "join-time 600000")
+        before = stat_of(control, "joins")
+        iw("connect " + OPEN, "atw1")
+        becomes(lambda: stat_of(control, "joins") > before, "it is not told to join")
+        with watched() as events:
+            same(0, programs.say(("disconnect",), ("connect", (programs.SSID, OPEN.encode()))),
+                 "both")
+            said(events, "failed to connect")
+
+    def leaves():
+        begins_twice()
+        becomes(lambda: "ssid " + OPEN in iw("info", "atw1"), "its name is lost")
+        iw("disconnect", "atw1")
+
+    def goes_down():
+        begins_twice()
+        run("ip link set atw1 down")
+
+    with another() as control, contextlib.closing(Nl80211("atw1")) as programs:
+        iw("disconnect", "atw1")
+        becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+        for action in (leaves, goes_down):
+            before = stat_of(control, "leaves")
+            action()
+            tell(control, "join-time 1")
+            becomes(lambda before=before: stat_of(control, "leaves") > before,
+                    "it is not told to leave: " + action.__name__)
+            becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
 
 
 @contextlib.contextmanager
