@@ -283,6 +283,12 @@ int atw_query_join(struct atw_module *m, void *arg)
 	return in ? atw_wifi_set_auto(m, &q->query, true) : 0;
 }
 
+/* Is it out, or does it refuse to be? Else it has not heard, or had no time. */
+static bool atw_wifi_has_heard(const struct atw_query *q, int err)
+{
+	return !err || (err != -EBUSY && err != -EPROTO && atw_query_refused(q, err));
+}
+
 int atw_query_leave(struct atw_module *m, void *arg)
 {
 	struct atw_query refused = { 0 };
@@ -326,8 +332,8 @@ int atw_query_let_go(struct atw_module *m, void *arg)
 	err = atw_query_get_mode(m, q, &mode);
 	if (!err && mode & ATW_MODE_STATION)
 		err = atw_wifi_out(m, q, mode);
-	/* What it has not heard, or had no time for, it is told again. */
-	if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
+	/* Else it is told again. */
+	if (atw_wifi_has_heard(q, err))
 		atw_join_forget(m);
 	return err;
 }

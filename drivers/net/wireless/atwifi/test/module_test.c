@@ -1116,6 +1116,11 @@ static void module_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WJAP=net,secret99"));
 	KUNIT_EXPECT_EQ(test, 2U, lets_go(test, 0));
+	/* Of what it refuses to leave it is not told again and again. */
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	f->refuses = "AT+WDISCONNECT";
+	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, -EIO));
+	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, 0));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
