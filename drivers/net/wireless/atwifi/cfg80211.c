@@ -162,7 +162,7 @@ struct atw_wiphy_news {
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
- * @owned: what was asked for last is a program's alone, for as long as that runs
+ * @owned: what was asked for last is a program's alone, for as long as that runs, or nobody's
  * @ssid: which, or which it is to be
  * @aim: the access point that it is to be joined by, or zeros
  * @near: the same, or the one that a program takes for the nearest
@@ -783,6 +783,14 @@ static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
 	return 0;
 }
 
+/* It is out, whatever it is in; or let go, where it had no time to hear that. */
+static int atw_wiphy_leave(struct atw_wiphy *aw)
+{
+	aw->owned = true;
+	atw_wiphy_want(aw);
+	return atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
+}
+
 /* Who gave it up, and wants it again: it goes on. */
 static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
 {
@@ -955,11 +963,12 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 					WLAN_STATUS_UNSPECIFIED_FAILURE, ATW_WIPHY_GFP);
 	else
 		return 0;
-	atw_wiphy_want(aw);
 	/* A device that goes down takes no network away that nobody here has asked for. */
-	if (was == ATW_WIPHY_UP && aw->own && aw->closing)
+	if (was == ATW_WIPHY_UP && aw->own && aw->closing) {
+		atw_wiphy_want(aw);
 		return 0;
-	return atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
+	}
+	return atw_wiphy_leave(aw);
 }
 
 /* The news */
@@ -1118,11 +1127,9 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		atw_wiphy_tell_up(aw, bss, false);
 		return;
 	}
-	if (!news->err) {
-		/* It may go on trying, and then be where nobody wants it to be. */
-		atw_wiphy_want(aw);
-		atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
-	}
+	/* It may go on trying, and then be where nobody wants it to be. */
+	if (!news->err)
+		atw_wiphy_leave(aw);
 	atw_wiphy_tell_failure(aw, news->err ?: refused ? -EKEYREJECTED : 0, news->code);
 }
 
@@ -1188,7 +1195,7 @@ static void atw_wiphy_follow_own(struct atw_wiphy *aw, struct atw_wiphy_news *ne
  * Who owns his network has lost it, or could not join it, and it was he who has told the module
  * last where to be. He joins it again himself: iwd takes no notice of what it has not asked for,
  * and cfg80211 lets it join nothing where the module was faster. Nor does a network outlive its
- * owner.
+ * owner; nor that it was to be left, which the module may not have heard.
  */
 static void atw_wiphy_let_go(struct atw_wiphy *aw)
 {

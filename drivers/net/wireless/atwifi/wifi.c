@@ -289,14 +289,12 @@ static bool atw_wifi_has_heard(const struct atw_query *q, int err)
 	return !err || (err != -EBUSY && err != -EPROTO && atw_query_refused(q, err));
 }
 
-int atw_query_leave(struct atw_module *m, void *arg)
+static int atw_wifi_leave(struct atw_module *m, struct atw_query *q)
 {
 	struct atw_query refused = { 0 };
-	struct atw_query *q = arg;
 	int err, stays;
 	u32 mode;
 
-	atw_join_forget(m);
 	err = atw_query_get_mode(m, q, &mode);
 	if (err || !(mode & ATW_MODE_STATION))
 		return err;
@@ -309,6 +307,20 @@ int atw_query_leave(struct atw_module *m, void *arg)
 		return err;
 	*q = refused;
 	return stays;
+}
+
+int atw_query_leave(struct atw_module *m, void *arg)
+{
+	bool managed = m->managed;
+	struct atw_query *q = arg;
+	int err;
+
+	/* It is not to be in it, whatever comes of this. */
+	atw_join_forget(m);
+	err = atw_wifi_leave(m, q);
+	/* Else it is let go, see below. */
+	m->managed = managed && !atw_wifi_has_heard(q, err);
+	return err;
 }
 
 /**

@@ -1000,11 +1000,22 @@ static void rejoins_now(struct fake *f)
 	atw_sched_set(&f->m.sched, ATW_DO_JOIN);
 }
 
+static int leaves(struct kunit *test)
+{
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
+	struct fake *f = test->priv;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	err = atw_module_request(&f->m, request, LIMIT);
+	atw_request_put(request);
+	return err;
+}
+
 /* The network that was joined last is joined again, until it is left. */
 static void module_rejoins(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct atw_request *request;
 	unsigned int before;
 
 	/* Nobody has asked for one. */
@@ -1033,10 +1044,7 @@ static void module_rejoins(struct kunit *test)
 	rejoins_now(f);
 	eventually(test, joined(f));
 
-	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
-	KUNIT_ASSERT_NOT_NULL(test, request);
-	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, request, LIMIT));
-	atw_request_put(request);
+	KUNIT_EXPECT_EQ(test, 0, leaves(test));
 	KUNIT_EXPECT_NULL(test, f->m.join);
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 	before = restarts_out(test);
@@ -1116,11 +1124,20 @@ static void module_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 0, runs(test, "AT+WJAP=net,secret99"));
 	KUNIT_EXPECT_EQ(test, 2U, lets_go(test, 0));
+	/* It has not heard that it is to leave: that is made up for. */
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	WRITE_ONCE(f->mutes, "AT+WMODE?");
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, leaves(test));
+	WRITE_ONCE(f->mutes, NULL);
+	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, 0));
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	KUNIT_EXPECT_EQ(test, 0, leaves(test));
+	KUNIT_EXPECT_EQ(test, 4U, lets_go(test, 0));
 	/* Of what it refuses to leave it is not told again and again. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	f->refuses = "AT+WDISCONNECT";
-	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, -EIO));
-	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, 0));
+	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, -EIO));
+	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, 0));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
@@ -1248,10 +1265,7 @@ static void module_refuses(struct kunit *test)
 
 	/* It is out of its network, and who has it leave is told that it is not for good. */
 	f->refuses = "AT+WAUTOCONN=0";
-	request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
-	KUNIT_ASSERT_NOT_NULL(test, request);
-	KUNIT_EXPECT_NE(test, 0, atw_module_request(&f->m, request, LIMIT));
-	atw_request_put(request);
+	KUNIT_EXPECT_NE(test, 0, leaves(test));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WDISCONNECT\n"));
 }
 

@@ -166,6 +166,28 @@ def joins_and_leaves():
 
 
 @test
+def has_no_time_to_leave():
+    """It is told again."""
+    if QUICK:
+        raise Skipped("it waits for as long as a module may be busy")
+    with out_of_networks():
+        iw("connect " + OPEN)
+        in_network(OPEN, OPEN_AT)
+        becomes(lambda: sysfs("state") == "joined", "no address")
+        leaves = sim_stat("leaves")
+        sim("fault busy,rate=1")
+        try:
+            iw("disconnect")
+            # What is asked after that has not been done before.
+            check("busy" in run(os.environ["ATW_CTL"] + " status 2>&1", good=False), "it had time")
+            same(leaves, sim_stat("leaves"), "times that it has left")
+        finally:
+            sim("clear")
+        becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+        same(leaves + 1, sim_stat("leaves"), "times that it has left")
+
+
+@test
 def joins_by_access_point():
     with out_of_networks():
         iw("connect %s %s" % (OPEN, OPEN_TOO))
