@@ -943,7 +943,7 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	/* What was wanted before cfg80211 does not wait for any more, either. */
 	if (err && (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)) {
 		atw_passphrase_forget(aw->adev);
-		atw_wiphy_want(aw);
+		atw_wiphy_leave(aw);
 		aw->state = ATW_WIPHY_IDLE;
 	}
 	return err;

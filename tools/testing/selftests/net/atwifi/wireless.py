@@ -534,6 +534,25 @@ def a_join_that_the_kernel_forgets():
             becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
 
 
+@test
+def a_join_that_another_ends():
+    """One that comes to nothing; nor does the module go on with the first then."""
+    with out_of_networks(), contextlib.closing(Nl80211(DEV)) as programs:
+        joins, leaves = sim_stat("joins"), sim_stat("leaves")
+        sim("join-time 600000")
+        try:
+            iw("connect " + OPEN)
+            becomes(lambda: sim_stat("joins") > joins, "it is not told to join")
+            same(errno.EOPNOTSUPP, programs.say(
+                ("connect", (programs.SSID, OPEN.encode()), (programs.PRIVACY, b""))),
+                "by a key of WEP")
+            sim("join-time 1")
+            becomes(lambda: sim_stat("leaves") == leaves + 1, "it is not told to leave")
+            becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+        finally:
+            sim("join-time 250")
+
+
 @contextlib.contextmanager
 def network_lost():
     """The access point is gone meanwhile, and that has been told."""
