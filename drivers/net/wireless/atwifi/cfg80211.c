@@ -294,7 +294,8 @@ static enum atw_security atw_wiphy_security(const char *words)
 		return ATW_SECURITY_OPEN;
 	if (!strncasecmp(words, "wep", 3))
 		return ATW_SECURITY_WEP;
-	if (strstr(words, "EAP") || strstr(words, "802.1") || strstr(words, "ENT"))
+	if (strstr(words, "EAP") || strstr(words, "802.1") || strstr(words, "ENT") ||
+	    strstr(words, "Ent"))
 		return ATW_SECURITY_OTHER;
 	if (!strncasecmp(words, "wpa/wpa2", 8))
 		return ATW_SECURITY_MIXED;

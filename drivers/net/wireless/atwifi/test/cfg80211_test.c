@@ -25,6 +25,9 @@ static const struct {
 	{ "WPA2 PSK/WPA3 SAE", .rsn = true },
 	{ "WPA3-ASE AES", .rsn = true },
 	{ "WPA2 EAP", .account = true },
+	{ "WPA2 Enterprise", .account = true },
+	{ "WPA/WPA2 Enterprise", .account = true },
+	{ "WPA2 TKIP Enterprise", .account = true },
 	{ "WPS", .account = true },
 	{ "", .rsn = true },
 };
@@ -54,6 +57,8 @@ static void shown_elements(struct kunit *test)
 					      ies, len);
 		KUNIT_EXPECT_EQ_MSG(test, !!rsn, securities[i].rsn || securities[i].account,
 				    "%s", net.security);
+		KUNIT_EXPECT_EQ_MSG(test, rsn && rsn->datalen == sizeof(psk_sae),
+				    securities[i].rsn, "%s", net.security);
 		KUNIT_EXPECT_EQ_MSG(test, !!wpa, securities[i].wpa, "%s", net.security);
 		KUNIT_EXPECT_EQ_MSG(test, atw_wiphy_is_open(&net), securities[i].open,
 				    "%s", net.security);
