@@ -980,13 +980,16 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
  */
 static void atw_wiphy_name(struct atw_wiphy *aw)
 {
+	size_t len = strlen(aw->ssid);
+
 	lockdep_assert_held(&aw->wiphy->mtx);
 
 	if (aw->wdev.u.client.ssid_len)
 		return;
-	aw->wdev.u.client.ssid_len = strlen(aw->ssid);
-	memcpy(aw->wdev.u.client.ssid, aw->ssid, aw->wdev.u.client.ssid_len);
+	memcpy(aw->wdev.u.client.ssid, aw->ssid, len);
 	aw->wdev.conn_bss_type = IEEE80211_BSS_TYPE_ESS;
+	/* Until 6.7 who lists devices reads that under another lock: there is a name, or none. */
+	smp_store_release(&aw->wdev.u.client.ssid_len, len);
 }
 
 /* Tell that it is in a network. Takes the reference to @bss. */
