@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -744,29 +745,28 @@ static int cmd_cert(int argc, char **argv)
 	return ctl_run(msg, argv[1], NULL, NULL) ? 1 : 0;
 }
 
-/* A password in a file, or typed, is not in the list of processes. */
-static const char *line_of_stdin(void)
-{
-	static char line[1024];
-
-	if (!fgets(line, sizeof(line), stdin))
-		errx(2, "no command on standard input");
-	line[strcspn(line, "\n")] = '\0';
-	return line;
-}
-
 static int cmd_at(int argc, char **argv)
 {
-	const char *line = strcmp(argv[0], "-") ? argv[0] : line_of_stdin();
 	struct json_object *obj, *rows;
+	const char *line = argv[0];
 	struct nl_msg *msg;
+	char typed[1024];
 	size_t i, n;
 
 	(void)argc;
+	/* A password in a file, or typed, is not in the list of processes. */
+	if (!strcmp(line, "-")) {
+		setvbuf(stdin, NULL, _IONBF, 0);
+		line = fgets(typed, sizeof(typed), stdin);
+		if (!line)
+			errx(2, "no command on standard input");
+		typed[strcspn(typed, "\n")] = '\0';
+	}
 	if (strlen(line) > COMMAND_MAX)
 		errx(1, "a command has at most %d bytes", COMMAND_MAX);
 	msg = device_request(ATWIFI_CMD_AT, ATWIFI_A_AT_DEV);
 	ctl_put_string(msg, ATWIFI_A_AT_LINE, line);
+	explicit_bzero(typed, sizeof(typed));
 	obj = ask_one(msg, device, at_fields);
 	if (!obj)
 		return 1;
@@ -970,8 +970,12 @@ static void read_password(char *to, size_t size, const char *prompt)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	}
 	*to = '\0';
+	/* Else it would stay in a buffer that is not ours. */
+	setvbuf(f, NULL, _IONBF, 0);
 	if (!fgets(to, size, f) && ferror(f))
 		err(1, "%s", password_file ?: "terminal");
+	if (f != stdin)
+		fclose(f);
 	if (ask) {
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &tio);
 		fputc('\n', stderr);
@@ -1239,6 +1243,8 @@ int main(int argc, char **argv)
 	const struct command *c;
 	int o, status;
 
+	/* It is told passwords: no debugger's, and in no core. */
+	prctl(PR_SET_DUMPABLE, 0);
 	while ((o = getopt_long(argc, argv, "d:jp:h", options, NULL)) >= 0) {
 		switch (o) {
 		case 'd':

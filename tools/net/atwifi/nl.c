@@ -217,10 +217,13 @@ static struct nl_cb *callbacks(struct run *run)
 int ctl_run(struct nl_msg *msg, const char *about, ctl_fn *fn, void *arg)
 {
 	struct run run = { .about = about, .fn = fn, .arg = arg };
+	struct nlmsghdr *hdr = nlmsg_hdr(msg);
 	struct nl_cb *cb = callbacks(&run);
 	int ret;
 
 	ret = nl_send_auto(sock, msg);
+	/* It may hold a secret. */
+	explicit_bzero(nlmsg_data(hdr), nlmsg_datalen(hdr));
 	nlmsg_free(msg);
 	if (ret < 0)
 		errx(1, "%s: cannot send the request: %s", about, nl_geterror(ret));

@@ -17,7 +17,7 @@ import struct
 import subprocess
 import sys
 
-from atwnet import TMP, Family, atwctl, daemon, extra, join, main
+from atwnet import TMP, Family, atwctl, daemon, extra, join, main, sim, sim_stat
 from guest import DEV, LIMIT, Skipped, becomes, check, run, same, sysfs, test
 
 # As digits, as are all of them: else this program would have them in its own memory.
@@ -254,25 +254,33 @@ def killed(process, core):
     return data
 
 
-@test
-def of_the_agent():
-    """What it has read is in no core of it, nor in what it says, which is the journal's."""
-    path, core, log = "/etc/atwifi/passwords", TMP + "/core", TMP + "/agent.log"
-    mark = "this is in a core"
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+@contextlib.contextmanager
+def cores():
+    """A program that is not careful leaves one; where they begin, for killed()."""
+    core, mark = TMP + "/core", "this is in a core"
     with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
         pattern = f.read()
     put("/proc/sys/kernel/core_pattern", core + ".%p")
-    with open(path, "wb") as f:
-        f.write(SSID + b" " + bytes.fromhex(WRONG) + b"\n")
     try:
-        # A program that is not careful.
         with subprocess.Popen(["sh", "-c", "echo; read line; : " + mark], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as careless:
             careless.stdout.read(1)
             if mark.encode() not in killed(careless, core):
                 raise Skipped("this kernel writes no cores")
-        with elsewhere() as family, open(log, "wb") as out:
+        yield core
+    finally:
+        put("/proc/sys/kernel/core_pattern", pattern)
+
+
+@test
+def of_the_agent():
+    """What it has read is in no core of it, nor in what it says, which is the journal's."""
+    path, log = "/etc/atwifi/passwords", TMP + "/agent.log"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(SSID + b" " + bytes.fromhex(WRONG) + b"\n")
+    try:
+        with cores() as core, elsewhere() as family, open(log, "wb") as out:
             leave(family)
             with subprocess.Popen([os.environ["ATW_LIB"] + "/atwifi-agent"], stdout=out,
                                   stderr=out) as agent, joins_by_key():
@@ -281,7 +289,35 @@ def of_the_agent():
                 same(b"", killed(agent, core), "its core")
         no_secret("what the agent says", read_file(log), SSID)
     finally:
-        put("/proc/sys/kernel/core_pattern", pattern)
+        os.unlink(path)
+
+
+@test
+def of_atwctl():
+    """In no core of it while it waits; and nowhere but in the file when it has ended."""
+    path, secret = TMP + "/password", bytearray(len(PASSWORD) // 2)
+    for i in range(len(secret)):
+        secret[i] = int(PASSWORD[2 * i:2 * i + 2], 16)
+    with open(path, "wb", buffering=0) as f:
+        f.write(secret)
+    secret[:] = bytes(len(secret))
+    command = [os.environ["ATW_CTL"], "-p", path, "join", SSID]
+    try:
+        with elsewhere() as family:
+            before = in_memory(PASSWORD)
+            check(before, "it is not found where it must be")
+            same(0, subprocess.run(command, check=False).returncode, "status of the join")
+            leave(family)
+            same(before, in_memory(PASSWORD), "times in memory")
+            joins = sim_stat("joins")
+            sim("join-time 600000")
+            try:
+                with cores() as core, subprocess.Popen(command) as process:
+                    becomes(lambda: sim_stat("joins") > joins, "it is not told to join")
+                    same(b"", killed(process, core), "its core")
+            finally:
+                sim("join-time 250")
+    finally:
         os.unlink(path)
 
 
