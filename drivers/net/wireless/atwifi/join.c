@@ -6,7 +6,7 @@
  * stored, if its firmware can and nobody has told it otherwise. Where it does not within some
  * seconds the driver has it join the network that it was told to join last. For this the
  * password is in the kernel's memory, from a join that went well until the network is left,
- * another one is joined, the network refuses it, or the device is gone.
+ * another one is joined, or the device is gone.
  */
 #include <linux/device.h>
 #include <linux/etherdevice.h>
@@ -25,8 +25,6 @@
  * writes each network that it joins to its flash.
  */
 #define ATW_JOIN_DOUBLE		8U
-/* The network may have had another's name, or a wrong moment. */
-#define ATW_JOIN_REFUSALS	3U
 
 static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 			  const struct atw_join *join)
@@ -134,7 +132,7 @@ void atw_join_keep(struct atw_module *m, const struct atw_join *join)
 	atw_join_forget(m);
 	m->join = kmemdup(join, sizeof(*join), GFP_KERNEL);
 	m->joins = 0;
-	m->refusals = 0;
+	m->refused = false;
 	m->joining = false;
 	atw_join_out(m);
 }
@@ -156,20 +154,18 @@ void atw_join_look(struct atw_module *m, bool up)
 	if (up && m->state != ATW_MODULE_JOINED)
 		m->in_since = now;
 	if (up) {
-		m->refusals = 0;
+		m->refused = false;
 	} else if (m->state == ATW_MODULE_JOINED) {
 		/* Where it was for a moment only, somebody throws it out. */
 		if (time_after64(now, m->in_since + atw_timing.steady))
 			m->joins = 0;
 		atw_join_out(m);
 	}
-	if (!refused)
-		return;
-	if (!m->refusals++)
+	/* Anybody may have an access point of the same name: that does not cost the password. */
+	if (refused && !m->refused)
 		dev_warn_ratelimited(m->dev,
 				     "the network refuses its password: tell it again by atwctl join\n");
-	if (m->refusals == ATW_JOIN_REFUSALS)
-		atw_join_forget(m);
+	m->refused |= refused;
 }
 
 /**

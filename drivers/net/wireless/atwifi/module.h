@@ -61,7 +61,7 @@ enum {
  *	(strings: as they are, which is printable)
  * @lease: written by it under @lease_lock, without which it may read what it has written;
  *	see atw_module_lease()
- * @net, @status, @join, @managed, @joins, @refusals, @joining, @in_since: the thread's alone
+ * @net, @status, @join, @managed, @joins, @refused, @joining, @in_since: the thread's alone
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
  *	rx_lock protects it. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
@@ -88,7 +88,7 @@ struct atw_module {
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
 	bool			managed;	/* a program sees to that, and has told it last */
 	unsigned int		joins;		/* tried since it was there */
-	unsigned int		refusals;	/* of its password, in a row */
+	bool			refused;	/* its password is, and that was said */
 	bool			joining;	/* told to, and how that ends is not known */
 	u64			in_since;	/* its network, in jiffies */
 	u8			mac[6];
