@@ -497,9 +497,13 @@ static void answer(struct question *q)
 	static struct secrets s;
 	char name[ESCAPED(SSID_MAX)];
 	bool again = q->seen;
+	int i;
 
 	memcpy(s.ssid, q->ssid, q->ssid_len);
 	s.ssid_len = q->ssid_len;
+	for (i = 0; i < LINKS_MAX; i++)
+		if (!strcmp(devices[i].name, q->dev))
+			strcpy(s.ifname, devices[i].ifname);
 	s.skip = q->seen;
 	if (!again || q->full)
 		sources_look(&s, NULL);

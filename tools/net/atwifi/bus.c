@@ -161,29 +161,6 @@ static void take_from(const struct nm *nm, const char *path, struct secrets *s)
 	sd_bus_message_unref(m);
 }
 
-/**
- * bus_secrets() - those of NetworkManager's connections
- * @s: what there is already
- */
-void bus_secrets(struct secrets *s)
-{
-	struct nm nm = { .end = bus_now() + ALL_USEC };
-	sd_bus_message *list = NULL;
-	const char *path;
-	int i;
-
-	nm.bus = bus_connect(BUS_CALL_USEC);
-	if (nm.bus)
-		list = call(&nm, NM_PATH "/Settings", NM_SETTINGS, "ListConnections", NULL);
-	if (list && sd_bus_message_enter_container(list, 'a', "o") > 0)
-		for (i = 0; i < CONNECTIONS_MAX && bus_left_until(nm.end) &&
-			    sd_bus_message_read(list, "o", &path) > 0; i++)
-			if (is_of(&nm, path, s))
-				take_from(&nm, path, s);
-	sd_bus_message_unref(list);
-	sd_bus_close_unref(nm.bus);
-}
-
 /* A property of what a message names, NULL: it is not known. */
 static sd_bus_message *property(const struct nm *nm, sd_bus_message *of, const char *interface,
 				const char *name, const char *type)
@@ -199,17 +176,54 @@ static sd_bus_message *property(const struct nm *nm, sd_bus_message *of, const c
 	return value;
 }
 
-/* The addresses that a link has been configured with, NULL: it is not known. */
-static sd_bus_message *nameservers(const struct nm *nm, const char *ifname)
+/* A property of what another one of a device names, NULL: it is not known. */
+static sd_bus_message *property_of_device(const struct nm *nm, const char *ifname,
+					  const char *link, const char *interface,
+					  const char *name, const char *type)
 {
-	sd_bus_message *device, *config, *list;
+	sd_bus_message *device, *linked, *value;
 
 	device = call(nm, NM_PATH, NM, "GetDeviceByIpIface", ifname);
-	config = property(nm, device, NM ".Device", "Ip4Config", "o");
-	list = property(nm, config, NM ".IP4Config", "Nameservers", "au");
-	sd_bus_message_unref(config);
+	linked = property(nm, device, NM ".Device", link, "o");
+	value = property(nm, linked, interface, name, type);
+	sd_bus_message_unref(linked);
 	sd_bus_message_unref(device);
-	return list;
+	return value;
+}
+
+static void take_from_all(const struct nm *nm, sd_bus_message *list, struct secrets *s)
+{
+	int n = CONNECTIONS_MAX;
+	const char *path;
+
+	while (n-- && bus_left_until(nm->end) && sd_bus_message_read(list, "o", &path) > 0)
+		if (is_of(nm, path, s))
+			take_from(nm, path, s);
+}
+
+/**
+ * bus_secrets() - those of NetworkManager's connections
+ * @s: what there is already
+ */
+void bus_secrets(struct secrets *s)
+{
+	struct nm nm = { .end = bus_now() + ALL_USEC };
+	sd_bus_message *active, *list;
+
+	nm.bus = bus_connect(BUS_CALL_USEC);
+	if (!nm.bus)
+		return;
+	/* First the one that it makes now: a user may have made any number of others. */
+	active = property_of_device(&nm, s->ifname, "ActiveConnection",
+				    NM ".Connection.Active", "Connection", "o");
+	if (active)
+		take_from_all(&nm, active, s);
+	list = call(&nm, NM_PATH "/Settings", NM_SETTINGS, "ListConnections", NULL);
+	if (list && sd_bus_message_enter_container(list, 'a', "o") > 0)
+		take_from_all(&nm, list, s);
+	sd_bus_message_unref(list);
+	sd_bus_message_unref(active);
+	sd_bus_close_unref(nm.bus);
 }
 
 /* The address of an object, as a list of its bytes; false: of IPv6, or none. */
@@ -270,7 +284,8 @@ static int networkd_servers(const struct nm *nm, int ifindex, struct in_addr *se
 /* What NetworkManager has configured a link with; -1: it does not say. */
 static int nm_servers(const struct nm *nm, const char *ifname, struct in_addr *servers)
 {
-	sd_bus_message *list = nameservers(nm, ifname);
+	sd_bus_message *list = property_of_device(nm, ifname, "Ip4Config", NM ".IP4Config",
+						  "Nameservers", "au");
 	const struct in_addr *has = NULL;
 	size_t len = 0, i;
 	int n = -1;

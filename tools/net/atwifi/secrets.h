@@ -27,6 +27,7 @@ struct text {
 /**
  * struct secrets - what may be the passphrase of a network
  * @ssid, @ssid_len: its name
+ * @ifname: of the network device that is to join it, or ""
  * @skip: so many of the first are passed over, which were tried already
  * @seen: how many there were until @found was full; to be passed over for the next ones
  * @n: how many there are in @found, of which none is there twice
@@ -36,6 +37,7 @@ struct text {
 struct secrets {
 	uint8_t		ssid[SSID_MAX];
 	size_t		ssid_len;
+	char		ifname[16];
 	unsigned int	skip;
 	unsigned int	seen;
 	unsigned int	n;

@@ -1026,6 +1026,45 @@ def network_manager_with_wpa_supplicant():
             nmcli("connection delete " + STORED, good=True)
 
 
+@contextlib.contextmanager
+def secrets_asked():
+    """Which of NetworkManager's connections are asked for them meanwhile, in this order."""
+    path = TMP + "/calls"
+
+    def calls():
+        with open(path, encoding="ascii") as f:
+            return f.read()
+
+    with open(path, "wb") as f, subprocess.Popen(["dbus-monitor", "--system", "--profile"],
+                                                 stdout=f) as monitor:
+        try:
+            becomes(lambda: nmcli("general") and "NetworkManager" in calls(), "nothing is seen")
+            yield lambda: re.findall(r"\t(/\S+/Settings/\d+)\t\S+\tGetSecrets$", calls(), re.M)
+        finally:
+            monitor.terminate()
+
+
+@test
+def network_manager_has_many():
+    """Connections of this network. The one that is made is asked for its passphrase first."""
+    install()
+    add = "connection add type wifi con-name %s ifname %s ssid " + STORED + \
+        " autoconnect no wifi-sec.key-mgmt wpa-psk wifi-sec.psk %s"
+    with out_of_networks(), configured_by_others(), bus(), agent(()), \
+         wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
+        names = [STORED, *("wrong%d" % n for n in range(20)), "right"]
+        for name in names:
+            nmcli(add % (name, DEV, PASSWORD if name == "right" else "of-" + name + "-no"),
+                  good=True)
+        wanted = re.search("^right:(.*)$", nmcli("-f NAME,DBUS-PATH connection show"), re.M)
+        with secrets_asked() as paths:
+            nmcli("connection up right")
+            joins_or_lacks()
+            same(wanted.group(1), paths()[0], "the first that is asked")
+        for name in names:
+            nmcli("connection delete " + name, good=True)
+
+
 @test
 def network_manager_with_iwd():
     install()
