@@ -70,7 +70,10 @@ int atw_query_ap(struct atw_module *m, void *arg)
 		q->query.why = atw_query_unsayable(m, &q->ap);
 		return err;
 	}
-	err = atw_query_get_mode(m, &q->query, &mode);
+	if (q->ap.ssid[0])
+		err = atw_query_may_send(m, &q->query);
+	if (!err)
+		err = atw_query_get_mode(m, &q->query, &mode);
 	if (err)
 		return err;
 	err = q->ap.ssid[0] ? atw_ap_begin(m, q, mode) : atw_ap_end(m, &q->query, mode);

@@ -17,6 +17,7 @@
 #include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/netdevice.h>
+#include <linux/rfkill.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -93,6 +94,7 @@ enum atw_wiphy_task {
 	ATW_TASK_JOIN,
 	ATW_TASK_LEAVE,		/* whatever it is in */
 	ATW_TASK_LET_GO,	/* what a program has had it join, if that was last */
+	ATW_TASK_SILENCE,	/* whatever it is in, while its radio is blocked */
 };
 
 /* What the thread is given. */
@@ -704,6 +706,7 @@ static int (*const atw_wiphy_tasks[])(struct atw_module *m, void *arg) = {
 	[ATW_TASK_JOIN]		= atw_query_join,
 	[ATW_TASK_LEAVE]	= atw_query_leave,
 	[ATW_TASK_LET_GO]	= atw_query_let_go,
+	[ATW_TASK_SILENCE]	= atw_query_silence,
 };
 
 static int atw_wiphy_job_run(struct atw_module *m, void *arg)
@@ -724,6 +727,19 @@ static int atw_wiphy_job_run(struct atw_module *m, void *arg)
 	return 0;
 }
 
+/*
+ * While the module is set up, or others' requests are too many, nothing is run. What it is to
+ * let go it may be told again; and what to be out of, but more rarely.
+ */
+static unsigned long atw_wiphy_pause(const struct atw_wiphy_job *job)
+{
+	if (job->err && job->task == ATW_TASK_SILENCE)
+		return ATW_WIPHY_PATIENCE;
+	if (job->err == -ENETDOWN || (job->err && job->task == ATW_TASK_LET_GO))
+		return ATW_WIPHY_UNASKED;
+	return 0;
+}
+
 static void atw_wiphy_job_release(void *arg)
 {
 	struct atw_wiphy_job *job = arg;
@@ -736,12 +752,7 @@ static void atw_wiphy_job_release(void *arg)
 		aw->news.err = job->err;
 		aw->news.code = job->query.query.code;
 	}
-	/*
-	 * While the module is set up, or others' requests are too many, nothing is run. What it is
-	 * to let go it may be told again.
-	 */
-	atw_wiphy_kick(aw, job->err == -ENETDOWN || (job->err && job->task == ATW_TASK_LET_GO) ?
-			   ATW_WIPHY_UNASKED : 0);
+	atw_wiphy_kick(aw, atw_wiphy_pause(job));
 	spin_unlock_bh(&aw->lock);
 }
 
@@ -1215,6 +1226,7 @@ static void atw_wiphy_let_go(struct atw_wiphy *aw)
 
 static void atw_wiphy_follow(struct atw_wiphy *aw)
 {
+	bool blocked = rfkill_blocked(aw->wiphy->rfkill);
 	struct atw_wiphy_news news;
 	bool settled;
 
@@ -1223,6 +1235,8 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	/* While it is told to be elsewhere, where it is means nothing. */
 	settled = news.valid && !aw->jobs;
 	spin_unlock_bh(&aw->lock);
+
+	atw_module_bar(&aw->adev->module, blocked);
 
 	/* It was told, and may not be done yet. */
 	if (aw->state != ATW_WIPHY_IDLE && !list_empty(&aw->wdev.event_list))
@@ -1242,6 +1256,8 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 		atw_wiphy_follow_up(aw, &news);
 	else if (settled && news.managed && aw->owned)
 		atw_wiphy_let_go(aw);
+	else if (settled && news.in && blocked)
+		atw_wiphy_queue(aw, ATW_TASK_SILENCE, NULL);
 	else if (settled)
 		atw_wiphy_follow_own(aw, &news);
 }
@@ -1726,6 +1742,8 @@ static int atw_wiphy_netdev_event(struct notifier_block *nb, unsigned long event
 		/* cfg80211 has nothing left whose name it has forgotten. */
 		atw_wiphy_disconnect(aw->wiphy, dev, WLAN_REASON_DEAUTH_LEAVING);
 		wiphy_unlock(aw->wiphy);
+		/* It may be blocked, of which nobody else tells. */
+		atw_wiphy_later(aw, 0);
 		break;
 	case NETDEV_UP:
 		wiphy_lock(aw->wiphy);

@@ -6,7 +6,7 @@
  * stored, if its firmware can and nobody has told it otherwise. Where it does not within some
  * seconds the driver has it join the network that it was told to join last. For this the
  * password is in the kernel's memory, from a join that went well until the network is left,
- * another one is joined, or the device is gone.
+ * another one is joined, or the device is gone. While its radio is blocked it joins nothing.
  */
 #include <linux/device.h>
 #include <linux/etherdevice.h>
@@ -100,6 +100,7 @@ void atw_join_forget(struct atw_module *m)
 	kfree_sensitive(m->join);
 	m->join = NULL;
 	m->managed = false;
+	m->silenced = false;
 }
 
 /**
@@ -154,6 +155,7 @@ void atw_join_look(struct atw_module *m, bool up)
 	if (up && m->state != ATW_MODULE_JOINED)
 		m->in_since = now;
 	if (up) {
+		m->silenced = false;
 		m->refused = false;
 	} else if (m->state == ATW_MODULE_JOINED) {
 		/* Where it was for a moment only, somebody throws it out. */
@@ -176,7 +178,7 @@ void atw_join_look(struct atw_module *m, bool up)
  */
 bool atw_join_wanted(const struct atw_module *m)
 {
-	return m->join && m->state == ATW_MODULE_DOWN;
+	return (m->join || m->silenced) && m->state == ATW_MODULE_DOWN && !READ_ONCE(m->barred);
 }
 
 /**
@@ -193,6 +195,12 @@ bool atw_join_again(struct atw_module *m)
 
 	if (!atw_join_wanted(m))
 		return false;
+	/* What it has stored itself it joins when it starts. */
+	if (!m->join) {
+		m->silenced = false;
+		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
+		return true;
+	}
 	/* Some firmware may store where it was last. */
 	if (!atw_channel_may_store(&m->ch)) {
 		atw_join_out(m);

@@ -560,6 +560,22 @@ void atw_module_charge_name(struct atw_module *m, u8 share, u64 since)
 	m->names_owed_all = max(m->names_owed_all, since) + took + took / 3;
 }
 
+/**
+ * atw_module_bar() - is its radio blocked?
+ * @m: the module
+ * @barred: it joins nothing
+ *
+ * Context: any, one at a time.
+ */
+void atw_module_bar(struct atw_module *m, bool barred)
+{
+	if (m->barred == barred)
+		return;
+	WRITE_ONCE(m->barred, barred);
+	dev_info(m->dev, "the radio is %sblocked by rfkill\n", barred ? "" : "not ");
+	atw_sched_set(&m->sched, ATW_DO_JOIN);
+}
+
 static bool atw_module_do_sync(struct atw_conns *cs)
 {
 	struct atw_module *m = atw_conns_module(cs);

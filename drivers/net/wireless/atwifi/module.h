@@ -61,7 +61,9 @@ enum {
  *	(strings: as they are, which is printable)
  * @lease: written by it under @lease_lock, without which it may read what it has written;
  *	see atw_module_lease()
- * @net, @status, @join, @managed, @joins, @refused, @joining, @in_since: the thread's alone
+ * @net, @status, @join, @managed, @joins, @refused, @joining, @silenced, @in_since: the thread's
+ *	alone
+ * @barred: written by atw_module_bar(), read by the thread as it is just then
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
  *	rx_lock protects it. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
@@ -90,6 +92,8 @@ struct atw_module {
 	unsigned int		joins;		/* tried since it was there */
 	bool			refused;	/* its password is, and that was said */
 	bool			joining;	/* told to, and how that ends is not known */
+	bool			barred;		/* from any: its radio is blocked */
+	bool			silenced;	/* and was told to be out of one for that */
 	u64			in_since;	/* its network, in jiffies */
 	u8			mac[6];
 	unsigned int		baud;		/* of our UART */
@@ -143,6 +147,7 @@ int atw_module_queue(struct atw_module *m, struct atw_request *request);
 void atw_module_hurry(struct atw_module *m);
 int atw_module_request(struct atw_module *m, struct atw_request *request, long timeout);
 int atw_module_query_link(struct atw_module *m);
+void atw_module_bar(struct atw_module *m, bool barred);
 void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout);

@@ -67,6 +67,22 @@ bool atw_query_refused(const struct atw_query *q, int err)
 	return q->code || (err && err != -ENODEV && err != -ECONNRESET && err != -ETIMEDOUT);
 }
 
+/**
+ * atw_query_may_send() - may its radio be used?
+ * @m: the module
+ * @q: the begin of the query
+ *
+ * Context: the channel's thread.
+ * Return: 0 or -ERFKILL.
+ */
+int atw_query_may_send(const struct atw_module *m, struct atw_query *q)
+{
+	if (!READ_ONCE(m->barred))
+		return 0;
+	q->why = "its radio is blocked, see rfkill";
+	return -ERFKILL;
+}
+
 static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 {
 	return atw_parse_dns(text, cmd->priv);

@@ -232,6 +232,7 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
 int atw_query_ask(struct atw_module *m, struct atw_query *q, enum atw_verb verb,
 		  bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv);
 bool atw_query_refused(const struct atw_query *q, int err);
+int atw_query_may_send(const struct atw_module *m, struct atw_query *q);
 int atw_query_dns(struct atw_module *m, void *arg);
 int atw_query_resolve(struct atw_module *m, void *arg);
 int atw_query_autott(struct atw_module *m, void *arg);
@@ -248,6 +249,7 @@ int atw_query_status(struct atw_module *m, void *arg);
 int atw_query_join(struct atw_module *m, void *arg);
 int atw_query_leave(struct atw_module *m, void *arg);
 int atw_query_let_go(struct atw_module *m, void *arg);
+int atw_query_silence(struct atw_module *m, void *arg);
 int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode);
 int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store);
 const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join);

@@ -244,7 +244,9 @@ int atw_query_join(struct atw_module *m, void *arg)
 	}
 	if (atw_wifi_is_given_up(q))
 		return -EINTR;
-	err = atw_query_get_mode(m, &q->query, &mode);
+	err = atw_query_may_send(m, &q->query);
+	if (!err)
+		err = atw_query_get_mode(m, &q->query, &mode);
 	/* An access point is there until it restarts: it is not stored beside the station. */
 	if (!err && !(mode & ATW_MODE_STATION))
 		err = atw_query_set_mode(m, &q->query, mode | ATW_MODE_STATION,
@@ -348,6 +350,27 @@ int atw_query_let_go(struct atw_module *m, void *arg)
 	if (atw_wifi_has_heard(q, err))
 		atw_join_forget(m);
 	return err;
+}
+
+/**
+ * atw_query_silence() - have it be out of its network for as long as its radio is blocked
+ * @m: the module
+ * @arg: the query
+ *
+ * Nothing is stored, and what it is to be in stays what it was.
+ *
+ * Context: the channel's thread.
+ * Return: as all of them.
+ */
+int atw_query_silence(struct atw_module *m, void *arg)
+{
+	struct atw_query *q = arg;
+	u32 mode;
+	int err;
+
+	m->silenced = !m->managed;
+	err = atw_query_get_mode(m, q, &mode);
+	return err ?: atw_wifi_out(m, q, mode);
 }
 
 static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)

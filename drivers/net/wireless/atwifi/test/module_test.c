@@ -1044,6 +1044,15 @@ static void module_rejoins(struct kunit *test)
 	rejoins_now(f);
 	eventually(test, joined(f));
 
+	/* Not while its radio is blocked; at once then. */
+	atw_module_bar(&f->m, true);
+	before = restarts_out(test);
+	rejoins_now(f);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, atw_timing.request));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
+	atw_module_bar(&f->m, false);
+	eventually(test, joined(f));
+
 	KUNIT_EXPECT_EQ(test, 0, leaves(test));
 	KUNIT_EXPECT_NULL(test, f->m.join);
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);

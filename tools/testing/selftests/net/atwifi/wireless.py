@@ -352,8 +352,8 @@ def another():
         module.stop()
 
 
-def rfkill(blocked):
-    with open(glob.glob("/sys/class/net/%s/phy80211/rfkill*/soft" % DEV)[0], "w",
+def rfkill(blocked, dev=DEV):
+    with open(glob.glob("/sys/class/net/%s/phy80211/rfkill*/soft" % dev)[0], "w",
               encoding="ascii") as f:
         f.write(str(int(blocked)))
 
@@ -373,6 +373,29 @@ def is_blocked():
         run("ip link set %s up" % DEV)
         iw("connect " + OPEN)
         in_network(OPEN, OPEN_AT)
+
+
+@test
+def is_blocked_by_itself():
+    """Also where the network is its own; in which it is again then. Nothing of that is stored."""
+    def is_out(n):
+        becomes(lambda: stat_of(control, "leaves") == n and sysfs("state", "atw1") == "down",
+                "still in it")
+
+    with another() as control:
+        writes = stat_of(control, "wifi-writes")
+        rfkill(True, "atw1")
+        is_out(1)
+        tell(control, "reset")
+        is_out(2)
+        joins = stat_of(control, "joins")
+        check("blocked" in run("echo 12345678 | %s -d atw1 -p - join atsim 2>&1" %
+                               os.environ["ATW_CTL"], good=False), "it can be joined")
+        same(joins, stat_of(control, "joins"), "joins")
+        rfkill(False, "atw1")
+        run("ip link set atw1 up")
+        becomes(lambda: link("atw1") and sysfs("state", "atw1") == "joined", "it is out")
+        same(writes, stat_of(control, "wifi-writes"), "writes to flash")
 
 
 @test
