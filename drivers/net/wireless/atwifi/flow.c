@@ -4,7 +4,9 @@
  *
  * A module has few sockets, often five. A flow that finds them all in use waits
  * in a queue; whenever one may have become free one of them tries again, the first of
- * the user who has the fewest, to a remote to which he has the fewest. Flows that are of
+ * the user who has the fewest, to a remote to which he has the fewest. That may take long, as
+ * the module may be busy, or he may have to let others go first: of each user one tries at a
+ * time, and another user's does not wait for it. Flows that are of
  * little use meanwhile are ended for it, in the order of enum atw_flow_worth; among equal
  * ones the one that was idle for the longest time first.
  */
@@ -85,6 +87,19 @@ static void atw_flow_count_served(struct atw_flow *flow, int change)
 
 	flows->share[flow->share].served += change;
 	*atw_flow_place(flow) += change;
+}
+
+/* It waits, and tries to get a socket, or does not any more. */
+static void atw_flow_set_trying(struct atw_flow *flow, bool trying)
+{
+	struct atw_flow **of = &flow->nd->flows.share[flow->share].trying;
+
+	lockdep_assert_held(&flow->nd->flows.lock);
+
+	if (trying == (*of == flow))
+		return;
+	*of = trying ? flow : NULL;
+	atw_flow_count_served(flow, trying ? 1 : -1);
 }
 
 /**
@@ -218,6 +233,7 @@ void atw_flow_del(struct atw_flow *flow)
 	was = !hlist_unhashed(&flow->node);
 	if (was) {
 		hlist_del_init_rcu(&flow->node);
+		atw_flow_set_trying(flow, false);
 		if (list_empty(&flow->waiting))
 			atw_flow_count_served(flow, -1);
 		list_del_init(&flow->waiting);
@@ -299,6 +315,7 @@ void atw_flow_wait(struct atw_flow *flow)
 	struct atw_flows *flows = &flow->nd->flows;
 
 	spin_lock_bh(&flows->lock);
+	atw_flow_set_trying(flow, false);
 	if (list_empty(&flow->waiting) && !hlist_unhashed(&flow->node)) {
 		list_add_tail(&flow->waiting, &flows->waiting);
 		atw_flow_count_served(flow, -1);
@@ -337,6 +354,7 @@ void atw_flow_done_waiting(struct atw_flow *flow)
 	spin_lock_bh(&flows->lock);
 	if (!list_empty(&flow->waiting)) {
 		atw_flow_count_passed(flow);
+		atw_flow_set_trying(flow, false);
 		list_del_init(&flow->waiting);
 		atw_flow_count_served(flow, 1);
 	}
@@ -347,7 +365,7 @@ void atw_flow_done_waiting(struct atw_flow *flow)
  * The one that is next, or NULL: of the user who has the fewest, and of his the one whose
  * remote has the fewest. A browser wants six to each host at the same time, and needs one to
  * each. The first of a user's that wait is passed over a few times at most: others may go on
- * coming.
+ * coming. Who has one that tries has none that is next.
  */
 static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 {
@@ -358,6 +376,8 @@ static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 	lockdep_assert_held(&flows->lock);
 
 	list_for_each_entry(flow, &flows->waiting, waiting) {
+		if (flows->share[flow->share].trying)
+			continue;
 		served = (u32)flows->share[flow->share].served << 16;
 		if (__test_and_set_bit(flow->share, seen) ||
 		    flows->share[flow->share].passed < ATW_PASSED_MAX)
@@ -371,21 +391,24 @@ static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 }
 
 /**
- * atw_flow_first() - may it try again?
- * @flow: the flow
+ * atw_flow_try() - may it try to get a socket?
+ * @flow: the flow, which does not try already
  *
  * Context: process context or softirq.
- * Return: whether it is the first of those that wait, or nobody waits.
+ * Return: whether it is the first of those that wait, or nobody waits: then it is taken to
+ * try until atw_flow_wait(), atw_flow_done_waiting() or atw_flow_del().
  */
-bool atw_flow_first(struct atw_flow *flow)
+bool atw_flow_try(struct atw_flow *flow)
 {
 	struct atw_flows *flows = &flow->nd->flows;
-	bool first;
+	bool may;
 
 	spin_lock_bh(&flows->lock);
-	first = list_empty(&flows->waiting) || atw_flows_first(flows) == flow;
+	may = list_empty(&flows->waiting) || atw_flows_first(flows) == flow;
+	if (may && !list_empty(&flow->waiting))
+		atw_flow_set_trying(flow, true);
 	spin_unlock_bh(&flows->lock);
-	return first;
+	return may;
 }
 
 /**

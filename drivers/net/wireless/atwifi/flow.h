@@ -121,8 +121,9 @@ struct atw_flow {
  *	they came
  * @empty: woken when the last flow is gone
  * @n: flows in the table
- * @share: the same for each user, and how many of his have a socket, or try to get one; and
- *	how often in a row his first that waits was passed over by one to another remote
+ * @share: the same for each user, and how many of his have a socket, or try to get one; how
+ *	often in a row his first that waits was passed over by one to another remote; and the
+ *	one in @waiting that tries to get a socket, or NULL
  * @place: how many to each remote have one, or try to, by a hash of user and remote
  * @objects: flows that exist, in the table or not. Who waits for 0 looks at it without the
  *	lock, and takes that then
@@ -139,6 +140,7 @@ struct atw_flows {
 		u16		n;
 		u16		served;
 		u8		passed;
+		struct atw_flow	*trying;
 	}			share[ATW_SHARES];
 	u16			place[ATW_FLOW_PLACES];
 	unsigned int		objects;
@@ -162,7 +164,7 @@ void atw_flow_wake(struct atw_flow *flow);
 void atw_flow_tick(struct atw_flow *flow, unsigned long delay);
 void atw_flow_end_soon(struct atw_flow *flow);
 void atw_flow_wait(struct atw_flow *flow);
-bool atw_flow_first(struct atw_flow *flow);
+bool atw_flow_try(struct atw_flow *flow);
 void atw_flow_done_waiting(struct atw_flow *flow);
 int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle);
 unsigned int atw_flows_count(struct atw_flows *flows, u32 proto);

@@ -563,11 +563,21 @@ static void atw_tcp_step(struct atw_tcp *t)
 	}
 	switch (t->state) {
 	case ATW_TCP_NEW:
-		if (!atw_flow_first(&t->flow))
-			atw_tcp_wait(t);
-		if (atw_flow_first(&t->flow))
+		if (atw_flow_try(&t->flow)) {
 			atw_tcp_connect(t);
-		return;
+			return;
+		}
+		/* Of those that wait it may be the first. */
+		atw_tcp_wait(t);
+		fallthrough;
+	case ATW_TCP_WAITING:
+		if (t->relay)
+			break;
+		if (age > atw_timing.tcp_wait)
+			atw_tcp_reject(t, -EHOSTUNREACH);
+		else if (atw_flow_try(&t->flow))
+			atw_tcp_connect(t);
+		break;
 	case ATW_TCP_QUEUED:
 	case ATW_TCP_CONNECTING:
 		/* That others go first is not the remote's silence. */
@@ -581,14 +591,6 @@ static void atw_tcp_step(struct atw_tcp *t)
 		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);
 		atw_relay_abort(t->relay);
 		return;
-	case ATW_TCP_WAITING:
-		if (t->relay)
-			break;
-		if (age > atw_timing.tcp_wait)
-			atw_tcp_reject(t, -EHOSTUNREACH);
-		else if (atw_flow_first(&t->flow))
-			atw_tcp_connect(t);
-		break;
 	case ATW_TCP_SILENT:
 		if (age > atw_timing.tcp_silence)
 			atw_tcp_drop(t);

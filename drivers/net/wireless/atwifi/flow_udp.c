@@ -287,6 +287,17 @@ static void atw_udp_wait(struct atw_udp *u)
 	atw_flow_wait(&u->flow);
 }
 
+/* Is it the first of those that wait, or does none? */
+static bool atw_udp_may_connect(struct atw_udp *u)
+{
+	bool may = atw_flow_try(&u->flow);
+
+	if (may || u->waits)
+		return may;
+	atw_udp_wait(u);
+	return atw_flow_try(&u->flow);
+}
+
 static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 {
 	return u->flow.key.rport == htons(ATW_DNS_PORT) ? atw_timing.udp_idle_dns :
@@ -309,13 +320,11 @@ static void atw_udp_step(struct atw_flow *flow)
 		atw_udp_drop(u, 0);
 		return;
 	}
-	if (!u->conn && !u->waits && !atw_flow_first(&u->flow))
-		atw_udp_wait(u);
 	if (!u->conn && u->waits && jiffies - u->since > atw_timing.udp_wait) {
 		atw_udp_drop(u, -EHOSTUNREACH);
 		return;
 	}
-	if (!u->conn && (!u->waits || atw_flow_first(&u->flow))) {
+	if (!u->conn && atw_udp_may_connect(u)) {
 		err = atw_udp_connect(u);
 	} else if (opened && u->err) {
 		err = u->err;

@@ -65,49 +65,49 @@ static int add(struct table *t, unsigned int i, u8 share)
 	return add_to(t, i, share, 0);
 }
 
+static struct atw_flow *next(struct table *t)
+{
+	t->tried = NULL;
+	atw_flows_retry(&t->nd.flows);
+	flush_workqueue(atw_relay_wq);
+	return t->tried;
+}
+
 /* Who has come first is next, but not where his flows have more sockets than others'. */
 static void flow_users_wait(struct kunit *test)
 {
-	struct workqueue_struct *wq = atw_relay_wq;
 	struct table *t = fake_table(test);
 	struct atw_flow *flow = t->flow;
 	unsigned int i;
 
-	/* The driver's own, where that is there yet. */
-	if (!wq)
-		atw_relay_wq = alloc_workqueue("atwifi_test", WQ_UNBOUND, 0);
-	KUNIT_ASSERT_NOT_NULL(test, atw_relay_wq);
 	for (i = 0; i < 60; i++)
 		KUNIT_ASSERT_EQ(test, 0, add(t, i, ALICE));
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[59]));
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[59]));
 	for (i = 5; i < 60; i++)
 		atw_flow_wait(&flow[i]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[5], next(t));
 	/* One that comes does not go before those who wait, but for another user. */
 	KUNIT_ASSERT_EQ(test, 0, add(t, 60, BOB));
-	KUNIT_EXPECT_FALSE(test, atw_flow_first(&flow[60]));
+	KUNIT_EXPECT_FALSE(test, atw_flow_try(&flow[60]));
 	atw_flow_wait(&flow[60]);
 	atw_flow_wait(&flow[60]);
-	KUNIT_EXPECT_FALSE(test, atw_flow_first(&flow[5]));
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[60]));
-	atw_flows_retry(&t->nd.flows);
-	flush_workqueue(atw_relay_wq);
-	KUNIT_EXPECT_PTR_EQ(test, &flow[60], t->tried);
+	KUNIT_EXPECT_FALSE(test, atw_flow_try(&flow[5]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[60], next(t));
 	atw_flow_done_waiting(&flow[60]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[5], next(t));
 
 	/* He has one, and she has five: she is next when she has none, or he has as many. */
 	KUNIT_ASSERT_EQ(test, 0, add(t, 61, BOB));
 	atw_flow_wait(&flow[61]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[61]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[61], next(t));
 	for (i = 0; i < 4; i++)
 		atw_flow_del(&flow[i]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[5]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[5], next(t));
 	/* What waits and goes has no socket to give. */
 	atw_flow_del(&flow[5]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[6]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[6], next(t));
 	atw_flow_del(&flow[60]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[61]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[61], next(t));
 	for (i = 0; i < 62; i++)
 		atw_flow_del(&flow[i]);
 	KUNIT_EXPECT_EQ(test, 0U, t->nd.flows.n);
@@ -115,9 +115,6 @@ static void flow_users_wait(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].n);
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 	}
-	if (!wq)
-		destroy_workqueue(atw_relay_wq);
-	atw_relay_wq = wq;
 }
 
 /*
@@ -136,19 +133,19 @@ static void flow_remotes_wait(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, add_to(t, i, ALICE, i < 6 ? 80 : 81));
 	for (i = 1; i < 8; i++)
 		atw_flow_wait(&flow[i]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[6]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[6], next(t));
 	atw_flow_done_waiting(&flow[6]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[1]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[1], next(t));
 	atw_flow_done_waiting(&flow[1]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[7]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[7], next(t));
 	/* Another user's are none of hers. */
 	KUNIT_ASSERT_EQ(test, 0, add_to(t, 8, BOB, 80));
 	atw_flow_wait(&flow[8]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[8]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[8], next(t));
 	atw_flow_del(&flow[0]);
 	atw_flow_del(&flow[1]);
 	atw_flow_del(&flow[8]);
-	KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[2]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[2], next(t));
 	for (i = 0; i < 9; i++)
 		atw_flow_del(&flow[i]);
 	for (i = 0; i < ATW_FLOW_PLACES; i++)
@@ -170,12 +167,48 @@ static void flow_remotes_passed(struct kunit *test)
 		atw_flow_wait(&flow[i]);
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		/* To ask does not count. */
-		KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[order[i]]));
-		KUNIT_EXPECT_TRUE(test, atw_flow_first(&flow[order[i]]));
+		KUNIT_EXPECT_PTR_EQ(test, &flow[order[i]], next(t));
+		KUNIT_EXPECT_PTR_EQ(test, &flow[order[i]], next(t));
 		atw_flow_done_waiting(&flow[order[i]]);
 	}
 	for (i = 0; i < 7; i++)
 		atw_flow_del(&flow[i]);
+}
+
+/* However long the one that is next tries, it is its user alone who waits for that. */
+static void flow_users_try(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, 0, add(t, i, ALICE));
+	for (i = 5; i < 8; i++)
+		atw_flow_wait(&flow[i]);
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[5]));
+	KUNIT_EXPECT_NULL(test, next(t));
+	KUNIT_ASSERT_EQ(test, 0, add(t, 60, BOB));
+	atw_flow_wait(&flow[60]);
+	KUNIT_EXPECT_FALSE(test, atw_flow_try(&flow[6]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[60], next(t));
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[60]));
+	KUNIT_EXPECT_NULL(test, next(t));
+	/* There was no socket: it has its place still. */
+	atw_flow_wait(&flow[5]);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[5], next(t));
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[5]));
+	atw_flow_done_waiting(&flow[5]);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[6], next(t));
+	/* Or it is over. */
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[6]));
+	atw_flow_del(&flow[6]);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[7], next(t));
+	for (i = 0; i < 61; i++)
+		if (flow[i].nd)
+			atw_flow_del(&flow[i]);
+	for (i = 0; i < ATW_SHARES; i++)
+		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 }
 
 /* Nobody fills the table. */
@@ -274,14 +307,37 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
+	KUNIT_CASE(flow_users_try),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_users_have_memory),
 	KUNIT_CASE(flow_forwarded),
 	{ }
 };
 
+/* The driver's own, where that is there yet. */
+static struct workqueue_struct *fake_wq;
+
+static int flow_suite_init(struct kunit_suite *suite)
+{
+	if (atw_relay_wq)
+		return 0;
+	fake_wq = alloc_workqueue("atwifi_test", WQ_UNBOUND, 0);
+	atw_relay_wq = fake_wq;
+	return fake_wq ? 0 : -ENOMEM;
+}
+
+static void flow_suite_exit(struct kunit_suite *suite)
+{
+	if (!fake_wq)
+		return;
+	destroy_workqueue(fake_wq);
+	atw_relay_wq = NULL;
+}
+
 static struct kunit_suite flow_suite = {
 	.name = "atwifi_flow",
+	.suite_init = flow_suite_init,
+	.suite_exit = flow_suite_exit,
 	.test_cases = flow_cases,
 };
 

@@ -7,6 +7,7 @@ sockets are bounded, nobody starves, nothing is left behind.
 
 import contextlib
 import errno
+import json
 import os
 import re
 import select
@@ -385,23 +386,43 @@ def begun():
     return [statistic(name) for name in ("opened", "failed")]
 
 
-@test
-def one_silent_connect_is_waited_for():
-    """Whoever connects waits for the one that runs, and not for others behind that."""
-    fresh()
+def waits_for_one(all_wait):
     with connecting(), nobody(SILENT), socket.socket() as s:
-        becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
-        becomes(lambda: counter("flows_tcp") == 20, "not all wait")
+        all_wait()
+        becomes(lambda: sim_stat("connecting"), "the module does not begin")
         opened, failed = begun()
         s.setblocking(False)
         same(errno.EINPROGRESS, s.connect_ex((HOST, PEER)), "connect")
-        becomes(lambda: counter("flows_tcp") == 21, "it does not wait")
+        becomes(lambda: (PEER, "waiting") in [
+            (c["port"], c["state"]) for c in json.loads(atwctl("sockets"))], "it does not wait")
         # For more than a second it has made others wait, and lets them go before the next.
         time.sleep(1.2)
         sim("connect-late")
         check(select.select([], [s], [], LIMIT)[1], "it has to wait for more")
         same([opened + 1, failed + 1], begun(), "connects that came and went meanwhile")
         same(0, s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), "its error")
+
+
+@test
+def one_silent_connect_is_waited_for():
+    """Whoever connects waits for the one that runs, and not for others behind that."""
+    fresh()
+    waits_for_one(lambda: becomes(lambda: counter("flows_tcp") == 20, "not all wait"))
+
+
+@test
+def one_silent_connect_that_has_waited():
+    """Nor where those others have waited for a socket of the module before."""
+    fresh()
+    many = [peer("echo") for _ in range(5)]
+    waits = counter("waits")
+
+    def all_wait():
+        becomes(lambda: counter("waits") == waits + 20, "not all wait for a socket")
+        for s in many:
+            s.close()
+
+    waits_for_one(all_wait)
 
 
 @test
