@@ -476,13 +476,15 @@ static int atw_relay_linger(struct atw_relay *r)
 static int atw_relay_finish(struct atw_relay *r)
 {
 	struct sock *sk = r->sock->sk;
-	bool fin_in, late;
+	bool fin_in, fin_out, closed, late;
 	u32 unacked, end;
 
+	fin_out = atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT);
 	lock_sock(sk);
 	/* Each byte that comes now is one too many, see atw_relay_up(). */
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
-	fin_in = sk->sk_shutdown & RCV_SHUTDOWN;
+	fin_in = sock_flag(sk, SOCK_DONE);
+	closed = sk->sk_shutdown & RCV_SHUTDOWN;
 	late = atw_relay_has(r, ATW_RELAY_BIT_LOST) ||
 	       (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
 	end = tcp_sk(sk)->write_seq;
@@ -493,7 +495,10 @@ static int atw_relay_finish(struct atw_relay *r)
 	 */
 	if (late)
 		return unacked ? 0 : -EPIPE;
-	if (!atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT)) {
+	/* And when it has: with a FIN behind it TCP would take what comes for an end in order. */
+	if (!closed && unacked <= fin_out)
+		kernel_sock_shutdown(r->sock, SHUT_RD);
+	if (!fin_out) {
 		kernel_sock_shutdown(r->sock, SHUT_WR);
 		atw_relay_set(r, ATW_RELAY_BIT_FIN_OUT);
 		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */

@@ -290,6 +290,28 @@ def data_after_the_end():
 
 
 @test
+def data_and_an_end_after_the_end():
+    """So it is where the program's own end comes with it, when the remote's was seen."""
+    close, close_wait = 7, 8
+
+    def becomes_state(state):
+        becomes(lambda: s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state,
+                "it is not in state %d" % state)
+
+    with peer("acked 1000 3 1000") as s:
+        same(1000, len(s.recv(1000, socket.MSG_PEEK | socket.MSG_WAITALL)), "bytes")
+        s.sendall(b"x")
+        becomes_state(close_wait)
+        # In one segment.
+        s.send(b"too late", socket.MSG_MORE)
+        s.shutdown(socket.SHUT_WR)
+        becomes_state(close)
+        same("ECONNRESET", errno.errorcode.get(
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "error")
+        check(receive(s, 2000) == pattern(3, 1000), "the bytes before it differ")
+
+
+@test
 def urgent_data():
     """It is a byte like others, where it was sent."""
     data = pattern(8, 3000)
