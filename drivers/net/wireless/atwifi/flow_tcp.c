@@ -822,22 +822,24 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
  * A segment of a flow whose SYN is held. Returns false if the SYN is with TCP already.
  * The newest SYN is kept: a machine behind this one may have begun anew on that port. What
  * another socket of this machine begins is a flow of its own, since one belongs to its socket
- * and ends with it: the SYN is repeated.
+ * and ends with it: the SYN is repeated. So is what begins anew where the remote was silent:
+ * that was the answer to who had begun before.
  */
 static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct tcphdr *th)
 {
 	u32 seq = ntohl(th->seq);
-	bool over = false;
+	bool anew, over = false;
 
 	spin_lock(&t->lock);
 	if (t->state == ATW_TCP_UP) {
 		spin_unlock(&t->lock);
 		return false;
 	}
-	if (t->syn && atw_tcp_is_syn(th) && seq != t->isn && t->peer && t->peer != (*skb)->sk) {
+	anew = t->syn && atw_tcp_is_syn(th) && seq != t->isn;
+	if (anew && (t->state == ATW_TCP_SILENT || (t->peer && t->peer != (*skb)->sk))) {
 		over = true;
 	} else if (t->syn && atw_tcp_is_syn(th)) {
-		if (seq != t->isn)
+		if (anew)
 			t->asked_first = jiffies;
 		t->asked_last = jiffies;
 		t->isn = seq;

@@ -417,6 +417,32 @@ def reset_while_queued():
 
 
 @test
+def begun_anew_after_silence():
+    """Who connects anew after a remote's silence, from the same port, is answered again."""
+
+    def send(seq):
+        with Raw() as raw:
+            raw.send(frame(ip(6, tcp(47000, 47000, SYN, seq, dst=HOLE), dst=HOLE)))
+
+    def answers():
+        return counter("tcp_timed_out") + counter("tcp_unreachable")
+
+    def answered():
+        send(2000)
+        return answers() > before + 1
+
+    quiet()
+    before = answers()
+    send(1000)
+    becomes(lambda: answers() > before, "the remote is not silent")
+    given_up = counter("tcp_given_up")
+    becomes(answered, "nothing is answered")
+    # The first one is over by that, and not by its age.
+    same(given_up + 1, counter("tcp_given_up"), "given up")
+    quiet()
+
+
+@test
 def signed():
     """TCP with MD5 or AO is refused before anybody is bothered."""
     quiet()
