@@ -545,6 +545,22 @@ u32 atw_conn_untaken(struct atw_conn *c)
 }
 
 /**
+ * atw_conn_unsent_dgrams() - datagrams that the module has not accepted yet
+ * @c: the connection
+ *
+ * Context: any, without @c->lock.
+ */
+unsigned int atw_conn_unsent_dgrams(struct atw_conn *c)
+{
+	unsigned int unsent;
+
+	spin_lock(&c->lock);
+	unsent = skb_queue_len(&c->tx.q);
+	spin_unlock(&c->lock);
+	return unsent;
+}
+
+/**
  * atw_conn_drained() - has everything been handed to the module, or is lost?
  * @c: the connection
  *

@@ -725,6 +725,7 @@ u32 atw_conn_id(struct atw_conn *c);
 int atw_conn_transparent(struct atw_conn *c);
 u32 atw_conn_unsent(struct atw_conn *c);
 u32 atw_conn_untaken(struct atw_conn *c);
+unsigned int atw_conn_unsent_dgrams(struct atw_conn *c);
 bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);

@@ -29,6 +29,8 @@
 /* Datagrams that wait for the module, and for the device's receive path. */
 #define ATW_UDP_UP_MAX		32
 #define ATW_UDP_DOWN_MAX	64
+/* Of the former the connection has no more: those are in no budget. */
+#define ATW_UDP_SENT_MAX	2
 #define ATW_DNS_PORT		53
 #define ATW_UDP_RETRY		(HZ / 2)
 
@@ -256,7 +258,7 @@ static void atw_udp_up(struct atw_udp *u)
 	    (u->talk == ATW_UDP_ANSWERED ||
 	     jiffies - u->used >= atw_timing.udp_patience))
 		atw_udp_set_talk(u, ATW_UDP_SENDING);
-	while (atw_conn_unsent(u->conn) <= ATW_DGRAM_MAX &&
+	while (atw_conn_unsent_dgrams(u->conn) < ATW_UDP_SENT_MAX &&
 	       (skb = atw_udp_dequeue(u))) {
 		atw_udp_use(u);
 		__skb_pull(skb, skb_transport_offset(skb) +

@@ -426,6 +426,24 @@ def one_silent_connect_that_has_waited():
 
 
 @test
+def small_datagrams_are_as_many():
+    """However short a datagram is, no more of them wait than of long ones."""
+    fresh()
+    with connecting(), udp() as s, socket.socket() as blocks:
+        s.send(b"x")
+        same(b"x", s.recv(10), "echo")
+        blocks.setblocking(False)
+        same(errno.EINPROGRESS, blocks.connect_ex((HOLE, 2020)), "connect")
+        becomes(lambda: sim_stat("connecting"), "the module does not begin")
+        dropped = counter("udp_dropped")
+        for _ in range(100):
+            s.send(b"x")
+        # 32 for the flow, and 2 that it has handed over.
+        becomes(lambda: counter("udp_dropped") >= dropped + 100 - 34, "more of them wait")
+    quiet()
+
+
+@test
 def datagrams_have_a_share():
     """Many flows of another user's datagrams do not keep a connect from its socket."""
     fresh()
