@@ -50,10 +50,12 @@ enum atw_udp_talk {
  * enum atw_udp_bit - what others have said of a flow, behind enum atw_flow_bit
  * @ATW_UDP_BIT_OPENED: @err is valid
  * @ATW_UDP_BIT_CLOSED: the connection has ended
+ * @ATW_UDP_BIT_YIELDING: it is to end soon, if it is still idle
  */
 enum atw_udp_bit {
 	ATW_UDP_BIT_OPENED = ATW_FLOW_BIT_KIND,
 	ATW_UDP_BIT_CLOSED,
+	ATW_UDP_BIT_YIELDING,
 };
 
 /**
@@ -306,6 +308,37 @@ static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 							   atw_timing.udp_idle;
 }
 
+static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *idle)
+{
+	struct atw_udp *u = to_atw_udp(flow);
+	unsigned long used = READ_ONCE(u->used);
+	long unused = jiffies - used;	/* which may be renewed meanwhile */
+
+	*idle = max(unused, 0L);
+	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flow.flags) || !skb_queue_empty_lockless(&u->up))
+		return ATW_FLOW_NEEDED;
+	/* Then @asked can be seen. */
+	switch (smp_load_acquire(&u->talk)) {
+	case ATW_UDP_ANSWERED:
+		return ATW_FLOW_ANSWERED;
+	case ATW_UDP_ASKED:
+		/* Patience ends: there is no answer to who only tells. */
+		return jiffies - READ_ONCE(u->asked) < atw_timing.udp_patience ?
+		       ATW_FLOW_SOON : ATW_FLOW_UNANSWERED;
+	default:
+		return ATW_FLOW_NEEDED;
+	}
+}
+
+/* It is to end for another one: is it still idle? */
+static bool atw_udp_may_yield(struct atw_udp *u)
+{
+	unsigned long idle;
+
+	return skb_queue_empty(&u->down) &&
+	       atw_udp_worth(&u->flow, &idle) <= ATW_FLOW_UNANSWERED;
+}
+
 static void atw_udp_step(struct atw_flow *flow)
 {
 	struct atw_udp *u = to_atw_udp(flow);
@@ -316,7 +349,8 @@ static void atw_udp_step(struct atw_flow *flow)
 
 	if (u->gone)
 		return;
-	if (test_bit(ATW_FLOW_BIT_ENDING, &u->flow.flags)) {
+	if (test_bit(ATW_FLOW_BIT_ENDING, &u->flow.flags) ||
+	    (test_and_clear_bit(ATW_UDP_BIT_YIELDING, &u->flow.flags) && atw_udp_may_yield(u))) {
 		if (u->talk != ATW_UDP_ANSWERED)
 			atomic64_inc(&u->flow.nd->counters.udp_unanswered);
 		atw_udp_drop(u, 0);
@@ -361,26 +395,10 @@ static void atw_udp_step(struct atw_flow *flow)
 
 /* The table's calls */
 
-static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *idle)
+static void atw_udp_yield(struct atw_flow *flow)
 {
-	struct atw_udp *u = to_atw_udp(flow);
-	unsigned long used = READ_ONCE(u->used);
-	long unused = jiffies - used;	/* which may be renewed meanwhile */
-
-	*idle = max(unused, 0L);
-	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flow.flags) || !skb_queue_empty_lockless(&u->up))
-		return ATW_FLOW_NEEDED;
-	/* Then @asked can be seen. */
-	switch (smp_load_acquire(&u->talk)) {
-	case ATW_UDP_ANSWERED:
-		return ATW_FLOW_ANSWERED;
-	case ATW_UDP_ASKED:
-		/* Patience ends: there is no answer to who only tells. */
-		return jiffies - READ_ONCE(u->asked) < atw_timing.udp_patience ?
-		       ATW_FLOW_SOON : ATW_FLOW_UNANSWERED;
-	default:
-		return ATW_FLOW_NEEDED;
-	}
+	set_bit(ATW_UDP_BIT_YIELDING, &flow->flags);
+	atw_flow_wake(flow);
 }
 
 static void atw_udp_release(struct atw_flow *flow)
@@ -396,7 +414,7 @@ static void atw_udp_release(struct atw_flow *flow)
 
 static const struct atw_flow_ops atw_udp_flow_ops = {
 	.step		= atw_udp_step,
-	.yield		= atw_flow_end_soon,
+	.yield		= atw_udp_yield,
 	.worth		= atw_udp_worth,
 	.release	= atw_udp_release,
 };

@@ -7,7 +7,9 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 
+#include "../dev.h"
 #include "../netdev.h"
+#include "../packet.h"
 #include "../relay.h"
 
 #define FLOWS	1024
@@ -277,6 +279,46 @@ static void flow_relay_opens(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 }
 
+/* One that is told to end for another, but is not idle any more, does not. */
+static void flow_dgrams_yield(struct kunit *test)
+{
+	struct atw_dev *adev = kunit_kzalloc(test, sizeof(*adev), GFP_KERNEL);
+	struct atw_module *m = &adev->module;
+	struct table *t = fake_table(test);
+	const struct atw_flow_key key = {
+		.laddr = htonl(1),
+		.raddr = htonl(2),
+		.lport = htons(3),
+		.rport = htons(4),
+		.proto = IPPROTO_UDP,
+	};
+	struct atw_flow *flow;
+	struct sk_buff *skb;
+
+	KUNIT_ASSERT_NOT_NULL(test, adev);
+	init_waitqueue_head(&m->ch.wait);
+	mutex_init(&m->ch.rx_lock);
+	atw_sched_init(&m->sched, &m->ch, NULL);
+	atw_conns_init(&m->conns, &m->ch, &m->sched);
+	t->nd.adev = adev;
+	skb = atw_packet_udp(key.laddr, key.lport, key.raddr, key.rport, "x", 1);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	rcu_read_lock();
+	atw_udp_xmit(&t->nd, skb);
+	flow = atw_flow_get(&t->nd.flows, &key);
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	flow->ops->yield(flow);
+	flush_workqueue(atw_relay_wq);
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, atw_flow_known(&t->nd.flows, &key));
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&t->nd.counters.udp_dropped));
+	atw_flow_put(flow);
+	atw_flows_end(&t->nd.flows);
+	atw_conns_gone(&m->conns);
+}
+
 static int take_all(struct atw_budget *b, u8 share)
 {
 	int taken = 0;
@@ -304,6 +346,7 @@ static void flow_users_have_memory(struct kunit *test)
 
 static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
+	KUNIT_CASE(flow_dgrams_yield),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
