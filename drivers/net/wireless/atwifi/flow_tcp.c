@@ -1072,7 +1072,12 @@ static void atw_tcp_accepted(struct atw_netdev *nd, struct socket *sock)
 	}
 	t = to_atw_tcp(flow);
 	mutex_lock(&t->mutex);
-	if (t->relay && t->state == ATW_TCP_UP && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)) {
+	/* What nobody has read of yet begins behind the SYN. */
+	if (t->state != ATW_TCP_UP || tcp_sk(sock->sk)->copied_seq != t->isn + 1) {
+		/* It is the last flow's from that port, which is over. */
+		sock_no_linger(sock->sk);
+		sock_release(sock);
+	} else if (t->relay && !test_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags)) {
 		atw_relay_attach(t->relay, sock);
 		set_bit(ATW_TCP_BIT_ATTACHED, &t->flow.flags);
 	} else {

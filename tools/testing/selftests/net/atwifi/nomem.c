@@ -825,6 +825,77 @@ TEST_F_TIMEOUT(line, netdev, ALL_S)
 	}
 }
 
+static void may_fail(pid_t tid, bool may)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/make-it-fail", tid);
+	atw_write(path, may ? "1" : "0");
+}
+
+/* Not one of the kernel's workers gets a socket from here on; or again. */
+static bool forbid_sockets(bool forbid)
+{
+	unsigned int i;
+
+	arm(WORKERS, 0);
+	for (i = 0; i < armed.n; i++)
+		may_fail(armed.tid[i], forbid);
+	/* Those that are to come have it from this one. */
+	may_fail(2, forbid);
+	/* Without the other two all would fail. */
+	return !atw_write(FAILSLAB "probability", "0") &&
+	       !atw_write("/sys/kernel/slab/sock_inode_cache/failslab", forbid ? "1" : "0") &&
+	       !atw_write(FAILSLAB "cache-filter", forbid ? "Y" : "N") &&
+	       !atw_write(FAILSLAB "task-filter", forbid ? "Y" : "N") &&
+	       !atw_write(FAILSLAB "times", "-1") &&
+	       !atw_write(FAILSLAB "probability", forbid ? "100" : "0");
+}
+
+/* A stream of the network device from this port, 0: any, which is set. */
+static int inet_stream_from(in_port_t *port)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = *port };
+	int fd = use_socket(AF_INET, SOCK_STREAM), on = 1;
+	socklen_t len = sizeof(own);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fd, (const struct sockaddr *)&own, sizeof(own)) ||
+	    getsockname(fd, (struct sockaddr *)&own, &len) || connect_to_peer(fd, AF_INET)) {
+		close(fd);
+		return -1;
+	}
+	*port = own.sin_port;
+	return fd;
+}
+
+/* A socket that the driver gets late is not the next stream's from that port. */
+TEST_F_TIMEOUT(line, accepted_late, ALL_S)
+{
+	const struct linger reset = { .l_onoff = 1 };
+	in_port_t port = 0;
+	int fd;
+
+	if (!can_fail() || !forbid_sockets(false))
+		SKIP(return, "a kernel without failslab");
+	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
+	ASSERT_TRUE(forbid_sockets(true));
+	fd = inet_stream_from(&port);
+	EXPECT_LE(0, fd);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
+	/* The first of the two is accepted when the second has come. */
+	fd = inet_stream_from(&port);
+	EXPECT_LE(0, fd);
+	EXPECT_TRUE(forbid_sockets(false));
+	EXPECT_EQ(5, atw_send_all(fd, "echo\n", 5));
+	EXPECT_EQ(0, echoed(fd));
+	close(fd);
+}
+
 /* Whoever waits for what comes is told that the network device goes. */
 TEST_F_TIMEOUT(line, gone, ALL_S)
 {
