@@ -533,6 +533,23 @@ static void atw_tcp_step_yield(struct atw_tcp *t)
 		atw_relay_yield(t->relay);
 }
 
+/* Is its socket still to be accepted? Without memory for that it is tried again. */
+static bool atw_tcp_is_unaccepted(struct atw_tcp *t)
+{
+	struct sock *sk;
+	bool there;
+
+	local_bh_disable();
+	rcu_read_lock();
+	sk = atw_tcp_lookup(&t->flow);
+	there = sk && sk_fullsock(sk);
+	if (sk)
+		sock_gen_put(sk);
+	rcu_read_unlock();
+	local_bh_enable();
+	return there;
+}
+
 static void atw_tcp_step(struct atw_tcp *t)
 {
 	unsigned long age = jiffies - t->since;
@@ -604,7 +621,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_step_yield(t);
 			return;
 		}
-		if (age < atw_timing.tcp_handshake)
+		if (age < atw_timing.tcp_handshake || atw_tcp_is_unaccepted(t))
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
 		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);

@@ -871,7 +871,7 @@ static int inet_stream_from(in_port_t *port)
 	return fd;
 }
 
-/* A socket that the driver gets late is not the next stream's from that port. */
+/* A stream for which the driver gets its socket late is not over, and ends no other one. */
 TEST_F_TIMEOUT(line, accepted_late, ALL_S)
 {
 	const struct linger reset = { .l_onoff = 1 };
@@ -890,6 +890,18 @@ TEST_F_TIMEOUT(line, accepted_late, ALL_S)
 	/* The first of the two is accepted when the second has come. */
 	fd = inet_stream_from(&port);
 	EXPECT_LE(0, fd);
+	EXPECT_TRUE(forbid_sockets(false));
+	EXPECT_EQ(5, atw_send_all(fd, "echo\n", 5));
+	EXPECT_EQ(0, echoed(fd));
+	close(fd);
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
+
+	EXPECT_TRUE(forbid_sockets(true));
+	port = 0;
+	fd = inet_stream_from(&port);
+	EXPECT_LE(0, fd);
+	/* For so long a program may be silent that is not there at all. */
+	EXPECT_FALSE(atw_sim_has(0, 12000));
 	EXPECT_TRUE(forbid_sockets(false));
 	EXPECT_EQ(5, atw_send_all(fd, "echo\n", 5));
 	EXPECT_EQ(0, echoed(fd));
