@@ -1236,8 +1236,8 @@ TEST(sends_slowly_read)
 	const uint64_t limit = atw_now_ms() + LONG_MS;
 	const size_t page = getpagesize();
 	const int small = 1;
-	unsigned char is[ARRAY_SIZE(((struct call *)NULL)->iov)];
 	static struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
+	unsigned char is[ARRAY_SIZE(c.iov)];
 	static char rest[60000];
 	bool reading = false;
 	pthread_t thread;
