@@ -956,7 +956,6 @@ static void read_password(char *to, size_t size, const char *prompt)
 	if (!f)
 		err(1, "%s", password_file);
 	if (ask) {
-		fputs(prompt, stderr);
 		if (tcgetattr(STDIN_FILENO, &tio))
 			err(1, "terminal");
 		/* Who gives up gets a terminal that shows what is typed. */
@@ -968,6 +967,8 @@ static void read_password(char *to, size_t size, const char *prompt)
 		quiet = tio;
 		quiet.c_lflag &= ~ECHO;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+		/* From here on what is typed is neither shown nor thrown away. */
+		fputs(prompt, stderr);
 	}
 	*to = '\0';
 	/* Else it would stay in a buffer that is not ours. */

@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import time
 
 from atwnet import (
@@ -107,6 +108,38 @@ def store():
     finally:
         os.close(folder)
     same(0o600, os.stat("/etc/atwifi/.lock").st_mode & 0o7777, "mode of the lock")
+
+
+@test
+def store_asks():
+    """Who types as soon as he is asked is not seen to, and all that he types is taken."""
+    master, terminal = os.openpty()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    # Where nobody reads yet nobody is asked.
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    with subprocess.Popen([CTL, "password", "cafe"], stdin=terminal, stderr=writer) as asks:
+        try:
+            os.close(writer)
+            becomes(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO,
+                    "what is typed would be seen")
+            said = b""
+            while not said.endswith(b": "):
+                said += os.read(reader, 65536).strip(b"\0")
+            os.write(master, SECRET.encode() + b"\n")
+            same(0, asks.wait(LIMIT), "status")
+        finally:
+            asks.kill()
+    knows(words=["atwctl password: 1 passphrase"])
+    os.set_blocking(master, False)
+    with contextlib.suppress(BlockingIOError):
+        same(b"", os.read(master, 4096), "what is seen")
+    for fd in (master, terminal, reader):
+        os.close(fd)
+    tool(["password", "--forget", "cafe"])
 
 
 @test
