@@ -26,7 +26,7 @@ MAIN = "7.3"
 # Debian's releases for whose kernels the driver is built.
 CROSS = ("cross-12",)
 # Other machines for which packages are built, and on which they are installed.
-ARCHITECTURES = ("arm64",)
+ARCHITECTURES = ("arm64", "armhf")
 # Most of a part's time is waiting: more than three times as many as there are processors.
 SLOTS = 7
 VM = "tools/testing/vm"
