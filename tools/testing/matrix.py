@@ -165,8 +165,8 @@ def parts(everything):
             yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
                        needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
                        waits="compilers, emulated dpkg")
-        yield Part("walk", ["tools/testing/walk"], needs=setups("pc", "chroot-12-amd64"),
-                   waits="compilers, an emulated start")
+        yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
+                   needs=setups("board", "pc", "chroot-12-amd64", "chroot-12-to-arm64"))
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
                    waits="compilers")
         yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")
