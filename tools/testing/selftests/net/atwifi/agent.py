@@ -128,7 +128,9 @@ def store_asks():
                     "what is typed would be seen")
             said = b""
             while not said.endswith(b": "):
-                said += os.read(reader, 65536).strip(b"\0")
+                piece = os.read(reader, 65536)
+                check(piece, "he is not asked")
+                said += piece.strip(b"\0")
             os.write(master, SECRET.encode() + b"\n")
             same(0, asks.wait(LIMIT), "status")
         finally:
