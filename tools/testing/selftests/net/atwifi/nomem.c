@@ -833,6 +833,9 @@ static void may_fail(pid_t tid, bool may)
 	atw_write(path, may ? "1" : "0");
 }
 
+/* How often they may fail, which is more than they do: each counts it down. */
+#define FAILURES_MAX	"1000000"
+
 /* Not one of the kernel's workers gets a socket from here on; or again. */
 static bool forbid_sockets(bool forbid)
 {
@@ -848,8 +851,17 @@ static bool forbid_sockets(bool forbid)
 	       !atw_write("/sys/kernel/slab/sock_inode_cache/failslab", forbid ? "1" : "0") &&
 	       !atw_write(FAILSLAB "cache-filter", forbid ? "Y" : "N") &&
 	       !atw_write(FAILSLAB "task-filter", forbid ? "Y" : "N") &&
-	       !atw_write(FAILSLAB "times", "-1") &&
+	       !atw_write(FAILSLAB "times", FAILURES_MAX) &&
 	       !atw_write(FAILSLAB "probability", forbid ? "100" : "0");
+}
+
+static bool socket_refused(void)
+{
+	char *times = atw_slurp(FAILSLAB "times");
+	bool refused = times && atol(times) < atol(FAILURES_MAX);
+
+	free(times);
+	return refused;
 }
 
 /* A stream of the network device from this port, 0: any, which is set. */
@@ -890,6 +902,7 @@ TEST_F_TIMEOUT(line, accepted_late, ALL_S)
 	/* The first of the two is accepted when the second has come. */
 	fd = inet_stream_from(&port);
 	EXPECT_LE(0, fd);
+	EXPECT_TRUE(socket_refused());
 	EXPECT_TRUE(forbid_sockets(false));
 	EXPECT_EQ(5, atw_send_all(fd, "echo\n", 5));
 	EXPECT_EQ(0, echoed(fd));
@@ -902,6 +915,7 @@ TEST_F_TIMEOUT(line, accepted_late, ALL_S)
 	EXPECT_LE(0, fd);
 	/* For so long a program may be silent that is not there at all. */
 	EXPECT_FALSE(atw_sim_has(0, 12000));
+	EXPECT_TRUE(socket_refused());
 	EXPECT_TRUE(forbid_sockets(false));
 	EXPECT_EQ(5, atw_send_all(fd, "echo\n", 5));
 	EXPECT_EQ(0, echoed(fd));
