@@ -185,28 +185,24 @@ static int atw_cert_is_stored(struct atw_module *m, enum atw_cert which,
 	return n;
 }
 
-static int atw_cert_write(struct atw_module *m, enum atw_cert which,
-			  const u8 *pem, size_t len)
+static int atw_cert_write(struct atw_module *m, struct atw_query_cert *q)
 {
 	struct atw_cmd cmd = { .timeout = atw_timing.cert };
 	struct sk_buff *skb;
 	int err;
 
-	skb = alloc_skb(len, GFP_KERNEL);
+	skb = alloc_skb(q->len, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
-	skb_put_data(skb, pem, len);
+	skb_put_data(skb, q->pem, q->len);
 	cmd.payload = skb;
-	cmd.payload_len = len;
+	cmd.payload_len = q->len;
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_CERT);
-	atw_line_uint(&cmd.line, which);
-	atw_line_uint(&cmd.line, len);
-	atw_line_end(&cmd.line);
-	err = atw_module_exec(m, &cmd);
+	atw_line_uint(&cmd.line, q->which);
+	atw_line_uint(&cmd.line, q->len);
+	err = atw_query_exec(m, &cmd, &q->query);
 	memzero_explicit(skb->data, skb->len);
 	kfree_skb(skb);
-	if (err == -EREMOTEIO)
-		err = m->ch.dialect->error(cmd.code)->err;
 	return err;
 }
 
@@ -225,7 +221,7 @@ int atw_query_cert_set(struct atw_module *m, void *arg)
 		atw_conns_ca_changed(&m->conns);
 		return 0;
 	}
-	err = atw_cert_write(m, q->which, q->pem, q->len);
+	err = atw_cert_write(m, q);
 	atw_conns_ca_changed(&m->conns);
 	if (err || !readable)
 		return err;

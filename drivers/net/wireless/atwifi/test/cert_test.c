@@ -115,6 +115,7 @@ struct cert_desk {
 	struct atw_module	m;
 	struct atw_transport	t;
 	unsigned int		writes;
+	u32			code;		/* that the last one who asked was told */
 	const char		*answer;	/* NULL: the port fails */
 };
 
@@ -192,6 +193,7 @@ static int cert_ask(struct kunit *test, struct cert_desk *d,
 	q->len = strlen(CERT);
 	memcpy(q->pem, CERT, q->len);
 	err = atw_module_request(&d->m, request, 60 * HZ);
+	d->code = q->query.code;
 	err = err ?: (int)q->len;
 	atw_request_put(request);
 	return err;
@@ -251,11 +253,23 @@ static void cert_answers(struct kunit *test)
 	atw_channel_stop(&d->m.ch);
 }
 
+/* It says why it does not store one. */
+static void cert_refused(struct kunit *test)
+{
+	struct cert_desk *d = cert_open(test);
+
+	d->answer = "\r\nAT+SSLCRET:38\r\n+ERROR\r\n";
+	KUNIT_EXPECT_EQ(test, -EIO, cert_ask(test, d, atw_query_cert_set));
+	KUNIT_EXPECT_EQ(test, 38U, d->code);
+	atw_channel_stop(&d->m.ch);
+}
+
 static struct kunit_case cert_cases[] = {
 	KUNIT_CASE(cert_forms),
 	KUNIT_CASE(cert_limits),
 	KUNIT_CASE(cert_no_answer),
 	KUNIT_CASE(cert_answers),
+	KUNIT_CASE(cert_refused),
 	{ }
 };
 

@@ -374,6 +374,7 @@ static void flow_suite_exit(struct kunit_suite *suite)
 	if (!fake_wq)
 		return;
 	destroy_workqueue(fake_wq);
+	fake_wq = NULL;
 	atw_relay_wq = NULL;
 }
 
