@@ -678,6 +678,7 @@ def little_is_stored():
     def comes_back():
         # What it was told before is joined again, as nothing else was.
         in_network(STORED, STORED_AT)
+        becomes(lambda: sysfs("state") == "joined", "no address")
 
     def leaves():
         iw("disconnect")
