@@ -294,7 +294,8 @@ static struct question *find(const struct dns_query *query)
 	struct question *q;
 
 	LIST_FOREACH(q, &buckets[bucket_of(query)], bucket)
-		if (q->query.len == query->len && !memcmp(q->query.key, query->key, 1 + query->len))
+		if (q->query.alone == query->alone && q->query.len == query->len &&
+		    !memcmp(q->query.key, query->key, 1 + query->len))
 			return q;
 	return NULL;
 }
@@ -439,7 +440,10 @@ static void answered(struct question *q, int error, struct in_addr address)
 	case EINVAL:
 	case ENAMETOOLONG:
 	case EOPNOTSUPP:
-		ask_a_server(q);
+		if (q->query.alone)
+			fail(q, FAILURE_TTL);
+		else
+			ask_a_server(q);
 		break;
 	default:
 		/* No module, or no time: the next may have more luck. */

@@ -58,6 +58,7 @@ enum dns_todo {
  * @id: of the message
  * @opcode: of the message
  * @recursive, @unchecked, @edns, @dnssec: what it asks for
+ * @alone: it is for the module alone, and for no server
  * @room: how long an answer may be by UDP
  * @rcode: of the answer, for DNS_REPLY; more than 15 only with EDNS
  * @type: what is asked for
@@ -73,6 +74,7 @@ struct dns_query {
 	bool		unchecked;
 	bool		edns;
 	bool		dnssec;
+	bool		alone;
 	uint16_t	room;
 	uint8_t		rcode;
 	uint16_t	type;

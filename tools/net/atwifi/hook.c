@@ -112,6 +112,8 @@ static enum hook_todo look(const struct json_object *call, struct dns_query *q)
 	len = name ? make_question(name, wire) : 0;
 	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS)
 		return HOOK_PASS;
+	/* Else resolved asks its own servers, who may know of other networks. */
+	q->alone = true;
 	return ipv4 ? HOOK_ADDRESS : HOOK_NO_IPV6;
 }
 
@@ -195,10 +197,7 @@ size_t hook_reply(enum hook_todo todo, const struct dns_query *q, const struct d
 	if (todo == HOOK_NO_IPV6)
 		return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[]}}",
 			       DNS_NOERROR) + 1;
-	if (todo == HOOK_ADDRESS && answer->rcode == DNS_NXDOMAIN)
-		return sprintf(text, "{\"parameters\":{\"rcode\":%d}}", DNS_NXDOMAIN) + 1;
-	/* What it is that there is beside an address a server tells. */
-	if (todo != HOOK_ADDRESS || answer->rcode != DNS_NOERROR || !answer->has_address)
+	if (todo != HOOK_ADDRESS || !answer->has_address)
 		return sprintf(text, "{\"parameters\":{}}") + 1;
 	put_base64(base64, record, make_record(q, answer, record));
 	return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[{\"raw\":\"%s\"}]}}",

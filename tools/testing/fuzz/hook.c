@@ -29,7 +29,8 @@ static void check_reply(enum hook_todo todo, const struct dns_query *q,
 
 static void check_call(const char *call, size_t len, bool ours)
 {
-	struct dns_answer answer = { .has_address = true, .ttl = UINT32_MAX };
+	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
+	const struct dns_answer found = { .has_address = true, .ttl = UINT32_MAX };
 	struct dns_query q;
 	enum hook_todo todo = hook_parse(call, len, &q);
 
@@ -37,13 +38,10 @@ static void check_call(const char *call, size_t len, bool ours)
 		DIE("this is taken for no call: %s", call);
 	if (todo == HOOK_CLOSE)
 		return;
-	if (todo == HOOK_ADDRESS && (q.type != DNS_TYPE_A || !strchr(q.host, '.')))
+	if (todo == HOOK_ADDRESS && (q.type != DNS_TYPE_A || !strchr(q.host, '.') || !q.alone))
 		DIE("the address of '%s'", q.host);
-	check_reply(todo, &q, &answer);
-	answer.rcode = DNS_NXDOMAIN;
-	check_reply(todo, &q, &answer);
-	answer.rcode = DNS_SERVFAIL;
-	check_reply(todo, &q, &answer);
+	check_reply(todo, &q, &found);
+	check_reply(todo, &q, &failure);
 }
 
 /* A call as it should be, with keys of any bytes: two bytes of numbers before each name. */

@@ -300,11 +300,20 @@ def as_the_manual_says():
                 same(code, goresolver.exchange(ADDRESS, mx).code, "code by " + text)
 
 
+@contextlib.contextmanager
+def hook():
+    """A connection as systemd-resolved's."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(LIMIT)
+        s.connect("/proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+        yield s
+
+
 @test
 def asks_the_modules_servers():
     """For what the module cannot tell, by way of the module, as it is installed."""
     server = socketserver.ThreadingTCPServer(("127.0.0.9", 53), DnsTcp)
-    with server, another_module(1) as module, running(AGENT), running(STUB):
+    with server, another_module(1) as module, running(AGENT), running(HOOK), running(STUB):
         serve(server)
         module.configure(metric=500)
         run("%s/atwctl -d atw1 dns 192.0.2.9" % LIB)
@@ -318,6 +327,9 @@ def asks_the_modules_servers():
         before = counter("tcp_flows", "atw1")
         texts = goresolver.lookup_txt("size1200.test", ADDRESS)
         same({b"v"}, {text[:1] for text in texts}, "texts")
+        # For systemd-resolved nobody is asked: it has servers of other networks, too.
+        with hook() as s:
+            same({}, asks(s, "ResolveRecord", ("nobody.test", 1))["parameters"], "its answer")
         same(before + 1, counter("tcp_flows", "atw1"), "connections by way of the module")
         server.shutdown()
 
@@ -492,11 +504,7 @@ def asks(s, method, *keys):
 def resolved_asks_first():
     """Addresses it has from the module, and no others ask anybody else for those."""
     question = goresolver.question(NAME, goresolver.A)
-    with running(HOOK), module_resolves(), socket.socket(socket.AF_UNIX) as s, \
-         socket.socket(socket.AF_UNIX) as junk:
-        for each in (s, junk):
-            each.settimeout(LIMIT)
-            each.connect("/proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+    with running(HOOK), module_resolves(), hook() as s, hook() as junk:
         for keys in ([(NAME, 1)], [(NAME, 1), (NAME, 28)], [("caf\u00e9.test", 1), (NAME, 1)]):
             answer = asks(s, "ResolveRecord", *keys)["parameters"]
             same(0, answer["rcode"], "code")
