@@ -45,6 +45,8 @@
 #define ASKED_MAX	8	/* half of what the driver lets a user have */
 #define FORWARDED_MAX	2	/* each takes one of the module's five sockets */
 #define SERVERS_MAX	2
+/* A module that connects to nobody does nothing else for 20 to 75 s, however soon we hang up. */
+#define SILENT_MS	(5 * 60 * 1000)
 
 /* Resolvers ask again after 5 s: they are to know by then. */
 #define PATIENCE_MS	4000
@@ -63,6 +65,16 @@ enum state {
 	KNOWN,
 };
 
+/*
+ * A server: it is asked by this network device alone, where there is one, and not before @silent,
+ * since it has answered no connect.
+ */
+struct server {
+	struct sockaddr_in	address;
+	char			device[IF_NAMESIZE];
+	int64_t			silent;
+};
+
 TAILQ_HEAD(questions, question);
 TAILQ_HEAD(waiters, waiter);
 
@@ -73,6 +85,7 @@ TAILQ_HEAD(waiters, waiter);
  * @query: as the first has asked it
  * @id: ASKED: of the resolver's
  * @server, @upstream, @message: FORWARDED: to whom, by what, with which number
+ * @to, @connected: FORWARDED: who that was then, and whether it has answered the connect
  * @deadline: FORWARDED: of what this server may take for all of it
  * @answer, @until: KNOWN
  * @waiters: who is to be told
@@ -84,6 +97,8 @@ struct question {
 	struct dns_query	query;
 	uint32_t		id;
 	unsigned int		server;
+	struct server		to;
+	bool			connected;
 	struct bufferevent	*upstream;
 	struct event		*deadline;
 	uint16_t		message;
@@ -110,12 +125,6 @@ struct tcp {
 	unsigned int		waiters;
 	bool			ended;
 	bool			broken;
-};
-
-/* A server: it is asked by this network device alone, where there is one. */
-struct server {
-	struct sockaddr_in	address;
-	char			device[IF_NAMESIZE];
 };
 
 /* Who waits for an answer: by UDP where there is no connection. */
@@ -377,6 +386,19 @@ static bool is_own(const struct sockaddr_in *to)
 	return address == own.sin_addr.s_addr && to->sin_port == own.sin_port;
 }
 
+/* The same as it was last asked or read; NULL: it is none of those. */
+static struct server *server_find(const struct server *to)
+{
+	unsigned int i;
+
+	for (i = 0; i < SERVERS_MAX; i++)
+		if (servers[i].address.sin_addr.s_addr == to->address.sin_addr.s_addr &&
+		    servers[i].address.sin_port == to->address.sin_port &&
+		    !strcmp(servers[i].device, to->device))
+			return &servers[i];
+	return NULL;
+}
+
 /*
  * Who is to be asked now: whoever writes the file does that when the servers are others. It
  * may name this one, for programs. One that a module has named is asked by way of that module: it
@@ -385,7 +407,7 @@ static bool is_own(const struct sockaddr_in *to)
 static void read_servers(void)
 {
 	char line[256], text[INET_ADDRSTRLEN], device_of[IF_NAMESIZE] = "";
-	struct server *to;
+	struct server now[SERVERS_MAX], *to, *known;
 	static bool said;
 	FILE *f;
 
@@ -394,7 +416,7 @@ static void read_servers(void)
 	n_servers = 0;
 	f = fopen(servers_file, "re");
 	while (f && n_servers < SERVERS_MAX && fgets(line, sizeof(line), f)) {
-		to = &servers[n_servers];
+		to = &now[n_servers];
 		*to = (struct server){
 			.address = { .sin_family = AF_INET, .sin_port = htons(53) },
 		};
@@ -403,6 +425,9 @@ static void read_servers(void)
 		    inet_pton(AF_INET, text, &to->address.sin_addr) != 1)
 			continue;
 		strcpy(to->device, device_of);
+		known = server_find(to);
+		if (known)
+			to->silent = known->silent;
 		if (!is_own(&to->address)) {
 			n_servers++;
 		} else if (!said) {
@@ -412,6 +437,8 @@ static void read_servers(void)
 	}
 	if (f)
 		fclose(f);
+	/* Where it names none what is known of the others is kept, for when it does again. */
+	memcpy(servers, now, n_servers * sizeof(*now));
 }
 
 /* What the module cannot tell a server may; without one it is a failure. */
@@ -544,19 +571,28 @@ static void upstream_read(struct bufferevent *bev, void *arg)
 
 static void upstream_event(struct bufferevent *bev, short what, void *arg)
 {
+	struct question *q = arg;
+
 	(void)bev;
-	if (what & BEV_EVENT_CONNECTED)
+	if (what & BEV_EVENT_CONNECTED) {
+		q->connected = true;
 		return;
-	next_server(arg);
+	}
+	next_server(q);
 	go_on();
 }
 
 /* However it drips. */
 static void upstream_late(evutil_socket_t fd, short what, void *arg)
 {
+	struct question *q = arg;
+	struct server *to = server_find(&q->to);
+
 	(void)fd;
 	(void)what;
-	next_server(arg);
+	if (to && !q->connected)
+		to->silent = now_ms() + SILENT_MS;
+	next_server(q);
 	go_on();
 }
 
@@ -572,12 +608,12 @@ static int socket_by(const char *name)
 	return fd;
 }
 
-static bool dial(struct question *q, const struct server *to)
+static bool dial(struct question *q)
 {
 	/* The second is to have its turn while somebody waits. */
 	const int ms = PATIENCE_MS / n_servers;
 	const struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
-	const int fd = socket_by(to->device);
+	const int fd = socket_by(q->to.device);
 	uint8_t wire[DNS_UDP_LEAST];
 	uint16_t size;
 	size_t len;
@@ -598,16 +634,21 @@ static bool dial(struct question *q, const struct server *to)
 	return !bufferevent_write(q->upstream, &size, sizeof(size)) &&
 	       !bufferevent_write(q->upstream, wire, len) &&
 	       !bufferevent_enable(q->upstream, EV_READ | EV_WRITE) &&
-	       !bufferevent_socket_connect(q->upstream, (const struct sockaddr *)&to->address,
-					   sizeof(to->address));
+	       !bufferevent_socket_connect(q->upstream, (const struct sockaddr *)&q->to.address,
+					   sizeof(q->to.address));
 }
 
 static void forward(struct question *q)
 {
 	move(q, FORWARDED);
 	/* There may be fewer than there were. */
-	if (q->server >= n_servers || !dial(q, &servers[q->server]))
-		next_server(q);
+	if (q->server < n_servers && servers[q->server].silent <= now_ms()) {
+		q->to = servers[q->server];
+		q->connected = false;
+		if (dial(q))
+			return;
+	}
+	next_server(q);
 }
 
 /* Whose turn it is. */
@@ -918,6 +959,10 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 static void forget_all(void)
 {
+	size_t i;
+
+	for (i = 0; i < SERVERS_MAX; i++)
+		servers[i].silent = 0;
 	while (!TAILQ_EMPTY(&lists[KNOWN]))
 		question_free(TAILQ_FIRST(&lists[KNOWN]));
 }

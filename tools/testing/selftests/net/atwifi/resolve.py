@@ -9,6 +9,7 @@ netdev.py; ATW_LIB is where all three are.
 import concurrent.futures
 import contextlib
 import errno
+import itertools
 import os
 import pathlib
 import re
@@ -923,6 +924,32 @@ def stub_asks_by_the_module():
     finally:
         module.detach()
         module.stop()
+
+
+@test
+def stub_of_a_silent_server():
+    """One that has not answered a connect is not asked for minutes, or until a signal."""
+    path, second, number = "/tmp/servers", "127.0.0.10", itertools.count()
+    with open(path, "w", encoding="ascii") as f:
+        f.write("nameserver %s\nnameserver %s\n" % (UPSTREAM[0], second))
+    run("ip link set lo up")
+
+    def ask():
+        same(("NXDOMAIN", 0), status("%d.nx.test MX" % next(number)), "no such name")
+
+    with Upstream((UPSTREAM[0], 53), Upstream.Handler) as silent, \
+         Upstream((second, 53), Upstream.Handler) as other, stub("--server " + path) as notified:
+        run("nft 'table inet t { chain in { type filter hook input priority 0; policy accept; "
+            "ip daddr %s tcp dport 53 drop; }; }'" % UPSTREAM[0])
+        try:
+            ask()
+        finally:
+            run("nft flush ruleset")
+        # It would answer now, but a module that asked it might wait for a minute each time.
+        ask()
+        same((0, 2), (len(silent.asked), len(other.asked)), "questions to each")
+        notified.process.send_signal(signal.SIGHUP)
+        becomes(lambda: ask() or silent.asked, "it is never asked again")
 
 
 @test
