@@ -407,7 +407,7 @@ static struct server *server_find(const struct server *to)
 static void read_servers(void)
 {
 	char line[256], text[INET_ADDRSTRLEN], device_of[IF_NAMESIZE] = "";
-	struct server now[SERVERS_MAX], *to, *known;
+	struct server now[SERVERS_MAX], to, *known;
 	static bool said;
 	FILE *f;
 
@@ -415,21 +415,25 @@ static void read_servers(void)
 		return;
 	n_servers = 0;
 	f = fopen(servers_file, "re");
-	while (f && n_servers < SERVERS_MAX && fgets(line, sizeof(line), f)) {
-		to = &now[n_servers];
-		*to = (struct server){
+	while (f && fgets(line, sizeof(line), f)) {
+		to = (struct server){
 			.address = { .sin_family = AF_INET, .sin_port = htons(53) },
 		};
 		sscanf(line, "# device: %15s", device_of);
 		if (sscanf(line, "nameserver %15s", text) != 1 ||
-		    inet_pton(AF_INET, text, &to->address.sin_addr) != 1)
+		    inet_pton(AF_INET, text, &to.address.sin_addr) != 1)
 			continue;
-		strcpy(to->device, device_of);
-		known = server_find(to);
+		strcpy(to.device, device_of);
+		known = server_find(&to);
 		if (known)
-			to->silent = known->silent;
-		if (!is_own(&to->address)) {
-			n_servers++;
+			to.silent = known->silent;
+		if (!is_own(&to.address)) {
+			/* Both of one network only where there is no other. */
+			if (n_servers < SERVERS_MAX)
+				now[n_servers++] = to;
+			else if (!strcmp(now[0].device, now[1].device) &&
+				 strcmp(now[0].device, to.device))
+				now[1] = to;
 		} else if (!said) {
 			warnx("%s names this server itself, which is not asked", servers_file);
 			said = true;

@@ -914,13 +914,16 @@ def stub_asks_by_the_module():
                     ("NXDOMAIN", 1, ["# device: atw1", "nameserver 192.0.2.9"]),
                     ("SERVFAIL", 0, ["# device: gone", "nameserver 127.0.0.9"]),
                     ("NXDOMAIN", 1, ["# device: gone", "nameserver 127.0.0.9", "# device: atw1",
+                                     "nameserver 192.0.2.9"]),
+                    ("NXDOMAIN", 1, ["# device: gone", "nameserver 127.0.0.9",
+                                     "nameserver 127.0.0.8", "# device: atw1",
                                      "nameserver 192.0.2.9"]))):
                 with open(path, "w", encoding="ascii") as f:
                     f.write("# of a test\n" + "\n".join(lines) + "\n")
                 before = counter("tcp_flows", "atw1")
                 same((code, 0), status("%d.nx.test MX" % n), repr(lines))
                 same(before + flows, counter("tcp_flows", "atw1"), repr(lines))
-            same(3, len(upstream.asked), "questions to the server")
+            same(4, len(upstream.asked), "questions to the server")
     finally:
         module.detach()
         module.stop()
