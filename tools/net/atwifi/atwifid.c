@@ -17,6 +17,7 @@
 #include <event2/listener.h>
 #include <event2/util.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <limits.h>
 #include <net/if.h>
 #include <signal.h>
@@ -399,6 +400,22 @@ static struct server *server_find(const struct server *to)
 	return NULL;
 }
 
+/* Is this network device another than that of the module which resolves names? */
+static bool is_of_another(const char *name)
+{
+	char path[64], module[256];
+	ssize_t len;
+
+	if (!device || !*name)
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
+	len = readlink(path, module, sizeof(module) - 1);
+	if (len < 0)
+		return false;
+	module[len] = '\0';
+	return strcmp(basename(module), device);
+}
+
 /*
  * Who is to be asked now: whoever writes the file does that when the servers are others. It
  * may name this one, for programs. One that a module has named is asked by way of that module: it
@@ -421,7 +438,7 @@ static void read_servers(void)
 		};
 		sscanf(line, "# device: %15s", device_of);
 		if (sscanf(line, "nameserver %15s", text) != 1 ||
-		    inet_pton(AF_INET, text, &to.address.sin_addr) != 1)
+		    inet_pton(AF_INET, text, &to.address.sin_addr) != 1 || is_of_another(device_of))
 			continue;
 		strcpy(to.device, device_of);
 		known = server_find(&to);

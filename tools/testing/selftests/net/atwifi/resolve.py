@@ -924,6 +924,13 @@ def stub_asks_by_the_module():
                 same((code, 0), status("%d.nx.test MX" % n), repr(lines))
                 same(before + flows, counter("tcp_flows", "atw1"), repr(lines))
             same(4, len(upstream.asked), "questions to the server")
+        # With a module of its own another's servers take no place: that is not told of names.
+        with open(path, "w", encoding="ascii") as f:
+            for dev in ("atw0", "gone", "atw1"):
+                f.write("# device: %s\nnameserver 192.0.2.9\n" % dev)
+        with Upstream((UPSTREAM[0], 53), Upstream.Handler), \
+             stub("--device atw1 --server " + path):
+            same(("NXDOMAIN", 0), status("a.nx.test MX"), "by its own")
     finally:
         module.detach()
         module.stop()
