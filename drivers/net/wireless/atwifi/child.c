@@ -128,6 +128,8 @@ struct atw_conn *atw_conn_accept(struct atw_conn *server,
 	while ((skb = __skb_dequeue(&c->rx.backlog))) {
 		atw_conn_unkeep(c, skb->truesize);
 		if (!ops->rx(c, skb)) {
+			if (c->conns)
+				atomic64_inc(&c->conns->counts.overflows);
 			kfree_skb(skb);
 			atw_conn_purge(c, &c->rx.backlog);
 			err = -ECONNRESET;
