@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,12 @@ def set_nice(session, nice):
         # Where the kernel schedules a session as one, that is what counts.
         with open("/proc/%d/autogroup" % session, "w", encoding="ascii") as f:
             f.write(str(nice))
+
+
+def profiles():
+    """The firmware that the emulator has the ways of."""
+    with open(os.path.join(ATSIM, "profile.c"), encoding="utf-8") as table:
+        return re.findall(r'\.name = "(\w+)"', table.read())
 
 
 @contextlib.contextmanager
