@@ -30,7 +30,6 @@ int atw_cert_read(struct atw_channel *ch, enum atw_cert which, u8 *buf,
 		return -EPERM;
 	atw_line_verb(&cmd.line, ch->dialect, ATW_VERB_CERT);
 	atw_line_uint(&cmd.line, which);
-	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(ch, &cmd);
 	/* Some firmware has an error for what is not there, some says no more than OK. */
 	if (err == -EREMOTEIO || (!err && !cmd.data_id))

@@ -825,36 +825,16 @@ static int atw_channel_check(struct atw_channel *ch)
 	atw_line_end(&cmd.line);
 	atomic64_inc(&ch->commands);
 	err = atw_channel_attempt(ch, &cmd);
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY)
-		err = -EPROTO;
-	return err;
+	return atw_cmd_refused(err) || err == -EBUSY ? -EPROTO : err;
 }
 
-/**
- * atw_channel_exec() - run a command and wait for its end
- * @ch: the channel
- * @cmd: the command; its out fields are filled
- *
- * A command that the module dropped because it was busy is sent again for up
- * to ten seconds: nothing of it was executed. Nor was anything of one that it does
- * not know, which may be because a byte of it was lost on the way: the module is
- * believed when it says the same twice, and answers AT in between.
- *
- * Context: the channel's thread; sleeps.
- * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
- * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, the command was not
- * understood, or an answer that cannot be one to this; -ECONNRESET, the module has
- * started again; -ENODEV, the channel is being stopped; or what the UART's driver
- * returned.
- */
-int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
+/* Run a command whose line is whole. Returns as atw_channel_exec(). */
+static int atw_channel_repeat(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	unsigned long busy_end = jiffies + atw_timing.busy;
 	unsigned int unknown = 0;
 	int err;
 
-	if (cmd->line.err)
-		return cmd->line.err;
 	atomic64_inc(&ch->commands);
 	for (;;) {
 		err = atw_channel_attempt(ch, cmd);
@@ -882,6 +862,28 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
 }
 
 /**
+ * atw_channel_exec() - run a command and wait for its end
+ * @ch: the channel
+ * @cmd: the command, whose line is ended here; its out fields are filled
+ *
+ * A command that the module dropped because it was busy is sent again for up
+ * to ten seconds: nothing of it was executed. Nor was anything of one that it does
+ * not know, which may be because a byte of it was lost on the way: the module is
+ * believed when it says the same twice, and answers AT in between.
+ *
+ * Context: the channel's thread; sleeps.
+ * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
+ * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, the command was not
+ * understood, or an answer that cannot be one to this; -ECONNRESET, the module has
+ * started again; -ENODEV, the channel is being stopped; what the UART's driver
+ * returned; or the error of the line, which was not written then.
+ */
+int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd)
+{
+	return atw_line_end(&cmd->line) ?: atw_channel_repeat(ch, cmd);
+}
+
+/**
  * atw_channel_confirm() - run a command on whose refusal something is built
  * @ch: the channel
  * @cmd: the command, one that may be run twice
@@ -895,7 +897,7 @@ int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd)
 {
 	int err = atw_channel_exec(ch, cmd);
 
-	return err == -EREMOTEIO ? atw_channel_exec(ch, cmd) : err;
+	return err == -EREMOTEIO ? atw_channel_repeat(ch, cmd) : err;
 }
 
 /**
@@ -948,7 +950,6 @@ static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
 	atw_channel_nonce(name);
 	cmd->barrier = name;
 	atw_line_start(&cmd->line, name);
-	atw_line_end(&cmd->line);
 	err = atw_channel_exec(ch, cmd);
 	cmd->barrier = NULL;
 	return err == -EOPNOTSUPP ? 0 : err;
@@ -1004,7 +1005,7 @@ int atw_channel_settle_names(struct atw_channel *ch)
 }
 
 /**
- * atw_channel_run() - run a command that has no parameters worth building
+ * atw_channel_run() - run a command that is the same in all sets, or a set's own
  * @ch: the channel
  * @line: the command without CR LF, one that may be run twice
  * @timeout: jiffies
@@ -1016,7 +1017,25 @@ int atw_channel_run(struct atw_channel *ch, const char *line, long timeout)
 	struct atw_cmd cmd = { .timeout = timeout };
 
 	atw_line_start(&cmd.line, line);
-	atw_line_end(&cmd.line);
+	return atw_channel_confirm(ch, &cmd);
+}
+
+/**
+ * atw_channel_ask() - run a command that has no parameters
+ * @ch: the channel
+ * @verb: which, one that may be run twice
+ * @timeout: jiffies
+ * @row: for the lines of its answer, see struct atw_cmd; NULL: it has none
+ * @priv: for that
+ *
+ * Context and return: as atw_channel_confirm().
+ */
+int atw_channel_ask(struct atw_channel *ch, enum atw_verb verb, long timeout,
+		    bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv)
+{
+	struct atw_cmd cmd = { .timeout = timeout, .row = row, .priv = priv };
+
+	atw_line_verb(&cmd.line, ch->dialect, verb);
 	return atw_channel_confirm(ch, &cmd);
 }
 

@@ -64,7 +64,7 @@ struct atw_transport {
 
 /**
  * struct atw_cmd - one command and its answer
- * @line: the line with its CR LF
+ * @line: the line, which atw_channel_exec() ends
  * @payload: bytes to write after the prompt, chained buffers of @payload_len
  *	bytes in all; NULL: there is no prompt
  * @payload_off: where in the first buffer they begin
@@ -120,6 +120,12 @@ struct atw_cmd {
 	u32			data_len;
 	bool			data_end;
 };
+
+/* Has the module answered that it does not do a command, or does not know it? */
+static inline bool atw_cmd_refused(int err)
+{
+	return err == -EREMOTEIO || err == -EOPNOTSUPP;
+}
 
 /* Of what the module does not know, enough to tell two complaints apart. */
 #define ATW_SAID_MAX	48
@@ -256,6 +262,8 @@ void atw_channel_write_wakeup(struct atw_channel *ch);
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
+int atw_channel_ask(struct atw_channel *ch, enum atw_verb verb, long timeout,
+		    bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv);
 bool atw_channel_may_store(struct atw_channel *ch);
 int atw_channel_settle(struct atw_channel *ch);
 int atw_channel_settle_names(struct atw_channel *ch);

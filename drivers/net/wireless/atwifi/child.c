@@ -651,7 +651,7 @@ bool atw_conns_recount(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	cs->learned.high_id = 0;
 	spin_unlock(&cs->lock);
-	atw_channel_run(cs->ch, cs->ch->dialect->verb[ATW_VERB_RESET], 5 * HZ);
+	atw_channel_ask(cs->ch, ATW_VERB_RESET, 5 * HZ, NULL, NULL);
 	/* What it says of that is no news. */
 	atw_sched_set(cs->sched, ATW_DO_BRING_UP);
 	return true;

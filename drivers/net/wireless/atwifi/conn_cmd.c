@@ -25,8 +25,7 @@ void atw_conns_command_failed(struct atw_conns *cs, int err)
 		atw_conns_end_doubtful(cs);
 	if (err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO)
 		atw_sched_set(cs->sched, ATW_DO_SYNC);
-	else if (err && err != -EREMOTEIO && err != -EOPNOTSUPP &&
-		 err != -ENODEV && err != -ENOMEM)
+	else if (err && !atw_cmd_refused(err) && err != -ENODEV && err != -ENOMEM)
 		atw_sched_set(cs->sched, ATW_DO_RESET);
 }
 
@@ -46,7 +45,6 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 
 	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_DELETE);
 	atw_line_uint(&cmd.line, id);
-	atw_line_end(&cmd.line);
 	atw_conns_set_deleting(cs, id);
 	err = atw_channel_exec(cs->ch, &cmd);
 	atw_conns_set_deleting(cs, ATW_NO_ID);
@@ -124,7 +122,6 @@ int atw_conns_query(struct atw_conns *cs)
 	cs->audit.rows.more = false;
 	atw_conns_begin_query(cs);
 	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_LIST);
-	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);
 	if (err)
 		atw_conns_command_failed(cs, err);

@@ -80,7 +80,6 @@ void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c)
 	mutex_unlock(&cs->ch->rx_lock);
 	atw_line_verb(&cmd.line, cs->ch->dialect, ATW_VERB_READ);
 	atw_line_uint(&cmd.line, id);
-	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(cs->ch, &cmd);
 	atw_conns_command_failed(cs, err);
 
@@ -119,7 +118,7 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
 {
 	bool passive = cs->mode.passive;
 	enum atw_verb verb = passive ? ATW_VERB_PASSIVE : ATW_VERB_ACTIVE;
-	int err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
+	int err = atw_channel_ask(cs->ch, verb, atw_timing.cmd, NULL, NULL);
 	bool active = !err && !passive;
 
 	atw_conns_set_mode(cs, active, passive, active != cs->mode.active);
@@ -147,7 +146,7 @@ int atw_conns_set_active(struct atw_conns *cs)
 		return 0;
 	}
 	err = atw_conns_tell_mode(cs);
-	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+	return atw_cmd_refused(err) ? 0 : err;
 }
 
 /**
@@ -171,7 +170,7 @@ int atw_conns_set_recv_mode(struct atw_conns *cs, bool passive)
 	err = atw_conns_tell_mode(cs);
 	if (!err)
 		return 0;
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+	if (atw_cmd_refused(err)) {
 		atw_conns_set_mode(cs, cs->mode.active, was, false);
 		return -EOPNOTSUPP;
 	}

@@ -163,7 +163,6 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 	cmd->begin = atw_conns_connect_begins;
 	cmd->priv = t;
 	cs->ch->dialect->open(&cmd->line, &opening);
-	atw_line_end(&cmd->line);
 	return atw_channel_exec(cs->ch, cmd);
 }
 

@@ -46,7 +46,7 @@ int atw_conns_purge(struct atw_conns *cs)
 		err = 0;
 	}
 	/* Not to have a table is all right, and tells nothing. */
-	if (err == -EOPNOTSUPP || err == -EREMOTEIO)
+	if (atw_cmd_refused(err))
 		return 0;
 	mutex_lock(&cs->ch->rx_lock);
 	cs->learned.purged = !err;
@@ -350,7 +350,7 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 		/* An answer that stayed away is asked for again. Another one settles that, too:
 		 * what the module has some other day tells nothing of a start.
 		 */
-		if (!err || err == -EREMOTEIO || err == -EOPNOTSUPP)
+		if (!err || atw_cmd_refused(err))
 			cs->audit.boot_asked = ATW_BOOT_NO;
 		return true;
 	}

@@ -264,7 +264,6 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		atw_line_uint(&cmd.line, id);
 		atw_line_uint(&cmd.line, n);
 	}
-	atw_line_end(&cmd.line);
 	c->tx.sending = true;
 	/* A request before an upload is none of a chat: with it, the upload is the bulk. */
 	if (c->tx.queued > ATW_MESSAGE_MAX)

@@ -38,7 +38,6 @@ static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 		snprintf(bssid, sizeof(bssid), "%pM", join->bssid);
 		atw_line_str(l, m->conns.fw, bssid);
 	}
-	atw_line_end(l);
 }
 
 /**
@@ -55,7 +54,7 @@ int atw_join_check(struct atw_module *m, const struct atw_join *join)
 	int err;
 
 	atw_join_line(&line, m, join);
-	err = line.err;
+	err = atw_line_end(&line);
 	memzero_explicit(&line, sizeof(line));
 	return err;
 }
@@ -75,9 +74,8 @@ int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code)
 	int err;
 
 	atw_join_line(&cmd.line, m, join);
-	err = cmd.line.err;
-	if (!err) {
-		err = atw_channel_exec(&m->ch, &cmd);
+	err = atw_channel_exec(&m->ch, &cmd);
+	if (!cmd.line.err) {
 		atw_conns_command_failed(&m->conns, err);
 		/* Whatever has become of it, the network of before may be lost. */
 		atw_sched_set(&m->sched, ATW_DO_LINK);
@@ -198,7 +196,7 @@ bool atw_join_again(struct atw_module *m)
 	/* What it has stored itself it joins when it starts. */
 	if (!m->join) {
 		m->silenced = false;
-		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
+		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
 		return true;
 	}
 	/* Some firmware may store where it was last. */

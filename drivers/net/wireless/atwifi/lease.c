@@ -49,21 +49,13 @@ static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return true;
 }
 
+/* Not all firmware can be asked. */
 static void atw_lease_row(struct atw_module *m, void *priv, enum atw_verb verb,
 			  bool (*row)(struct atw_cmd *cmd, const char *text,
 				      size_t len))
 {
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = row,
-		.priv = priv,
-	};
-	int err;
+	int err = atw_channel_ask(&m->ch, verb, atw_timing.cmd, row, priv);
 
-	atw_line_verb(&cmd.line, m->ch.dialect, verb);
-	atw_line_end(&cmd.line);
-	err = atw_channel_confirm(&m->ch, &cmd);
-	/* Not all firmware can be asked. */
 	atw_conns_command_failed(&m->conns, err);
 }
 

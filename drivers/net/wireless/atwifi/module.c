@@ -124,11 +124,6 @@ static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
 
 static int atw_module_identify(struct atw_module *m)
 {
-	struct atw_cmd cmd = {
-		.timeout = atw_timing.cmd,
-		.row = atw_module_version_row,
-		.priv = m,
-	};
 	const struct atw_firmware *fw;
 	char before[ATW_VERSION_MAX];
 	int err;
@@ -137,16 +132,14 @@ static int atw_module_identify(struct atw_module *m)
 	m->firmware[0] = '\0';
 	m->at_version[0] = '\0';
 	m->sdk_version[0] = '\0';
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_VERSIONS);
-	atw_line_end(&cmd.line);
-	err = atw_channel_confirm(&m->ch, &cmd);
+	err = atw_channel_ask(&m->ch, ATW_VERB_VERSIONS, atw_timing.cmd, atw_module_version_row, m);
 	fw = m->ch.dialect->firmware(m->at_version, m->firmware);
 	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
 	m->conns.proved.may_not_serve = atw_firmware_is_on(fw->servers_doubted_on,
 							   m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
 		atw_channel_set_tears(&m->ch);
-	return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+	return atw_cmd_refused(err) ? 0 : err;
 }
 
 /**
@@ -189,7 +182,6 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link *link)
 
 	memset(link, 0, sizeof(*link));
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LINK);
-	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* The password is behind the name. */
 	atw_channel_wipe(&m->ch);
@@ -247,7 +239,7 @@ int atw_module_query_link(struct atw_module *m)
 	atw_sched_clear(&m->sched, ATW_DO_LINK);
 	atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_down);
 	err = atw_module_ask_link(m, &link);
-	if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
+	if (err && !atw_cmd_refused(err))
 		return err;
 	st = link.st;
 	m->status = st.status;
@@ -317,14 +309,14 @@ static int atw_module_setup(struct atw_module *m)
 	atw_sched_clear(&m->sched, ATW_DO_RESTARTED);
 	for (; setup->line; setup++) {
 		err = atw_channel_run(&m->ch, setup->line, atw_timing.cmd);
-		if (err && err != -EREMOTEIO && err != -EOPNOTSUPP)
+		if (err && !atw_cmd_refused(err))
 			return err;
 		if (setup->echo_off)
 			atw_module_set_echo(m, !err);
 	}
 	if (m->conns.tt.spoiled) {
 		m->conns.tt.spoiled = false;
-		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
+		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
 		return -ECONNRESET;
 	}
 	err = atw_module_identify(m);
@@ -342,7 +334,7 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_conns_purge(&m->conns);
 	if (err == -EBUSY) {
 		dev_warn(m->dev, "old sockets cannot be deleted, restarting the module\n");
-		atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_RESET], atw_timing.cmd);
+		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
 		return -ECONNRESET;
 	}
 	if (err)
@@ -487,7 +479,7 @@ static void atw_module_sync(struct atw_module *m, unsigned long patience)
 		if (err == -ETIMEDOUT)
 			atw_channel_unstick(&m->ch);
 	}
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP)
+	if (atw_cmd_refused(err))
 		err = 0;
 	/* It has answered AT, but that may have been the answer to something else. */
 	if (!err)
@@ -913,12 +905,10 @@ int atw_module_request(struct atw_module *m, struct atw_request *request, long t
  */
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd)
 {
-	int err;
+	int err = atw_channel_exec(&m->ch, cmd);
 
-	if (cmd->line.err)
-		return cmd->line.err;
-	err = atw_channel_exec(&m->ch, cmd);
-	atw_conns_command_failed(&m->conns, err);
+	if (!cmd->line.err)
+		atw_conns_command_failed(&m->conns, err);
 	return err;
 }
 

@@ -15,7 +15,7 @@
 /**
  * atw_query_exec() - run a command of a query
  * @m: the module
- * @cmd: the command, whose line is ended here
+ * @cmd: the command
  * @q: the begin of the query
  *
  * Context: the channel's thread.
@@ -23,10 +23,8 @@
  */
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q)
 {
-	int err;
+	int err = atw_module_exec(m, cmd);
 
-	atw_line_end(&cmd->line);
-	err = atw_module_exec(m, cmd);
 	q->code = cmd->code;
 	return err == -EREMOTEIO ? m->ch.dialect->error(cmd->code)->err : err;
 }
@@ -345,6 +343,5 @@ int atw_query_ping(struct atw_module *m, u32 addr)
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_PING);
 	atw_line_host(&cmd.line, "", addr);
 	atw_line_uint(&cmd.line, 1);
-	atw_line_end(&cmd.line);
 	return atw_module_exec(m, &cmd);
 }

@@ -819,8 +819,8 @@ static int atw_tt_hush(struct atw_conns *cs)
 	if (!cs->tt.told || cs->tt.but_children != children) {
 		/* Which it keeps back nobody knows until it has answered. */
 		cs->tt.told = false;
-		err = atw_channel_run(cs->ch, cs->ch->dialect->verb[verb], atw_timing.cmd);
-		if (err && err != -EREMOTEIO && err != -EOPNOTSUPP) {
+		err = atw_channel_ask(cs->ch, verb, atw_timing.cmd, NULL, NULL);
+		if (err && !atw_cmd_refused(err)) {
 			atw_conns_command_failed(cs, err);
 			return err;
 		}
@@ -882,7 +882,6 @@ int atw_tt_do_enter(struct atw_conns *cs)
 	mutex_unlock(&cs->ch->rx_lock);
 
 	atw_line_verb(&cmd.line, cs->ch->dialect, atw_tt_verb(tt->conn));
-	atw_line_end(&cmd.line);
 	err = atw_channel_exec(cs->ch, &cmd);
 	tt->entered = jiffies;
 	tt->sent = jiffies;
@@ -890,7 +889,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		atomic64_inc(&tt->entries);
 		return 0;
 	}
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP || err == -EBUSY) {
+	if (atw_cmd_refused(err) || err == -EBUSY) {
 		mutex_lock(&cs->ch->rx_lock);
 		tt->phase = ATW_TT_OUT;
 		tt->unchecked = false;

@@ -59,7 +59,7 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 	while (tries--) {
 		err = atw_channel_run(&m->ch, "AT", ATW_AT_TIMEOUT);
 		/* Whatever it said, it was to us and it was whole. */
-		if (err == -EREMOTEIO || err == -EOPNOTSUPP)
+		if (atw_cmd_refused(err))
 			err = 0;
 		if (err == -ECONNRESET) {
 			/* It is just starting: once more, when it is done. */
@@ -203,16 +203,8 @@ static bool atw_uart_row(struct atw_cmd *cmd, const char *text, size_t len)
 static int atw_uart_ask(struct atw_module *m, enum atw_verb verb, long timeout,
 			u32 *val)
 {
-	struct atw_cmd cmd = {
-		.timeout = timeout,
-		.row = atw_uart_row,
-		.priv = val,
-	};
-
 	*val = 0;
-	atw_line_verb(&cmd.line, m->ch.dialect, verb);
-	atw_line_end(&cmd.line);
-	return atw_channel_confirm(&m->ch, &cmd);
+	return atw_channel_ask(&m->ch, verb, timeout, atw_uart_row, val);
 }
 
 static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,
@@ -226,7 +218,6 @@ static int atw_uart_tell_rate(struct atw_module *m, unsigned int baud,
 	atw_line_uint(&cmd.line, 8);
 	atw_line_uint(&cmd.line, 1);
 	atw_line_uint(&cmd.line, 0);
-	atw_line_end(&cmd.line);
 	err = atw_channel_confirm(&m->ch, &cmd);
 	/* The OK came at the old rate, the switch follows shortly. */
 	return err ?: atw_channel_sleep(&m->ch, HZ / 10);
@@ -315,7 +306,7 @@ int atw_uart_raise(struct atw_module *m)
 	m->wire_baud = m->baud;
 	err = atw_uart_ask(m, ATW_VERB_GET_RATE, atw_timing.cmd, &has);
 	if (err)
-		return err == -EREMOTEIO || err == -EOPNOTSUPP ? 0 : err;
+		return atw_cmd_refused(err) ? 0 : err;
 	if (has < ATW_BAUD_MIN || has > ATW_BAUD_MAX)
 		has = 0;
 	if (!old)
@@ -339,7 +330,7 @@ int atw_uart_raise(struct atw_module *m)
 	if (err)
 		return err;
 	err = atw_uart_tell_rate(m, want, atw_timing.cmd);
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+	if (atw_cmd_refused(err)) {
 		m->bad_baud = want;
 		dev_info(m->dev, "the module refuses %u baud, staying at %u\n",
 			 want, m->baud);
@@ -387,9 +378,8 @@ int atw_uart_flow(struct atw_module *m)
 	if (!err && has != ATW_FLOW_BOTH && !atw_channel_may_store(&m->ch))
 		return 0;
 	if (!err && has != ATW_FLOW_BOTH)
-		err = atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_FLOW],
-				      atw_timing.cmd);
-	if (err == -EREMOTEIO || err == -EOPNOTSUPP) {
+		err = atw_channel_ask(&m->ch, ATW_VERB_FLOW, atw_timing.cmd, NULL, NULL);
+	if (atw_cmd_refused(err)) {
 		m->no_flow = true;
 		dev_warn(m->dev, "the module's firmware has no flow control, RTS and CTS are not used\n");
 		return 0;
@@ -406,7 +396,6 @@ int atw_uart_flow(struct atw_module *m)
 	/* What had waited for CTS has its answers first. */
 	err = atw_uart_answers(m, 3);
 	if (!err)
-		err = atw_channel_run(&m->ch, m->ch.dialect->verb[ATW_VERB_NO_FLOW],
-				      atw_timing.cmd);
+		err = atw_channel_ask(&m->ch, ATW_VERB_NO_FLOW, atw_timing.cmd, NULL, NULL);
 	return err == -ETIMEDOUT ? atw_uart_answers(m, 3) : err;
 }

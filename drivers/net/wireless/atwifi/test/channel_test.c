@@ -190,7 +190,6 @@ static int run_query(struct fake *f)
 	f->cmd.row = keep_row;
 	f->cmd.priv = f;
 	atw_line_start(&f->cmd.line, "AT+WMODE?");
-	atw_line_end(&f->cmd.line);
 	return atw_channel_exec(&f->ch, &f->cmd);
 }
 
@@ -208,7 +207,6 @@ static int run_send(struct fake *f)
 	atw_line_start(&f->cmd.line, "AT+SOCKETSEND=");
 	atw_line_uint(&f->cmd.line, 100);
 	atw_line_uint(&f->cmd.line, 15);
-	atw_line_end(&f->cmd.line);
 	return atw_channel_exec(&f->ch, &f->cmd);
 }
 
@@ -233,7 +231,6 @@ static int run_table(struct fake *f)
 	f->cmd.timeout = HZ / 5;
 	f->cmd.row = table_row;
 	atw_line_start(&f->cmd.line, "AT+SOCKET?");
-	atw_line_end(&f->cmd.line);
 	return atw_channel_exec(&f->ch, &f->cmd);
 }
 
@@ -662,7 +659,6 @@ static int run_bad_line(struct fake *f)
 	f->cmd.timeout = HZ;
 	atw_line_start(&f->cmd.line, "AT+SOCKET=");
 	atw_line_str(&f->cmd.line, &atw_firmware_middleware, "a\r\nAT+RST");
-	atw_line_end(&f->cmd.line);
 	return atw_channel_exec(&f->ch, &f->cmd);
 }
 
