@@ -628,6 +628,20 @@ put:
 	return err;
 }
 
+/*
+ * Wait for a word that the condition may be true, or until the time is over. lock_sock() is
+ * held, and let go meanwhile.
+ */
+#define atw_sk_wait(_sk, _timeo, _condition)				\
+	do {								\
+		DEFINE_WAIT_FUNC(_wait, woken_wake_function);		\
+		wait_queue_head_t *_queue = sk_sleep(_sk);		\
+									\
+		add_wait_queue(_queue, &_wait);				\
+		sk_wait_event(_sk, _timeo, _condition, &_wait);		\
+		remove_wait_queue(_queue, &_wait);			\
+	} while (0)
+
 /* May who waits for the socket go on doing so? 0; -EAGAIN, there is no time; or a signal. */
 static int atw_may_wait(long timeo)
 {
@@ -642,25 +656,20 @@ static int atw_may_wait(long timeo)
  */
 static int atw_wait_connect(struct sock *sk, long *timeo)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
 	u32 detached = as->detached;
-	int err = 0;
+	int err;
 
-	add_wait_queue(sk_sleep(sk), &wait);
 	while (atw_state(sk) == TCP_SYN_SENT) {
 		err = atw_may_wait(*timeo);
 		if (err)
-			break;
-		sk_wait_event(sk, timeo, atw_state(sk) != TCP_SYN_SENT ||
-			      atw_is_detached(as, detached), &wait);
-		if (atw_is_detached(as, detached)) {
-			err = -EPIPE;
-			break;
-		}
+			return err;
+		atw_sk_wait(sk, timeo, atw_state(sk) != TCP_SYN_SENT ||
+			    atw_is_detached(as, detached));
+		if (atw_is_detached(as, detached))
+			return -EPIPE;
 	}
-	remove_wait_queue(sk_sleep(sk), &wait);
-	return err;
+	return 0;
 }
 
 /*
@@ -1013,7 +1022,6 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 		      ATW_ACCEPT_ARGS)
 {
 	const struct proto_accept_arg arg = ATW_ACCEPT_ARG;
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct sock *child, *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
 	struct atw_conn *server, *conn;
@@ -1033,7 +1041,6 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 	timeo = sock_rcvtimeo(sk, arg.flags & O_NONBLOCK);
 	detached = as->detached;
 	server = atw_sk_conn(as);
-	add_wait_queue(sk_sleep(sk), &wait);
 	for (;;) {
 		if (atw_is_detached(as, detached)) {
 			/* As TCP: the socket did not listen for a moment. */
@@ -1051,11 +1058,9 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 		err = atw_may_wait(timeo);
 		if (err)
 			break;
-		sk_wait_event(sk, &timeo, atw_conn_acceptable(server) ||
-			      !atw_is_serving(as) ||
-			      atw_is_detached(as, detached), &wait);
+		atw_sk_wait(sk, &timeo, atw_conn_acceptable(server) || !atw_is_serving(as) ||
+			    atw_is_detached(as, detached));
 	}
-	remove_wait_queue(sk_sleep(sk), &wait);
 	release_sock(sk);
 	if (server)
 		atw_conn_put(server);
@@ -1079,14 +1084,11 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 /* SO_LINGER: wait until the module has all that is queued. lock_sock() is held. */
 static void atw_linger(struct sock *sk, long timeo)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_conn *conn = atw_sk(sk)->conn;
 
 	atw_conn_leave(conn);
-	add_wait_queue(sk_sleep(sk), &wait);
-	while (timeo && !atw_conn_drained(conn) && !signal_pending(current))
-		sk_wait_event(sk, &timeo, atw_conn_drained(conn), &wait);
-	remove_wait_queue(sk_sleep(sk), &wait);
+	while (timeo && !atw_conn_view(conn).drained && !signal_pending(current))
+		atw_sk_wait(sk, &timeo, atw_conn_view(conn).drained);
 }
 
 static int atw_release(struct socket *sock)
@@ -1236,29 +1238,21 @@ static bool atw_tx_may(const struct sock *sk, const struct msghdr *msg)
  */
 static int atw_tx_wait(struct sock *sk, u32 detached, const struct msghdr *msg, long *timeo)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
 	int err;
 
-	err = atw_tx_check(sk, detached);
-	if (err || atw_tx_may(sk, msg))
-		return err;
-
-	add_wait_queue(sk_sleep(sk), &wait);
-	do {
+	for (;;) {
+		err = atw_tx_check(sk, detached);
+		if (err || atw_tx_may(sk, msg))
+			return err;
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 		err = atw_may_wait(*timeo);
 		if (err)
-			break;
-		sk_wait_event(sk, timeo, atw_tx_may(sk, msg) ||
-			      atw_has_err(sk) ||
-			      (atw_shut(sk) & SEND_SHUTDOWN) ||
-			      atw_state(sk) == TCP_CLOSE ||
-			      atw_is_detached(as, detached), &wait);
-		err = atw_tx_check(sk, detached);
-	} while (!err && !atw_tx_may(sk, msg));
-	remove_wait_queue(sk_sleep(sk), &wait);
-	return err;
+			return err;
+		atw_sk_wait(sk, timeo, atw_tx_may(sk, msg) || atw_has_err(sk) ||
+			    (atw_shut(sk) & SEND_SHUTDOWN) || atw_state(sk) == TCP_CLOSE ||
+			    atw_is_detached(as, detached));
+	}
 }
 
 /* A buffer for @len bytes, accounted to the socket's sk_sndbuf; a stream's has room for more. */
@@ -1580,20 +1574,14 @@ static int atw_rx_error(struct sock *sk)
 /* Wait for more; -EPIPE: what comes now is not what was waited for. */
 static int atw_rx_wait(struct sock *sk, size_t seen, long *timeo)
 {
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct atw_sock *as = atw_sk(sk);
 	u32 detached = as->detached;
 
-	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
-	sk_wait_event(sk, timeo,
-		      atw_rx_bytes(as) > seen ||
-		      atw_has_err(sk) ||
-		      (atw_shut(sk) & RCV_SHUTDOWN) ||
-		      atw_state(sk) == TCP_CLOSE ||
-		      atw_is_detached(as, detached), &wait);
+	atw_sk_wait(sk, timeo, atw_rx_bytes(as) > seen || atw_has_err(sk) ||
+		    (atw_shut(sk) & RCV_SHUTDOWN) || atw_state(sk) == TCP_CLOSE ||
+		    atw_is_detached(as, detached));
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
-	remove_wait_queue(sk_sleep(sk), &wait);
 	return atw_is_detached(as, detached) ? -EPIPE : 0;
 }
 
@@ -1945,7 +1933,7 @@ static int atw_getsockopt(struct socket *sock, int level, int optname,
 		val = as->unverified;
 		break;
 	case ATW_TRANSPARENT:
-		val = as->conn ? atw_conn_transparent(as->conn) : 0;
+		val = as->conn ? atw_conn_view(as->conn).transparent : 0;
 		break;
 	case ATW_MODULE_ERROR:
 		spin_lock(&as->lock);
@@ -1996,7 +1984,7 @@ static int atw_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case SIOCOUTQ:
 		lock_sock(sk);
 		if (as->conn)
-			val = atw_conn_untaken(as->conn);
+			val = atw_conn_view(as->conn).untaken;
 		release_sock(sk);
 		break;
 	default:
@@ -2189,7 +2177,7 @@ static bool atw_seq_may_name(const struct seq_file *seq, struct sock *sk)
 static int atw_seq_show(struct seq_file *seq, void *v)
 {
 	char remote[sizeof_field(struct sockaddr_atw, satw_name)];
-	u32 id = ATW_NO_ID, unsent = 0;
+	struct atw_conn_view view = { .id = ATW_NO_ID };
 	struct sockaddr_atw peer;
 	struct atw_conn *conn;
 	char used[IFNAMSIZ];
@@ -2211,8 +2199,7 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 	peer = as->peer;
 	spin_unlock(&as->lock);
 	if (conn) {
-		id = atw_conn_id(conn);
-		unsent = atw_conn_unsent(conn);
+		view = atw_conn_view(conn);
 		atw_conn_put(conn);
 	}
 
@@ -2230,9 +2217,9 @@ static int atw_seq_show(struct seq_file *seq, void *v)
 		   "%4lld %-6s %-7s %-8s %4u %-15s %5u %8u %8u %5u %8llu %5d\n",
 		   seq->index, atw_type_name(sk),
 		   atw_state_name(atw_state(sk)),
-		   conn ? used : "-", id == ATW_NO_ID ? 0 : id, remote,
+		   conn ? used : "-", view.id == ATW_NO_ID ? 0 : view.id, remote,
 		   port ?: ntohs(peer.satw_port),
-		   sk_rmem_alloc_get(sk), unsent,
+		   sk_rmem_alloc_get(sk), view.unsent,
 		   from_kuid_munged(seq_user_ns(seq), atw_uid(sk)),
 		   (u64)sock_i_ino(sk), atomic_read(&sk->sk_drops));
 	return 0;

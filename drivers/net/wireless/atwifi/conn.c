@@ -479,101 +479,26 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 }
 
 /**
- * atw_conn_id() - the module's number for a connection
- * @c: the connection
- *
- * Context: any, without @c->lock.
- * Return: the number, ATW_NO_ID if it has none.
- */
-u32 atw_conn_id(struct atw_conn *c)
-{
-	u32 id;
-
-	spin_lock(&c->lock);
-	id = c->id;
-	spin_unlock(&c->lock);
-	return id;
-}
-
-/**
- * atw_conn_transparent() - how is a connection to have transparent mode?
- * @c: the connection
- *
- * Context: any, without @c->lock.
- * Return: bits of ATW_TT_*, 0: not at all
- */
-int atw_conn_transparent(struct atw_conn *c)
-{
-	int how;
-
-	spin_lock(&c->lock);
-	how = c->transparent;
-	spin_unlock(&c->lock);
-	return how;
-}
-
-/**
- * atw_conn_unsent() - bytes that the module has not accepted yet
+ * atw_conn_view() - how a connection is at one moment
  * @c: the connection
  *
  * Context: any, without @c->lock.
  */
-u32 atw_conn_unsent(struct atw_conn *c)
+struct atw_conn_view atw_conn_view(struct atw_conn *c)
 {
-	u32 unsent;
+	struct atw_conn_view view;
 
 	spin_lock(&c->lock);
-	unsent = c->tx.queued;
+	view = (struct atw_conn_view){
+		.id = c->id,
+		.unsent = c->tx.queued,
+		.untaken = c->tx.queued + c->tx.lost,
+		.dgrams = skb_queue_len(&c->tx.q),
+		.drained = !c->tx.queued || !atw_conn_is_live(c),
+		.transparent = c->transparent,
+	};
 	spin_unlock(&c->lock);
-	return unsent;
-}
-
-/**
- * atw_conn_untaken() - the same, with what the module never will accept
- * @c: the connection
- *
- * Context: any, without @c->lock.
- */
-u32 atw_conn_untaken(struct atw_conn *c)
-{
-	u32 untaken;
-
-	spin_lock(&c->lock);
-	untaken = c->tx.queued + c->tx.lost;
-	spin_unlock(&c->lock);
-	return untaken;
-}
-
-/**
- * atw_conn_unsent_dgrams() - datagrams that the module has not accepted yet
- * @c: the connection
- *
- * Context: any, without @c->lock.
- */
-unsigned int atw_conn_unsent_dgrams(struct atw_conn *c)
-{
-	unsigned int unsent;
-
-	spin_lock(&c->lock);
-	unsent = skb_queue_len(&c->tx.q);
-	spin_unlock(&c->lock);
-	return unsent;
-}
-
-/**
- * atw_conn_drained() - has everything been handed to the module, or is lost?
- * @c: the connection
- *
- * Context: any, without @c->lock.
- */
-bool atw_conn_drained(struct atw_conn *c)
-{
-	bool drained;
-
-	spin_lock(&c->lock);
-	drained = !c->tx.queued || !atw_conn_is_live(c);
-	spin_unlock(&c->lock);
-	return drained;
+	return view;
 }
 
 /**

@@ -356,6 +356,36 @@ static inline bool atw_conn_is_opening(const struct atw_conn *c)
 	return atw_conn_state(c) == ATW_CONN_OPENING;
 }
 
+/**
+ * struct atw_conn_view - how a connection is, for who has no use for its lock
+ * @id: the module's number for it, ATW_NO_ID if it has none
+ * @unsent: bytes that the module has not accepted yet
+ * @untaken: the same, with what the module never will accept
+ * @dgrams: datagrams that it has not accepted yet
+ * @drained: everything has been handed to the module, or is lost
+ * @transparent: bits of ATW_TT_*: how it is to have transparent mode; 0: not at all
+ */
+struct atw_conn_view {
+	u32			id;
+	u32			unsent;
+	u32			untaken;
+	u32			dgrams;
+	bool			drained;
+	u8			transparent;
+};
+
+struct atw_conn_view atw_conn_view(struct atw_conn *c);
+
+static inline u32 atw_conn_id(struct atw_conn *c)
+{
+	return atw_conn_view(c).id;
+}
+
+static inline u32 atw_conn_unsent(struct atw_conn *c)
+{
+	return atw_conn_view(c).unsent;
+}
+
 /* More than a module can have. */
 #define ATW_ROWS_MAX		32
 
@@ -721,12 +751,6 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_leave(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
-u32 atw_conn_id(struct atw_conn *c);
-int atw_conn_transparent(struct atw_conn *c);
-u32 atw_conn_unsent(struct atw_conn *c);
-u32 atw_conn_untaken(struct atw_conn *c);
-unsigned int atw_conn_unsent_dgrams(struct atw_conn *c);
-bool atw_conn_drained(struct atw_conn *c);
 void atw_conns_end_streams(struct atw_conns *cs);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);

@@ -260,7 +260,7 @@ static void atw_udp_up(struct atw_udp *u)
 	    (u->talk == ATW_UDP_ANSWERED ||
 	     jiffies - u->used >= atw_timing.udp_patience))
 		atw_udp_set_talk(u, ATW_UDP_SENDING);
-	while (atw_conn_unsent_dgrams(u->conn) < ATW_UDP_SENT_MAX &&
+	while (atw_conn_view(u->conn).dgrams < ATW_UDP_SENT_MAX &&
 	       (skb = atw_udp_dequeue(u))) {
 		atw_udp_use(u);
 		__skb_pull(skb, skb_transport_offset(skb) +

@@ -4339,7 +4339,7 @@ static void conn_gone(struct kunit *test)
 	atw_conns_gone(&f->conns);
 	KUNIT_EXPECT_EQ(test, -ENODEV, o->close_err);
 	KUNIT_EXPECT_EQ(test, -ENODEV, f->owner[1].open_err);
-	KUNIT_EXPECT_TRUE(test, atw_conn_drained(o->c));
+	KUNIT_EXPECT_TRUE(test, atw_conn_view(o->c).drained);
 	skb = alloc_skb(1, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	skb_put_u8(skb, 'x');
