@@ -1062,8 +1062,7 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 			    atw_is_detached(as, detached));
 	}
 	release_sock(sk);
-	if (server)
-		atw_conn_put(server);
+	atw_conn_put(server);
 	if (err) {
 		sock_put(child);
 		return err;
@@ -1741,8 +1740,7 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 		conn = atw_sk_conn(as);
 		if (conn && atw_conn_acceptable(conn))
 			mask |= EPOLLIN | EPOLLRDNORM;
-		if (conn)
-			atw_conn_put(conn);
+		atw_conn_put(conn);
 		return mask;
 	}
 	if (shut == SHUTDOWN_MASK || (atw_is_stream(sk) && state == TCP_CLOSE))

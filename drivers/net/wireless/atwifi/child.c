@@ -287,8 +287,7 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 	}
 	spin_unlock(&cs->lock);
 	kfree(c);
-	if (server)
-		atw_conn_put(server);
+	atw_conn_put(server);
 	if (damaged)
 		atw_conns_damage(cs);
 	else if (!ok)

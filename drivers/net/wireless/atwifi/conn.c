@@ -37,18 +37,17 @@ static void atw_conn_purge_rx(struct atw_conn *c)
 
 /**
  * atw_conn_put() - give a reference back
- * @c: the connection
+ * @c: the connection, or NULL
  *
  * Context: any.
  */
 void atw_conn_put(struct atw_conn *c)
 {
-	if (!refcount_dec_and_test(&c->ref))
+	if (!c || !refcount_dec_and_test(&c->ref))
 		return;
 	__skb_queue_purge(&c->tx.q);
 	atw_conn_purge_rx(c);
-	if (c->child.server)
-		atw_conn_put(c->child.server);
+	atw_conn_put(c->child.server);
 	kfree(c);
 }
 
@@ -191,10 +190,8 @@ void atw_conn_disturb(struct atw_conns *cs, struct atw_conn *c)
 
 	if (c->wish == ATW_WISH_YIELD)
 		c->wish = ATW_WISH_STAY;
-	if (atw_conn_is_yielding(c)) {
-		atomic64_inc(&cs->counts.resets);
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
+	if (atw_conn_is_yielding(c))
+		atw_conn_reset(c, &cs->counts.resets);
 }
 
 /**
@@ -210,13 +207,9 @@ void atw_conn_yielded(struct atw_conns *cs, struct atw_conn *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	if (!atw_conn_is_yielding(c))
-		return;
-	if (atw_conn_is_quiet(cs, c))
-		atomic64_inc(&cs->counts.yielded);
-	else
-		atomic64_inc(&cs->counts.resets);
-	atw_conn_end(c, -ECONNRESET, 0);
+	if (atw_conn_is_yielding(c))
+		atw_conn_reset(c, atw_conn_is_quiet(cs, c) ? &cs->counts.yielded :
+							     &cs->counts.resets);
 }
 
 /**

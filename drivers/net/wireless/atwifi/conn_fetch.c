@@ -33,8 +33,7 @@ static void atw_conn_fetched(struct atw_conns *cs, struct atw_conn *c)
 		c->rx.fetch = true;
 	} else if (atw_conn_is_stream(c)) {
 		/* It has dropped what it had announced. */
-		atomic64_inc(&cs->counts.damaged);
-		atw_conn_end(c, -ECONNRESET, 0);
+		atw_conn_reset(c, &cs->counts.damaged);
 	} else {
 		/* Datagrams may be lost; what they took of its memory is free. */
 		atw_conn_forget_kept(cs, c);

@@ -381,4 +381,11 @@ int atw_tt_check(struct atw_conns *cs);
 void atw_tt_drop(struct atw_conns *cs);
 int atw_tt_do_enter(struct atw_conns *cs);
 
+/* What was promised of it cannot be kept: it ends with an error, and why is counted. */
+static inline void atw_conn_reset(struct atw_conn *c, atomic64_t *why)
+{
+	atomic64_inc(why);
+	atw_conn_end(c, -ECONNRESET, 0);
+}
+
 #endif

@@ -61,8 +61,7 @@ void atw_conns_drop_payload(struct atw_conns *cs)
 {
 	kfree_skb(cs->rx.skb);
 	cs->rx.skb = NULL;
-	if (cs->rx.conn)
-		atw_conn_put(cs->rx.conn);
+	atw_conn_put(cs->rx.conn);
 	cs->rx.conn = NULL;
 }
 
@@ -91,8 +90,7 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 	 * ends by that.
 	 */
 	if (cs->ch->answer && id != cs->rx.reading) {
-		if (c)
-			atw_conn_put(c);
+		atw_conn_put(c);
 		atw_conns_explain(cs);
 		return NULL;
 	}
@@ -117,10 +115,8 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
 	if (!skb) {
 		spin_lock(&c->lock);
-		if (wanted && atw_conn_is_stream(c)) {
-			atomic64_inc(&cs->counts.overflows);
-			atw_conn_end(c, -ECONNRESET, 0);
-		}
+		if (wanted && atw_conn_is_stream(c))
+			atw_conn_reset(c, &cs->counts.overflows);
 		spin_unlock(&c->lock);
 		atw_conn_put(c);
 		return NULL;
@@ -175,12 +171,10 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	atw_conn_disturb(cs, c);
 	/* That is no announcement. What is left of a payload and its header may look so. */
 	if (!len) {
-		if (!cs->mode.active || atw_conns_may_keep(cs)) {
+		if (!cs->mode.active || atw_conns_may_keep(cs))
 			c->rx.fetch = true;
-		} else if (atw_conn_is_stream(c) && atw_conn_is_live(c)) {
-			atomic64_inc(&cs->counts.damaged);
-			atw_conn_end(c, -ECONNRESET, 0);
-		}
+		else if (atw_conn_is_stream(c) && atw_conn_is_live(c))
+			atw_conn_reset(c, &cs->counts.damaged);
 		return;
 	}
 	if (!cs->mode.passive) {
@@ -204,12 +198,9 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	c->rx.fetch = true;
 	c->rx.kept += len + ATW_PACKET_COST;
 	/* As long as its memory is not full it drops nothing. */
-	if (atomic_add_return(len + ATW_PACKET_COST, &cs->kept.bytes) >
-	    ATW_KEPT_SOFT && atw_conn_is_stream(c) &&
-	    atw_conn_is_live(c)) {
-		atomic64_inc(&cs->counts.overflows);
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
+	if (atomic_add_return(len + ATW_PACKET_COST, &cs->kept.bytes) > ATW_KEPT_SOFT &&
+	    atw_conn_is_stream(c) && atw_conn_is_live(c))
+		atw_conn_reset(c, &cs->counts.overflows);
 }
 
 /* A piece of @len bytes was fetched. */
@@ -250,10 +241,8 @@ static bool atw_conn_keep(struct atw_conn *c, struct sk_buff_head *queue,
 static void atw_conn_overflow(struct atw_conns *cs, struct atw_conn *c, struct sk_buff *skb)
 {
 	kfree_skb(skb);
-	if (!atw_conn_is_stream(c))
-		return;
-	atomic64_inc(&cs->counts.overflows);
-	atw_conn_end(c, -ECONNRESET, 0);
+	if (atw_conn_is_stream(c))
+		atw_conn_reset(c, &cs->counts.overflows);
 }
 
 static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,

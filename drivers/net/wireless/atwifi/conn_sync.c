@@ -60,14 +60,12 @@ static void atw_conns_missing(struct atw_conns *cs, struct atw_conn *c)
 	lockdep_assert_held(&cs->lock);
 	lockdep_assert_held(&c->lock);
 
-	if (c->serve.lasting && c->owner) {
+	if (c->serve.lasting && c->owner)
 		atw_conns_lose_server(cs, c);
-	} else if (c->auto_deleted) {
+	else if (c->auto_deleted)
 		atw_conn_remote_end(cs, c);
-	} else {
-		atomic64_inc(&cs->counts.resets);
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
+	else
+		atw_conn_reset(c, &cs->counts.resets);
 }
 
 /*

@@ -212,8 +212,7 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	if (may)
 		return true;
 	spin_lock(&c->lock);
-	atomic64_inc(&cs->counts.resets);
-	atw_conn_end(c, -ECONNRESET, 0);
+	atw_conn_reset(c, &cs->counts.resets);
 	spin_unlock(&c->lock);
 	return false;
 }

@@ -102,10 +102,8 @@ static void atw_tt_deliver(struct atw_conns *cs, struct sk_buff *skb)
 	if (!stale)
 		atw_conn_throttle(cs, c, skb);
 	spin_lock(&c->lock);
-	if (atw_conn_is_live(c) && stale) {
-		atomic64_inc(&cs->counts.damaged);
-		atw_conn_end(c, -ECONNRESET, 0);
-	}
+	if (atw_conn_is_live(c) && stale)
+		atw_conn_reset(c, &cs->counts.damaged);
 	skb = atw_conn_received(cs, c, skb);
 	spin_unlock(&c->lock);
 	kfree_skb(skb);
