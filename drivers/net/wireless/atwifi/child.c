@@ -369,28 +369,6 @@ no_child:
 	return NULL;
 }
 
-/**
- * atw_rows_find() - what the module's table says of a child
- * @cs: the connections
- * @id: the child's number
- *
- * Context: the channel's thread.
- * Return: its row, or NULL.
- */
-const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs,
-					 u32 id)
-{
-	const struct atw_rows *rows = &cs->audit.rows;
-	unsigned int i;
-
-	for (i = 0; i < rows->n; i++)
-		if (rows->row[i].id == id &&
-		    (rows->row[i].type == ATW_TYPE_TCP_CHILD ||
-		     rows->row[i].type == ATW_TYPE_SSL_CHILD))
-			return &rows->row[i];
-	return NULL;
-}
-
 /* Has the module said that its remote is gone, or that it has deleted it? */
 static bool atw_conn_is_over(struct atw_conn *c)
 {
@@ -453,7 +431,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 /* What the module's table says of a child; it may be accepted now. */
 static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c)
 {
-	const struct atw_sock_row *row = atw_rows_find(cs, atw_conn_id(c));
+	const struct atw_sock_row *row = atw_rows_find(cs, atw_conn_id(c), true);
 	struct atw_conn *server;
 
 	if (!atw_conns_adopt(cs, c, row))
@@ -602,16 +580,11 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
  */
 bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 {
-	bool there = true;
-	unsigned int i;
+	bool there;
 
 	if (server->serve.old_id == ATW_NO_ID)
 		return false;
-	if (!atw_conns_query(cs)) {
-		there = false;
-		for (i = 0; i < cs->audit.rows.n; i++)
-			there |= cs->audit.rows.row[i].id == server->serve.old_id;
-	}
+	there = atw_conns_query(cs) || atw_rows_find(cs, server->serve.old_id, false);
 	spin_lock(&server->lock);
 	if (there)
 		atw_conn_pause(server, ATW_RENEW_POLL);

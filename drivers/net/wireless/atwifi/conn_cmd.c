@@ -127,3 +127,24 @@ int atw_conns_query(struct atw_conns *cs)
 		atw_conns_command_failed(cs, err);
 	return err;
 }
+
+/**
+ * atw_rows_find() - what the module has said of a number, when it was asked last
+ * @cs: the connections
+ * @id: the number
+ * @child: as an accepted connection's; of what was deleted it may be listed yet
+ *
+ * Context: the channel's thread.
+ * Return: its row, or NULL.
+ */
+const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id, bool child)
+{
+	const struct atw_sock_row *row = cs->audit.rows.row;
+	const struct atw_sock_row *end = row + cs->audit.rows.n;
+
+	for (; row < end; row++)
+		if (row->id == id && (!child || row->type == ATW_TYPE_TCP_CHILD ||
+				      row->type == ATW_TYPE_SSL_CHILD))
+			return row;
+	return NULL;
+}

@@ -301,6 +301,7 @@ void atw_conns_damage(struct atw_conns *cs);
 int atw_conns_delete_id(struct atw_conns *cs, u32 id);
 void atw_conns_begin_query(struct atw_conns *cs);
 int atw_conns_query(struct atw_conns *cs);
+const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id, bool child);
 
 /* conn_fetch.c */
 void atw_conns_fetch(struct atw_conns *cs, struct atw_conn *c);
@@ -359,7 +360,6 @@ void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c);
 /* child.c */
 void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id);
 struct atw_conn *atw_conns_guess_child(struct atw_conns *cs, u32 id);
-const struct atw_sock_row *atw_rows_find(const struct atw_conns *cs, u32 id);
 bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row);
 void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);

@@ -166,7 +166,7 @@ static bool atw_row_may_settle(struct atw_conns *cs, const struct atw_sock_row *
 	lockdep_assert_held(&cs->lock);
 
 	if (row->status != ATW_SOCK_DELETED &&
-	    !(atw_rows_find(cs, row->id) && atw_conns_is_ours(cs, row->server)))
+	    !(atw_rows_find(cs, row->id, true) && atw_conns_is_ours(cs, row->server)))
 		return false;
 	if (row->status == ATW_SOCK_CONNECTING)
 		return true;
@@ -201,7 +201,7 @@ bool atw_conns_find_unknown(struct atw_conns *cs, bool told)
 	for (i = 0; i < rows->n; i++) {
 		row = &rows->row[i];
 		/* Deletion may go on in the background. That of a child may be left to the host. */
-		if (row->status == ATW_SOCK_DELETED && !atw_rows_find(cs, row->id))
+		if (row->status == ATW_SOCK_DELETED && !atw_rows_find(cs, row->id, true))
 			continue;
 		spin_lock(&cs->lock);
 		delete = !atw_conns_find(cs, row->id);
@@ -300,7 +300,6 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 	const struct atw_sock_row *row;
 	bool told, again, passed, had = false, lacks = false;
 	struct atw_conn *c;
-	unsigned int i;
 	int err;
 
 	mutex_lock(&cs->ch->rx_lock);
@@ -319,10 +318,7 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		row = NULL;
-		for (i = 0; told && i < rows->n && !row; i++)
-			if (rows->row[i].id == c->id)
-				row = &rows->row[i];
+		row = told ? atw_rows_find(cs, c->id, false) : NULL;
 		atw_conns_settle(cs, c, row, passed, again);
 		if (told && atw_conn_is_known(c) &&
 		    c->query != cs->query) {

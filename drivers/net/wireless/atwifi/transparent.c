@@ -301,18 +301,12 @@ bool atw_tt_inside(struct atw_conns *cs)
 static bool atw_tt_row_is_ours(const struct atw_conns *cs,
 			       const struct atw_conn *c)
 {
-	const struct atw_rows *rows = &cs->audit.rows;
-	enum atw_sock_status status;
-	unsigned int i;
+	const struct atw_sock_row *row = atw_rows_find(cs, c->id, false);
 
-	for (i = 0; i < rows->n; i++) {
-		if (rows->row[i].id != c->id)
-			continue;
-		status = rows->row[i].status;
-		return atw_conn_is_stream(c) ? status == ATW_SOCK_CONNECTED :
-					       status != ATW_SOCK_DELETED;
-	}
-	return false;
+	if (!row)
+		return false;
+	return atw_conn_is_stream(c) ? row->status == ATW_SOCK_CONNECTED :
+				       row->status != ATW_SOCK_DELETED;
 }
 
 /**
