@@ -283,6 +283,97 @@ static int atw_conns_bind_errno(struct atw_conns *cs, const struct atw_conn *c)
 	return never ? -EOPNOTSUPP : -EADDRINUSE;
 }
 
+/* Give it a number, and tell its owner that it is asked for. Returns false if it is not. */
+static bool atw_conns_begin_open(struct atw_conns *cs, struct atw_conn *c)
+{
+	bool begins;
+
+	spin_lock(&cs->lock);
+	spin_lock(&c->lock);
+	begins = atw_conn_is_waiting(c);
+	if (begins) {
+		c->id = atw_conns_new_id(cs);
+		begins = c->id != ATW_NO_ID;
+		if (!begins && c->serve.lasting)
+			atw_conn_pause(c, atw_timing.reopen);
+		else if (!begins)
+			atw_conn_end(c, -ENOBUFS, 0);
+	}
+	if (begins) {
+		cs->ids.by_id[c->id] = c;
+		cs->ids.orphan = ATW_NO_ID;
+		atw_conn_event(c, ATW_CONN_EV_ASKED);
+		if (c->owner && c->ops->asked)
+			c->ops->asked(c, true);
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+	return begins;
+}
+
+/* Ask for it, once more where it may be the line that the module does not like. */
+static int atw_conns_ask_for(struct atw_conns *cs, struct atw_conn *c, struct atw_cmd *cmd,
+			     struct atw_try *t)
+{
+	int err;
+
+	memset(cmd, 0, sizeof(*cmd));
+	err = atw_conns_check_ca(cs, c) ?: atw_conns_connect(cs, c, cmd, t);
+	/* The line was sound when it was written. */
+	if (atw_conns_line_refused(cs, err, cmd))
+		err = atw_conns_connect(cs, c, cmd, t);
+	/* Firmware from before the parameter was added says so each time. */
+	if (atw_conns_conid_refused(cs, err, cmd)) {
+		cs->learned.no_conid = true;
+		err = atw_conns_connect(cs, c, cmd, t);
+		if (err)
+			cs->learned.no_conid = false;
+	}
+	return err;
+}
+
+/* What has come of it: @err for its owner, @code of the module; @late: it took long. */
+static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err, u32 code,
+			       bool late)
+{
+	spin_lock(&cs->lock);
+	if (late && !atw_conn_is_server(c))
+		atw_conns_add_silence(cs, c, err, code);
+	spin_lock(&c->lock);
+	c->query = cs->query;
+	if (err && c->serve.lasting && c->owner && !c->err) {
+		/* A server that was open before is opened again. */
+		atw_conns_unname(cs, c);
+		atw_conn_event(c, ATW_CONN_EV_AGAIN);
+		atw_conn_pause(c, atw_timing.reopen);
+	} else if (err) {
+		atomic64_inc(&cs->counts.failed);
+		atw_conn_end(c, err, code);
+		/* Whether it exists is not known after a time-out; or it does,
+		 * under a number that cannot be used.
+		 */
+		if ((err == -ETIMEDOUT && !code) || err == -ECONNABORTED)
+			atw_conn_event(c, ATW_CONN_EV_UNWANTED);
+		else
+			atw_conn_event(c, ATW_CONN_EV_GONE);
+	} else if (c->err) {
+		atw_conn_event(c, ATW_CONN_EV_UNWANTED);
+	} else {
+		atomic64_inc(&cs->counts.opened);
+		cs->pace.slots_short = false;
+		c->tx.refused = 0;
+		atw_conn_event(c, ATW_CONN_EV_OPENED);
+		if (c->owner && !c->serve.lasting)
+			c->ops->opened(c, 0, 0);
+		c->serve.lasting = atw_conn_is_server(c);
+		cs->proved.serves |= c->serve.lasting;
+		if (c->remote_closed)
+			atw_conn_remote_end(cs, c);
+	}
+	spin_unlock(&c->lock);
+	spin_unlock(&cs->lock);
+}
+
 /**
  * atw_conns_open() - open a connection or a server in the module
  * @cs: the connections
@@ -298,47 +389,9 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	struct atw_cmd cmd;
 	int err;
 
-	spin_lock(&cs->lock);
-	spin_lock(&c->lock);
-	if (!atw_conn_is_waiting(c)) {
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
+	if (!atw_conns_begin_open(cs, c))
 		return;
-	}
-	c->id = atw_conns_new_id(cs);
-	if (c->id == ATW_NO_ID) {
-		if (c->serve.lasting)
-			atw_conn_pause(c, atw_timing.reopen);
-		else
-			atw_conn_end(c, -ENOBUFS, 0);
-		spin_unlock(&c->lock);
-		spin_unlock(&cs->lock);
-		return;
-	}
-	cs->ids.by_id[c->id] = c;
-	cs->ids.orphan = ATW_NO_ID;
-	atw_conn_event(c, ATW_CONN_EV_ASKED);
-	if (c->owner && c->ops->asked)
-		c->ops->asked(c, true);
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
-
-	memset(&cmd, 0, sizeof(cmd));
-	err = atw_conns_check_ca(cs, c);
-	if (!err)
-		err = atw_conns_connect(cs, c, &cmd, &t);
-	else if (err == -EKEYREJECTED)
-		goto done;
-	/* The line was sound when it was written. */
-	if (atw_conns_line_refused(cs, err, &cmd))
-		err = atw_conns_connect(cs, c, &cmd, &t);
-	/* Firmware from before the parameter was added says so each time. */
-	if (atw_conns_conid_refused(cs, err, &cmd)) {
-		cs->learned.no_conid = true;
-		err = atw_conns_connect(cs, c, &cmd, &t);
-		if (err)
-			cs->learned.no_conid = false;
-	}
+	err = atw_conns_ask_for(cs, c, &cmd, &t);
 	error = cs->ch->dialect->error(cmd.code);
 	if (err == -EREMOTEIO && error->outcome == ATW_ID_TAKEN &&
 	    atw_conns_number_taken(cs, c))
@@ -364,45 +417,9 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		       jiffies_to_nsecs(atw_timing.connect_late);
 		if (late && error->outcome == ATW_NOT_CONNECTED)
 			err = -ETIMEDOUT;
-	} else if (err) {
+	} else if (err && err != -EKEYREJECTED) {
+		/* That there is no CA is nothing that is wrong with the module. */
 		atw_conns_command_failed(cs, err);
 	}
-
-done:
-	spin_lock(&cs->lock);
-	if (late && !atw_conn_is_server(c))
-		atw_conns_add_silence(cs, c, err, cmd.code);
-	spin_lock(&c->lock);
-	c->query = cs->query;
-	if (err && c->serve.lasting && c->owner && !c->err) {
-		/* It was there and will be again. */
-		atw_conns_unname(cs, c);
-		atw_conn_event(c, ATW_CONN_EV_AGAIN);
-		atw_conn_pause(c, atw_timing.reopen);
-	} else if (err) {
-		atomic64_inc(&cs->counts.failed);
-		atw_conn_end(c, err, cmd.code);
-		/* Whether it exists is not known after a time-out; or it does,
-		 * under a number that cannot be used.
-		 */
-		if ((err == -ETIMEDOUT && !cmd.code) || err == -ECONNABORTED)
-			atw_conn_event(c, ATW_CONN_EV_UNWANTED);
-		else
-			atw_conn_event(c, ATW_CONN_EV_GONE);
-	} else if (c->err) {
-		atw_conn_event(c, ATW_CONN_EV_UNWANTED);
-	} else {
-		atomic64_inc(&cs->counts.opened);
-		cs->pace.slots_short = false;
-		c->tx.refused = 0;
-		atw_conn_event(c, ATW_CONN_EV_OPENED);
-		if (c->owner && !c->serve.lasting)
-			c->ops->opened(c, 0, 0);
-		c->serve.lasting = atw_conn_is_server(c);
-		cs->proved.serves |= c->serve.lasting;
-		if (c->remote_closed)
-			atw_conn_remote_end(cs, c);
-	}
-	spin_unlock(&c->lock);
-	spin_unlock(&cs->lock);
+	atw_conns_end_open(cs, c, err, cmd.code, late);
 }
