@@ -180,7 +180,9 @@ class Sim(Wire):
         if join and "--no-autojoin" not in self.args:
             self.until(b"+EVENT:WIFI_GOT_IP\r\n")
         if not echo:
-            self.cmd("ATE0", b"ATE0\r\n\r\nOK\r\n")
+            # Whatever it begins with: "+OK" is one of another firmware.
+            self.send(b"ATE0\r\n")
+            self.until(b"OK\r\n")
 
     def banner(self):
         """The end of what the module says when it has started."""
