@@ -113,6 +113,7 @@ struct question {
  * @node: in the list of all, of which the first has not asked for the longest time
  * @bev: it
  * @hook: it is resolved's, and asks as hook.c has it, one question at a time
+ * @todo: about that
  * @deadline: of the next question: it may come in pieces, but is to come; and of the end
  * @waiters: questions that wait
  * @ended: it asks no more
@@ -122,6 +123,7 @@ struct tcp {
 	TAILQ_ENTRY(tcp)	node;
 	struct bufferevent	*bev;
 	bool			hook;
+	enum hook_todo		todo;
 	struct event		*deadline;
 	unsigned int		waiters;
 	bool			ended;
@@ -216,7 +218,7 @@ static void send_answer(struct tcp *tcp, const struct sockaddr_in *to, const str
 	if (tcp ? tcp->broken : !to || to->sin_family != AF_INET)
 		return;
 	if (tcp && tcp->hook)
-		len = hook_reply(HOOK_ADDRESS, q, answer, (char *)wire);
+		len = hook_reply(tcp->todo, q, answer, (char *)wire);
 	else
 		len = dns_reply(q, answer, wire, tcp ? sizeof(wire) : q->room);
 	if (tcp)
@@ -790,12 +792,12 @@ static void handle_call(const char *call, size_t len, struct tcp *tcp)
 {
 	char text[HOOK_ANSWER_MAX];
 	struct dns_query query;
-	enum hook_todo todo = hook_parse(call, len, &query);
 
-	if (todo == HOOK_ADDRESS)
+	tcp->todo = hook_parse(call, len, &query);
+	if (tcp->todo == HOOK_ADDRESS || tcp->todo == HOOK_NO_IPV6)
 		look_up(DNS_ADDRESS, &query, tcp, NULL);
-	else if (todo != HOOK_CLOSE)
-		send_tcp(tcp, (uint8_t *)text, hook_reply(todo, &query, NULL, text));
+	else if (tcp->todo != HOOK_CLOSE)
+		send_tcp(tcp, (uint8_t *)text, hook_reply(tcp->todo, &query, NULL, text));
 	else
 		event_active(tcp->deadline, EV_TIMEOUT, 0);
 }

@@ -121,7 +121,7 @@ static enum hook_todo look(const struct json_object *call, struct dns_query *q)
  * hook_parse() - read a call
  * @call: its bytes, which may be anything
  * @len: how many, without the one of zero
- * @q: the question, for HOOK_ADDRESS
+ * @q: the question, for HOOK_ADDRESS and HOOK_NO_IPV6: of the IPv4 address
  *
  * Return: what is to be done about it.
  */
@@ -181,7 +181,7 @@ static size_t make_record(const struct dns_query *q, const struct dns_answer *an
  * hook_reply() - make an answer
  * @todo: from hook_parse()
  * @q: the question, for HOOK_ADDRESS
- * @answer: and what is known
+ * @answer: and what is known of it, for HOOK_NO_IPV6, too; NULL: nothing
  * @text: where its bytes go, of which there are HOOK_ANSWER_MAX
  *
  * Return: how many there are, with the one of zero.
@@ -194,11 +194,12 @@ size_t hook_reply(enum hook_todo todo, const struct dns_query *q, const struct d
 
 	if (todo == HOOK_UNKNOWN)
 		return sprintf(text, "{\"error\":\"org.varlink.service.MethodNotFound\"}") + 1;
+	if (!answer || !answer->has_address)
+		return sprintf(text, "{\"parameters\":{}}") + 1;
+	/* Where the module knows nothing of the name it may be one of another network's. */
 	if (todo == HOOK_NO_IPV6)
 		return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[]}}",
 			       DNS_NOERROR) + 1;
-	if (todo != HOOK_ADDRESS || !answer->has_address)
-		return sprintf(text, "{\"parameters\":{}}") + 1;
 	put_base64(base64, record, make_record(q, answer, record));
 	return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[{\"raw\":\"%s\"}]}}",
 		       DNS_NOERROR, base64) + 1;

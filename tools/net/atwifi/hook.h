@@ -17,7 +17,7 @@
  * @HOOK_CLOSE: nothing: it is no call
  * @HOOK_UNKNOWN: that there is no such method
  * @HOOK_PASS: that servers are to be asked
- * @HOOK_NO_IPV6: that there is none
+ * @HOOK_NO_IPV6: that there is none, where there is an IPv4 address
  * @HOOK_ADDRESS: the IPv4 address
  */
 enum hook_todo {

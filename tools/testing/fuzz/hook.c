@@ -12,7 +12,7 @@
 #define METHOD	"io.systemd.Resolve.Hook.ResolveRecord"
 
 static void check_reply(enum hook_todo todo, const struct dns_query *q,
-			const struct dns_answer *answer)
+			const struct dns_answer *answer, bool passed)
 {
 	char *text = malloc(HOOK_ANSWER_MAX);
 	size_t len = hook_reply(todo, q, answer, text);
@@ -23,6 +23,8 @@ static void check_reply(enum hook_todo todo, const struct dns_query *q,
 	object = json_tokener_parse(text);
 	if (!json_object_is_type(object, json_type_object))
 		DIE("no JSON: %s", text);
+	if (!strstr(text, "rcode") != passed)
+		DIE("whether servers are asked: %s", text);
 	json_object_put(object);
 	free(text);
 }
@@ -38,10 +40,14 @@ static void check_call(const char *call, size_t len, bool ours)
 		DIE("this is taken for no call: %s", call);
 	if (todo == HOOK_CLOSE)
 		return;
-	if (todo == HOOK_ADDRESS && (q.type != DNS_TYPE_A || !strchr(q.host, '.') || !q.alone))
+	if (todo == HOOK_UNKNOWN || todo == HOOK_PASS) {
+		check_reply(todo, &q, NULL, true);
+		return;
+	}
+	if (q.type != DNS_TYPE_A || !strchr(q.host, '.') || !q.alone)
 		DIE("the address of '%s'", q.host);
-	check_reply(todo, &q, &found);
-	check_reply(todo, &q, &failure);
+	check_reply(todo, &q, &found, false);
+	check_reply(todo, &q, &failure, true);
 }
 
 /* A call as it should be, with keys of any bytes: two bytes of numbers before each name. */

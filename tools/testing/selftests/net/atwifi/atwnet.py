@@ -85,6 +85,17 @@ def restart(command="reset"):
     becomes(carrier, "no carrier")
 
 
+@contextlib.contextmanager
+def no_network():
+    sim("link down")
+    becomes(lambda: sysfs("state") == "down", "it is still joined")
+    try:
+        yield
+    finally:
+        sim("link up")
+        becomes(lambda: sysfs("state") == "joined", "it does not join")
+
+
 def sim_stat(name):
     return int(re.search(r" %s=(\d+)" % name, sim("stats")).group(1))
 

@@ -24,8 +24,8 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, no_sockets, sim,
-    sim_stat, url)
+    DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, no_network,
+    no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, run, same,
                    statistic, sysfs, test)
 from servers import dns_answer
@@ -57,17 +57,6 @@ def python(code, how="", good=True):
     with open(path, "w", encoding="ascii") as f:
         f.write(LIBRARY + code)
     return run("%s /usr/bin/python3 %s" % (how, path), good=good).split()
-
-
-@contextlib.contextmanager
-def no_network():
-    sim("link down")
-    becomes(lambda: sysfs("state") == "down", "it is still joined")
-    try:
-        yield
-    finally:
-        sim("link up")
-        becomes(lambda: sysfs("state") == "joined", "it does not join")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ import sys
 import threading
 
 import goresolver
-from atwnet import HOST, TMP, configure, daemon, install, module_resolves, newer, no_sockets
+from atwnet import (HOST, TMP, configure, daemon, install, module_resolves, newer, no_network,
+                    no_sockets)
 from guest import LIMIT, Module, becomes, check, counter, run, run_tests, same, sysfs, test
 from servers import DnsTcp, serve
 
@@ -511,9 +512,12 @@ def resolved_asks_first():
             got = base64.b64decode(answer["answer"][0]["raw"])
             same((question, b"\0\4" + socket.inet_aton(HOST)),
                  (got[:len(question)], got[len(question) + 4:]), "record")
-        same({"rcode": 0, "answer": []}, asks(s, "ResolveRecord", (NAME, 28))["parameters"], "IPv6")
+        for name in (NAME, "192.0.2.28"):
+            same({"rcode": 0, "answer": []}, asks(s, "ResolveRecord", (name, 28))["parameters"],
+                 "IPv6 of " + name)
         for keys in ([(NAME, 15)], [(NAME, 1), (NAME, 16)], [("printer", 1)], [("a.local", 1)],
-                     [(NAME, 1), ("a." + NAME, 1)], [("nobody.test", 1)], [("a.invalid", 1)],
+                     [(NAME, 1), ("a." + NAME, 1)], [("nobody.test", 1)], [("nobody.test", 28)],
+                     [("a.invalid", 1)],
                      [("a..b", 1)], [("a b.test", 1)], [("a.test\0.b", 1)], [("a." * 200, 1)], []):
             same({}, asks(s, "ResolveRecord", *keys)["parameters"], repr(keys))
         check("MethodNotFound" in asks(s, "QueryFilter")["error"], "another method")
@@ -521,6 +525,9 @@ def resolved_asks_first():
         junk.sendall(b"{\0")
         same(b"", junk.recv(1), "answer to no call")
         check("answer" in asks(s, "ResolveRecord", (NAME, 1))["parameters"], "no answer")
+        # IPv6 of other networks is not lost where the module has none.
+        with no_network():
+            same({}, asks(s, "ResolveRecord", ("192.0.2.29", 28))["parameters"], "no network")
 
 
 @test
