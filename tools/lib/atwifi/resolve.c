@@ -4,12 +4,14 @@
  *
  * Without libnl: the library is loaded into each program that looks up a name, and should
  * bring nothing with it. libnl reads the environment and files of /proc when it is loaded.
- * Nothing here is shared between calls, so that threads, forks and signals do no harm.
+ * Nothing here is shared between calls, so that threads, forks and signals do no harm. A thread
+ * that is cancelled leaves nothing open: it ends where it waits, and not where it closes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -113,7 +115,7 @@ static int netlink_family(void)
 {
 	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct request r;
-	int fd, err, family = -1;
+	int fd, err, cancel, family = -1;
 	ssize_t n;
 
 	/* The kernel would start modprobe for a family that it does not know. */
@@ -124,6 +126,7 @@ static int netlink_family(void)
 	fd = netlink_socket();
 	if (fd < 0)
 		return -1;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	begin(&r, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, 1);
 	r.genl.version = 1;
 	/* It is answered before this returns. */
@@ -134,6 +137,7 @@ static int netlink_family(void)
 	}
 	err = errno == ENOENT ? ENODEV : errno;
 	close(fd);
+	pthread_setcancelstate(cancel, NULL);
 	errno = err;
 	return family;
 }
@@ -177,16 +181,18 @@ static int list_devices(int fd, int family, struct atwifi_devices *d)
 int atwifi_ready(const char *device)
 {
 	struct atwifi_devices d = { .name = device };
-	int fd, ret, err, family = netlink_family();
+	int fd, ret, err, cancel, family = netlink_family();
 
 	if (family < 0)
 		return -1;
 	fd = netlink_socket();
 	if (fd < 0)
 		return -1;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ret = list_devices(fd, family, &d);
 	err = errno;
 	close(fd);
+	pthread_setcancelstate(cancel, NULL);
 	errno = err;
 	return ret;
 }
@@ -215,12 +221,14 @@ struct atwifi_resolver *atwifi_resolver_new(void)
  */
 void atwifi_resolver_free(struct atwifi_resolver *r)
 {
-	int err = errno;
+	int err = errno, cancel;
 
 	if (!r)
 		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	close(r->fd);
 	free(r);
+	pthread_setcancelstate(cancel, NULL);
 	errno = err;
 }
 
@@ -349,6 +357,11 @@ static int answer_of(struct atwifi_resolver *r, uint32_t id, struct in_addr *add
 	}
 }
 
+static void forget(void *r)
+{
+	atwifi_resolver_free(r);
+}
+
 /**
  * atwifi_resolve() - have a module resolve a name
  * @device: this one's, such as "atw0"; NULL: the first that has joined
@@ -373,10 +386,11 @@ int atwifi_resolve(const char *device, const char *host, struct in_addr *address
 	r = atwifi_resolver_new();
 	if (!r)
 		return -1;
+	pthread_cleanup_push(forget, r);
 	ret = atwifi_resolver_ask(r, device, host, &id);
 	if (!ret)
 		ret = answer_of(r, id, address, timeout_ms);
-	atwifi_resolver_free(r);
+	pthread_cleanup_pop(true);
 	return ret;
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,13 +26,16 @@
  */
 int atwifi_family(void)
 {
-	int fd = open(FAMILY_FILE, O_RDONLY | O_CLOEXEC), family = 0, err = errno;
+	int fd = open(FAMILY_FILE, O_RDONLY | O_CLOEXEC), family = 0, err = errno, cancel;
 	char text[16] = "";
 
 	if (fd >= 0) {
+		/* A thread that ended here would leave it open. */
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 		if (read(fd, text, sizeof(text) - 1) > 0)
 			family = atoi(text);
 		close(fd);
+		pthread_setcancelstate(cancel, NULL);
 	}
 	errno = err;
 	return family > 0 ? family : AF_ATWIFI;
@@ -93,6 +98,16 @@ static int setup(int fd, const char *device, unsigned int flags)
 	return setsockopt(fd, SOL_ATWIFI, ATW_TLS_UNVERIFIED, &one, sizeof(one));
 }
 
+static void give_up(void *fd)
+{
+	int err = errno, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	close(*(int *)fd);
+	pthread_setcancelstate(cancel, NULL);
+	errno = err;
+}
+
 /**
  * atwifi_open() - a socket of the family that is connected
  * @device: by this one's module, such as "atw0"; NULL: by any that has joined
@@ -106,7 +121,8 @@ static int setup(int fd, const char *device, unsigned int flags)
 int atwifi_open(const char *device, const char *host, uint16_t port, unsigned int flags)
 {
 	int type = flags & ATWIFI_OPEN_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
-	int fd, err;
+	bool good;
+	int fd;
 
 	if ((flags & ~OPEN_FLAGS) ||
 	    ((flags & ATWIFI_OPEN_UNVERIFIED) && !(flags & ATWIFI_OPEN_TLS)) ||
@@ -120,12 +136,10 @@ int atwifi_open(const char *device, const char *host, uint16_t port, unsigned in
 		    flags & ATWIFI_OPEN_TLS ? ATWPROTO_TLS : ATWPROTO_TCP);
 	if (fd < 0)
 		return -1;
-	if (!setup(fd, device, flags) &&
-	    (!atwifi_connect(fd, host, port) ||
-	     (errno == EINPROGRESS && (flags & ATWIFI_OPEN_NONBLOCK))))
-		return fd;
-	err = errno;
-	close(fd);
-	errno = err;
-	return -1;
+	pthread_cleanup_push(give_up, &fd);
+	good = !setup(fd, device, flags) &&
+	       (!atwifi_connect(fd, host, port) ||
+		(errno == EINPROGRESS && (flags & ATWIFI_OPEN_NONBLOCK)));
+	pthread_cleanup_pop(!good);
+	return good ? fd : -1;
 }

@@ -304,6 +304,15 @@ if child:
 '""" % NAME), "addresses")
 
 
+@test
+def cancelled():
+    """A thread that is ended while it waits for the module leaves nothing open."""
+    with name_service():
+        with silent_module():
+            same("0 0\n", run("%s/cancel %s 2>&1" % (LIB, NAME)), "sockets that are left")
+        becomes(lambda: getent("hosts " + NAME) == [HOST, NAME], "it does not resolve again")
+
+
 # The name server of this machine.
 
 STUB = "127.0.0.57"
