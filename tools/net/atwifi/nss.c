@@ -49,7 +49,7 @@ static enum nss_status failed(int err, int *errnop, int *herrnop)
 	switch (err) {
 	case ENODEV:
 	case ENETDOWN:
-	/* The firmware resolves none, or not this one: a name server can be asked for it. */
+	/* The firmware resolves none, or it is none for it: others can be asked. */
 	case EOPNOTSUPP:
 	case ENAMETOOLONG:
 	/* Of socket() and sendto(), for a program that is kept from them. */
@@ -101,6 +101,15 @@ static bool is_special(const char *name)
 	       is_below(name, "onion");
 }
 
+/*
+ * Names that other services know: of one label without a dot, such as this machine's own, or what
+ * a search domain makes whole; and those of multicast DNS (RFC 6762).
+ */
+static bool is_for_others(const char *name)
+{
+	return !strchr(name, '.') || is_below(name, "local");
+}
+
 /* Letters, digits, '-' and '_', in labels of 1 to 63: the driver takes no others. */
 static bool is_host(const char *name)
 {
@@ -124,7 +133,12 @@ static bool is_host(const char *name)
 /* Its address. Nothing of what follows costs the module anything if there is no room. */
 static enum nss_status look_up(const char *name, struct in_addr *addr, int *errnop, int *herrnop)
 {
-	if (is_special(name) || !is_host(name))
+	addr->s_addr = INADDR_ANY;
+	if (is_special(name))
+		return not_found(errnop, herrnop);
+	if (is_for_others(name))
+		return failed(EOPNOTSUPP, errnop, herrnop);
+	if (!is_host(name))
 		return not_found(errnop, herrnop);
 	if (atwifi_resolve(NULL, name, addr, LIMIT_MS))
 		return failed(errno, errnop, herrnop);

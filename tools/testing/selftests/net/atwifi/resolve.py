@@ -263,6 +263,16 @@ def unavailable():
         for name, want in ((longest, ["203.0.113.9"]), (longer, []), (longer + ".", [])):
             same(want, getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' ahostsv4 " + name)[:1],
                  "a name of %d bytes" % len(name))
+        # For those that others know the module is not asked, but where the dot makes them whole.
+        with open("/etc/hosts", "a", encoding="ascii") as f:
+            f.write("203.0.113.10 nas a.local A.LOCAL\n")
+        asked = sim_stat("names-asked")
+        for name in ("nas", "a.local", "A.LOCAL"):
+            same(["203.0.113.10"], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' "
+                                          "ahostsv4 " + name)[:1], name)
+        same(asked, sim_stat("names-asked"), "names that the module was asked for")
+        with module_resolves():
+            getent("-s hosts:atwifi ahostsv4 nas.")
         # Of this machine the module is not asked, nor believed.
         out = run("getent -s hosts:atwifi ahostsv4 localhost; getent -s hosts:atwifi ahostsv4 "
                   "a.LOCALHOST.; true")
