@@ -23,7 +23,6 @@
 #define LIMIT_MS	15000
 /* The module does not tell how long an address is good for: a cache is to ask soon. */
 #define TTL		10
-#define NAME_ROOM	120	/* of a name that a module can be asked for, with its NUL */
 #define HOST_MAX	253	/* bytes of a name that anybody can be asked for (RFC 1035) */
 
 static enum nss_status end(enum nss_status status, int err, int herr, int *errnop, int *herrnop)
@@ -205,15 +204,15 @@ static void fill(struct hostent *host, struct entry *e, const char *name, struct
 	};
 }
 
-/* Whoever asks for IPv6 alone: the name may be good, but has no such address. */
+/* Whoever asks for IPv6 alone: a name that the module knows has no such address. */
 static enum nss_status no_ipv6(const char *name, int *errnop, int *herrnop)
 {
-	if (is_special(name) || !is_host(name))
-		return not_found(errnop, herrnop);
-	if (length(name) >= NAME_ROOM)
-		return failed(ENAMETOOLONG, errnop, herrnop);
-	if (atwifi_ready(NULL))
-		return failed(errno, errnop, herrnop);
+	enum nss_status status;
+	struct in_addr addr;
+
+	status = look_up(name, &addr, errnop, herrnop);
+	if (status != NSS_STATUS_SUCCESS)
+		return status;
 	return end(NSS_STATUS_NOTFOUND, ENOENT, NO_DATA, errnop, herrnop);
 }
 

@@ -27,14 +27,6 @@ int atwifi_resolve(const char *device, const char *host, struct in_addr *address
 	return says ? -1 : 0;
 }
 
-int atwifi_ready(const char *device)
-{
-	if (device)
-		DIE("asked for a device");
-	errno = says;
-	return says ? -1 : 0;
-}
-
 static void check_in(const void *p, size_t n, const char *buf, size_t size)
 {
 	if ((const char *)p < buf || (const char *)p + n > buf + size)
@@ -106,8 +98,7 @@ static void ask(const char *name, char *buf, size_t size)
 	asked = false;
 	status = _nss_atwifi_gethostbyname3_r(name, choose(2) ? AF_INET : AF_INET6, &h, buf, size,
 					      &err, &herr, &ttl, &canon);
-	if (status != NSS_STATUS_UNAVAIL)
-		check_status(name, status, err, herr);
+	check_status(name, status, err, herr);
 	if (status != NSS_STATUS_SUCCESS)
 		return;
 	check_in(h.h_name, strlen(h.h_name) + 1, buf, size);

@@ -217,17 +217,18 @@ def every_program():
             with module_resolves():
                 got = getent(what, how)
                 same(want, got[:len(want)] if "-A" in what else got, how + "getent " + what)
-        with module_resolves(3):
+        with module_resolves(5):
             out = run("""/usr/bin/python3 -c '
 import socket, errno
 print(socket.gethostbyname_ex("%s"), {a[4][0] for a in socket.getaddrinfo("%s", 80)})
-for host, family in (("%s", socket.AF_INET6), ("nobody.test", 0), ("a b", 0)):
+for host, family in (("%s", socket.AF_INET6), ("nobody.test", socket.AF_INET6),
+                     ("nobody.test", 0), ("a b", 0)):
     try:
         print(socket.getaddrinfo(host, 80, family))
     except socket.gaierror as e:
         print({v: k for k, v in vars(socket).items() if k.startswith("EAI_")}[e.errno])
 '""" % (NAME, NAME, NAME))
-        same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_NONAME\n" % (
+        same("('%s', [], ['%s']) {'%s'}\nEAI_NODATA\nEAI_AGAIN\nEAI_AGAIN\nEAI_NONAME\n" % (
             NAME, HOST, HOST), out, "python3")
         with module_resolves():
             # Of addresses others are asked for names.
@@ -277,6 +278,25 @@ def unavailable():
         out = run("getent -s hosts:atwifi ahostsv4 localhost; getent -s hosts:atwifi ahostsv4 "
                   "a.LOCALHOST.; true")
         same("", out, "localhost")
+
+
+@test
+def without_names():
+    """Of firmware that resolves none, whichever address is asked for."""
+    addresses = "203.0.113.11", "2001:db8::11"
+    os.makedirs("/tmp/own", exist_ok=True)
+    with name_service(), no_network():
+        module = Module("/tmp/own", ["--without", "AT+WDOMAIN"], dev="atw1")
+        try:
+            becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+            with open("/etc/hosts", "a", encoding="ascii") as f:
+                f.writelines("%s both.test\n" % address for address in addresses)
+            for what, want in zip(("ahostsv4", "ahostsv6"), addresses):
+                same([want], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' %s both.test" %
+                                    what)[:1], what)
+        finally:
+            module.detach()
+            module.stop()
 
 
 @test
