@@ -349,8 +349,11 @@ static int answer_of(struct atwifi_resolver *r, uint32_t id, struct in_addr *add
 			if (answer.id != id)
 				continue;
 			*address = answer.address;
+			if (!answer.error)
+				return 0;
+			/* No function sets it to 0. */
 			errno = answer.error;
-			return answer.error ? -1 : 0;
+			return -1;
 		}
 		if (errno != EAGAIN || wait_until(r->fd, end))
 			return -1;

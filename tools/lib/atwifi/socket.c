@@ -53,8 +53,10 @@ static int connect_end(int fd)
 			return -1;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len))
 		return -1;
+	if (!err)
+		return 0;
 	errno = err;
-	return err ? -1 : 0;
+	return -1;
 }
 
 /**

@@ -115,6 +115,28 @@ print(call("atwifi_ready", None), call("atwifi_ready", b"atw0"), call("atwifi_re
 
 
 @test
+def library_leaves_errno():
+    """What goes well does not set it to 0, nor where a signal has come in between."""
+    out = python("""
+import signal
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+def left(name, *args):
+    ctypes.set_errno(errno.EXDEV)
+    return getattr(lib, name)(*args) >= 0, ctypes.get_errno() != 0
+kept = left("atwifi_resolve", None, b"%s", ctypes.byref(ctypes.c_uint32()), -1)
+# Some of these take until a signal comes.
+for _ in range(50):
+    fd = lib.atwifi_open(None, b"%s", %d, 0)
+    kept += fd >= 0, ctypes.get_errno() != 0
+    os.close(fd)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(all(kept[:2]), all(kept))
+""" % (NAME, NAME, PEER))
+    same(["True", "True"], out, "whether it went well, and errno was left")
+
+
+@test
 def is_asked_at_length():
     """Of what anybody asks a copy waits for the module: it has no more than a name needs."""
     host, name = 2, NAME.encode() + b"\0"
