@@ -59,16 +59,11 @@ static const char *name_of(const struct json_object *question, bool *ipv4)
 	return name;
 }
 
-/*
- * A message that asks for a name's address, 0: it is none that servers know: of one label, or
- * below "local", those are asked for in other ways.
- */
+/* A message that asks for a name's address, 0: it is no name. */
 static size_t make_question(const char *name, uint8_t *wire)
 {
 	static const uint8_t head[12] = { [2] = 1, [5] = 1 }, tail[5] = { [2] = 1, [4] = 1 };
-	unsigned int labels = 0;
 	uint8_t *to = wire;
-	const char *last;
 	size_t n;
 
 	if (strlen(name) > 254)
@@ -76,7 +71,6 @@ static size_t make_question(const char *name, uint8_t *wire)
 	memcpy(to, head, sizeof(head));
 	to += sizeof(head);
 	do {
-		last = name;
 		n = strcspn(name, ".");
 		if (!n || n > 63)
 			return 0;
@@ -85,12 +79,27 @@ static size_t make_question(const char *name, uint8_t *wire)
 		to += n;
 		name += n;
 		name += *name == '.';
-		labels++;
 	} while (*name);
-	if (labels < 2 || (n == 5 && !strncasecmp(last, "local", n)))
-		return 0;
 	memcpy(to, tail, sizeof(tail));
 	return to + sizeof(tail) - wire;
+}
+
+static bool is_below(const char *host, const char *domain)
+{
+	size_t len = strlen(host), n = strlen(domain);
+
+	return len >= n && !strcmp(host + len - n, domain) &&
+	       (len == n || host[len - n - 1] == '.');
+}
+
+/*
+ * Names that resolved asks no server for: of one label, and below "local", those are asked for in
+ * other ways; and another one of this machine, besides "localhost".
+ */
+static bool is_for_others(const char *host)
+{
+	return !strchr(host, '.') || is_below(host, "local") ||
+	       is_below(host, "localhost.localdomain");
 }
 
 static enum hook_todo look(const struct json_object *call, struct dns_query *q)
@@ -110,7 +119,7 @@ static enum hook_todo look(const struct json_object *call, struct dns_query *q)
 		return HOOK_PASS;
 	name = name_of(question, &ipv4);
 	len = name ? make_question(name, wire) : 0;
-	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS)
+	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS || is_for_others(q->host))
 		return HOOK_PASS;
 	/* Else resolved asks its own servers, who may know of other networks. */
 	q->alone = true;

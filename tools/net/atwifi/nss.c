@@ -102,11 +102,13 @@ static bool is_special(const char *name)
 
 /*
  * Names that other services know: of one label without a dot, such as this machine's own, or what
- * a search domain makes whole; and those of multicast DNS (RFC 6762).
+ * a search domain makes whole; those of multicast DNS (RFC 6762); and what systemd knows as another
+ * "localhost".
  */
 static bool is_for_others(const char *name)
 {
-	return !strchr(name, '.') || is_below(name, "local");
+	return !strchr(name, '.') || is_below(name, "local") ||
+	       is_below(name, "localhost.localdomain");
 }
 
 /* Letters, digits, '-' and '_', in labels of 1 to 63: the driver takes no others. */

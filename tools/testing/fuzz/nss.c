@@ -33,16 +33,22 @@ static void check_in(const void *p, size_t n, const char *buf, size_t size)
 		DIE("something is not in the buffer");
 }
 
-/* Of one label, or below "local". */
+/* Of one label, or below these. */
 static bool is_for_others(const char *name)
 {
-	size_t len = strlen(name);
+	static const char *const domains[] = { "local", "localhost.localdomain" };
+	size_t len = strlen(name), n, i;
 
 	if (!strchr(name, '.'))
 		return true;
 	len -= name[len - 1] == '.';
-	return (len == 5 || (len > 5 && name[len - 6] == '.')) &&
-	       !strncasecmp(name + len - 5, "local", 5);
+	for (i = 0; i < ARRAY_SIZE(domains); i++) {
+		n = strlen(domains[i]);
+		if ((len == n || (len > n && name[len - n - 1] == '.')) &&
+		    !strncasecmp(name + len - n, domains[i], n))
+			return true;
+	}
+	return false;
 }
 
 static void check_status(const char *name, enum nss_status status, int err, int herr)

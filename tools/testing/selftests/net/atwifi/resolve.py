@@ -288,9 +288,9 @@ def unavailable():
                  "a name of %d bytes" % len(name))
         # For those that others know the module is not asked, but where the dot makes them whole.
         with open("/etc/hosts", "a", encoding="ascii") as f:
-            f.write("203.0.113.10 nas a.local A.LOCAL\n")
+            f.write("203.0.113.10 nas a.local A.LOCAL localhost.localdomain\n")
         asked = sim_stat("names-asked")
-        for name in ("nas", "a.local", "A.LOCAL"):
+        for name in ("nas", "a.local", "A.LOCAL", "localhost.localdomain"):
             same(["203.0.113.10"], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' "
                                           "ahostsv4 " + name)[:1], name)
         same(asked, sim_stat("names-asked"), "names that the module was asked for")

@@ -22,7 +22,7 @@ import threading
 
 import goresolver
 from atwnet import (HOST, TMP, configure, daemon, install, module_resolves, newer, no_network,
-                    no_sockets)
+                    no_sockets, sim_stat)
 from guest import LIMIT, Module, becomes, check, counter, run, run_tests, same, sysfs, test
 from servers import DnsTcp, serve
 
@@ -520,6 +520,11 @@ def resolved_asks_first():
                      [("a.invalid", 1)],
                      [("a..b", 1)], [("a b.test", 1)], [("a.test\0.b", 1)], [("a." * 200, 1)], []):
             same({}, asks(s, "ResolveRecord", *keys)["parameters"], repr(keys))
+        # Of this machine the module is not asked, nor believed.
+        asked = sim_stat("names-asked")
+        for name in ("localhost.localdomain", "a.LOCALHOST.LOCALDOMAIN."):
+            same({}, asks(s, "ResolveRecord", (name, 1))["parameters"], name)
+        same(asked, sim_stat("names-asked"), "names that the module was asked for")
         check("MethodNotFound" in asks(s, "QueryFilter")["error"], "another method")
         # What is no call ends the one connection, and no other.
         junk.sendall(b"{\0")
