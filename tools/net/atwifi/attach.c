@@ -38,6 +38,8 @@
 #define DEFAULT_SPEED	115200
 /* A module that is there was found by then, whatever its rate is. */
 #define FOUND_S		15
+/* The kernel tells nobody of an event for which it has no memory. */
+#define LOOK_S		5
 
 /* The tty that is attached. */
 static int tty_fd;
@@ -316,7 +318,7 @@ static void on_event(int cmd, struct nlattr *attrs, int len, void *arg)
 	(void)attrs;
 	(void)len;
 	(void)arg;
-	/* Whatever the event is: one may have been lost. */
+	/* Whatever the event is, and where none has come: one may have been lost. */
 	if (ioctl(tty_fd, TIOCGETD, &ldisc) || ldisc != N_ATWIFI)
 		exit(0);
 }
@@ -341,7 +343,7 @@ static int hold(struct line *line)
 		signal(signals[i], on_signal);
 	if (ioctl(tty_fd, TIOCSETD, &ldisc))
 		err(1, "%s: cannot attach", line->path);
-	return ctl_listen(on_event, NULL);
+	return ctl_listen(on_event, NULL, LOOK_S);
 }
 
 /**

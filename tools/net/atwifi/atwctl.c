@@ -910,7 +910,7 @@ static int cmd_monitor(int argc, char **argv)
 	if (argc)
 		device = argv[0];
 	ctl_subscribe();
-	return ctl_listen(show_event, NULL);
+	return ctl_listen(show_event, NULL, 0);
 }
 
 static int cmd_attach(int argc, char **argv)

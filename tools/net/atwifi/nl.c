@@ -264,21 +264,27 @@ void ctl_subscribe(void)
  * ctl_listen() - receive events for ever, after ctl_subscribe()
  * @fn: for each; also with no command where some were lost
  * @arg: for @fn
+ * @every: call @fn with no command where no event has come for so many seconds, too; 0: do not
  *
  * Return: an exit status, when it cannot go on.
  */
-int ctl_listen(ctl_fn *fn, void *arg)
+int ctl_listen(ctl_fn *fn, void *arg, int every)
 {
+	const struct timeval limit = { .tv_sec = every };
 	struct run run = { .about = "monitor", .fn = fn, .arg = arg };
 	struct nl_cb *cb = callbacks(&run);
 	int ret;
 
 	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_seq, NULL);
+	if (setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)))
+		err(1, "cannot receive events");
 	for (;;) {
 		ret = nl_recvmsgs(sock, cb);
 		/* ENOBUFS: what follows is whole again. */
 		if (ret == -NLE_NOMEM) {
 			warnx("events were lost: they came faster than they could be shown");
+			fn(0, NULL, 0, arg);
+		} else if (ret == -NLE_AGAIN) {
 			fn(0, NULL, 0, arg);
 		} else if (ret < 0) {
 			errx(1, "cannot receive events: %s", nl_geterror(ret));

@@ -26,6 +26,6 @@ void ctl_put_u32(struct nl_msg *msg, int attr, uint32_t val);
 void ctl_put_data(struct nl_msg *msg, int attr, const void *data, size_t len);
 int ctl_run(struct nl_msg *msg, const char *about, ctl_fn *fn, void *arg);
 void ctl_subscribe(void);
-int ctl_listen(ctl_fn *fn, void *arg);
+int ctl_listen(ctl_fn *fn, void *arg, int every);
 
 #endif

@@ -742,6 +742,41 @@ TEST_F(line, attach)
 	TH_LOG("detached when it had %d allocations", n - 1);
 }
 
+/* The program that has the line attached ends when it is taken off, even if it was not told. */
+TEST_F_TIMEOUT(line, attached_by_program, ALL_S)
+{
+	struct sim *sim = &self->sim[0];
+	const pid_t tid = gettid();
+	bool failed, off;
+	pid_t pid;
+	int n, fd;
+
+	if (!can_fail())
+		SKIP(return, "a kernel without failslab");
+	ASSERT_EQ(0, sim_start(sim, "middleware", "--baud=0", NULL));
+	for (n = 1; n < ALLOCATIONS_MAX; n++) {
+		pid = unit(sim->tty);
+		ASSERT_LT(0, pid);
+		ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
+		fd = open(sim->tty, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, fail_nth(tid, n));
+		off = !set_ldisc(fd, N_TTY);
+		failed = has_failed(tid);
+		close(fd);
+		if (!off)
+			kill(pid, SIGTERM);
+		EXPECT_EQ(off ? 0 : 128 + SIGTERM, ends(pid)) {
+			TH_LOG("allocation %d", n);
+		}
+		ASSERT_TRUE(devices_gone());
+		if (off && !failed)
+			break;
+	}
+	TH_LOG("it ended with %d allocations", n - 1);
+	ASSERT_GT(ALLOCATIONS_MAX, n);
+}
+
 /* The driver's thread and the workers, while the module is found, set up, and let go of. */
 TEST_F_TIMEOUT(line, bring_up, ALL_S)
 {

@@ -41,34 +41,6 @@ static int sh(const char *fmt, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* What the unit runs. */
-static pid_t unit(const char *tty)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "attach", tty, NULL);
-		_exit(127);
-	}
-	return pid;
-}
-
-/* Its exit status; -1 if it does not end by itself. */
-static int ends(pid_t pid)
-{
-	uint64_t limit = atw_now_ms() + LONG_MS;
-	int status;
-
-	while (!waitpid(pid, &status, WNOHANG)) {
-		if (atw_now_ms() > limit) {
-			end(pid, SIGKILL);
-			return -1;
-		}
-		atw_pause_ms(5);
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 static bool appears(const char *device)
 {
 	uint64_t limit = atw_now_ms() + LONG_MS;

@@ -88,6 +88,34 @@ int sim_tell(struct sim *sim, const char *command)
 	return atw_sim_at(sim->control, NULL, 0, command);
 }
 
+/* What the unit runs. */
+pid_t unit(const char *tty)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "attach", tty, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* Its exit status; -1 if it does not end by itself. */
+int ends(pid_t pid)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	int status;
+
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (atw_now_ms() > limit) {
+			end(pid, SIGKILL);
+			return -1;
+		}
+		atw_pause_ms(5);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int open_tty(const char *path, speed_t speed)
 {
 	struct termios tio;

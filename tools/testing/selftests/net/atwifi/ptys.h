@@ -31,6 +31,8 @@ int sim_start(struct sim *sim, const char *profile, const char *a, const char *b
 void sim_end(struct sim *sim);
 long sim_stat(struct sim *sim, const char *name);
 int sim_tell(struct sim *sim, const char *command);
+pid_t unit(const char *tty);
+int ends(pid_t pid);
 int open_tty(const char *path, speed_t speed);
 int set_ldisc(int fd, int ldisc);
 unsigned int devices(void);
