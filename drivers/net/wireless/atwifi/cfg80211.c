@@ -887,12 +887,12 @@ static struct cfg80211_bss *atw_wiphy_aimed(const struct atw_wiphy *aw)
 				IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
 }
 
-/* What a user can do about it. */
+/* What a user can do about it. Logs are sent to others: the network's name is not in them. */
 static void atw_wiphy_say_why(struct atw_wiphy *aw, const char *why)
 {
 	dev_warn_ratelimited(aw->adev->module.dev,
-			     "the module joins \"%*pE\" by its passphrase, and was told the key alone: %s; use atwctl join\n",
-			     (int)strlen(aw->ssid), aw->ssid, why);
+			     "a module joins a network by its passphrase, and a program told the key alone: %s; use atwctl join\n",
+			     why);
 }
 
 static void atw_wiphy_told(struct atw_wiphy *aw)

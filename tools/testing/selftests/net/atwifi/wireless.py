@@ -812,6 +812,9 @@ def a_key_without_a_listener():
     with out_of_networks(), wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
         becomes(lambda: run("dmesg").count(cure) > told, "the log does not tell")
         same("down", sysfs("state"), "state")
+    # It is sent to others when something is reported.
+    for line in run("dmesg").splitlines():
+        check(cure not in line or STORED not in line.replace(cure, ""), line)
 
 
 @test
