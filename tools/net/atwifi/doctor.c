@@ -287,11 +287,15 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 	if (json_object_object_get_ex(dev, "stats", &stats)) {
 		damaged = atoi(out_get(stats, "damaged", "0"));
 		overflows = atoi(out_get(stats, "overflows", "0"));
-		if (damaged || overflows)
+		if (damaged)
 			find(LOOK, name, "line", "shorter wires, a lower rate, or RTS and CTS",
-			     "bytes were damaged %d times, and lost %d times", damaged, overflows);
+			     "bytes were damaged or lost %d times", damaged);
 		else
 			find(OK, name, "line", NULL, "nothing was damaged or lost");
+		if (overflows)
+			find(LOOK, name, "reading", "a program reads too slowly, or not at all; or "
+			     "this machine is short of memory",
+			     "%d streams were reset: there was no room for what came", overflows);
 	}
 	if (strcmp(state, "joined") && is_ap(name)) {
 		find(LOOK, name, "network", "fine, if that is meant; else: atwctl join NETWORK",

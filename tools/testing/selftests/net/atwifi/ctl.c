@@ -534,6 +534,29 @@ TEST_F(ctl, doctor)
 	ASSERT_EQ(0, sh("echo 12345678 | $A -p - join atsim"));
 }
 
+/* That a program does not read is no fault of the wires. */
+TEST_F(ctl, doctor_slow_reader)
+{
+	char found[128];
+	int fd, small = 1;
+
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
+	ASSERT_EQ(0, atw_peer_on(fd, "source 1000000 6"));
+	ASSERT_TRUE(atw_wait(fd, 0, LONG_MS) & POLLERR);
+	close(fd);
+	/* Whether it has an address is another test's. */
+	ASSERT_GE(1, sh("$A doctor"));
+	snprintf(found, sizeof(found), "look   " ATW_DEVICE " reading: %ld streams were reset",
+		 atw_stat(ATW_DEVICE, "overflows"));
+	EXPECT_NE(NULL, SAID(found)) {
+		TH_LOG("%s", said);
+	}
+	if (!atw_stat(ATW_DEVICE, "damaged"))
+		EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " line: nothing was damaged or lost\n"));
+}
+
 TEST_F(ctl, status)
 {
 	if (!atw_has_sim())
