@@ -50,8 +50,8 @@ struct sockaddr_atw {
 #define SOL_ATWIFI	0x4154
 
 /*
- * int, seconds, 1..7200: interval of the keep-alive probes that SO_KEEPALIVE
- * asks the module for; to be set before connect().
+ * int, seconds, 1..7200, 60 at first: interval of the keep-alive probes that
+ * SO_KEEPALIVE asks the module for; to be set before connect().
  */
 #define ATW_KEEPINTVL	1
 /*
