@@ -815,7 +815,7 @@ static void usage(FILE *to, int status)
 	      "systemd-resolved the name servers of networks that it has joined.\n"
 	      "\n"
 	      "  -r, --resolvconf     tell resolvconf, too\n"
-	      "  -w, --write FILE     and have this one tell the servers, such as /etc/resolv.conf\n"
+	      "  -w, --write FILE     also write the servers to it, such as /etc/resolv.conf\n"
 	      "  -m, --module         tell the module servers that others have set for its link\n"
 	      "  -c, --check NETWORK  print where the passphrase of this one is, and end\n"
 	      "  -h, --help           this\n"
