@@ -6,7 +6,6 @@
 #ifndef _UAPI_LINUX_ATWIFI_H
 #define _UAPI_LINUX_ATWIFI_H
 
-#include <linux/const.h>
 #include <linux/socket.h>
 #include <linux/types.h>
 
@@ -75,11 +74,13 @@ struct sockaddr_atw {
  * a bound datagram socket, and is alone on its module. What the remote sends then comes
  * without a header to each piece. Bytes that the mode cannot carry with certainty, and
  * all other work of the module, make the driver leave it for a moment; a stream goes on
- * in either way. EINVAL: bits that have no meaning, or none for this socket; EBUSY: there
- * are other connections or servers, or another request waits; EOPNOTSUPP: neither
- * servers of streams, nor what they accept without ATW_TT_FRAGILE, nor datagrams
- * without ATW_TT_NO_BOUNDARIES, nor in passive receive mode; ENOTCONN; EPERM: it wants
- * CAP_NET_ADMIN.
+ * in either way.
+ *
+ * EPERM: the program has no CAP_NET_ADMIN. ENOTCONN: the socket is not connected, or is a
+ * server of streams. EINVAL: bits that have no meaning, or none for this socket. EBUSY:
+ * there are other connections or servers, or another request waits. EOPNOTSUPP: the socket
+ * was accepted by a server, and ATW_TT_FRAGILE is not set; it is one of datagrams, and
+ * ATW_TT_NO_BOUNDARIES is not set; or the receive mode is passive.
  */
 #define ATW_TRANSPARENT	5
 

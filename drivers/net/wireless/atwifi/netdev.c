@@ -379,9 +379,6 @@ static void atw_netdev_get_drvinfo(struct net_device *dev,
 	const struct atw_netdev *nd = netdev_priv(dev);
 
 	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
-#ifdef ATWIFI_VERSION
-	strscpy(info->version, ATWIFI_VERSION, sizeof(info->version));
-#endif
 	/* The thread may be writing it: it always ends within its array. */
 	strscpy(info->fw_version, nd->adev->module.firmware,
 		sizeof(info->fw_version));
