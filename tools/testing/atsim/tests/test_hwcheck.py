@@ -4,9 +4,11 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import socketserver
 import subprocess
 import sys
 import termios
+import threading
 
 import pytest
 
@@ -85,6 +87,42 @@ def test_hwcheck_differs():
     assert run.returncode == 1
     assert re.search("^differs +dhcp ", run.stdout, re.M)
     assert "came  '%s'" % repr(answer)[1:-1] in run.stdout
+
+
+class Stranger(socketserver.StreamRequestHandler):
+    """A module of which nobody here knows: few commands, and words of its own."""
+
+    def handle(self):
+        for line in self.rfile:
+            line = line.rstrip(b"\r\n").decode()
+            self.server.heard.append(line)
+            self.wfile.write({
+                "AT": "\r\nOK\r\n",
+                "AT+GMR": "firmware_version:NEW/V9.1\r\n\r\nOK\r\n",
+                "AT+WJAP?": "\r\n+WJAP:3,my,home,mysecret,7c:b9:4c:1d:d6:31\r\nOK\r\n",
+                "AT+SOCKET?": "\r\nOK\r\n"}.get(line, "\r\nNOT YET ERROR\r\n").encode())
+
+
+def test_hwcheck_stranger(hwcheck, tmp_path):
+    """What it says is shown, without what is private, and it is asked nothing that lasts."""
+    path = str(tmp_path / "uart")
+    with socketserver.UnixStreamServer(path, Stranger) as server:
+        server.heard = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        run = subprocess.run([HWCHECK, "--module", "unix:" + path], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True)
+        server.shutdown()
+        thread.join()
+    assert run.returncode == 1
+    assert "taken for: middleware" in run.stdout
+    assert re.search("^holds +list of no sockets ", run.stdout, re.M)
+    assert re.search("^differs +dhcp ", run.stdout, re.M)
+    assert r"came  '\r\nNOT YET ERROR\r\n'" in run.stdout
+    for secret in SECRETS:
+        assert secret not in run.stdout + run.stderr
+    for line in server.heard:
+        assert line.endswith("?") or not line or hwcheck.HARMLESS.fullmatch(line), line
 
 
 def test_hwcheck_nobody(tmp_path):
