@@ -1343,7 +1343,8 @@ static void parse_ap(struct kunit *test)
 		{ "+WAP:mine,x,,Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1", "mine,x" },
 	};
 	static const char *const bad[] = {
-		"+WAP:72", "+WAP:", "+WAP:mine,secret99", "+WJAP:mine,secret99" AP_END,
+		"+WAP:72", "+WAP:", "+WAP:mine,secret99",
+		"+WJAP:mine,secret99,WPA2 AES,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
 		"+WAP:,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
 		"+WAP:mine,secret99,WPA2 AES,6,3,2,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
 		"+WAP:mine,secret99,WPA2 AES,six,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
