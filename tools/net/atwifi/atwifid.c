@@ -51,6 +51,8 @@
 
 /* Resolvers ask again after 5 s: they are to know by then. */
 #define PATIENCE_MS	4000
+/* In less than that it would be no fault of a server not to have answered. */
+#define LEAST_MS	1000
 #define TCP_IDLE_S	30
 #define PURGE_S		10
 /* The module does not tell how long an address holds. */
@@ -88,7 +90,8 @@ TAILQ_HEAD(waiters, waiter);
  * @server, @upstream, @message: FORWARDED: to whom, by what, with which number
  * @to, @connected: FORWARDED: who that was then, and whether it has answered the connect
  * @deadline: FORWARDED: of what this server may take for all of it
- * @answer, @until: KNOWN
+ * @answer: KNOWN
+ * @until: FORWARDED: for so long servers are asked; KNOWN: it holds
  * @waiters: who is to be told
  */
 struct question {
@@ -472,7 +475,6 @@ static void ask_a_server(struct question *q)
 		fail(q, FAILURE_TTL);
 		return;
 	}
-	q->server = 0;
 	move(q, QUEUED);
 }
 
@@ -555,14 +557,7 @@ static void resolver_cb(evutil_socket_t fd, short what, void *arg)
 
 /* Servers: by TCP, since the module cuts datagrams to 1024 bytes. */
 
-static void next_server(struct question *q)
-{
-	hang_up(q);
-	if (++q->server < n_servers)
-		move(q, QUEUED);
-	else
-		fail(q, FAILURE_TTL);
-}
+static void next_server(struct question *q);
 
 static void upstream_read(struct bufferevent *bev, void *arg)
 {
@@ -631,10 +626,8 @@ static int socket_by(const char *name)
 	return fd;
 }
 
-static bool dial(struct question *q)
+static bool dial(struct question *q, int64_t ms)
 {
-	/* The second is to have its turn while somebody waits. */
-	const int ms = PATIENCE_MS / n_servers;
 	const struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
 	const int fd = socket_by(q->to.device);
 	uint8_t wire[DNS_UDP_LEAST];
@@ -661,17 +654,49 @@ static bool dial(struct question *q)
 					   sizeof(q->to.address));
 }
 
+static unsigned int n_willing(unsigned int i, int64_t now)
+{
+	unsigned int n = 0;
+
+	for (; i < n_servers; i++)
+		n += servers[i].silent <= now;
+	return n;
+}
+
+/*
+ * To the next that is not left alone. Those behind it are to have their turn while somebody
+ * waits, and what one does not need the others have.
+ */
 static void forward(struct question *q)
 {
-	move(q, FORWARDED);
-	/* There may be fewer than there were. */
-	if (q->server < n_servers && servers[q->server].silent <= now_ms()) {
+	int64_t now = now_ms();
+	unsigned int n;
+
+	for (; now + LEAST_MS <= q->until && (n = n_willing(q->server, now)); q->server++) {
+		if (servers[q->server].silent > now)
+			continue;
 		q->to = servers[q->server];
 		q->connected = false;
-		if (dial(q))
+		if (dial(q, (q->until - now) / n))
 			return;
+		hang_up(q);
 	}
-	next_server(q);
+	fail(q, FAILURE_TTL);
+}
+
+static void forward_first(struct question *q)
+{
+	move(q, FORWARDED);
+	q->server = 0;
+	q->until = now_ms() + PATIENCE_MS;
+	forward(q);
+}
+
+static void next_server(struct question *q)
+{
+	hang_up(q);
+	q->server++;
+	forward(q);
 }
 
 /* Whose turn it is. */
@@ -680,7 +705,7 @@ static void go_on(void)
 	while (counts[ASKED] < ASKED_MAX && !TAILQ_EMPTY(&lists[WAITING]))
 		ask(TAILQ_FIRST(&lists[WAITING]));
 	while (counts[FORWARDED] < FORWARDED_MAX && !TAILQ_EMPTY(&lists[QUEUED]))
-		forward(TAILQ_FIRST(&lists[QUEUED]));
+		forward_first(TAILQ_FIRST(&lists[QUEUED]));
 }
 
 /* Programs */

@@ -833,6 +833,10 @@ EVIL = {
 }
 
 
+# More than half of the time in which all servers are asked, in seconds.
+SLOW = 3
+
+
 class Upstream(socketserver.ThreadingTCPServer):
     """A server that knows more than the module."""
 
@@ -848,6 +852,8 @@ class Upstream(socketserver.ThreadingTCPServer):
             if b"\4drip" in query:
                 self.drip()
                 return
+            if b"\4slow" in query:
+                self.server.ended.wait(SLOW)
             if b"\2nx" in query or b"\5empty" in query or b"\4soon" in query:
                 code = 3 if b"\2nx" in query else 0
                 authority = [b"\0\0\6\0\1\0\0\0\x1e\0\x16\0\0" + bytes(16) +
@@ -994,22 +1000,29 @@ def stub_of_a_silent_server():
         f.write("nameserver %s\nnameserver %s\n" % (UPSTREAM[0], second))
     run("ip link set lo up")
 
-    def ask():
-        same(("NXDOMAIN", 0), status("%d.nx.test MX" % next(number)), "no such name")
+    def ask(what="nx"):
+        return status("%d.%s.test MX" % (next(number), what)) == ("NXDOMAIN", 0)
 
     with Upstream((UPSTREAM[0], 53), Upstream.Handler) as silent, \
          Upstream((second, 53), Upstream.Handler) as other, stub("--server " + path) as notified:
         run("nft 'table inet t { chain in { type filter hook input priority 0; policy accept; "
             "ip daddr %s tcp dport 53 drop; }; }'" % UPSTREAM[0])
         try:
-            ask()
+            check(ask(), "the second is not asked")
         finally:
             run("nft flush ruleset")
         # It would answer now, but a module that asked it might wait for a minute each time.
-        ask()
+        check(ask(), "the second is not asked")
         same((0, 2), (len(silent.asked), len(other.asked)), "questions to each")
+        # The other one has its time, too.
+        becomes(lambda: ask("slow.nx"), "the second is not waited for")
+        same(0, len(silent.asked), "questions to the silent one")
         notified.process.send_signal(signal.SIGHUP)
-        becomes(lambda: ask() or silent.asked, "it is never asked again")
+        becomes(lambda: ask() and silent.asked, "it is never asked again")
+    # So it has where the first has needed none.
+    with Upstream((second, 53), Upstream.Handler), \
+         stub("--server 127.0.0.9:1 --server " + second):
+        becomes(lambda: ask("slow.nx"), "the second is not waited for")
 
 
 @test
