@@ -53,6 +53,13 @@ def newer(program):
         root, libraries, libraries, root + program)
 
 
+def musl(program):
+    """The command for one of busybox's, which is static and has another C library."""
+    if not os.environ["ATW_MUSL"]:
+        raise Skipped("the target 'musl' of vm/setup could not be prepared")
+    return "%s/busybox %s" % (os.environ["ATW_MUSL"], program)
+
+
 def install():
     """Those programs as if they were this machine's own."""
     extra("true")
