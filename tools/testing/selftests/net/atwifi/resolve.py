@@ -926,6 +926,9 @@ def stub_with_a_server():
         for _ in range(2):
             same(("NXDOMAIN", 0), status("nx.test"), "no such name")
         same(1, len(upstream.asked), "questions to the server")
+        for kind in ("PTR", "MX", "TXT", "SRV", "TYPE65"):
+            same(("NXDOMAIN", 0), status("nx.test " + kind), kind)
+        same(6, len(upstream.asked), "questions to the server")
         same(("SERVFAIL", 0), status("nobody.test"), "a server that fails")
         # By which other names there is an address only a server tells.
         same("real.test.\n%s\n" % ELSEWHERE, dig("+short alias.test"), "a chain of names")
