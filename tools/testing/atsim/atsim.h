@@ -538,6 +538,7 @@ void sock_hurry(struct atsim *sim);
 void sock_delete(struct sock *s);
 void sock_drop_all(struct atsim *sim);
 void sock_link_lost(struct atsim *sim);
+bool sock_prints_on(struct atsim *sim);
 void sock_kick_all(struct atsim *sim);
 bool sock_serve_other(struct atsim *sim, struct sock *not_this);
 struct packet *sock_pop(struct sock *s);

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -488,6 +489,24 @@ static void read_cb(evutil_socket_t fd, short what, void *arg)
 	sock_read(s);
 	sock_pump(s);
 	sock_put(s);
+}
+
+/**
+ * sock_prints_on() - does another print follow at once when those of now have left?
+ * @sim: the emulator
+ *
+ * Return: true if a task waits only for that, and has something to read.
+ */
+bool sock_prints_on(struct atsim *sim)
+{
+	struct sock *s;
+	int n;
+
+	TAILQ_FOREACH(s, &sim->socks, entry)
+		if (s->ev_read && !s->armed && s->status == SOCK_CONNECTED && !sock_is_server(s) &&
+		    !ioctl(s->fd, FIONREAD, &n) && n > 0)
+			return true;
+	return false;
 }
 
 /**

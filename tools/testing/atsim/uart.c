@@ -306,9 +306,10 @@ static void tx_rounds(struct atsim *sim)
 			return;
 		tx_wake(sim);
 	}
+	/* what follows without a gap is no end of what crosses in a tick */
 	if (u->paced)
-		wire_sleep(u, u->tx_timer, u->tx_clock,
-			   evbuffer_get_length(u->txq));
+		wire_sleep(u, u->tx_timer, u->tx_clock, evbuffer_get_length(u->txq) +
+			   (sock_prints_on(sim) ? CHUNK_SIZE : 0));
 	else
 		event_active(u->tx_timer, EV_TIMEOUT, 1);
 }
