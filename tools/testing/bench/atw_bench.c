@@ -750,7 +750,9 @@ int main(int argc, char **argv)
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
-	/* Each line ends a test; this one, what was before the first. */
+	name = argv[0];
+	/* Each line ends a test; this one, what was before the first, a page perhaps. */
+	settle();
 	printf("{");
 	end_line();
 	for (i = 1; i < argc; i++) {
