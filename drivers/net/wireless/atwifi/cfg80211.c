@@ -164,6 +164,7 @@ struct atw_wiphy_news {
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
+ * @given_up: a join has ended, as nobody wanted it any more: that is to be told
  * @owned: what was asked for last is a program's alone, for as long as that runs, or nobody's
  * @ssid: which, or which it is to be
  * @aim: the access point that it is to be joined by, or zeros
@@ -209,6 +210,7 @@ struct atw_wiphy {
 	bool				closing;
 	enum atw_wiphy_state		state;
 	bool				own;
+	bool				given_up;
 	bool				owned;
 	char				ssid[ATW_SSID_MAX + 1];
 	u8				aim[ETH_ALEN];
@@ -926,6 +928,9 @@ static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_conn
 	/* From one access point to another it goes by itself. */
 	if (aw->state == ATW_WIPHY_UP)
 		return -EALREADY;
+	/* What it has yet to do cfg80211 would take for the end of this one. */
+	if (!list_empty(&aw->wdev.event_list))
+		return -EBUSY;
 	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
 		return -EINVAL;
 	err = atw_wiphy_password(sme, password);
@@ -949,9 +954,11 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	struct atw_wiphy *aw = wiphy_priv(wiphy);
 	int err = atw_wiphy_begin_join(aw, sme);
 
-	/* What cfg80211 was told before it may have to do yet. */
-	if (!err)
-		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+	if (!err) {
+		aw->given_up = false;
+		/* cfg80211 learns after this whose it is. */
+		atw_wiphy_later(aw, 0);
+	}
 	/* What was wanted before cfg80211 does not wait for any more, either. */
 	if (err && (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)) {
 		atw_passphrase_forget(aw->adev);
@@ -961,20 +968,33 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	return err;
 }
 
+static void atw_wiphy_tell_given_up(struct atw_wiphy *aw)
+{
+	if (!aw->given_up)
+		return;
+	aw->given_up = false;
+	cfg80211_connect_result(aw->dev, NULL, NULL, 0, NULL, 0, WLAN_STATUS_UNSPECIFIED_FAILURE,
+				ATW_WIPHY_GFP);
+}
+
 static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16 reason)
 {
 	struct atw_wiphy *aw = wiphy_priv(wiphy);
 	enum atw_wiphy_state was = aw->state;
 
+	if (was == ATW_WIPHY_IDLE)
+		return 0;
 	aw->state = ATW_WIPHY_IDLE;
 	atw_passphrase_forget(aw->adev);
-	if (was == ATW_WIPHY_UP)
-		cfg80211_disconnected(dev, reason, NULL, 0, true, ATW_WIPHY_GFP);
-	else if (was != ATW_WIPHY_IDLE)
-		cfg80211_connect_result(dev, NULL, NULL, 0, NULL, 0,
-					WLAN_STATUS_UNSPECIFIED_FAILURE, ATW_WIPHY_GFP);
+	/*
+	 * Many a program joins the next one at once. It would take this for that one's end, and so
+	 * would cfg80211, which then forgets its name and its owner.
+	 */
+	aw->given_up = was != ATW_WIPHY_UP;
+	if (aw->given_up)
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 	else
-		return 0;
+		cfg80211_disconnected(dev, reason, NULL, 0, true, ATW_WIPHY_GFP);
 	/* A device that goes down takes no network away that nobody here has asked for. */
 	if (was == ATW_WIPHY_UP && aw->own && aw->closing) {
 		atw_wiphy_want(aw);
@@ -986,8 +1006,8 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 /* The news */
 
 /*
- * cfg80211 forgets the name of a network that it could not have joined, also where another
- * join of it goes on. Without the name nobody could have that left again.
+ * cfg80211 forgets the name of a network that it is told of where it refuses another join before
+ * it has done that. Without the name nobody could have the network left again.
  */
 static void atw_wiphy_name(struct atw_wiphy *aw)
 {
@@ -1239,10 +1259,12 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	atw_module_bar(&aw->adev->module, blocked);
 
 	/* It was told, and may not be done yet. */
-	if (aw->state != ATW_WIPHY_IDLE && !list_empty(&aw->wdev.event_list))
+	if (aw->state == ATW_WIPHY_UP && !list_empty(&aw->wdev.event_list))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
-	else if (aw->state != ATW_WIPHY_IDLE)
+	else if (aw->state == ATW_WIPHY_UP)
 		atw_wiphy_name(aw);
+	else
+		atw_wiphy_tell_given_up(aw);
 
 	/* cfg80211 learns that after the operation, and forgets it with the network. */
 	if (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)
@@ -1741,6 +1763,7 @@ static int atw_wiphy_netdev_event(struct notifier_block *nb, unsigned long event
 		atw_wiphy_scan_end(aw, true);
 		/* cfg80211 has nothing left whose name it has forgotten. */
 		atw_wiphy_disconnect(aw->wiphy, dev, WLAN_REASON_DEAUTH_LEAVING);
+		atw_wiphy_tell_given_up(aw);
 		wiphy_unlock(aw->wiphy);
 		/* It may be blocked, of which nobody else tells. */
 		atw_wiphy_later(aw, 0);

@@ -496,7 +496,7 @@ def goes_down_and_up():
 class Nl80211(Family):
     """What programs for Wi-Fi say to a device; they may say more than one thing at once."""
 
-    IFINDEX, SSID, PRIVACY = 3, 52, 70
+    IFINDEX, SSID, PRIVACY, OWNER = 3, 52, 70, 204
 
     def __init__(self, dev):
         super().__init__()
@@ -523,38 +523,50 @@ class Nl80211(Family):
         return err
 
 
-@test
-def a_join_that_the_kernel_forgets():
-    """What follows one that was given up has its name lost. It can be left all the same."""
-    def begins_twice():
-        tell(control, "join-time 600000")
-        before = stat_of(control, "joins")
-        iw("connect " + OPEN, "atw1")
-        becomes(lambda: stat_of(control, "joins") > before, "it is not told to join")
-        with watched() as events:
-            same(0, programs.say(("disconnect",), ("connect", (programs.SSID, OPEN.encode()))),
-                 "both")
-            said(events, "failed to connect")
-
-    def leaves():
-        begins_twice()
-        becomes(lambda: "ssid " + OPEN in iw("info", "atw1"), "its name is lost")
-        iw("disconnect", "atw1")
-
-    def goes_down():
-        begins_twice()
-        run("ip link set atw1 down")
-
-    with another() as control, contextlib.closing(Nl80211("atw1")) as programs:
+@contextlib.contextmanager
+def begun_twice(*attributes):
+    """
+    A join that is given up for another one of the same network, in one breath; the emulator's
+    control socket, and the program that has asked for that.
+    """
+    with another() as control, contextlib.closing(Nl80211("atw1")) as program:
         iw("disconnect", "atw1")
         becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
-        for action in (leaves, goes_down):
-            before = stat_of(control, "leaves")
-            action()
-            tell(control, "join-time 1")
-            becomes(lambda before=before: stat_of(control, "leaves") > before,
-                    "it is not told to leave: " + action.__name__)
-            becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+        connect = ("connect", (program.SSID, OPEN.encode()), *attributes)
+        before = stat_of(control, "joins")
+        tell(control, "join-time 600000")
+        same(0, program.say(connect), "the first")
+        becomes(lambda: stat_of(control, "joins") > before, "it is not told to join")
+        same(0, program.say(("disconnect",), connect), "the second")
+        yield control, program
+
+
+def is_left(control, action):
+    """By this the join ends; the module is told to be out of what it joins yet."""
+    before = stat_of(control, "leaves")
+    action()
+    tell(control, "join-time 1")
+    becomes(lambda: stat_of(control, "leaves") > before, "it is not told to leave")
+    becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+
+
+@test
+def a_join_that_follows_another():
+    """The end of the first is nobody's any more: of the second it is told, and it can be left."""
+    with watched() as events, begun_twice() as (control, _):
+        check("ssid " + OPEN in iw("info", "atw1"), "its name is lost")
+        is_left(control, lambda: iw("disconnect", "atw1"))
+        said(events, "failed to connect")
+        same(1, run("cat " + events.name).count("failed to connect"), "times that one failed")
+    with begun_twice() as (control, _):
+        is_left(control, lambda: run("ip link set atw1 down"))
+
+
+@test
+def a_join_that_follows_another_of_its_owner():
+    """It ends with him, as any of his."""
+    with begun_twice((Nl80211.OWNER, b"")) as (control, program):
+        is_left(control, program.close)
 
 
 @test
