@@ -368,6 +368,9 @@ int atw_query_silence(struct atw_module *m, void *arg)
 	u32 mode;
 	int err;
 
+	/* It may have waited for its turn until that was over. */
+	if (!READ_ONCE(m->barred))
+		return 0;
 	m->silenced = !m->managed;
 	err = atw_query_get_mode(m, q, &mode);
 	return err ?: atw_wifi_out(m, q, mode);

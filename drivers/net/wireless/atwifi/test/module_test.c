@@ -1000,9 +1000,10 @@ static void rejoins_now(struct fake *f)
 	atw_sched_set(&f->m.sched, ATW_DO_JOIN);
 }
 
-static int leaves(struct kunit *test)
+/* To be out of its network. */
+static int leaves(struct kunit *test, int (*how)(struct atw_module *m, void *arg))
 {
-	struct atw_request *request = atw_request_new(sizeof(struct atw_query), atw_query_leave);
+	struct atw_request *request = atw_request_new(sizeof(struct atw_query), how);
 	struct fake *f = test->priv;
 	int err;
 
@@ -1052,8 +1053,12 @@ static void module_rejoins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP="));
 	atw_module_bar(&f->m, false);
 	eventually(test, joined(f));
+	/* What was to be done meanwhile has its turn too late. */
+	before = f->said_len;
+	KUNIT_EXPECT_EQ(test, 0, leaves(test, atw_query_silence));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WDISCONNECT"));
 
-	KUNIT_EXPECT_EQ(test, 0, leaves(test));
+	KUNIT_EXPECT_EQ(test, 0, leaves(test, atw_query_leave));
 	KUNIT_EXPECT_NULL(test, f->m.join);
 	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 	before = restarts_out(test);
@@ -1136,11 +1141,11 @@ static void module_lets_go(struct kunit *test)
 	/* It has not heard that it is to leave: that is made up for. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	WRITE_ONCE(f->mutes, "AT+WMODE?");
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, leaves(test));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, leaves(test, atw_query_leave));
 	WRITE_ONCE(f->mutes, NULL);
 	KUNIT_EXPECT_EQ(test, 3U, lets_go(test, 0));
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
-	KUNIT_EXPECT_EQ(test, 0, leaves(test));
+	KUNIT_EXPECT_EQ(test, 0, leaves(test, atw_query_leave));
 	KUNIT_EXPECT_EQ(test, 4U, lets_go(test, 0));
 	/* Of what it refuses to leave it is not told again and again. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
@@ -1275,7 +1280,7 @@ static void module_refuses(struct kunit *test)
 
 	/* It is out of its network, and who has it leave is told that it is not for good. */
 	f->refuses = "AT+WAUTOCONN=0";
-	KUNIT_EXPECT_NE(test, 0, leaves(test));
+	KUNIT_EXPECT_NE(test, 0, leaves(test, atw_query_leave));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WDISCONNECT\n"));
 }
 
