@@ -46,6 +46,8 @@
 #define ATW_WIPHY_ASK		(5 * HZ)
 /* cfg80211 does what it was told a little later. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
+/* So often rfkill is asked what it does not tell. */
+#define ATW_WIPHY_DEAF		(2 * HZ)
 /* While the module is set up it cannot be asked yet. */
 #define ATW_WIPHY_UNASKED	(HZ / 4)
 /*
@@ -1257,6 +1259,10 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 
 	atw_module_bar(&aw->adev->module, blocked);
+
+	/* While a device is down rfkill tells nobody. Without a network there is nothing to silence. */
+	if (aw->closing && (blocked || news.in))
+		atw_wiphy_later(aw, ATW_WIPHY_DEAF);
 
 	/* It was told, and may not be done yet. */
 	if (aw->state == ATW_WIPHY_UP && !list_empty(&aw->wdev.event_list))

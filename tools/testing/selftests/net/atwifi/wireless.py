@@ -20,8 +20,9 @@ import subprocess
 import sys
 import time
 
-from atwnet import (FILES, HOLE, QUICK, TMP, Family, atwctl, bus, daemon, extra, install, join,
-                    main, newer, on_bus, peer, quiet, restart, sim, sim_stat, udp, url)
+from atwnet import (FILES, HOLE, LIBC, QUICK, TMP, Family, atw_socket, atwctl, bus, daemon, extra,
+                    held, install, join, main, newer, on_bus, peer, quiet, restart, sim, sim_stat,
+                    udp, url)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
                    sysfs, test)
 
@@ -373,6 +374,33 @@ def is_blocked():
         run("ip link set %s up" % DEV)
         iw("connect " + OPEN)
         in_network(OPEN, OPEN_AT)
+
+
+@test
+def is_blocked_while_it_is_down():
+    """That is known before the module says anything, or is given up."""
+    def told(words):
+        return run("dmesg").count("the radio is %s by rfkill" % words)
+
+    run("ip link set %s down" % DEV)
+    before, leaves = (told("blocked"), told("not blocked")), sim_stat("leaves")
+    with held():
+        s, address = atw_socket(HOLE)
+        with s:
+            s.setblocking(False)
+            LIBC.connect(s.fileno(), address, len(address))
+            becomes(lambda: sim_stat("connecting"), "it does not connect")
+            for blocked, words, n in ((True, "blocked", before[0]),
+                                      (False, "not blocked", before[1])):
+                rfkill(blocked)
+                becomes(lambda words=words, n=n: told(words) > n, "nobody says: " + words)
+            check(sim_stat("connecting"), "the module has said something meanwhile")
+            same("joined", sysfs("state"), "state")
+    # What it was to do while it was blocked is done by then, or is not to be done any more.
+    atwctl("status")
+    same(leaves, sim_stat("leaves"), "times that it was told to leave")
+    run("ip link set %s up" % DEV)
+    in_network(STORED, STORED_AT)
 
 
 @test
