@@ -30,6 +30,8 @@ from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest,
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
 OPEN, OPEN_AT, OPEN_TOO = "open", "02:00:00:00:00:02", "02:00:00:00:00:06"
 WPA3, WPA3_AT = "wpa3", "02:00:00:00:00:07"
+OLDER, OLDER_AT = "older", "02:00:00:00:00:08"
+HIDDEN, HIDDEN_AT = "hides", "02:00:00:00:00:04"
 UNREAD, UNREAD_AT, UNREAD_PASSWORD = "unread", "02:00:00:00:00:05", "1234,5678"
 
 
@@ -820,6 +822,16 @@ def wpa_supplicant_is_told():
         joins_or_lacks()
         in_network(STORED, STORED_AT)
         becomes(lambda: "wpa_state=COMPLETED" in run(cli + "status"), "it does not know")
+
+
+@test
+def joins_by_the_older_key():
+    """Where the network has no other; and where it has both, and hides its name."""
+    for ssid, bssid, how in ((OLDER, OLDER_AT, "proto=WPA"), (HIDDEN, HIDDEN_AT, "scan_ssid=1")):
+        with out_of_networks(), agent(()), wpa_supplicant('ssid="%s"\npsk="%s"\n%s' % (
+                ssid, PASSWORD, how)):
+            joins_or_lacks()
+            in_network(ssid, bssid)
 
 
 @test
