@@ -1050,10 +1050,16 @@ def nmcli(command, good=False):
 
 
 def connected():
-    """By it, with an address and a way out."""
+    """By it, with an address and a way out; how long that took is for who reads it."""
+    start = time.monotonic()
     in_network(STORED, STORED_AT)
     becomes(lambda: DEV + ":connected" in nmcli("-f DEVICE,STATE device").splitlines() and
             " %s/24 " % sysfs("address") in run("ip -4 addr show dev " + DEV), "not configured")
+    took = time.monotonic() - start
+    print("# configured after %.1f s" % took, flush=True)
+    # Now and then one of them waits for more than a minute.
+    if took > LIMIT / 2:
+        print("# " + run("tail -c 20000 %s/log" % TMP).replace("\n", "\n# "), flush=True)
     sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
     same(digest(FILES + "/www/small"), sha, "curl")
 
