@@ -58,6 +58,9 @@ class Talker:
 
     def change(self, *unused):
         self.lies = not self.lies
+        # It is in this one, whatever it has said of that.
+        if not self.lies:
+            self.mode, self.joined = b"1", (OPEN, OPEN_AT)
 
     def say(self, data):
         while data:
@@ -213,6 +216,17 @@ def is_in(bssid):
     return "Connected to " + bssid.decode() in iw("link") and sysfs("state") == "joined"
 
 
+def is_out():
+    """
+    Of its network, for good: what was told of it last may not have been true, and what atwctl
+    has joined the driver has it join again.
+    """
+    iw("disconnect")
+    ctl = os.environ["ATW_CTL"]
+    told = run("%s leave && %s status" % (ctl, ctl), good=False)
+    return told and sysfs("state") == "down" and "ssid" not in iw("info")
+
+
 def joins_with(network):
     """wpa_supplicant, as it is, with a file of one network."""
     path = "%s/%s.conf" % (TMP, network)
@@ -280,8 +294,7 @@ def lies():
         liar.change()
         run("ip link set %s up" % DEV)
         becomes(lambda: sysfs("state") != "probing", "it is not found again", 3 * LIMIT)
-        iw("disconnect")
-        becomes(lambda: sysfs("state") == "down", "it does not leave its network", 3 * LIMIT)
+        becomes(is_out, "it does not leave its network", 3 * LIMIT)
         becomes(lambda: "SSID: other\n" in iw("scan"), "it finds nothing", 3 * LIMIT)
         iw("connect open", good=True)
         becomes(lambda: is_in(OPEN_AT), "it does not join")
