@@ -701,8 +701,11 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 static void netlink_begin(void)
 {
 	struct nl_sock *once = socket_new();
+	int one = 1;
 
 	sock = socket_new();
+	/* Best effort: else an error comes with the request, which may hold a secret. */
+	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	nl_socket_set_nonblocking(sock);
 	nl_socket_disable_auto_ack(sock);
 	/* Sources are read for some seconds, during which much may come; what fits will do. */

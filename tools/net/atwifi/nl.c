@@ -49,6 +49,8 @@ bool ctl_try_open(void)
 	nl_socket_set_buffer_size(sock, RX_BUFFER, 0);
 	/* Best effort: without it errors have no words. */
 	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
+	/* And with them comes the request, which may hold a secret. */
+	setsockopt(nl_socket_get_fd(sock), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	family = genl_ctrl_resolve(sock, ATWIFI_FAMILY_NAME);
 	return family >= 0;
 }
