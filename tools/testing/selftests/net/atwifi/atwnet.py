@@ -226,6 +226,8 @@ class Family:
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
         self.socket.settimeout(LIMIT)
         self.socket.bind((0, 0))
+        # SOL_NETLINK, NETLINK_EXT_ACK: the reason in words, beside the request.
+        self.socket.setsockopt(270, 11, 1)
         found = self.attributes(self.ask("getfamily", [(2, b"atwifi\0")])[self.HEADER:])
         self.family = struct.unpack("H", found[1][:2])[0]
 
@@ -248,7 +250,7 @@ class Family:
         """What it answers; or the error that is none."""
         answer = None
         while True:
-            data = self.socket.recv(65536)
+            data = self.last = self.socket.recv(65536)
             if struct.unpack("H", data[4:6])[0] != 2:
                 answer = data
                 continue

@@ -210,12 +210,17 @@ def told_to_nobody():
             put("/dev/kmsg", mark.decode())
             put("/sys/class/net/%s/ifalias" % DEV, mark.decode())
             same(errno.EKEYREJECTED, ask_to_join(family, WRONG), "join")
+            no_secret("its refusal", family.last, b"the network refuses")
             same(0, ask_to_join(family, PASSWORD), "join")
             becomes(lambda: sysfs("state") == "joined", "not joined")
             same(0, ask_to_join(family, PASSWORD, "ap-set"), "access point")
             # It is asked what it is in, which it tells with the password.
             told = "".join(atwctl(what) for what in ("status", "ap", "show", "sockets"))
             no_secret("what atwctl shows", told.encode(), SSID)
+            # What it does not show may be in there, too.
+            for what, shows in (("dev-get", b"atw0"), ("wifi-get", SSID), ("ap-get", SSID)):
+                no_secret("the answer to " + what,
+                          family.ask(what, [(family.DEV, DEV.encode() + b"\0")]), shows)
             shown = run("%s dev %s info; %s dev %s link; %s dev %s station dump; "
                         "%s phy; ip -d link" % ((extra("iw"), DEV) * 3 + (extra("iw"),)))
             no_secret("what iw shows", shown.encode(), SSID)
