@@ -475,38 +475,42 @@ static int atw_relay_linger(struct atw_relay *r)
  */
 static int atw_relay_finish(struct atw_relay *r)
 {
+	bool fin_out = atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT);
 	struct sock *sk = r->sock->sk;
-	bool fin_in, fin_out, closed, late;
-	u32 unacked, end;
+	u32 unacked, unsent, end;
+	bool fin_in, late;
 
-	fin_out = atw_relay_has(r, ATW_RELAY_BIT_FIN_OUT);
 	lock_sock(sk);
 	/* Each byte that comes now is one too many, see atw_relay_up(). */
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	fin_in = sock_flag(sk, SOCK_DONE);
-	closed = sk->sk_shutdown & RCV_SHUTDOWN;
 	late = atw_relay_has(r, ATW_RELAY_BIT_LOST) ||
 	       (!atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && tcp_inq(sk) > 0);
 	end = tcp_sk(sk)->write_seq;
 	unacked = end - tcp_sk(sk)->snd_una;
+	/* What was sent can be lost on its way to another machine, and after a reset for good. */
+	unsent = r->peer ? end - tcp_sk(sk)->snd_nxt : unacked;
+	if (!fin_out && !late && unsent) {
+		/* No reset would follow a FIN, which waits: what is acknowledged wakes us. */
+		set_bit(SOCK_NOSPACE, &r->sock->flags);
+	} else if (!fin_out && !late) {
+		/* What comes from here on TCP resets itself, as a remote's own would. */
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		sk->sk_prot->shutdown(sk, SEND_SHUTDOWN);
+		atw_relay_set(r, ATW_RELAY_BIT_FIN_OUT);
+		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */
+		if (tcp_sk(sk)->write_seq == end)
+			atw_relay_set(r, ATW_RELAY_BIT_LOST);
+		atw_relay_hear(r);
+	}
 	release_sock(sk);
 	/* Nobody takes what the program has sent: it must learn of that by a
 	 * reset, but not before it has what the remote had sent.
 	 */
 	if (late)
 		return unacked ? 0 : -EPIPE;
-	/* And when it has: with a FIN behind it TCP would take what comes for an end in order. */
-	if (!closed && unacked <= fin_out)
-		kernel_sock_shutdown(r->sock, SHUT_RD);
-	if (!fin_out) {
-		kernel_sock_shutdown(r->sock, SHUT_WR);
-		atw_relay_set(r, ATW_RELAY_BIT_FIN_OUT);
-		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */
-		if (tcp_sk(sk)->write_seq == end)
-			atw_relay_set(r, ATW_RELAY_BIT_LOST);
-		atw_relay_hear(r);
+	if (!fin_out)
 		return 0;
-	}
 	/* Nothing is lost if only the last FIN is not acknowledged. */
 	return fin_in && unacked <= 1 &&
 	       jiffies - r->heard > atw_timing.relay_last;

@@ -312,6 +312,26 @@ def data_and_an_end_after_the_end():
 
 
 @test
+def data_and_an_end_before_the_end():
+    """And where the program has not read up to that."""
+    size = 100000
+    with peer("source %d 3" % size, rcvbuf=4096) as s:
+        # All of it waits here.
+        becomes(lambda: not counter("ids_in_use"), "the remote does not close")
+        s.send(b"too late", socket.MSG_MORE)
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        ended = "in order"
+        try:
+            while piece := s.recv(65536):
+                got += piece
+        except ConnectionResetError:
+            ended = "reset"
+        check(got == pattern(3, size), "%d bytes, or they differ" % len(got))
+        same("reset", ended, "a stream of which bytes were lost ended")
+
+
+@test
 def urgent_data():
     """It is a byte like others, where it was sent."""
     data = pattern(8, 3000)
