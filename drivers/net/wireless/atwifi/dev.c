@@ -138,7 +138,8 @@ static ssize_t atw_dev_counter_show(struct device *dev, struct device_attribute 
 #define ATW_COUNTER(_name, _member)					\
 	(&((struct atw_dev_counter[]) { {				\
 		.attr = __ATTR(_name, 0444, atw_dev_counter_show, NULL), \
-		.offset = offsetof(struct atw_module, _member),		\
+		.offset = offsetof(struct atw_module, _member) +	\
+			  ATW_IS_COUNTER(struct atw_module, _member),	\
 	} })[0].attr.attr)
 
 static struct attribute *atw_dev_statistics_attrs[] = {

@@ -14,6 +14,10 @@
 
 struct atw_netdev;
 
+/* 0, for a counter: where a long has 32 bits another type would be read as two halves. */
+#define ATW_IS_COUNTER(_type, _member)						\
+	BUILD_BUG_ON_ZERO(!__same_type(typeof_member(_type, _member), atomic64_t))
+
 /* What of a page has not been asked for by then is not asked for soon; in seconds. */
 #define ATW_YIELD_AFTER		2
 

@@ -349,7 +349,8 @@ static const struct {
 	char		name[ETH_GSTRING_LEN];
 	size_t		offset;
 } atw_netdev_stats[] = {
-#define ATW_STAT(_name)	{ #_name, offsetof(struct atw_netdev_counters, _name) }
+#define ATW_STAT(_name)	{ #_name, offsetof(struct atw_netdev_counters, _name) +		\
+			  ATW_IS_COUNTER(struct atw_netdev_counters, _name) }
 	ATW_STAT(tcp_flows),
 	ATW_STAT(tcp_incoming),
 	ATW_STAT(tcp_refused),
