@@ -637,8 +637,11 @@ static void module_asked(struct kunit *test)
 	struct owner *stream = &f->owner[0];
 
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_TRUE(test, time_before_eq(f->m.sched.at[ATW_DO_LINK],
+					       jiffies + atw_timing.link_up));
 	/* As if that time had come. */
-	atw_sched_set(&f->m.sched, ATW_DO_LINK);
+	WRITE_ONCE(f->m.sched.at[ATW_DO_LINK], jiffies);
+	atw_channel_kick(&f->m.ch);
 	eventually(test, READ_ONCE(stream->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
