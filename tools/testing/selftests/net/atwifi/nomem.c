@@ -505,6 +505,20 @@ out:
 	return id;
 }
 
+/* Somebody listens to the events, so that there are some. */
+static int listen_to_events(void)
+{
+	int fd = netlink_socket(), events = 0;
+
+	atwifi_id = find_family(&events);
+	if (fd >= 0 && (atwifi_id <= 0 || setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+						     &events, sizeof(events)))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static int use_netlink(void)
 {
 	int fd = netlink_socket(), err;
@@ -781,14 +795,17 @@ TEST_F_TIMEOUT(line, attached_by_program, ALL_S)
 TEST_F_TIMEOUT(line, bring_up, ALL_S)
 {
 	const enum whose whose[] = { THREAD, WORKERS };
+	int n, fd, listener;
 	unsigned int i;
 	bool failed;
 	char byte;
-	int n, fd;
 
 	if (!can_fail())
 		SKIP(return, "a kernel without failslab");
 	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
+	/* The thread needs memory to tell of what it does, and for nothing else. */
+	listener = listen_to_events();
+	ASSERT_LE(0, listener);
 	for (i = 0; i < ARRAY_SIZE(whose); i++) {
 		ASSERT_TRUE(survives("restart", use_restart, 0, whose[i]));
 		for (n = 1; n < ALLOCATIONS_MAX; n = next_after(n)) {
@@ -820,7 +837,9 @@ TEST_F_TIMEOUT(line, bring_up, ALL_S)
 		}
 		TH_LOG("%d allocations of %s", n - 1, whose_name[whose[i]]);
 		ASSERT_GT(ALLOCATIONS_MAX, n);
+		EXPECT_LT(0, hits[whose[i]]);
 	}
+	close(listener);
 }
 
 TEST_F_TIMEOUT(line, sockets, ALL_S)
@@ -847,6 +866,7 @@ TEST_F_TIMEOUT(line, netdev, ALL_S)
 		{ "TCP", use_inet_stream }, { "UDP", use_inet_dgram },
 		{ "TCP, to its end", use_inet_end }, { "TCP, to its loss", use_inet_loss },
 	};
+	enum whose whose;
 	unsigned int i;
 
 	if (!can_fail())
@@ -858,6 +878,8 @@ TEST_F_TIMEOUT(line, netdev, ALL_S)
 			continue;
 		EXPECT_TRUE(survives_all(&uses[i], PACKETS));
 	}
+	for (whose = PROGRAM; whose < WHOSE; whose++)
+		EXPECT_LT(0, hits[whose]);
 }
 
 static void may_fail(pid_t tid, bool may)
@@ -1030,28 +1052,24 @@ TEST_F_TIMEOUT(line, exposed, ALL_S)
 	ASSERT_TRUE(ask(fd, atwifi_id, &expose_add, device));
 	ASSERT_EQ(0, answered(fd, NULL, 0));
 	close(fd);
-	for (whose = THREAD; whose < WHOSE; whose++)
+	for (whose = THREAD; whose < WHOSE; whose++) {
 		EXPECT_TRUE(survives("exposed", use_exposed, 0, whose));
+		EXPECT_LT(0, hits[whose]);
+	}
 	close(behind);
 }
 
-/* Somebody listens to the events, so that there are some. */
 TEST_F_TIMEOUT(line, netlink, ALL_S)
 {
-	int events = 0, listener, usual;
+	int listener, usual;
 	enum whose whose;
 	unsigned int i;
 
 	if (!can_fail())
 		SKIP(return, "a kernel without failslab");
 	ASSERT_TRUE(begin(&self->sim[0], &self->tty[0], self->device[0]));
-	atwifi_id = find_family(&events);
-	ASSERT_LT(0, atwifi_id);
-	ASSERT_LT(0, events);
-	listener = netlink_socket();
+	listener = listen_to_events();
 	ASSERT_LE(0, listener);
-	ASSERT_EQ(0, setsockopt(listener, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &events,
-				sizeof(events)));
 	for (i = 0; i < ARRAY_SIZE(requests); i++) {
 		request = &requests[i];
 		usual = use_netlink();
