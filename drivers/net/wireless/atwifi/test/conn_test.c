@@ -4219,6 +4219,29 @@ static void conn_read_misheard(struct kunit *test)
 	}
 }
 
+/* Nor for a firmware that has no other mode. */
+static void conn_mode_misheard(struct kunit *test)
+{
+	static const char *const complaints[] = {
+		lost_letter, "\r\n+SOCKETRECVCFG:4\r\nERROR\r\n",
+	};
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	open_gate(f, true);
+	for (i = 0; i < ARRAY_SIZE(complaints); i++) {
+		WRITE_ONCE(f->conns.mode.active, false);
+		mishear(f, "AT+SOCKETRECVCFG=1", 1, complaints[i]);
+		atw_sched_set(&f->sched, ATW_DO_RECV_MODE);
+		eventually(test, READ_ONCE(f->conns.mode.active));
+	}
+	/* This one really has none. */
+	mishear(f, "AT+SOCKETRECVCFG=1", ALWAYS, lost_letter);
+	atw_sched_set(&f->sched, ATW_DO_RECV_MODE);
+	eventually(test, !READ_ONCE(f->conns.mode.active));
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+}
+
 static void conn_send_misheard(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -4664,6 +4687,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_left_for_good),
 	KUNIT_CASE(conn_accepted_unheard),
 	KUNIT_CASE(conn_read_misheard),
+	KUNIT_CASE(conn_mode_misheard),
 	KUNIT_CASE(conn_send_misheard),
 	KUNIT_CASE(conn_number_taken),
 	KUNIT_CASE(conn_no_servers),
