@@ -311,11 +311,13 @@ TEST_F(faults, reset_wakes)
 	};
 	/* No time-out ends any of this before the test's own. */
 	struct linger lin = { 1, 3600 };
+	int lost, log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	long cut = atw_stat(ATW_DEVICE, "cut");
 	static uint8_t buf[65536];
 	unsigned int i;
-	int lost;
 
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
 	for (i = 0; i < ARRAY_SIZE(w); i++) {
 		w[i].fd = atw_peer("echo");
 		ASSERT_LE(0, w[i].fd);
@@ -347,6 +349,8 @@ TEST_F(faults, reset_wakes)
 	EXPECT_EQ(0, w[IN_CLOSE].ret);
 	/* That is no place for an error, so it is said elsewhere. */
 	EXPECT_EQ(cut + 1, atw_stat(ATW_DEVICE, "cut"));
+	EXPECT_TRUE(logged(log, ATW_DEVICE, "a stream has failed after close(), its last"));
+	close(log);
 	/* Told to who asks later, too, in whatever call. */
 	ASSERT_ERRNO(ECONNRESET, send(w[IN_POLL].fd, "x", 1, MSG_NOSIGNAL));
 	EXPECT_TRUE(works_again());

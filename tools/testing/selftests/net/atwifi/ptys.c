@@ -322,22 +322,6 @@ bool restart(struct sim *sim, const char *device)
 	return atw_reset_module(device);
 }
 
-/* What the kernel has said since @fd was opened: is there a line with both? */
-bool logged(int fd, const char *one, const char *two)
-{
-	char record[2048];
-	ssize_t n;
-
-	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
-		if (n <= 0)
-			continue;
-		record[n] = '\0';
-		if (strstr(record, one) && strstr(record, two))
-			return true;
-	}
-	return false;
-}
-
 int open_master(char *tty, size_t size)
 {
 	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -48,7 +48,6 @@ bool transfers_in_time(const char *device, size_t bytes);
 bool all_programs(void);
 pid_t start_peer(void);
 bool restart(struct sim *sim, const char *device);
-bool logged(int fd, const char *one, const char *two);
 int open_master(char *tty, size_t size);
 
 #ifdef FIXTURE	/* a program of tests, which has the harness */

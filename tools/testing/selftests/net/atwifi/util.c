@@ -546,6 +546,22 @@ bool atw_state_becomes(const char *device, const char *state, int ms)
 	return atw_becomes(file_says(device, "state", line), ms);
 }
 
+/* What the kernel has said since @fd was opened: is there a line with both? */
+bool logged(int fd, const char *one, const char *two)
+{
+	char record[2048];
+	ssize_t n;
+
+	while ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		if (n <= 0)
+			continue;
+		record[n] = '\0';
+		if (strstr(record, one) && strstr(record, two))
+			return true;
+	}
+	return false;
+}
+
 /* As /proc has it; 0: there is no such thread of this process. */
 static char thread_state(pid_t tid)
 {

@@ -92,6 +92,7 @@ bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
 bool file_says(const char *device, const char *file, const char *want);
 bool atw_state_becomes(const char *device, const char *state, int ms);
+bool logged(int fd, const char *one, const char *two);
 
 bool atw_sleeps(pid_t tid);
 bool atw_settled(void);
