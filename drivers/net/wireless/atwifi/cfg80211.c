@@ -1164,8 +1164,8 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		atw_wiphy_tell_up(aw, bss, false);
 		return;
 	}
-	/* It may go on trying, and then be where nobody wants it to be. */
-	if (!news->err)
+	/* It may go on trying, also without an answer, and then be where nobody wants it to be. */
+	if (!news->err || news->err == -ETIMEDOUT || news->err == -EPROTO)
 		atw_wiphy_leave(aw);
 	atw_wiphy_tell_failure(aw, news->err ?: refused ? -EKEYREJECTED : 0, news->code);
 }
@@ -1260,7 +1260,7 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 
 	atw_module_bar(&aw->adev->module, blocked);
 
-	/* While a device is down rfkill tells nobody. Without a network there is nothing to silence. */
+	/* While a device is down rfkill tells nobody. In no network there is nothing to silence. */
 	if (aw->closing && (blocked || news.in))
 		atw_wiphy_later(aw, ATW_WIPHY_DEAF);
 

@@ -554,6 +554,21 @@ class Nl80211(Family):
         return err
 
 
+@test
+def a_join_that_takes_too_long():
+    """Once that is told nobody wants it any more: the module is told to leave it."""
+    with another() as control, watched() as events:
+        iw("disconnect", "atw1")
+        becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+        tell(control, "join-time 600000")
+        iw("connect " + OPEN, "atw1")
+        said(events, "failed to connect")
+        before = stat_of(control, "leaves")
+        tell(control, "join-time 1")
+        becomes(lambda: stat_of(control, "leaves") > before, "it is not told to leave")
+        becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+
+
 @contextlib.contextmanager
 def begun_twice(*attributes):
     """
