@@ -136,6 +136,7 @@ struct atw_wiphy_country {
  * @net: in which; nothing of it may be known
  * @refused: a network refuses its password, as far as the firmware tells
  * @heard: it has told of a network since it was told to join
+ * @begun: it was told to
  * @answered: and whether it has
  * @err: how that ended
  * @code: the module's number for it, or 0
@@ -146,6 +147,7 @@ struct atw_wiphy_news {
 	bool			managed;
 	bool			refused;
 	bool			heard;
+	bool			begun;
 	bool			answered;
 	int			err;
 	u32			code;
@@ -166,7 +168,7 @@ struct atw_wiphy_news {
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
- * @given_up: a join has ended, as nobody wanted it any more: that is to be told
+ * @given_up: when it is to be told that a join has ended, as nobody wanted it any more; or 0
  * @owned: what was asked for last is a program's alone, for as long as that runs, or nobody's
  * @ssid: which, or which it is to be
  * @aim: the access point that it is to be joined by, or zeros
@@ -212,7 +214,7 @@ struct atw_wiphy {
 	bool				closing;
 	enum atw_wiphy_state		state;
 	bool				own;
-	bool				given_up;
+	unsigned long			given_up;
 	bool				owned;
 	char				ssid[ATW_SSID_MAX + 1];
 	u8				aim[ETH_ALEN];
@@ -752,6 +754,7 @@ static void atw_wiphy_job_release(void *arg)
 	spin_lock_bh(&aw->lock);
 	aw->jobs--;
 	if (job->task == ATW_TASK_JOIN && job->gen == aw->gen) {
+		aw->news.begun = job->asked;
 		aw->news.answered = true;
 		aw->news.err = job->err;
 		aw->news.code = job->query.query.code;
@@ -957,7 +960,7 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 	int err = atw_wiphy_begin_join(aw, sme);
 
 	if (!err) {
-		aw->given_up = false;
+		aw->given_up = 0;
 		/* cfg80211 learns after this whose it is. */
 		atw_wiphy_later(aw, 0);
 	}
@@ -974,7 +977,7 @@ static void atw_wiphy_tell_given_up(struct atw_wiphy *aw)
 {
 	if (!aw->given_up)
 		return;
-	aw->given_up = false;
+	aw->given_up = 0;
 	cfg80211_connect_result(aw->dev, NULL, NULL, 0, NULL, 0, WLAN_STATUS_UNSPECIFIED_FAILURE,
 				ATW_WIPHY_GFP);
 }
@@ -992,11 +995,12 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	 * Many a program joins the next one at once. It would take this for that one's end, and so
 	 * would cfg80211, which then forgets its name and its owner.
 	 */
-	aw->given_up = was != ATW_WIPHY_UP;
-	if (aw->given_up)
-		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
-	else
+	if (was == ATW_WIPHY_UP) {
 		cfg80211_disconnected(dev, reason, NULL, 0, true, ATW_WIPHY_GFP);
+	} else {
+		aw->given_up = (jiffies + ATW_WIPHY_AGAIN) | 1;
+		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+	}
 	/* A device that goes down takes no network away that nobody here has asked for. */
 	if (was == ATW_WIPHY_UP && aw->own && aw->closing) {
 		atw_wiphy_want(aw);
@@ -1165,7 +1169,7 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		return;
 	}
 	/* It may go on trying, also without an answer, and then be where nobody wants it to be. */
-	if (!news->err || news->err == -ETIMEDOUT || news->err == -EPROTO)
+	if (!news->err || (news->begun && (news->err == -ETIMEDOUT || news->err == -EPROTO)))
 		atw_wiphy_leave(aw);
 	atw_wiphy_tell_failure(aw, news->err ?: refused ? -EKEYREJECTED : 0, news->code);
 }
@@ -1261,14 +1265,18 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	atw_module_bar(&aw->adev->module, blocked);
 
 	/* While a device is down rfkill tells nobody. In no network there is nothing to silence. */
-	if (aw->closing && (blocked || news.in))
-		atw_wiphy_later(aw, ATW_WIPHY_DEAF);
+	if (aw->closing && blocked && news.in)
+		atw_wiphy_later(aw, ATW_WIPHY_PATIENCE);
+	else if (aw->closing && (blocked || news.in))
+		atw_wiphy_later(aw, round_jiffies_relative(ATW_WIPHY_DEAF));
 
 	/* It was told, and may not be done yet. */
 	if (aw->state == ATW_WIPHY_UP && !list_empty(&aw->wdev.event_list))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 	else if (aw->state == ATW_WIPHY_UP)
 		atw_wiphy_name(aw);
+	else if (aw->given_up && time_before(jiffies, aw->given_up))
+		atw_wiphy_later(aw, aw->given_up - jiffies);
 	else
 		atw_wiphy_tell_given_up(aw);
 
