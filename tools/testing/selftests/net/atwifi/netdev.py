@@ -262,6 +262,18 @@ def ends_of_streams():
          {name: counter(name) for name in before}, "counters after an abort")
 
 
+def ends_by_reset(s, got, want):
+    """All that the remote has sent comes, behind what was GOT; and then what the end is."""
+    ended = "in order"
+    try:
+        while piece := s.recv(65536):
+            got += piece
+    except ConnectionResetError:
+        ended = "reset"
+    check(got == want, "%d bytes, or they differ" % len(got))
+    same("reset", ended, "a stream of which bytes were lost ended")
+
+
 @test
 def data_after_the_end():
     """The remote has closed: what the program sends is lost, and it is told, last of all."""
@@ -277,14 +289,7 @@ def data_after_the_end():
             becomes(lambda: not re.search(r" \d+,4,3,", sim("sockets")), "the remote's end")
             s.sendall(b"too late")
             s.shutdown(socket.SHUT_WR)
-            ended = "in order"
-            try:
-                while piece := s.recv(65536):
-                    got += piece
-            except ConnectionResetError:
-                ended = "reset"
-        check(got == pattern(3, 30000), "%d bytes, or they differ" % len(got))
-        same("reset", ended, "a stream of which bytes were lost ended")
+            ends_by_reset(s, got, pattern(3, 30000))
     finally:
         mode("active")
 
@@ -320,15 +325,7 @@ def data_and_an_end_before_the_end():
         becomes(lambda: not counter("ids_in_use"), "the remote does not close")
         s.send(b"too late", socket.MSG_MORE)
         s.shutdown(socket.SHUT_WR)
-        got = b""
-        ended = "in order"
-        try:
-            while piece := s.recv(65536):
-                got += piece
-        except ConnectionResetError:
-            ended = "reset"
-        check(got == pattern(3, size), "%d bytes, or they differ" % len(got))
-        same("reset", ended, "a stream of which bytes were lost ended")
+        ends_by_reset(s, b"", pattern(3, size))
 
 
 @test
