@@ -13,7 +13,7 @@ import pytest
 HERE = os.path.dirname(os.path.realpath(__file__))
 MATRIX = '''
 import real
-SLOTS = 2
+SLOTS = {False: 2}
 def Part(name, script, names=(), needs=(), limit=60, counts=True):
     return real.Part(name, ["sh", "-c", script, "sh"], names, needs, limit, counts=counts)
 def parts(everything):
