@@ -50,8 +50,8 @@ def link(dev=DEV):
     return (found.group(2), found.group(1)) if found else None
 
 
-def in_network(ssid, bssid):
-    becomes(lambda: link() == (ssid, bssid), "not in %s" % ssid)
+def in_network(ssid, bssid, limit=LIMIT):
+    becomes(lambda: link() == (ssid, bssid), "not in %s" % ssid, limit)
 
 
 @contextlib.contextmanager
@@ -1068,7 +1068,9 @@ def nmcli(command, good=False):
 def connected():
     """By it, with an address and a way out; how long that took is for who reads it."""
     start = time.monotonic()
-    in_network(STORED, STORED_AT)
+    # An access point that was not there iwd leaves alone for a minute, and it looks for others
+    # after 10, 20, 40 and 80 seconds.
+    in_network(STORED, STORED_AT, 3 * LIMIT)
     becomes(lambda: DEV + ":connected" in nmcli("-f DEVICE,STATE device").splitlines() and
             " %s/24 " % sysfs("address") in run("ip -4 addr show dev " + DEV), "not configured")
     took = time.monotonic() - start
