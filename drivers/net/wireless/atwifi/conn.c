@@ -562,7 +562,7 @@ void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c)
 	atw_conns_unname(cs, c);
 	atw_conn_purge_tx(c);
 	atw_conn_event(c, ATW_CONN_EV_AGAIN);
-	c->paused = false;
+	c->not_before = 0;
 	c->serve.renew = false;
 	c->serve.old_id = ATW_NO_ID;
 	c->rx.fetch = false;

@@ -298,7 +298,7 @@ struct atw_conn_child {
  *	thread alone once it is listed, but for a child's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
  *	queued, if it is to be drained
- * @paused: there is nothing to do for it until @not_before, in jiffies
+ * @not_before: there is nothing to do for it until then, in jiffies of 64 bits
  * @query: see atw_conns.query
  * @auto_deleted: the module said so
  * @transparent: how it is to have transparent mode, bits of ATW_TT_*; the channel's thread
@@ -330,8 +330,7 @@ struct atw_conn {
 	unsigned long			closed_at;
 	u32				id;
 	unsigned long			close_by;
-	bool				paused;
-	unsigned long			not_before;
+	u64				not_before;
 	unsigned int			query;
 	bool				auto_deleted;
 	u8				transparent;

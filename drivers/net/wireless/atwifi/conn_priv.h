@@ -276,8 +276,12 @@ static inline void atw_conn_unkeep(struct atw_conn *c, u32 size)
 /* There is nothing to do for it for so many jiffies. */
 static inline void atw_conn_pause(struct atw_conn *c, unsigned long pause)
 {
-	c->paused = true;
-	c->not_before = jiffies + pause;
+	c->not_before = get_jiffies_64() + pause;
+}
+
+static inline bool atw_conn_is_paused(const struct atw_conn *c)
+{
+	return time_before64(get_jiffies_64(), c->not_before);
 }
 
 /* conn.c */

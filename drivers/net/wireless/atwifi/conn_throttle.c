@@ -64,7 +64,8 @@ static void atw_conns_wait_for_words(struct atw_conns *cs, unsigned long time)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (c->paused && atw_conn_is_child(c))
+		/* Also where it has become due meanwhile. */
+		if (atw_conn_is_child(c) && time_before64(get_jiffies_64(), c->not_before + time))
 			c->not_before += time;
 		spin_unlock(&c->lock);
 	}

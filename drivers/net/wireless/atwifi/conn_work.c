@@ -175,7 +175,7 @@ static struct atw_conn *atw_opens_spread(struct atw_conns *cs, struct atw_conn *
 		has[atw_conn_place(c)] += c->share == first->share && atw_conn_is_known(c);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		waits = atw_conn_is_waiting(c) && !c->paused;
+		waits = atw_conn_is_waiting(c) && !atw_conn_is_paused(c);
 		spin_unlock(&c->lock);
 		if (waits && c->share == first->share &&
 		    has[atw_conn_place(c)] < has[atw_conn_place(best)])
@@ -285,8 +285,6 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		}
 		if (atw_conn_expires(c))
 			atw_pick_later(pick, c->close_by + 1);
-		if (time_after_eq(jiffies, c->not_before))
-			c->paused = false;
 		if (atw_conn_is_open(c) && atw_conn_is_stream(c)) {
 			sends.quiet += !c->tx.queued;
 			sends.chats += atw_conn_chats(c);
@@ -294,8 +292,8 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 		if (atw_conn_is_over_with(c)) {
 			atw_conns_unlink(cs, c);
 			list_add(&c->node, &dead);
-		} else if (c->paused && (atw_conn_is_closing(c) ||
-					 atw_conn_is_waiting(c))) {
+		} else if (atw_conn_is_paused(c) && (atw_conn_is_closing(c) ||
+						     atw_conn_is_waiting(c))) {
 			atw_pick_later(pick, c->not_before);
 		} else if (atw_conn_is_closing(c) ||
 			   atw_conn_is_yielding(c)) {
