@@ -437,7 +437,6 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 		m->up_since = get_jiffies_64();
 		m->failures = 0;
 		m->restless = false;
-		m->told = false;
 		if (!m->brief)
 			m->warned = false;
 		atw_requests_refuse(&m->requests, 0);
@@ -446,9 +445,8 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 
 	atw_module_set_state(m, ATW_MODULE_PROBING);
 	atw_sched_at(&m->sched, ATW_DO_BRING_UP, jiffies + atw_module_pause(m->failures));
-	m->failures++;
 	m->restless = err == -ECONNRESET;
-	if (!m->told) {
+	if (!m->failures++) {
 		if (err == -ECONNRESET)
 			atw_module_warn_restless(m);
 		else
@@ -457,7 +455,6 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 				 err);
 		atw_module_tell(m, ATWIFI_EVENT_LOST);
 	}
-	m->told = true;
 	return true;
 }
 

@@ -106,9 +106,8 @@ struct atw_module {
 
 	bool			name_told;	/* that its network's has ends of lines */
 	u64			up_since;	/* in jiffies */
-	unsigned int		failures;	/* in a row */
+	unsigned int		failures;	/* in a row; the first was told */
 	unsigned int		brief;		/* in a row: it was up, but not for long */
-	bool			told;		/* that it is lost */
 	bool			warned;		/* that it restarts again and again */
 	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;
