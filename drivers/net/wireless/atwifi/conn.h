@@ -449,6 +449,9 @@ struct atw_silence {
  */
 enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
 
+/* Lines with their data in them that are refused in a row: none is tried again. */
+#define ATW_LINES_REFUSED	4U
+
 /**
  * struct atw_learned - what was learned of the module since it started
  * @no_conid: it names the ids itself
@@ -457,8 +460,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * @children_told: it announces its children
  * @no_peers: it does not tell who they are
  * @narrow_ids: it was seen to keep the id of a send in one byte
- * @no_sendline: it takes no bytes within a line
- * @lines_refused: in a row, of those
+ * @lines_refused: in a row, of those with bytes in them; from ATW_LINES_REFUSED on it takes none
  * @ca_known: it was asked for a CA, and has one
  * @high_id: the highest number that it has given by itself
  */
@@ -469,7 +471,6 @@ struct atw_learned {
 	bool			children_told;
 	bool			no_peers;
 	bool			narrow_ids;
-	bool			no_sendline;
 	bool			ca_known;
 	unsigned int		lines_refused;
 	u32			high_id;

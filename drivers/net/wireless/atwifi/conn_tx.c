@@ -24,8 +24,6 @@
 /* ... but the same again, for two seconds. */
 #define ATW_NOMEM_PAUSE		(HZ / 10)
 #define ATW_NOMEM_TRIES		20
-/* Lines with their data in them that are refused in a row: none is tried again. */
-#define ATW_LINES_REFUSED	4
 /* After so many sends of full size a larger one is tried. */
 #define ATW_CHUNK_GOOD		64
 
@@ -115,8 +113,8 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 	lockdep_assert_held(&c->lock);
 
 	/* What was refused so goes the other way. */
-	if (!cs->ch->dialect->verb[ATW_VERB_SEND_LINE] || cs->learned.no_sendline ||
-	    c->tx.refused || len > ATW_LINE_DATA_MAX)
+	if (!cs->ch->dialect->verb[ATW_VERB_SEND_LINE] || c->tx.refused ||
+	    cs->learned.lines_refused >= ATW_LINES_REFUSED || len > ATW_LINE_DATA_MAX)
 		return 0;
 	while (got < len) {
 		n = min(len - got, skb->len - off);
@@ -144,8 +142,10 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	    (err == -EOPNOTSUPP || (err == -EREMOTEIO && outcome >= ATW_UNSUPPORTED &&
 				    outcome <= ATW_LONG_LINE))) {
 		c->tx.refused++;
-		cs->learned.no_sendline = err == -EOPNOTSUPP ||
-				  ++cs->learned.lines_refused == ATW_LINES_REFUSED;
+		if (err == -EOPNOTSUPP)
+			cs->learned.lines_refused = ATW_LINES_REFUSED;
+		else
+			cs->learned.lines_refused++;
 		return true;
 	}
 	if (err != -EREMOTEIO || cmd->sent || outcome != ATW_NO_MEMORY)
