@@ -141,7 +141,6 @@ static void atw_tt_keep_tail(struct atw_conns *cs)
 
 	atw_tt_keep(cs, tt->scan.tail, tt->scan.tail_len);
 	tt->skip = tt->scan.given;
-	tt->keeps = true;
 }
 
 /* Pass on what is data, up to what may be none. Returns how many bytes that are. */
@@ -206,9 +205,9 @@ static void atw_tt_listen(struct atw_conns *cs)
 	size_t behind = 0;
 	long ok;
 
-	if (!tt->heard_ok &&
+	if (tt->phase == ATW_TT_LEAVING &&
 	    atw_tt_find(tt->hold, tt->hold_len, tt->escape_at, ATW_TT_OK) >= 0) {
-		tt->heard_ok = true;
+		tt->phase = ATW_TT_HEARD;
 		set_bit(ATW_CH_TOLD, &cs->ch->flags);
 		atw_channel_kick(cs->ch);
 	}
@@ -259,16 +258,16 @@ void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 	}
 	if (tt->phase == ATW_TT_OUT)
 		return;		/* where the module is, is not known */
-	while (!tt->keeps && !tt->scan.hit && used < len)
+	while (!tt->hold_len && !tt->scan.hit && used < len)
 		used += atw_tt_scan_data(cs, buf + used,
 					 min_t(size_t, len - used, ATW_TT_SLICE));
-	if (!tt->keeps && !tt->scan.hit) {
+	if (!tt->hold_len && !tt->scan.hit) {
 		/* What is left has to be passed on some time. */
 		if (tt->scan.tail_len > tt->scan.given)
 			atw_sched_set(cs->sched, ATW_DO_CONNS);
 		return;
 	}
-	if (!tt->keeps) {
+	if (!tt->hold_len) {
 		atw_tt_keep_tail(cs);
 		if (tt->phase == ATW_TT_IN) {
 			tt->phase = ATW_TT_SUSPECT;
@@ -276,7 +275,7 @@ void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 		}
 	}
 	atw_tt_keep(cs, buf + used, len - used);
-	if (tt->phase == ATW_TT_LEAVING)
+	if (tt->phase >= ATW_TT_LEAVING)
 		atw_tt_listen(cs);
 }
 
@@ -391,7 +390,6 @@ static int atw_tt_escape(struct atw_conns *cs)
 	tt->phase = ATW_TT_LEAVING;
 	tt->scan.leaving = true;
 	tt->escape_at = tt->hold_len;
-	tt->heard_ok = false;
 	clear_bit(ATW_CH_TOLD, &cs->ch->flags);
 	tt->marker[0] = '\0';
 	mutex_unlock(&cs->ch->rx_lock);
@@ -864,7 +862,6 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		return -EBUSY;
 	}
 	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_children);
-	tt->keeps = false;
 	tt->hold_len = 0;
 	tt->skip = 0;
 	tt->ended = false;
@@ -935,7 +932,7 @@ void atw_tt_stop(void *ctx)
 	struct atw_conns *cs = ctx;
 	long silence = atw_tt_silence(cs);
 
-	if (!atw_tt_inside(cs) || cs->tt.phase == ATW_TT_LEAVING)
+	if (!atw_tt_inside(cs) || cs->tt.phase >= ATW_TT_LEAVING)
 		return;
 	if (silence > 0)
 		schedule_timeout_idle(min_t(long, silence, ATW_TT_STOP_GUARD));

@@ -16,6 +16,7 @@ enum atw_tt_phase {
 	ATW_TT_IN,		/* what comes is data */
 	ATW_TT_SUSPECT,		/* or is it? It is kept back from here on */
 	ATW_TT_LEAVING,		/* "+++" is on its way */
+	ATW_TT_HEARD,		/* what may be the answer to that has come */
 };
 
 /* What may come between "+++" and the proof that it worked, at any usual rate. */
@@ -29,11 +30,10 @@ enum atw_tt_phase {
  *	channel's thread under the channel's rx_lock
  * @phase: rx_lock; only the receive path moves it on from ATW_TT_LEAVING, and to
  *	ATW_TT_SUSPECT
- * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock
+ * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock. Where something is
+ *	in @hold all that comes then is kept there, too
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
- * @keeps: all that comes is kept there; rx_lock
- * @heard_ok: what may be the answer to that has come, and the thread was told; rx_lock
  * @ended: the module said that the connection was lost; rx_lock
  * @doubt: something came that may be an event of the module, or data; rx_lock
  * @unchecked: it was left, and the connection not looked for since; rx_lock
@@ -58,9 +58,7 @@ struct atw_tt {
 	size_t			hold_len;
 	size_t			escape_at;
 	size_t			skip;
-	bool			keeps;
 	char			marker[48];
-	bool			heard_ok;
 	bool			ended;
 	bool			doubt;
 	bool			unchecked;

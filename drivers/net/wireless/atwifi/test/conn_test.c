@@ -3594,10 +3594,8 @@ static void conn_raw_end(struct kunit *test)
 		tt->conn = o->c;
 		tt->phase = ATW_TT_IN;
 		tt->proof = get_jiffies_64();
-		tt->keeps = false;
 		tt->skip = 0;
 		tt->hold_len = 0;
-		tt->heard_ok = false;
 		tt->ended = false;
 		tt->doubt = false;
 		atw_tt_scan_init(&tt->scan, cases[i].events);
