@@ -193,7 +193,7 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	if (off > end)
 		atw_tt_break(cs);
 	/* Where it tells of accepted connections alone it says nothing of ends. */
-	tt->ended = tt->conn && !tt->but_children &&
+	tt->ended = tt->conn && tt->told != ATW_VERB_TELL_ACCEPTS &&
 		    atw_tt_is_end(tt->hold + event, len - event, tt->conn->id);
 	tt->doubt = !tt->ended;
 }
@@ -806,17 +806,16 @@ static int atw_tt_hush(struct atw_conns *cs)
 	enum atw_verb verb = children ? ATW_VERB_TELL_ACCEPTS : ATW_VERB_HUSH;
 	int err;
 
-	if (!cs->tt.told || cs->tt.but_children != children) {
+	if (cs->tt.told != verb) {
 		/* Which it keeps back nobody knows until it has answered. */
-		cs->tt.told = false;
+		cs->tt.told = ATW_VERB_RESET;
 		err = atw_channel_ask(cs->ch, verb, atw_timing.cmd, NULL, NULL);
 		if (err && !atw_cmd_refused(err)) {
 			atw_conns_command_failed(cs, err);
 			return err;
 		}
 		cs->tt.quiet = !err;
-		cs->tt.but_children = children;
-		cs->tt.told = true;
+		cs->tt.told = verb;
 	}
 	return children && !cs->tt.quiet ? -EOPNOTSUPP : 0;
 }
@@ -861,7 +860,7 @@ int atw_tt_do_enter(struct atw_conns *cs)
 		mutex_unlock(&cs->ch->rx_lock);
 		return -EBUSY;
 	}
-	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->but_children);
+	atw_tt_scan_init(&tt->scan, !tt->quiet || tt->told == ATW_VERB_TELL_ACCEPTS);
 	tt->hold_len = 0;
 	tt->skip = 0;
 	tt->ended = false;
@@ -954,7 +953,7 @@ void atw_tt_forget(struct atw_conns *cs)
 	cs->tt.unchecked = false;
 	mutex_unlock(&cs->ch->rx_lock);
 	cs->tt.lost = false;
-	cs->tt.told = false;
+	cs->tt.told = ATW_VERB_RESET;
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/types.h>
 
+#include "dialect.h"
 #include "ttscan.h"
 
 struct atw_conn;
@@ -44,8 +45,8 @@ enum atw_tt_phase {
  * @sent: when the last byte was written
  * @unproved: bytes of datagrams written since @proof
  * @enter_after: not before that it is entered again
- * @told: the module was told to keep its events back, @but_children: all but those of new
- *	accepted connections; @quiet: and it does
+ * @told: ATW_VERB_HUSH: the module was told to keep its events back, ATW_VERB_TELL_ACCEPTS: all
+ *	but those of new accepted connections; ATW_VERB_RESET: nothing. @quiet: and it does
  * @entries: counts how often the mode was entered
  * @spoiled: a remote may have got what was not for it: the module is to restart
  *	before it can end that connection in order
@@ -69,8 +70,7 @@ struct atw_tt {
 	unsigned long		sent;
 	u32			unproved;
 	u64			enter_after;
-	bool			told;
-	bool			but_children;
+	enum atw_verb		told;
 	bool			quiet;
 	atomic64_t		entries;
 	bool			spoiled;
