@@ -141,7 +141,7 @@ static inline bool atw_cmd_refused(int err)
  * @event: an event that is no part of an answer; receive context, may not
  *	run commands
  * @payload: a payload of @len bytes for @id begins: its place, or NULL;
- *	atw_channel.answer tells whether it answers a read
+ *	atw_channel.answer tells whether it answers a read, until it is over
  * @payload_end: it is over: ATW_EV_PAYLOAD_END or ATW_EV_PAYLOAD_BAD; as @event
  * @stalled: a payload has begun and does not go on; as @event. May be NULL
  * @last: the thread ends or is about to pause; it may still write by

@@ -625,8 +625,7 @@ struct atw_throttle {
  * struct atw_conns_rx - what is being received; the channel's rx_lock protects it
  * @conn: whose payload that is, with a reference. Who wants to know whether a connection
  *	is quiet compares it without that lock: what comes then disturbs it
- * @skb: the payload
- * @answer: it was asked for
+ * @skb: the payload; whether it was asked for is in atw_channel.answer
  * @reading: the id that the channel's thread reads at this moment, or ATW_NO_ID; by that
  *	alone written, so that it reads it without the lock
  * @read_data: and there was something
@@ -639,7 +638,6 @@ struct atw_throttle {
 struct atw_conns_rx {
 	struct atw_conn		*conn;
 	struct sk_buff		*skb;
-	bool			answer;
 	u32			reading;
 	bool			read_data;
 	bool			read_empty;

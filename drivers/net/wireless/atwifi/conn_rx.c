@@ -96,7 +96,6 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 	}
 	if (cs->ch->answer)
 		cs->rx.read_data = true;
-	cs->rx.answer = cs->ch->answer;
 	if (!c)
 		c = atw_conns_guess_child(cs, id);
 
@@ -362,7 +361,7 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 {
 	ATW_UNVERIFIED_CB(skb)->query = cs->query;
 	ATW_UNVERIFIED_CB(skb)->doubt = doubt;
-	ATW_UNVERIFIED_CB(skb)->answer = cs->rx.answer;
+	ATW_UNVERIFIED_CB(skb)->answer = cs->ch->answer;
 	if (atw_conn_keep(c, &c->rx.unverified, skb))
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	else
@@ -455,7 +454,7 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
 		} else {
-			skb = atw_conn_deliver(cs, c, skb, cs->rx.answer);
+			skb = atw_conn_deliver(cs, c, skb, cs->ch->answer);
 		}
 		/* A comparison leaves the end of one that is receiving to that. */
 		if (c->remote_closed && !c->err && atw_conn_is_open(c))
