@@ -563,10 +563,9 @@ static bool atw_channel_is_cut(struct atw_channel *ch)
 		return false;
 	if (!ch->cmd || !ch->cmd->payload || !test_bit(ATW_CH_PROMPT, &ch->flags))
 		return true;
-	if (!ch->rest)
-		ch->rest_by = jiffies + ATW_REST_TIMEOUT;
-	ch->rest = true;
-	return time_after(jiffies, ch->rest_by);
+	if (!ch->rest_by)
+		ch->rest_by = get_jiffies_64() + ATW_REST_TIMEOUT;
+	return time_after64(get_jiffies_64(), ch->rest_by);
 }
 
 static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
@@ -756,7 +755,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	cmd->code = 0;
 	cmd->id = ATW_NO_ID;
 	cmd->sent = 0;
-	ch->rest = false;
+	ch->rest_by = 0;
 	cmd->data_id = 0;
 	cmd->data_len = 0;
 	cmd->data_end = false;

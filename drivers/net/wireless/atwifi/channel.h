@@ -201,8 +201,8 @@ enum atw_channel_flag {
  * @said: the module's last complaint about a command that it does not know
  * @said_before: the one before that, about the same command; the thread's alone
  * @owed: payload bytes that the module may still be waiting for
- * @rest: the channel is dead, and until @rest_by, in jiffies, the rest of the payload that
- *	is being written may be; the thread's alone
+ * @rest_by: the channel is dead, and the rest of the payload that is being written may be until
+ *	then, in jiffies of 64 bits; 0: that has not begun. The thread's alone
  * @stored: writes to the module's flash since @stored_since; the thread's alone
  */
 struct atw_channel {
@@ -230,8 +230,7 @@ struct atw_channel {
 	char				said[ATW_SAID_MAX];
 	char				said_before[ATW_SAID_MAX];
 	u32				owed;
-	bool				rest;
-	unsigned long			rest_by;
+	u64				rest_by;
 
 	unsigned long			stored_since;
 	unsigned int			stored;
