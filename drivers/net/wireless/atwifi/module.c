@@ -601,11 +601,11 @@ static bool atw_module_do_requests(struct atw_conns *cs, enum atw_todo job, bool
 {
 	struct atw_module *m = atw_conns_module(cs);
 	bool done = atw_requests_run(&m->requests, m, idle);
-	unsigned long when;
+	u64 when = atw_requests_later(&m->requests, idle);
 
 	if (done && atw_requests_wait_for(&m->requests, idle))
 		atw_sched_set(&m->sched, job);
-	if (atw_requests_later(&m->requests, idle, &when))
+	if (when)
 		atw_sched_at(&m->sched, job, when);
 	return done;
 }

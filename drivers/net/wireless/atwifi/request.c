@@ -176,18 +176,12 @@ static int atw_requests_again(struct atw_requests *q, struct atw_request *reques
 	err = q->refuse;
 	if (!err) {
 		/* What it waits for may take its time, or somebody else's. */
-		request->again = true;
-		request->after = jiffies + ATW_REQUEST_PAUSE;
+		request->after = get_jiffies_64() + ATW_REQUEST_PAUSE;
 		list_add_tail(&request->node, &q->list);
 		q->n++;
 	}
 	spin_unlock_bh(&q->lock);
 	return err;
-}
-
-static bool atw_request_is_due(const struct atw_request *request)
-{
-	return !request->again || time_after_eq(jiffies, request->after);
 }
 
 /* The first whose time has come that is not only for idle times, or the first such. */
@@ -198,7 +192,7 @@ static struct atw_request *atw_requests_first(struct atw_requests *q, bool idle)
 	lockdep_assert_held(&q->lock);
 
 	list_for_each_entry(request, &q->list, node)
-		if ((idle || !request->idle) && atw_request_is_due(request))
+		if ((idle || !request->idle) && time_after_eq64(get_jiffies_64(), request->after))
 			return request;
 	return NULL;
 }
@@ -224,25 +218,21 @@ bool atw_requests_wait_for(struct atw_requests *q, bool idle)
  * atw_requests_later() - is there a request that is to be called again?
  * @q: the queue
  * @idle: those that are only for idle times as well
- * @when: the time of the first of these, in jiffies, which may be over
  *
  * Context: any.
+ * Return: the time of the first of these, in jiffies of 64 bits, which may be over; 0: none is.
  */
-bool atw_requests_later(struct atw_requests *q, bool idle, unsigned long *when)
+u64 atw_requests_later(struct atw_requests *q, bool idle)
 {
 	struct atw_request *request;
-	bool found = false;
+	u64 when = 0;
 
 	spin_lock_bh(&q->lock);
-	list_for_each_entry(request, &q->list, node) {
-		if (!request->again || (request->idle && !idle) ||
-		    (found && !time_before(request->after, *when)))
-			continue;
-		*when = request->after;
-		found = true;
-	}
+	list_for_each_entry(request, &q->list, node)
+		if (request->after && (idle || !request->idle) && (!when || request->after < when))
+			when = request->after;
 	spin_unlock_bh(&q->lock);
-	return found;
+	return when;
 }
 
 /**

@@ -204,28 +204,28 @@ static void request_again(struct kunit *test)
 	struct desk *desk = desk_new(test);
 	struct atw_request *request = job_new(test, desk, 'a'), *other = job_new(test, desk, 'b');
 	struct job *job = (struct job *)request->arg;
-	unsigned long when;
 
 	job->result = -EINPROGRESS;
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_add(&desk->q, request));
-	KUNIT_EXPECT_FALSE(test, atw_requests_later(&desk->q, true, &when));
+	KUNIT_EXPECT_EQ(test, 0ULL, atw_requests_later(&desk->q, true));
 	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
-	KUNIT_EXPECT_TRUE(test, atw_requests_later(&desk->q, false, &when));
+	KUNIT_EXPECT_EQ(test, request->after, atw_requests_later(&desk->q, false));
+	KUNIT_EXPECT_NE(test, 0ULL, request->after);
 	/* However slow this test is. */
-	request->after = jiffies + 60 * HZ;
+	request->after = get_jiffies_64() + 60 * HZ;
 	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&desk->q, true));
 	KUNIT_EXPECT_FALSE(test, atw_requests_run(&desk->q, NULL, true));
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_add(&desk->q, other));
 	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
 	KUNIT_EXPECT_STREQ(test, "ab", desk->order);
-	request->after = jiffies;
+	request->after = get_jiffies_64();
 	job->name = 'c';
 	job->result = 0;
 	KUNIT_EXPECT_TRUE(test, atw_requests_wait_for(&desk->q, false));
 	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
 	KUNIT_EXPECT_STREQ(test, "abc", desk->order);
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_wait(&desk->q, request, 60 * HZ));
-	KUNIT_EXPECT_FALSE(test, atw_requests_later(&desk->q, true, &when));
+	KUNIT_EXPECT_EQ(test, 0ULL, atw_requests_later(&desk->q, true));
 	atw_request_put(request);
 	atw_request_put(other);
 	KUNIT_EXPECT_EQ(test, 2U, desk->released);
