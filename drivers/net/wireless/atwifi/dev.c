@@ -200,20 +200,16 @@ static void atw_dev_sleep(struct atw_dev *adev)
 {
 	lockdep_assert_held(&atw_dev_pm_lock);
 
-	if (adev->asleep)
-		return;
-	adev->asleep = true;
-	atw_module_sleep(&adev->module);
+	if (atw_module_state(&adev->module) != ATW_MODULE_ASLEEP)
+		atw_module_sleep(&adev->module);
 }
 
 static void atw_dev_wake(struct atw_dev *adev)
 {
 	lockdep_assert_held(&atw_dev_pm_lock);
 
-	if (!adev->asleep)
-		return;
-	adev->asleep = false;
-	atw_module_wake(&adev->module);
+	if (atw_module_state(&adev->module) == ATW_MODULE_ASLEEP)
+		atw_module_wake(&adev->module);
 }
 
 /**

@@ -34,7 +34,6 @@ struct atw_netdev;
  * @late: requests of genl.c that wait for the module
  * @late_users: of these, those that do not administer it
  * @late_of: the same for each share of such users
- * @asleep: it was let go of; dev.c's, under its lock
  * @yield_after: streams of the network device that were idle for so many seconds may
  *	be ended for others, 0: none is. Written and read without a lock: a wish, for which
  *	an old one will do
@@ -52,7 +51,6 @@ struct atw_dev {
 	atomic_t		late;
 	atomic_t		late_users;
 	atomic_t		late_of[ATW_SHARES];
-	bool			asleep;
 	unsigned int		yield_after;
 };
 
