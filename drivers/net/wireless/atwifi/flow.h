@@ -110,6 +110,18 @@ struct atw_flow {
 	unsigned long			flags;
 };
 
+/* Was it taken out of the table? Asked by those alone who do that, one after the other. */
+static inline bool atw_flow_is_gone(const struct atw_flow *flow)
+{
+	return hlist_unhashed_lockless(&flow->node);
+}
+
+/* Does it wait for a socket of the module? As above, of those who have it wait. */
+static inline bool atw_flow_waits(const struct atw_flow *flow)
+{
+	return !list_empty(&flow->waiting);
+}
+
 #define ATW_FLOW_BITS		8
 #define ATW_FLOW_PLACES		64
 

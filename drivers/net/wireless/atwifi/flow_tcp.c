@@ -119,7 +119,6 @@ enum atw_tcp_bit {
  * @since: when @state was entered, or ATW_TCP_BIT_UNTOLD was set
  * @end: with that: the number of the byte that the program waits for
  * @incoming: the remote has connected, not the program. Constant
- * @gone: not in the table any more
  */
 struct atw_tcp {
 	struct atw_flow		flow;
@@ -135,7 +134,6 @@ struct atw_tcp {
 	unsigned long		since;
 	u32			end;
 	bool			incoming;
-	bool			gone;
 };
 
 static struct atw_tcp *to_atw_tcp(struct atw_flow *flow)
@@ -232,9 +230,8 @@ static void atw_tcp_drop(struct atw_tcp *t)
 
 	lockdep_assert_held(&t->mutex);
 
-	if (t->gone)
+	if (atw_flow_is_gone(&t->flow))
 		return;
-	t->gone = true;
 	atw_tcp_free_syn(t);
 	/*
 	 * Its answers would go astray, and the program may use its port again
@@ -557,7 +554,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 
 	lockdep_assert_held(&t->mutex);
 
-	if (t->gone)
+	if (atw_flow_is_gone(&t->flow))
 		return;
 	if (test_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags)) {
 		if (t->relay)
@@ -631,7 +628,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_drop(t);
 		return;
 	}
-	if (!t->gone)
+	if (!atw_flow_is_gone(&t->flow))
 		atw_flow_tick(&t->flow, t->state == ATW_TCP_WAITING ? ATW_TCP_RETRY :
 								      ATW_TCP_TICK);
 }

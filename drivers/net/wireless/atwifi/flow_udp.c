@@ -64,9 +64,7 @@ enum atw_udp_bit {
  * @up: packets for the remote
  * @down: datagrams from the remote
  * @conn: with a reference; the work's alone, as what follows up to @since
- * @gone: not in the table any more
- * @waits: for a socket of the module
- * @since: when it began to wait
+ * @since: when it began to wait for a socket of the module
  * @used: when the last datagram passed; written by the work alone, as the next two. Who asks
  *	how much the flow is worth looks at them without a lock: it guesses in any case
  * @talk: whose turn it is; released after @asked was written
@@ -78,8 +76,6 @@ struct atw_udp {
 	struct sk_buff_head	up;
 	struct sk_buff_head	down;
 	struct atw_conn		*conn;
-	bool			gone;
-	bool			waits;
 	unsigned long		since;
 	unsigned long		used;
 	unsigned long		asked;
@@ -186,7 +182,6 @@ static void atw_udp_drop(struct atw_udp *u, int err)
 	struct atw_netdev *nd = u->flow.nd;
 	struct sk_buff *skb, *answer;
 
-	u->gone = true;
 	atw_udp_release_conn(u, err);
 	while ((skb = atw_udp_dequeue(u))) {
 		if (err) {
@@ -283,8 +278,7 @@ static void atw_udp_wait(struct atw_udp *u)
 {
 	struct atw_netdev *nd = u->flow.nd;
 
-	if (!u->waits) {
-		u->waits = true;
+	if (!atw_flow_waits(&u->flow)) {
 		u->since = jiffies;
 		atomic64_inc(&nd->counters.waits);
 	}
@@ -296,7 +290,7 @@ static bool atw_udp_may_connect(struct atw_udp *u)
 {
 	bool may = atw_flow_try(&u->flow);
 
-	if (may || u->waits)
+	if (may || atw_flow_waits(&u->flow))
 		return may;
 	atw_udp_wait(u);
 	return atw_flow_try(&u->flow);
@@ -347,7 +341,7 @@ static void atw_udp_step(struct atw_flow *flow)
 	bool opened = u->conn && test_bit_acquire(ATW_UDP_BIT_OPENED, &u->flow.flags);
 	int err = 0;
 
-	if (u->gone)
+	if (atw_flow_is_gone(&u->flow))
 		return;
 	if (test_bit(ATW_FLOW_BIT_ENDING, &u->flow.flags) ||
 	    (test_and_clear_bit(ATW_UDP_BIT_YIELDING, &u->flow.flags) && atw_udp_may_yield(u))) {
@@ -356,7 +350,7 @@ static void atw_udp_step(struct atw_flow *flow)
 		atw_udp_drop(u, 0);
 		return;
 	}
-	if (!u->conn && u->waits && jiffies - u->since > atw_timing.udp_wait) {
+	if (!u->conn && atw_flow_waits(&u->flow) && jiffies - u->since > atw_timing.udp_wait) {
 		atw_udp_drop(u, -EHOSTUNREACH);
 		return;
 	}
@@ -370,11 +364,10 @@ static void atw_udp_step(struct atw_flow *flow)
 			err = 0;
 		}
 	} else if (opened) {
-		if (u->waits) {
+		if (atw_flow_waits(&u->flow)) {
 			atw_flow_done_waiting(&u->flow);
 			atw_flows_retry(&u->flow.nd->flows);
 		}
-		u->waits = false;
 		atw_udp_down(u);
 		/* Whatever the reason was, the next datagram opens it again. */
 		if (test_bit(ATW_UDP_BIT_CLOSED, &u->flow.flags)) {
@@ -390,7 +383,7 @@ static void atw_udp_step(struct atw_flow *flow)
 	if (err)
 		atw_udp_drop(u, err);
 	else
-		atw_flow_tick(&u->flow, u->waits ? ATW_UDP_RETRY : HZ);
+		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_UDP_RETRY : HZ);
 }
 
 /* The table's calls */
