@@ -137,8 +137,7 @@ struct atw_wiphy_country {
  * @refused: a network refuses its password, as far as the firmware tells
  * @heard: it has told of a network since it was told to join
  * @begun: it was told to
- * @answered: and whether it has
- * @err: how that ended
+ * @err: how that ended; -EINPROGRESS: it has not
  * @code: the module's number for it, or 0
  */
 struct atw_wiphy_news {
@@ -148,7 +147,6 @@ struct atw_wiphy_news {
 	bool			refused;
 	bool			heard;
 	bool			begun;
-	bool			answered;
 	int			err;
 	u32			code;
 	struct atw_network	net;
@@ -178,7 +176,6 @@ struct atw_wiphy_news {
  * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
  * @scan: the request
  * @cached: it is not passed on to the module
- * @named: it asks for one name
  * @found: @rows are all that there was
  * @hurried: it waits no longer for connections to be idle
  * @rows: what was found last; written by the thread while there is a request
@@ -195,8 +192,7 @@ struct atw_wiphy_news {
  * @jobs: those that there are
  * @news: see there
  * @scan_gen: of the request
- * @scan_ended: it has
- * @scan_err: and how
+ * @scan_err: how it has ended; -EINPROGRESS: it has not
  * @rssi: how strong the network is, in dBm; 0: it is not known
  * @radio: how much is known of @domain
  * @domain: what the radio may use
@@ -224,7 +220,6 @@ struct atw_wiphy {
 	unsigned long			deadline;
 	struct cfg80211_scan_request	*scan;
 	bool				cached;
-	bool				named;
 	bool				found;
 	bool				hurried;
 	struct atw_scan			rows;
@@ -241,7 +236,6 @@ struct atw_wiphy {
 	unsigned int			jobs;
 	struct atw_wiphy_news		news;
 	u32				scan_gen;
-	bool				scan_ended;
 	int				scan_err;
 	s8				rssi;
 	enum atw_wiphy_radio		radio;
@@ -494,7 +488,6 @@ static void atw_wiphy_scan_release(void *arg)
 
 	spin_lock_bh(&aw->lock);
 	if (scan->gen == aw->scan_gen) {
-		aw->scan_ended = true;
 		aw->scan_err = scan->err;
 		if (!scan->err)
 			memcpy(&aw->rows, &scan->query.names.scan, sizeof(aw->rows));
@@ -526,7 +519,7 @@ static int atw_wiphy_scan_queue(struct atw_wiphy *aw, const struct cfg80211_scan
 		memcpy(scan->query.ssid, ssid->ssid, ssid->ssid_len);
 	spin_lock_bh(&aw->lock);
 	scan->gen = ++aw->scan_gen;
-	aw->scan_ended = false;
+	aw->scan_err = -EINPROGRESS;
 	spin_unlock_bh(&aw->lock);
 	atw_wiphy_queue_idle(aw, request, atw_wiphy_scan_release);
 	return 0;
@@ -578,7 +571,6 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 	if (err)
 		return err;
 	aw->scan = request;
-	aw->named = ssid;
 	aw->scan_since = jiffies;
 	aw->hurried = aw->cached;
 	atw_wiphy_later(aw, ATW_WIPHY_HEARD);
@@ -595,7 +587,6 @@ static void atw_wiphy_scan_end(struct atw_wiphy *aw, bool aborted)
 		return;
 	spin_lock_bh(&aw->lock);
 	aw->scan_gen++;
-	aw->scan_ended = false;
 	spin_unlock_bh(&aw->lock);
 	/* Of one that was given up the rows may be there all the same. */
 	if (aborted && !aw->cached)
@@ -635,7 +626,6 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 	struct atw_network own;
 	unsigned int i, n = 0;
 	unsigned long heard;
-	bool ended;
 	int err;
 
 	if (!aw->scan)
@@ -646,7 +636,6 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 		return;
 	}
 	spin_lock_bh(&aw->lock);
-	ended = aw->cached || aw->scan_ended;
 	err = aw->cached ? 0 : aw->scan_err;
 	own = aw->news.net;
 	own.rssi = aw->rssi ?: own.rssi;
@@ -654,18 +643,14 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 	/* Its name may be one that cannot be read. */
 	if (!own.ssid[0])
 		memcpy(own.ssid, aw->ssid, sizeof(own.ssid));
-	if (!ended) {
-		atw_wiphy_hurry_scan(aw);
-		return;
-	}
-	if (atw_wiphy_scan_again(aw, err)) {
+	if (err == -EINPROGRESS || atw_wiphy_scan_again(aw, err)) {
 		atw_wiphy_hurry_scan(aw);
 		return;
 	}
 	if (!err && !aw->cached) {
 		aw->scanned = get_jiffies_64();
 		/* What is found for a name is not all that there is. */
-		aw->found = !aw->named;
+		aw->found = !atw_wiphy_hidden(aw->scan);
 	}
 	if ((!err || aw->found) && atw_wiphy_found_since(aw, ATW_WIPHY_OLD))
 		n = aw->rows.n;
@@ -755,7 +740,6 @@ static void atw_wiphy_job_release(void *arg)
 	aw->jobs--;
 	if (job->task == ATW_TASK_JOIN && job->gen == aw->gen) {
 		aw->news.begun = job->asked;
-		aw->news.answered = true;
 		aw->news.err = job->err;
 		aw->news.code = job->query.query.code;
 	}
@@ -769,7 +753,7 @@ static void atw_wiphy_want(struct atw_wiphy *aw)
 	spin_lock_bh(&aw->lock);
 	aw->gen++;
 	aw->news.heard = false;
-	aw->news.answered = false;
+	aw->news.err = -EINPROGRESS;
 	spin_unlock_bh(&aw->lock);
 }
 
@@ -1149,7 +1133,7 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		atw_wiphy_tell_up(aw, bss, false);
 		return;
 	}
-	if (!news->answered) {
+	if (news->err == -EINPROGRESS) {
 		return;
 	} else if (news->valid && (!news->err || news->net.ssid[0]) &&
 		   atw_wiphy_is_there(aw, news)) {
@@ -1461,7 +1445,7 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 	spin_lock_bh(&aw->lock);
 	/* Before it was told to join this one it is about another. */
 	asked = aw->running ? aw->running->asked && aw->running->gen == aw->gen :
-			      aw->news.answered;
+			      aw->news.err != -EINPROGRESS;
 	if (asked && !aw->news.heard) {
 		aw->news.heard = true;
 		/* It is asked where it is after this. */
@@ -1661,6 +1645,7 @@ struct atw_wiphy *atw_wiphy_create(struct atw_dev *adev, struct net_device *dev)
 	aw->adev = adev;
 	aw->dev = dev;
 	aw->closing = true;
+	aw->news.err = -EINPROGRESS;
 	strscpy(aw->domain.country, "00", sizeof(aw->domain.country));
 	spin_lock_init(&aw->lock);
 	INIT_DELAYED_WORK(&aw->work, atw_wiphy_work);
