@@ -191,9 +191,9 @@ enum atw_channel_flag {
  *	the thread and the receive path share. Innermost. Both sides are process
  *	context, so bottom halves stay on.
  * @rx_lock: protects @parser, @data, @answer and calls into @ops from the receive path, and
- *	keeps them away once ATW_CH_DEAD is set; outside all other locks here. Whether the
- *	parser has a payload with two readings is asked without it, by the thread, which
- *	is kicked when it has
+ *	keeps them away once ATW_CH_DEAD is set; outside all other locks here. The thread
+ *	asks without it whether the parser has a payload with two readings, for which it is
+ *	kicked, and whether it is within a name, see atw_cmd.lost
  * @is_raw: what comes is not for the parser; @rx_lock
  * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see

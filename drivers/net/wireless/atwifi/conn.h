@@ -164,7 +164,8 @@ enum atw_conn_wish {
  * @queued: bytes in it that were not handed over
  * @lost: of a stream, bytes that were thrown away
  * @sending: a command of the channel's thread has the first of them
- * @astray: that command's number is another connection's by now; it looks without the lock
+ * @astray: that command's number is another connection's by now; it looks without the lock,
+ *	see atw_cmd.astray
  * @refused: how often that was refused in a row, for one and the same reason
  * @new_flow: nothing was queued before what is queued now
  * @no_way: the only way that it had is lost, and its owner has not said how to go on

@@ -90,7 +90,7 @@ struct atw_opening {
  * @rows: lines that followed the first one, and were taken for a name's
  * @room: bytes that the name may yet have; less than 0: this is none
  * @name: the next line is the rest of a name, with an end of a line in it
- * @cut: the first line is not all of it
+ * @cut: the first line is not all of it; read without a lock, see atw_cmd.lost
  * @bare: there was one more line, and that said OK: bytes of the first one were lost,
  *	or it is of a form that is not known
  * @whole: it is

@@ -49,7 +49,7 @@ enum atw_expose_bit {
  * @first_err: how
  * @flags: enum atw_expose_bit, by atomic operations
  * @err: -errno, why the server is dead, or why the last connection could not be passed
- *	on; only to be shown
+ *	on; read without a lock, and only to be shown: an old one will do
  * @accepted: connections that were passed on
  * @refused: those that could not be
  */

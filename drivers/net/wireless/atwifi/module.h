@@ -63,7 +63,8 @@ enum {
  *	see atw_module_lease()
  * @net, @status, @join, @managed, @joins, @refused, @joining, @silenced, @in_since: the thread's
  *	alone
- * @barred: written by atw_module_bar(), read by the thread as it is just then
+ * @barred: written by atw_module_bar(), read by the thread without a lock: it looks again after
+ *	each change, for which ATW_DO_JOIN is set
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
  *	rx_lock protects it. All else that is about bring-ups is the thread's
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate

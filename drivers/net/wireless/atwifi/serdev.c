@@ -28,8 +28,10 @@
  * @enable: its enable line, or NULL
  * @vcc: its supply, or NULL
  * @baud: the rate set last; by probe, then by the channel's thread alone
- * @flow: RTS and CTS are used; written as @baud, read in the receive path, too
- * @adev: the device, with a reference
+ * @flow: RTS and CTS are used; written as @baud. The receive path reads it without a lock: an old
+ *	one is as if it had come to that a moment earlier
+ * @adev: the device, with a reference. That there is room may be told by an interrupt, which
+ *	reads it without @lock: what it has missed is made up for
  * @lock: protects @adev: keeps bytes that come while the device is being made
  *	from being lost
  * @powered: @vcc is on; probe, the channel's thread and remove look at it, one

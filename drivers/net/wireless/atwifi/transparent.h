@@ -30,7 +30,8 @@ enum atw_tt_phase {
  * @conn: which connection is to have it, with a reference; written by the
  *	channel's thread under the channel's rx_lock
  * @phase: rx_lock; only the receive path moves it on from ATW_TT_LEAVING, and to
- *	ATW_TT_SUSPECT
+ *	ATW_TT_SUSPECT. The thread, which does the rest, looks at it without that: it is kicked
+ *	when it is moved on
  * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock. Where something is
  *	in @hold all that comes then is kept there, too
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
