@@ -131,11 +131,19 @@ static void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2
 		has[c->share / 2] += atw_conn_is_known(c) || atw_conn_is_closing(c);
 }
 
+/* When the last connect of its user was over. */
+static u64 atw_open_last(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	return max(cs->shares.of[c->share & ~1].owes, cs->shares.of[c->share | 1].owes);
+}
+
 /*
  * Of two that want to connect, the one that is due first. Each connect of a user, however
  * quick it was, has the others of his wait from its end: they are not all before another
  * user's that came a moment later. Where a socket is waited for it is for the user who has
- * the fewest, of those who need not wait for others.
+ * the fewest, of those who need not wait for others; of two who have as many it is for the one
+ * who has waited for longer since he was given one: somebody who always wants another one has
+ * asked for it before anybody else does.
  */
 static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 				       struct atw_conn *b, const u16 has[ATW_SHARES / 2])
@@ -146,8 +154,13 @@ static struct atw_conn *atw_opens_next(struct atw_conns *cs, struct atw_conn *a,
 		return b;
 	due = atw_open_due(cs, a);
 	other = atw_open_due(cs, b);
-	if (has[a->share / 2] != has[b->share / 2] && max(due, other) <= atw_conns_now(cs))
-		return has[a->share / 2] < has[b->share / 2] ? a : b;
+	if (cs->pace.slots_short && a->share / 2 != b->share / 2 &&
+	    max(due, other) <= atw_conns_now(cs)) {
+		if (has[a->share / 2] != has[b->share / 2])
+			return has[a->share / 2] < has[b->share / 2] ? a : b;
+		due = atw_open_last(cs, a);
+		other = atw_open_last(cs, b);
+	}
 	return due <= other ? a : b;
 }
 

@@ -193,18 +193,24 @@ void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 s
  * does not count as if the module had not been wanted: what a remote sends to a receiver
  * comes only after that, and must not find the next slow connect begun. Nor does anybody
  * pay what he owes in that time: two could else have the module in turns, and all of it.
+ * Who is to ask again, since there was no socket, has had none: if he had, all others would
+ * be before him when there is one.
  *
  * Context: @cs->lock is held.
  */
-void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since)
+void atw_conns_charge_open(struct atw_conns *cs, struct atw_conn *c, u64 since)
 {
 	struct atw_share *share = &cs->shares.of[c->share];
 	u64 now = atw_conns_now(cs);
 	bool slow = now - since > ATW_OPEN_QUICK;
 	unsigned int i;
+	bool again;
 
 	lockdep_assert_held(&cs->lock);
 
+	spin_lock(&c->lock);
+	again = atw_conn_is_waiting(c);
+	spin_unlock(&c->lock);
 	for (i = 0; slow && i < ATW_SHARES; i++) {
 		if (cs->shares.of[i].used && cs->shares.of[i].used + ATW_SHARE_IDLE > since)
 			cs->shares.of[i].used = now;
@@ -212,5 +218,6 @@ void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 s
 			cs->shares.of[i].owes += now - since;
 	}
 	share->used = now;
-	share->owes = max(share->owes, slow ? now + (now - since) : now);
+	if (slow || !again)
+		share->owes = max(share->owes, slow ? now + (now - since) : now);
 }

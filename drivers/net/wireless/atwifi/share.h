@@ -42,6 +42,6 @@ struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *
 u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c);
 void atw_conns_note_use(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 since);
-void atw_conns_charge_open(struct atw_conns *cs, const struct atw_conn *c, u64 since);
+void atw_conns_charge_open(struct atw_conns *cs, struct atw_conn *c, u64 since);
 
 #endif

@@ -3265,6 +3265,51 @@ static void conn_users_wait(struct kunit *test)
 	close_all(test, 6);
 }
 
+/*
+ * Two who have as many ask for one, @first before the other, and so many times there is none:
+ * it is for the one whose last connect was before the other's.
+ */
+static void expect_tie(struct kunit *test, u8 first, u8 second, unsigned int times)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	struct owner *wins;
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	f->conns.no_slot = fake_no_slot;
+	open_gate(f, true);
+	for (i = 0; i < 2; i++) {
+		fake_open_as(test, i, i ? 10 : 12);
+		eventually(test, READ_ONCE(o[i].opened));
+		fake_time = ktime_add_ms(fake_time, 2000);
+	}
+	open_gate(f, false);
+	f->nnotes = 0;
+	fake_open_as(test, 2, first);
+	fake_time = ktime_add_ms(fake_time, 1);
+	fake_open_as(test, 3, second);
+	wins = &o[first == 12 ? 2 : 3];
+	mishear(f, "AT+SOCKET=", times, "\r\n+SOCKET:96\r\nERROR\r\n");
+	f->complaint_ms = 5;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[2].opened) && READ_ONCE(o[3].opened));
+	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
+	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
+	KUNIT_EXPECT_EQ(test, wins->c->id, f->notes[0].id);
+	close_all(test, 4);
+}
+
+static void conn_users_tie(struct kunit *test)
+{
+	expect_tie(test, 12, 11, 1);
+}
+
+static void conn_users_tie_late(struct kunit *test)
+{
+	expect_tie(test, 11, 12, 2);
+}
+
 /* Connects of a user to @hosts are made in this @order. */
 static void expect_connects(struct kunit *test, const u32 *hosts, const unsigned int *order,
 			    unsigned int n)
@@ -4666,6 +4711,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_silent_name),
 	KUNIT_CASE(conn_users_connect),
 	KUNIT_CASE(conn_users_wait),
+	KUNIT_CASE(conn_users_tie),
+	KUNIT_CASE(conn_users_tie_late),
 	KUNIT_CASE(conn_users_starve),
 	KUNIT_CASE(conn_remotes_connect),
 	KUNIT_CASE(conn_remotes_passed),
