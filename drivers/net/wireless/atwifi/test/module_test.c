@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
+#include <linux/kmsg_dump.h>
 #include <linux/skbuff.h>
 
 #include "../conn_priv.h"
@@ -1287,14 +1288,31 @@ static void module_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1U, told(f, 0, "AT+WDISCONNECT\n"));
 }
 
-/* The module's flash is not worn out, whoever is at fault. */
+/* How often the log has said that the module's flash is spared, since @log was at its end. */
+static unsigned int spared(struct kmsg_dump_iter *log)
+{
+	unsigned int n = 0;
+	char line[256];
+	size_t len;
+
+	while (kmsg_dump_get_line(log, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		n += !!strstr(line, "writes to the module's flash");
+	}
+	return n;
+}
+
+/* The module's flash is not worn out, whoever is at fault, and the log says so once. */
 static void module_flash(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *dgram = &f->owner[0];
+	struct kmsg_dump_iter log;
 	unsigned int i, before;
 	char text[48];
 
+	kmsg_dump_rewind(&log);
+	spared(&log);
 	opened(test, dgram, ATW_TYPE_UDP_CLIENT);
 	/* It says again and again that it is in the wrong mode. */
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,5\r\n", dgram->c->id);
@@ -1305,11 +1323,13 @@ static void module_flash(struct kunit *test)
 	/* What is asked for is done. */
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
 	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+SOCKETRECVCFG"));
+	KUNIT_EXPECT_EQ(test, 1U, spared(&log));
 	/* It starts again. */
 	before = f->said_len;
 	fake_say(f, "\r\nready\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") && joined(f));
 	KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+SOCKETRECVCFG"));
+	KUNIT_EXPECT_EQ(test, 0U, spared(&log));
 
 	f->m.ch.stored_since = jiffies - atw_timing.store;
 	before = f->said_len;
