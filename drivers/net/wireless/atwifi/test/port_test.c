@@ -98,10 +98,30 @@ static void port_all(struct kunit *test)
 	kvfree(port);
 }
 
+/* However many there are, whoever asks for any one has the kernel look at none of them. */
+static void port_unseen(struct kunit *test)
+{
+	struct atw_ports *ports = fake_ports(test);
+	struct atw_port one = { .device = "atw0" };
+	unsigned long i;
+
+	/* These are no pointers: the kernel does not survive to follow one. */
+	for (i = ATW_PORT_MIN; i <= ATW_PORT_MAX; i++)
+		KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&ports->taken, i, xa_mk_value(i),
+							 GFP_KERNEL)));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, atw_port_take(ports, &one, 0));
+	xa_erase(&ports->taken, ATW_PORT_MIN + 1234);
+	KUNIT_EXPECT_EQ(test, 0, atw_port_take(ports, &one, 0));
+	KUNIT_EXPECT_EQ(test, ATW_PORT_MIN + 1234, (unsigned int)one.number);
+	atw_port_drop(ports, &one);
+	xa_destroy(&ports->taken);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_numbers),
 	KUNIT_CASE(port_devices),
 	KUNIT_CASE(port_all),
+	KUNIT_CASE(port_unseen),
 	{ }
 };
 
