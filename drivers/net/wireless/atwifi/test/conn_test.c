@@ -1811,6 +1811,33 @@ static void conn_guess_announced(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Or while the module is asked whose it is: the server has it once. */
+static void conn_guess_announced_meanwhile(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	struct atw_conn *c = fake_guess(test, 1000);
+	char rows[80], text[64];
+
+	snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n1000,5,3,192.0.2.9,4000,-1,%u\r\n",
+		 server->c->id, server->c->id);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1000,%u\r\n", server->c->id);
+	f->rows = rows;
+	f->before_rows = text;
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	KUNIT_EXPECT_NULL(test, f->before_rows);
+	KUNIT_EXPECT_EQ(test, 1U, server->c->serve.nchildren);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_EXPECT_PTR_EQ(test, c, o->c);
+	KUNIT_EXPECT_EQ(test, 4000U, (unsigned int)c->port);
+	KUNIT_EXPECT_EQ(test, 1U, o->got_len);
+	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(server->c));
+	atw_conn_put(c);
+	close_all(test, 2);
+}
+
 /* It had ended before it was announced: nobody is to accept what is over. */
 static void conn_guess_ended(struct kunit *test)
 {
@@ -4660,6 +4687,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),
+	KUNIT_CASE(conn_guess_announced_meanwhile),
 	KUNIT_CASE(conn_guess_ended),
 	KUNIT_CASE(conn_guess_announced_late),
 	KUNIT_CASE(conn_stale_announced),
