@@ -17,11 +17,13 @@ import sys
 
 from atwnet import (
     CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TFTP, TMP,
-    atwctl, connect_errno, extra, held, lan, main, pattern, peer, quiet, sim, sim_stat, udhcpc, udp,
-    url)
+    atwctl, configure, connect_errno, extra, held, lan, main, pattern, peer, quiet, sim, sim_stat,
+    udhcpc, udp, url)
 from guest import (
     DEV, LIMIT, becomes, carrier, check, counter, digest, echoes, once, receive, run, same,
     statistic, sysfs, test)
+
+ETH_P_ALL, ETH_P_IPV6 = 3, 0x86dd
 
 
 def checksum(data):
@@ -43,10 +45,7 @@ def looks_like_a_nic():
     # What the module knows of is shown here as well.
     for name in ("resets", "overflows", "damaged"):
         same(statistic(name), counter(name), name)
-    # Not one packet of IPv6, and no frames of others. Clients flush addresses.
-    run("ip link set %s down; ip link set %s up" % (DEV, DEV))
-    becomes(carrier, "no carrier")
-    same("", run("ip -6 addr show dev " + DEV), "addresses of IPv6")
+    # Frames of others do not leave by it.
     run("ip link add bridge type bridge")
     try:
         out = run("ip link set %s master bridge 2>&1 || echo refused" % DEV)
@@ -68,6 +67,58 @@ def is_wireless():
     wanted = "ATW_NO_WIPHY" not in os.environ
     same(wanted, os.path.exists("/sys/class/net/%s/phy80211" % DEV), "a wiphy")
     same(wanted, "DEVTYPE=wlan\n" in run("cat /sys/class/net/%s/uevent" % DEV), "its type")
+
+
+class Frames(socket.socket):
+    """What leaves by any device, or comes."""
+
+    def __init__(self):
+        super().__init__(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self.settimeout(LIMIT)
+
+    def until_solicited(self, dev):
+        """The devices that send packets of IPv6 until this one asks for a router."""
+        devices = []
+        while True:
+            packet, (name, kind, *_) = self.recvfrom(2048)
+            if kind == ETH_P_IPV6:
+                devices.append(name)
+                # ICMPv6, a router solicitation
+                if name == dev and packet[6] == 58 and packet[40] == 133:
+                    return devices
+
+
+@test
+def no_ipv6():
+    """The module has none: none is tried, and who would rather have it is told at once."""
+    kernel = tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2])
+    try:
+        # Before 6.2 no more than the MTU prevents it.
+        for mtu in (1052, 1500) if kernel >= (6, 2) else (1052,):
+            with Frames() as frames:
+                run("ip link set %s down; ip link set %s mtu %d up" % (DEV, DEV, mtu))
+                becomes(carrier, "no carrier")
+                # A device that has it, and as this one no neighbours.
+                run("ip link add six type dummy; ip link set six up")
+                try:
+                    same({"six"}, set(frames.until_solicited("six")), "devices that send it")
+                finally:
+                    run("ip link del six")
+            configure()
+            same("", run("ip -6 addr show dev %s; ip -6 route show dev %s" % (DEV, DEV)),
+                 "addresses and routes")
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET6, kind) as s:
+                    # Whoever were to wait for it would be told so.
+                    s.setblocking(False)
+                    same("ENETUNREACH", errno.errorcode.get(s.connect_ex(("2001:db8::1", PEER))),
+                         "connect")
+            # It has both addresses to choose from.
+            same(digest(FILES + "/www/small"), run(
+                "curl -sS --resolve both.test:%d:[2001:db8::1],%s http://both.test:%d/small | "
+                "sha256sum" % (HTTP, HOST, HTTP)).split()[0], "curl")
+    finally:
+        run("ip link set %s mtu 1052" % DEV)
 
 
 @test
