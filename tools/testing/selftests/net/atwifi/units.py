@@ -34,6 +34,7 @@ UNITS = TMP + "/units"
 AGENT, STUB, HOOK = "atwifi-agent.service", "atwifid.service", "atwifid-hook.socket"
 TARGET = "atwifi.target"
 ATTACH = "atwifi-attach@%s.service"
+LINKS = "/usr/lib/systemd/network"
 TIOCVHANGUP = 0x5437
 ADDRESS = "127.0.0.57"
 SERVICE = "[Unit]\nDefaultDependencies=no\n[Service]\n"
@@ -99,7 +100,7 @@ def install_services():
     for to, file in ((UNITS + "/" + AGENT, AGENT + ".in"), (UNITS + "/" + STUB, STUB + ".in"),
                      (UNITS + "/" + HOOK, HOOK), (UNITS + "/" + TARGET, TARGET),
                      ("/usr/lib/udev/rules.d/90-atwifi.rules", "90-atwifi.rules"),
-                     ("/usr/lib/systemd/network/70-atwifi.link", "70-atwifi.link")):
+                     (LINKS + "/70-atwifi.link", "70-atwifi.link")):
         with open(os.path.join(SOURCE, file), encoding="ascii") as f:
             write(to, re.sub("@(SBINDIR|sbindir)@", "/usr/sbin", f.read()))
     # No pty is a device to udev.
@@ -221,6 +222,40 @@ def with_modules():
             first.attach()
             with run_by(first, AGENT, STUB, HOOK):
                 pass
+
+
+def made_of(dev):
+    """What udev's files make of a network device: by which of them, and its name."""
+    out = inside("udevadm test-builtin net_setup_link /sys/class/net/%s 2>&1" % dev)
+    # What it does not understand it says with the line's number.
+    same([], re.findall(r"/70-atwifi\.link:.*", out), "complaints")
+    return (*re.findall(r"^ID_NET_LINK_FILE=.*/(.*)", out, re.M),
+            *re.findall(r"^ID_NET_NAME=(.*)", out, re.M))
+
+
+@test
+def keeps_its_name():
+    """Where the adapter is on USB, too: udev has a file which names those by their address."""
+    ours, usb, net = LINKS + "/70-atwifi.link", "73-usb-net-by-mac.link", "/sys/class/net/atw1"
+    with open("%s/%s" % (LINKS, usb), encoding="ascii") as f:
+        text = f.read()
+    # As if the pty were on USB.
+    write("/etc/systemd/network/" + usb, text.replace("Path=*-usb-*", "OriginalName=*"))
+    inside("udevadm control --reload")
+    try:
+        with another_module(1):
+            # It has heard of the network device and done with it, or has renamed it.
+            becomes(lambda: not os.path.exists(net) or "ID_NET_DRIVER=atwifi\n" in inside(
+                "udevadm info -q property " + net, good=False), "udev knows nothing")
+            same(("70-atwifi.link", "atw1"), made_of("atw1"), "by our file")
+            os.rename(ours, ours + ".away")
+            same((usb, "wlx" + sysfs("mac", "atw1").replace(":", "")), made_of("atw1"),
+                 "without it")
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(ours + ".away", ours)
+        os.unlink("/etc/systemd/network/" + usb)
+        inside("udevadm control --reload")
 
 
 @test
