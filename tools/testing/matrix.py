@@ -9,7 +9,8 @@ What is tested where. The rule:
   netlink).
 - One family of firmware, middleware, carries every program. The others carry what
   differs by firmware: how connections begin and end, what an error looks like, what a
-  module does by itself.
+  module does by itself. Those that the driver takes for one of these carry what of that
+  they do in their own way.
 - The board carries what needs it: serdev, wiring, several processors, another byte
   order of events; and each front end once, with busybox's programs.
 - In UML the driver waits a quarter as long for others as it does for a user (its
@@ -65,6 +66,10 @@ ROWS = {
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
+    # Other forms of errors and addresses, and what is deleted is said to be.
+    "p23": (MAIN, "p23", "names server"),
+    # The same, and another banner.
+    "m61": (MAIN, "m61", "names passive"),
     # What differs in cfg80211 came with 7.0.
     "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
     "6.12": ("6.12", "middleware", BY_KERNEL),
@@ -74,8 +79,11 @@ ALL_ROWS = {
               "netdev_load netdev_gone wireless wireless_hostile"),
     # It wants a module without certificates.
     "large-resolve": (MAIN, "middleware", "--large --patient resolve"),
+    "bw16": ROWS["bw16"],
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
+    "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),
+    "m61": (MAIN, "m61", "stream names server passive ctl_firmware"),
     "cycles": (MAIN, "middleware", "--large attach nomem"),
     "old-all": (MAIN, "middleware", "old"),
     "board": ("board", "middleware", ""),

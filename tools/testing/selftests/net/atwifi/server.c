@@ -215,7 +215,7 @@ TEST_F(server, names_of_both_ends)
 	EXPECT_EQ(sizeof(addr), len);
 	EXPECT_EQ(atw_family(), addr.satw_family);
 	EXPECT_EQ(0, addr.satw_name[0]);
-	if (atw_profile_is("middleware")) {
+	if (atw_of_open_sdk()) {
 		EXPECT_EQ(inet_addr(atw_env("ATW_HOST", "192.0.2.1")), addr.satw_addr);
 		EXPECT_NE(0, addr.satw_port);
 	} else {
@@ -673,7 +673,7 @@ TEST_F(server, high_numbers)
 			continue;	/* it is being restarted */
 		p = (struct pollfd) { .fd = self->fd, .events = POLLIN };
 		/* Who comes to a module that is being restarted is lost. */
-		fd = poll(&p, 1, atw_profile_is("middleware") ? 5000 : LONG_MS) == 1 ?
+		fd = poll(&p, 1, atw_of_open_sdk() ? 5000 : LONG_MS) == 1 ?
 		     atw_accept(self->fd) : -1;
 		if (fd >= 0 && atw_echo_works(fd, good, 300)) {
 			good++;
@@ -683,7 +683,7 @@ TEST_F(server, high_numbers)
 		if (fd >= 0)
 			close(fd);
 	}
-	if (atw_profile_is("middleware")) {
+	if (atw_of_open_sdk()) {
 		EXPECT_LT(bringups, atw_stat(ATW_DEVICE, "bringups"));
 	} else {
 		EXPECT_EQ(0, failed);
@@ -698,7 +698,7 @@ TEST_F(server, narrow_numbers)
 	int one, two, err;
 	char buf[8];
 
-	if (!atw_has_sim() || atw_profile_is("middleware"))
+	if (!atw_has_sim() || atw_of_open_sdk())
 		SKIP(return, "known to be narrow");
 	ASSERT_EQ(0, atw_sim("quirk send-narrow=1"));
 	ASSERT_EQ(0, atw_dial(self->port, "echo"));

@@ -110,6 +110,12 @@ bool atw_profile_is(const char *name)
 	return !strcmp(atw_env("ATW_PROFILE", ""), name);
 }
 
+/* Is it of those that are built of the vendor's open SDK? */
+bool atw_of_open_sdk(void)
+{
+	return atw_profile_is("middleware") || atw_profile_is("p23") || atw_profile_is("m61");
+}
+
 int atw_bind(int fd, int port)
 {
 	struct sockaddr_atw addr = atw_addr("0.0.0.0", port);

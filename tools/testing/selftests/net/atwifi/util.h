@@ -64,6 +64,7 @@ int atw_accept(int fd);
 int atw_dial(int port, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int atw_client(int server, int port, const char *verb);
 bool atw_profile_is(const char *name);
+bool atw_of_open_sdk(void);
 struct sockaddr_atw atw_addr(const char *ip, int port);
 struct sockaddr_atw atw_name_addr(const char *name, int port);
 int atw_connect(int fd, const struct sockaddr_atw *addr);
