@@ -5,43 +5,53 @@
 
 _atwctl()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local words='' command='' n=0 i
+	local cur=${COMP_WORDS[COMP_CWORD]} option='' command='' what words='' n=0 i
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-d | --device | --channel | -p | --password-file)
-				((i++)) ;;
-		-*)		;;
-		*)		[ -n "$command" ] && ((n++)) || command=${COMP_WORDS[i]} ;;
+			option=${COMP_WORDS[i]}
+			# The sign of --device=atw0 is a word to bash.
+			[ "${COMP_WORDS[i + 1]}" != = ] || i=$((i + 1))
+			i=$((i + 1)) ;;
+		-*)	;;
+		*)	if [ -n "$command" ]; then n=$((n + 1)); else command=${COMP_WORDS[i]}; fi ;;
 		esac
 	done
+	[ "$cur" != = ] || cur=
+	what=$command/$n
+	[[ $cur != -* ]] || what=options
+	[ "$i" -eq "$COMP_CWORD" ] || what=$option
 
-	case $prev/$command/$n/$cur in
-	-d/* | --device/*)	words=$(_atwctl_devices) ;;
-	-p/* | --password-file/*)
-				mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	*//*/-*)		words='--channel --device --forget --hidden --json --off --password-file --permanent --help' ;;
-	*//*)			words='ap at attach autott cert dns doctor expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
-	*/doctor/0/* | */show/0/* | */sockets/0/* | */status/0/* | */monitor/0/*)
-				words=$(_atwctl_devices) ;;
-	*/attach/0/*)		mapfile -t COMPREPLY < <(compgen -f -- "${cur:-/dev/tty}"); return ;;
-	*/attach/1/*)		words='115200 230400 460800 921600' ;;
-	*/attach/2/*)		words='rtscts' ;;
-	*/autott/0/*)		words='none tcp-client tls-client udp-client udp-server' ;;
-	*/recv-mode/0/*)	words='active passive' ;;
-	*/prefer/0/*)		words='balance latency throughput' ;;
-	*/yield/0/*)		words='off' ;;
-	*/expose/0/* | */unexpose/0/*)
-				words=tcp ;;
-	*/unexpose/1/*)		words=$(_atwctl_exposed) ;;
-	*/password/0/*)		mapfile -t COMPREPLY < <(compgen -W "$(atwctl password 2>/dev/null)" -- "$cur")
-				return ;;
-	*/cert/0/*)		words='ca cert key' ;;
-	*/cert/1/*)		mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	*/at/0/*)		words='AT+GMR AT+WAUTOCONN= AT+WJAP= AT+WMODE= AT+WRSSI AT+WSCAN' ;;
+	case $what in
+	options)	words='--channel --device --forget --hidden --json --off --password-file --permanent --help' ;;
+	--channel)	words=$(echo {1..14}) ;;
+	-p | --password-file | cert/1)
+			_atwctl_files "$cur"; return ;;
+	/0)		words='ap at attach autott cert dns doctor expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
+	-d | --device | doctor/0 | show/0 | sockets/0 | status/0 | monitor/0)
+			words=$(_atwctl_devices) ;;
+	attach/0)	_atwctl_files "${cur:-/dev/tty}"; return ;;
+	attach/1)	words='115200 230400 460800 921600' ;;
+	attach/2)	words='rtscts' ;;
+	autott/0)	words='none tcp-client tls-client udp-client udp-server' ;;
+	recv-mode/0)	words='active passive' ;;
+	prefer/0)	words='balance latency throughput' ;;
+	yield/0)	words='off' ;;
+	expose/0 | unexpose/0)
+			words=tcp ;;
+	unexpose/1)	words=$(_atwctl_exposed) ;;
+	password/0)	words=$(atwctl password 2>/dev/null) ;;
+	cert/0)		words='ca cert key' ;;
+	at/0)		words='AT+GMR AT+WAUTOCONN= AT+WJAP= AT+WMODE= AT+WRSSI AT+WSCAN' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_atwctl_files()
+{
+	compopt -o filenames
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
 }
 
 _atwctl_devices()
