@@ -1022,6 +1022,22 @@ def test_scan_hidden():
         sim.until(b"\r\n50 x,6,Open,-50,14:de:39:06:86:15\r\n\r\nOK\r\n")
 
 
+def test_scan_of_fifty():
+    """each has its row, and one only, whatever it is called"""
+    names = [b"\r\nOK\r\n", b"\r\n+EVENT:WIFI_DISCONNECT\r\n", b"+WSCAN:index SSID", b'a,"b', b" ",
+             b"1 x,6,Open,-50,02:00:00:00:00:00", b"\\", bytes(range(1, 33)), bytes([255]) * 32]
+    names += [b"net %d" % n for n in range(len(names), 50)]
+    options, rows = [], b""
+    for n, name in enumerate(names, 1):
+        bssid, channel, rssi = "02:00:00:00:00:%02x" % n, n % 13 + 1, -n - 30
+        options += ["--ap", "".join("\\x%02x" % byte for byte in name) + ":",
+                    "--ap-info", f"{bssid},Open,{channel},{rssi}"]
+        rows += b"%d %s,%d,Open,%d,%s\r\n" % (n, name, channel, rssi, bssid.encode())
+    with Sim("--no-autojoin", *options) as sim:
+        sim.cmd("AT+WSCAN", b"\r\n+WSCAN:index SSID,CH,SECURITY,RSSI,BSSID\r\n" + rows +
+                b"\r\nOK\r\n\r\n+EVENT:WIFI_SCAN_DONE\r\n")
+
+
 def test_password():
     """a network gets another one; what a module stores of networks is counted"""
     with Sim("--no-autojoin", "--ap", "a\\:b:11111111") as sim:
