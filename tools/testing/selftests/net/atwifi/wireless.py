@@ -103,8 +103,12 @@ def shows_what_it_joined_by_itself():
     in_network(STORED, STORED_AT)
     out = iw("info")
     check("type managed" in out and "ssid " + STORED in out, out)
-    becomes(lambda: re.search(r"signal:\s+-\d+ dBm", iw("station dump")), "no signal")
-    check("Station " + STORED_AT in iw("station dump"), "the station")
+    for command in ("link", "station dump"):
+        becomes(lambda command=command: re.search(r"signal:\s+-50 dBm", iw(command)), "no signal")
+        out = iw(command)
+        check(STORED_AT in out, out)
+        # No firmware tells that.
+        check("bitrate" not in out, out)
 
 
 @test
@@ -125,6 +129,43 @@ def finds_networks():
     check("SSID: hides\n" in iw("scan flush ssid hides"), "the one that hides")
     out = iw("scan flush")
     check("SSID: %s\n" % OPEN in out, out)
+
+
+# Whatever the module or its list may say, and any bytes; with ends of lines no row can be read.
+UNKIND = (b"OK", b"ERROR", b"ready", b"+EVENT:WIFI_DISCONNECT", b"Unknown cmd:AT+WSCAN",
+          b"+WSCAN:index SSID,CH,SECURITY", b"1 x,6,Open,-50,02:00:00:00:00:00", b"51 ,6,Open,-50",
+          b'a,"b",', b"\\x41", b" ", b"  both ", b",", bytes(range(14, 46)), b"\1\t\x1b[31m\x7f",
+          "\u00e4\u4e16\U0001f600".encode(), bytes(range(224, 256)), b"\xc3", b"twice", b"twice")
+
+
+def shown(ssid):
+    """As iw prints it."""
+    return "".join(chr(c) if 0x20 < c < 0x7f and c != 0x5c or c == 0x20 and 0 < n < len(ssid) - 1
+                   else "\\x%02x" % c for n, c in enumerate(ssid))
+
+
+@test
+def finds_fifty():
+    """As many as a module tells of; each of them once, when they are found again, too."""
+    where, options, want = TMP + "/other", ["--no-autojoin"], []
+    for n, ssid in enumerate((*UNKIND, *(b"net %d" % n for n in range(len(UNKIND), 50)))):
+        bssid, channel, signal_ = "02:00:00:00:00:%02x" % n, n % 13 + 1, -30 - n
+        options += ["--ap", "".join("\\x%02x" % c for c in ssid) + ":secret99",
+                    "--ap-info", "%s,WPA2 AES,%d,%d" % (bssid, channel, signal_)]
+        want.append((bssid, str(2407 + 5 * channel), str(signal_), shown(ssid)))
+    os.makedirs(where, exist_ok=True)
+    module = Module(where, options, dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "down", "it is not found")
+        run("ip link set atw1 up")
+        for _ in range(2):
+            found = re.findall(r"^BSS (\S+)\(on .*?\tfreq: (\d+).*?\tsignal: (-\d+).*?"
+                               r"\tSSID: ([^\n]*)\n", iw("scan", "atw1"), re.M | re.S)
+            same(50, len(found), "access points")
+            same(set(), set(want) ^ set(found), "what is there, or is found, alone")
+    finally:
+        module.detach()
+        module.stop()
 
 
 @test
