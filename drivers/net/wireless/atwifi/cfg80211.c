@@ -46,7 +46,10 @@
 #define ATW_WIPHY_ASK		(5 * HZ)
 /* cfg80211 does what it was told a little later. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
-/* So often rfkill is asked what it does not tell. */
+/*
+ * So often rfkill is asked while a device is down: it has no notifier, and all that cfg80211
+ * does about a radio that is blocked is to close its devices, of which this one sees nothing.
+ */
 #define ATW_WIPHY_DEAF		(2 * HZ)
 /* While the module is set up it cannot be asked yet. */
 #define ATW_WIPHY_UNASKED	(HZ / 4)
