@@ -1032,9 +1032,9 @@ def configured_by_others():
 
 @contextlib.contextmanager
 def iwd():
-    """It, as it is, before it has joined any network."""
+    """It, as it is, before it has joined any network; it says why it waits, see connected()."""
     shutil.rmtree("/var/lib/iwd", ignore_errors=True)
-    with daemon(["/usr/libexec/iwd"]) as process:
+    with daemon(["/usr/libexec/iwd", "--debug"]) as process:
         on_bus("net.connman.iwd")
         yield process
 
