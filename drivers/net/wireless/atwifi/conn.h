@@ -492,11 +492,21 @@ struct atw_proved {
 };
 
 /**
+ * struct atw_id_range - numbers
+ * @first: the first of them
+ * @last: the last
+ */
+struct atw_id_range {
+	u32	first;
+	u32	last;
+};
+
+/**
  * struct atw_ids - which numbers there are; atw_conns.lock protects it
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
- * @stale: numbers of what is in the module and none of ours, @nstale of them: they
- *	are deleted
+ * @stale: numbers of what is in the module and none of ours, @nstale ranges of them: they
+ *	are deleted. Those of connections within a range are not meant
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
  * @recent: numbers of children that are gone, of which the module may yet speak
@@ -505,7 +515,7 @@ struct atw_proved {
 struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next;
-	u32			stale[16];
+	struct atw_id_range	stale[16];
 	unsigned int		nstale;
 	u32			deleting;
 	u32			orphan;

@@ -6,7 +6,10 @@
 #include "format.h"
 #include "timing.h"
 
-/* So many deletions in a row without a success: more than can be queued. */
+/*
+ * So many deletions in a row without a success, each of the last that there was to delete: of a
+ * range of those who came and went the module may have none any more.
+ */
 #define ATW_UNDELETED_MAX	32
 
 /**
@@ -53,7 +56,8 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 		cs->audit.undeleted = 0;
 		return 0;
 	}
-	if (err == -EOPNOTSUPP || ++cs->audit.undeleted > ATW_UNDELETED_MAX) {
+	cs->audit.undeleted += !READ_ONCE(cs->ids.nstale);
+	if (err == -EOPNOTSUPP || cs->audit.undeleted > ATW_UNDELETED_MAX) {
 		cs->audit.undeleted = 0;
 		atw_sched_set(cs->sched, ATW_DO_RESET);
 	}

@@ -194,7 +194,7 @@ bool atw_conns_is_stale(struct atw_conns *cs, u32 id)
 	lockdep_assert_held(&cs->lock);
 
 	for (i = 0; i < cs->ids.nstale; i++)
-		if (cs->ids.stale[i] == id)
+		if (id >= cs->ids.stale[i].first && id <= cs->ids.stale[i].last)
 			return true;
 	return false;
 }
@@ -254,21 +254,71 @@ void atw_conns_forget_recent(struct atw_conns *cs)
 		cs->ids.recent[i].id = ATW_NO_ID;
 }
 
+/*
+ * Is it the next of the last range? A module counts up, and remotes connect as often as they
+ * like while its thread waits for something: what was let in between is no gap.
+ */
+static bool atw_conns_extend_stale(struct atw_conns *cs, u32 id)
+{
+	struct atw_id_range *r;
+	u32 next;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!cs->ids.nstale)
+		return false;
+	r = &cs->ids.stale[cs->ids.nstale - 1];
+	next = r->last;
+	if (id < next)
+		return false;
+	do {
+		next++;
+	} while (next < id && atw_conns_find(cs, next));
+	if (next == id)
+		r->last = id;
+	return next == id;
+}
+
 /**
  * atw_conns_add_stale() - have something deleted that the module has
  * @cs: the connections
  * @id: its number
+ *
+ * What its remote sends until then is nobody's, see atw_conns_is_going().
  */
 void atw_conns_add_stale(struct atw_conns *cs, u32 id)
 {
 	bool known;
 
 	spin_lock(&cs->lock);
-	known = atw_conns_is_stale(cs, id);
+	known = atw_conns_is_stale(cs, id) || atw_conns_extend_stale(cs, id);
 	if (!known && cs->ids.nstale == ARRAY_SIZE(cs->ids.stale))
 		atw_sched_set(cs->sched, ATW_DO_RECONCILE);	/* it is found again then */
 	else if (!known)
-		cs->ids.stale[cs->ids.nstale++] = id;
+		cs->ids.stale[cs->ids.nstale++] = (struct atw_id_range){ id, id };
 	spin_unlock(&cs->lock);
 	atw_sched_set(cs->sched, ATW_DO_STALE);
+}
+
+/**
+ * atw_conns_next_stale() - the number of what is to be deleted next
+ * @cs: the connections
+ *
+ * Context: @cs->lock is held.
+ * Return: the number, which is that of what is being deleted then; or ATW_NO_ID.
+ */
+u32 atw_conns_next_stale(struct atw_conns *cs)
+{
+	struct atw_id_range *r;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!cs->ids.nstale)
+		return ATW_NO_ID;
+	/* From its beginning, so that the next to come is the next of it. */
+	r = &cs->ids.stale[cs->ids.nstale - 1];
+	cs->ids.deleting = r->first;
+	if (r->first++ == r->last)
+		cs->ids.nstale--;
+	return cs->ids.deleting;
 }

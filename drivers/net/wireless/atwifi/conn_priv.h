@@ -323,6 +323,7 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id);
 bool atw_conns_is_recent(struct atw_conns *cs, u32 id);
 void atw_conns_forget_recent(struct atw_conns *cs);
 void atw_conns_add_stale(struct atw_conns *cs, u32 id);
+u32 atw_conns_next_stale(struct atw_conns *cs);
 
 /* conn_open.c */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);

@@ -363,13 +363,10 @@ static void atw_conns_give_time(struct atw_conns *cs, unsigned long time)
 bool atw_conns_do_stale(struct atw_conns *cs)
 {
 	struct atw_conn *c;
-	u32 id = ATW_NO_ID;
+	u32 id;
 
 	spin_lock(&cs->lock);
-	if (cs->ids.nstale) {
-		id = cs->ids.stale[--cs->ids.nstale];
-		cs->ids.deleting = id;
-	}
+	id = atw_conns_next_stale(cs);
 	spin_unlock(&cs->lock);
 	if (id == ATW_NO_ID)
 		return false;

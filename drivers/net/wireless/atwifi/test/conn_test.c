@@ -565,6 +565,15 @@ static struct owner *fake_open(struct kunit *test, unsigned int i,
 	return fake_open_spec(test, i, &spec);
 }
 
+static unsigned int deletes(const struct fake *f, u32 id)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < READ_ONCE(f->nnotes); i++)
+		n += f->notes[i].verb == V_DEL && f->notes[i].id == id;
+	return n;
+}
+
 /* Open so many and close the gate again; the notes begin after that. */
 static void opened(struct kunit *test, unsigned int n, enum atw_sock_type type)
 {
@@ -1858,15 +1867,6 @@ static void conn_guess_ended(struct kunit *test)
 	close_all(test, 1);
 }
 
-static unsigned int deletes(const struct fake *f, u32 id)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < READ_ONCE(f->nnotes); i++)
-		n += f->notes[i].verb == V_DEL && f->notes[i].id == id;
-	return n;
-}
-
 /* What it had sent was thrown away: announced then, it would begin with a hole. */
 static void conn_guess_announced_late(struct kunit *test)
 {
@@ -3149,6 +3149,42 @@ static void conn_end_of_last_number(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 2U, fake_count(f, V_OPEN));
 	close_all(test, 1);
+}
+
+/*
+ * Remotes come and go while the thread waits for something, some to a server that has room:
+ * of all who are refused it is known that they are, and nobody pays for what they send.
+ */
+static void conn_refused_many(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i, gone = 0;
+	char text[64];
+
+	opened(test, 2, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[2].opened));
+	open_gate(f, false);
+	atw_conn_set_backlog(o[1].c, 16);
+	for (i = 1; i <= 99; i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", i,
+			 o[i % 2].c->id);
+		fake_say(f, text);
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", i);
+		fake_say(f, text);
+	}
+	KUNIT_EXPECT_FALSE(test, o[2].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_EQ(test, 17ULL, count(&f->conns.counts.accepted));
+	open_gate(f, true);
+	eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
+		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	for (i = 1; i <= 99; i++)
+		gone += deletes(f, i);
+	KUNIT_EXPECT_EQ(test, 82U, gone);
+	close_all(test, 3);
 }
 
 /* What is refused at once cost nobody anything. */
@@ -4731,6 +4767,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_server_forgets),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
+	KUNIT_CASE(conn_refused_many),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
 	KUNIT_CASE(conn_refused_after_busy),
