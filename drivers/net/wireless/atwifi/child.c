@@ -259,6 +259,12 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		if (old && atw_conn_is_child(old))
 			atw_conns_supersede(cs, old);
 		atomic64_inc(&cs->counts.refused);
+	} else if (old && !atw_conn_is_child(old) && atw_conn_is_opening(old)) {
+		/* It had given the number before it was asked for it, and is to say so. */
+		spin_lock(&old->lock);
+		old->rx.disputed = true;
+		spin_unlock(&old->lock);
+		atomic64_inc(&cs->counts.refused);
 	} else if (old && !atw_conn_is_child(old)) {
 		/* A number of ours: that is not what the module said. */
 		damaged = true;

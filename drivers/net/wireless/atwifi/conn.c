@@ -5,7 +5,8 @@
  * A connection belongs to the table (until the module has forgotten it) and to
  * its owner, a socket (until that closes it): one reference each. The owner
  * puts bytes into the transmit queue; the channel's thread alone takes them
- * out, one command at a time. The receive path alone calls ops->rx.
+ * out, one command at a time. The receive path alone calls ops->rx, but for what came before
+ * a connect was answered.
  *
  * Locks: channel.rx_lock > atw_conns.lock > a server's atw_conn.lock > another
  * atw_conn.lock > owner's queues. Commands run with none of them held.
@@ -102,7 +103,8 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
  * atw_conn_purge() - throw away what was received and cannot be handed over
  * @c: the connection
  * @queue: which of its queues: what may not be its remote's alone is nobody's, nor is what
- *	a child received before it was accepted, where it never is
+ *	a child received before it was accepted, where it never is, or another connection
+ *	before it was open
  *
  * Context: @c->lock is held.
  */
@@ -152,6 +154,7 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		if (c->err)
 			return;
 		c->err = err ?: -ECONNRESET;
+		atw_conn_purge(c, &c->rx.backlog);
 		atw_conn_event(c, ATW_CONN_EV_END);
 		atw_conn_purge_tx(c);
 		if (c->owner && c->serve.lasting)

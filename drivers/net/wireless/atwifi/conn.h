@@ -197,7 +197,10 @@ struct atw_conn_tx {
  *	struct atw_blocked_cb
  * @unverified: a payload of which it is not certain that it is its remote's, and those
  *	that came after it; see struct atw_unverified_cb
- * @backlog: what a child received before it was accepted
+ * @disputed: while the module was asked for the connection it said that its number is that of
+ *	one which it has accepted
+ * @backlog: what a child received before it was accepted, or another connection before it
+ *	was open
  * @size: memory of @blocked, @unverified and @backlog
  * @bytes: received
  * @room: the receive path waits there until the owner has room, see conn_throttle.c; the
@@ -206,6 +209,7 @@ struct atw_conn_tx {
 struct atw_conn_rx {
 	bool				fetch;
 	bool				fetched_last;
+	bool				disputed;
 	s64				announced;
 	int				kept;
 	unsigned int			empties;
@@ -506,7 +510,8 @@ struct atw_id_range {
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
  * @stale: numbers of what is in the module and none of ours, @nstale ranges of them: they
- *	are deleted. Those of connections within a range are not meant
+ *	are deleted. Those of connections within a range are not meant: they are looked for
+ *	first. The thread looks without the lock whether there are more: it will look again
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
  * @recent: numbers of children that are gone, of which the module may yet speak

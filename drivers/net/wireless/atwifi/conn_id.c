@@ -138,15 +138,30 @@ static bool atw_conns_near_child(struct atw_conns *cs, u32 id)
 	return false;
 }
 
+/* Has it been a child's lately, that is gone? */
+static bool atw_conns_was_child(struct atw_conns *cs, u32 id)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
+		if (cs->ids.recent[i].id == id &&
+		    jiffies - cs->ids.recent[i].since < atw_timing.recent)
+			return true;
+	return false;
+}
+
 /**
  * atw_conns_new_id() - an id for a new connection
  * @cs: the connections
  *
  * In turn, so that what the module still says of a deleted one does not meet its
- * successor.
+ * successor. A module that counts up gives such numbers to children, too: what it still
+ * has, or may still speak of, is nobody else's.
  *
  * Context: @cs->lock is held.
- * Return: the id; ATW_NO_ID, all are in use.
+ * Return: the id; ATW_NO_ID, all are in use, or about to be deleted.
  */
 u32 atw_conns_new_id(struct atw_conns *cs)
 {
@@ -159,6 +174,7 @@ u32 atw_conns_new_id(struct atw_conns *cs)
 	for (i = d->first_id; i <= d->last_id; i++) {
 		id = id < d->last_id ? id + 1 : d->first_id;
 		if (atw_dialect_gives(d, id) && !cs->ids.by_id[id] &&
+		    !atw_conns_is_going(cs, id) && !atw_conns_was_child(cs, id) &&
 		    !atw_conns_near_child(cs, id)) {
 			cs->ids.next = id;
 			return id;
@@ -226,16 +242,12 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
  */
 bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
 {
-	bool recent = false;
-	unsigned int i;
+	bool recent;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
-		recent |= cs->ids.recent[i].id == id &&
-			  jiffies - cs->ids.recent[i].since < atw_timing.recent;
-	recent = recent && !atw_conns_near_named(cs, id) &&
-		 !atw_conns_near_child(cs, id);
-	recent |= atw_conns_is_going(cs, id);
+	recent = atw_conns_is_going(cs, id) ||
+		 (atw_conns_was_child(cs, id) && !atw_conns_near_named(cs, id) &&
+		  !atw_conns_near_child(cs, id));
 	spin_unlock(&cs->lock);
 	return recent;
 }

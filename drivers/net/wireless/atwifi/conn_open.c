@@ -118,6 +118,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 		err = -ECONNABORTED;
 	} else {
 		atw_conns_unname(cs, c);
+		atw_conn_forget_early(cs, c);
 		c->id = id;
 		cs->ids.by_id[id] = c;
 	}
@@ -232,8 +233,7 @@ static bool atw_conns_postpone(struct atw_conns *cs, struct atw_conn *c)
 			c->ops->asked(c, false);
 		atw_conns_unname(cs, c);
 		/* What the module said was of that number. */
-		c->remote_closed = false;
-		c->auto_deleted = false;
+		atw_conn_forget_early(cs, c);
 		cs->pace.open_after = get_jiffies_64() + ATW_OPEN_RETRY;
 	}
 	spin_unlock(&c->lock);
@@ -296,6 +296,9 @@ static bool atw_conns_begin_open(struct atw_conns *cs, struct atw_conn *c)
 		begins = c->id != ATW_NO_ID;
 		if (!begins && c->serve.lasting)
 			atw_conn_pause(c, atw_timing.reopen);
+		else if (!begins && cs->ids.nstale)
+			/* There is one when what the module has is deleted. */
+			atw_conn_pause(c, ATW_OPEN_RETRY);
 		else if (!begins)
 			atw_conn_end(c, -ENOBUFS, 0);
 	}
@@ -341,9 +344,13 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 		atw_conns_add_silence(cs, c, err, code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
+	/* Of what came under its number nobody knows which of the two it was. */
+	if (!err && c->rx.disputed)
+		err = -ECONNABORTED;
 	if (err && c->serve.lasting && c->owner && !c->err) {
 		/* A server that was open before is opened again. */
 		atw_conns_unname(cs, c);
+		atw_conn_forget_early(cs, c);
 		atw_conn_event(c, ATW_CONN_EV_AGAIN);
 		atw_conn_pause(c, atw_timing.reopen);
 	} else if (err) {
@@ -365,6 +372,7 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 		atw_conn_event(c, ATW_CONN_EV_OPENED);
 		if (c->owner && !c->serve.lasting)
 			c->ops->opened(c, 0, 0);
+		atw_conn_release_early(cs, c);
 		c->serve.lasting = atw_conn_is_server(c);
 		cs->proved.serves |= c->serve.lasting;
 		if (c->remote_closed)

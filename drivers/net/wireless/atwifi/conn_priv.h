@@ -331,6 +331,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_rx.c */
 void atw_conns_drop_payload(struct atw_conns *cs);
+void atw_conn_release_early(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_forget_early(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_release_blocked(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 		      unsigned int doubt, unsigned int query);

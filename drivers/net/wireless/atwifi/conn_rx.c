@@ -2,7 +2,8 @@
 /*
  * What the module says of connections: payloads, and events.
  *
- * All of it runs in the receive path, which alone calls the owners' ops->rx.
+ * All of it runs in the receive path, which alone calls the owners' ops->rx; but for what came
+ * before a connect was answered, which the channel's thread hands over then.
  */
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
@@ -244,11 +245,57 @@ static void atw_conn_overflow(struct atw_conns *cs, struct atw_conn *c, struct s
 		atw_conn_reset(c, &cs->counts.overflows);
 }
 
+/*
+ * As long as the module has not said that it has opened a connection, what comes under its
+ * number may be of another one, which the module had given that number before.
+ */
 static void atw_conn_hand_over(struct atw_conns *cs, struct atw_conn *c,
 			       struct sk_buff *skb)
 {
-	if (!(c->owner ? c->ops->rx(c, skb) : atw_conn_keep(c, &c->rx.backlog, skb)))
+	bool now = c->owner && !atw_conn_is_opening(c);
+
+	if (!(now ? c->ops->rx(c, skb) : atw_conn_keep(c, &c->rx.backlog, skb)))
 		atw_conn_overflow(cs, c, skb);
+}
+
+/**
+ * atw_conn_release_early() - hand over what came before the module had said that it is open
+ * @cs: the connections
+ * @c: the connection, whose lock is held
+ */
+void atw_conn_release_early(struct atw_conns *cs, struct atw_conn *c)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&c->lock);
+
+	while ((skb = __skb_dequeue(&c->rx.backlog))) {
+		atw_conn_unkeep(c, skb->truesize);
+		if (c->owner && !c->err)
+			atw_conn_hand_over(cs, c, skb);
+		else
+			kfree_skb(skb);
+	}
+}
+
+/**
+ * atw_conn_forget_early() - what came under its number was of another connection
+ * @cs: the connections
+ * @c: the connection, which the module has not opened; its lock is held
+ */
+void atw_conn_forget_early(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	atw_conn_purge(c, &c->rx.backlog);
+	atw_conn_purge(c, &c->rx.blocked);
+	atw_conn_purge(c, &c->rx.unverified);
+	atw_conn_forget_kept(cs, c);
+	c->rx.fetch = false;
+	c->rx.fetched_last = false;
+	c->rx.disputed = false;
+	c->remote_closed = false;
+	c->auto_deleted = false;
 }
 
 /**
@@ -285,7 +332,7 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c))
+	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c) || atw_conn_is_waiting(c))
 		return skb;
 	c->rx.bytes += len;
 	if (answer) {

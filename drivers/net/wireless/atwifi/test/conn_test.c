@@ -71,6 +71,7 @@ struct fake {
 	u32			swallow_len;	/* the same with longer sends */
 	bool			swallows;	/* this one */
 	const char		*connect_answer;
+	const char		*connect_before;	/* of that number, once */
 	const char		*connect_ends;	/* after the end of that number, once */
 	long			connect_takes;	/* jiffies */
 	unsigned int		connect_ms;	/* by the fake clock, once */
@@ -143,6 +144,15 @@ static void fake_connect(struct fake *f, const char *line)
 	f->connect_ms = 0;
 	if (f->connect_takes)
 		schedule_timeout_uninterruptible(f->connect_takes);
+	if (f->connect_before) {
+		/* That is its number, even if it is not told. */
+		u32 next = f->conns.ids.next;
+		char before[160];
+
+		snprintf(before, sizeof(before), f->connect_before, next, next, next);
+		f->connect_before = NULL;
+		fake_say(f, before);
+	}
 	if (f->connect_ends) {
 		snprintf(answer, sizeof(answer), "\r\n+EVENT:SocketDisconnect,%u\r\n", n);
 		fake_say(f, answer);
@@ -326,7 +336,7 @@ static const struct atw_transport_ops fake_transport_ops = {
 /* What concerns the module as a whole stays to be done. */
 static const struct atw_agenda fake_agenda = {
 	.job = {
-		[ATW_DO_STALE]		= { atw_conns_do_stale },
+		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
 		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode },
 		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
 		[ATW_DO_BOOT]		= { atw_conns_do_boot },
@@ -3152,6 +3162,143 @@ static void conn_end_of_last_number(struct kunit *test)
 }
 
 /*
+ * What comes before the module has said that it has opened a connection is its remote's then,
+ * and somebody else's where it says something else.
+ */
+static void conn_bytes_of_last_number(struct kunit *test)
+{
+	static const struct {
+		const char	*answer;
+		const char	*ends;
+		bool		no_conid;
+		const char	*got;
+		unsigned int	tries;
+	} cases[] = {
+		{ .got = "word", .tries = 1 },
+		{ .ends = "\r\n+SOCKET:110\r\nERROR\r\n", .got = "", .tries = 2 },
+		{ .answer = "connect success ConID=9\r\n\r\nOK\r\n", .no_conid = true, .got = "",
+		  .tries = 1 },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->nnotes = 0;
+		f->conns.learned.no_conid = cases[i].no_conid;
+		f->connect_before = "\r\n+EVENT:SocketDown,%u,4,word\r\n";
+		f->connect_ends = cases[i].ends;
+		f->connect_answer = cases[i].answer;
+		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		say_for(f, "\r\n+EVENT:SocketDown,%u,1,s\r\n", o);
+		KUNIT_EXPECT_EQ(test, 0, o->open_err);
+		KUNIT_EXPECT_EQ(test, cases[i].tries, fake_count(f, V_OPEN));
+		KUNIT_EXPECT_EQ(test, strlen(cases[i].got) + 1, o->got_len);
+		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, cases[i].got, strlen(cases[i].got)));
+		KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
+		forget(test);
+	}
+}
+
+/* The module has given it to a child, of whom it tells before it says so. */
+static void conn_number_of_child(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = f->owner;
+	char text[64];
+
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened));
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%%u,%u\r\n", server->c->id);
+	f->connect_before = text;
+	f->connect_ends = "\r\n+SOCKET:110\r\nERROR\r\n";
+	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o[2].opened));
+	KUNIT_EXPECT_EQ(test, 0, o[2].open_err);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	eventually(test, fake_count(f, V_DEL) == 1);
+	KUNIT_EXPECT_EQ(test, 3U, listed(f));
+	close_all(test, 3);
+}
+
+/* And it may be gone by the time at which the module is asked, which then opens the other. */
+static void conn_number_of_gone(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = f->owner;
+	char text[160];
+
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened));
+	snprintf(text, sizeof(text),
+		 "\r\n+EVENT:SocketSeed,%%u,%u\r\n\r\n+EVENT:SocketDown,%%u,4,word\r\n"
+		 "\r\n+EVENT:SocketDisconnect,%%u\r\n", server->c->id);
+	f->connect_before = text;
+	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o[2].opened));
+	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o[2].open_err);
+	KUNIT_EXPECT_EQ(test, 0U, o[2].got_len);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	eventually(test, listed(f) == 2);
+	close_all(test, 3);
+}
+
+/* Is a number one of those that connections get, so long after children were there? */
+static bool fake_gives(struct fake *f, u32 id, unsigned long age)
+{
+	bool given = false;
+	unsigned int i;
+
+	spin_lock(&f->conns.lock);
+	for (i = 0; i < ARRAY_SIZE(f->conns.ids.recent); i++)
+		f->conns.ids.recent[i].since = jiffies - age;
+	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++)
+		given |= atw_conns_new_id(&f->conns) == id;
+	spin_unlock(&f->conns.lock);
+	return given;
+}
+
+/* A number of which the module may yet speak, or will, is given to nobody else. */
+static void conn_number_of_refused(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o;
+	u32 id = server->c->id == 107 ? 118 : 107;
+	char text[64];
+
+	KUNIT_ASSERT_TRUE(test, fake_gives(f, id, 0));
+	/* Nobody has accepted the first. */
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->c->id);
+	fake_say(f, text);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	KUNIT_EXPECT_FALSE(test, fake_gives(f, id, atw_timing.recent));
+	open_gate(f, true);
+	eventually(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	open_gate(f, false);
+	KUNIT_EXPECT_FALSE(test, fake_gives(f, id, 0));
+	KUNIT_EXPECT_TRUE(test, fake_gives(f, id, atw_timing.recent));
+	f->nnotes = 0;
+
+	/* Where it is so with all of them a connect waits. */
+	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
+		atw_conns_add_stale(&f->conns, id);
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	KUNIT_EXPECT_EQ(test, 1U, deletes(f, o->c->id));
+	close_all(test, 2);
+}
+
+/*
  * Remotes come and go while the thread waits for something, some to a server that has room:
  * of all who are refused it is known that they are, and nobody pays for what they send.
  */
@@ -3564,8 +3711,11 @@ static void conn_users_receive(struct kunit *test)
 	struct atw_share *share = &f->conns.shares.of[12];
 
 	f->conns.clock = fake_clock;
-	fake_time = ktime_add_ms(fake_time, 5000);
 	fake_open_as(test, 0, 12);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened));
+	open_gate(f, false);
+	fake_time = ktime_add_ms(fake_time, 5000);
 	mutex_lock(&f->ch.rx_lock);
 	f->conns.tt.conn = o[0].c;
 	f->conns.tt.phase = ATW_TT_IN;
@@ -3576,9 +3726,6 @@ static void conn_users_receive(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2U, o[0].got_len);
 	KUNIT_EXPECT_EQ(test, atw_conns_now(&f->conns), share->used);
 
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened));
-	open_gate(f, false);
 	fake_time = ktime_add_ms(fake_time, 5000);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,2,cd\r\n", &o[0]);
 	KUNIT_EXPECT_EQ(test, 4U, o[0].got_len);
@@ -4053,6 +4200,24 @@ static void conn_delete_misheard(struct kunit *test)
 		atw_conn_put(o->c);
 		memset(o, 0, sizeof(*o));
 	}
+}
+
+/* Who has come and gone meanwhile is deleted in vain, which says nothing of the module. */
+static void conn_gone_many(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	for (i = 300; i < 340; i++)
+		atw_conns_add_stale(&f->conns, i);
+	mishear(f, "AT+SOCKETDEL=", 40, lost_digit);
+	open_gate(f, true);
+	eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
+		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+	close_all(test, 1);
 }
 
 /* A child that is being deleted for another one, and the gate is closed. */
@@ -4767,6 +4932,10 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_server_forgets),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
+	KUNIT_CASE(conn_bytes_of_last_number),
+	KUNIT_CASE(conn_number_of_child),
+	KUNIT_CASE(conn_number_of_gone),
+	KUNIT_CASE(conn_number_of_refused),
 	KUNIT_CASE(conn_refused_many),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
@@ -4798,6 +4967,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_share_subuids),
 	KUNIT_CASE(conn_keepalive),
 	KUNIT_CASE(conn_delete_misheard),
+	KUNIT_CASE(conn_gone_many),
 	KUNIT_CASE(conn_delete_unknown),
 	KUNIT_CASE(conn_boot_untold),
 	KUNIT_CASE(conn_purge_misheard),
