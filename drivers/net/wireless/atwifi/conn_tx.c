@@ -196,7 +196,7 @@ static void atw_conns_grow(struct atw_conns *cs)
 /*
  * Does a send go where it should? Some firmware keeps the number of a send in one byte.
  * Where that would be the number of another connection the send must not be tried, and
- * the connection is ended.
+ * the connection is ended, unless another number was seen to be kept as a whole.
  */
 static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 {
@@ -207,7 +207,9 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	if (id == ATW_NO_ID || id <= ATW_ID_MAX)
 		return true;
 	spin_lock(&cs->lock);
-	may = !atw_conns_narrow_ids(cs) && !cs->ids.by_id[id & 0xff];
+	may = cs->learned.wide_ids ||
+	      (!atw_conns_narrow_ids(cs) && !cs->ids.by_id[id & 0xff] &&
+	       !atw_conns_is_going(cs, id & 0xff));
 	spin_unlock(&cs->lock);
 	if (may)
 		return true;
@@ -215,6 +217,27 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 	atw_conn_reset(c, &cs->counts.resets);
 	spin_unlock(&c->lock);
 	return false;
+}
+
+/*
+ * What comes of a send with a number of more than a byte tells whether the module keeps all of
+ * it. One that does not had nothing under the rest of it, see atw_conns_may_send(): it would
+ * have refused what it took. What it refused may be its remote's doing, of whom its table tells:
+ * if he is connected yet, the module was looking for another.
+ */
+static void atw_conns_learn_ids(struct atw_conns *cs, struct atw_conn *c, u32 id, int err,
+				enum atw_outcome outcome)
+{
+	const struct atw_sock_row *row;
+
+	if (!err)
+		cs->learned.wide_ids = true;
+	if (cs->learned.wide_ids || err != -EREMOTEIO || outcome == ATW_NO_MEMORY ||
+	    atw_conns_query(cs))
+		return;
+	row = atw_rows_find(cs, id, true);
+	if (row && row->status == ATW_SOCK_CONNECTED && !READ_ONCE(c->remote_closed))
+		cs->learned.narrow_ids = true;
 }
 
 /**
@@ -294,8 +317,6 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		}
 		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
 			atw_conns_swallowed(cs, n);
-		if (err && id > ATW_ID_MAX)
-			cs->learned.narrow_ids = true;
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
@@ -315,4 +336,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	__skb_queue_purge(&done);
 	if (err)
 		atw_conns_command_failed(cs, err);
+	/* What goes within a line has another way through the firmware. */
+	if (cmd.payload && id > ATW_ID_MAX)
+		atw_conns_learn_ids(cs, c, id, err, cs->ch->dialect->error(cmd.code)->outcome);
 }

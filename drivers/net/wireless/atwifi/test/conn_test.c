@@ -1582,6 +1582,76 @@ static struct owner *fake_child(struct kunit *test, struct owner *server)
 	return o;
 }
 
+/* One of a number that may be too large to be sent to; it is accepted. */
+static struct owner *fake_high_child(struct kunit *test, unsigned int i, u32 id)
+{
+	struct fake *f = test->priv;
+	struct owner *server = &f->owner[0], *o = &f->owner[i];
+	char text[64];
+
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->c->id);
+	fake_say(f, text);
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	return o;
+}
+
+/*
+ * A send with a number of more than a byte: whether the module keeps all of it is told by
+ * nothing that a remote can bring about, and where it does no failure says otherwise.
+ */
+static void conn_high_numbers(struct kunit *test)
+{
+	enum { SENT, REFUSED, SWALLOWED };
+	static const struct {
+		u32	id;
+		int	outcome;
+		bool	listed;
+		bool	narrow;
+	} cases[] = {
+		{ 300, REFUSED, false, false },
+		{ 301, SWALLOWED, true, false },
+		{ 302, REFUSED, true, true },
+		{ 303, SENT, true, false },
+		{ 304, REFUSED, true, false },
+		{ 0, SENT, true, false },
+	};
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o;
+	char rows[128], command[32];
+	unsigned int i;
+	u32 id;
+	int n;
+
+	n = snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n", server->c->id);
+	f->rows = rows;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* The last is that of the server in its lower byte. */
+		id = cases[i].id ?: 256 + server->c->id;
+		rows[n] = '\0';
+		o = fake_high_child(test, i + 1, id);
+		if (cases[i].listed)
+			snprintf(rows + n, sizeof(rows) - n, "%u,5,3,192.0.2.9,1000,-1,%u\r\n",
+				 id, server->c->id);
+		snprintf(command, sizeof(command), "AT+SOCKETSEND=%u,", id);
+		if (cases[i].outcome == REFUSED)
+			mishear(f, command, 1, "\r\n+SOCKETSEND:101\r\nERROR\r\n");
+		if (cases[i].outcome == SWALLOWED)
+			f->swallow_id = id;
+		queue(test, o, 100);
+		eventually(test, !atw_conn_unsent(o->c));
+		atw_conn_close(o->c, false, 0);
+		eventually(test, deletes(f, id));
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].outcome != SENT, o->closed, "%u", id);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].narrow, f->conns.learned.narrow_ids, "%u", id);
+		f->conns.learned.narrow_ids = false;
+		f->nnotes = 0;
+	}
+	close_all(test, 1);
+}
+
 /*
  * The remote of a child is gone while it is sent to, and the module has its number for another
  * already: he gets no more of it than was on its way, and is not let in. So it is where his
@@ -4881,6 +4951,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unread),
 	KUNIT_CASE(conn_unread_served),
 	KUNIT_CASE(conn_unread_datagram),
+	KUNIT_CASE(conn_high_numbers),
 	KUNIT_CASE(conn_number_reused_in_send),
 	KUNIT_CASE(conn_number_reused_by_nobody),
 	KUNIT_CASE(conn_unread_unlisted),

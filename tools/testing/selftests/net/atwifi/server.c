@@ -692,6 +692,39 @@ TEST_F(server, high_numbers)
 	ASSERT_TRUE(firmware("next-id 1"));
 }
 
+/* Nor do others of such numbers pay for one that cannot be sent to. */
+TEST_F(server, high_number_unanswered)
+{
+	long bringups = atw_stat(ATW_DEVICE, "bringups");
+	char buf[1000] = "";
+	int lost, fd[3], i;
+
+	if (!atw_has_sim() || atw_of_open_sdk())
+		SKIP(return, "known to be narrow");
+	ASSERT_EQ(0, atw_sim("next-id 257"));
+	lost = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, lost);
+	for (i = 0; i < 2; i++) {
+		fd[i] = atw_client(self->fd, self->port, "echo");
+		ASSERT_LE(0, fd[i]);
+	}
+	ASSERT_EQ(0, atw_sim("fault silent-send,rate=1,times=1"));
+	ASSERT_EQ((ssize_t)sizeof(buf), send(lost, buf, sizeof(buf), MSG_NOSIGNAL));
+	ASSERT_ERRNO(ECONNRESET, recv(lost, buf, 1, 0));
+	ASSERT_EQ(0, atw_sim("clear"));
+	close(lost);
+	for (i = 0; i < 3; i++) {
+		if (i == 2) {
+			fd[i] = atw_client(self->fd, self->port, "echo");
+			ASSERT_LE(0, fd[i]);
+		}
+		EXPECT_TRUE(atw_echo_works(fd[i], i, 300));
+		EXPECT_EQ(0, close(fd[i]));
+	}
+	EXPECT_EQ(bringups, atw_stat(ATW_DEVICE, "bringups"));
+	ASSERT_TRUE(firmware("next-id 1"));
+}
+
 /* Not known to be of that kind: no byte may come to another connection. */
 TEST_F(server, narrow_numbers)
 {
