@@ -16,7 +16,8 @@
  *
  * Some builds do not announce children. Bytes for a number that nobody knows may
  * then be a child's first, or somebody else's after damage. They are kept while the
- * module is asked; if it does not have that child all streams end.
+ * module is asked; if it does not have that child, and has not said of it either that it
+ * is gone, all streams end.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
@@ -342,19 +343,20 @@ static unsigned int atw_conns_guesses(struct atw_conns *cs)
  */
 struct atw_conn *atw_conns_guess_child(struct atw_conns *cs, u32 id)
 {
-	bool lost, refused = false;
+	bool many, lost = false, refused = false;
 	struct atw_conn *c;
 
 	if (cs->learned.children_told || !cs->learned.purged)
 		return NULL;
 	c = atw_conn_alloc(ATW_TYPE_TCP_CHILD, GFP_KERNEL);
 	spin_lock(&cs->lock);
-	lost = !c || atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
-	if (lost || !atw_conns_has_listener(cs, NULL) ||
+	if (!atw_conns_has_listener(cs, NULL) ||
 	    atw_conns_find(cs, id) || atw_conns_is_going(cs, id))
 		goto no_child;
-	refused = !atw_conns_add_child(cs, NULL, c, id);
-	if (refused)
+	many = atw_conns_guesses(cs) >= ATW_GUESSES_MAX;
+	lost = !c || (many && atw_conns_near_named(cs, id));
+	refused = !lost && (many || !atw_conns_add_child(cs, NULL, c, id));
+	if (lost || refused)
 		goto no_child;
 	refcount_inc(&c->ref);
 	cs->learned.high_id = max(cs->learned.high_id, id);
@@ -401,16 +403,17 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row)
 {
 	struct atw_conn *server = NULL;
-	bool ok;
+	bool ok, over;
 
 	spin_lock(&cs->lock);
+	over = atw_conn_is_over(c);
 	if (c->child.server) {
 		spin_unlock(&cs->lock);
 		return true;
 	}
 	if (row && row->status != ATW_SOCK_DELETED) {
 		server = atw_conns_find(cs, row->server);
-	} else if (atw_conn_is_over(c)) {
+	} else if (over) {
 		/* It came and went before it could be asked for. */
 		if (!atw_conns_has_listener(cs, &server))
 			server = NULL;
@@ -426,8 +429,11 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
-	/* Bytes of one that is gone, or of another connection. */
-	if (!server && !row && !atw_conns_is_recent(cs, atw_conn_id(c)))
+	/*
+	 * Bytes of one that is gone, or of another connection. Where the module has named it
+	 * once more it was there, though nobody knows at which server.
+	 */
+	if (!server && !row && !over && !atw_conns_is_recent(cs, atw_conn_id(c)))
 		atw_conns_damage(cs);
 	if (!ok)
 		atw_conn_close(c, true, 0);

@@ -1808,7 +1808,10 @@ static void conn_nothing_announced(struct kunit *test)
 	}
 }
 
-/* More connections than a module can have: it is not to be believed. */
+/*
+ * More connections than a module can have, which may have come and gone: those that are too
+ * many are deleted.
+ */
 static void conn_guesses(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -1824,9 +1827,84 @@ static void conn_guesses(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, listed(f), 16U);
 	KUNIT_EXPECT_LE(test, listed(f), 100U);
-	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_RESET));
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	open_gate(f, true);
+	eventually(test, deletes(f, 1000 + 64));
 	close_all(test, 1);
+}
+
+/* But for one whose number may have been that of another connection, which has lost bytes then. */
+static void conn_guesses_near(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[1];
+	unsigned int i;
+	char text[64];
+
+	f->conns.learned.purged = true;
+	fake_serve(test);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	open_gate(f, false);
+	for (i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n",
+			 2000 + i);
+		fake_say(f, text);
+	}
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", o->c->id / 10);
+	fake_say(f, text);
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_RESET));
+	close_all(test, 2);
+}
+
+/* A child that nobody announced; with a reference. */
+static struct atw_conn *fake_guess(struct kunit *test, u32 id)
+{
+	struct fake *f = test->priv;
+	struct atw_conn *c;
+	char text[64];
+
+	f->conns.learned.purged = true;
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", id);
+	fake_say(f, text);
+	c = atw_conns_get(&f->conns, id);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_EXPECT_EQ(test, ATW_CHILD_NEW, c->child.stage);
+	KUNIT_EXPECT_NULL(test, c->child.server);
+	return c;
+}
+
+/* It was not announced, and had gone before it could be asked whose it was. */
+static void conn_guess_over(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[128];
+
+	opened(test, 2, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[2].opened));
+	open_gate(f, false);
+	snprintf(rows, sizeof(rows),
+		 "%u,3,3,,-1,80,0\r\n%u,3,3,,-1,80,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		 o[0].c->id, o[1].c->id, o[2].c->id);
+	f->rows = rows;
+	atw_conn_put(fake_guess(test, 2000));
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,2000\r\n\r\n+EVENT:SocketAutoDel,2000\r\n");
+	open_gate(f, true);
+	eventually(test, listed(f) == 3);
+	KUNIT_EXPECT_FALSE(test, o[2].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	close_all(test, 3);
 }
 
 /* What the module has lost before it could be asked for its server. */
@@ -1848,23 +1926,6 @@ static void conn_guess_lost(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketDown,1000,1,y\r\n");
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
 	close_all(test, 1);
-}
-
-/* A child that nobody announced; with a reference. */
-static struct atw_conn *fake_guess(struct kunit *test, u32 id)
-{
-	struct fake *f = test->priv;
-	struct atw_conn *c;
-	char text[64];
-
-	f->conns.learned.purged = true;
-	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", id);
-	fake_say(f, text);
-	c = atw_conns_get(&f->conns, id);
-	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_EXPECT_EQ(test, ATW_CHILD_NEW, c->child.stage);
-	KUNIT_EXPECT_NULL(test, c->child.server);
-	return c;
 }
 
 /* It is announced after all, and then the module's table says whose it is. */
@@ -4957,6 +5018,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_unread_unlisted),
 	KUNIT_CASE(conn_nothing_announced),
 	KUNIT_CASE(conn_guesses),
+	KUNIT_CASE(conn_guesses_near),
+	KUNIT_CASE(conn_guess_over),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),
 	KUNIT_CASE(conn_guess_announced_meanwhile),
