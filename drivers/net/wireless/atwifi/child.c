@@ -181,9 +181,9 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 	lockdep_assert_held(&cs->lock);
 
 	/* Is the number one with which the promises can be kept? Of what is stale,
-	 * bytes may have been thrown away.
+	 * bytes may have been thrown away. One that was not announced is asked for first.
 	 */
-	if (cs->gone || atw_conns_near_named(cs, id) ||
+	if (cs->gone || (server && atw_conns_near_named(cs, id)) ||
 	    atw_conns_is_stale(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
 		return false;
 	spin_lock(&c->lock);
@@ -272,7 +272,7 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 	} else if (old && !old->child.server && atw_conn_is_live(old) &&
 		   atw_conn_stage(old) == ATW_CHILD_NEW) {
 		/* Its first bytes came before its announcement. */
-		ok = atw_conn_attach(cs, server, old);
+		ok = !atw_conns_near_named(cs, id) && atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
 		atomic64_add(ok, &cs->counts.accepted);
 		ok = true;
@@ -418,7 +418,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		if (!atw_conns_has_listener(cs, &server))
 			server = NULL;
 	}
-	ok = server && atw_conn_is_listener(server) &&
+	ok = server && atw_conn_is_listener(server) && !atw_conns_near_named(cs, c->id) &&
 	     atw_conn_attach(cs, server, c);
 	atomic64_add(ok, &cs->counts.accepted);
 	atomic64_add(!ok, &cs->counts.refused);

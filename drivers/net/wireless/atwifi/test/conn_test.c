@@ -1907,6 +1907,44 @@ static void conn_guess_over(struct kunit *test)
 	close_all(test, 3);
 }
 
+/*
+ * Bytes for a number that is one damaged byte away from a connection's may be that one's: the
+ * module tells whether it has accepted one of that number, who is not let in.
+ */
+static void conn_guess_near(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[128];
+	int n;
+	u32 id;
+
+	opened(test, 1, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened));
+	open_gate(f, false);
+	id = o[1].c->id / 10;
+	n = snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
+		     o[0].c->id, o[1].c->id);
+	snprintf(rows + n, sizeof(rows) - n, "%u,5,3,192.0.2.9,1000,-1,%u\r\n", id, o[0].c->id);
+	f->rows = rows;
+	atw_conn_put(fake_guess(test, id));
+	open_gate(f, true);
+	eventually(test, deletes(f, id) && listed(f) == 2);
+	open_gate(f, false);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	rows[n] = '\0';
+	atw_conn_put(fake_guess(test, id));
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
+	close_all(test, 2);
+}
+
 /* What the module has lost before it could be asked for its server. */
 static void conn_guess_lost(struct kunit *test)
 {
@@ -5020,6 +5058,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guesses),
 	KUNIT_CASE(conn_guesses_near),
 	KUNIT_CASE(conn_guess_over),
+	KUNIT_CASE(conn_guess_near),
 	KUNIT_CASE(conn_guess_lost),
 	KUNIT_CASE(conn_guess_announced),
 	KUNIT_CASE(conn_guess_announced_meanwhile),
