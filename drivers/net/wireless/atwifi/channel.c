@@ -96,8 +96,10 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 		asked = true;
 	}
 	spin_unlock(&ch->lock);
-	if (!asked)
-		ch->ops->event(ch->ctx, &doubt);
+	if (asked)
+		return;
+	WRITE_ONCE(ch->strays, ch->strays + 1);
+	ch->ops->event(ch->ctx, &doubt);
 }
 
 /* A line of the running command's answer, perhaps. */

@@ -200,6 +200,8 @@ enum atw_channel_flag {
  *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
  * @said_before: the one before that, about the same command; the thread's alone
+ * @strays: answers that came while nobody awaited them; written under @rx_lock, read
+ *	without it by those who have waited for something that comes later
  * @owed: payload bytes that the module may still be waiting for
  * @rest_by: the channel is dead, and the rest of the payload that is being written may be until
  *	then, in jiffies of 64 bits; 0: that has not begun. The thread's alone
@@ -229,6 +231,7 @@ struct atw_channel {
 	enum atw_event_type		final;
 	char				said[ATW_SAID_MAX];
 	char				said_before[ATW_SAID_MAX];
+	unsigned int			strays;
 	u32				owed;
 	u64				rest_by;
 

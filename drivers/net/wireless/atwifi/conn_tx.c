@@ -162,14 +162,27 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	return ++c->tx.refused < ATW_NOMEM_TRIES;
 }
 
+/* Answers that nobody has asked for, or not any more. */
+static u64 atw_conns_strays(const struct atw_conns *cs)
+{
+	return atomic64_read(&cs->counts.unexplained) + READ_ONCE(cs->ch->strays);
+}
+
 /*
  * All bytes of a send were written, and no answer came. If it was the first of its
  * size that may be the reason: some firmware loses what is longer than it splits by
- * itself. There is no more to be had than to learn of it once.
+ * itself. There is no more to be had than to learn of it once. But a module that waits for a
+ * remote that does not read says nothing, either: it takes no commands meanwhile, and when he
+ * reads on it answers the send before those.
  */
 static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 {
+	u64 strays = atw_conns_strays(cs);
+
 	if (n <= max_t(u32, cs->proved.chunk, ATW_CHUNK_MIN))
+		return;
+	if (atw_channel_run(cs->ch, "AT", HZ) || atw_channel_settle(cs->ch) ||
+	    atw_conns_strays(cs) != strays)
 		return;
 	cs->proved.small_sends = true;
 	cs->pace.chunk = ATW_CHUNK_MIN;
@@ -258,7 +271,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	};
 	char data[ATW_LINE_DATA_MAX];
 	struct sk_buff_head done;
-	bool full;
+	bool full, swallowed = false;
 	u32 id, n;
 	int err;
 
@@ -315,8 +328,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			cs->pace.chunk_max = cs->pace.chunk;
 			cs->pace.chunk_good = 0;
 		}
-		if (err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed)
-			atw_conns_swallowed(cs, n);
+		swallowed = err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed;
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
@@ -336,6 +348,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	__skb_queue_purge(&done);
 	if (err)
 		atw_conns_command_failed(cs, err);
+	if (swallowed)
+		atw_conns_swallowed(cs, n);
 	/* What goes within a line has another way through the firmware. */
 	if (cmd.payload && id > ATW_ID_MAX)
 		atw_conns_learn_ids(cs, c, id, err, cs->ch->dialect->error(cmd.code)->outcome);

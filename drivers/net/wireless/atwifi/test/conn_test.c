@@ -70,6 +70,7 @@ struct fake {
 	u32			swallow_id;	/* takes its bytes, says nothing */
 	u32			swallow_len;	/* the same with longer sends */
 	bool			swallows;	/* this one */
+	enum { IS_IDLE, IS_BLOCKED, READS_ON } then;	/* it does not take the next command */
 	const char		*connect_answer;
 	const char		*connect_before;	/* of that number, once */
 	const char		*connect_ends;	/* after the end of that number, once */
@@ -196,7 +197,12 @@ static void fake_command(struct fake *f, const char *line)
 	char row[48];
 	u32 id, len;
 
-	if (n && !strncmp(line, f->mishears, strlen(f->mishears))) {
+	if (f->swallows && f->then != IS_IDLE) {
+		/* It waits for the remote; or does not any more, and says so. */
+		if (f->then == READS_ON)
+			fake_say(f, "\r\nOK\r\n\r\nOK\r\n");
+		f->swallows = false;
+	} else if (n && !strncmp(line, f->mishears, strlen(f->mishears))) {
 		if (n != ALWAYS)
 			f->nmishears = n - 1;
 		fake_time = ktime_add_ms(fake_time, f->complaint_ms);
@@ -2456,6 +2462,24 @@ static void conn_swallows_long(struct kunit *test)
 	forget(test);
 	f->swallow_id = 0;
 	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, upload(test, 80000));
+	forget(test);
+}
+
+/* Nor does it say anything as long as a remote does not read, which costs no other one. */
+static void conn_send_blocked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->swallow_len = 1024;
+	for (f->then = IS_BLOCKED; f->then <= READS_ON; f->then++) {
+		KUNIT_EXPECT_LT(test, 1024U, upload(test, 40000));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+		forget(test);
+		KUNIT_EXPECT_FALSE(test, f->conns.proved.small_sends);
+	}
+	f->swallow_len = 0;
+	KUNIT_EXPECT_LT(test, 1024U, upload(test, 40000));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
 	forget(test);
 }
 
@@ -5079,6 +5103,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
 	KUNIT_CASE(conn_swallows_long),
+	KUNIT_CASE(conn_send_blocked),
 	KUNIT_CASE(conn_reconcile),
 	KUNIT_CASE(conn_unverified),
 	KUNIT_CASE(conn_unverified_broken_off),
