@@ -1032,7 +1032,7 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	cfg80211_connect_done(aw->dev, &params, ATW_WIPHY_GFP);
 	/* The keys are the module's. */
 	if (secured)
-		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, ATW_WIPHY_GFP);
+		atw_cfg80211_port_authorized(aw->dev, aw->bssid, ATW_WIPHY_GFP);
 	aw->state = ATW_WIPHY_UP;
 	aw->own = own;
 	aw->since = get_jiffies_64();
@@ -1197,7 +1197,7 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *new
 	roam.links[0].bssid = aw->bssid;
 	cfg80211_roamed(aw->dev, &roam, ATW_WIPHY_GFP);
 	if (!atw_wiphy_is_open(&news->net))
-		cfg80211_port_authorized(aw->dev, aw->bssid, NULL, 0, ATW_WIPHY_GFP);
+		atw_cfg80211_port_authorized(aw->dev, aw->bssid, ATW_WIPHY_GFP);
 }
 
 /* It is in a network that nobody here has asked for. */

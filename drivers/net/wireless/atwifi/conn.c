@@ -354,7 +354,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
 {
 	spin_lock(&c->lock);
 	c->close_by = jiffies + linger;
-	c->wish = max(c->wish, ATW_WISH_DRAIN);
+	c->wish = max_t(enum atw_conn_wish, c->wish, ATW_WISH_DRAIN);
 	atw_conn_kick(c);
 	spin_unlock(&c->lock);
 }
@@ -373,7 +373,7 @@ void atw_conn_yield(struct atw_conn *c)
 {
 	spin_lock(&c->lock);
 	if (atw_conn_is_open(c)) {
-		c->wish = max(c->wish, ATW_WISH_YIELD);
+		c->wish = max_t(enum atw_conn_wish, c->wish, ATW_WISH_YIELD);
 		atw_conn_kick(c);
 	}
 	spin_unlock(&c->lock);
@@ -464,7 +464,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 	c->owner = NULL;
 	atw_conn_read(c);
 	c->close_by = jiffies + linger;
-	c->wish = abort ? ATW_WISH_GO : max(c->wish, ATW_WISH_DRAIN);
+	c->wish = abort ? ATW_WISH_GO : max_t(enum atw_conn_wish, c->wish, ATW_WISH_DRAIN);
 	if (abort)
 		atw_conn_purge_tx(c);
 	if (atw_conn_is_waiting(c) && (abort || !c->tx.queued))

@@ -482,7 +482,6 @@ static void atw_netdev_setup(struct net_device *dev)
 	dev->max_mtu = ETH_MAX_MTU;
 	atw_net_no_addrconf(dev);
 	atw_net_set_immutable(dev);
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 }
 
 static int atw_netdev_register(struct atw_netdev *nd)
@@ -681,8 +680,8 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 	nd->evicted = jiffies - ATW_EVICT_PAUSE;
 	INIT_DELAYED_WORK(&nd->work, atw_netdev_work);
 	nd->wiphy = atw_wiphy_create(adev, dev);
-	if (IS_ENABLED(CONFIG_ATWIFI_CFG80211) && !nd->wiphy) {
-		free_netdev(dev);
+	if (atw_net_alloc_stats(dev) || (IS_ENABLED(CONFIG_ATWIFI_CFG80211) && !nd->wiphy)) {
+		atw_netdev_free(nd);
 		return ERR_PTR(-ENOMEM);
 	}
 	return nd;
@@ -731,6 +730,7 @@ void atw_netdev_free(struct atw_netdev *nd)
 	struct atw_wiphy *wiphy = nd->wiphy;
 
 	cancel_delayed_work_sync(&nd->work);
+	atw_net_free_stats(nd->dev);
 	free_netdev(nd->dev);
 	atw_wiphy_free(wiphy);
 }
