@@ -160,10 +160,14 @@ static void check_flow(const char *name, const char *port)
 	const char *property = "uart-has-rtscts";
 	struct termios tio;
 	char path[256];
+	bool is_tty;
 	int fd;
 
+	/* A tty's properties are not the module's. */
+	snprintf(path, sizeof(path), "/sys/class/tty/%s", port);
+	is_tty = !access(path, F_OK);
 	snprintf(path, sizeof(path), "/sys/class/atwifi/%s/device/of_node/%s", name, property);
-	if (!access(path, F_OK)) {
+	if (!is_tty && !access(path, F_OK)) {
 		snprintf(path, sizeof(path), "/sys/class/atwifi/%s/device/of_node/../%s", name,
 			 property);
 		if (!access(path, F_OK))

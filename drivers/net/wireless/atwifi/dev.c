@@ -182,6 +182,7 @@ static void atw_dev_release(struct device *dev)
 
 	ida_free(&atw_dev_ida, adev->index);
 	put_device(adev->dev.parent);
+	put_device(adev->port);
 	put_net(adev->net);
 	/* It has kept what the module has said. */
 	kfree_sensitive(adev);
@@ -329,7 +330,9 @@ static const struct atw_module_ops atw_dev_module_ops = {
 /**
  * atw_dev_register - make a device for a module and begin to talk to it
  * @t: the UART, ready to be written to
- * @parent: the device that the module hangs on, may be NULL
+ * @parent: the device that the module hangs on, may be NULL. It is not deleted before
+ *	atw_dev_unregister() has returned
+ * @port: whose name tells people where the module is, or NULL; it may be deleted earlier
  * @net: the network namespace of its sockets; kept until the device is freed
  *
  * Return: the device, for atw_dev_unregister(), or an ERR_PTR. The transport
@@ -337,7 +340,7 @@ static const struct atw_module_ops atw_dev_module_ops = {
  * path: that needs a reference of its own, or ends before atw_dev_unregister().
  */
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
-				 struct net *net)
+				 struct device *port, struct net *net)
 {
 	struct atw_dev *adev;
 	int err;
@@ -360,6 +363,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	adev->module.conns.broken = atw_dev_broken;
 	adev->module.conns.no_slot = atw_dev_no_slot;
 	adev->yield_after = ATW_YIELD_AFTER;
+	adev->port = get_device(port);
 	adev->net = get_net(net);
 	adev->dev.class = &atw_dev_class;
 	/* The core's own reference ends before that of who asks for its name. */

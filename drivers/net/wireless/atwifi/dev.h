@@ -25,6 +25,7 @@ struct atw_netdev;
  * struct atw_dev - a device "atwN"
  * @dev: reference-counted; the transport owns the first reference
  * @node: in the list of devices, for the family's look-ups
+ * @port: what it is attached to, of which only the name is of use; or NULL
  * @net: the network namespace that its sockets must be of
  * @netdev: its network device, which may not be registered yet
  * @ifindex: of that, 0: it is not registered; read anywhere: whoever asks by it may find
@@ -42,6 +43,7 @@ struct atw_dev {
 	struct device		dev;
 	struct list_head	node;
 	int			index;
+	struct device		*port;
 	struct net		*net;
 	struct atw_module	module;
 	struct atw_netdev	*netdev;
@@ -55,7 +57,7 @@ struct atw_dev {
 };
 
 struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
-				 struct net *net);
+				 struct device *port, struct net *net);
 void atw_dev_unregister(struct atw_dev *adev);
 void atw_dev_pm(bool sleep);
 struct atw_dev *atw_dev_find(struct net *net, const char *name);

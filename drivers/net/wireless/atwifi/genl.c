@@ -247,10 +247,8 @@ static int atw_genl_put_dev(struct sk_buff *skb, const void *arg)
 {
 	const struct atw_dev *adev = arg;
 	const struct atw_module *m = &adev->module;
-	struct device *parent = adev->dev.parent;
 
-	if ((parent && nla_put_string(skb, ATWIFI_A_DEV_PORT,
-				      dev_name(parent))) ||
+	if ((adev->port && nla_put_string(skb, ATWIFI_A_DEV_PORT, dev_name(adev->port))) ||
 	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_state(m)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, atw_module_addr(m)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,

@@ -189,6 +189,15 @@ static void atw_ldisc_resume(struct tty_struct *tty)
 	tty_unthrottle(tty);
 }
 
+/*
+ * A UART that goes has its tty's own device deleted, and all below that, before the tty is hung
+ * up: the module hangs on what the tty hangs on.
+ */
+static struct device *atw_ldisc_parent(struct tty_struct *tty)
+{
+	return tty->dev ? tty->dev->parent : NULL;
+}
+
 static int atw_ldisc_open(struct tty_struct *tty)
 {
 	struct atw_ldisc *l;
@@ -217,7 +226,8 @@ static int atw_ldisc_open(struct tty_struct *tty)
 	/* The channel takes all that it is given. */
 	tty->receive_room = 65536;
 
-	l->adev = atw_dev_register(&l->t, tty->dev, current->nsproxy->net_ns);
+	l->adev = atw_dev_register(&l->t, atw_ldisc_parent(tty), tty->dev,
+				   current->nsproxy->net_ns);
 	if (IS_ERR(l->adev)) {
 		err = PTR_ERR(l->adev);
 		atw_ldisc_set_termios(tty, &l->termios);

@@ -298,7 +298,7 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 		goto err_close;
 
 	mutex_lock(&s->lock);
-	adev = atw_dev_register(&s->t, dev, &init_net);
+	adev = atw_dev_register(&s->t, dev, dev, &init_net);
 	if (!IS_ERR(adev)) {
 		/* Ours until the UART is closed: see atw_serdev_remove(). */
 		get_device(&adev->dev);

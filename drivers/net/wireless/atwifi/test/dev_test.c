@@ -96,7 +96,7 @@ static struct fake *fake_registers(struct kunit *test, bool *registers)
 	f->t.ops = &fake_ops;
 	init_completion(&f->over);
 	init_completion(&f->asleep);
-	adev = atw_dev_register(&f->t, NULL, &init_net);
+	adev = atw_dev_register(&f->t, NULL, NULL, &init_net);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(adev));
 	rtnl_lock();
 	WRITE_ONCE(f->adev, adev);

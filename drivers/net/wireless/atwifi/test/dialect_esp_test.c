@@ -674,7 +674,7 @@ static int esp_test_init(struct kunit *test)
 	f->t.dialect = &esp_at;
 	mutex_init(&f->lock);
 	INIT_WORK(&f->pump, esp_pump);
-	adev = atw_dev_register(&f->t, NULL, &init_net);
+	adev = atw_dev_register(&f->t, NULL, NULL, &init_net);
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
 	WRITE_ONCE(f->adev, adev);

@@ -6,7 +6,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <libgen.h>
+#include <linux/tty.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +20,7 @@
 
 #define DRIVER	"/sys/bus/serial/drivers/atwifi"
 #define MODULE	"/atwifi.ko"
+#define UARTS	"/sys/bus/pci/drivers/serial"
 
 FIXTURE(gone)
 {
@@ -61,6 +66,31 @@ TEST_F(gone, unbound)
 	ASSERT_EQ(0, atw_write(DRIVER "/bind", "serial0-0"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	EXPECT_TRUE(ends_work_again(&self->ends));
+}
+
+/*
+ * The UART below a tty with a module, of which nothing may hang on what goes before the tty is
+ * hung up: the kernel would have a word about that, for which the runner looks.
+ */
+TEST_F(gone, uart_unbound)
+{
+	int ldisc = N_DEVELOPMENT, fd;
+	char tty[32], uart[32];
+	glob_t g;
+
+	ASSERT_EQ(0, glob(UARTS "/*/tty/ttyS*", 0, NULL, &g));
+	snprintf(tty, sizeof(tty), "/dev/%s", basename(g.gl_pathv[0]));
+	snprintf(uart, sizeof(uart), "%s", basename(dirname(dirname(g.gl_pathv[0]))));
+	globfree(&g);
+
+	fd = open(tty, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, TIOCSETD, &ldisc));
+	ASSERT_EQ(0, access("/sys/class/atwifi/atw1", F_OK));
+	ASSERT_EQ(0, atw_write(UARTS "/unbind", uart));
+	ASSERT_NE(0, access("/sys/class/atwifi/atw1", F_OK));
+	close(fd);
+	ASSERT_EQ(0, atw_write(UARTS "/bind", uart));
 }
 
 /*
