@@ -5,7 +5,8 @@
  * open(), close() and the others never overlap: the tty layer holds the
  * discipline's semaphore for writing around the first two, for reading around
  * the rest. The channel's thread calls down into the tty without it, and never
- * waits for it: close(), which has it, waits for the thread to end.
+ * waits for it: close(), which has it, waits for the thread to end. At its last
+ * close a tty's UART is shut down before that, under the tty's own lock.
  */
 #include <linux/capability.h>
 #include <linux/module.h>
@@ -20,23 +21,61 @@
 #include "compat.h"
 #include "dev.h"
 
+/* Who has the tty's lock for longer closes it, or takes the discipline off it. */
+#define ATW_LDISC_PATIENCE	HZ
+
 /**
  * struct atw_ldisc - a tty with a module
  * @t: what the channel writes through
  * @tty: constant; outlives this
  * @termios: constant; its settings of before
+ * @is_told: constant; its driver says whether it is shut down, as all do that have hardware
  * @adev: constant once open() has returned
  */
 struct atw_ldisc {
 	struct atw_transport	t;
 	struct tty_struct	*tty;
 	struct ktermios		termios;
+	bool			is_told;
 	struct atw_dev		*adev;
 };
 
+static struct atw_ldisc *to_atw_ldisc(struct atw_transport *t)
+{
+	return container_of(t, struct atw_ldisc, t);
+}
+
 static struct tty_struct *atw_ldisc_tty(struct atw_transport *t)
 {
-	return container_of(t, struct atw_ldisc, t)->tty;
+	return to_atw_ldisc(t)->tty;
+}
+
+/* A UART that is shut down, as it is by a hang-up and before the last close, may have no clock. */
+static bool atw_ldisc_runs(const struct atw_ldisc *l)
+{
+	return !tty_io_error(l->tty) && !test_bit(TTY_HUPPING, &l->tty->flags) &&
+	       (!l->is_told || tty_port_initialized(l->tty->port));
+}
+
+/*
+ * Keep the tty's lock, and so the UART as it is, for the channel's thread. It must not wait for
+ * that lock: who takes the discipline off has it, and waits for the thread.
+ */
+static bool atw_ldisc_hold(struct atw_ldisc *l)
+{
+	unsigned long end = jiffies + ATW_LDISC_PATIENCE;
+
+	while (!mutex_trylock(&l->tty->legacy_mutex)) {
+		if (time_after(jiffies, end))
+			return false;
+		schedule_timeout_idle(1);
+	}
+	return true;
+}
+
+static void atw_ldisc_let_go(struct atw_ldisc *l)
+{
+	mutex_unlock(&l->tty->legacy_mutex);
 }
 
 static ssize_t atw_ldisc_write(struct atw_transport *t, const u8 *buf,
@@ -51,8 +90,14 @@ static ssize_t atw_ldisc_write(struct atw_transport *t, const u8 *buf,
 
 static void atw_ldisc_drain(struct atw_transport *t, long timeout)
 {
+	struct atw_ldisc *l = to_atw_ldisc(t);
+
+	if (!atw_ldisc_hold(l))
+		return;
 	/* To the tty layer 0 means for ever. */
-	tty_wait_until_sent(atw_ldisc_tty(t), max(timeout, 1L));
+	if (atw_ldisc_runs(l))
+		tty_wait_until_sent(l->tty, max(timeout, 1L));
+	atw_ldisc_let_go(l);
 }
 
 static unsigned int atw_ldisc_unsent(struct atw_transport *t)
@@ -80,14 +125,12 @@ static void atw_ldisc_get_termios(struct tty_struct *tty,
 	up_read(&tty->termios_rwsem);
 }
 
-/*
- * A UART that is shut down, as it is by a hang-up and before the last close, may have no clock:
- * it is told of its settings when it is opened.
- */
-static void atw_ldisc_set_termios(struct tty_struct *tty,
-				  struct ktermios *termios)
+/* With the tty's lock, or after the last close. One that is shut down is told when it is opened. */
+static void atw_ldisc_set_termios(struct atw_ldisc *l, struct ktermios *termios)
 {
-	if (!tty_io_error(tty) && !test_bit(TTY_HUPPING, &tty->flags)) {
+	struct tty_struct *tty = l->tty;
+
+	if (atw_ldisc_runs(l)) {
 		tty_set_termios(tty, termios);
 		return;
 	}
@@ -98,12 +141,15 @@ static void atw_ldisc_set_termios(struct tty_struct *tty,
 
 static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
 {
-	struct tty_struct *tty = atw_ldisc_tty(t);
+	struct atw_ldisc *l = to_atw_ldisc(t);
 	struct ktermios termios;
 
-	atw_ldisc_get_termios(tty, &termios);
-	tty_termios_encode_baud_rate(&termios, baud, baud);
-	atw_ldisc_set_termios(tty, &termios);
+	if (atw_ldisc_hold(l)) {
+		atw_ldisc_get_termios(l->tty, &termios);
+		tty_termios_encode_baud_rate(&termios, baud, baud);
+		atw_ldisc_set_termios(l, &termios);
+		atw_ldisc_let_go(l);
+	}
 
 	/* What the driver has made of it. */
 	return atw_ldisc_get_baud(t);
@@ -111,14 +157,17 @@ static int atw_ldisc_set_baud(struct atw_transport *t, unsigned int baud)
 
 static void atw_ldisc_set_flow(struct atw_transport *t, bool on)
 {
-	struct tty_struct *tty = atw_ldisc_tty(t);
+	struct atw_ldisc *l = to_atw_ldisc(t);
 	struct ktermios termios;
 
-	atw_ldisc_get_termios(tty, &termios);
+	if (!atw_ldisc_hold(l))
+		return;
+	atw_ldisc_get_termios(l->tty, &termios);
 	termios.c_cflag &= ~CRTSCTS;
 	if (on)
 		termios.c_cflag |= CRTSCTS;
-	atw_ldisc_set_termios(tty, &termios);
+	atw_ldisc_set_termios(l, &termios);
+	atw_ldisc_let_go(l);
 }
 
 /*
@@ -161,11 +210,11 @@ static const struct atw_transport_ops atw_ldisc_transport_ops = {
  * and must tell of each one that it had to guess. Rate and flow control are
  * what who attached us has set, as soon as the module has them too.
  */
-static void atw_ldisc_set_raw(struct tty_struct *tty)
+static void atw_ldisc_set_raw(struct atw_ldisc *l)
 {
 	struct ktermios termios;
 
-	atw_ldisc_get_termios(tty, &termios);
+	atw_ldisc_get_termios(l->tty, &termios);
 	termios.c_iflag &= ~(IGNBRK | IGNPAR | PARMRK | ISTRIP | INLCR | IGNCR |
 			     ICRNL | IXON | IXOFF);
 	termios.c_iflag |= BRKINT | INPCK;
@@ -173,7 +222,7 @@ static void atw_ldisc_set_raw(struct tty_struct *tty)
 	termios.c_lflag &= ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	termios.c_cflag &= ~(CSIZE | CSTOPB | PARENB);
 	termios.c_cflag |= CS8 | CREAD | CLOCAL;
-	atw_ldisc_set_termios(tty, &termios);
+	atw_ldisc_set_termios(l, &termios);
 }
 
 /*
@@ -216,11 +265,12 @@ static int atw_ldisc_open(struct tty_struct *tty)
 		return -ENOMEM;
 
 	l->tty = tty;
+	l->is_told = tty_port_initialized(tty->port);
 	l->t.ops = &atw_ldisc_transport_ops;
 	atw_ldisc_get_termios(tty, &l->termios);
 	/* What is there is our number: whoever opens it after a hang-up would attach it. */
 	l->termios.c_line = N_TTY;
-	atw_ldisc_set_raw(tty);
+	atw_ldisc_set_raw(l);
 	l->t.max_baud = atw_ldisc_get_baud(&l->t);
 	l->t.rtscts = C_CRTSCTS(tty);
 	/* The channel takes all that it is given. */
@@ -230,7 +280,7 @@ static int atw_ldisc_open(struct tty_struct *tty)
 				   current->nsproxy->net_ns);
 	if (IS_ERR(l->adev)) {
 		err = PTR_ERR(l->adev);
-		atw_ldisc_set_termios(tty, &l->termios);
+		atw_ldisc_set_termios(l, &l->termios);
 		kfree(l);
 		return err;
 	}
@@ -252,7 +302,7 @@ static void atw_ldisc_close(struct tty_struct *tty)
 	/* The thread, the last one to set it, is gone. */
 	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
 	/* The last rate may be one at which the module was looked for, and nobody's wish. */
-	atw_ldisc_set_termios(tty, &l->termios);
+	atw_ldisc_set_termios(l, &l->termios);
 	tty->disc_data = NULL;
 	kfree(l);
 }

@@ -167,6 +167,10 @@ int atw_uart_find(struct atw_module *m)
 
 	for (pass = 0; pass < 2; pass++) {
 		for (i = -1; i < (int)ARRAY_SIZE(atw_rates); i++) {
+			/* A tty that is being closed takes no rate, and makes one wait. */
+			err = atw_channel_sleep(&m->ch, 0);
+			if (err)
+				return err;
 			rate = i < 0 ? m->ch.transport->max_baud : atw_rates[i];
 			if (!rate || rate == first ||
 			    !atw_uart_set_rate(m, rate))
