@@ -149,6 +149,7 @@ struct profile {
 	int mac_bare;		/* "CIPSTAMAC_DEF:" without its '+' */
 	int join_why;		/* the state of a failed join tells why */
 	int domain_cr;		/* "+WDOMAIN:" after a lone CR */
+	int keeps_network;	/* "AT+WDISCONNECT" is answered, and nothing done */
 	int keeps_dns;		/* "AT+WDNS=" of one server leaves the second */
 	int tt_urc;		/* events are printed in transparent mode */
 	int tt_announce;	/* "AT+SOCKETTT" before an automatic '>' */

@@ -529,8 +529,10 @@ static int cmd_wdisconnect(struct atsim *sim, struct at_args *args)
 	(void)args;
 	if (!(sim->wifi.mode & MODE_STA))
 		return ERR_WIFI_MODE;
-	sim->wifi.want = false;
 	sim->wifi.leaves++;
+	if (sim->profile.keeps_network)
+		return ERR_OK;
+	sim->wifi.want = false;
 	leave(sim);
 	return ERR_OK;
 }

@@ -169,6 +169,8 @@ struct atw_wiphy_news {
  *	down to @signal_asked by the wiphy's mutex
  * @state: what cfg80211 knows
  * @own: the network was joined without being asked for here
+ * @silence_at: when it may be told again to be out of its network, in which it stays though its
+ *	radio is blocked; or 0
  * @given_up: when it is to be told that a join has ended, as nobody wanted it any more; or 0
  * @owned: what was asked for last is a program's alone, for as long as that runs, or nobody's
  * @ssid: which, or which it is to be
@@ -213,6 +215,7 @@ struct atw_wiphy {
 	bool				closing;
 	enum atw_wiphy_state		state;
 	bool				own;
+	unsigned long			silence_at;
 	unsigned long			given_up;
 	bool				owned;
 	char				ssid[ATW_SSID_MAX + 1];
@@ -723,12 +726,10 @@ static int atw_wiphy_job_run(struct atw_module *m, void *arg)
 
 /*
  * While the module is set up, or others' requests are too many, nothing is run. What it is to
- * let go it may be told again; and what to be out of, but more rarely.
+ * let go it may be told again.
  */
 static unsigned long atw_wiphy_pause(const struct atw_wiphy_job *job)
 {
-	if (job->err && job->task == ATW_TASK_SILENCE)
-		return ATW_WIPHY_PATIENCE;
 	if (job->err == -ENETDOWN || (job->err && job->task == ATW_TASK_LET_GO))
 		return ATW_WIPHY_UNASKED;
 	return 0;
@@ -1237,6 +1238,17 @@ static void atw_wiphy_let_go(struct atw_wiphy *aw)
 		atw_wiphy_later(aw, ATW_WIPHY_UNASKED);
 }
 
+/* What one says that does not leave is news, too: it would be told again for each word of it. */
+static void atw_wiphy_silence(struct atw_wiphy *aw)
+{
+	if (aw->silence_at && time_before(jiffies, aw->silence_at)) {
+		atw_wiphy_later(aw, aw->silence_at - jiffies);
+		return;
+	}
+	aw->silence_at = (jiffies + ATW_WIPHY_PATIENCE) | 1;
+	atw_wiphy_queue(aw, ATW_TASK_SILENCE, NULL);
+}
+
 static void atw_wiphy_follow(struct atw_wiphy *aw)
 {
 	bool blocked = rfkill_blocked(aw->wiphy->rfkill);
@@ -1250,6 +1262,8 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 
 	atw_module_bar(&aw->adev->module, blocked);
+	if (!blocked || (settled && !news.in))
+		aw->silence_at = 0;
 
 	/* While a device is down rfkill tells nobody. In no network there is nothing to silence. */
 	if (aw->closing && blocked && news.in)
@@ -1280,7 +1294,7 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 	else if (settled && news.managed && aw->owned)
 		atw_wiphy_let_go(aw);
 	else if (settled && news.in && blocked)
-		atw_wiphy_queue(aw, ATW_TASK_SILENCE, NULL);
+		atw_wiphy_silence(aw);
 	else if (settled)
 		atw_wiphy_follow_own(aw, &news);
 }

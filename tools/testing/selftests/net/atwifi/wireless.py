@@ -471,6 +471,25 @@ def is_blocked_by_itself():
 
 
 @test
+def stays_in_though_it_is_blocked():
+    """A module that says that it leaves, and does not, is told again at times, and no more."""
+    with another() as control:
+        tell(control, "quirk wdisconnect=1")
+        tell(control, "quirk keeps-network=1")
+        begun = time.monotonic()
+        rfkill(True, "atw1")
+        becomes(lambda: stat_of(control, "leaves"), "it is not told to leave")
+        # Each of them may have its turn between two times that it is told.
+        for _ in range(40):
+            atwctl("-d atw1 at AT")
+        # Each 5 s, and once for each of the two that find it in its network.
+        leaves, longest = stat_of(control, "leaves"), 3 + (time.monotonic() - begun) / 5
+        check(leaves <= longest, "told %d times to leave" % leaves)
+        tell(control, "quirk keeps-network=0")
+        becomes(lambda: sysfs("state", "atw1") == "down", "still in it")
+
+
+@test
 def the_machine_falls_asleep():
     """Whoever watches is told that the network is gone; a join that goes on has failed."""
     delay, mode = "/sys/module/suspend/parameters/pm_test_delay", "/sys/power/pm_test"
