@@ -631,7 +631,8 @@ bool atw_conns_recount(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 	if (busy)
 		return false;
-	dev_info(cs->ch->dev, "the module has used up its connection numbers, restarting it\n");
+	dev_info_ratelimited(cs->ch->dev,
+			     "the module has used up its connection numbers, restarting it\n");
 	spin_lock(&cs->lock);
 	cs->learned.high_id = 0;
 	spin_unlock(&cs->lock);

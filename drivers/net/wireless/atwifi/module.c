@@ -267,7 +267,7 @@ int atw_module_query_link(struct atw_module *m)
 	moved = memcmp(&m->lease, &lease, sizeof(lease));
 	atw_module_set_lease(m, &lease);
 	if (up && m->state != ATW_MODULE_JOINED) {
-		dev_info(m->dev, "joined, address %pI4h\n", &st.addr);
+		dev_info_ratelimited(m->dev, "joined, address %pI4h\n", &st.addr);
 		atw_conns_set_link(&m->conns, true);
 		atw_module_set_state(m, ATW_MODULE_JOINED);
 		atw_module_tell(m, ATWIFI_EVENT_LINK_UP);
@@ -279,7 +279,7 @@ int atw_module_query_link(struct atw_module *m)
 			atw_module_tell(m, ATWIFI_EVENT_ADDRESS);
 	} else {
 		if (m->state == ATW_MODULE_JOINED) {
-			dev_info(m->dev, "the Wi-Fi link is lost\n");
+			dev_info_ratelimited(m->dev, "the Wi-Fi link is lost\n");
 			atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
 		}
 		atw_module_set_state(m, ATW_MODULE_DOWN);
@@ -333,7 +333,7 @@ static int atw_module_setup(struct atw_module *m)
 		return err;
 	err = atw_conns_purge(&m->conns);
 	if (err == -EBUSY) {
-		dev_warn(m->dev, "old sockets cannot be deleted, restarting the module\n");
+		dev_warn_ratelimited(m->dev, "old sockets cannot be deleted, restarting the module\n");
 		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
 		return -ECONNRESET;
 	}
@@ -525,7 +525,7 @@ static bool atw_module_do_reset(struct atw_conns *cs)
 
 	if (atw_sched_is_pending(&m->sched, ATW_DO_BRING_UP))
 		return false;
-	dev_warn(m->dev, "the module does not answer as it should, starting over\n");
+	dev_warn_ratelimited(m->dev, "the module does not answer as it should, starting over\n");
 	atw_module_over(m);
 	return false;
 }
