@@ -893,8 +893,11 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	th = atw_packet_tcp(skb);
 	if (!th)
 		goto drop;
-	/* It may be kept for long, and nobody is charged: no TCP has more than a packet of it. */
-	if (atw_tcp_is_syn(th) && skb_is_gso(skb))
+	/*
+	 * It may be kept for long, and nobody is charged: no TCP has more than a packet of it, nor
+	 * needs a large one.
+	 */
+	if (atw_tcp_is_syn(th) && (skb_is_gso(skb) || skb->len > ATW_NETDEV_MTU))
 		goto drop;
 	key.lport = th->source;
 	key.rport = th->dest;

@@ -145,6 +145,14 @@ def wrong_headers():
         s.send(b"next")
         same(b"next", s.recv(100), "after a SYN of three packets")
         same(0, counter("flows_tcp"), "flows of a SYN of three packets")
+        run("ip link set %s mtu 65535" % DEV)
+        try:
+            raw.send(frame(ip(6, tcp(40002, PEER, SYN, payload=bytes(60000)))))
+        finally:
+            run("ip link set %s mtu 1052" % DEV)
+        s.send(b"next")
+        same(b"next", s.recv(100), "after a SYN of 60,000 bytes")
+        same(0, counter("flows_tcp"), "flows of a SYN of 60,000 bytes")
         same(opened, (statistic("opened"), statistic("failed")),
              "connections of a damaged SYN")
 
