@@ -295,8 +295,10 @@ int atw_query_raw(struct atw_module *m, void *arg)
 		.priv = q,
 	};
 	bool scan = atw_raw_is_scan(q->line);
-	int err = scan ? atw_query_may_scan(m, &q->query) : 0;
+	int err = atw_raw_sends(q->line) ? atw_query_may_send(m, &q->query) : 0;
 
+	if (!err && scan)
+		err = atw_query_may_scan(m, &q->query);
 	if (err)
 		return err;
 	/* Who does that by hand is not to be contradicted. */

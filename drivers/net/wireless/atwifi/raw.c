@@ -205,6 +205,20 @@ bool atw_raw_is_scan(const char *line)
 }
 
 /**
+ * atw_raw_sends() - does the module use its radio for the command?
+ * @line: the command, likewise
+ *
+ * Of what it sends in a network, as for AT+PING, there is nothing without one.
+ *
+ * Return: true if it may.
+ */
+bool atw_raw_sends(const char *line)
+{
+	return atw_raw_is_scan(line) || !strncmp(line, "AT+WJAP=", 8) ||
+	       !strncmp(line, "AT+WAP=", 7) || !strncmp(line, "AT+WMODE=", 9);
+}
+
+/**
  * atw_raw_is_join() - does the command choose the network, or leave it?
  * @line: the command, likewise
  *

@@ -11,6 +11,7 @@
 int atw_raw_check(const char *line, size_t len, const char **why);
 bool atw_raw_is_row(const char *line, const char *text);
 bool atw_raw_is_scan(const char *line);
+bool atw_raw_sends(const char *line);
 bool atw_raw_is_join(const char *line);
 
 #endif

@@ -439,7 +439,7 @@ int atw_query_scan(struct atw_module *m, void *arg)
 	struct atw_query_scan *q = arg;
 	int err;
 
-	err = atw_query_may_scan(m, &q->query);
+	err = atw_query_may_send(m, &q->query) ?: atw_query_may_scan(m, &q->query);
 	if (!err)
 		err = atw_wifi_all_columns(m, &q->query);
 	if (err)

@@ -464,6 +464,11 @@ def is_blocked_by_itself():
         check("blocked" in run("echo 12345678 | %s -d atw1 -p - join atsim 2>&1" %
                                os.environ["ATW_CTL"], good=False), "it can be joined")
         same(joins, stat_of(control, "joins"), "joins")
+        # Nor does it send anything else, by whatever way it is told to.
+        for what in ("scan", "at AT+WSCAN", "at AT+WJAP=atsim,12345678", "at AT+WMODE=3",
+                     "at AT+WAP=other,12345678,6"):
+            check("blocked" in run("%s -d atw1 %s 2>&1" % (os.environ["ATW_CTL"], what),
+                                   good=False), "though it is blocked: " + what)
         rfkill(False, "atw1")
         run("ip link set atw1 up")
         becomes(lambda: link("atw1") and sysfs("state", "atw1") == "joined", "it is out")
