@@ -922,7 +922,7 @@ static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_conn
 	if (aw->state == ATW_WIPHY_UP)
 		return -EALREADY;
 	/* What it has yet to do cfg80211 would take for the end of this one. */
-	if (!list_empty(&aw->wdev.event_list))
+	if (atw_cfg80211_is_behind(&aw->wdev))
 		return -EBUSY;
 	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
 		return -EINVAL;
@@ -1005,16 +1005,10 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
  */
 static void atw_wiphy_name(struct atw_wiphy *aw)
 {
-	size_t len = strlen(aw->ssid);
-
 	lockdep_assert_held(&aw->wiphy->mtx);
 
-	if (aw->wdev.u.client.ssid_len)
-		return;
-	memcpy(aw->wdev.u.client.ssid, aw->ssid, len);
-	aw->wdev.conn_bss_type = IEEE80211_BSS_TYPE_ESS;
-	/* Until 6.7 who lists devices reads that under another lock: there is a name, or none. */
-	smp_store_release(&aw->wdev.u.client.ssid_len, len);
+	if (!atw_cfg80211_has_name(&aw->wdev))
+		atw_cfg80211_set_name(&aw->wdev, aw->ssid, strlen(aw->ssid));
 }
 
 /* Tell that it is in a network. Takes the reference to @bss. */
@@ -1187,7 +1181,7 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *new
 	if (ether_addr_equal(news->net.bssid, aw->bssid))
 		return;
 	/* Only who knows where it was can be told that it is elsewhere. */
-	if (!aw->wdev.connected) {
+	if (!atw_cfg80211_is_connected(&aw->wdev)) {
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 		return;
 	}
@@ -1209,7 +1203,7 @@ static void atw_wiphy_follow_own(struct atw_wiphy *aw, struct atw_wiphy_news *ne
 	if (!news->in || !news->net.ssid[0] || aw->closing || !netif_running(aw->dev))
 		return;
 	/* What was told before is to be done first. */
-	if (aw->wdev.connected || aw->wdev.u.client.ssid_len) {
+	if (atw_cfg80211_is_connected(&aw->wdev) || atw_cfg80211_has_name(&aw->wdev)) {
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 		return;
 	}
@@ -1272,7 +1266,7 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 		atw_wiphy_later(aw, round_jiffies_relative(ATW_WIPHY_DEAF));
 
 	/* It was told, and may not be done yet. */
-	if (aw->state == ATW_WIPHY_UP && !list_empty(&aw->wdev.event_list))
+	if (aw->state == ATW_WIPHY_UP && atw_cfg80211_is_behind(&aw->wdev))
 		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
 	else if (aw->state == ATW_WIPHY_UP)
 		atw_wiphy_name(aw);
@@ -1283,7 +1277,7 @@ static void atw_wiphy_follow(struct atw_wiphy *aw)
 
 	/* cfg80211 learns that after the operation, and forgets it with the network. */
 	if (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)
-		aw->owned = aw->wdev.conn_owner_nlportid;
+		aw->owned = atw_cfg80211_owner(&aw->wdev);
 
 	if (aw->state == ATW_WIPHY_ASKING)
 		atw_wiphy_follow_question(aw);
