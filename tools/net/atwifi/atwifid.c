@@ -37,10 +37,11 @@
 #define BUCKETS		256
 #define QUESTIONS_MAX	512	/* asked, waiting and known */
 #define WAITERS_MAX	1024
+#define RESOLVED	64	/* of each of both: of these none is anybody's but resolved's */
 #define WAITERS_TCP	64	/* of one connection */
-#define TCP_MAX		64
+#define TCP_MAX		64	/* resolved's, and as many of all others' */
 #define TCP_OUTPUT	131072	/* bytes that one has not read yet */
-#define TCP_OUTPUTS	2097152	/* and all */
+#define TCP_OUTPUTS	2097152	/* and all resolved's, or all others' */
 #define TCP_QUERY	(2 + DNS_QUERY_MAX)
 #define UDP_ROOM	1048576	/* bytes for those that were not read yet, of a kilobyte each */
 #define ASKED_MAX	8	/* half of what the driver lets a user have */
@@ -61,6 +62,7 @@
 #define FAILURE_TTL	5	/* RFC 2308, 7.1 */
 
 enum state {
+	URGENT,		/* as the next: it is of resolved's, who asks for all programs */
 	WAITING,	/* for its turn with the module */
 	ASKED,
 	QUEUED,		/* for its turn with a server */
@@ -80,6 +82,7 @@ struct server {
 
 TAILQ_HEAD(questions, question);
 TAILQ_HEAD(waiters, waiter);
+TAILQ_HEAD(tcps, tcp);
 
 /**
  * struct question - what was asked, and what is known
@@ -113,7 +116,7 @@ struct question {
 
 /**
  * struct tcp - a connection of a program's, or of systemd-resolved's
- * @node: in the list of all, of which the first has not asked for the longest time
+ * @node: in the list of its kind, of which the first has not asked for the longest time
  * @bev: it
  * @hook: it is resolved's, and asks as hook.c has it, one question at a time
  * @todo: about that
@@ -157,9 +160,11 @@ static const char *servers_file;
 
 static LIST_HEAD(, question) buckets[BUCKETS];
 static struct questions lists[KNOWN + 1];
-static unsigned int counts[KNOWN + 1], n_questions, n_waiters, n_tcp;
+static unsigned int counts[KNOWN + 1], n_questions, n_waiters;
 static struct waiters waiting = TAILQ_HEAD_INITIALIZER(waiting);
-static TAILQ_HEAD(, tcp) tcps = TAILQ_HEAD_INITIALIZER(tcps);
+/* Others', and resolved's: who has many of one kind takes no place of the other. */
+static struct tcps tcps[2] = { TAILQ_HEAD_INITIALIZER(tcps[0]), TAILQ_HEAD_INITIALIZER(tcps[1]) };
+static unsigned int n_tcp[2];
 
 static void go_on(void);
 
@@ -173,34 +178,19 @@ static int64_t now_ms(void)
 
 /* Answers */
 
-static void tcp_free(struct tcp *tcp)
-{
-	struct waiter *w;
-
-	/* Their questions go on: the answer may be wanted again. */
-	TAILQ_FOREACH(w, &waiting, by_time)
-		if (w->tcp == tcp)
-			w->tcp = NULL;
-	TAILQ_REMOVE(&tcps, tcp, node);
-	event_free(tcp->deadline);
-	bufferevent_free(tcp->bev);
-	free(tcp);
-	n_tcp--;
-}
-
 static size_t unread(const struct tcp *tcp)
 {
 	return evbuffer_get_length(bufferevent_get_output(tcp->bev));
 }
 
-/* Whoever does not read is not answered for ever; nor are all together. */
+/* Whoever does not read is not answered for ever; nor are all of a kind together. */
 static void send_tcp(struct tcp *tcp, const uint8_t *wire, size_t len)
 {
 	uint16_t size = htons(len);
 	struct tcp *each;
 	size_t all = 0;
 
-	TAILQ_FOREACH(each, &tcps, node)
+	TAILQ_FOREACH(each, &tcps[tcp->hook], node)
 		all += unread(each);
 	if (unread(tcp) + len > TCP_OUTPUT || all + len > TCP_OUTPUTS ||
 	    (!tcp->hook && bufferevent_write(tcp->bev, &size, sizeof(size))) ||
@@ -211,14 +201,14 @@ static void send_tcp(struct tcp *tcp, const uint8_t *wire, size_t len)
 	}
 }
 
-/* To whom: a connection, or else an address; to nobody where that is none. */
+/* To whom: a connection, or else an address. */
 static void send_answer(struct tcp *tcp, const struct sockaddr_in *to, const struct dns_query *q,
 			const struct dns_answer *answer)
 {
 	uint8_t wire[DNS_ANSWER_MAX];
 	size_t len;
 
-	if (tcp ? tcp->broken : !to || to->sin_family != AF_INET)
+	if (tcp && tcp->broken)
 		return;
 	if (tcp && tcp->hook)
 		len = hook_reply(tcp->todo, q, answer, (char *)wire);
@@ -304,6 +294,13 @@ static void question_free(struct question *q)
 	n_questions--;
 }
 
+/* One of whom nobody has been asked yet goes with the last who waits; others go on. */
+static void question_put(struct question *q)
+{
+	if (TAILQ_EMPTY(&q->waiters) && (q->state <= WAITING || q->state == QUEUED))
+		question_free(q);
+}
+
 static struct question *find(const struct dns_query *query)
 {
 	struct question *q;
@@ -318,14 +315,14 @@ static struct question *find(const struct dns_query *query)
 /* A new question, a copy; NULL: there are too many, or no memory. */
 static struct question *question_new(const struct dns_query *query, enum state state)
 {
+	const unsigned int max = query->alone ? QUESTIONS_MAX : QUESTIONS_MAX - RESOLVED;
 	struct question *q;
 
-	if (n_questions == QUESTIONS_MAX) {
-		/* What was learned first is the least of a loss. */
-		if (TAILQ_EMPTY(&lists[KNOWN]))
-			return NULL;
+	if (n_questions - counts[KNOWN] >= max)
+		return NULL;
+	/* What was learned first is the least of a loss. */
+	while (n_questions >= max)
 		question_free(TAILQ_FIRST(&lists[KNOWN]));
-	}
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return NULL;
@@ -702,8 +699,8 @@ static void next_server(struct question *q)
 /* Whose turn it is. */
 static void go_on(void)
 {
-	while (counts[ASKED] < ASKED_MAX && !TAILQ_EMPTY(&lists[WAITING]))
-		ask(TAILQ_FIRST(&lists[WAITING]));
+	while (counts[ASKED] < ASKED_MAX && counts[URGENT] + counts[WAITING])
+		ask(TAILQ_FIRST(&lists[counts[URGENT] ? URGENT : WAITING]));
 	while (counts[FORWARDED] < FORWARDED_MAX && !TAILQ_EMPTY(&lists[QUEUED]))
 		forward_first(TAILQ_FIRST(&lists[QUEUED]));
 }
@@ -724,9 +721,7 @@ static void patience_cb(evutil_socket_t fd, short what, void *arg)
 		q = w->question;
 		send_answer(w->tcp, &w->from, &w->query, &failure);
 		waiter_free(w);
-		/* Nobody has asked for it yet, and nobody waits any more. */
-		if (TAILQ_EMPTY(&q->waiters) && (q->state == WAITING || q->state == QUEUED))
-			question_free(q);
+		question_put(q);
 	}
 	arm();
 }
@@ -735,9 +730,10 @@ static void patience_cb(evutil_socket_t fd, short what, void *arg)
 static bool wait_for(struct question *q, const struct dns_query *query, struct tcp *tcp,
 		     const struct sockaddr_in *from)
 {
+	const unsigned int max = tcp && tcp->hook ? WAITERS_MAX : WAITERS_MAX - RESOLVED;
 	struct waiter *w;
 
-	if (n_waiters == WAITERS_MAX || (tcp && tcp->waiters == WAITERS_TCP))
+	if (n_waiters >= max || (tcp && tcp->waiters == WAITERS_TCP))
 		return false;
 	w = calloc(1, sizeof(*w));
 	if (!w)
@@ -747,7 +743,7 @@ static bool wait_for(struct question *q, const struct dns_query *query, struct t
 	w->tcp = tcp;
 	if (tcp)
 		tcp->waiters++;
-	else if (from)
+	else
 		w->from = *from;
 	w->until = now_ms() + PATIENCE_MS;
 	TAILQ_INSERT_TAIL(&q->waiters, w, node);
@@ -784,11 +780,12 @@ static void look_up(enum dns_todo todo, const struct dns_query *query, struct tc
 		q = NULL;
 	}
 	if (!q)
-		q = question_new(query, todo == DNS_ADDRESS ? WAITING : QUEUED);
+		q = question_new(query, todo != DNS_ADDRESS ? QUEUED :
+					query->alone ? URGENT : WAITING);
 	if (!q || !wait_for(q, query, tcp, from)) {
 		send_answer(tcp, from, query, &failure);
-		if (q && TAILQ_EMPTY(&q->waiters) && (q->state == WAITING || q->state == QUEUED))
-			question_free(q);
+		if (q)
+			question_put(q);
 		return;
 	}
 	go_on();
@@ -884,8 +881,29 @@ static bool tcp_is_done(const struct tcp *tcp)
 static void tcp_expect(struct tcp *tcp)
 {
 	event_add(tcp->deadline, &(struct timeval){ TCP_IDLE_S, 0 });
-	TAILQ_REMOVE(&tcps, tcp, node);
-	TAILQ_INSERT_TAIL(&tcps, tcp, node);
+	TAILQ_REMOVE(&tcps[tcp->hook], tcp, node);
+	TAILQ_INSERT_TAIL(&tcps[tcp->hook], tcp, node);
+}
+
+static void tcp_free(struct tcp *tcp)
+{
+	struct waiter *w, *next;
+	struct question *q;
+
+	for (w = TAILQ_FIRST(&waiting); w && tcp->waiters; w = next) {
+		next = TAILQ_NEXT(w, by_time);
+		if (w->tcp != tcp)
+			continue;
+		q = w->question;
+		waiter_free(w);
+		question_put(q);
+	}
+	arm();
+	TAILQ_REMOVE(&tcps[tcp->hook], tcp, node);
+	n_tcp[tcp->hook]--;
+	event_free(tcp->deadline);
+	bufferevent_free(tcp->bev);
+	free(tcp);
 }
 
 static void tcp_late(evutil_socket_t fd, short what, void *arg)
@@ -952,14 +970,14 @@ static void tcp_event(struct bufferevent *bev, short what, void *arg)
 }
 
 /* The one that has asked nothing for the longest time, which may be for ever. */
-static void tcp_make_room(void)
+static void tcp_make_room(struct tcps *of)
 {
 	struct tcp *tcp;
 
-	TAILQ_FOREACH(tcp, &tcps, node)
+	TAILQ_FOREACH(tcp, of, node)
 		if (!tcp->waiters)
 			break;
-	tcp_free(tcp ? tcp : TAILQ_FIRST(&tcps));
+	tcp_free(tcp ? tcp : TAILQ_FIRST(of));
 }
 
 static struct tcp *tcp_new(evutil_socket_t fd)
@@ -982,21 +1000,22 @@ static struct tcp *tcp_new(evutil_socket_t fd)
 static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
 		      int size, void *arg)
 {
+	const bool hook = arg;
 	struct tcp *tcp;
 
 	(void)l;
 	(void)from;
 	(void)size;
-	if (n_tcp == TCP_MAX)
-		tcp_make_room();
+	if (n_tcp[hook] == TCP_MAX)
+		tcp_make_room(&tcps[hook]);
 	tcp = tcp_new(fd);
 	if (!tcp) {
 		close(fd);
 		return;
 	}
-	n_tcp++;
-	tcp->hook = arg;
-	TAILQ_INSERT_TAIL(&tcps, tcp, node);
+	n_tcp[hook]++;
+	tcp->hook = hook;
+	TAILQ_INSERT_TAIL(&tcps[hook], tcp, node);
 	tcp_expect(tcp);
 	bufferevent_setcb(tcp->bev, tcp_read, tcp_written, tcp_event, tcp);
 	bufferevent_setwatermark(tcp->bev, EV_READ, 0, 2 * (tcp->hook ? HOOK_CALL_MAX : TCP_QUERY));
@@ -1079,8 +1098,9 @@ static void clean_up(void)
 	for (i = 0; i <= KNOWN; i++)
 		while (!TAILQ_EMPTY(&lists[i]))
 			question_free(TAILQ_FIRST(&lists[i]));
-	while (!TAILQ_EMPTY(&tcps))
-		tcp_free(TAILQ_FIRST(&tcps));
+	for (i = 0; i < sizeof(tcps) / sizeof(*tcps); i++)
+		while (!TAILQ_EMPTY(&tcps[i]))
+			tcp_free(TAILQ_FIRST(&tcps[i]));
 	evconnlistener_free(listener);
 	if (hook_listener)
 		evconnlistener_free(hook_listener);

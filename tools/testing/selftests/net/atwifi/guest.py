@@ -133,6 +133,12 @@ def receive(s, size):
     return data
 
 
+def reset(s):
+    """It is closed, and what has not been read is not wanted."""
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
 def echoes(s, text=b"hello"):
     s.sendall(text)
     same(text, receive(s, len(text)), "echo")

@@ -26,8 +26,8 @@ import goresolver
 from atwnet import (
     DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, musl, no_network,
     no_sockets, sim, sim_stat, url)
-from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, run, same,
-                   statistic, sysfs, test)
+from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
+                   same, statistic, sysfs, test)
 from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
@@ -735,6 +735,40 @@ def stub_without_a_module():
             same(("SERVFAIL", 0), status("192.0.2.1"), "without a module")
             module.attach()
             becomes(lambda: dig("+short 192.0.2.2") == "192.0.2.2\n", "it does not answer again")
+    finally:
+        module.detach()
+        module.stop()
+
+
+@test
+def stub_left_alone():
+    """Who has hung up does not wait for an answer, and keeps nobody from his."""
+    where = "/tmp/own"
+    os.makedirs(where, exist_ok=True)
+    module = Module(where, dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        with stub("--device atw1"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            module.sim.send_signal(signal.SIGSTOP)
+            # More questions than there can be, and more programs that wait for them.
+            for i in range(30):
+                s = socket.create_connection((STUB, 53), LIMIT)
+                for n in range(60):
+                    one = question(n, "%d.slow.test" % (60 * i % 900 + n))
+                    s.sendall(len(one).to_bytes(2, "big") + one)
+                one = question(60, "localhost")
+                s.sendall(len(one).to_bytes(2, "big") + one)
+                number = None
+                while number != 60:
+                    number = address_of(receive(s, int.from_bytes(receive(s, 2), "big")))[0]
+                reset(s)
+            other.settimeout(LIMIT)
+            other.connect((STUB, 53))
+            other.send(question(1, "192.0.2.30"))
+            other.send(question(2, "localhost"))
+            same((2, 0, "127.0.0.1"), address_of(other.recv(4096)), "what is answered first")
+            module.sim.send_signal(signal.SIGCONT)
+            becomes(lambda: result("192.0.2.30") == (0, 1), "it does not answer again")
     finally:
         module.detach()
         module.stop()

@@ -11,10 +11,13 @@ import base64
 import concurrent.futures
 import contextlib
 import fcntl
+import itertools
 import json
 import os
+import pwd
 import re
 import shutil
+import signal
 import socket
 import socketserver
 import sys
@@ -23,7 +26,8 @@ import threading
 import goresolver
 from atwnet import (HOST, TMP, configure, daemon, install, module_resolves, newer, no_network,
                     no_sockets, sim_stat)
-from guest import LIMIT, Module, becomes, check, counter, run, run_tests, same, sysfs, test
+from guest import (LIMIT, Module, becomes, check, counter, receive, reset, run, run_tests, same,
+                   sysfs, test)
 from servers import DnsTcp, serve
 
 NAME = os.environ["ATW_NAME"]
@@ -32,10 +36,13 @@ SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../
 DEBIAN = SOURCE + "/../../../debian"
 UNITS = TMP + "/units"
 AGENT, STUB, HOOK = "atwifi-agent.service", "atwifid.service", "atwifid-hook.socket"
+HOOK_PATH = "/run/systemd/resolve.hook/atwifid"
 TARGET = "atwifi.target"
 ATTACH = "atwifi-attach@%s.service"
 LINKS = "/usr/lib/systemd/network"
 TIOCVHANGUP = 0x5437
+# Python does not know it.
+SO_RCVBUFFORCE = 33
 ADDRESS = "127.0.0.57"
 SERVICE = "[Unit]\nDefaultDependencies=no\n[Service]\n"
 # Beside ours, in place of a whole system.
@@ -127,6 +134,12 @@ def systemd():
             # It waits for its child whatever it is told, and its child for orders.
             process.kill()
             becomes(lambda: not os.path.exists("/proc/%d" % Init.pid), "the container is left")
+
+
+def after_start(unit):
+    """What systemd runs then."""
+    with open("%s/%s" % (UNITS, unit), encoding="ascii") as f:
+        return re.findall(r"^ExecStartPost=(.*)", f.read(), re.M)
 
 
 @contextlib.contextmanager
@@ -277,7 +290,7 @@ def socket_beside_service():
             for line in lines:
                 systemctl(line.replace("enable", "enable --runtime"))
             becomes(lambda: active() == [AGENT, STUB, HOOK], "there is no socket")
-            run("test -S /proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+            run("test -S " + hook_path())
         finally:
             systemctl("disable --runtime --now " + HOOK)
 
@@ -345,12 +358,16 @@ def as_the_manual_says():
                 same(code, goresolver.exchange(ADDRESS, mx).code, "code by " + text)
 
 
+def hook_path():
+    return "/proc/%d/root%s" % (Init.pid, HOOK_PATH)
+
+
 @contextlib.contextmanager
 def hook():
     """A connection as systemd-resolved's."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(LIMIT)
-        s.connect("/proc/%d/root/run/systemd/resolve.hook/atwifid" % Init.pid)
+        s.connect(hook_path())
         yield s
 
 
@@ -538,17 +555,26 @@ def resolvectl():
             check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
 
 
-def asks(s, method, *keys):
-    """As resolved does, from version 259 on; what comes of it."""
+def calls(s, method, *keys):
+    """As resolved does, from version 259 on."""
     s.sendall(json.dumps({"method": "io.systemd.Resolve.Hook." + method, "parameters": {
         "question": [{"key": {"class": 1, "type": kind, "name": name}} for name, kind in keys]}}
         ).encode() + b"\0")
+
+
+def hears(s):
+    """The answer."""
     answer = b""
     while not answer.endswith(b"\0"):
         piece = s.recv(4096)
         check(piece, "it has hung up")
         answer += piece
     return json.loads(answer[:-1])
+
+
+def asks(s, method, *keys):
+    calls(s, method, *keys)
+    return hears(s)
 
 
 @test
@@ -585,6 +611,108 @@ def resolved_asks_first():
             same({}, asks(s, "ResolveRecord", ("192.0.2.29", 28))["parameters"], "no network")
 
 
+class Crowd(contextlib.ExitStack):
+    """Programs that ask the name server itself, and each for another name that takes long."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = itertools.count()
+        self.udp = self.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        # They all may be told at once that it has taken too long.
+        self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+        self.udp.settimeout(LIMIT)
+        self.udp.connect((ADDRESS, 53))
+
+    def questions(self, count):
+        """The last is answered at once, and so the others have been heard then."""
+        for _ in range(count):
+            yield goresolver.query(1, goresolver.question(
+                "%d.slow.test" % next(self.names), goresolver.A))
+        yield goresolver.query(2, goresolver.question("localhost", goresolver.A))
+
+    def connect(self, count):
+        s = self.enter_context(socket.create_connection((ADDRESS, 53), LIMIT))
+        for wire in self.questions(count):
+            s.sendall(len(wire).to_bytes(2, "big") + wire)
+        while goresolver.Message(
+                receive(s, int.from_bytes(receive(s, 2), "big"))).number != 2:
+            pass
+        return s
+
+    def send(self, count):
+        for wire in self.questions(count):
+            self.udp.send(wire)
+        while goresolver.Message(self.udp.recv(4096)).number != 2:
+            pass
+
+
+class AsResolved(contextlib.ExitStack):
+    """Asks for names of a module that can be stopped; NAMES are none that it knows yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = ("192.0.2.%d" % n for n in itertools.count(1))
+        self.enter_context(changed(
+            STUB, "[Service]\nExecStart=\nExecStart=/usr/sbin/atwifid --device atw1\n"))
+        self.module = self.enter_context(another_module(1))
+        # It is not to go on with this module when the next one begins it.
+        self.callback(systemctl, "stop " + STUB)
+        self.enter_context(running(HOOK))
+        self.s, self.other = (self.enter_context(hook()) for _ in range(2))
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        # Others are heard from here on.
+        self.other_asks()
+
+    def other_asks(self):
+        same({}, asks(self.other, "ResolveRecord", ("printer", 1))["parameters"], "another answer")
+
+    def calls(self):
+        """And has been heard."""
+        calls(self.s, "ResolveRecord", (next(self.names), 1))
+        self.other_asks()
+
+    def hears(self):
+        self.module.sim.send_signal(signal.SIGCONT)
+        return hears(self.s)["parameters"]
+
+
+@test
+def resolved_alone():
+    """Nobody else may ask where it is answered before others."""
+    with running(HOOK):
+        at = os.stat(hook_path())
+        same((pwd.getpwnam("systemd-resolve").pw_uid, 0o600), (at.st_uid, at.st_mode & 0o777),
+             "whose it is")
+
+
+@test
+def resolved_in_a_crowd():
+    """However many others are connected it has its answer."""
+    with AsResolved() as resolved, Crowd() as crowd:
+        resolved.module.sim.send_signal(signal.SIGSTOP)
+        resolved.calls()
+        for _ in range(200):
+            crowd.connect(1)
+        resolved.hears()
+
+
+@test
+def resolved_before_others():
+    """However many others ask, and wait, it is the next."""
+    with AsResolved() as resolved, Crowd() as crowd:
+        def is_next():
+            resolved.module.sim.send_signal(signal.SIGSTOP)
+            # Those who wait no more, and those who do.
+            for _ in range(18):
+                reset(crowd.connect(60))
+            for _ in range(25):
+                crowd.send(50)
+            resolved.calls()
+            return "answer" in resolved.hears()
+
+        becomes(is_next, "it has no place")
+
+
 @test
 def newer_resolved():
     """One that knows of the socket asks there first, and nobody else where it is answered."""
@@ -603,6 +731,14 @@ def newer_resolved():
 
     with running(unit), module_resolves():
         same([], found(), "addresses from nobody")
+        # It may look when the socket is made, and before it is given to it.
+        with changed(HOOK, "[Socket]\nSocketUser=root\n"), running(HOOK):
+            same([], found(), "addresses by a socket of root's")
+            inside("chown systemd-resolve " + HOOK_PATH)
+            for line in after_start(HOOK):
+                inside(line)
+            becomes(lambda: found() == [HOST], "it does not look again")
+        becomes(nobody_runs, "they do not end")
         with running(HOOK):
             becomes(lambda: found() == [HOST], "the module is not asked")
 
