@@ -481,6 +481,38 @@ def adapters_installed_again():
         forget_modules()
 
 
+@test
+def resolv_conf():
+    """It is the administrator's: whatever of ours is installed, it stays until he says so."""
+    path, server = "/etc/resolv.conf", "nameserver %s\n" % sysfs("gateway")
+
+    def file():
+        at = os.stat(path)
+        with open(path, encoding="ascii") as f:
+            return at.st_ino, at.st_ctime_ns, f.read()
+
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/policy-rc.d")
+    write(path, "nameserver 192.0.2.1\n")
+    before = file()
+    try:
+        inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
+        becomes(lambda: active() == [AGENT], "it is not started")
+        with running("resolved.service"), running(HOOK), running(STUB):
+            becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"),
+                    "resolved is not told")
+            same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
+            check(inside("cat /run/atwifi-agent/resolv.conf").endswith(server), "another server")
+        same(before, file(), path)
+        with changed(AGENT, "[Service]\nReadWritePaths=/etc\nExecStart=\n"
+                            "ExecStart=/usr/sbin/atwifi-agent --write %s\n" % path):
+            systemctl("restart " + AGENT)
+            becomes(lambda: file()[-1].endswith(server), path)
+            inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
+    finally:
+        forget_modules()
+
+
 class Load:
     """
     Programs that ask for names all the time: they are answered right, or not at all. By TCP,
@@ -652,6 +684,13 @@ class AsResolved(contextlib.ExitStack):
     def __init__(self):
         super().__init__()
         self.names = ("192.0.2.%d" % n for n in itertools.count(1))
+        try:
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self):
         self.enter_context(changed(
             STUB, "[Service]\nExecStart=\nExecStart=/usr/sbin/atwifid --device atw1\n"))
         self.module = self.enter_context(another_module(1))
