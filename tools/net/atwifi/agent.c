@@ -343,14 +343,14 @@ static void servers_set(uint32_t seq, int error)
 		if (!*devices[i].name || !changes[i].seq || changes[i].seq != seq)
 			continue;
 		changes[i].seq = 0;
-		/* It may be out of its network since: then it is asked when it is back. */
-		if (error) {
+		if (error)
 			warnx("%s: the module was not told its name servers: %s", devices[i].name,
 			      strerror(error));
-		} else if (devices[i].joined) {
+		else
 			links_told(devices[i].name);
+		/* It may be out of its network since: then it is asked when it is back. */
+		if (devices[i].joined)
 			ask_for_servers(&devices[i]);
-		}
 	}
 }
 
@@ -406,7 +406,7 @@ static void device_is(struct nlattr *attrs, int len)
 	ask_for_servers(dev);
 }
 
-static void servers_are(struct nlattr *attrs, int len)
+static void servers_are(uint32_t seq, struct nlattr *attrs, int len)
 {
 	struct link_device *dev = device_of(nla_find(attrs, len, ATWIFI_A_DNS_DEV));
 	struct in_addr servers[LINK_SERVERS], server;
@@ -414,6 +414,14 @@ static void servers_are(struct nlattr *attrs, int len)
 	struct nlattr *nla;
 	int rem;
 
+	if (!dev || !*dev->name || !dev->joined)
+		return;
+	/*
+	 * It may have been told others since it was asked, or be told them now: what it had before
+	 * would be taken for what its network has chosen. It was asked again, or will be.
+	 */
+	if (asks[dev - devices].seq != seq || changes[dev - devices].seq)
+		return;
 	/* It was asked while it was in a network, and the network may have chosen these. */
 	nla_for_each_attr(nla, attrs, len, rem) {
 		if (nla_type(nla) != ATWIFI_A_DNS_SERVER || nla_len(nla) != sizeof(server) ||
@@ -423,8 +431,7 @@ static void servers_are(struct nlattr *attrs, int len)
 		if (link_is_server(server))
 			servers[n++] = server;
 	}
-	if (dev && *dev->name && dev->joined)
-		links_up(dev, servers, n);
+	links_up(dev, servers, n);
 }
 
 static void device_event(struct nlattr *attrs, int len)
@@ -574,7 +581,7 @@ static void family_event(const struct genlmsghdr *hdr)
 	}
 }
 
-static void driver_says(int cmd, struct nlattr *attrs, int len)
+static void driver_says(int cmd, uint32_t seq, struct nlattr *attrs, int len)
 {
 	switch (cmd) {
 	case ATWIFI_CMD_PASSPHRASE_ASKED:
@@ -587,7 +594,7 @@ static void driver_says(int cmd, struct nlattr *attrs, int len)
 		device_is(attrs, len);
 		break;
 	case ATWIFI_CMD_DNS_GET:
-		servers_are(attrs, len);
+		servers_are(seq, attrs, len);
 		break;
 	default:
 		break;
@@ -608,7 +615,8 @@ static int message_cb(struct nl_msg *msg, void *arg)
 	if (type == GENL_ID_CTRL)
 		family_event(hdr);
 	else if (type == family)
-		driver_says(hdr->cmd, genlmsg_attrdata(hdr, 0), genlmsg_attrlen(hdr, 0));
+		driver_says(hdr->cmd, nlmsg_hdr(msg)->nlmsg_seq, genlmsg_attrdata(hdr, 0),
+			    genlmsg_attrlen(hdr, 0));
 	return NL_OK;
 }
 

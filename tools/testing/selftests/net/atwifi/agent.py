@@ -22,7 +22,8 @@ import termios
 import time
 
 from atwnet import (
-    HOLE, TMP, atwctl, bus, configure, daemon, held, install, look, sim, sim_stat)
+    HOLE, LIBC, TMP, atw_socket, atwctl, bus, configure, daemon, held, install, look, sim,
+    sim_stat)
 from guest import DEV, LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
 CTL = os.environ["ATW_CTL"]
@@ -551,6 +552,17 @@ def module_is_told():
 
 
 @contextlib.contextmanager
+def busy(port):
+    """The module connects to nobody, and does nothing else; for each PORT it does so once."""
+    s, address = atw_socket(HOLE, port)
+    with held(), s:
+        s.setblocking(False)
+        LIBC.connect(s.fileno(), address, len(address))
+        becomes(lambda: '"opening"' in atwctl("sockets"), "it does not connect")
+        yield
+
+
+@contextlib.contextmanager
 def asked():
     """How often resolved, which runs, is asked about links by the one who asks the most."""
     path = FILES + "/calls"
@@ -576,13 +588,60 @@ def asked():
 
 @contextlib.contextmanager
 def stopped(process):
-    """It is there, and does nothing; what it is asked meanwhile is counted."""
-    with asked() as number:
-        process.send_signal(signal.SIGSTOP)
-        try:
-            yield number
-        finally:
-            process.send_signal(signal.SIGCONT)
+    """It is there, and does nothing."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def sleeps(process):
+    """So often it has."""
+    with open("/proc/%d/status" % process.pid, encoding="ascii") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", f.read(), re.M).group(1))
+
+
+def rests(process):
+    before = sleeps(process)
+    time.sleep(1)
+    return sleeps(process) == before
+
+
+@test
+def module_is_told_others():
+    """What it says that it had before is not what its network has chosen."""
+    beside_resolved()
+    server = sysfs("gateway")
+    with bus(), resolved(), daemon([*AGENT.split(), "--module"], UMASK) as agent_:
+        link_has(server)
+        with asked() as number:
+            def looks(how=signal.SIGHUP):
+                before = number()
+                agent_.send_signal(how)
+                becomes(lambda: number() > before and rests(agent_), "it does not look")
+
+            with contextlib.ExitStack() as stack:
+                with busy(81):
+                    others_say("192.0.2.53")
+                    looks()
+                    # By its own time, in which it does not ask what the module has.
+                    looks(0)
+                    stack.enter_context(stopped(agent_))
+                module_has("192.0.2.53")
+                # It hears that the module was told, and asks; before it is answered it tells more.
+                with busy(82):
+                    others_say("192.0.2.54")
+                    stack.close()
+                    looks()
+                    looks()
+            module_has("192.0.2.54")
+            manager("RevertLink", "i %d")
+            looks()
+            looks()
+            module_has(server)
+            link_has(server)
+    tool(["dns", server])
 
 
 @test
@@ -594,7 +653,7 @@ def resolved_hangs():
          daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
         link_has(server)
         try:
-            with stopped(process) as number:
+            with asked() as number, stopped(process):
                 begun = time.monotonic()
                 for _ in range(8):
                     look(agent_)
@@ -718,18 +777,6 @@ def overrun():
         finally:
             module.detach()
             module.stop()
-
-
-def sleeps(process):
-    """So often it has."""
-    with open("/proc/%d/status" % process.pid, encoding="ascii") as f:
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", f.read(), re.M).group(1))
-
-
-def rests(process):
-    before = sleeps(process)
-    time.sleep(1)
-    return sleeps(process) == before
 
 
 @test

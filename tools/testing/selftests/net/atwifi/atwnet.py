@@ -154,12 +154,12 @@ def peer(line, limit=LIMIT, rcvbuf=None):
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def atw_socket(host=HOST):
+def atw_socket(host=HOST, port=PEER):
     """A socket of AF_ATWIFI, and an address, which Python does not know."""
     with open("/sys/module/atwifi/parameters/family", encoding="ascii") as f:
         family = int(f.read())
     return (socket.socket(family, socket.SOCK_STREAM),
-            struct.pack("=H", family) + struct.pack("!H4s", PEER, socket.inet_aton(host)))
+            struct.pack("=H", family) + struct.pack("!H4s", port, socket.inet_aton(host)))
 
 
 def atw(line, rcvbuf=None):
