@@ -181,7 +181,6 @@ static void atw_dev_release(struct device *dev)
 	struct atw_dev *adev = to_atw_dev(dev);
 
 	ida_free(&atw_dev_ida, adev->index);
-	put_device(adev->dev.parent);
 	put_device(adev->port);
 	put_net(adev->net);
 	/* It has kept what the module has said. */
@@ -363,11 +362,11 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	adev->module.conns.broken = atw_dev_broken;
 	adev->module.conns.no_slot = atw_dev_no_slot;
 	adev->yield_after = ATW_YIELD_AFTER;
+	/* Its name is asked for until this is freed. */
 	adev->port = get_device(port);
 	adev->net = get_net(net);
 	adev->dev.class = &atw_dev_class;
-	/* The core's own reference ends before that of who asks for its name. */
-	adev->dev.parent = get_device(parent);
+	adev->dev.parent = parent;
 	device_initialize(&adev->dev);
 
 	err = dev_set_name(&adev->dev, "atw%d", adev->index);
