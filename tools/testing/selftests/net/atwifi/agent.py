@@ -452,7 +452,9 @@ def resolvconf_hangs():
     conf, told, child, beside = (FILES + n for n in ("/resolv.conf", "/told", "/child", "/beside"))
     name = "nameserver %s\n" % sysfs("gateway")
     with_resolvconf(
-        '[ ! -e %s ] || ! kill -0 $(cat %s) || touch %s\n(echo "$*"; cat) >%s\n'
+        # What was killed is there until it is reaped.
+        '[ ! -e %s ] || ! grep -qs "^State:.[RSD]" /proc/$(cat %s)/status || touch %s\n'
+        '(echo "$*"; cat) >%s\n'
         '[ "$1" = -d ] || { sleep 1000 & echo $! >%s; wait; }\n' % (
             child, child, beside, told, child))
     with daemon([*AGENT.split(), "--resolvconf", "--write", conf], UMASK):
