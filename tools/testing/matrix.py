@@ -17,7 +17,8 @@ What is tested where. The rule:
   parameter "hurry"); on the board, and in one row of "check --all", as long.
 - "check --all" adds every program on every kernel, every program with every family, and
   the large ones. Kernel and family are no product: what a module says does not depend on
-  the kernel that hears it.
+  the kernel that hears it. Programs of the userspace half alone run on the oldest kernel
+  and the newest, with one family.
 
 A program stands in the first row that can show what it tests.
 """
@@ -30,13 +31,14 @@ CROSS = ("cross-12",)
 ARCHITECTURES = ("arm64", "armhf")
 # Most of a part's time is waiting: more than three times as many as there are processors.
 # Those of the whole matrix work for most of it: what has its turn too seldom times out.
-SLOTS = {False: 7, True: 4}
+SLOTS = {False: 7, True: 5}
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"
 ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
 # What shares a line of the check; programs that want the same module share a guest.
 GROUPS = {
+    "resolve": "resolve agent",
     "bringup": "bringup",
     "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
     "transparent": "transparent paced paced_transparent paced_passive",
@@ -47,12 +49,14 @@ GROUPS = {
     "no-wiphy": "netdev_no_wiphy dgram_no_wiphy ctl_no_wiphy",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
-    "resolve": "resolve agent units",
+    "units": "units",
     "load": "netdev_load",
     "expose": "expose",
     "attach": "attach plug nomem",
     "old": "ctl_old",
 }
+# What neither the kernel between the oldest and the newest decides, nor the firmware.
+USERSPACE = ("resolve", "units", "old")
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
 BY_KERNEL = "attach dgram names errors netdev_raw"
@@ -77,6 +81,8 @@ ROWS = {
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped "
               "netdev_load netdev_gone wireless wireless_hostile"),
+    "cycles": (MAIN, "middleware", "--large attach nomem"),
+    "board": ("board", "middleware", ""),
     # It wants a module without certificates.
     "large-resolve": (MAIN, "middleware", "--large --patient resolve"),
     "bw16": ROWS["bw16"],
@@ -84,15 +90,14 @@ ALL_ROWS = {
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),
     "m61": (MAIN, "m61", "stream names server passive ctl_firmware"),
-    "cycles": (MAIN, "middleware", "--large attach nomem"),
     "old-all": (MAIN, "middleware", "old"),
-    "board": ("board", "middleware", ""),
     **{"%s-%s-%s" % (name, kernel, firmware):
        (kernel, firmware, ("--patient " if (kernel, firmware) == (MAIN, "middleware") else "") +
         programs)
        for kernel, firmware in (*((k, "middleware") for k in KERNELS), (MAIN, "classic"),
                                 (MAIN, "bw20"))
-       for name, programs in GROUPS.items()},
+       for name, programs in GROUPS.items()
+       if name not in USERSPACE or (kernel != "6.12" and firmware == "middleware")},
 }
 
 
@@ -127,7 +132,7 @@ def setups(*targets):
 def selftests(name, target, firmware, programs, limit):
     words = programs.split()
     options = [w for w in words if w.startswith("--")]
-    served = not words or any(w in programs for w in ("resolve", "wireless", "netdev"))
+    served = not words or any(w in programs for w in ("resolve", "units", "wireless", "netdev"))
     # The harness of all comes with the newest kernel's source.
     needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
                    *(["programs"] if served else []), *(["musl"] if "resolve" in words else []))
@@ -149,6 +154,17 @@ def parts(everything):
                                      for to in ("", "to-"))]
                                   if everything else [])):
         yield setup(target)
+    if everything:
+        yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
+                   nice=10, waits="compilers, dpkg")
+        for arch in ARCHITECTURES:
+            yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
+                       needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
+                       waits="compilers, emulated dpkg")
+        yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
+                   needs=setups("board", "pc", "chroot-12-amd64", "chroot-12-to-arm64"))
+        yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
+                   waits="compilers")
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
     yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
@@ -168,14 +184,4 @@ def parts(everything):
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
     yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
     if everything:
-        yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
-                   nice=10, waits="compilers, dpkg")
-        for arch in ARCHITECTURES:
-            yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
-                       needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
-                       waits="compilers, emulated dpkg")
-        yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
-                   needs=setups("board", "pc", "chroot-12-amd64", "chroot-12-to-arm64"))
-        yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
-                   waits="compilers")
         yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")
