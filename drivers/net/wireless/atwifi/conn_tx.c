@@ -193,6 +193,33 @@ static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
 		 n, ATW_CHUNK_MIN);
 }
 
+/*
+ * Does the module have the remote of a connection yet, according to its table? If he is gone, a
+ * refused send may be his doing.
+ */
+static bool atw_conns_has_remote(struct atw_conns *cs, struct atw_conn *c, u32 id)
+{
+	const struct atw_sock_row *row;
+
+	if (atw_conns_query(cs))
+		return false;
+	row = atw_rows_find(cs, id, atw_conn_is_child(c));
+	return row && row->status == ATW_SOCK_CONNECTED && !READ_ONCE(c->remote_closed);
+}
+
+/*
+ * A send was refused, of more than all firmware takes. Where that may be the reason everybody
+ * sends less, until as many of those were a success as it takes to try for more.
+ */
+static void atw_conns_too_much(struct atw_conns *cs, struct atw_conn *c, u32 id)
+{
+	if (!atw_conns_has_remote(cs, c, id))
+		return;
+	cs->pace.chunk = ATW_CHUNK_MIN;
+	cs->pace.chunk_max = ATW_CHUNK_MIN;
+	cs->pace.chunk_good = 0;
+}
+
 /* A send of full size was a success: try for more. */
 static void atw_conns_grow(struct atw_conns *cs)
 {
@@ -241,15 +268,10 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 static void atw_conns_learn_ids(struct atw_conns *cs, struct atw_conn *c, u32 id, int err,
 				enum atw_outcome outcome)
 {
-	const struct atw_sock_row *row;
-
 	if (!err)
 		cs->learned.wide_ids = true;
-	if (cs->learned.wide_ids || err != -EREMOTEIO || outcome == ATW_NO_MEMORY ||
-	    atw_conns_query(cs))
-		return;
-	row = atw_rows_find(cs, id, true);
-	if (row && row->status == ATW_SOCK_CONNECTED && !READ_ONCE(c->remote_closed))
+	if (!cs->learned.wide_ids && err == -EREMOTEIO && outcome != ATW_NO_MEMORY &&
+	    atw_conns_has_remote(cs, c, id))
 		cs->learned.narrow_ids = true;
 }
 
@@ -271,7 +293,8 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	};
 	char data[ATW_LINE_DATA_MAX];
 	struct sk_buff_head done;
-	bool full, swallowed = false;
+	bool full, swallowed = false, too_much = false;
+	enum atw_outcome outcome;
 	u32 id, n;
 	int err;
 
@@ -310,6 +333,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 
 	trace_atw_payload(cs->ch->dev, true, id, n);
 	err = atw_channel_exec(cs->ch, &cmd);
+	outcome = cs->ch->dialect->error(cmd.code)->outcome;
 
 	spin_lock(&c->lock);
 	c->tx.sending = false;
@@ -322,12 +346,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		if (full)
 			atw_conns_grow(cs);
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
-		if (err == -EREMOTEIO &&
-		    cs->ch->dialect->error(cmd.code)->outcome == ATW_NOT_SENT) {
-			cs->pace.chunk = min_t(u32, cs->pace.chunk, ATW_CHUNK_MIN);
-			cs->pace.chunk_max = cs->pace.chunk;
-			cs->pace.chunk_good = 0;
-		}
+		too_much = err == -EREMOTEIO && outcome == ATW_NOT_SENT && n > ATW_CHUNK_MIN;
 		swallowed = err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed;
 		if (atw_conn_is_server(c)) {
 			/* A datagram is lost, no more. */
@@ -350,7 +369,9 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		atw_conns_command_failed(cs, err);
 	if (swallowed)
 		atw_conns_swallowed(cs, n);
+	if (too_much)
+		atw_conns_too_much(cs, c, id);
 	/* What goes within a line has another way through the firmware. */
 	if (cmd.payload && id > ATW_ID_MAX)
-		atw_conns_learn_ids(cs, c, id, err, cs->ch->dialect->error(cmd.code)->outcome);
+		atw_conns_learn_ids(cs, c, id, err, outcome);
 }

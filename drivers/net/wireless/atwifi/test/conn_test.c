@@ -2465,6 +2465,40 @@ static void conn_swallows_long(struct kunit *test)
 	forget(test);
 }
 
+/*
+ * One that refuses a send may not be able to take so much: if it can be seen that the remote is
+ * there, who may have brought that about otherwise, and if it is more than all firmware takes.
+ */
+static void conn_send_refused(struct kunit *test)
+{
+	static const struct {
+		unsigned int	len;
+		bool		there;
+		u32		chunk;
+	} cases[] = {
+		{ 4000, false, ATW_CHUNK_MAX },
+		{ 1000, true, ATW_CHUNK_MAX },
+		{ 4000, true, ATW_CHUNK_MIN },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		f->conns.pace.chunk = ATW_CHUNK_MAX;
+		if (cases[i].there)
+			f->has = o->c->id;
+		mishear(f, "AT+SOCKETSEND=", 1, "\r\n+SOCKETSEND:101\r\nERROR\r\n");
+		queue(test, o, cases[i].len);
+		open_gate(f, true);
+		eventually(test, deletes(f, o->c->id));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].chunk, f->conns.pace.chunk, "%u", i);
+		forget(test);
+	}
+}
+
 /* Nor does it say anything as long as a remote does not read, which costs no other one. */
 static void conn_send_blocked(struct kunit *test)
 {
@@ -5103,6 +5137,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_swallowed),
 	KUNIT_CASE(conn_swallowed_lost),
 	KUNIT_CASE(conn_swallows_long),
+	KUNIT_CASE(conn_send_refused),
 	KUNIT_CASE(conn_send_blocked),
 	KUNIT_CASE(conn_reconcile),
 	KUNIT_CASE(conn_unverified),
