@@ -205,18 +205,28 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 	return true;
 }
 
+/* Has it carried bytes, in whatever direction? */
+static bool atw_conn_is_used(const struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	return c->rx.bytes || c->tx.bytes || !skb_queue_empty(&c->rx.unverified);
+}
+
 /*
- * The module has given a child's number to another: the first one is gone. Returns whether
- * bytes of the first one's may be on their way to the other.
+ * The module has given a child's number to another: the first one is gone. Returns whether the
+ * other one may have bytes of the first one's: they are on their way to it, or it is the first
+ * one, of which the module speaks late, or twice.
  */
 static bool atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 {
-	bool sending;
+	bool mixed;
 
 	lockdep_assert_held(&cs->lock);
 
 	spin_lock(&c->lock);
-	sending = c->tx.sending;
+	mixed = c->tx.sending || (!atw_conn_is_dead(c) && !c->remote_closed &&
+				  !c->auto_deleted && atw_conn_is_used(c));
 	WRITE_ONCE(c->tx.astray, true);
 	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
@@ -224,7 +234,7 @@ static bool atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 	atw_conn_event(c, ATW_CONN_EV_GONE);
 	atw_conns_unname(cs, c);
 	spin_unlock(&c->lock);
-	return sending;
+	return mixed;
 }
 
 /**
@@ -281,7 +291,7 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		/* They were thrown away, and it is about to be deleted. */
 		atomic64_inc(&cs->counts.refused);
 	} else {
-		/* Who may have had bytes that were another's is not let in. */
+		/* Who may have, or lack, bytes that were another's is not let in. */
 		ok = !old || !atw_conns_supersede(cs, old);
 		/* Which of two is being deleted cannot be told. */
 		if (cs->ids.deleting == id)

@@ -2074,6 +2074,57 @@ static void conn_guess_announced_late(struct kunit *test)
 	close_all(test, 1);
 }
 
+/*
+ * It is announced when its first bytes have been somebody's. Whoever had that number then would
+ * begin with a hole, and what is sent to him would follow what was sent before.
+ */
+static void announced_again(struct kunit *test, struct owner *o)
+{
+	struct fake *f = test->priv;
+	struct owner *server = &f->owner[0];
+	char text[64];
+	u32 id = o->c->id;
+
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->c->id);
+	fake_say(f, text);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
+	open_gate(f, true);
+	eventually(test, deletes(f, id) == 1);
+	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(server->c));
+	close_all(test, 2);
+}
+
+static void conn_guess_announced_too_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	char rows[80];
+
+	snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n1000,5,3,192.0.2.9,4000,-1,%u\r\n",
+		 server->c->id, server->c->id);
+	f->rows = rows;
+	atw_conn_put(fake_guess(test, 1000));
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(server->c));
+	open_gate(f, false);
+	o->c = atw_conn_accept(server->c, &owner_ops, o);
+	KUNIT_ASSERT_NOT_NULL(test, o->c);
+	KUNIT_EXPECT_EQ(test, 1U, o->got_len);
+	announced_again(test, o);
+}
+
+static void conn_announced_twice(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = fake_child(test, fake_serve(test));
+
+	fake_say(f, "\r\n+EVENT:SocketDown,1,5,hello\r\n");
+	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
+	announced_again(test, o);
+}
+
 /* The same of one that was not let in for its number. */
 static void conn_stale_announced(struct kunit *test)
 {
@@ -5122,6 +5173,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guess_announced_meanwhile),
 	KUNIT_CASE(conn_guess_ended),
 	KUNIT_CASE(conn_guess_announced_late),
+	KUNIT_CASE(conn_guess_announced_too_late),
+	KUNIT_CASE(conn_announced_twice),
 	KUNIT_CASE(conn_stale_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
