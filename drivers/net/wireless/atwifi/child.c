@@ -184,7 +184,8 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 	 * bytes may have been thrown away. One that was not announced is asked for first.
 	 */
 	if (cs->gone || (server && atw_conns_near_named(cs, id)) ||
-	    atw_conns_is_stale(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX))
+	    atw_conns_is_stale(cs, id) || (atw_conns_narrow_ids(cs) && id > ATW_ID_MAX) ||
+	    !atw_conns_spare_numbers(cs, id))
 		return false;
 	spin_lock(&c->lock);
 	atw_conn_event(c, ATW_CONN_EV_ACCEPTED);

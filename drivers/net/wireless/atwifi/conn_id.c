@@ -6,6 +6,9 @@
 #include "id.h"
 #include "timing.h"
 
+/* So many of the fifteen that the driver gives no child is to take from others. */
+#define ATW_SPARE_NUMBERS	3
+
 /**
  * atw_conns_find() - look a number up
  * @cs: the connections
@@ -136,6 +139,39 @@ static bool atw_conns_near_child(struct atw_conns *cs, u32 id)
 		if (c->id != ATW_NO_ID && atw_conn_is_child(c) && atw_id_near(c->id, id))
 			return true;
 	return false;
+}
+
+/**
+ * atw_conns_spare_numbers() - are there numbers for others beside that of a child?
+ * @cs: the connections
+ * @id: the child's number
+ *
+ * As long as it is there the driver gives none that is near it. Whoever connects to a server
+ * chooses when: six of theirs could be near all that there are.
+ *
+ * Context: @cs->lock is held.
+ * Return: false if it is near some that are free, and too few others are.
+ */
+bool atw_conns_spare_numbers(struct atw_conns *cs, u32 id)
+{
+	const struct atw_dialect *d = cs->ch->dialect;
+	unsigned int spare = 0;
+	bool near = false;
+	u32 i;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!d->code_words)
+		return true;
+	for (i = d->first_id; i <= d->last_id; i++) {
+		if (!atw_dialect_gives(d, i) || cs->ids.by_id[i] || atw_conns_near_child(cs, i))
+			continue;
+		if (atw_id_near(i, id))
+			near = true;
+		else
+			spare++;
+	}
+	return !near || spare >= ATW_SPARE_NUMBERS;
 }
 
 /* Has it been a child's lately, that is gone? */

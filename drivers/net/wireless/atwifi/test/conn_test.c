@@ -2125,6 +2125,30 @@ static void conn_announced_twice(struct kunit *test)
 	announced_again(test, o);
 }
 
+/* Children are near all numbers that the driver gives, where those may come who like. */
+static void conn_numbers_used_up(struct kunit *test)
+{
+	static const u32 ids[] = { 13, 15, 23, 104, 126, 148 };
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o = &f->owner[1];
+	unsigned int i;
+	char text[64];
+
+	atw_conn_set_backlog(server->c, ARRAY_SIZE(ids));
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", ids[i],
+			 server->c->id);
+		fake_say(f, text);
+	}
+	KUNIT_EXPECT_LE(test, 4ULL, count(&f->conns.counts.accepted));
+	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.refused));
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	close_all(test, 2);
+}
+
 /* The same of one that was not let in for its number. */
 static void conn_stale_announced(struct kunit *test)
 {
@@ -5175,6 +5199,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guess_announced_late),
 	KUNIT_CASE(conn_guess_announced_too_late),
 	KUNIT_CASE(conn_announced_twice),
+	KUNIT_CASE(conn_numbers_used_up),
 	KUNIT_CASE(conn_stale_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
