@@ -170,22 +170,30 @@ static void atw_ldisc_set_flow(struct atw_transport *t, bool on)
 	atw_ldisc_let_go(l);
 }
 
+/* The line may go on. A UART that is shut down tells its other end that it does not listen. */
+static void atw_ldisc_unthrottle(struct atw_ldisc *l)
+{
+	if (atw_ldisc_runs(l))
+		tty_unthrottle(l->tty);
+}
+
 /*
  * A pty's other end waits when there is no more room in between, and a module with RTS and
  * CTS when its line is stopped. Others' bytes would be lost where that is not known.
  */
 static bool atw_ldisc_throttle(struct atw_transport *t, bool on)
 {
-	struct tty_struct *tty = atw_ldisc_tty(t);
+	struct atw_ldisc *l = to_atw_ldisc(t);
+	struct tty_struct *tty = l->tty;
 
 	if (tty->driver->type == TTY_DRIVER_TYPE_PTY)
 		return true;
 	if (!on) {
-		tty_unthrottle(tty);
+		atw_ldisc_unthrottle(l);
 		return true;
 	}
 	/* What cannot be held up there would be lost in the tty's own buffers. */
-	if (!C_CRTSCTS(tty) || !tty->ops->throttle)
+	if (!C_CRTSCTS(tty) || !tty->ops->throttle || !atw_ldisc_runs(l))
 		return false;
 	down_write(&tty->termios_rwsem);
 	if (!test_and_set_bit(TTY_THROTTLED, &tty->flags))
@@ -336,7 +344,7 @@ static void atw_ldisc_receive(struct tty_struct *tty, const unsigned char *cp,
 	}
 
 	/* A pty's other end that waits for room is woken by nothing else. */
-	tty_unthrottle(tty);
+	atw_ldisc_unthrottle(l);
 }
 
 /* May come from an interrupt. */
