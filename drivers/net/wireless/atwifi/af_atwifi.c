@@ -1380,7 +1380,7 @@ static int atw_stream_sendmsg(struct socket *sock, struct msghdr *msg,
 	}
 	if (as->sending == msg) {
 		atw_tx_set_sender(as, NULL);
-		sk->sk_state_change(sk);
+		sk->sk_write_space(sk);
 	}
 
 	if (copied) {
@@ -1754,7 +1754,8 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 
 	if (state == TCP_SYN_SENT)
 		return mask;
-	if ((shut & SEND_SHUTDOWN) || sock_writeable(sk))
+	/* As long as one thread is sending no other may, however much room there is. */
+	if ((shut & SEND_SHUTDOWN) || (sock_writeable(sk) && !READ_ONCE(as->sending)))
 		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 	else
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);

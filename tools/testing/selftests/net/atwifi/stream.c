@@ -19,6 +19,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <linux/sockios.h>
@@ -1280,6 +1281,48 @@ TEST(sends_slowly_read)
 	}
 	munmap(at, ARRAY_SIZE(is) * page);
 	close(memory);
+}
+
+/* Who may not send as long as another thread does is not told that he may, and is when he may. */
+TEST(poll_beside_a_send)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	static struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
+	const int small = 1, large = 200000;
+	static char message[60000];
+	pthread_t thread;
+	int other;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	if (get_nprocs() > 1)
+		SKIP(return, "the other thread cannot be kept from going on");
+	c.iov[0] = (struct iovec){ message, sizeof(message) };
+	c.msg.msg_iov = c.iov;
+	c.msg.msg_iovlen = 1;
+	c.fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, c.fd);
+	ASSERT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+	ASSERT_EQ(0, atw_peer_on(c.fd, "count 8"));
+	/* Nothing leaves the socket, so nothing else wakes who waits. */
+	other = atw_hold_module();
+	ASSERT_LE(0, other);
+	ASSERT_TRUE(call_sleeps(&c, &thread));
+	/* There is room for all of it now, but no processor before this thread sleeps. */
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	EXPECT_EQ(0, setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large)));
+	EXPECT_EQ(0, atw_wait(c.fd, POLLOUT, 0));
+	EXPECT_EQ(-1, send(c.fd, "x", 1, MSG_DONTWAIT));
+	EXPECT_STREQ("EAGAIN", atw_errno_name(errno));
+	EXPECT_EQ(POLLOUT, atw_wait(c.fd, POLLOUT, LONG_MS));
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 }));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ((ssize_t)sizeof(message), c.ret);
+	EXPECT_EQ(1, send(c.fd, "x", 1, MSG_DONTWAIT));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	close(other);
+	close(c.fd);
 }
 
 TEST_HARNESS_MAIN
