@@ -170,7 +170,12 @@ class Module:
                      "--profile", "middleware", "--map", "192.0.2.0/24=127.0.0.0", *options]
         self.tty = None
         self.start()
-        self.attach()
+        try:
+            self.attach()
+        except BaseException:
+            self.detach()
+            self.stop()
+            raise
 
     def start(self):
         # That of one which was killed is there still.

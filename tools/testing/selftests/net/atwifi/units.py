@@ -26,8 +26,8 @@ import threading
 import goresolver
 from atwnet import (HOST, TMP, configure, daemon, install, module_resolves, newer, no_network,
                     no_sockets, sim_stat)
-from guest import (LIMIT, Module, becomes, check, counter, receive, reset, run, run_tests, same,
-                   sysfs, test)
+from guest import (DEV, LIMIT, Module, becomes, check, counter, receive, reset, run, run_tests,
+                   same, sysfs, test)
 from servers import DnsTcp, serve
 
 NAME = os.environ["ATW_NAME"]
@@ -143,28 +143,67 @@ def after_start(unit):
 
 
 @contextlib.contextmanager
-def changed(unit, text):
-    """The unit, by an administrator's file."""
-    path = "%s/%s.d/override.conf" % (UNITS, unit)
-    write(path, text)
-    systemctl("daemon-reload")
+def away(path):
+    """What is there now is not meanwhile; and what comes there is not afterwards."""
+    kept = path + ".away"
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, kept)
     try:
+        yield path
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(kept, path)
+
+
+@contextlib.contextmanager
+def with_unit(name, text):
+    path = "%s/%s" % (UNITS, name)
+    try:
+        write(path, text)
+        systemctl("daemon-reload")
         yield
     finally:
         os.unlink(path)
         systemctl("daemon-reload")
 
 
+def changed(unit, text):
+    """The unit, by an administrator's file."""
+    return with_unit(unit + ".d/override.conf", text)
+
+
 @contextlib.contextmanager
 def running(unit):
     # Ours end by themselves where nobody wants them.
     wanted = "for-%s.target" % unit if unit in (AGENT, STUB, HOOK) else unit
-    systemctl("start " + wanted)
     try:
+        systemctl("start " + wanted)
         becomes(lambda: is_active(unit), "%s does not run" % unit)
         yield
     finally:
         systemctl("stop %s %s" % (wanted, unit))
+
+
+@contextlib.contextmanager
+def systemd_resolved(unit="resolved.service"):
+    """What it is told of links it keeps for the next one, which is not to know that."""
+    try:
+        with running(unit):
+            yield
+    finally:
+        inside("find /run/systemd/resolve -path '*/netif/*' -delete")
+
+
+@contextlib.contextmanager
+def configured():
+    """The network device has an address: as long as no link has one resolved asks nobody."""
+    try:
+        configure()
+        yield
+    finally:
+        run("ip -4 addr flush dev %s; ip link set %s down" % (DEV, DEV))
 
 
 @contextlib.contextmanager
@@ -261,10 +300,10 @@ def keeps_its_name():
     ours, usb, net = LINKS + "/70-atwifi.link", "73-usb-net-by-mac.link", "/sys/class/net/atw1"
     with open("%s/%s" % (LINKS, usb), encoding="ascii") as f:
         text = f.read()
-    # As if the pty were on USB.
-    write("/etc/systemd/network/" + usb, text.replace("Path=*-usb-*", "OriginalName=*"))
-    inside("udevadm control --reload")
     try:
+        # As if the pty were on USB.
+        write("/etc/systemd/network/" + usb, text.replace("Path=*-usb-*", "OriginalName=*"))
+        inside("udevadm control --reload")
         with another_module(1):
             # It has heard of the network device and done with it, or has renamed it.
             becomes(lambda: not os.path.exists(net) or "ID_NET_DRIVER=atwifi\n" in inside(
@@ -303,7 +342,7 @@ def privileges(unit):
 @test
 def without_privileges():
     """Each has one, and does with it what it is for."""
-    with running("resolved.service"), running(AGENT), running(STUB):
+    with systemd_resolved(), running(AGENT), running(STUB):
         for unit, number, user in ((AGENT, 12, "0"), (STUB, 10, None)):
             has = privileges(unit)
             for name in ("CapEff", "CapPrm", "CapBnd"):
@@ -328,21 +367,19 @@ def examples(page, section):
 @test
 def as_the_manual_says():
     told = "/etc/resolv.told"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/usr/sbin/resolvconf")
-    # Debian's has as many processes at a time.
-    write("/usr/sbin/resolvconf",
-          "#!/bin/sh\n(echo \"$*\"; (((cat; :); :); :)) >%s\n" % told)
-    os.chmod("/usr/sbin/resolvconf", 0o755)
     server = "nameserver %s\n" % sysfs("gateway")
     resolvconf, module = examples("atwifi-agent.8", "Service")
     file = "/run/atwifi-agent/resolv.conf"
-    for text, where, what in ((resolvconf, told, "-a atw0.atwifi\n" + server),
-                              (resolvconf, file, server), (module, file, server),
-                              ("", file, server)):
-        with changed(AGENT, text), running(AGENT):
-            becomes(lambda w=where, t=what: inside("cat " + w, good=False).endswith(t), where)
-            inside("setpriv --reuid 65534 --clear-groups cat " + where)
+    with away(told), away("/usr/sbin/resolvconf") as program:
+        # Debian's has as many processes at a time.
+        write(program, "#!/bin/sh\n(echo \"$*\"; (((cat; :); :); :)) >%s\n" % told)
+        os.chmod(program, 0o755)
+        for text, where, what in ((resolvconf, told, "-a atw0.atwifi\n" + server),
+                                  (resolvconf, file, server), (module, file, server),
+                                  ("", file, server)):
+            with changed(AGENT, text), running(AGENT):
+                becomes(lambda w=where, t=what: inside("cat " + w, good=False).endswith(t), where)
+                inside("setpriv --reuid 65534 --clear-groups cat " + where)
     # Whoever has it write none has none, and not what was there before.
     with running(AGENT):
         becomes(lambda: inside("cat " + file, good=False).endswith(server), file)
@@ -374,9 +411,11 @@ def hook():
 @test
 def asks_the_modules_servers():
     """For what the module cannot tell, by way of the module, as it is installed."""
-    server = socketserver.ThreadingTCPServer(("127.0.0.9", 53), DnsTcp)
-    with server, another_module(1) as module, running(AGENT), running(HOOK), running(STUB):
+    with socketserver.ThreadingTCPServer(("127.0.0.9", 53), DnsTcp) as server, \
+         contextlib.ExitStack() as stack, another_module(1) as module, running(AGENT), \
+         running(HOOK), running(STUB):
         serve(server)
+        stack.callback(server.shutdown)
         module.configure(metric=500)
         run("%s/atwctl -d atw1 dns 192.0.2.9" % LIB)
 
@@ -393,7 +432,6 @@ def asks_the_modules_servers():
         with hook() as s:
             same({}, asks(s, "ResolveRecord", ("nobody.test", 1))["parameters"], "its answer")
         same(before + 1, counter("tcp_flows", "atw1"), "connections by way of the module")
-        server.shutdown()
 
 
 @test
@@ -429,10 +467,20 @@ def attached_again():
                     os.path.exists("/sys/class/atwifi/atw1"), "not attached again")
 
 
-def forget_modules():
-    """The guest's own is nobody's again: with another one it would have all run on."""
-    inside("udevadm trigger --action=remove --subsystem-match=atwifi")
-    becomes(lambda: not modules(), "udev knows the module still")
+@contextlib.contextmanager
+def package():
+    """
+    Its scripts are run. Then the guest's own module, which they tell udev of, is nobody's again:
+    with another one it would have all run on.
+    """
+    # A container's says that nothing is to be started or stopped.
+    with away("/usr/sbin/policy-rc.d"):
+        try:
+            yield
+        finally:
+            inside("udevadm trigger --action=remove --subsystem-match=atwifi")
+            becomes(lambda: not modules(), "udev knows the module still")
+            becomes(nobody_runs, "they do not end")
 
 
 @test
@@ -441,44 +489,36 @@ def installed_again():
     By the packages' own scripts, while the module is there all the time: the guest's, which
     udev has not known before.
     """
-    # A container's says that nothing is to be started or stopped.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/usr/sbin/policy-rc.d")
-    try:
+    with package():
         for words in ("they are not started", "they are not started again"):
             inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
             becomes(lambda: active() == [AGENT], words)
             inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
             same([], active(), "units that run without the package")
-    finally:
-        forget_modules()
 
 
 @test
 def adapters_installed_again():
     """They are there all the time, too: what a file names is attached again, and nothing else."""
     link, file = "/dev/serial/by-id/test", "/etc/atwifi/attach.d/test"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/usr/sbin/policy-rc.d")
     os.makedirs(os.path.dirname(link), exist_ok=True)
-    os.symlink("../../ttyS9", link)
-    write(file, "# mine\n\n%s 115200\n" % link)
 
     def attached():
         units = systemctl("list-units --plain --no-legend '%s'" % ATTACH % "*")
         return [line.split()[0] for line in units.splitlines()]
 
-    try:
-        for words in ("it is not attached", "it is not attached again"):
-            same([], attached(), "adapters without the package")
-            inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
-            becomes(lambda: attached() == [ATTACH % "ttyS9"], words)
-            inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
-    finally:
-        os.unlink(file)
-        os.unlink(link)
-        inside("udevadm trigger --action=remove --name-match=/dev/ttyS9")
-        forget_modules()
+    with package(), away(link), away(file):
+        os.symlink("../../ttyS9", link)
+        write(file, "# mine\n\n%s 115200\n" % link)
+        try:
+            for words in ("it is not attached", "it is not attached again"):
+                same([], attached(), "adapters without the package")
+                inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
+                becomes(lambda: attached() == [ATTACH % "ttyS9"], words)
+                inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
+        finally:
+            inside("udevadm trigger --action=remove --name-match=/dev/ttyS9")
+            systemctl("stop '%s'" % ATTACH % "*")
 
 
 @test
@@ -491,14 +531,12 @@ def resolv_conf():
         with open(path, encoding="ascii") as f:
             return at.st_ino, at.st_ctime_ns, f.read()
 
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/usr/sbin/policy-rc.d")
-    write(path, "nameserver 192.0.2.1\n")
-    before = file()
-    try:
+    with away(path), package():
+        write(path, "nameserver 192.0.2.1\n")
+        before = file()
         inside("sh %s/atwifi-utils.postinst configure" % DEBIAN)
         becomes(lambda: active() == [AGENT], "it is not started")
-        with running("resolved.service"), running(HOOK), running(STUB):
+        with systemd_resolved(), running(HOOK), running(STUB):
             becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"),
                     "resolved is not told")
             same([HOST], goresolver.lookup(NAME, ADDRESS), "addresses")
@@ -509,8 +547,6 @@ def resolv_conf():
             systemctl("restart " + AGENT)
             becomes(lambda: file()[-1].endswith(server), path)
             inside("sh %s/atwifi-utils.prerm remove" % DEBIAN)
-    finally:
-        forget_modules()
 
 
 class Load:
@@ -576,15 +612,16 @@ def restarted_under_load():
 @test
 def resolvectl():
     """resolved asks the module by atwifid, and no server by the device, where it is told so."""
-    # It asks nobody as long as no link has an address.
-    configure()
-    write("/etc/systemd/resolved.conf.d/atwifid.conf", examples("atwifid.8", "Resolve")[0])
-    with running(STUB), running("resolved.service"), running(AGENT):
-        becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"), "resolved is not told")
-        with module_resolves():
-            for how in ("", "-4 --cache=no"):
-                check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
-            check("not found" in inside("resolvectl query a.invalid 2>&1", good=False), "no name")
+    with configured(), away("/etc/systemd/resolved.conf.d/atwifid.conf") as file:
+        write(file, examples("atwifid.8", "Resolve")[0])
+        with running(STUB), systemd_resolved(), running(AGENT):
+            becomes(lambda: sysfs("gateway") in inside("resolvectl dns atw0"),
+                    "resolved is not told")
+            with module_resolves():
+                for how in ("", "-4 --cache=no"):
+                    check(HOST in inside("resolvectl query %s %s" % (how, NAME)), "no answer")
+                check("not found" in inside("resolvectl query a.invalid 2>&1", good=False),
+                      "no name")
 
 
 def calls(s, method, *keys):
@@ -756,19 +793,17 @@ def resolved_before_others():
 def newer_resolved():
     """One that knows of the socket asks there first, and nobody else where it is answered."""
     unit = "newer-resolved.service"
-    configure()
-    # What others were told of servers, and this one.
-    run("rm -f /etc/systemd/resolved.conf.d/*; : >/etc/resolv.conf")
-    write("%s/%s" % (UNITS, unit), SERVICE + "Type=notify\nExecStart=%s\n" % newer(
-        "/usr/lib/systemd/systemd-resolved"))
-    systemctl("daemon-reload")
+    command = newer("/usr/lib/systemd/systemd-resolved")
 
     def found():
         with contextlib.suppress(goresolver.Misbehaving, goresolver.NoSuchHost):
             return goresolver.lookup(NAME, "127.0.0.53")
         return []
 
-    with running(unit), module_resolves():
+    # Nor is it told of servers by that.
+    with configured(), away("/etc/resolv.conf"), \
+         with_unit(unit, SERVICE + "Type=notify\nExecStart=%s\n" % command), \
+         systemd_resolved(unit), module_resolves():
         same([], found(), "addresses from nobody")
         # It may look when the socket is made, and before it is given to it.
         with changed(HOOK, "[Socket]\nSocketUser=root\n"), running(HOOK):
