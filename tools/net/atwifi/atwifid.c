@@ -16,6 +16,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <event2/util.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1115,6 +1117,21 @@ static void clean_up(void)
 	libevent_global_shutdown();
 }
 
+/*
+ * systemd-resolved looks for sockets again if the time of their directory is another. This is one
+ * that no change of it has, be it in the same tick.
+ */
+static int touch(const char *directory)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	clock_gettime(CLOCK_REALTIME, &times[1]);
+	times[1].tv_sec--;
+	if (utimensat(AT_FDCWD, directory, times, 0))
+		err(1, "%s", directory);
+	return 0;
+}
+
 static void usage(FILE *to, int status)
 {
 	fputs("usage: atwifid [OPTION]...\n"
@@ -1126,6 +1143,7 @@ static void usage(FILE *to, int status)
 	      "                               network; twice for two. Without: nobody\n"
 	      "  -s, --server /PATH           those that this file, as resolv.conf, has now\n"
 	      "  -d, --device NAME            whose module resolves names (any that has joined)\n"
+	      "  -t, --touch DIRECTORY        have systemd-resolved look there again, and end\n"
 	      "  -h, --help                   this\n"
 	      "\n"
 	      "It stays in the foreground. See atwifid(8).\n", to);
@@ -1159,6 +1177,7 @@ int main(int argc, char **argv)
 		{ "listen", required_argument, NULL, 'l' },
 		{ "server", required_argument, NULL, 's' },
 		{ "device", required_argument, NULL, 'd' },
+		{ "touch", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
@@ -1166,7 +1185,7 @@ int main(int argc, char **argv)
 	int c, status;
 
 	own = address("127.0.0.57");
-	while ((c = getopt_long(argc, argv, "l:s:d:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:s:d:t:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'l':
 			own = address(optarg);
@@ -1184,6 +1203,8 @@ int main(int argc, char **argv)
 		case 'd':
 			device = optarg;
 			break;
+		case 't':
+			return touch(optarg);
 		case 'h':
 			usage(stdout, 0);
 			break;

@@ -105,7 +105,7 @@ def install_services():
     for name, text in OTHERS.items():
         write("%s/%s" % (UNITS, name), text)
     for to, file in ((UNITS + "/" + AGENT, AGENT + ".in"), (UNITS + "/" + STUB, STUB + ".in"),
-                     (UNITS + "/" + HOOK, HOOK), (UNITS + "/" + TARGET, TARGET),
+                     (UNITS + "/" + HOOK, HOOK + ".in"), (UNITS + "/" + TARGET, TARGET),
                      ("/usr/lib/udev/rules.d/90-atwifi.rules", "90-atwifi.rules"),
                      (LINKS + "/70-atwifi.link", "70-atwifi.link")):
         with open(os.path.join(SOURCE, file), encoding="ascii") as f:
@@ -136,10 +136,10 @@ def systemd():
             becomes(lambda: not os.path.exists("/proc/%d" % Init.pid), "the container is left")
 
 
-def after_start(unit):
+def commands(unit, when):
     """What systemd runs then."""
     with open("%s/%s" % (UNITS, unit), encoding="ascii") as f:
-        return re.findall(r"^ExecStartPost=(.*)", f.read(), re.M)
+        return re.findall("^Exec%s=(.*)" % when, f.read(), re.M)
 
 
 @contextlib.contextmanager
@@ -809,12 +809,24 @@ def newer_resolved():
         with changed(HOOK, "[Socket]\nSocketUser=root\n"), running(HOOK):
             same([], found(), "addresses by a socket of root's")
             inside("chown systemd-resolve " + HOOK_PATH)
-            for line in after_start(HOOK):
+            for line in commands(HOOK, "StartPost"):
                 inside(line)
             becomes(lambda: found() == [HOST], "it does not look again")
         becomes(nobody_runs, "they do not end")
         with running(HOOK):
             becomes(lambda: found() == [HOST], "the module is not asked")
+
+
+@test
+def beside_busybox():
+    """Whatever else the units run is there where that is all there is."""
+    busybox = shutil.which("busybox")
+    lines = [line for unit in (AGENT, STUB, HOOK) for line in commands(unit, r"\w+")]
+    with contextlib.ExitStack() as stack:
+        for name in {line.split()[0] for line in lines if not line.startswith("/")}:
+            os.symlink(busybox, stack.enter_context(away("/usr/local/sbin/" + name)))
+        with running(AGENT), running(HOOK), running(STUB):
+            systemctl("reload " + STUB)
 
 
 def prepare():
