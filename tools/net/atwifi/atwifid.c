@@ -57,6 +57,7 @@
 /* In less than that it would be no fault of a server not to have answered. */
 #define LEAST_MS	1000
 #define TCP_IDLE_S	30
+#define ACCEPT_S	1
 #define PURGE_S		10
 /* The module does not tell how long an address holds. */
 #define TTL		10
@@ -1024,6 +1025,30 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	bufferevent_enable(tcp->bev, EV_READ | EV_WRITE);
 }
 
+static void accept_again(evutil_socket_t fd, short what, void *l)
+{
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(l);
+}
+
+/*
+ * There is no file for it, and as long as it waits it would be told at once, again and again: one
+ * of those who are connected gives way, of resolved's none for others, or it is looked at later.
+ */
+static void accept_failed(struct evconnlistener *l, void *arg)
+{
+	const bool hook = arg;
+
+	if (n_tcp[false])
+		tcp_make_room(&tcps[false]);
+	else if (hook && n_tcp[true])
+		tcp_make_room(&tcps[true]);
+	else if (!event_base_once(base, -1, EV_TIMEOUT, accept_again, l,
+				  &(struct timeval){ ACCEPT_S, 0 }))
+		evconnlistener_disable(l);
+}
+
 /* The machine */
 
 static void forget_all(void)
@@ -1056,6 +1081,7 @@ static void listen_at(const struct sockaddr_in *at)
 					   sizeof(*at));
 	if (!listener)
 		err(1, "TCP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
+	evconnlistener_set_error_cb(listener, accept_failed);
 	if (!udp_event || event_add(udp_event, NULL))
 		errx(1, "no memory");
 }
@@ -1073,6 +1099,7 @@ static void listen_for_resolved(void)
 					   LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (!hook_listener)
 		errx(1, "the socket for systemd-resolved");
+	evconnlistener_set_error_cb(hook_listener, accept_failed);
 }
 
 static void prepare(const struct sockaddr_in *at)

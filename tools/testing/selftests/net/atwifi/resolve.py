@@ -13,6 +13,7 @@ import itertools
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import socketserver
@@ -555,6 +556,34 @@ def stub_tcp_places():
             same(b"", idle[0].recv(1), "answer to the one that is idle for longest")
 
 
+@test
+def stub_without_files():
+    """Where it may open no more one who asks nothing gives way, or who comes has to wait."""
+    with open("/tmp/says", "w+b") as says, stub(says=says) as notified, \
+         contextlib.ExitStack() as stack:
+        pid = notified.process.pid
+
+        def connect():
+            return stack.enter_context(socket.create_connection((STUB, 53), LIMIT))
+
+        # With all that it needs for a question.
+        same(HOST + "\n", dig("+short " + NAME), "dig")
+        has = max(map(int, os.listdir("/proc/%d/fd" % pid))) + 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (has, 1024))
+        waits, one = connect(), question(1, "localhost")
+        waits.sendall(len(one).to_bytes(2, "big") + one)
+        # It has been told of that connection when it answers this.
+        same(HOST + "\n", dig("+short " + NAME), "dig")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (has + 8, 1024))
+        same((1, 0, "127.0.0.1"), address_of(receive(waits, 2 + len(one) + 16)[2:]), "answer")
+        idle = [connect() for _ in range(20)]
+        same(HOST + "\n", dig("+short +tcp " + NAME), "dig")
+        with contextlib.suppress(ConnectionResetError):
+            same(b"", idle[0].recv(1), "answer to the one that is idle for longest")
+        says.seek(0)
+        same(b"", says.read(), "what it says")
+
+
 @contextlib.contextmanager
 def little_room():
     """The kernel keeps little of what nobody has read."""
@@ -742,7 +771,7 @@ def stub_without_a_module():
 
 @test
 def stub_left_alone():
-    """Who has hung up does not wait for an answer, and keeps nobody from his."""
+    """Who has hung up does not wait for an answer, and keeps nobody from his, nor from the same."""
     where = "/tmp/own"
     os.makedirs(where, exist_ok=True)
     module = Module(where, dev="atw1")
@@ -750,24 +779,30 @@ def stub_left_alone():
         becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
         with stub("--device atw1"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             module.sim.send_signal(signal.SIGSTOP)
+
+            def asks(*names):
+                """By a connection, and has been heard."""
+                s = socket.create_connection((STUB, 53), LIMIT)
+                for n, name in enumerate((*names, "localhost")):
+                    one = question(n, name)
+                    s.sendall(len(one).to_bytes(2, "big") + one)
+                number = None
+                while number != len(names):
+                    number = address_of(receive(s, int.from_bytes(receive(s, 2), "big")))[0]
+                return s
+
             # More questions than there can be, and more programs that wait for them.
             for i in range(30):
-                s = socket.create_connection((STUB, 53), LIMIT)
-                for n in range(60):
-                    one = question(n, "%d.slow.test" % (60 * i % 900 + n))
-                    s.sendall(len(one).to_bytes(2, "big") + one)
-                one = question(60, "localhost")
-                s.sendall(len(one).to_bytes(2, "big") + one)
-                number = None
-                while number != 60:
-                    number = address_of(receive(s, int.from_bytes(receive(s, 2), "big")))[0]
-                reset(s)
+                reset(asks(*("%d.slow.test" % (60 * i % 900 + n) for n in range(60))))
+            first = asks("192.0.2.30")
             other.settimeout(LIMIT)
             other.connect((STUB, 53))
             other.send(question(1, "192.0.2.30"))
+            reset(first)
             other.send(question(2, "localhost"))
             same((2, 0, "127.0.0.1"), address_of(other.recv(4096)), "what is answered first")
             module.sim.send_signal(signal.SIGCONT)
+            check(address_of(other.recv(4096)) in ((1, 0, "192.0.2.30"), (1, 2, None)), "no answer")
             becomes(lambda: result("192.0.2.30") == (0, 1), "it does not answer again")
     finally:
         module.detach()
