@@ -7,14 +7,12 @@
  * it opens is closed when they return.
  */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include "libatwifi.h"
 #include "nss_atwifi.h"
@@ -85,12 +83,31 @@ static char *copy(char *to, const char *name)
 	return memcpy(to, name, len);
 }
 
+/*
+ * Names are of ASCII in whichever locale a program is: to the C library, in Turkish, 'I' is no 'i',
+ * and bytes of an older character set are letters.
+ */
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+static bool is_of_host(char c)
+{
+	c = lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
 static bool is_below(const char *name, const char *domain)
 {
-	size_t len = length(name), n = strlen(domain);
+	size_t len = length(name), n = strlen(domain), i;
 
-	return len >= n && !strncasecmp(name + len - n, domain, n) &&
-	       (len == n || name[len - n - 1] == '.');
+	if (len < n || (len > n && name[len - n - 1] != '.'))
+		return false;
+	for (i = 0; i < n; i++)
+		if (lower(name[len - n + i]) != domain[i])
+			return false;
+	return true;
 }
 
 /* Names of this machine, or of nobody: what a module says of them would be a lie (RFC 6761). */
@@ -111,20 +128,19 @@ static bool is_for_others(const char *name)
 	       is_below(name, "localhost.localdomain");
 }
 
-/* Letters, digits, '-' and '_', in labels of 1 to 63: the driver takes no others. */
+/* Letters, digits, '_', and '-' but in front, in labels of 1 to 63: the driver takes no others. */
 static bool is_host(const char *name)
 {
 	size_t len = length(name), label = 0, i;
 
-	if (len > HOST_MAX)
+	if (len > HOST_MAX || *name == '-')
 		return false;
 	for (i = 0; i < len; i++) {
 		if (name[i] == '.') {
 			if (!label)
 				return false;
 			label = 0;
-		} else if (++label > 63 || !(isalnum((unsigned char)name[i]) || name[i] == '-' ||
-					     name[i] == '_')) {
+		} else if (++label > 63 || !is_of_host(name[i])) {
 			return false;
 		}
 	}

@@ -305,6 +305,29 @@ def unavailable():
 
 
 @test
+def in_any_locale():
+    """A name is the same bytes in each, though to the C library "I" is no "i" in Turkish."""
+    if not os.path.exists("/usr/share/i18n/locales/tr_TR"):
+        raise Skipped("Debian's package 'locales' is not installed")
+    for name, charset in (("tr_TR", "UTF-8"), ("de_DE", "ISO-8859-1")):
+        run("localedef -i %s -f %s /tmp/%s" % (name, charset, name))
+    with name_service():
+        asked = sim_stat("names-asked")
+        out = run("""LOCPATH=/tmp /usr/bin/python3 -c '
+import locale, socket
+for name in "tr_TR", "de_DE":
+    locale.setlocale(locale.LC_CTYPE, name)
+    for host in b"a.ONION", b"caf\\xe9.test", b"-a.test":
+        try:
+            print(socket.getaddrinfo(host, 80))
+        except socket.gaierror as e:
+            print({v: k for k, v in vars(socket).items() if k.startswith("EAI_")}[e.errno])
+'""")
+        same(["EAI_NONAME"] * 6, out.split(), "answers")
+        same(asked, sim_stat("names-asked"), "names that the module was asked for")
+
+
+@test
 def without_names():
     """Of firmware that resolves none, whichever address is asked for."""
     addresses = "203.0.113.11", "2001:db8::11"
