@@ -8,13 +8,9 @@
  * go on as they came. What RFC 1035, 2308, 6761, 6891, 7766 and 8482 want of a server that
  * knows addresses alone is in dns_parse() and in what it calls.
  *
- * No library reads them. ldns 1.8.3 takes 2 MB for one record of 1.2 kB in a question, by the
- * square of the strings in a text, 220 MB and 0.2 s for one of 16 kB in an answer, and the service
- * has 64 MB. Were it given what has 1232 bytes at most, four fifths of the code here would be left,
- * longer answers would be passed on unread, and bytes behind a question would not be seen. c-ares
- * has a reader of messages from 1.22 on, and Debian 12 has 1.18; evdns of libevent 2.1 knows
- * neither TCP nor EDNS. But a reader made of parts of ldns takes what is taken here, and nothing
- * else: see tools/testing/fuzz/answerer.c.
+ * No library reads them: "Why atwifid reads messages by itself" in the manual has the figures. But
+ * a reader made of parts of ldns takes what is taken here, and nothing else: see
+ * tools/testing/fuzz/answerer.c.
  */
 #include <ctype.h>
 #include <string.h>
