@@ -7,6 +7,7 @@ and the servers that it tells others of. Environment as for netdev.py; ATW_LIB i
 
 import collections
 import contextlib
+import errno
 import fcntl
 import itertools
 import json
@@ -22,7 +23,7 @@ import termios
 import time
 
 from atwnet import (
-    HOLE, LIBC, TMP, atw_socket, atwctl, bus, configure, daemon, held, install, look, sim,
+    HOLE, LIBC, TMP, Family, Notified, atw_socket, atwctl, bus, daemon, held, install, look, sim,
     sim_stat)
 from guest import DEV, LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
 
@@ -566,24 +567,35 @@ def busy(port):
 
 @contextlib.contextmanager
 def asked():
-    """How often resolved, which runs, is asked about links by the one who asks the most."""
-    path = FILES + "/calls"
+    """How often resolved, which runs, was asked about links by the one who asks the most."""
+    path, numbers = FILES + "/calls", itertools.count()
 
     def askers(member):
         with open(path, encoding="ascii") as f:
             return re.findall(r"\t(:\S+)(?:\t\S+){3}\t%s$" % member, f.read(), re.M)
 
+    def mark():
+        """A method that there is not: what was asked before is before it on the bus."""
+        member = "Mark%d" % next(numbers)
+        run("busctl call --expect-reply=no %s /org/freedesktop/resolve1 %s.Manager %s" % (
+            RESOLVED, RESOLVED, member))
+        return member
+
     def sees():
-        run("busctl call %s /org/freedesktop/resolve1 %s.Manager FlushCaches" % (
-            RESOLVED, RESOLVED))
-        return askers("FlushCaches")
+        mark()
+        return askers(r"Mark\d+")
+
+    def until_now():
+        last = mark()
+        becomes(lambda: askers(last), "it is not seen")
+        return max(collections.Counter(askers("GetLink")).values(), default=0)
 
     with open(path, "wb") as f, subprocess.Popen(
             ["dbus-monitor", "--system", "--profile", "destination=" + RESOLVED],
             stdout=f) as monitor:
         try:
             becomes(sees, "nothing is seen")
-            yield lambda: max(collections.Counter(askers("GetLink")).values(), default=0)
+            yield until_now
         finally:
             monitor.terminate()
 
@@ -598,16 +610,28 @@ def stopped(process):
         process.send_signal(signal.SIGCONT)
 
 
-def sleeps(process):
-    """So often it has."""
-    with open("/proc/%d/status" % process.pid, encoding="ascii") as f:
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", f.read(), re.M).group(1))
+@contextlib.contextmanager
+def notifying(*options):
+    """The agent, and what it tells systemd."""
+    path = FILES + "/notify"
+    with Notified(path) as notified, daemon([*AGENT.split(), *options], UMASK, {
+            "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"}) as notified.process:
+        notified.says("READY=1")
+        yield notified
 
 
-def rests(process):
-    before = sleeps(process)
-    time.sleep(1)
-    return sleeps(process) == before
+def comes_round(notified):
+    """
+    Its loop of events does, and says so each time. A signal that it was sent before is dealt with
+    by the third, what the driver was asked for that by the fourth, and for that by the fifth.
+    """
+    notified.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            notified.recv(4096)
+    notified.settimeout(LIMIT)
+    for _ in range(5):
+        notified.says("WATCHDOG=1")
 
 
 @test
@@ -615,20 +639,25 @@ def module_is_told_others():
     """What it says that it had before is not what its network has chosen."""
     beside_resolved()
     server = sysfs("gateway")
-    with bus(), resolved(), daemon([*AGENT.split(), "--module"], UMASK) as agent_:
+    with bus(), resolved(), notifying("--module") as notified:
+        agent_ = notified.process
         link_has(server)
         with asked() as number:
-            def looks(how=signal.SIGHUP):
+            def looks():
+                agent_.send_signal(signal.SIGHUP)
+                comes_round(notified)
+
+            def looks_by_itself():
+                """In which it does not ask what the module has."""
                 before = number()
-                agent_.send_signal(how)
-                becomes(lambda: number() > before and rests(agent_), "it does not look")
+                becomes(lambda: number() > before, "it does not look")
+                comes_round(notified)
 
             with contextlib.ExitStack() as stack:
                 with busy(81):
                     others_say("192.0.2.53")
                     looks()
-                    # By its own time, in which it does not ask what the module has.
-                    looks(0)
+                    looks_by_itself()
                     stack.enter_context(stopped(agent_))
                 module_has("192.0.2.53")
                 # It hears that the module was told, and asks; before it is answered it tells more.
@@ -781,33 +810,36 @@ def overrun():
             module.stop()
 
 
+def is_refused(family):
+    """Whoever asks for the servers of a busy module, and else would wait?"""
+    family.socket.setblocking(False)
+    family.socket.send(family.message("dns-get", [(1, DEV.encode() + b"\0")]))
+    try:
+        answer = family.socket.recv(4096)
+    except BlockingIOError:
+        return False
+    return -struct.unpack_from("i", answer, 16)[0] == errno.ENOBUFS
+
+
 @test
 def asks_again():
     """For servers that the module had no time to tell of."""
     conf = FILES + "/resolv.conf"
     becomes(lambda: sysfs("state") == "joined", "it does not join")
-    configure()
-    try:
-        # Without a bus it would look for one again and again.
-        with bus(), contextlib.ExitStack() as stack:
-            with held(), socket.socket() as s:
-                s.setblocking(False)
-                s.connect_ex((HOLE, 80))
-                becomes(lambda: '"opening"' in atwctl("sockets"), "it does not connect")
-                # No more of them can wait.
-                full = [stack.enter_context(subprocess.Popen(
-                    [CTL, "dns"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-                    for _ in range(70)]
-                becomes(lambda: any(p.poll() for p in full), "there is room")
-                agent_ = stack.enter_context(daemon([*AGENT.split(), "--write", conf], UMASK))
-                reads(conf, TOP)
-                # It has asked, and is refused: nothing else would have it do anything.
-                becomes(lambda: rests(agent_), "it is busy")
-                before = sleeps(agent_)
-                becomes(lambda: sleeps(agent_) >= before + 3, "it does not ask again")
-            reads(conf, TOP + BY % DEV + "nameserver %s\n" % sysfs("gateway"))
-    finally:
-        run("ip -4 addr flush dev %s; ip link set %s down" % (DEV, DEV))
+    with contextlib.ExitStack() as stack:
+        with busy(83), contextlib.closing(Family()) as family:
+            notified = stack.enter_context(notifying("--write", conf))
+
+            def asks():
+                """When no more of them can wait: nor can any when that is over."""
+                check(any(is_refused(family) for _ in range(100)), "there is room")
+                notified.process.send_signal(signal.SIGHUP)
+                comes_round(notified)
+                return is_refused(family)
+
+            becomes(asks, "there is room")
+            reads(conf, TOP)
+        reads(conf, TOP + BY % DEV + "nameserver %s\n" % sysfs("gateway"))
 
 
 @test
