@@ -96,9 +96,17 @@ upstream:
 ## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator;
 ##		DEB_HOST_ARCH=arm64 for another machine, without the driver, which is the same
 DEB	?= .build/deb
+# Between two releases a later commit's packages are newer, and the next release's are newer still;
+# of a VERSION= that make was told they are as it says.
+COMMIT = $(shell { test -e .git && ! git tag --points-at HEAD | grep -qx 'v$(VERSION)' && \
+		TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format='~git%cd.%h'; } 2>/dev/null)
+DEB_VERSION = $(VERSION)$(if $(filter command,$(origin VERSION)),,$(COMMIT))
 
 deb:
-	@$(if $(DEB_HOST_ARCH),DEB_HOST_ARCH=$(DEB_HOST_ARCH)) debian/build $(VERSION) $(DEB)
+	@$(if $(DEB_HOST_ARCH),DEB_HOST_ARCH=$(DEB_HOST_ARCH)) debian/build $(DEB_VERSION) $(DEB)
+
+deb-version:
+	@echo $(DEB_VERSION)
 
 ## release	make the version's tarball in .build, of what is committed
 RELEASE_OF := atwifi-$(VERSION)
@@ -177,4 +185,4 @@ help:
 	@sed -n 's/^## \?//p' Makefile
 
 .PHONY: all modules kernel install dkms-install dkms-source dkms-remove
-.PHONY: intree upstream deb release html tools tools-install tools-uninstall demo check check-all kunit selftests fuzz lint bench clean help
+.PHONY: intree upstream deb deb-version release html tools tools-install tools-uninstall demo check check-all kunit selftests fuzz lint bench clean help
