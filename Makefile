@@ -93,8 +93,9 @@ upstream:
 	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) \
 		$(UPSTREAM)
 
-## deb		build Debian packages in .build/deb: the driver for DKMS, its tools, the emulator;
-##		DEB_HOST_ARCH=arm64 for another machine, without the driver, which is the same
+## deb		build Debian packages in .build/deb, in the place of those that are there: the driver
+##		for DKMS, its tools, the emulator; DEB=DIRECTORY for another place, DEB_HOST_ARCH=arm64
+##		for another machine, without the driver, which is the same
 DEB	?= .build/deb
 # Between two releases a later commit's packages are newer, and the next release's are newer still;
 # of a VERSION= that make was told they are as it says.
