@@ -226,8 +226,8 @@ static int remember(const struct line *line)
 	free(file);
 	/* One that is plugged in already: now. */
 	if (access(line->path, F_OK))
-		return 0;
-	if (run(trigger))
+		warnx("%s is not there: it is attached when it is plugged in", line->path);
+	else if (run(trigger))
 		warnx("%s: plug it in again, udev could not be told of it", line->path);
 	else
 		wait_for_module(line->path);
