@@ -6,6 +6,7 @@
  * A file of ATTACH_DIR has one line: the tty's path, the rate, and "rtscts" where these
  * wires are there. termios.h does not know any rate, hence the kernel's own header.
  */
+#include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -153,6 +154,14 @@ static bool find_line(const char *tty, struct line *line)
 	return found;
 }
 
+/* What is behind the last slash. Of basename() not every C library has the same idea. */
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* Was a module found on a tty? */
 static bool is_found(const char *tty)
 {
@@ -171,7 +180,7 @@ static bool is_found(const char *tty)
 		len = readlink(path, port, sizeof(port) - 1);
 		port[len < 0 ? 0 : len] = '\0';
 		/* A pty has no device that this could lead to. */
-		if (strcmp(basename(port), strncmp(tty, "/dev/pts/", 9) ? basename(tty) : ""))
+		if (strcmp(last_name(port), strncmp(tty, "/dev/pts/", 9) ? last_name(tty) : ""))
 			continue;
 		snprintf(path, sizeof(path), "%s/state", g.gl_pathv[i]);
 		f = fopen(path, "re");

@@ -409,6 +409,7 @@ static struct server *server_find(const struct server *to)
 static bool is_of_another(const char *name)
 {
 	char path[64], module[256];
+	const char *slash;
 	ssize_t len;
 
 	if (!device || !*name)
@@ -418,7 +419,9 @@ static bool is_of_another(const char *name)
 	if (len < 0)
 		return false;
 	module[len] = '\0';
-	return strcmp(basename(module), device);
+	/* Of basename() not every C library has the same idea. */
+	slash = strrchr(module, '/');
+	return !slash || strcmp(slash + 1, device);
 }
 
 /*
