@@ -365,6 +365,30 @@ def examples(page, section):
 
 
 @test
+def keeps_who_may():
+    """A file of sysctl.d is read when the driver is loaded, which is after the boot."""
+    path, file = "/proc/sys/net/atwifi/socket_group_range", "/etc/sysctl.d/atwifi.conf"
+    with open(SOURCE + "/../../../Documentation/networking/atwifi/programming.rst",
+              encoding="utf-8") as f:
+        line, = re.findall(r"^\t(net\.atwifi\.socket_group_range = .*\n)", f.read(), re.M)
+
+    def now():
+        with open(path, encoding="ascii") as f:
+            return f.read().split()
+
+    before = now()
+    write(file, line)
+    try:
+        # As the kernel says it then.
+        inside("udevadm trigger --action=add /sys/module/atwifi")
+        becomes(lambda: now() == line.split()[2:], "the file is not read")
+    finally:
+        os.unlink(file)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(" ".join(before))
+
+
+@test
 def as_the_manual_says():
     told = "/etc/resolv.told"
     server = "nameserver %s\n" % sysfs("gateway")
