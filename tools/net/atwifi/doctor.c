@@ -27,6 +27,7 @@
 
 #define ATTACH_DIR	"/etc/atwifi/attach.d"
 #define STUB		"127.0.0.57"
+#define NM		"/run/NetworkManager"
 
 enum verdict { OK, LOOK, WRONG };
 
@@ -189,6 +190,54 @@ static void check_flow(const char *name, const char *port)
 	close(fd);
 }
 
+/* Is its radio blocked by rfkill? Then nothing joins. */
+static bool is_blocked(const char *ifname)
+{
+	char pattern[128];
+	bool blocked = false;
+	glob_t g;
+	size_t i;
+	FILE *f;
+
+	snprintf(pattern, sizeof(pattern), "/sys/class/net/%s/phy80211/rfkill*/soft", ifname);
+	if (glob(pattern, 0, NULL, &g))
+		return false;
+	for (i = 0; i < g.gl_pathc; i++) {
+		f = fopen(g.gl_pathv[i], "re");
+		blocked = blocked || (f && fgetc(f) == '1');
+		if (f)
+			fclose(f);
+	}
+	globfree(&g);
+	return blocked;
+}
+
+/* Is it in a network? NetworkManager configures none that it has not joined itself. */
+static void check_network(const char *name, const char *ifname, bool joined, bool ap)
+{
+	char advice[128] = "atwctl scan, then: atwctl join NETWORK";
+
+	if (*ifname && is_blocked(ifname)) {
+		find(WRONG, name, "radio", matches(NM) ?
+		     "nmcli radio wifi on; on Raspberry Pi OS with your country first: "
+		     "raspi-config nonint do_wifi_country GB" : "rfkill unblock wlan",
+		     "blocked by rfkill");
+		return;
+	}
+	if (joined) {
+		find(OK, name, "network", NULL, "joined");
+		return;
+	}
+	if (*ifname && matches(NM))
+		snprintf(advice, sizeof(advice),
+			 "nmcli --ask device wifi connect NETWORK ifname %s", ifname);
+	if (ap)
+		find(LOOK, name, "network", "fine, if that is meant; else: atwctl join NETWORK",
+		     "not joined, but an access point itself");
+	else
+		find(WRONG, name, "network", advice, "not joined");
+}
+
 /* Where does the default route lead that counts? The device's name, NULL: there is none. */
 static const char *default_route(void)
 {
@@ -233,8 +282,12 @@ static void check_address(const char *name, const char *ifname, const char *addr
 				  sizeof(have));
 	}
 	freeifaddrs(all);
-	snprintf(advice, sizeof(advice), "ip link set %s up, and a DHCP client: dhclient %s",
-		 ifname, ifname);
+	if (matches(NM))
+		snprintf(advice, sizeof(advice), "have NetworkManager join: nmcli --ask device "
+			 "wifi connect NETWORK ifname %s", ifname);
+	else
+		snprintf(advice, sizeof(advice), "ip link set %s up, and a DHCP client: dhclient, "
+			 "udhcpc or dhcpcd", ifname);
 	if (!up) {
 		find(LOOK, name, "address", advice,
 		     "%s is down: sockets of AF_ATWIFI work, other programs do not", ifname);
@@ -268,6 +321,7 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 	const char *port = out_get(dev, "port", "?");
 	struct json_object *stats;
 	int damaged, overflows;
+	bool joined;
 	int baud;
 
 	if (!strcmp(state, "probing")) {
@@ -301,19 +355,10 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 			     "this machine is short of memory",
 			     "%d streams were reset: there was no room for what came", overflows);
 	}
-	if (strcmp(state, "joined") && is_ap(name)) {
-		find(LOOK, name, "network", "fine, if that is meant; else: atwctl join NETWORK",
-		     "not joined, but an access point itself");
-		return;
-	}
-	if (strcmp(state, "joined")) {
-		find(WRONG, name, "network", "atwctl scan, then: atwctl join NETWORK",
-		     "not joined");
-		return;
-	}
-	find(OK, name, "network", NULL, "joined");
 	ifname = out_get(dev, "ifname", "");
-	if (*ifname)
+	joined = !strcmp(state, "joined");
+	check_network(name, ifname, joined, !joined && is_ap(name));
+	if (joined && *ifname)
 		check_address(name, ifname, out_get(dev, "address", ""));
 }
 

@@ -465,6 +465,9 @@ TEST_F(ctl, join)
 		"mount --bind /tmp/stub /etc/resolv.conf; mount -t tmpfs none /usr/sbin; "
 /* One that goes by the name of atwifid meanwhile. */
 #define NAMED	"echo atwifid >/proc/$$/comm; \"$0\" doctor; "
+/* A shell where NetworkManager seems to run. */
+#define MANAGED	"unshare -m sh -c 'mkdir -p /run; mount -t tmpfs none /run; " \
+		"mkdir /run/NetworkManager; exec \"$0\" doctor' $A"
 
 /* What is fine, what may be meant so, and what is wrong: as others see it as well. */
 TEST_F(ctl, doctor)
@@ -485,7 +488,9 @@ TEST_F(ctl, doctor)
 		    "all(f[\"verdict\"] == \"ok\" or f[\"advice\"] for f in d)");
 
 	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " up"));
-	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " address: " ATW_DEVICE " has none - ", "$A doctor");
+	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " address: " ATW_DEVICE " has none - ip link set ",
+		     "$A doctor");
+	ASSERT_FAILS(1, " has none - have NetworkManager join: nmcli ", MANAGED);
 	ASSERT_EQ(0, sh("ip addr add 192.168.3.142/24 dev " ATW_DEVICE));
 	ASSERT_FAILS(1, "route: there is no default route - ", "$A doctor");
 	/* One that leads nowhere is none. */
@@ -527,6 +532,8 @@ TEST_F(ctl, doctor)
 	ASSERT_EQ(0, sh("$A leave"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "down", LONG_MS));
 	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " network: not joined - atwctl scan", "$A doctor");
+	/* It configures what it has joined alone. */
+	ASSERT_FAILS(1, "not joined - nmcli --ask device wifi connect NETWORK ifname ", MANAGED);
 	ASSERT_SAYS("", "echo 12345678 | $A -p - ap mine");
 	EXPECT_EQ(0, sh("$A doctor"));
 	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " network: not joined, but an access point "));

@@ -413,6 +413,8 @@ def is_blocked():
         try:
             becomes(lambda: sysfs("state") == "down", "still in it")
             check("RF-kill" in run("ip link set %s up 2>&1" % DEV, good=False), "it can be up")
+            check("wrong  %s radio: blocked by rfkill - rfkill unblock wlan\n" % DEV in run(
+                "%s doctor" % os.environ["ATW_CTL"], good=False), "nobody says why")
         finally:
             rfkill(False)
         run("ip link set %s up" % DEV)
