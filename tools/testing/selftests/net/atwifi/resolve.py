@@ -20,6 +20,7 @@ import socketserver
 import struct
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -33,6 +34,8 @@ from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
+MANUAL = os.path.join(os.path.dirname(os.path.realpath(__file__)),
+                      "../../../../../Documentation/networking/atwifi")
 # What the machine's name server says of any name.
 ELSEWHERE = "203.0.113.7"
 # How many are asked at once.
@@ -89,6 +92,20 @@ print(call("atwifi_open", b"atw7", name, 80, 0))
 """ % (NAME, PEER, PEER, PEER, PEER, PEER))
     same("hello False False 0 EHOSTUNREACH ECONNREFUSED EINVAL ENAMETOOLONG EKEYREJECTED EPROTO "
          "EINVAL EINVAL EINVAL ENODEV", " ".join(out), "opens")
+
+
+@test
+def library_opens_for_python():
+    """The manual's program, but for whom it asks."""
+    with open(MANUAL + "/programming.rst", encoding="utf-8") as f:
+        text, = re.findall(r"^\.\. example: run by .*\n\n::\n\n((?:\t.*\n|\n)*)", f.read(), re.M)
+    asked = 'b"example.com", 80,'
+    check(asked in text, "the manual asks somebody else")
+    path = "/tmp/example.py"
+    with open(path, "w", encoding="ascii") as f:
+        f.write(textwrap.dedent(text).replace(asked, 'b"%s", %d,' % (NAME, HTTP)))
+    out = run("LD_LIBRARY_PATH=%s /usr/bin/python3 %s" % (LIB, path))
+    check(re.match(r"HTTP/1\.[01] \d+ ", out), "no answer: " + out)
 
 
 @test
