@@ -86,11 +86,12 @@ intree:
 	@tools/intree $(KSRC)
 
 ## upstream	write the driver as a series of patches for a kernel's source, KSRC=DIRECTORY, into
-##		.build/upstream; SIGN='NAME <ADDRESS>' is who sends them
+##		.build/upstream; SIGN='NAME <ADDRESS>' is who sends them, URL= where the rest of
+##		this project is
 UPSTREAM ?= .build/upstream
 
 upstream:
-	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) \
+	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(if $(URL),--url '$(URL)') $(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) \
 		$(UPSTREAM)
 
 ## deb		build Debian packages in .build/deb, in the place of those that are there: the driver

@@ -10,10 +10,10 @@
 #include <linux/types.h>
 
 /*
- * Out of tree no new family number can be had: the kernel refuses numbers at
- * or above AF_MAX. The default is the number of a protocol that left the
- * kernel in 2012; where it is taken, the module parameter "family" changes it
- * and programs read /sys/module/atwifi/parameters/family.
+ * Until the family has a number of its own this is that of a protocol which
+ * left the kernel in 2012, as the kernel refuses numbers at or above AF_MAX;
+ * where it is taken, the module parameter "family" changes it and programs
+ * read /sys/module/atwifi/parameters/family.
  */
 #define AF_ATWIFI	19
 #define PF_ATWIFI	AF_ATWIFI

@@ -5,7 +5,7 @@
  * before its prompt, and nothing closes its payloads. The module is a write function, and its
  * remotes are programs that do what their first line says.
  *
- * The tests are the first ten of tools/testing/selftests/net/atwifi/stream.c.
+ * The tests are what programs do with streams.
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>
