@@ -229,6 +229,9 @@ def has_no_time_to_leave():
             sim("clear")
         becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
         same(leaves + 1, sim_stat("leaves"), "times that it has left")
+        # It was looked for meanwhile: what was to be done then is done once it answers this.
+        becomes(lambda: "found" in run(os.environ["ATW_CTL"] + " status >/dev/null 2>&1 && "
+                                       "echo found", good=False), "not found again")
 
 
 @test
