@@ -31,6 +31,8 @@
 #define ATW_DRAIN_TIMEOUT	(HZ / 4)
 /* Nor for the rest of a payload, which is a fifth of a second of the wire at most. */
 #define ATW_REST_TIMEOUT	(HZ / 2)
+/* Some UART drivers tell of room late: without a word the thread tries again after so long. */
+#define ATW_ROOM_TIMEOUT	(HZ / 4)
 /* Of the module's flash, which is guaranteed for some 100,000. */
 #define ATW_STORES_PER_HOUR	100
 /* Silence after which a payload that could be torn is taken as it stands. */
@@ -598,10 +600,10 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 		}
 		if (time_after(jiffies, stall))
 			return -ETIMEDOUT;
-		/* Not every UART driver wakes as soon as it could. */
 		wait_event_idle_timeout(ch->wait, !test_bit(ATW_CH_FULL, &ch->flags) ||
 					test_bit(ATW_CH_RESET, &ch->flags) ||
-					atw_channel_is_cut(ch), HZ / 50 + 1);
+					atw_channel_ended(ch) || atw_channel_is_cut(ch),
+					ATW_ROOM_TIMEOUT);
 	}
 	clear_bit(ATW_CH_FULL, &ch->flags);
 	return 0;

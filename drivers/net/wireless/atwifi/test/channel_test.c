@@ -445,12 +445,19 @@ static void channel_room(struct kunit *test)
 {
 	static const struct script script[] = { { "AT", "\r\nOK\r\n" }, { } };
 	struct fake *f = fake_start(test, script, NULL);
+	unsigned long sleeps, start;
 
 	WRITE_ONCE(f->full, true);
 	f->todo = run_at_full;
 	atw_channel_kick(&f->ch);
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
 	KUNIT_EXPECT_TRUE(test, test_bit(ATW_CH_FULL, &f->ch.flags));
+	sleeps = READ_ONCE(f->ch.thread->nvcsw);
+	start = jiffies;
+	msleep(300);
+	sleeps = READ_ONCE(f->ch.thread->nvcsw) - sleeps;
+	/* It is not woken before, but tries again now and then. */
+	KUNIT_EXPECT_LE(test, sleeps, 2 + (jiffies - start) * 4 / HZ);
 	WRITE_ONCE(f->full, false);
 	atw_channel_write_wakeup(&f->ch);
 	fake_finish(test, f);
