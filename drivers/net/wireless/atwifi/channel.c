@@ -54,6 +54,14 @@ static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 	       (prompt && test_bit(ATW_CH_PROMPT, &ch->flags)) || atw_channel_gone(ch);
 }
 
+/* Does the answer come soon, or never? One that has started again knows of no command. */
+static bool atw_channel_hurries(const struct atw_channel *ch)
+{
+	const struct atw_cmd *cmd = ch->cmd;
+
+	return test_bit(ATW_CH_BANNER, &ch->flags) || (cmd && cmd->lost && READ_ONCE(*cmd->lost));
+}
+
 /* What was asked before is not what a barrier waits for, see atw_channel_settle(). */
 static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 				  const struct atw_event *ev)
@@ -297,6 +305,7 @@ static void atw_channel_watch(struct atw_channel *ch)
 /* Bytes for the parser, up to the prompt of a raw command. Returns how many. */
 static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t len)
 {
+	bool hurried = atw_channel_hurries(ch);
 	struct atw_event ev;
 	size_t used = 0;
 
@@ -309,6 +318,8 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 	} while (!ch->is_raw && (used < len || ev.type != ATW_EV_NONE));
 	if (ch->parser.state == ATW_PS_TEAR)
 		atw_channel_kick(ch);
+	else if (atw_channel_hurries(ch) != hurried)
+		wake_up(&ch->wait);
 	if (ch->ops->stalled)
 		atw_channel_watch(ch);
 	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
@@ -626,16 +637,14 @@ static unsigned long atw_channel_limit(struct atw_channel *ch, unsigned long sta
 static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 			     long patience)
 {
-	const bool *lost = ch->cmd->lost;
 	unsigned long start = jiffies;
 	unsigned long end, hurried = 0;
-	bool hurry = false, was;
+	bool hurry = false, tear, was;
 	long left;
 
 	while (!atw_channel_answered(ch, prompt)) {
-		/* One that has started again knows nothing of what it was told before. */
 		was = hurry;
-		hurry = (lost && READ_ONCE(*lost)) || test_bit(ATW_CH_BANNER, &ch->flags);
+		hurry = atw_channel_hurries(ch);
 		if (hurry && !was)
 			hurried = jiffies + atw_timing.hurry;
 		end = atw_channel_limit(ch, start, timeout, patience);
@@ -644,9 +653,12 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 		left = (long)(end - jiffies);
 		if (left <= 0)
 			return -ETIMEDOUT;
-		wait_event_idle_timeout(ch->wait,
-					atw_channel_answered(ch, prompt),
-					min_t(long, left, HZ / 10));
+		tear = atw_channel_may_tear(ch);
+		/* The receive path wakes for each of these; silence, which ends a tear, is none. */
+		wait_event_idle_timeout(ch->wait, atw_channel_answered(ch, prompt) ||
+					atw_channel_hurries(ch) != hurry ||
+					(!tear && atw_channel_may_tear(ch)),
+					tear ? min_t(long, left, ATW_TEAR_SILENCE) : left);
 		atw_channel_poll_tear(ch);
 	}
 	if (atw_channel_gone(ch))

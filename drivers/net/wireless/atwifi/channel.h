@@ -76,11 +76,11 @@ struct atw_transport {
  *	of no known form that it does not know is damage
  * @begin: called in the thread before it is written, each time that it is; or NULL
  * @priv: for @row and @begin
- * @lost: set by others when what the command is about is gone: its answer comes
- *	soon then, or never; or NULL. Looked at without a lock: one that is seen late costs
- *	no more than the time that the command has
+ * @lost: set by the receive path when what the command is about is gone: its answer comes
+ *	soon then, or never; or NULL. Looked at without a lock: whoever changes it wakes
  * @astray: set by others when the number in the line may be somebody else's by now: what
- *	is left of @payload is not for him; or NULL. Looked at as @lost, before each buffer
+ *	is left of @payload is not for him; or NULL. Looked at without a lock,
+ *	before each buffer
  * @names: its answer holds names of networks as they are: where it does not end, what comes
  *	is taken for more of them until atw_channel_settle_names() has succeeded
  * @barrier: its name, if nothing but the module's complaint about that ends it; NULL

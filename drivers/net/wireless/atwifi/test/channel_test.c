@@ -776,6 +776,57 @@ static void channel_tear_too_late(struct kunit *test)
 		     ATW_PS_TEAR, run_nothing);
 }
 
+/* What has two readings while the thread waits for an answer is decided by silence, too. */
+static void channel_tear_in_command(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+	struct fake *f = fake_start(test, script, run_long);
+	unsigned long end = jiffies + 60 * HZ;
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	thread_sleeps(test, f, TASK_IDLE);
+	mutex_lock(&f->ch.rx_lock);
+	f->ch.parser.tears = true;
+	mutex_unlock(&f->ch.rx_lock);
+	fake_say(f, "\r\n+EVENT:SocketDown,100,4,\r\nERROR\r\n");
+	while (READ_ONCE(f->ch.parser.state) == ATW_PS_TEAR && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_NE(test, ATW_PS_TEAR, READ_ONCE(f->ch.parser.state));
+	atw_channel_stop(&f->ch);
+}
+
+/* Nobody wakes a thread that waits for an answer before that comes. */
+static void channel_answer_comes_late(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+	struct fake *f = fake_start(test, script, run_long);
+	unsigned long sleeps;
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	thread_sleeps(test, f, TASK_IDLE);
+	sleeps = READ_ONCE(f->ch.thread->nvcsw);
+	msleep(500);
+	sleeps = READ_ONCE(f->ch.thread->nvcsw) - sleeps;
+	fake_say(f, "\r\nOK\r\n");
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	/* It may have been on its way to sleep. */
+	KUNIT_EXPECT_LE(test, sleeps, 2UL);
+}
+
+/* A module that starts says so while the thread sleeps, which has ten minutes. */
+static void channel_banner_comes_late(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+	struct fake *f = fake_start(test, script, run_long);
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	thread_sleeps(test, f, TASK_IDLE);
+	fake_say(f, "#calibration_ok:[2:19:11] \r\n");
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+}
+
 /* Neither side waits for a disk that may be behind the module itself. */
 static void channel_memory(struct kunit *test)
 {
@@ -907,6 +958,9 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_unstick_too_late),
 	KUNIT_CASE(channel_tear_too_late),
+	KUNIT_CASE(channel_tear_in_command),
+	KUNIT_CASE(channel_answer_comes_late),
+	KUNIT_CASE(channel_banner_comes_late),
 	KUNIT_CASE(channel_long_silent),
 	KUNIT_CASE(channel_more_work),
 	KUNIT_CASE(channel_banner_for_answer),
