@@ -32,6 +32,7 @@
 /* Of the former the connection has no more: those are in no budget. */
 #define ATW_UDP_SENT_MAX	2
 #define ATW_DNS_PORT		53
+/* See ATW_TCP_RETRY. */
 #define ATW_UDP_RETRY		(HZ / 2)
 
 /**
@@ -383,7 +384,7 @@ static void atw_udp_step(struct atw_flow *flow)
 	if (err)
 		atw_udp_drop(u, err);
 	else
-		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_UDP_RETRY : HZ);
+		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_UDP_RETRY : limit + 1);
 }
 
 /* The table's calls */
