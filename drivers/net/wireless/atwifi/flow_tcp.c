@@ -56,8 +56,12 @@
 /* And of what a program sends faster than the UART: two segments keep TCP going. */
 #define ATW_PROXY_RCVBUF_MIN	4096
 #define ATW_PROXY_RCVBUF_MAX	(128 * 1024)
+/* TCP sends nothing for a close() while a program connects, and tells nobody: it is looked for. */
 #define ATW_TCP_TICK		HZ
-/* How often the first one that waits for a socket of the module asks again. */
+/*
+ * How often the first one that waits for a socket of the module asks again. Nobody tells that a
+ * socket of AF_ATWIFI is closed, or that a flow may now be ended for it.
+ */
 #define ATW_TCP_RETRY		(HZ / 2)
 /* How soon a socket is accepted for which there was no memory. */
 #define ATW_TCP_ACCEPT_RETRY	(HZ / 10)
@@ -394,7 +398,7 @@ static void atw_tcp_connected(struct atw_tcp *t)
 		kfree_skb(syn);
 	rcu_read_unlock();
 	local_bh_enable();
-	atw_flow_tick(&t->flow, ATW_TCP_TICK);
+	atw_flow_tick(&t->flow, atw_timing.tcp_handshake);
 }
 
 /* The module has no socket left: wait for one. */
@@ -550,6 +554,7 @@ static bool atw_tcp_is_unaccepted(struct atw_tcp *t)
 static void atw_tcp_step(struct atw_tcp *t)
 {
 	unsigned long age = jiffies - t->since;
+	unsigned long next = ATW_TCP_TICK;
 	enum atw_tcp_state now;
 
 	lockdep_assert_held(&t->mutex);
@@ -585,6 +590,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 		atw_tcp_wait(t);
 		fallthrough;
 	case ATW_TCP_WAITING:
+		next = ATW_TCP_RETRY;
 		if (t->relay)
 			break;
 		if (age > atw_timing.tcp_wait)
@@ -618,6 +624,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_step_yield(t);
 			return;
 		}
+		next = max(atw_timing.tcp_handshake, age + ATW_TCP_TICK) - age;
 		if (age < atw_timing.tcp_handshake || atw_tcp_is_unaccepted(t))
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);
@@ -629,8 +636,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 		return;
 	}
 	if (!atw_flow_is_gone(&t->flow))
-		atw_flow_tick(&t->flow, t->state == ATW_TCP_WAITING ? ATW_TCP_RETRY :
-								      ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, next);
 }
 
 static void atw_tcp_run(struct atw_flow *flow)
