@@ -36,14 +36,14 @@
 /* While something is on its way a few bytes wait for more to go with them. */
 #define ATW_RELAY_TX_FEW	512
 #define ATW_RELAY_CHUNK		min_t(size_t, SKB_WITH_OVERHEAD(PAGE_SIZE), 4096)
-/* How often a relay that has nothing else to do looks at its two ends. A program's
- * machine that is gone must not keep a socket of the module. One that acknowledges
- * is there, also if the program does not read: TCP_USER_TIMEOUT would not tell the
- * two apart.
- */
+/* So often a close() behind a program's FIN is looked for: TCP sends nothing, and tells nobody. */
 #define ATW_RELAY_TICK		HZ
-/* The same where somebody waits for an error. */
+/* How soon memory is asked for once more. */
 #define ATW_RELAY_SOON		(HZ / 10)
+/*
+ * A program's machine that is gone must not keep a socket of the module. One that acknowledges
+ * is there, also if the program does not read: TCP_USER_TIMEOUT would not tell the two apart.
+ */
 #define ATW_RELAY_KEEPIDLE	120
 #define ATW_RELAY_KEEPINTVL	15
 #define ATW_RELAY_KEEPCNT	4
@@ -385,7 +385,7 @@ static int atw_relay_up(struct atw_relay *r)
 		len = clamp_t(size_t, len, 1, min_t(size_t, ATW_RELAY_CHUNK, r->tx_max - unsent));
 		skb = alloc_skb(len, GFP_KERNEL);
 		if (!skb) {
-			atw_relay_tick(r, ATW_RELAY_TICK);
+			atw_relay_tick(r, ATW_RELAY_SOON);
 			return 0;
 		}
 		iov.iov_base = skb->data;
@@ -490,16 +490,17 @@ static int atw_relay_finish(struct atw_relay *r)
 	unacked = end - tcp_sk(sk)->snd_una;
 	/* What was sent can be lost on its way to another machine, and after a reset for good. */
 	unsent = r->peer ? end - tcp_sk(sk)->snd_nxt : unacked;
-	if (!fin_out && !late && unsent) {
-		/* No reset would follow a FIN, which waits: what is acknowledged wakes us. */
-		set_bit(SOCK_NOSPACE, &r->sock->flags);
-	} else if (!fin_out && !late) {
+	/* What is acknowledged wakes us. */
+	set_bit(SOCK_NOSPACE, &r->sock->flags);
+	/* No reset would follow a FIN. */
+	if (!fin_out && !late && !unsent) {
 		/* What comes from here on TCP resets itself, as a remote's own would. */
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 		sk->sk_prot->shutdown(sk, SEND_SHUTDOWN);
 		atw_relay_set(r, ATW_RELAY_BIT_FIN_OUT);
 		/* Without memory for its FIN TCP never sends one: that takes a reset, too. */
-		if (tcp_sk(sk)->write_seq == end)
+		late = tcp_sk(sk)->write_seq == end;
+		if (late)
 			atw_relay_set(r, ATW_RELAY_BIT_LOST);
 		atw_relay_hear(r);
 	}
@@ -566,12 +567,26 @@ static bool atw_relay_has_all(struct atw_relay *r, int drained)
 	gone = (1 << sk->sk_state) & (TCPF_CLOSE | TCPF_SYN_SENT);
 	una = tcp_sk(sk)->snd_una;
 	unacked = tcp_sk(sk)->write_seq - una;
+	/* What is acknowledged wakes us. */
+	set_bit(SOCK_NOSPACE, &r->sock->flags);
 	release_sock(sk);
 	if (una != r->una)
 		atw_relay_touch(r);
 	r->una = una;
 	return gone || drained < 0 || (drained && !unacked) ||
 	       time_after(jiffies, r->moved + atw_timing.relay_linger);
+}
+
+/*
+ * Nobody tells that the program's machine has fallen silent; nor that TCP has memory, where
+ * nothing is on its way that would make room.
+ */
+static void atw_relay_look(struct atw_relay *r, bool closed, bool drained, bool unanswered)
+{
+	if (unanswered)
+		atw_relay_tick(r, closed ? atw_timing.relay_last + 1 : atw_timing.relay_look);
+	else if (!drained)
+		atw_relay_tick(r, ATW_RELAY_SOON);
 }
 
 static void atw_relay_move(struct atw_relay *r)
@@ -596,7 +611,7 @@ static void atw_relay_move(struct atw_relay *r)
 		if (atw_relay_has_all(r, drained))
 			atw_relay_over(r, r->close_err);
 		else
-			atw_relay_tick(r, ATW_RELAY_SOON);
+			atw_relay_look(r, true, drained, atw_relay_unanswered(r));
 		return;
 	}
 	err = drained < 0 ? drained : 0;
@@ -616,6 +631,7 @@ static void atw_relay_move(struct atw_relay *r)
 		/* What is queued for the remote goes, and nothing comes. */
 		atw_relay_release_conn(r, false);
 		atw_relay_set(r, ATW_RELAY_BIT_CLOSED);
+		closed = true;
 		err = atw_relay_finish(r);
 	}
 	unanswered = atw_relay_unanswered(r);
@@ -627,14 +643,10 @@ static void atw_relay_move(struct atw_relay *r)
 		atw_relay_over(r, min(err, 0));
 	} else if (unanswered > atw_timing.relay_gone) {
 		atw_relay_over(r, -EHOSTDOWN);
-	} else if (atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) || closed) {
-		/* What is acknowledged is not always told. */
+	} else if (atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && !closed) {
 		atw_relay_tick(r, ATW_RELAY_TICK);
-	} else if (unanswered) {
-		atw_relay_tick(r, atw_timing.relay_look);
-	} else if (!drained) {
-		/* Nothing is on its way that would make room: TCP has no memory. */
-		atw_relay_tick(r, ATW_RELAY_SOON);
+	} else {
+		atw_relay_look(r, closed, drained, unanswered);
 	}
 }
 
