@@ -44,14 +44,14 @@
 #define ATW_WIPHY_JOIN		(9 * HZ)
 /* Who knows a passphrase has so long to say so: programs give a join up after 10 s. */
 #define ATW_WIPHY_ASK		(5 * HZ)
-/* cfg80211 does what it was told a little later. */
+/* cfg80211 does what it was told a little later, and tells nobody when it has. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
 /*
  * So often rfkill is asked while a device is down: it has no notifier, and all that cfg80211
  * does about a radio that is blocked is to close its devices, of which this one sees nothing.
  */
 #define ATW_WIPHY_DEAF		(2 * HZ)
-/* While the module is set up it cannot be asked yet. */
+/* It cannot be asked while it is set up, nor behind too many, of which nobody tells the end. */
 #define ATW_WIPHY_UNASKED	(HZ / 4)
 /*
  * What moves cfg80211 from one state to another returns no error: an event that is lost for

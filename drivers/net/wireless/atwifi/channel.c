@@ -22,6 +22,7 @@
 #include "timing.h"
 #include "trace.h"
 
+/* A module that is busy does not tell when it is so no more: it is asked again. */
 #define ATW_BUSY_PAUSE		(HZ / 10)
 /* What the module says that it does not know is asked so often, until it says the
  * same twice: a line that was damaged on the way is not known either.

@@ -28,7 +28,7 @@
 
 /* Some firmware resets all clients of a server after a child of it was deleted.
  * A driver in the field deletes the server then, waits until it is not listed
- * any more, and for 3 s, and looks every 750 ms.
+ * any more, and for 3 s, and looks every 750 ms: the module does not tell.
  */
 #define ATW_RENEW_POLL		(HZ * 3 / 4)
 /* From here on a module that counts in one byte is restarted when it is idle. */

@@ -11,6 +11,7 @@
 #include "id.h"
 #include "timing.h"
 
+/* Some firmware deletes in the background, and does not tell when a socket is free again. */
 #define ATW_OPEN_RETRY		(HZ / 5)
 /* A number that the module has given to something unknown is not tried for ever. */
 #define ATW_OPEN_TRIES		3

@@ -59,7 +59,8 @@ static bool atw_ldisc_runs(const struct atw_ldisc *l)
 
 /*
  * Keep the tty's lock, and so the UART as it is, for the channel's thread. It must not wait for
- * that lock: who takes the discipline off has it, and waits for the thread.
+ * that lock: who takes the discipline off has it, and waits for the thread. So it tries again
+ * and again: a mutex tells those alone who wait for it.
  */
 static bool atw_ldisc_hold(struct atw_ldisc *l)
 {

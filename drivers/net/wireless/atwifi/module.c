@@ -237,6 +237,7 @@ int atw_module_query_link(struct atw_module *m)
 	int err;
 
 	atw_sched_clear(&m->sched, ATW_DO_LINK);
+	/* An event can be lost on the line, and not every restart is told. */
 	atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_down);
 	err = atw_module_ask_link(m, &link);
 	if (err && !atw_cmd_refused(err))

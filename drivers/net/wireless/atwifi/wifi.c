@@ -190,7 +190,8 @@ static bool atw_wifi_is_of(const struct atw_module *m, const struct atw_join *jo
 
 /*
  * It has said OK, which some firmware does to begin with. Who is told that a join has failed
- * goes by that. Returns 1 if the network has let it in, 0 if that is not known yet.
+ * goes by that. It is asked until then, for no event tells that a network refuses its password.
+ * Returns 1 if the network has let it in, 0 if that is not known yet.
  */
 static int atw_wifi_settle(struct atw_module *m, struct atw_query_join *q, u32 mode,
 			   enum atw_wifi_state was)
