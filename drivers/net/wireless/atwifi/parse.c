@@ -900,6 +900,23 @@ static bool atw_is_cloud(const char *s)
 }
 
 /*
+ * Is it what is left of "+DATA:<len>,", which announces bytes of a Bluetooth peer, or of
+ * "+SOCKETREAD:<id>,<len>,"? It looks like numbers that somebody has asked for where a comma
+ * or a letter was lost, and the first of those bytes are an end of line.
+ */
+static bool atw_is_left_of_header(const char *s)
+{
+	const char *rest = *s == '+' ? atw_skip_name(s + 1) : NULL;
+	size_t len;
+
+	if (!rest)
+		return false;
+	len = rest - s - 2;
+	return atw_is_left_of(s + 1, len, "DATA") || atw_is_left_of(s + 1, len, "BLUFIDATA") ||
+	       (s[strlen(s) - 1] == ',' && atw_is_left_of(s + 1, len, "SOCKETREAD"));
+}
+
+/*
  * "+NAME:..." in capitals: an answer that nobody awaits any more, or a new one. Not
  * what is left of a line that announced bytes.
  */
@@ -1006,6 +1023,8 @@ static enum atw_event_type atw_classify(const char *s, struct atw_event *ev)
 		return ATW_EV_READY;
 	if (atw_is_banner(s))
 		return ATW_EV_BANNER;
+	if (atw_is_left_of_header(s))
+		return atw_damage(ev);
 	if (atw_is_error_line(s, &name, &name_end, &code) ||
 	    atw_is_value_line(s) || atw_is_cloud(s))
 		return ATW_EV_INFO;

@@ -385,6 +385,9 @@ static const struct sample samples[] = {
 	{ "banner cut, bytes behind it", "\r\n####hello\r\narch:BL6\xff\r\n"
 	  "at version:\x7f\r\n", "LINE LINE LINE " },
 	{ "other payloads", "+DATA:4,\r\nOK\r\n+BLUFIDATA:1,x\r\n", "NOTE NOTE " },
+	{ "other payload, lost comma", "+DATA:20\r\n\r\n+BLUFIDATA:20\r\n", "DAMAGE DAMAGE " },
+	{ "other payload, lost letter", "+DAT:20,\r\n", "DAMAGE " },
+	{ "read, lost letter", "+SOCKETRED:118,20,\r\n", "DAMAGE " },
 	{ "certificate", "\r\n+SSLCRET:1,3,OK\n\r\nOK\r\n",
 	  "CERT:1,3 CERT_END:1=OK. OK " },
 	{ "no certificate", "\r\n+SSLCRET:2,0,\r\nOK\r\n",
