@@ -80,6 +80,31 @@ static bool atw_channel_goes_on(const struct atw_channel *ch, const struct atw_e
 	       ch->cmd->payload && !test_bit(ATW_CH_PROMPT, &ch->flags);
 }
 
+/**
+ * atw_channel_unsettle() - what seems to be the module's words may be a remote's
+ * @ch: the channel
+ *
+ * Until atw_channel_settle() has succeeded no answer but that is one, no command's.
+ *
+ * Context: any.
+ */
+void atw_channel_unsettle(struct atw_channel *ch)
+{
+	if (!test_bit(ATW_CH_LOOKING, &ch->flags))
+		set_bit(ATW_CH_UNSETTLED, &ch->flags);
+}
+
+/**
+ * atw_channel_is_unsettled() - may it be a remote who speaks?
+ * @ch: the channel
+ *
+ * Context: any; it changes in the receive path, or where the module has been silent.
+ */
+bool atw_channel_is_unsettled(const struct atw_channel *ch)
+{
+	return test_bit(ATW_CH_UNSETTLED, &ch->flags);
+}
+
 /*
  * Complete the running command. An answer that nobody awaits is dropped; it may be
  * what is left of a payload that was not what it looked like.
@@ -99,9 +124,13 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
+		/* What comes behind that the module says itself. */
+		if (ev->type == ATW_EV_UNKNOWN && ch->cmd->barrier)
+			clear_bit(ATW_CH_UNSETTLED, &ch->flags);
 		ch->parser.expect_final = false;
 		ch->parser.expect_soon = false;
-		ch->final = ev->type;
+		ch->final = atw_channel_is_unsettled(ch) && !ch->cmd->barrier ? ATW_EV_DAMAGE :
+										 ev->type;
 		set_bit(ATW_CH_FINAL, &ch->flags);
 		wake_up(&ch->wait);
 		asked = true;
@@ -120,7 +149,7 @@ static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
 
 	spin_lock(&ch->lock);
 	known = ch->cmd && ch->cmd->row && ch->final == ATW_EV_NONE &&
-		ch->cmd->row(ch->cmd, ev->text, ev->text_len);
+		!atw_channel_is_unsettled(ch) && ch->cmd->row(ch->cmd, ev->text, ev->text_len);
 	spin_unlock(&ch->lock);
 	return known;
 }
@@ -562,11 +591,19 @@ static bool atw_channel_is_premature(struct atw_channel *ch)
 	return ch->cmd->payload && t->ops->unsent && t->ops->unsent(t);
 }
 
-/* Has the module ended the send whose bytes are being written? */
-static bool atw_channel_ended(const struct atw_channel *ch)
+/*
+ * Has the module ended the send whose bytes are being written? Not where it may have been a
+ * remote who has said so: the rest would be taken from what is said to the module next.
+ */
+static bool atw_channel_ended(struct atw_channel *ch)
 {
-	return ch->cmd && test_bit(ATW_CH_PROMPT, &ch->flags) &&
-	       test_bit(ATW_CH_FINAL, &ch->flags);
+	bool ended;
+
+	spin_lock(&ch->lock);
+	ended = ch->cmd && test_bit(ATW_CH_PROMPT, &ch->flags) &&
+		test_bit(ATW_CH_FINAL, &ch->flags) && ch->final != ATW_EV_DAMAGE;
+	spin_unlock(&ch->lock);
+	return ended;
 }
 
 /*
@@ -706,13 +743,13 @@ static int atw_channel_write_payload(struct atw_channel *ch, struct atw_cmd *cmd
 	return 0;
 }
 
-/* Is the final line of the running command an OK? */
+/* Is the final line of the running command no refusal, or may the module not have said it? */
 static bool atw_channel_is_ok(struct atw_channel *ch)
 {
 	bool ok;
 
 	spin_lock(&ch->lock);
-	ok = ch->final == ATW_EV_OK;
+	ok = ch->final == ATW_EV_OK || ch->final == ATW_EV_DAMAGE;
 	spin_unlock(&ch->lock);
 	return ok;
 }
@@ -818,6 +855,9 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 		case ATW_EV_UNKNOWN:
 			err = -EOPNOTSUPP;
 			break;
+		case ATW_EV_DAMAGE:
+			err = -EPROTO;
+			break;
 		case ATW_EV_BUSY:
 			atomic64_inc(&ch->busy);
 			err = -EBUSY;
@@ -890,7 +930,8 @@ static int atw_channel_repeat(struct atw_channel *ch, struct atw_cmd *cmd)
  * Context: the channel's thread; sleeps.
  * Return: 0; -EREMOTEIO, it failed with cmd->code; -EOPNOTSUPP, the module does
  * not know it; -EBUSY; -ETIMEDOUT, no answer; -EPROTO, the command was not
- * understood, or an answer that cannot be one to this; -ECONNRESET, the module has
+ * understood, or an answer that cannot be one to this, or that may be a remote's words, see
+ * atw_channel_unsettle(): what has come of it is not known; -ECONNRESET, the module has
  * started again; -ENODEV, the channel is being stopped; what the UART's driver
  * returned; or the error of the line, which was not written then.
  */
@@ -988,8 +1029,11 @@ int atw_channel_settle(struct atw_channel *ch)
 	struct atw_cmd cmd = { .timeout = 2 * HZ };
 	int err = atw_channel_exec_barrier(ch, &cmd);
 
-	if (err == -ETIMEDOUT && ch->dialect->framed)
+	if (err == -ETIMEDOUT && ch->dialect->framed) {
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+		if (!err)
+			clear_bit(ATW_CH_UNSETTLED, &ch->flags);
+	}
 	return err;
 }
 
@@ -1226,7 +1270,20 @@ void atw_channel_restart(struct atw_channel *ch)
 	ch->parser.tears = tears;
 	ch->is_raw = false;
 	clear_bit(ATW_CH_RESET, &ch->flags);
+	set_bit(ATW_CH_LOOKING, &ch->flags);
+	clear_bit(ATW_CH_UNSETTLED, &ch->flags);
 	mutex_unlock(&ch->rx_lock);
+}
+
+/**
+ * atw_channel_found() - the bring-up that atw_channel_restart() has begun is over
+ * @ch: the channel
+ *
+ * Context: the channel's thread.
+ */
+void atw_channel_found(struct atw_channel *ch)
+{
+	clear_bit(ATW_CH_LOOKING, &ch->flags);
 }
 
 static int atw_channel_thread(void *data)

@@ -172,6 +172,11 @@ struct atw_channel_ops {
  * @ATW_CH_PROMPT: its prompt has come
  * @ATW_CH_BANNER: part of a banner came while it ran
  * @ATW_CH_TOLD: what atw_channel_wait() waits for
+ * @ATW_CH_UNSETTLED: bytes were lost that may have announced a payload: what seems to be the
+ *	module's words may be a remote's, up to the answer to a question that nobody can guess;
+ *	set by anybody, cleared by that, see atw_channel_settle()
+ * @ATW_CH_LOOKING: the module is being brought up, so that there is no remote whose words
+ *	these could be; the thread's
  */
 enum atw_channel_flag {
 	ATW_CH_KICKED,
@@ -182,6 +187,8 @@ enum atw_channel_flag {
 	ATW_CH_PROMPT,
 	ATW_CH_BANNER,
 	ATW_CH_TOLD,
+	ATW_CH_UNSETTLED,
+	ATW_CH_LOOKING,
 };
 
 /**
@@ -254,6 +261,9 @@ void atw_channel_halt(struct atw_channel *ch);
 void atw_channel_pause(struct atw_channel *ch);
 void atw_channel_resume(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);
+void atw_channel_found(struct atw_channel *ch);
+void atw_channel_unsettle(struct atw_channel *ch);
+bool atw_channel_is_unsettled(const struct atw_channel *ch);
 void atw_channel_kick(struct atw_channel *ch);
 void atw_channel_has_work(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);

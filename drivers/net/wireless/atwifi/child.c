@@ -248,11 +248,17 @@ static bool atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
  */
 void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 {
-	struct atw_conn *server = atw_conns_get(cs, server_id);
-	struct atw_conn *old, *c = NULL;
+	struct atw_conn *old, *server, *c = NULL;
 	bool damaged = false;
 	bool ok = false;
 
+	/* It may be a remote who says so. If it is not, that one's first bytes may be lost. */
+	if (atw_channel_is_unsettled(cs->ch)) {
+		atomic64_inc(&cs->counts.refused);
+		atw_conns_add_stale(cs, id);
+		return;
+	}
+	server = atw_conns_get(cs, server_id);
 	cs->learned.children_told = true;
 	/* It speaks in transparent mode, too, and what it says there cannot be told apart. */
 	if (cs->tt.conn && cs->tt.phase != ATW_TT_OUT)

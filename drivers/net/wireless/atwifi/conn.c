@@ -678,12 +678,14 @@ void atw_conns_end_streams(struct atw_conns *cs)
  * @cs: the connections
  *
  * Whose they were cannot be known: what has lost its frame may hold words that the
- * module never said, to anybody. All streams end, and no answer that is still to
- * come is taken for a later command's.
+ * module never said, to anybody. All streams end, and until the module has answered what
+ * nobody can guess nothing is accepted, no datagram handed over, and no answer taken for
+ * that of a command.
  */
 void atw_conns_damage(struct atw_conns *cs)
 {
 	atomic64_inc(&cs->counts.damaged);
+	atw_channel_unsettle(cs->ch);
 	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
 	/* A word about an end may have been lost as well. */
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);

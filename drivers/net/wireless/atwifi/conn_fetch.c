@@ -121,6 +121,9 @@ static int atw_conns_tell_mode(struct atw_conns *cs)
 	bool active = !err && !passive;
 
 	atw_conns_set_mode(cs, active, passive, active != cs->mode.active);
+	/* As long as it is not certain an announcement is believed, see atw_conns_is_header(). */
+	if (err == -EPROTO)
+		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
 	return err;
 }
 

@@ -357,10 +357,10 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 	} else if (err) {
 		atomic64_inc(&cs->counts.failed);
 		atw_conn_end(c, err, code);
-		/* Whether it exists is not known after a time-out; or it does,
-		 * under a number that cannot be used.
+		/* Whether it exists is not known after a time-out, or an answer that may be none;
+		 * or it does, under a number that cannot be used.
 		 */
-		if ((err == -ETIMEDOUT && !code) || err == -ECONNABORTED)
+		if (((err == -ETIMEDOUT || err == -EPROTO) && !code) || err == -ECONNABORTED)
 			atw_conn_event(c, ATW_CONN_EV_UNWANTED);
 		else
 			atw_conn_event(c, ATW_CONN_EV_GONE);

@@ -78,6 +78,7 @@ void atw_conns_drop_payload(struct atw_conns *cs)
 u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 {
 	struct atw_conns *cs = ctx;
+	bool settled = !atw_channel_is_unsettled(cs->ch);
 	struct atw_conn *c = atw_conns_get(cs, id);
 	struct sk_buff *skb = NULL;
 	bool wanted;
@@ -97,21 +98,24 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 	}
 	if (cs->ch->answer)
 		cs->rx.read_data = true;
-	if (!c)
+	if (!c && settled)
 		c = atw_conns_guess_child(cs, id);
 
 	if (!c) {
 		if (cs->learned.no_conid)
 			atw_conns_note_orphan(cs, id);
-		else if (!atw_conns_knows_of(cs, id))
+		else if (!atw_conns_knows_of(cs, id) && settled)
 			atw_conns_damage(cs);
+		else if (!atw_conns_knows_of(cs, id))
+			atw_conns_add_stale(cs, id);	/* what it sends next is not its first */
 		return NULL;
 	}
 
 	spin_lock(&c->lock);
 	wanted = atw_conn_wanted(c) && !c->err && atw_conn_is_live(c);
 	spin_unlock(&c->lock);
-	if (wanted)
+	/* Else a remote may have sent it to himself: streams have ended, datagrams are lost. */
+	if (wanted && settled)
 		skb = alloc_skb(len, GFP_KERNEL | __GFP_NOWARN);
 	if (!skb) {
 		spin_lock(&c->lock);
@@ -588,8 +592,8 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
  */
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 {
+	bool settled, flood = false;
 	struct atw_conn *c;
-	bool flood = false;
 
 	switch (ev->type) {
 	case ATW_EV_EMPTY:
@@ -621,8 +625,14 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	}
 	c = atw_conns_get(cs, ev->id);
-	if (!c && ev->type == ATW_EV_PENDING && ev->len)
+	settled = !atw_channel_is_unsettled(cs->ch);
+	if (!c && ev->type == ATW_EV_PENDING && ev->len && settled)
 		c = atw_conns_guess_child(cs, ev->id);
+	/* A remote may say so. What the module's table says of it is about to be looked at. */
+	if (!settled && ev->type != ATW_EV_PENDING && ev->type != ATW_EV_DOUBTFUL) {
+		atw_conn_put(c);
+		return;
+	}
 	if (!c) {
 		/* A header that lost its comma makes an announcement of digits. */
 		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))

@@ -348,7 +348,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
 		too_much = err == -EREMOTEIO && outcome == ATW_NOT_SENT && n > ATW_CHUNK_MIN;
 		swallowed = err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed;
-		if (atw_conn_is_server(c)) {
+		if (atw_conn_is_server(c) || (err == -EPROTO && !atw_conn_is_stream(c))) {
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
 			c->tx.refused = 0;

@@ -440,6 +440,7 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 		m->restless = false;
 		if (!m->brief)
 			m->warned = false;
+		atw_channel_found(&m->ch);
 		atw_requests_refuse(&m->requests, 0);
 		return true;
 	}
@@ -476,6 +477,9 @@ static void atw_module_sync(struct atw_module *m, unsigned long patience)
 		err = atw_channel_run(&m->ch, "AT", HZ);
 		if (err == -ETIMEDOUT)
 			atw_channel_unstick(&m->ch);
+		/* It may be a remote who has answered: what follows tells. */
+		if (err == -EPROTO && atw_channel_is_unsettled(&m->ch))
+			err = 0;
 	}
 	if (atw_cmd_refused(err))
 		err = 0;

@@ -395,6 +395,11 @@ static bool fake_work(void *ctx)
 		WRITE_ONCE(f->tt_carry, false);
 		return true;
 	}
+	/* What the module as a whole does about damage, as far as that concerns connections. */
+	if (READ_ONCE(f->gate) && atw_channel_is_unsettled(&f->ch)) {
+		atw_channel_settle(&f->ch);
+		return true;
+	}
 	return READ_ONCE(f->gate) && atw_sched_run(&f->sched, &f->conns);
 }
 
@@ -1063,6 +1068,50 @@ static void conn_damaged(struct kunit *test)
 		memset(f->owner, 0, sizeof(f->owner));
 		clear_bit(ATW_DO_SYNC, &f->sched.todo);
 	}
+}
+
+/*
+ * Nor is it told what is none of a stream's: until the module has said what no remote can, no
+ * datagram is one, nobody is accepted, announced or not, and what it says of numbers is nothing.
+ */
+static void conn_damaged_others(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	char rows[64];
+
+	f->conns.learned.purged = true;
+	opened(test, 1, ATW_TYPE_TCP_SERVER);
+	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
+	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n%u,2,3,192.0.2.1,80,-1,0\r\n",
+		 o[0].c->id, o[1].c->id);
+	f->rows = rows;
+
+	say_for(f, "\r\n+EVENT:SocketDown,%u,9024,a\n", &o[2]);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[2].close_err);
+	say_for(f, "+EVENT:SocketDown,%u,5,EVIL!\r\n", &o[1]);
+	say_for(f, "+EVENT:SocketDisconnect,%u\r\n", &o[1]);
+	fake_say(f, "+EVENT:SocketDown,8,4,EVIL\r\n+EVENT:SocketDisconnect,8\r\n");
+	say_for(f, "+EVENT:SocketSeed,9,%u\r\n", &o[0]);
+	fake_say(f, "+EVENT:SocketDown,9,20,GET /forged HTTP/1.0\r\n");
+	fake_say(f, "+EVENT:SocketDisconnect,9\r\n");
+	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	open_gate(f, true);
+	eventually(test, deletes(f, 8) && deletes(f, 9) && !todo(f, ATW_DO_ACCEPTED));
+	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(o[0].c));
+
+	/* All of it is believed again. */
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &o[1]);
+	KUNIT_EXPECT_EQ(test, 5U, o[1].got_len);
+	say_for(f, "\r\n+EVENT:SocketSeed,10,%u\r\n", &o[0]);
+	eventually(test, atw_conn_acceptable(o[0].c));
+	close_all(test, 3);
 }
 
 /* What a payload that never ended has left is nobody's datagram. */
@@ -5162,6 +5211,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_reconnect),
 	KUNIT_CASE(conn_wrong_id),
 	KUNIT_CASE(conn_damaged),
+	KUNIT_CASE(conn_damaged_others),
 	KUNIT_CASE(conn_stale_payload),
 	KUNIT_CASE(conn_too_many),
 	KUNIT_CASE(conn_lingers_unopened),
