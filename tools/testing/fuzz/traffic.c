@@ -361,12 +361,6 @@ static void take(struct atw_parser *p, const struct atw_event *ev, u8 *sink)
 		if (s && !s->failed && !s->ended)
 			hand_over(s, sink, ev->len, ev->doubt & ATW_DOUBT_FRAME);
 		break;
-	case ATW_EV_PENDING:
-		if (s)
-			s->failed |= !s->ended;
-		else if (!atw_id_is_code_word(ev->id))
-			fail_all();
-		break;
 	case ATW_EV_RECONNECT:
 		if (s)
 			s->failed |= !s->ended;
@@ -403,6 +397,7 @@ static void take(struct atw_parser *p, const struct atw_event *ev, u8 *sink)
 		if (s)
 			s->failed |= !s->ended;
 		break;
+	case ATW_EV_PENDING:
 	case ATW_EV_READY:
 	case ATW_EV_ECHO:
 	case ATW_EV_LINE:

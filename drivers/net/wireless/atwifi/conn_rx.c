@@ -165,6 +165,25 @@ static void atw_conns_forget_zombies(struct atw_conns *cs)
 	spin_unlock(&cs->lock);
 }
 
+/* It seems to keep what it was told to print. */
+static void atw_conns_note_passive(struct atw_conns *cs)
+{
+	atomic64_inc(&cs->counts.passive);
+	atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
+}
+
+/*
+ * Is an announcement what is left of the header of a payload, whose bytes then seem to be the
+ * module's words? One that prints what it receives has no announcements, unless it has
+ * forgotten that: then what it has dropped since is not known. One of nothing has a reading
+ * of its own where a datagram may have been empty.
+ */
+static bool atw_conns_is_header(struct atw_conns *cs, const struct atw_conn *c, u32 len)
+{
+	return cs->mode.active && !atw_conns_may_keep(cs) &&
+	       (len || (c && atw_conn_is_stream(c)));
+}
+
 /* @len bytes wait in the module. */
 static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 {
@@ -173,26 +192,13 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	lockdep_assert_held(&c->lock);
 
 	atw_conn_disturb(cs, c);
-	/* That is no announcement. What is left of a payload and its header may look so. */
+	/* That is no announcement. */
 	if (!len) {
-		if (!cs->mode.active || atw_conns_may_keep(cs))
-			c->rx.fetch = true;
-		else if (atw_conn_is_stream(c) && atw_conn_is_live(c))
-			atw_conn_reset(c, &cs->counts.damaged);
+		c->rx.fetch |= !cs->mode.active || atw_conns_may_keep(cs);
 		return;
 	}
-	if (!cs->mode.passive) {
-		atomic64_inc(&cs->counts.passive);
-		atw_sched_set(cs->sched, ATW_DO_RECV_MODE);
-	}
-	/* In active mode it says so only when a comma was lost, or when it has
-	 * forgotten the mode: what it dropped since then is not known.
-	 */
-	if (cs->mode.active && !atw_conns_may_keep(cs)) {
-		if (atw_conn_is_stream(c))
-			atw_conn_end(c, -ECONNRESET, 0);
-		return;
-	}
+	if (!cs->mode.passive)
+		atw_conns_note_passive(cs);
 	last = skb_peek_tail(&c->rx.blocked);
 	if (last)
 		ATW_BLOCKED_CB(last)->after += len;
@@ -625,6 +631,13 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		return;
 	}
 	c = atw_conns_get(cs, ev->id);
+	if (ev->type == ATW_EV_PENDING && atw_conns_is_header(cs, c, ev->len)) {
+		if (c && ev->len)
+			atw_conns_note_passive(cs);
+		atw_conn_put(c);
+		atw_conns_damage(cs);
+		return;
+	}
 	settled = !atw_channel_is_unsettled(cs->ch);
 	if (!c && ev->type == ATW_EV_PENDING && ev->len && settled)
 		c = atw_conns_guess_child(cs, ev->id);

@@ -1114,6 +1114,43 @@ static void conn_damaged_others(struct kunit *test)
 	close_all(test, 3);
 }
 
+/*
+ * A header that has lost its last comma, and a remote who begins with an end of line: what he
+ * says to others is not theirs, be it his connection or his datagrams.
+ */
+static void conn_lost_header(struct kunit *test)
+{
+	static const enum atw_sock_type his[] = { ATW_TYPE_TCP_CLIENT, ATW_TYPE_UDP_CLIENT };
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(his); i++) {
+		opened(test, 1, his[i]);
+		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+		fake_open(test, 2, ATW_TYPE_UDP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
+		open_gate(f, false);
+		f->conns.mode.active = true;
+		say_for(f, "\r\n+EVENT:SocketDown,%u,1024\r\n", &o[0]);
+		for (j = 1; j < 3; j++) {
+			say_for(f, "+EVENT:SocketDown,%u,5,EVIL!\r\n", &o[j]);
+			KUNIT_EXPECT_EQ(test, 0U, o[j].got_len);
+		}
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
+		KUNIT_EXPECT_EQ(test, his[i] == ATW_TYPE_TCP_CLIENT, o[0].closed);
+		KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.damaged));
+		KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_SYNC));
+		close_all(test, 3);
+		open_gate(f, false);
+		for (j = 0; j < 3; j++)
+			atw_conn_put(o[j].c);
+		memset(o, 0, 3 * sizeof(*o));
+		clear_bit(ATW_DO_SYNC, &f->sched.todo);
+	}
+}
+
 /* What a payload that never ended has left is nobody's datagram. */
 static void conn_stale_payload(struct kunit *test)
 {
@@ -1845,21 +1882,37 @@ static void conn_nothing_announced(struct kunit *test)
 	f->conns.mode.active = true;
 	for (i = 0; i < ARRAY_SIZE(formats); i++) {
 		opened(test, 3, ATW_TYPE_TCP_CLIENT);
-		say_for(f, formats[i], &o[0]);
-		KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
-		KUNIT_EXPECT_FALSE(test, o[1].closed);
-
 		f->conns.mode.passive = true;
 		f->read = "hello";
 		say_for(f, formats[i], &o[2]);
 		open_gate(f, true);
-		eventually(test, READ_ONCE(o[2].got_len) == 5);
+		eventually(test, READ_ONCE(o[2].closed));
+		KUNIT_EXPECT_EQ(test, 5U, o[2].got_len);
+		open_gate(f, false);
 		f->conns.mode.passive = false;
+
+		/* What follows may be the payload of which the length has lost a digit. */
+		say_for(f, formats[i], &o[0]);
+		for (j = 0; j < 2; j++)
+			KUNIT_EXPECT_EQ(test, -ECONNRESET, o[j].close_err);
 		close_all(test, 3);
 		open_gate(f, false);
 		for (j = 0; j < 3; j++)
 			atw_conn_put(o[j].c);
 		memset(o, 0, 3 * sizeof(*o));
+
+		/* A datagram may have been empty. */
+		opened(test, 1, ATW_TYPE_UDP_CLIENT);
+		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o[1].opened));
+		say_for(f, formats[i], &o[0]);
+		KUNIT_EXPECT_FALSE(test, o[0].closed || o[1].closed);
+		close_all(test, 2);
+		open_gate(f, false);
+		for (j = 0; j < 2; j++)
+			atw_conn_put(o[j].c);
+		memset(o, 0, 2 * sizeof(*o));
 	}
 }
 
@@ -5212,6 +5265,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_wrong_id),
 	KUNIT_CASE(conn_damaged),
 	KUNIT_CASE(conn_damaged_others),
+	KUNIT_CASE(conn_lost_header),
 	KUNIT_CASE(conn_stale_payload),
 	KUNIT_CASE(conn_too_many),
 	KUNIT_CASE(conn_lingers_unopened),

@@ -78,7 +78,7 @@ struct fake {
 	char			rx[256];
 	unsigned int		rx_len;
 	u32			payload_left;
-	char			said[32768];
+	char			said[65536];
 	unsigned int		said_len;
 	struct owner		owner[2];
 };
@@ -768,6 +768,7 @@ static void module_name_forged(struct kunit *test)
 {
 	static const char *const words[] = {
 		"\r\n+EVENT:SocketDowm,118,1024,a\r\n+WDOMAIN:198.51.100.66\r\n\r\nOK\r\n",
+		"\r\n+EVENT:SocketDown,118,1024\r\n+WDOMAIN:198.51.100.66\r\n\r\nOK\r\n",
 	};
 	struct fake *f = test->priv;
 	unsigned int i, before;
@@ -1337,11 +1338,13 @@ static void module_flash(struct kunit *test)
 	struct owner *dgram = &f->owner[0];
 	struct kmsg_dump_iter log;
 	unsigned int i, before;
-	char text[48];
+	char rows[48], text[48];
 
 	kmsg_dump_rewind(&log);
 	spared(&log);
 	opened(test, dgram, ATW_TYPE_UDP_CLIENT);
+	snprintf(rows, sizeof(rows), "%u,2,3,192.0.2.1,80,-1,0\r\n", dgram->c->id);
+	WRITE_ONCE(f->rows, rows);
 	/* It says again and again that it is in the wrong mode. */
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,5\r\n", dgram->c->id);
 	for (i = 0; i < 200; i++) {
@@ -1353,6 +1356,7 @@ static void module_flash(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+SOCKETRECVCFG"));
 	KUNIT_EXPECT_EQ(test, 1U, spared(&log));
 	/* It starts again. */
+	WRITE_ONCE(f->rows, "");
 	before = f->said_len;
 	fake_say(f, "\r\nready\r\n");
 	eventually(test, told(f, before, "AT+WJAP?") && joined(f));
