@@ -130,6 +130,31 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	return err;
 }
 
+/*
+ * The number of a connection that the module has numbered without a word of that: the only one
+ * of its kind that it lists and nobody knows. ATW_NO_ID: there is none, or there are others.
+ */
+static u32 atw_conns_untold_id(struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_rows *rows = &cs->audit.rows;
+	u32 id = ATW_NO_ID;
+	unsigned int i, n = 0;
+
+	if (atw_conns_query(cs))
+		return ATW_NO_ID;
+	spin_lock(&cs->lock);
+	for (i = 0; i < rows->n; i++) {
+		if (rows->row[i].type != c->type || rows->row[i].status == ATW_SOCK_DELETED ||
+		    atw_conns_find(cs, rows->row[i].id) ||
+		    atw_conns_is_going(cs, rows->row[i].id))
+			continue;
+		id = rows->row[i].id;
+		n++;
+	}
+	spin_unlock(&cs->lock);
+	return n == 1 && !rows->more ? id : ATW_NO_ID;
+}
+
 /**
  * struct atw_try - a connect in the module
  * @cs: the connections
@@ -336,6 +361,21 @@ static int atw_conns_ask_for(struct atw_conns *cs, struct atw_conn *c, struct at
 	return err;
 }
 
+/*
+ * It is open, by a word of the module under number @id. Returns 0; -ECONNABORTED, which number
+ * it has cannot be known.
+ */
+static int atw_conns_take_number(struct atw_conns *cs, struct atw_conn *c, u32 id)
+{
+	if (id == ATW_NO_ID && !cs->learned.no_conid)
+		return 0;
+	if (id == ATW_NO_ID)
+		id = atw_conns_untold_id(cs, c);
+	if (id != c->id)
+		return atw_conns_renumber(cs, c, id);
+	cs->learned.conid_known = true;
+	return 0;
+}
 /* What has come of it: @err for its owner, @code of the module; @late: it took long. */
 static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err, u32 code,
 			       bool late)
@@ -408,10 +448,8 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	/* Whoever stops the channel says what becomes of it. */
 	if (err == -ENODEV && atw_conns_postpone(cs, c))
 		return;
-	if (!err && cmd.id == c->id)
-		cs->learned.conid_known = true;
-	else if (!err && (cmd.id != ATW_NO_ID || cs->learned.no_conid))
-		err = atw_conns_renumber(cs, c, cmd.id);
+	if (!err)
+		err = atw_conns_take_number(cs, c, cmd.id);
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
@@ -426,6 +464,9 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		       jiffies_to_nsecs(atw_timing.connect_late);
 		if (late && error->outcome == ATW_NOT_CONNECTED)
 			err = -ETIMEDOUT;
+	} else if (err == -ECONNABORTED) {
+		/* What it has in place of that is deleted; else nothing is wrong with it. */
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	} else if (err && err != -EKEYREJECTED) {
 		/* That there is no CA is nothing that is wrong with the module. */
 		atw_conns_command_failed(cs, err);

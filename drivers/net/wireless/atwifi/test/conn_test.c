@@ -595,6 +595,14 @@ static unsigned int deletes(const struct fake *f, u32 id)
 	return n;
 }
 
+/* It lists that one. */
+static void fake_have(struct fake *f, const struct owner *o, char *rows,
+		      size_t size)
+{
+	snprintf(rows, size, "%u,4,3,192.0.2.1,80,-1,0\r\n", o->c->id);
+	f->rows = rows;
+}
+
 /* Open so many and close the gate again; the notes begin after that. */
 static void opened(struct kunit *test, unsigned int n, enum atw_sock_type type)
 {
@@ -2408,8 +2416,10 @@ static void conn_numbers_damaged(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *o;
 	unsigned int i;
+	char rows[64];
 
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_have(f, &f->owner[0], rows, sizeof(rows));
 	f->connect_answer = "\r\n+SOCKET:4\r\nERROR\r\n";
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
 	open_gate(f, true);
@@ -2419,6 +2429,9 @@ static void conn_numbers_damaged(struct kunit *test)
 	o = fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
 	eventually(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
+	/* Nothing is wrong with the module, and nobody else is to pay for it. */
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
 	f->connect_answer = NULL;
 	o = fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
 	eventually(test, READ_ONCE(o->opened));
@@ -2427,6 +2440,33 @@ static void conn_numbers_damaged(struct kunit *test)
 		if (f->notes[i].verb == V_OPEN)
 			KUNIT_EXPECT_GE(test, f->notes[i].id, 100U);
 	close_all(test, 4);
+}
+
+/* Of firmware that numbers its connections without a word the table tells the number. */
+static void conn_numbers_untold(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	f->conns.learned.no_conid = true;
+	f->connect_answer = "\r\nOK\r\n";
+	f->rows = "1,4,3,192.0.2.1,80,-1,0\r\n";
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	KUNIT_EXPECT_EQ(test, 1U, f->owner[0].c->id);
+	fake_say(f, "\r\n+EVENT:SocketDown,1,5,hello\r\n");
+	KUNIT_EXPECT_EQ(test, 5U, f->owner[0].got_len);
+
+	/* Which of two it is cannot be known. */
+	f->rows = "1,4,3,192.0.2.1,80,-1,0\r\n2,4,3,192.0.2.1,80,-1,0\r\n"
+		  "3,4,3,192.0.2.1,80,-1,0\r\n";
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
+	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	f->rows = NULL;
+	close_all(test, 2);
 }
 
 /* No room at the owner's: its stream ends, and counts. */
@@ -2744,13 +2784,6 @@ static void conn_reconcile(struct kunit *test)
 
 /* A payload that ends as if the module had restarted within it. */
 static const char boot[] = "\r\n+EVENT:SocketDown,%u,9,ab\r\nready\r\n";
-
-static void fake_have(struct fake *f, const struct owner *o, char *rows,
-		      size_t size)
-{
-	snprintf(rows, size, "%u,4,3,192.0.2.1,80,-1,0\r\n", o->c->id);
-	f->rows = rows;
-}
 
 /* What looks like a banner is the remote's if the module still has it. */
 static void conn_unverified(struct kunit *test)
@@ -5311,6 +5344,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_fetched_slowly),
 	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
+	KUNIT_CASE(conn_numbers_untold),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),
 	KUNIT_CASE(conn_throttle_stopped),
