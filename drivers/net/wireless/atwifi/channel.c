@@ -105,6 +105,22 @@ bool atw_channel_is_unsettled(const struct atw_channel *ch)
 	return test_bit(ATW_CH_UNSETTLED, &ch->flags);
 }
 
+/**
+ * atw_channel_connects() - does a command run for which no connection was told yet?
+ * @ch: the channel
+ *
+ * Context: any.
+ */
+bool atw_channel_connects(struct atw_channel *ch)
+{
+	bool connects;
+
+	spin_lock(&ch->lock);
+	connects = ch->cmd && ch->cmd->id == ATW_NO_ID;
+	spin_unlock(&ch->lock);
+	return connects;
+}
+
 /*
  * Complete the running command. An answer that nobody awaits is dropped; it may be
  * what is left of a payload that was not what it looked like.

@@ -264,6 +264,7 @@ void atw_channel_restart(struct atw_channel *ch);
 void atw_channel_found(struct atw_channel *ch);
 void atw_channel_unsettle(struct atw_channel *ch);
 bool atw_channel_is_unsettled(const struct atw_channel *ch);
+bool atw_channel_connects(struct atw_channel *ch);
 void atw_channel_kick(struct atw_channel *ch);
 void atw_channel_has_work(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);

@@ -197,8 +197,9 @@ struct atw_conn_tx {
  *	struct atw_blocked_cb
  * @unverified: a payload of which it is not certain that it is its remote's, and those
  *	that came after it; see struct atw_unverified_cb
+ * @reused: when it got its number that had been another one's just before
  * @disputed: while the module was asked for the connection it said that its number is that of
- *	one which it has accepted
+ *	one which it has accepted, or what may be of the one that had it before
  * @backlog: what a child received before it was accepted, or another connection before it
  *	was open
  * @size: memory of @blocked, @unverified and @backlog
@@ -209,6 +210,7 @@ struct atw_conn_tx {
 struct atw_conn_rx {
 	bool				fetch;
 	bool				fetched_last;
+	bool				reused;
 	bool				disputed;
 	s64				announced;
 	int				kept;
@@ -511,6 +513,7 @@ struct atw_id_range {
  * struct atw_ids - which numbers there are; atw_conns.lock protects it
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
+ * @freed: when a number of ours was free again last, in jiffies of 64 bits
  * @stale: numbers of what is in the module and none of ours, @nstale ranges of them: they
  *	are deleted. Those of connections within a range are not meant: they are looked for
  *	first. The thread looks without the lock whether there are more: it will look again
@@ -522,6 +525,7 @@ struct atw_id_range {
 struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next;
+	u64			freed[ATW_ID_MAX + 1];
 	struct atw_id_range	stale[16];
 	unsigned int		nstale;
 	u32			deleting;

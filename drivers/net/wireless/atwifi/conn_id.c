@@ -8,6 +8,8 @@
 
 /* So many of the fifteen that the driver gives no child is to take from others. */
 #define ATW_SPARE_NUMBERS	3
+/* Of what it has deleted the module may yet have something to say that it had before. */
+#define ATW_ID_REST		HZ
 
 /**
  * atw_conns_find() - look a number up
@@ -80,6 +82,8 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 		cs->ids.by_id[c->id] = NULL;
 	if (atw_conn_is_child(c))
 		atw_conns_add_recent(cs, c->id);
+	else if (c->id <= ATW_ID_MAX)
+		cs->ids.freed[c->id] = get_jiffies_64();
 }
 
 /**
@@ -191,32 +195,40 @@ static bool atw_conns_was_child(struct atw_conns *cs, u32 id)
 /**
  * atw_conns_new_id() - an id for a new connection
  * @cs: the connections
+ * @reused: out: it has been another one's just now
  *
  * In turn, so that what the module still says of a deleted one does not meet its
- * successor. A module that counts up gives such numbers to children, too: what it still
+ * successor; where all of them have been others' just now, the one that has rested for
+ * longest. A module that counts up gives such numbers to children, too: what it still
  * has, or may still speak of, is nobody else's.
  *
  * Context: @cs->lock is held.
  * Return: the id; ATW_NO_ID, all are in use, or about to be deleted.
  */
-u32 atw_conns_new_id(struct atw_conns *cs)
+u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 {
 	const struct atw_dialect *d = cs->ch->dialect;
-	u32 id = cs->ids.next;
+	u32 id = cs->ids.next, best = ATW_NO_ID;
+	u64 *freed = cs->ids.freed;
 	u32 i;
 
 	lockdep_assert_held(&cs->lock);
 
 	for (i = d->first_id; i <= d->last_id; i++) {
 		id = id < d->last_id ? id + 1 : d->first_id;
-		if (atw_dialect_gives(d, id) && !cs->ids.by_id[id] &&
-		    !atw_conns_is_going(cs, id) && !atw_conns_was_child(cs, id) &&
-		    !atw_conns_near_child(cs, id)) {
-			cs->ids.next = id;
-			return id;
-		}
+		if (!atw_dialect_gives(d, id) || cs->ids.by_id[id] ||
+		    atw_conns_is_going(cs, id) || atw_conns_was_child(cs, id) ||
+		    atw_conns_near_child(cs, id))
+			continue;
+		*reused = time_before64(get_jiffies_64(), freed[id] + ATW_ID_REST);
+		if (best == ATW_NO_ID || !*reused || freed[id] < freed[best])
+			best = id;
+		if (!*reused)
+			break;
 	}
-	return ATW_NO_ID;
+	if (best != ATW_NO_ID)
+		cs->ids.next = best;
+	return best;
 }
 
 /**

@@ -318,7 +318,7 @@ static bool atw_conns_begin_open(struct atw_conns *cs, struct atw_conn *c)
 	spin_lock(&c->lock);
 	begins = atw_conn_is_waiting(c);
 	if (begins) {
-		c->id = atw_conns_new_id(cs);
+		c->id = atw_conns_new_id(cs, &c->rx.reused);
 		begins = c->id != ATW_NO_ID;
 		if (!begins && c->serve.lasting)
 			atw_conn_pause(c, atw_timing.reopen);

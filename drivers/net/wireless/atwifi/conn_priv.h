@@ -317,7 +317,7 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unname(struct atw_conns *cs, struct atw_conn *c);
 bool atw_conns_near_named(struct atw_conns *cs, u32 id);
 bool atw_conns_spare_numbers(struct atw_conns *cs, u32 id);
-u32 atw_conns_new_id(struct atw_conns *cs);
+u32 atw_conns_new_id(struct atw_conns *cs, bool *reused);
 void atw_conns_set_deleting(struct atw_conns *cs, u32 id);
 bool atw_conns_is_stale(struct atw_conns *cs, u32 id);
 bool atw_conns_is_going(struct atw_conns *cs, u32 id);

@@ -52,6 +52,17 @@ static void atw_conns_explain(struct atw_conns *cs)
 	atw_sched_set(cs->sched, ATW_DO_COMPARE);
 }
 
+/*
+ * The module speaks of a connection for which it was asked, and has not said that it has it: of
+ * one that had its number just before it may have had that to say all the time.
+ */
+static void atw_conn_dispute(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	c->rx.disputed |= c->rx.reused && atw_conn_is_opening(c) && atw_channel_connects(cs->ch);
+}
+
 /**
  * atw_conns_drop_payload() - nobody gets the payload that is being received
  * @cs: the connections
@@ -113,6 +124,7 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 
 	spin_lock(&c->lock);
 	wanted = atw_conn_wanted(c) && !c->err && atw_conn_is_live(c);
+	atw_conn_dispute(cs, c);
 	spin_unlock(&c->lock);
 	/* Else a remote may have sent it to himself: streams have ended, datagrams are lost. */
 	if (wanted && settled)
@@ -668,6 +680,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conn_disbelieve(cs, c);
 		break;
 	case ATW_EV_DISCONNECT:
+		atw_conn_dispute(cs, c);
 		atw_conn_remote_end(cs, c);
 		break;
 	case ATW_EV_RECONNECT:
@@ -678,6 +691,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conn_auto_deleted(cs, c);
 		break;
 	case ATW_EV_PENDING:
+		atw_conn_dispute(cs, c);
 		atw_conn_pending(cs, c, ev->len);
 		flood = atomic_read(&cs->kept.bytes) > ATW_KEPT_HARD;
 		break;

@@ -595,6 +595,16 @@ static unsigned int deletes(const struct fake *f, u32 id)
 	return n;
 }
 
+static unsigned int listed(struct fake *f)
+{
+	unsigned int n;
+
+	spin_lock(&f->conns.lock);
+	n = f->conns.n;
+	spin_unlock(&f->conns.lock);
+	return n;
+}
+
 /* It lists that one. */
 static void fake_have(struct fake *f, const struct owner *o, char *rows,
 		      size_t size)
@@ -739,6 +749,101 @@ static void conn_id_reuse(struct kunit *test)
 	KUNIT_EXPECT_NE(test, id, f->owner[0].c->id);
 	KUNIT_EXPECT_NE(test, id, f->owner[1].c->id);
 	close_all(test, 2);
+}
+
+/*
+ * Where there is no other number than that of what was deleted just now, what the module has
+ * yet to say of that is not its successor's.
+ */
+static void conn_id_reused(struct kunit *test)
+{
+	static const struct {
+		const char	*before;
+		const char	*answer;
+		int		err;
+		const char	*got;
+	} cases[] = {
+		{ "\r\n+EVENT:SocketDown,%u,4,word\r\n", NULL, -ECONNABORTED, "" },
+		{ "\r\n+EVENT:SocketDisconnect,%u\r\n", NULL, -ECONNABORTED, "" },
+		{ "\r\n+EVENT:SocketAutoDel,%u\r\n", NULL, 0, "" },
+		{ NULL, "connect success ConID=%u\r\n\r\n+EVENT:SocketDown,%u,4,word\r\n\r\nOK\r\n",
+		  0, "word" },
+		{ NULL, NULL, 0, "" },
+	};
+	char *rows = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	struct fake *f = test->priv;
+	unsigned int i, n = 0;
+	struct owner *o;
+	char answer[96];
+	u32 id;
+
+	KUNIT_ASSERT_NOT_NULL(test, rows);
+	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
+		n += atw_id_is_code_word(id);
+	KUNIT_ASSERT_LT(test, n, (unsigned int)CONNS);
+	opened(test, n, ATW_TYPE_TCP_CLIENT);
+	for (i = 0; i < n; i++)
+		snprintf(rows + strlen(rows), 1024 - strlen(rows), "%u,4,3,192.0.2.1,80,-1,0\r\n",
+			 f->owner[i].c->id);
+	f->rows = rows;
+	o = &f->owner[3];
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		id = o->c->id;
+		atw_conn_close(o->c, true, 0);
+		open_gate(f, true);
+		eventually(test, listed(f) == n - 1);
+		open_gate(f, false);
+		atw_conn_put(o->c);
+		memset(o, 0, sizeof(*o));
+		/* That is just now, however slow this machine is. */
+		spin_lock(&f->conns.lock);
+		f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
+		f->conns.ids.next = id;
+		spin_unlock(&f->conns.lock);
+		f->connect_before = cases[i].before;
+		f->connect_answer = NULL;
+		if (cases[i].answer) {
+			snprintf(answer, sizeof(answer), cases[i].answer, id, id);
+			f->connect_answer = answer;
+		}
+		fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "%u", i);
+		KUNIT_EXPECT_EQ_MSG(test, strlen(cases[i].got), o->got_len, "%u", i);
+		if (o->open_err) {
+			eventually(test, listed(f) == n - 1);
+			open_gate(f, false);
+			atw_conn_put(o->c);
+			memset(o, 0, sizeof(*o));
+			fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
+			open_gate(f, true);
+			eventually(test, READ_ONCE(o->opened));
+			KUNIT_ASSERT_EQ(test, 0, o->open_err);
+		}
+		open_gate(f, false);
+		KUNIT_EXPECT_EQ(test, id, o->c->id);
+	}
+
+	/* Of two numbers it is the other one that is given. */
+	id = o->c->id;
+	atw_conn_close(o->c, true, 0);
+	atw_conn_close(f->owner[4].c, true, 0);
+	open_gate(f, true);
+	eventually(test, listed(f) == n - 2);
+	open_gate(f, false);
+	atw_conn_put(o->c);
+	memset(o, 0, sizeof(*o));
+	spin_lock(&f->conns.lock);
+	memset(f->conns.ids.freed, 0, sizeof(f->conns.ids.freed));
+	f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
+	f->conns.ids.next = id - 1;
+	spin_unlock(&f->conns.lock);
+	fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_NE(test, id, o->c->id);
+	close_all(test, n);
 }
 
 /* Two uploads take turns, however much each has. */
@@ -1600,16 +1705,6 @@ static void conn_unread(struct kunit *test)
 	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.overflows));
 	close_all(test, 1);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
-}
-
-static unsigned int listed(struct fake *f)
-{
-	unsigned int n;
-
-	spin_lock(&f->conns.lock);
-	n = f->conns.n;
-	spin_unlock(&f->conns.lock);
-	return n;
 }
 
 /* All that one user may have. */
@@ -3690,14 +3785,14 @@ static void conn_number_of_gone(struct kunit *test)
 /* Is a number one of those that connections get, so long after children were there? */
 static bool fake_gives(struct fake *f, u32 id, unsigned long age)
 {
-	bool given = false;
+	bool reused, given = false;
 	unsigned int i;
 
 	spin_lock(&f->conns.lock);
 	for (i = 0; i < ARRAY_SIZE(f->conns.ids.recent); i++)
 		f->conns.ids.recent[i].since = jiffies - age;
 	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++)
-		given |= atw_conns_new_id(&f->conns) == id;
+		given |= atw_conns_new_id(&f->conns, &reused) == id;
 	spin_unlock(&f->conns.lock);
 	return given;
 }
@@ -5282,6 +5377,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_ids),
 	KUNIT_CASE(conn_appends),
 	KUNIT_CASE(conn_id_reuse),
+	KUNIT_CASE(conn_id_reused),
 	KUNIT_CASE(conn_fair),
 	KUNIT_CASE(conn_fair_after_request),
 	KUNIT_CASE(conn_quantum),
