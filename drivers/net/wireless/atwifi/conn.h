@@ -463,6 +463,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * struct atw_learned - what was learned of the module since it started
  * @no_conid: it names the ids itself
  * @conid_known: it has used one of ours
+ * @conid_told: it has told the number of one of that type, bits by enum atw_sock_type
  * @purged: it has no connections but ours
  * @children_told: it announces its children
  * @no_peers: it does not tell who they are
@@ -481,6 +482,7 @@ struct atw_learned {
 	bool			narrow_ids;
 	bool			wide_ids;
 	bool			ca_known;
+	unsigned int		conid_told;
 	unsigned int		lines_refused;
 	u32			high_id;
 };

@@ -367,15 +367,23 @@ static int atw_conns_ask_for(struct atw_conns *cs, struct atw_conn *c, struct at
  */
 static int atw_conns_take_number(struct atw_conns *cs, struct atw_conn *c, u32 id)
 {
-	if (id == ATW_NO_ID && !cs->learned.no_conid)
-		return 0;
-	if (id == ATW_NO_ID)
+	if (id != ATW_NO_ID) {
+		cs->learned.conid_told |= BIT(c->type);
+	} else if (cs->learned.conid_told & BIT(c->type)) {
+		/* A payload that is in doubt may have that word in place of its own bytes. */
+		atw_conns_command_failed(cs, -EPROTO);
+		return -ECONNABORTED;
+	} else if (cs->learned.no_conid) {
 		id = atw_conns_untold_id(cs, c);
+	} else {
+		return 0;
+	}
 	if (id != c->id)
 		return atw_conns_renumber(cs, c, id);
 	cs->learned.conid_known = true;
 	return 0;
 }
+
 /* What has come of it: @err for its owner, @code of the module; @late: it took long. */
 static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err, u32 code,
 			       bool late)

@@ -1295,7 +1295,7 @@ static bool atw_closes(const struct atw_parser *p, u32 i)
 	       p->hold[i - p->len] == '\r' && p->hold[i - p->len + 1] == '\n';
 }
 
-/* How what other tasks print begins; @answer: only while one is awaited soon. */
+/* How what other tasks print begins; @answer: only while one is awaited. */
 static const struct {
 	const char *lit;
 	bool answer;
@@ -1324,6 +1324,15 @@ static bool atw_may_be(const struct atw_parser *p, u32 i, const char *lit)
 }
 
 /*
+ * May an answer have torn a payload, or been taken for its end? Where it may take long others
+ * are to wait for it only if the firmware is known to tear.
+ */
+static bool atw_may_be_answered(const struct atw_parser *p)
+{
+	return p->expect_soon || (p->tears && p->expect_final);
+}
+
+/*
  * Does the payload look as if another task's print had torn it from its header? If
  * one did, what closed it is the remote's choice.
  */
@@ -1332,7 +1341,7 @@ static bool atw_payload_looks_torn(const struct atw_parser *p)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(atw_prints); i++)
-		if ((!atw_prints[i].answer || p->expect_soon) &&
+		if ((!atw_prints[i].answer || atw_may_be_answered(p)) &&
 		    atw_may_be(p, 0, atw_prints[i].lit))
 			return true;
 	return false;
@@ -1367,7 +1376,6 @@ static bool atw_ends_answer(const char *s)
  * Does it end with the answer that is awaited, but for the end of its line? So it
  * does when as many bytes at the end of the payload were lost as that answer has, or
  * as the part of it has that is a list.
- * Where it may take long, as that to a connect does, others are not to wait for it.
  */
 static bool atw_payload_has_answer(const struct atw_parser *p)
 {
@@ -1379,7 +1387,7 @@ static bool atw_payload_has_answer(const struct atw_parser *p)
 	if (p->expect_prompt && p->len >= 3 &&
 	    !memcmp(p->sink + p->len - 3, "\r\n>", 3))
 		return true;
-	if (!p->expect_soon)
+	if (!atw_may_be_answered(p))
 		return false;
 	atw_payload_last_line(p, line);
 	if (atw_ends_answer(line))

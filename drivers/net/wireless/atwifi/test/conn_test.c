@@ -2564,6 +2564,32 @@ static void conn_numbers_untold(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Firmware that has told a number says no OK without: somebody's payload may have that. */
+static void conn_numbers_lost(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+	char rows[64];
+	u32 id;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	fake_have(f, &f->owner[0], rows, sizeof(rows));
+	f->connect_answer = "\r\nOK\r\n";
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
+	id = f->conns.ids.next;
+	eventually(test, deletes(f, id));
+	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_SYNC));
+	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	/* Of a server it may always say no more. */
+	o = fake_open(test, 2, ATW_TYPE_TCP_SERVER);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	close_all(test, 3);
+}
+
 /* No room at the owner's: its stream ends, and counts. */
 static void conn_overflow(struct kunit *test)
 {
@@ -5441,6 +5467,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_numbers_untold),
+	KUNIT_CASE(conn_numbers_lost),
 	KUNIT_CASE(conn_overflow),
 	KUNIT_CASE(conn_throttle_slow),
 	KUNIT_CASE(conn_throttle_stopped),

@@ -710,6 +710,31 @@ static void parse_torn_late(struct kunit *test)
 }
 
 /*
+ * An answer that may take long is a doubt only of firmware that is known to tear: what is in
+ * doubt waits for it.
+ */
+static void parse_torn_while_connecting(struct kunit *test)
+{
+	static const char *const payloads[] = {
+		"connect success ConID=129", "\r\n+WDOMAIN:198.51.100.66", "\r\nOK", "\r\n\r\nOK",
+	};
+	struct run *r = run_new(test);
+	char in[80];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
+		snprintf(in, sizeof(in), "\r\n+EVENT:SocketDown,118,%zu,%s\r\n",
+			 strlen(payloads[i]), payloads[i]);
+		run_start(r, LATE | TEARS);
+		run_feed(r, in, strlen(in));
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "! "), "%s", r->log);
+		run_start(r, LATE);
+		run_feed(r, in, strlen(in));
+		KUNIT_EXPECT_NULL_MSG(test, strstr(r->log, "! "), "%s", r->log);
+	}
+}
+
+/*
  * Another connection's frame between a header and its payload, whose remote has
  * chosen its bytes so that the payload is closed: it is in doubt, and damage comes
  * before anything else does that is the module's own.
@@ -1530,6 +1555,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_swallowed),
 	KUNIT_CASE(parse_torn_unasked),
 	KUNIT_CASE(parse_torn_late),
+	KUNIT_CASE(parse_torn_while_connecting),
 	KUNIT_CASE(parse_torn_chosen),
 	KUNIT_CASE(parse_torn_bad),
 	KUNIT_CASE(parse_no_sink),
