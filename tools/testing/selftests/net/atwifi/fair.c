@@ -190,4 +190,36 @@ TEST_F(fair, linger_ends_close_alone)
 	EXPECT_EQ(0, atw_stat(ATW_DEVICE, "cut"));
 }
 
+/*
+ * Nor does close() wait for longer: the module takes nothing, and is held for longer than the
+ * driver waits for it.
+ */
+TEST_F(fair, linger_ends)
+{
+	const struct linger lin = { 1, 1 };
+	const int size = 16384;
+	uint8_t buf[4096] = { 0 };
+	long timeouts;
+	int fd, other;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator to control");
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	ASSERT_EQ(0, atw_peer_on(fd, "count 33"));
+	other = atw_hold_module();
+	ASSERT_LE(0, other);
+	timeouts = atw_stat(ATW_DEVICE, "timeouts");
+	while (send(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	ASSERT_EQ(EAGAIN, errno);
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(timeouts, atw_stat(ATW_DEVICE, "timeouts"));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	close(other);
+}
+
 TEST_HARNESS_MAIN
