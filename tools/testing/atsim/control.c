@@ -68,9 +68,10 @@ static void print_sockets(struct atsim *sim, struct evbuffer *out)
 
 	evbuffer_add_printf(out, "ok");
 	TAILQ_FOREACH(s, &sim->socks, entry)
-		evbuffer_add_printf(out, " %u,%d,%d,%s,%d,%d,%u", s->id,
+		evbuffer_add_printf(out, " %u,%d,%d,%s,%d,%d,%u,%d", s->id,
 				    s->type, s->status, s->host,
-				    s->remote_port, s->local_port, s->server);
+				    s->remote_port, s->local_port, s->server,
+				    s->keepalive);
 	evbuffer_add_printf(out, "\n");
 }
 

@@ -1659,9 +1659,9 @@ def test_control():
     with Sim() as sim:
         port = free_port()
         same(sim.ctl("sockets"), "ok")
-        sim.cmd(f"AT+SOCKET=3,{port}",
+        sim.cmd(f"AT+SOCKET=3,{port},75",
                 "\r\nconnect success ConID=1\r\n\r\nOK\r\n")
-        same(sim.ctl("sockets"), f"ok 1,3,3,,-1,{port},0")
+        same(sim.ctl("sockets"), f"ok 1,3,3,,-1,{port},0,75")
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(5)
             s.connect(sim.control)

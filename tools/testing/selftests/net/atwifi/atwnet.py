@@ -83,6 +83,17 @@ def sim(command):
     return answer.decode()
 
 
+def tell(control, command):
+    """A command to another emulator's control socket; its answer."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(LIMIT)
+        s.connect(control)
+        s.sendall(command.encode() + b"\n")
+        answer = s.makefile().readline()
+    check(answer.startswith("ok"), "%s: %s" % (command, answer))
+    return answer
+
+
 def restart(command="reset"):
     """The module starts anew, and is in its network again: until it is seen all is as it was."""
     before = statistic("bringups")

@@ -20,7 +20,7 @@ import termios
 import threading
 import time
 
-from atwnet import HOST, PEER, TMP, atw, atwctl, local_peer, main, pattern, peer
+from atwnet import HOST, PEER, TMP, atw, atwctl, local_peer, main, pattern, peer, tell
 from page import HOSTS, SIZE, Echo, Page, Server, Web
 from guest import (
     DEV, LIMIT, Failed, Module, becomes, check, counter, echoes, receive, run, same, statistic,
@@ -184,12 +184,15 @@ def another_name():
 
 @test
 def module_keeps_alive():
-    """It looks after every remote, whatever the program has asked for."""
-    with served(Server(("127.0.0.1", 80), Echo)), module(), \
+    """It looks after every remote, whatever the program has asked for: a probe a minute or two."""
+    control = "%s/%s/control" % (TMP, DEV)
+    with served(Server(("127.0.0.1", 80), Echo)), module("--control", control), \
          socket.create_connection(("192.0.2.1", 80), LIMIT) as s:
         echoes(s)
         timers = run("ss -Htno state established dst 127.0.0.1:80")
         check("timer:(keepalive" in timers, "the module's timers: " + timers)
+        seconds = int(tell(control, "sockets").split(",")[-1])
+        check(60 <= seconds <= 120, "seconds between two probes: %d" % seconds)
 
 
 def acknowledged(s):

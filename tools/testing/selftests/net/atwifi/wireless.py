@@ -22,7 +22,7 @@ import time
 
 from atwnet import (FILES, HOLE, LIBC, QUICK, TMP, Family, atw_socket, atwctl, bus, daemon, extra,
                     held, install, join, main, newer, on_bus, peer, quiet, restart, sim, sim_stat,
-                    udp, url)
+                    tell, udp, url)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
                    sysfs, test)
 
@@ -365,17 +365,6 @@ def radio():
         restart("profile " + profile)
         becomes(lambda profile=profile: is_dual() == (profile == "bw16"), "bands of " + profile)
     in_network(STORED, STORED_AT)
-
-
-def tell(control, command):
-    """A command to another emulator's control socket; its answer."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(LIMIT)
-        s.connect(control)
-        s.sendall(command.encode() + b"\n")
-        answer = s.makefile().readline()
-    check(answer.startswith("ok"), "%s: %s" % (command, answer))
-    return answer
 
 
 def stat_of(control, name):
