@@ -636,6 +636,35 @@ static void module_joins_twice(struct kunit *test)
 	eventually(test, atomic64_read(&f->m.reboots) == 1 && joined(f));
 }
 
+static bool holds(const void *where, size_t size, const char *what)
+{
+	const size_t len = strlen(what);
+	size_t i;
+
+	for (i = 0; i + len <= size; i++)
+		if (!memcmp(where + i, what, len))
+			return true;
+	return false;
+}
+
+/* Of the password that is in the answer nothing stays where lines are kept. */
+static void module_password(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_channel *ch = &f->m.ch;
+	unsigned int before = f->said_len;
+
+	/* So far behind in its line that no other comes that far. */
+	f->name = "a network that has a long name";
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+WJAP?"));
+	/* What that has brought about is done. */
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
+	KUNIT_EXPECT_FALSE(test, holds(ch->parser.line, sizeof(ch->parser.line), "secret"));
+	KUNIT_EXPECT_FALSE(test, holds(ch->said, sizeof(ch->said), "secret"));
+	KUNIT_EXPECT_FALSE(test, holds(ch->said_before, sizeof(ch->said_before), "secret"));
+}
+
 /* Without any word at all: it is asked from time to time. */
 static void module_asked(struct kunit *test)
 {
@@ -1619,6 +1648,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_banners),
 	KUNIT_CASE(module_banner_of_remote),
 	KUNIT_CASE(module_joins_twice),
+	KUNIT_CASE(module_password),
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_lease),
 	KUNIT_CASE(module_lease_anew),
