@@ -222,6 +222,7 @@ void fault_clear(struct atsim *sim);
 bool fault_on(struct atsim *sim, enum fault_id id);
 bool fault_hit(struct atsim *sim, enum fault_id id);
 uint64_t fault_random(struct atsim *sim, enum fault_id id);
+void fault_restore(struct atsim *sim, const struct fault *begun);
 size_t fault_wire(struct atsim *sim, enum fault_dir dir, const uint8_t *in,
 		  size_t len, uint8_t *out, size_t size);
 void fault_tear(struct atsim *sim, struct sock *s);
@@ -626,6 +627,7 @@ int wifi_client(struct atsim *sim, const char *spec, bool joins);
 int wifi_ap_info(struct wifi *wifi, const char *spec);
 int wifi_ap_password(struct wifi *wifi, const char *spec);
 void wifi_factory(struct atsim *sim);
+void wifi_restore(struct atsim *sim);
 void wifi_start(struct atsim *sim);
 void wifi_stop(struct atsim *sim);
 void wifi_link(struct atsim *sim, bool up);
@@ -674,8 +676,22 @@ struct flash {
 	struct in_addr apdhcp_addr[3];
 };
 
+/* What it was begun with, for "sound". */
+struct begun {
+	struct profile profile;
+	struct fault fault[FAULT_MAX];
+	struct ap aps[MAX_APS];
+	unsigned int naps;
+	unsigned int join_ms;
+	unsigned int connect_ms;
+	struct in_addr ip;
+	struct in_addr netmask;
+	struct in_addr gateway;
+};
+
 struct atsim {
 	struct event_base *base;
+	struct begun begun;
 	struct profile profile;
 	struct transport tp;
 	struct uart uart;
@@ -738,6 +754,7 @@ struct atsim {
 void sim_log(struct atsim *sim, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void sim_reset(struct atsim *sim);
+void sim_sound(struct atsim *sim);
 void sim_factory(struct atsim *sim);
 int sim_lease(struct atsim *sim, const char *spec);
 void sim_quit(struct atsim *sim, int code);

@@ -144,6 +144,8 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 	} else if (!strcmp(line, "clear")) {
 		fault_clear(sim);
 		sock_hurry(sim);
+	} else if (!strcmp(line, "sound")) {
+		sim_sound(sim);
 	} else if (!strcmp(line, "stats")) {
 		print_stats(sim, out);
 		return;

@@ -420,6 +420,21 @@ void fault_clear(struct atsim *sim)
 }
 
 /**
+ * fault_restore() - the faults are those of the beginning
+ * @sim: the emulator
+ * @begun: how they were then
+ */
+void fault_restore(struct atsim *sim, const struct fault *begun)
+{
+	unsigned int i;
+
+	for (i = 0; i < FAULT_MAX; i++) {
+		sim->fault[i] = begun[i];
+		sim->fault[i].base = sim->uart.wire_in + sim->uart.wire_out;
+	}
+}
+
+/**
  * fault_stats() - how often each fault has happened
  * @sim: the emulator
  * @buf: where to

@@ -131,6 +131,47 @@ void sim_reset(struct atsim *sim)
 	timer_set(sim->boot_timer, sim->boot_ms * 1000ULL);
 }
 
+static void remember(struct atsim *sim)
+{
+	struct begun *begun = &sim->begun;
+
+	begun->profile = sim->profile;
+	memcpy(begun->fault, sim->fault, sizeof(begun->fault));
+	memcpy(begun->aps, sim->wifi.aps, sizeof(begun->aps));
+	begun->naps = sim->wifi.naps;
+	begun->join_ms = sim->wifi.join_ms;
+	begun->connect_ms = sim->connect_ms;
+	begun->ip = sim->ip;
+	begun->netmask = sim->netmask;
+	begun->gateway = sim->gateway;
+}
+
+/**
+ * sim_sound() - whatever the control socket has brought about is over
+ * @sim: the emulator
+ *
+ * What is in flash stays, and the module runs on, unless it had other firmware.
+ */
+void sim_sound(struct atsim *sim)
+{
+	const struct begun *begun = &sim->begun;
+	bool other = strcmp(sim->profile.name, begun->profile.name);
+
+	sim->profile = begun->profile;
+	fault_restore(sim, begun->fault);
+	sock_hurry(sim);
+	sim->ip = begun->ip;
+	sim->netmask = begun->netmask;
+	sim->gateway = begun->gateway;
+	wifi_restore(sim);
+	sim->connect_ms = begun->connect_ms;
+	sock_connect_late(sim);
+	sim->uart.silent = false;
+	uart_kick(sim);
+	if (other)
+		sim_reset(sim);
+}
+
 /**
  * sim_factory() - erase the flash
  * @sim: the emulator
@@ -215,7 +256,7 @@ static void usage(FILE *f)
 "  --seed N             for all that is random (1)\n"
 "Watching it:\n"
 "  --control PATH       a unix socket: reset, link down, link up, fault SPEC,\n"
-"                       clear, stats, sockets, next-id N, quirk TRAIT=N,\n"
+"                       clear, sound, stats, sockets, next-id N, quirk TRAIT=N,\n"
 "                       lease IP,MASK,GATEWAY, connect-timeout MS,\n"
 "                       connect-late, ap SSID:PASSWORD, ap-info ...,\n"
 "                       silent on, silent off, dhcp on, dhcp off,\n"
@@ -553,6 +594,7 @@ static int start(struct atsim *sim)
 		fprintf(stderr, "atsim: out of memory\n");
 		return -1;
 	}
+	remember(sim);
 	if (sim->control_path && control_open(sim, sim->control_path)) {
 		fprintf(stderr, "atsim: %s: %s\n", sim->control_path,
 			strerror(errno));

@@ -280,6 +280,19 @@ void wifi_join_time(struct atsim *sim, unsigned int ms)
 }
 
 /**
+ * wifi_restore() - the air is as it was at the beginning
+ * @sim: the emulator
+ */
+void wifi_restore(struct atsim *sim)
+{
+	memcpy(sim->wifi.aps, sim->begun.aps, sizeof(sim->wifi.aps));
+	sim->wifi.naps = sim->begun.naps;
+	wifi_leases(sim, true);
+	wifi_join_time(sim, sim->begun.join_ms);
+	wifi_link(sim, true);
+}
+
+/**
  * wifi_start() - the module has booted
  * @sim: the emulator
  */

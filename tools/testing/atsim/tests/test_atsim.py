@@ -1684,6 +1684,47 @@ def test_control():
              "error no such trait or value")
 
 
+def test_sound():
+    """whatever was changed is as it was at the beginning"""
+    joined = ",192.168.3.142,192.168.3.1\r\n"
+    with Sim("--blackhole", "198.51.100.0/24", "--connect-timeout", 300,
+             "--fault", "heap-full,every=2") as sim:
+        for line in ("fault busy,rate=1", "clear", "fault silent-send", "quirk seed-told=2",
+                     "quirk error-at=0", "lease 10.0.0.2,255.0.0.0,10.0.0.1", "dhcp off",
+                     "ap-password atsim:another1", "ap more:", "link down", "silent on",
+                     "join-time 600000", "connect-timeout 600000"):
+            sim.ctl(line)
+        sim.ctl("sound")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        sim.send(b"AT+WJAP?\r\n")
+        assert sim.until(b"OK\r\n").decode().endswith(joined + "OK\r\n")
+        sim.send(b"AT+WJAP=more,\r\n")
+        sim.until(b"AT+WJAP:69\r\n+ERROR\r\n")
+        sim.cmd("AT+WJAP=atsim,12345678", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        sim.fails("AT+SOCKET=4,198.51.100.1,80", 97)
+        # One that waits.
+        sim.ctl("connect-timeout 600000")
+        sim.send(b"AT+SOCKET=4,198.51.100.1,80\r\n")
+        poll(lambda: sim.stats()["connecting"], "it connects")
+        sim.ctl("sound")
+        sim.expect(b"\r\nAT+SOCKET:97\r\n+ERROR\r\n")
+        # Of the beginning, too.
+        peer, _, _ = seed(sim)
+        peer.send(b"one")
+        sim.until(b",3\r\n")
+        peer.send(b"two")
+        poll(lambda: sim.stats()["heap-drops"] == 1, "it is lost")
+        same(sim.stats()["heap-full"], 1, "faults")
+        peer.close()
+        # Other firmware is another start.
+        sim.ctl("profile classic")
+        sim.until(b"firmware_version:V4.18_P1.4.4")
+        sim.ctl("sound")
+        sim.until(b"firmware_version:V4.18_P1.1.0")
+        sim.banner()
+
+
 def test_pty():
     """a pty: link, rates, garbage while they differ"""
     with tempfile.TemporaryDirectory(prefix="atsim-test.") as d:
