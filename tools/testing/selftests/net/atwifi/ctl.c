@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -47,6 +48,8 @@ static void shell(const char *format, va_list ap)
 	if (nobody && (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
 		       setresuid(65534, 65534, 65534)))
 		_exit(126);
+	/* What is to go on until it is ended goes with the test. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(command, sizeof(command), "A=%s; %s", atw_env("ATW_CTL", "atwctl"),
 		 text + (nobody ? strlen(NOBODY) : 0));
 	execl("/bin/sh", "sh", "-c", command, NULL);
@@ -155,8 +158,7 @@ FIXTURE_SETUP(ctl)
 FIXTURE_TEARDOWN(ctl)
 {
 	if (atw_has_sim()) {
-		EXPECT_EQ(0, atw_hold(HOLD_ENDS));
-		EXPECT_EQ(0, atw_hold(HOLD_USUAL));
+		EXPECT_EQ(0, atw_sim("sound"));
 	}
 }
 
@@ -1047,6 +1049,7 @@ static pid_t monitor(char *file)
 		return -1;
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fd, 1);
 		execl(atw_env("ATW_CTL", "atwctl"), "atwctl", "--json", "monitor", NULL);
 		_exit(127);
@@ -1218,6 +1221,13 @@ static void end(pid_t pid)
 #define PTY	"/tmp/atwctl.pty"
 #define NS	"/tmp/atwctl-ns"
 
+static pid_t begin_emulator(void)
+{
+	/* That of one which was killed is there still. */
+	unlink(PTY);
+	return begin("exec %s --profile middleware --pty " PTY " >/dev/null", getenv("ATW_SIM"));
+}
+
 /*
  * A second module: which one is meant must be said, and that it comes and goes is
  * told. Then one in a network namespace of another user's.
@@ -1231,8 +1241,7 @@ TEST_F(ctl, other_devices)
 		SKIP(return, "no emulator to start");
 	listener = monitor(file);
 	ASSERT_LT(0, listener);
-	sim = begin("exec %s --profile middleware --pty " PTY " >/dev/null",
-		    getenv("ATW_SIM"));
+	sim = begin_emulator();
 	ASSERT_TRUE(becomes("test -e " PTY));
 
 	host = begin("exec " ATTACH);
@@ -1467,8 +1476,7 @@ TEST_F_TIMEOUT(ctl, waits_for_one, 120)
 
 	if (!*atw_env("ATW_SIM", "") || !atw_has_sim())
 		SKIP(return, "no emulator to start, or to control");
-	sim = begin("exec %s --profile middleware --pty " PTY " >/dev/null",
-		    getenv("ATW_SIM"));
+	sim = begin_emulator();
 	ASSERT_TRUE(becomes("test -e " PTY));
 	host = begin("exec " ATTACH);
 	EXPECT_TRUE(becomes("$A list | grep -q '^atw1 .*joined'"));

@@ -40,7 +40,6 @@ FIXTURE_SETUP(faults)
 	if (!atw_has_sim()) {
 		SKIP(return, "no emulator to control");
 	}
-	ASSERT_EQ(0, atw_sim("clear"));
 	ASSERT_TRUE(atw_settled());
 }
 
@@ -48,14 +47,8 @@ FIXTURE_TEARDOWN(faults)
 {
 	if (!atw_has_sim())
 		return;
-	/* Also after a failure: the next test starts with a sound module. */
-	EXPECT_EQ(0, atw_sim("clear"));
-	EXPECT_EQ(0, atw_sim("silent off"));
-	EXPECT_EQ(0, atw_sim("link up"));
-	EXPECT_EQ(0, atw_sim("quirk banner=0"));
-	EXPECT_EQ(0, atw_sim("quirk mute-boot=0"));
-	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
-	EXPECT_EQ(0, atw_hold(HOLD_USUAL));
+	EXPECT_EQ(0, atw_sim("sound"));
+	EXPECT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
 }
 
 static bool works_again(void)
@@ -755,7 +748,6 @@ TEST_F(faults, users_take_turns)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	close(fd);
-	ASSERT_EQ(0, atw_write(ATW_GROUPS, "1 0"));
 	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
 	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
@@ -843,7 +835,6 @@ FIXTURE_SETUP(noise)
 	if (!atw_has_sim()) {
 		SKIP(return, "no emulator to control");
 	}
-	ASSERT_EQ(0, atw_sim("clear"));
 	ASSERT_TRUE(atw_settled());
 	for (i = 0; i < ARRAY_SIZE(variant->fault) && variant->fault[i]; i++) {
 		ASSERT_EQ(0, atw_sim(variant->fault[i])) {

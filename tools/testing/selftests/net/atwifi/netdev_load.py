@@ -250,6 +250,9 @@ def short_flows(n):
             same(b"%d" % i, s.recv(100), "flow %d" % i)
 
 
+TIME_WAIT = "net.netfilter.nf_conntrack_tcp_timeout_time_wait"
+
+
 @test
 def churn():
     """Many short connections, one after the other: nothing is left of any."""
@@ -257,8 +260,9 @@ def churn():
     flows = max(streams // 10, 20)
     # Entries that only time ends go with the table.
     run("nft 'table inet t { chain in { type filter hook input priority 0; "
-        "ct state established,related accept; }; }'; "
-        "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=5")
+        "ct state established,related accept; }; }'")
+    waits = run("sysctl -n " + TIME_WAIT)
+    run("sysctl -qw %s=5" % TIME_WAIT)
     try:
         short_streams(10)
         short_flows(10)
@@ -272,7 +276,7 @@ def churn():
             becomes(lambda n=name, w=was: held()[n] <= w + SLACK.get(n, 0), "%s: %d, then %d" % (
                 name, was, held()[name]))
     finally:
-        run("nft flush ruleset")
+        run("nft flush ruleset; sysctl -qw %s=%s" % (TIME_WAIT, waits))
 
 
 def forget():

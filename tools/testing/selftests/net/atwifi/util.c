@@ -590,11 +590,13 @@ bool atw_sleeps(pid_t tid)
 }
 
 /*
- * Nothing is left of the test before. In this order: a module that is about to be
- * started over counts as joined until its last connection is gone.
+ * Nothing is left of the test before, nor of what it had the emulator do. In this order: a
+ * module that is about to be started over counts as joined until its last connection is gone.
  */
 bool atw_settled(void)
 {
+	if (atw_has_sim() && atw_sim("sound"))
+		return false;
 	return atw_listed_becomes(0, LONG_MS) && atw_state_becomes(ATW_DEVICE, "joined", LONG_MS);
 }
 
@@ -604,6 +606,8 @@ bool atw_settled(void)
  */
 bool atw_emptied(void)
 {
+	if (atw_has_sim() && atw_sim("sound"))
+		return false;
 	if (!atw_listed_becomes(0, LONG_MS) || (atw_has_sim() && !atw_sim_has(0, LONG_MS)))
 		return false;
 	return atw_settled();
