@@ -159,3 +159,22 @@ def test_interrupted_selftests(tmp_path):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(proc.pid, signal.SIGKILL)
+
+
+# The same, with a guest whose program has a test of all that it is to run.
+RENAMED = HANGS[:HANGS.index("run.Runner.command")] + """
+said = ("@begin ctl_no_wiphy", "1..4", "ok 1 ctl.join", "ok 2 ctl." + sys.argv.pop(1),
+        "ok 3 ctl.ap # SKIP", "ok 4 ctl.scan", "@end 0")
+run.Runner.command = lambda *unused: ["printf", "%s\\n", *said]
+sys.exit(run.main())
+"""
+
+
+@pytest.mark.parametrize("name, status", [("status", 0), ("a_status", 1)])
+def test_renamed_test(tmp_path, name, status):
+    """What is to run of a program, and has another name: the rest passes."""
+    run = os.path.join(HERE, "selftests/net/atwifi/run")
+    done = subprocess.run([sys.executable, "-c", RENAMED, run, tmp_path, name, "7.3",
+                           "ctl_no_wiphy"], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == status
+    assert ("not ok 1 ctl_no_wiphy # status: no test status" in done.stdout.splitlines()) == status
