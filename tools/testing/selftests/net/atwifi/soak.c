@@ -146,12 +146,16 @@ static long wrong_at_peer(void)
 FIXTURE(soak)
 {
 	bool lossless;
-	long wrong_before;
+	const char *fault;	/* of the emulator's output */
+	long wrong_before, faults_before;
 };
 
 FIXTURE_SETUP(soak)
 {
 	self->lossless = *atw_env("ATW_LOSSLESS", "");
+	self->fault = *atw_env("ATW_TORN", "") ? "torn" : self->lossless ? "chunk" : NULL;
+	if (self->fault && atw_has_sim())
+		self->faults_before = atw_sim_stat(self->fault);
 	self->wrong_before = wrong_at_peer();
 	ASSERT_LE(0, self->wrong_before);
 	soak = (struct soak) {
@@ -193,6 +197,9 @@ static void run_workers(struct __test_metadata *_metadata, bool upwards)
 TEST_F_TIMEOUT(soak, down, HOURS_S)
 {
 	run_workers(_metadata, false);
+	if (self->fault && atw_has_sim()) {
+		EXPECT_LT(self->faults_before, atw_sim_stat(self->fault));
+	}
 	if (self->lossless) {
 		EXPECT_EQ(0, soak.failed);
 	}
