@@ -224,23 +224,16 @@ TEST_F(faults, words_of_a_module)
 	close(fd);
 }
 
-struct later {
-	const char *command;
-	int ms;
-};
-
-static void *later_thread(void *arg)
+static void *reset_soon(void *unused)
 {
-	struct later *l = arg;
-
-	atw_pause_ms(l->ms);
-	atw_sim(l->command);
+	(void)unused;
+	atw_pause_ms(50);
+	atw_sim("reset");
 	return NULL;
 }
 
 TEST_F(faults, reset_in_upload)
 {
-	struct later l = { "reset", 50 };
 	uint8_t buf[4096];
 	pthread_t thread;
 	uint64_t at = 0;
@@ -249,7 +242,7 @@ TEST_F(faults, reset_in_upload)
 
 	fd = atw_peer("sink 50000000 42");
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset_soon, NULL));
 	while (!err && at < 50000000) {
 		pattern_fill(buf, sizeof(buf), 42, at);
 		n = send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
@@ -528,11 +521,8 @@ TEST_F(faults, link_lost_for_a_moment)
 
 	idle = atw_peer("echo");
 	ASSERT_LE(0, idle);
-	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	fd = atw_hold_module();
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
-	ASSERT_EQ(0, atw_wait(fd, POLLIN | POLLOUT, 500));
 	ASSERT_EQ(0, atw_sim("link down"));
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
@@ -627,7 +617,9 @@ TEST_F(faults, connect_interrupted)
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(fd));
 	memset(&it, 0, sizeof(it));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
-	/* A no that comes within 4 s is taken for a remote's. */
+	/* A no that comes within 4 s is taken for a remote's; they begin when the module does. */
+	while (!atw_sim_stat("connecting"))
+		atw_pause_ms(10);
 	atw_pause_ms(4500);
 	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
 	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, LONG_MS));
@@ -781,15 +773,23 @@ TEST_F(faults, throttled_before)
 	EXPECT_TRUE(works_again());
 }
 
+static void *reset_connecting(void *unused)
+{
+	(void)unused;
+	while (!atw_sim_stat("connecting"))
+		atw_pause_ms(10);
+	atw_sim("reset");
+	return NULL;
+}
+
 TEST_F(faults, reset_in_connect)
 {
-	struct later l = { "reset", 200 };
 	int fd = atw_socket(SOCK_STREAM);
 	pthread_t thread;
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, later_thread, &l));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset_connecting, NULL));
 	ASSERT_ERRNO(ECONNRESET, atw_connect_hole(fd));
 	pthread_join(thread, NULL);
 	close(fd);

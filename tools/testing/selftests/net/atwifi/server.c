@@ -234,12 +234,14 @@ TEST_F(server, names_of_both_ends)
 /* What comes before accept() waits for it. */
 TEST_F(server, data_before_accept)
 {
+	long in = atw_sim_stat("net-in");
 	int fd, err;
 
 	ASSERT_EQ(0, atw_dial(self->port, "duplex 50000 40"));
 	ASSERT_EQ(POLLIN, atw_wait(self->fd, POLLIN, LONG_MS));
 	/* The peer waits for its own stream: all of ours has come. */
-	atw_pause_ms(500);
+	while (atw_has_sim() && atw_sim_stat("net-in") < in + 50000)
+		atw_pause_ms(10);
 	fd = atw_accept(self->fd);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(50000, atw_download(fd, 50000, 40, &err));
