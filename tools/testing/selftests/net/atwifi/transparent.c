@@ -392,8 +392,8 @@ TEST_F(alone, dgram_server_last_peer)
  */
 TEST_F(alone, accepted)
 {
+	int server, port, fd, err, i, tries = 3;
 	int64_t all = 150000, got;
-	int server, port, fd, err, i;
 	char verb[64];
 	long out;
 
@@ -420,7 +420,6 @@ TEST_F(alone, accepted)
 		ASSERT_EQ(1, send(fd, "+", 1, 0));
 		got = atw_download(fd, all, 90, &err);
 		ASSERT_LE(0, got);
-		EXPECT_LT(out, atw_sim_stat("tt-out"));
 		if (got < all) {
 			EXPECT_EQ(1, !!i);
 			EXPECT_STREQ("ECONNRESET", atw_errno_name(err));
@@ -429,6 +428,11 @@ TEST_F(alone, accepted)
 		close(server);
 		ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
 		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
+		/* A guest that stood still may have entered the mode when all had come. */
+		if (out == atw_sim_stat("tt-out")) {
+			ASSERT_LT(0, --tries);
+			i--;
+		}
 	}
 }
 
@@ -488,7 +492,10 @@ TEST_F(transparent, both_ways)
 	EXPECT_EQ(0, atw_sim_stat("tt-plus-lost"));
 }
 
-/* Returns whether the remote's end was seen as one; all that came before is checked. */
+/*
+ * Returns whether the remote's end was seen as one, and any of it came in the mode; all that
+ * came before is checked.
+ */
 static bool download_once(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
 {
 	long out = atw_has_sim() ? atw_sim_stat("tt-out") : 0;
@@ -507,18 +514,16 @@ static bool download_once(struct __test_metadata *_metadata, long bytes, int chu
 	ASSERT_TRUE(!n || (n < 0 && errno == ECONNRESET)) {
 		TH_LOG("%d %s", n, atw_errno_name(errno));
 	}
-	if (atw_has_sim()) {
-		/* How much depends on how late everybody is. */
-		EXPECT_LT(out, atw_sim_stat("tt-out"));
-	}
 	close(fd);
 	ASSERT_TRUE(atw_listed_becomes(0, LONG_MS));
-	return !n;
+	/* How much depends on how late everybody is. */
+	return !n && (!atw_has_sim() || out < atw_sim_stat("tt-out"));
 }
 
 /*
  * The remote's end is seen although the module keeps it to itself, unless the guest
- * stood still for the three seconds after which the module connects again.
+ * stood still for the three seconds after which the module connects again; or for as long
+ * as all takes to come, before the mode was entered.
  */
 static void download(struct __test_metadata *_metadata, long bytes, int chunk, int ms)
 {
