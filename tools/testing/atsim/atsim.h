@@ -160,6 +160,9 @@ struct profile {
 	int has_socket2;
 	int has_flow;
 	int banner;
+	int boot_recv;		/* receives when it has started, 0: as before, 1: passively,
+				 * 2: actively
+				 */
 	int mute_boot;		/* no echo after a start, until ATE1 */
 	int ping_word;		/* "+PING:TIMEOUT" in place of a number */
 	int send_max;		/* longer payloads are swallowed; 0: no limit */

@@ -101,6 +101,8 @@ static void booted(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sim->up = true;
+	if (sim->profile.boot_recv)
+		sim->flash.recv_active = sim->profile.boot_recv == 2;
 	uart_set_cfg(sim, &sim->flash.uart);
 	banner(sim);
 	at_start(sim);

@@ -199,6 +199,7 @@ static const struct trait {
 	TRAIT("socket2", has_socket2, 1),
 	TRAIT("flow-control", has_flow, 1),
 	TRAIT("banner", banner, BANNER_NONE),
+	TRAIT("boot-recv", boot_recv, 2),
 	TRAIT("mute-boot", mute_boot, 1),
 	TRAIT("ping-word", ping_word, 1),
 	TRAIT("send-max", send_max, 65535),

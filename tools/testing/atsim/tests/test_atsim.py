@@ -891,6 +891,15 @@ def test_flash():
         sim.cmd("AT+WAUTOCONN?", "\r\n+WAUTOCONN:0\r\nOK\r\n")
 
 
+def test_boot_recv():
+    """how it receives after a start: as before, or in its own way"""
+    for mode, active in ((0, True), (1, False), (2, True)):
+        with Sim("--quirk", f"boot-recv={mode}") as sim:
+            sim.cmd("AT+SOCKETRECVCFG=1")
+            reboot(sim)
+            same(sim.stats()["recv-active"], active, "receive mode")
+
+
 def test_autoconn():
     """only WAUTOCONN makes a join last"""
     with Sim("--no-autojoin", "--ap", "net:secret99") as sim:

@@ -207,19 +207,25 @@ TEST_F(passive, datagrams)
 	}
 }
 
-/* A module that was reset is passive again. */
+/* One that was reset is as before, however it receives by itself. */
 TEST_F(passive, reset)
 {
 	int fd, err;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("quirk boot-recv=2"));
 	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
 	fd = atw_peer("source 5000 86");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(5000, atw_download(fd, 5000, 86, &err));
 	EXPECT_TRUE(module_is(false));
 	EXPECT_EQ(self->seen, atw_stat(ATW_DEVICE, "passive"));
+	close(fd);
+	ASSERT_EQ(0, set_mode("active"));
+	ASSERT_EQ(0, atw_sim("quirk boot-recv=1"));
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	EXPECT_TRUE(module_is(true));
 }
 
 /*
