@@ -148,6 +148,7 @@ struct profile {
 	int del_lingers;	/* a deleted ConID stays as 127 for a while */
 	int mac_bare;		/* "CIPSTAMAC_DEF:" without its '+' */
 	int join_why;		/* the state of a failed join tells why */
+	int rejoins;		/* what was told to join in vain goes on trying */
 	int domain_cr;		/* "+WDOMAIN:" after a lone CR */
 	int keeps_network;	/* "AT+WDISCONNECT" is answered, and nothing done */
 	int keeps_dns;		/* "AT+WDNS=" of one server leaves the second */

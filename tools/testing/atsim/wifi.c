@@ -160,11 +160,11 @@ static void join_failed(struct atsim *sim)
 
 	wifi->ap = NULL;
 	wifi->status = WIFI_FAILED;
-	if (wifi->by_command) {
+	if (wifi->by_command && !sim->profile.rejoins)
 		wifi->want = false;
-		join_end(sim, wifi->code);
+	join_end(sim, wifi->code);
+	if (!wifi->want)
 		return;
-	}
 	/* it was joined before, or is to join at boot: it goes on trying */
 	step_after(sim, REJOIN_MS);
 }

@@ -932,6 +932,18 @@ def test_join_fails():
         sim.fails("AT+WJAP?", 74)
 
 
+def test_join_goes_on():
+    """some firmware has not given up when it says that it has failed"""
+    for profile in ("middleware", "classic"):
+        with Sim("--no-autojoin", "--ap", "net:secret99", "--profile", profile) as sim:
+            sim.fails("AT+WJAP=net,wrong123", 66)
+            sim.ctl("ap-password net:wrong123")
+            if profile == "classic":
+                sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+            else:
+                sim.quiet(2000)
+
+
 def test_join_without_address():
     """no DHCP server: some firmware says OK before it knows; and when it comes back"""
     for profile, answer in (("middleware", b"OK\r\n"), ("bw16", b"+WJAP:67\r\nERROR\r\n")):
