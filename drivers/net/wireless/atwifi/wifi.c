@@ -229,6 +229,17 @@ static int atw_wifi_settle(struct atw_module *m, struct atw_query_join *q, u32 m
 	return err;
 }
 
+/* It has said that it has failed, and some firmware goes on trying. */
+static int atw_wifi_failed(struct atw_module *m, struct atw_query *q, u32 mode)
+{
+	struct atw_query left = { 0 };
+	int err = atw_wifi_why(m, q);
+
+	if (err != -ENODEV && err != -ECONNRESET && !atw_wifi_is_in(m))
+		atw_wifi_out(m, &left, mode);
+	return err;
+}
+
 int atw_query_join(struct atw_module *m, void *arg)
 {
 	enum atw_wifi_state was = m->status;
@@ -264,7 +275,7 @@ int atw_query_join(struct atw_module *m, void *arg)
 	m->joining = false;
 	err = atw_join_exec(m, &q->join, &q->query.code);
 	if (err == -EREMOTEIO)
-		return atw_wifi_why(m, &q->query);
+		return atw_wifi_failed(m, &q->query, mode | ATW_MODE_STATION);
 	/* It may still join it, and then would not be told of the one of before. */
 	if (err == -ETIMEDOUT && m->join && atw_wifi_is_given_up(q))
 		atw_wifi_out(m, &left, mode | ATW_MODE_STATION);

@@ -1260,9 +1260,12 @@ static void module_refused(struct kunit *test)
 	struct fake *f = test->priv;
 	unsigned int before, i;
 
+	before = f->said_len;
 	f->joins = 6;
 	KUNIT_EXPECT_EQ(test, -EKEYREJECTED, joins(test, "wrong"));
 	KUNIT_EXPECT_NULL(test, f->m.join);
+	/* It may go on trying. */
+	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WDISCONNECT\n"));
 	/* Other reasons are not taken for that, nor is none. */
 	f->joins = 7;
 	KUNIT_EXPECT_EQ(test, -ENETDOWN, joins(test, "right"));

@@ -462,6 +462,30 @@ TEST_F(ctl, join)
 	EXPECT_EQ(0, sh("$A at AT+WAUTOCONN=1"));
 }
 
+/*
+ * What has failed is over, whatever the firmware would do: it is in no network behind anybody's
+ * back when the password that it was told becomes right.
+ */
+TEST_F(ctl, join_is_over)
+{
+	long tries;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("quirk rejoins=1"));
+	ASSERT_SAYS("", "$A leave");
+	tries = atw_sim_stat("joins");
+	EXPECT_EQ(1, sh("echo 87654321 | $A -p - join atsim"));
+	ASSERT_EQ(tries + 1, atw_sim_stat("joins"));
+	ASSERT_EQ(0, atw_sim("ap-password atsim:87654321"));
+	/* Two of them take longer than to join. */
+	ASSERT_EQ(0, sh("$A scan && $A scan"));
+	ASSERT_JSON("status", "d == {\"dev\": \"atw0\", \"state\": \"down\"}");
+	ASSERT_EQ(0, atw_sim("ap-password atsim:12345678"));
+	ASSERT_SAYS("", "echo 12345678 | $A -p - join atsim");
+	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+}
+
 /* A shell where 127.0.0.57 is asked for names and atwifid is not installed, with atwctl as $0. */
 #define STUB	"unshare -m sh -c 'echo nameserver 127.0.0.57 >/tmp/stub; " \
 		"mount --bind /tmp/stub /etc/resolv.conf; mount -t tmpfs none /usr/sbin; "
