@@ -23,7 +23,7 @@ from atwnet import (
     quiet, restart, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
-    LIMIT, Failed, Skipped, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
+    LIMIT, Failed, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
     test)
 
 
@@ -588,8 +588,6 @@ def on_the_lan(code):
 @test
 def who_is_there():
     """A machine that vanishes leaves its sockets in time; who does not read is there."""
-    if QUICK:
-        raise Skipped("it takes three minutes")
     quiet()
     size = 400000
     aborts = counter("tcp_aborts")
