@@ -121,8 +121,8 @@ struct atw_query_raw {
 /**
  * struct atw_query_join - a network
  * @query: see there; -EINVAL, -ENAMETOOLONG: the firmware cannot be told its name or
- *	password; -EKEYREJECTED: the password is wrong; it may have joined and refuse to do
- *	so by itself
+ *	password; -EKEYREJECTED: the password is wrong; without @once it may have joined and
+ *	refuse to do so by itself
  * @join: which
  * @once: somebody else sees to it that it is in a network: it is not to join one by itself
  * @begun: called just before the module is told to join it; may be NULL, must not sleep

@@ -244,7 +244,7 @@ int atw_query_join(struct atw_module *m, void *arg)
 {
 	enum atw_wifi_state was = m->status;
 	struct atw_query_join *q = arg;
-	struct atw_query left = { 0 };
+	struct atw_query other = { 0 };
 	int in, err;
 	u32 mode;
 
@@ -278,11 +278,14 @@ int atw_query_join(struct atw_module *m, void *arg)
 		return atw_wifi_failed(m, &q->query, mode | ATW_MODE_STATION);
 	/* It may still join it, and then would not be told of the one of before. */
 	if (err == -ETIMEDOUT && m->join && atw_wifi_is_given_up(q))
-		atw_wifi_out(m, &left, mode | ATW_MODE_STATION);
+		atw_wifi_out(m, &other, mode | ATW_MODE_STATION);
 	if (err)
 		return err;
-	if (q->once)
-		return atw_wifi_no_auto(m, &q->query);
+	if (q->once) {
+		err = atw_wifi_no_auto(m, &other);
+		/* It has joined all the same, or is about to. */
+		return atw_query_refused(&other, err) ? 0 : err;
+	}
 	in = atw_wifi_settle(m, q, mode | ATW_MODE_STATION, was);
 	if (in < 0)
 		return in;

@@ -1209,11 +1209,16 @@ static void module_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 0, leaves(test, atw_query_leave));
 	KUNIT_EXPECT_EQ(test, 4U, lets_go(test, 0));
+	/* That it is not to join by itself it may refuse: it has joined all the same. */
+	f->refuses = "AT+WAUTOCONN";
+	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
+	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, 0));
+	f->refuses = NULL;
 	/* Of what it refuses to leave it is not told again and again. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	f->refuses = "AT+WDISCONNECT";
-	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, -EIO));
-	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, 0));
+	KUNIT_EXPECT_EQ(test, 6U, lets_go(test, -EIO));
+	KUNIT_EXPECT_EQ(test, 6U, lets_go(test, 0));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
