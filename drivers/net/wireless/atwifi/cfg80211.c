@@ -133,8 +133,10 @@ struct atw_wiphy_country {
 
 /**
  * struct atw_wiphy_news - what the thread and the receive path have said
- * @valid: @in, @managed, @net and @refused are newer than what the thread has begun last
+ * @valid: @in, @connecting, @managed, @net and @refused are newer than what the thread has begun
+ *	last
  * @in: the module is in a network, with an address or without
+ * @connecting: it says that it is about to join one
  * @managed: a program was the last who has told it where to be
  * @net: in which; nothing of it may be known
  * @refused: a network refuses its password, as far as the firmware tells
@@ -146,6 +148,7 @@ struct atw_wiphy_country {
 struct atw_wiphy_news {
 	bool			valid;
 	bool			in;
+	bool			connecting;
 	bool			managed;
 	bool			refused;
 	bool			heard;
@@ -1170,7 +1173,7 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *new
 	struct cfg80211_roam_info roam = { 0 };
 
 	/* Some firmware says that it is about to join for as long as it has no address. */
-	if (!news->in && !news->err && news->heard && left) {
+	if (news->connecting && !news->err && news->heard && left) {
 		atw_wiphy_later(aw, left);
 		return;
 	}
@@ -1434,6 +1437,7 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
 	aw->news.valid = true;
 	aw->news.in = m->state == ATW_MODULE_JOINED ||
 		      (m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_NO_ADDRESS);
+	aw->news.connecting = m->state == ATW_MODULE_DOWN && m->status == ATW_WIFI_CONNECTING;
 	aw->news.managed = m->managed;
 	aw->news.refused = m->status == ATW_WIFI_BAD_PASSWORD;
 	aw->news.net = m->net;

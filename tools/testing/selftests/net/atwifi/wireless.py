@@ -24,7 +24,7 @@ from atwnet import (FILES, HOLE, LIBC, QUICK, TMP, Family, atw_socket, atwctl, b
                     held, install, join, main, newer, on_bus, peer, quiet, restart, sim, sim_stat,
                     tell, udp, url)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
-                   sysfs, test)
+                   statistic, sysfs, test)
 
 # Networks that the emulated module finds, see "run"; the first is what it has stored.
 STORED, STORED_AT, PASSWORD = "atsim", "14:de:39:06:86:e4", "12345678"
@@ -697,6 +697,31 @@ def a_join_that_another_ends():
             becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
         finally:
             sim("join-time 250")
+
+
+@test
+def is_out_soon_after_it_has_joined():
+    """Whyever it is: it is not said to be in, and can join at once."""
+    def restarts():
+        before = statistic("bringups")
+        sim("reset")
+        becomes(lambda: statistic("bringups") > before, "it is not found again")
+
+    with out_of_networks():
+        for is_out in (restarts, lambda: atwctl("leave")):
+            iw("connect " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            becomes(lambda: sysfs("state") == "joined", "no address")
+            with watched() as events:
+                is_out()
+                # Of this it is told later.
+                iw("scan trigger")
+                said(events, "scan finished")
+                told = run("cat " + events.name).split("scan finished")[0]
+            check("disconnected" in told, "it is said to be in: " + told)
+            iw("connect -w " + OPEN)
+            iw("disconnect")
+            becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
 
 
 @contextlib.contextmanager
