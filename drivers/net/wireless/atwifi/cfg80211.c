@@ -1192,6 +1192,11 @@ static void atw_wiphy_follow_up(struct atw_wiphy *aw, struct atw_wiphy_news *new
 	if (!roam.links[0].bss)
 		return;
 	ether_addr_copy(aw->bssid, news->net.bssid);
+	/* How strong the other one is it is asked anew. */
+	aw->signal_asked = 0;
+	spin_lock_bh(&aw->lock);
+	aw->rssi = 0;
+	spin_unlock_bh(&aw->lock);
 	roam.links[0].bssid = aw->bssid;
 	cfg80211_roamed(aw->dev, &roam, ATW_WIPHY_GFP);
 	if (!atw_wiphy_is_open(&news->net))

@@ -261,11 +261,16 @@ def goes_from_one_access_point_to_another():
         iw("connect " + OPEN)
         in_network(OPEN, OPEN_AT)
         becomes(lambda: sysfs("state") == "joined", "no address")
+        becomes(lambda: re.search(r"signal:\s+-60 dBm", iw("station dump")), "no signal")
         with watched() as events:
             atwctl("at AT+WJAP=%s,,%s" % (OPEN, OPEN_TOO))
             in_network(OPEN, OPEN_TOO)
             said(events, "roamed")
             check("disconnected" not in run("cat " + events.name), "it was out meanwhile")
+        # That of the first is not taken for the second's.
+        out = iw("station dump")
+        check(OPEN_TOO in out and "-60 dBm" not in out, out)
+        becomes(lambda: re.search(r"signal:\s+-70 dBm", iw("station dump")), "no signal")
 
 
 @contextlib.contextmanager
