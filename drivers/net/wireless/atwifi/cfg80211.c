@@ -38,7 +38,10 @@
 #define ATW_WIPHY_HEARD		(HZ / 4)
 /* After so long it may be gone: cfg80211 would forget it, too. */
 #define ATW_WIPHY_OLD		(30 * HZ)
-/* A scan that had no turn by then waits no longer for connections to be idle. */
+/*
+ * A scan that had no turn by then waits no longer for connections to be idle; nor does what is
+ * asked for while the module is set up wait for that any longer.
+ */
 #define ATW_WIPHY_PATIENCE	(5 * HZ)
 /* From the module's consent to the network's. */
 #define ATW_WIPHY_JOIN		(9 * HZ)
@@ -73,7 +76,7 @@ static const u8 atw_wiphy_5ghz[] = {
 enum atw_wiphy_state {
 	ATW_WIPHY_IDLE,		/* out, or in without having told so yet */
 	ATW_WIPHY_ASKING,	/* the same, and its passphrase is asked for */
-	ATW_WIPHY_JOINING,	/* a program wants it to be in a network */
+	ATW_WIPHY_JOINING,	/* a program wants it to be in a network; it may not be told yet */
 	ATW_WIPHY_UP,		/* that it is in one was told */
 };
 
@@ -142,7 +145,8 @@ struct atw_wiphy_country {
  * @refused: a network refuses its password, as far as the firmware tells
  * @heard: it has told of a network since it was told to join
  * @begun: it was told to
- * @err: how that ended; -EINPROGRESS: it has not
+ * @err: how that ended; -EINPROGRESS: it has not; -EAGAIN: nobody was told; -ECONNRESET,
+ *	without @code: the module has restarted since
  * @code: the module's number for it, or 0
  */
 struct atw_wiphy_news {
@@ -176,9 +180,10 @@ struct atw_wiphy_news {
  *	radio is blocked; or 0
  * @given_up: when it is to be told that a join has ended, as nobody wanted it any more; or 0
  * @owned: what was asked for last is a program's alone, for as long as that runs, or nobody's
- * @ssid: which, or which it is to be
- * @aim: the access point that it is to be joined by, or zeros
- * @near: the same, or the one that a program takes for the nearest
+ * @join: which, or which it is to be, and the access point that it is to be joined by, or zeros;
+ *	the password is there from the begin of a join to its end
+ * @join_since: when that was asked for, in jiffies
+ * @near: its access point, or the one that a program takes for the nearest
  * @bssid: of the one that was joined
  * @since: when, in jiffies of 64 bits: it may be in for months
  * @deadline: of an answer, or of a network's consent, in jiffies; 0: the module's is waited for
@@ -221,8 +226,8 @@ struct atw_wiphy {
 	unsigned long			silence_at;
 	unsigned long			given_up;
 	bool				owned;
-	char				ssid[ATW_SSID_MAX + 1];
-	u8				aim[ETH_ALEN];
+	struct atw_join			join;
+	unsigned long			join_since;
 	u8				near[ETH_ALEN];
 	u8				bssid[ETH_ALEN];
 	u64				since;
@@ -651,7 +656,7 @@ static void atw_wiphy_follow_scan(struct atw_wiphy *aw)
 	spin_unlock_bh(&aw->lock);
 	/* Its name may be one that cannot be read. */
 	if (!own.ssid[0])
-		memcpy(own.ssid, aw->ssid, sizeof(own.ssid));
+		memcpy(own.ssid, aw->join.ssid, sizeof(own.ssid));
 	if (err == -EINPROGRESS || atw_wiphy_scan_again(aw, err)) {
 		atw_wiphy_hurry_scan(aw);
 		return;
@@ -733,7 +738,7 @@ static int atw_wiphy_job_run(struct atw_module *m, void *arg)
  */
 static unsigned long atw_wiphy_pause(const struct atw_wiphy_job *job)
 {
-	if (job->err == -ENETDOWN || (job->err && job->task == ATW_TASK_LET_GO))
+	if (job->err == -EAGAIN || (job->err && job->task == ATW_TASK_LET_GO))
 		return ATW_WIPHY_UNASKED;
 	return 0;
 }
@@ -765,8 +770,7 @@ static void atw_wiphy_want(struct atw_wiphy *aw)
 }
 
 /* A job for what is wanted now. */
-static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
-			   const struct atw_join *join)
+static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task)
 {
 	struct atw_request *request;
 	struct atw_wiphy_job *job;
@@ -776,10 +780,11 @@ static int atw_wiphy_queue(struct atw_wiphy *aw, enum atw_wiphy_task task,
 		return -ENOMEM;
 	job = (struct atw_wiphy_job *)request->arg;
 	job->aw = aw;
-	job->err = -ENETDOWN;
+	/* Where it is not run it is to be begun again. */
+	job->err = -EAGAIN;
 	job->task = task;
-	if (join)
-		job->query.join = *join;
+	if (task == ATW_TASK_JOIN)
+		job->query.join = aw->join;
 	job->query.once = true;
 	job->query.begun = atw_wiphy_job_asked;
 	request->release = atw_wiphy_job_release;
@@ -798,17 +803,17 @@ static int atw_wiphy_leave(struct atw_wiphy *aw)
 {
 	aw->owned = true;
 	atw_wiphy_want(aw);
-	return atw_wiphy_queue(aw, ATW_TASK_LEAVE, NULL);
+	return atw_wiphy_queue(aw, ATW_TASK_LEAVE);
 }
 
 /* Who gave it up, and wants it again: it goes on. */
-static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
+static bool atw_wiphy_adopt(struct atw_wiphy *aw)
 {
 	bool same;
 
 	spin_lock_bh(&aw->lock);
 	same = aw->running && aw->running->task == ATW_TASK_JOIN &&
-	       !memcmp(&aw->running->query.join, join, sizeof(*join));
+	       !memcmp(&aw->running->query.join, &aw->join, sizeof(aw->join));
 	if (same)
 		aw->running->gen = aw->gen;
 	spin_unlock_bh(&aw->lock);
@@ -816,23 +821,32 @@ static bool atw_wiphy_adopt(struct atw_wiphy *aw, const struct atw_join *join)
 }
 
 /* Join the network that was aimed at. */
-static int atw_wiphy_join(struct atw_wiphy *aw, const char *password)
+static int atw_wiphy_join(struct atw_wiphy *aw)
 {
-	struct atw_join join = { 0 };
-	int err;
-
-	strscpy(join.ssid, aw->ssid, sizeof(join.ssid));
-	strscpy(join.password, password, sizeof(join.password));
-	ether_addr_copy(join.bssid, aw->aim);
+	aw->deadline = 0;
 	atw_wiphy_want(aw);
-	err = atw_wiphy_adopt(aw, &join) ? 0 : atw_wiphy_queue(aw, ATW_TASK_JOIN, &join);
-	memzero_explicit(&join, sizeof(join));
-	return err;
+	return atw_wiphy_adopt(aw) ? 0 : atw_wiphy_queue(aw, ATW_TASK_JOIN);
+}
+
+/*
+ * A module that starts is told again: who hears that his join has failed leaves the access point
+ * alone for a while, some programs for a minute.
+ */
+static bool atw_wiphy_join_again(struct atw_wiphy *aw, const struct atw_wiphy_news *news)
+{
+	return (news->err == -EAGAIN || (news->err == -ECONNRESET && !news->code)) &&
+	       time_before(jiffies, aw->join_since + ATW_WIPHY_PATIENCE) && !atw_wiphy_join(aw);
+}
+
+/* Nobody needs the passphrase any more, whether it is known or asked for. */
+static void atw_wiphy_forget(struct atw_wiphy *aw)
+{
+	memzero_explicit(aw->join.password, sizeof(aw->join.password));
+	atw_passphrase_forget(aw->adev);
 }
 
 /* A password for the module; it may hold whatever can be told. */
-static int atw_wiphy_password(const struct cfg80211_connect_params *sme,
-			      char password[ATW_PASSPHRASE_MAX + 1])
+static int atw_wiphy_password(const struct cfg80211_connect_params *sme, char *password)
 {
 	const struct cfg80211_crypto_settings *crypto = &sme->crypto;
 
@@ -854,16 +868,15 @@ static void atw_wiphy_aim(struct atw_wiphy *aw, const struct cfg80211_connect_pa
 {
 	const u8 *near = sme->bssid ?: sme->bssid_hint;
 
-	memset(aw->ssid, 0, sizeof(aw->ssid));
-	memcpy(aw->ssid, sme->ssid, sme->ssid_len);
-	eth_zero_addr(aw->aim);
+	memset(&aw->join, 0, sizeof(aw->join));
+	memcpy(aw->join.ssid, sme->ssid, sme->ssid_len);
 	/* A hint is none: of those that there are the module sees for itself. */
 	if (sme->bssid)
-		ether_addr_copy(aw->aim, sme->bssid);
+		ether_addr_copy(aw->join.bssid, sme->bssid);
 	eth_zero_addr(aw->near);
 	if (near)
 		ether_addr_copy(aw->near, near);
-	aw->deadline = 0;
+	aw->join_since = jiffies;
 }
 
 /* Where it is to be found, or NULL: it is not known. */
@@ -881,8 +894,9 @@ static struct cfg80211_bss *atw_wiphy_aimed(const struct atw_wiphy *aw)
 {
 	lockdep_assert_held(&aw->wiphy->mtx);
 
-	return cfg80211_get_bss(aw->wiphy, NULL, atw_wiphy_near(aw), aw->ssid, strlen(aw->ssid),
-				IEEE80211_BSS_TYPE_ESS, IEEE80211_PRIVACY_ANY);
+	return cfg80211_get_bss(aw->wiphy, NULL, atw_wiphy_near(aw), aw->join.ssid,
+				strlen(aw->join.ssid), IEEE80211_BSS_TYPE_ESS,
+				IEEE80211_PRIVACY_ANY);
 }
 
 /* What a user can do about it. Logs are sent to others: the network's name is not in them. */
@@ -900,7 +914,7 @@ static void atw_wiphy_told(struct atw_wiphy *aw)
 
 static int atw_wiphy_ask(struct atw_wiphy *aw, const u8 *pmk)
 {
-	int err = atw_passphrase_ask(aw->adev, aw, atw_wiphy_told, aw->ssid, pmk);
+	int err = atw_passphrase_ask(aw->adev, aw, atw_wiphy_told, aw->join.ssid, pmk);
 
 	if (err) {
 		atw_wiphy_say_why(aw, err == -ESRCH || err == -ECONNREFUSED ?
@@ -916,7 +930,6 @@ static int atw_wiphy_ask(struct atw_wiphy *aw, const u8 *pmk)
 
 static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme)
 {
-	char password[ATW_PASSPHRASE_MAX + 1] = { 0 };
 	int err;
 
 	if (aw->closing)
@@ -929,16 +942,13 @@ static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_conn
 		return -EBUSY;
 	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
 		return -EINVAL;
-	err = atw_wiphy_password(sme, password);
-	if (err && err != -ENOKEY)
-		return err;
 	/* What was asked for is for another join. */
-	atw_passphrase_forget(aw->adev);
+	atw_wiphy_forget(aw);
 	atw_wiphy_aim(aw, sme);
-	if (err)
+	err = atw_wiphy_password(sme, aw->join.password);
+	if (err == -ENOKEY)
 		return atw_wiphy_ask(aw, sme->crypto.psk);
-	err = atw_wiphy_join(aw, password);
-	memzero_explicit(password, sizeof(password));
+	err = err ?: atw_wiphy_join(aw);
 	if (!err)
 		aw->state = ATW_WIPHY_JOINING;
 	return err;
@@ -954,10 +964,11 @@ static int atw_wiphy_connect(struct wiphy *wiphy, struct net_device *dev,
 		aw->given_up = 0;
 		/* cfg80211 learns after this whose it is. */
 		atw_wiphy_later(aw, 0);
+	} else {
+		atw_wiphy_forget(aw);
 	}
 	/* What was wanted before cfg80211 does not wait for any more, either. */
 	if (err && (aw->state == ATW_WIPHY_ASKING || aw->state == ATW_WIPHY_JOINING)) {
-		atw_passphrase_forget(aw->adev);
 		atw_wiphy_leave(aw);
 		aw->state = ATW_WIPHY_IDLE;
 	}
@@ -981,7 +992,7 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	if (was == ATW_WIPHY_IDLE)
 		return 0;
 	aw->state = ATW_WIPHY_IDLE;
-	atw_passphrase_forget(aw->adev);
+	atw_wiphy_forget(aw);
 	/*
 	 * Many a program joins the next one at once. It would take this for that one's end, and so
 	 * would cfg80211, which then forgets its name and its owner.
@@ -1011,7 +1022,7 @@ static void atw_wiphy_name(struct atw_wiphy *aw)
 	lockdep_assert_held(&aw->wiphy->mtx);
 
 	if (!atw_cfg80211_has_name(&aw->wdev))
-		atw_cfg80211_set_name(&aw->wdev, aw->ssid, strlen(aw->ssid));
+		atw_cfg80211_set_name(&aw->wdev, aw->join.ssid, strlen(aw->join.ssid));
 }
 
 /* Tell that it is in a network. Takes the reference to @bss. */
@@ -1024,6 +1035,7 @@ static void atw_wiphy_tell_up(struct atw_wiphy *aw, struct cfg80211_bss *bss, bo
 	};
 	bool secured = bss->capability & WLAN_CAPABILITY_PRIVACY;
 
+	atw_wiphy_forget(aw);
 	atw_wiphy_name(aw);
 	ether_addr_copy(aw->bssid, bss->bssid);
 	params.links[0].bssid = aw->bssid;
@@ -1075,9 +1087,12 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 	const struct atw_error *error = aw->adev->module.ch.dialect->error(code);
 	const u8 *bssid = atw_wiphy_near(aw);
 
-	if (error->outcome == ATW_NO_NETWORK)
+	atw_wiphy_forget(aw);
+	/* Where nobody was told to join it no network has refused anything. */
+	if (error->outcome == ATW_NO_NETWORK || err == -EAGAIN)
 		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, ATW_WIPHY_GFP,
-					 NL80211_TIMEOUT_SCAN);
+					 err == -EAGAIN ? NL80211_TIMEOUT_UNSPECIFIED :
+							  NL80211_TIMEOUT_SCAN);
 	else
 		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
 					atw_wiphy_status(err, error->outcome), ATW_WIPHY_GFP);
@@ -1088,8 +1103,7 @@ static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 
 static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 {
-	char found[ATW_PASSPHRASE_MAX + 1];
-	int err = atw_passphrase_answer(aw->adev, found);
+	int err = atw_passphrase_answer(aw->adev, aw->join.password);
 
 	if (err == -EINPROGRESS && time_before(jiffies, aw->deadline)) {
 		atw_wiphy_later(aw, aw->deadline - jiffies);
@@ -1102,11 +1116,7 @@ static void atw_wiphy_follow_question(struct atw_wiphy *aw)
 	else if (err == -ESRCH)
 		atw_wiphy_say_why(aw, "the service that knows passphrases has ended");
 	atw_passphrase_forget(aw->adev);
-	aw->deadline = 0;
-	if (!err) {
-		err = atw_wiphy_join(aw, found);
-		memzero_explicit(found, sizeof(found));
-	}
+	err = err ?: atw_wiphy_join(aw);
 	aw->state = ATW_WIPHY_JOINING;
 	if (err)
 		atw_wiphy_tell_failure(aw, err, 0);
@@ -1118,8 +1128,8 @@ static bool atw_wiphy_is_there(const struct atw_wiphy *aw, struct atw_wiphy_news
 	if (!news->in)
 		return false;
 	if (!news->net.ssid[0])
-		memcpy(news->net.ssid, aw->ssid, sizeof(news->net.ssid));
-	return !strcmp(news->net.ssid, aw->ssid);
+		memcpy(news->net.ssid, aw->join.ssid, sizeof(news->net.ssid));
+	return !strcmp(news->net.ssid, aw->join.ssid);
 }
 
 static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *news)
@@ -1134,7 +1144,7 @@ static void atw_wiphy_follow_join(struct atw_wiphy *aw, struct atw_wiphy_news *n
 		atw_wiphy_tell_up(aw, bss, false);
 		return;
 	}
-	if (news->err == -EINPROGRESS) {
+	if (news->err == -EINPROGRESS || atw_wiphy_join_again(aw, news)) {
 		return;
 	} else if (news->valid && (!news->err || news->net.ssid[0]) &&
 		   atw_wiphy_is_there(aw, news)) {
@@ -1218,7 +1228,7 @@ static void atw_wiphy_follow_own(struct atw_wiphy *aw, struct atw_wiphy_news *ne
 	bss = atw_wiphy_inform(aw, &news->net);
 	if (!bss)
 		return;
-	memcpy(aw->ssid, news->net.ssid, sizeof(aw->ssid));
+	memcpy(aw->join.ssid, news->net.ssid, sizeof(aw->join.ssid));
 	atw_wiphy_tell_up(aw, bss, true);
 }
 
@@ -1236,7 +1246,7 @@ static void atw_wiphy_let_go(struct atw_wiphy *aw)
 	found = aw->radio != ATW_RADIO_LOST;
 	spin_unlock_bh(&aw->lock);
 	/* Else that is news. */
-	if (found && atw_wiphy_queue(aw, ATW_TASK_LET_GO, NULL))
+	if (found && atw_wiphy_queue(aw, ATW_TASK_LET_GO))
 		atw_wiphy_later(aw, ATW_WIPHY_UNASKED);
 }
 
@@ -1248,7 +1258,7 @@ static void atw_wiphy_silence(struct atw_wiphy *aw)
 		return;
 	}
 	aw->silence_at = (jiffies + ATW_WIPHY_PATIENCE) | 1;
-	atw_wiphy_queue(aw, ATW_TASK_SILENCE, NULL);
+	atw_wiphy_queue(aw, ATW_TASK_SILENCE);
 }
 
 static void atw_wiphy_follow(struct atw_wiphy *aw)
@@ -1435,6 +1445,8 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
 	spin_lock_bh(&aw->lock);
 	if (!found) {
 		aw->radio = ATW_RADIO_LOST;
+		/* It does not know any more what it was told. */
+		aw->news.err = aw->news.err ?: -ECONNRESET;
 	} else if (aw->radio == ATW_RADIO_LOST) {
 		aw->radio = ATW_RADIO_FOUND;
 		aw->domain.dual = atw_firmware_is_on(m->conns.fw->dual_band_on, m->sdk_version);
@@ -1463,9 +1475,8 @@ void atw_wiphy_associated(struct atw_wiphy *aw)
 	if (!aw)
 		return;
 	spin_lock_bh(&aw->lock);
-	/* Before it was told to join this one it is about another. */
-	asked = aw->running ? aw->running->asked && aw->running->gen == aw->gen :
-			      aw->news.err != -EINPROGRESS;
+	/* Before it was told to join this one it is about another, and so when that has failed. */
+	asked = aw->running ? aw->running->asked && aw->running->gen == aw->gen : !aw->news.err;
 	if (asked && !aw->news.heard) {
 		aw->news.heard = true;
 		/* It is asked where it is after this. */
@@ -1749,7 +1760,7 @@ void atw_wiphy_unregister(struct atw_wiphy *aw)
 	aw->gen++;
 	spin_unlock_bh(&aw->lock);
 	cancel_delayed_work_sync(&aw->work);
-	atw_passphrase_forget(aw->adev);
+	atw_wiphy_forget(aw);
 	wiphy_unregister(aw->wiphy);
 }
 

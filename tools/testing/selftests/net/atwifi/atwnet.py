@@ -114,6 +114,19 @@ def no_network():
         becomes(lambda: sysfs("state") == "joined", "it does not join")
 
 
+@contextlib.contextmanager
+def not_found():
+    """The module is looked for meanwhile, in vain."""
+    sim("silent on")
+    try:
+        run(os.environ["ATW_CTL"] + " status", good=False)
+        becomes(lambda: sysfs("state") == "probing", "it is not missed")
+        yield
+    finally:
+        sim("silent off")
+        becomes(lambda: sysfs("state") != "probing", "it is not found again")
+
+
 def sim_stat(name):
     return int(re.search(r" %s=(\d+)" % name, sim("stats")).group(1))
 
@@ -228,6 +241,8 @@ class Family:
     HEADER = 20
 
     def __init__(self):
+        # Which device it is about, before what else is said.
+        self.device = (self.DEV, DEV.encode() + b"\0")
         with open(os.environ["ATW_SPEC"], encoding="utf-8") as f:
             names = re.findall(r"^      name: (\S+)$", f.read().split("\noperations:")[1]
                                .split("\nmcast-groups:")[0], re.M)
@@ -276,6 +291,36 @@ class Family:
 
     def close(self):
         self.socket.close()
+
+
+class Nl80211(Family):
+    """What programs for Wi-Fi say to a device; they may say more than one thing at once."""
+
+    IFINDEX, SSID, PRIVACY, OWNER, PASSWORD = 3, 52, 70, 204, 277
+
+    def __init__(self, dev):
+        super().__init__()
+        self.device = (self.IFINDEX, struct.pack("I", socket.if_nametoindex(dev)))
+        self.commands.update({"connect": 46, "disconnect": 48})
+        self.family = 0x10
+        found = self.attributes(self.ask("getfamily", [(2, b"nl80211\0")])[self.HEADER:])
+        self.family = struct.unpack("H", found[1][:2])[0]
+
+    def say(self, *said):
+        """Each a command and what else belongs to it; the errno of the last, or 0."""
+        messages = b"".join(self.message(command, [self.device, *attributes])
+                            for command, *attributes in said)
+        # The kernel's threads have no turn in between: there is one processor.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        self.socket.send(messages)
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        for _ in said:
+            try:
+                self.result()
+                err = 0
+            except OSError as e:
+                err = e.errno
+        return err
 
 
 def join(ssid, password):

@@ -18,7 +18,8 @@ import struct
 import subprocess
 import sys
 
-from atwnet import TMP, Family, atwctl, daemon, extra, join, main, sim, sim_stat
+from atwnet import (TMP, Family, Nl80211, atwctl, daemon, extra, join, main, not_found, sim,
+                    sim_stat)
 from guest import DEV, LIMIT, Skipped, becomes, check, run, same, sysfs, test
 
 # As digits, as are all of them: else this program would have them in its own memory.
@@ -45,8 +46,7 @@ def tell(family, command, attributes, password, end=b"\0"):
     """Has the driver do what needs a password, its last attribute."""
     size, room = len(password) // 2, len(password) // 2 + len(end)
     *others, (kind, _) = attributes
-    message = family.message(command, [(family.DEV, DEV.encode() + b"\0"), *others,
-                                       (kind, bytes(room))])
+    message = family.message(command, [family.device, *others, (kind, bytes(room))])
     begin = len(message) - (room + 3) // 4 * 4
     for i in range(size):
         message[begin + i] = int(password[2 * i:2 * i + 2], 16)
@@ -86,7 +86,7 @@ def still_waits(does):
 
 
 def leave(family):
-    family.ask("leave", [(family.DEV, DEV.encode() + b"\0")])
+    family.ask("leave", [family.device])
     becomes(lambda: sysfs("state") == "down", "it is still in its network")
 
 
@@ -151,6 +151,19 @@ def of_a_key():
                 raise Skipped("this kernel has no hmac(sha1)")
             same(0, err, "the passphrase")
             becomes(lambda: sysfs("state") == "joined", "not joined")
+            same(0, in_memory(PASSWORD), "in memory")
+
+
+@test
+def of_a_join_that_waits():
+    """Until the module is found; what is taken back before that is not kept for it."""
+    run("ip link set %s up" % DEV)
+    with elsewhere() as family:
+        leave(family)
+        with not_found(), contextlib.closing(Nl80211(DEV)) as program:
+            same(0, ask(program, "connect", [(program.SSID, SSID), (program.PASSWORD, b"")],
+                        PASSWORD, b""), "join")
+            program.ask("disconnect", [program.device])
             same(0, in_memory(PASSWORD), "in memory")
 
 
@@ -242,7 +255,7 @@ def told_to_nobody():
             # What it does not show may be in there, too.
             for what, shows in (("dev-get", b"atw0"), ("wifi-get", SSID), ("ap-get", SSID)):
                 no_secret("the answer to " + what,
-                          family.ask(what, [(family.DEV, DEV.encode() + b"\0")]), shows)
+                          family.ask(what, [family.device]), shows)
             shown = run("%s dev %s info; %s dev %s link; %s dev %s station dump; "
                         "%s phy; ip -d link" % ((extra("iw"), DEV) * 3 + (extra("iw"),)))
             no_secret("what iw shows", shown.encode(), SSID)
