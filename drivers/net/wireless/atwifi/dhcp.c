@@ -260,11 +260,12 @@ bool atw_dhcp_answer(const struct atw_lease *lease, const u8 *mac,
 	if (reply->len < ATW_BOOTP_LEN_MIN)
 		reply->len = ATW_BOOTP_LEN_MIN;
 
+	/* What it says that it has may be another machine's, to which the kernel would route. */
 	if (type == ATW_DHCP_NAK ||
-	    (!in->ciaddr && in->flags & cpu_to_be16(ATW_BOOTP_BROADCAST)))
+	    (in->ciaddr ? in->ciaddr != cpu_to_be32(lease->addr) :
+			  !!(in->flags & cpu_to_be16(ATW_BOOTP_BROADCAST))))
 		reply->daddr = 0xffffffff;
 	else
-		reply->daddr = in->ciaddr ? be32_to_cpu(in->ciaddr) :
-					    lease->addr;
+		reply->daddr = lease->addr;
 	return true;
 }

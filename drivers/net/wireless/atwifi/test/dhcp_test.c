@@ -159,6 +159,18 @@ static void dhcp_request(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reply_type(&reply), 5);
 	KUNIT_EXPECT_EQ(test, memcmp(reply.buf + YIADDR, "\0\0\0\0", 4), 0);
 	KUNIT_EXPECT_PTR_EQ(test, find(&reply, 51), NULL);
+	KUNIT_EXPECT_EQ(test, reply.daddr, 0xffffffff);
+
+	/* Nothing is sent to where a program would have it sent. */
+	request(&r, 3);
+	option(&r, 50, ours, 4);
+	memcpy(r.buf + CIADDR, other, 4);
+	KUNIT_ASSERT_TRUE(test, answer(&r, &reply));
+	KUNIT_EXPECT_EQ(test, reply.daddr, 0xffffffff);
+	request(&r, 1);
+	memcpy(r.buf + CIADDR, other, 4);
+	KUNIT_ASSERT_TRUE(test, answer(&r, &reply));
+	KUNIT_EXPECT_EQ(test, reply.daddr, 0xffffffff);
 }
 
 static void dhcp_silence(struct kunit *test)
