@@ -1114,8 +1114,9 @@ static int atw_release(struct socket *sock)
 		abort = true;
 	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
 		abort = true;
+	/* A thread of the kernel's closes others' files as well: it waits for nobody. */
 	else if (sock_flag(sk, SOCK_LINGER) && as->conn && !abort &&
-		 !(current->flags & PF_EXITING))
+		 !(current->flags & (PF_EXITING | PF_KTHREAD)))
 		atw_linger(sk, sk->sk_lingertime);
 
 	atw_drop_conn(as, abort);

@@ -855,6 +855,68 @@ TEST(linger)
 	}
 }
 
+/* Have nobody but itself refer to a file any more: the kernel finds it, and lets go of it. */
+static bool abandon(int fd)
+{
+	char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int pair[2], files[2];
+	bool sent;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		return false;
+	files[0] = pair[1];
+	files[1] = fd;
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(files));
+	memcpy(CMSG_DATA(cmsg), files, sizeof(files));
+	sent = sendmsg(pair[0], &msg, 0) == 1;
+	close(fd);
+	close(pair[1]);
+	/* With this it looks for such. */
+	close(pair[0]);
+	return sent;
+}
+
+/* What the kernel closes for somebody does not keep it from what it closes for others. */
+TEST(linger_of_nobody)
+{
+	struct linger lin = { 1, 3 * LONG_S };
+	char bytes[1000] = { 0 };
+	int fd, hold, end[2];
+	long resets;
+
+	if (!atw_has_sim() || !atw_kernel_at_least(6, 9))
+		SKIP(return, "no module to hold, or a kernel that closes such in whoever's task");
+	fd = atw_peer("sink 1000 0");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &lin, sizeof(lin)));
+	hold = atw_hold_module();
+	ASSERT_LE(0, hold);
+	ASSERT_EQ(sizeof(bytes), send(fd, bytes, sizeof(bytes), 0));
+	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
+	resets = atw_stat(ATW_DEVICE, "resets");
+	EXPECT_TRUE(abandon(fd));
+	EXPECT_TRUE(abandon(end[1]));
+	EXPECT_LT(0, atw_wait(end[0], POLLIN, LONG_MS));
+	/* By then the module had no time for what was to be sent. */
+	EXPECT_EQ(1, atw_sim_stat("connecting"));
+	EXPECT_EQ(resets, atw_stat(ATW_DEVICE, "resets"));
+	EXPECT_EQ(0, atw_hold(HOLD_ENDS));
+	EXPECT_EQ(0, atw_hold(HOLD_USUAL));
+	close(end[0]);
+	close(hold);
+	ASSERT_TRUE(atw_emptied());
+}
+
 /* Without SO_LINGER close() returns at once, and the rest goes out as well. */
 TEST(close_sends_the_rest)
 {
