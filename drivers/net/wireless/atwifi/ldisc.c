@@ -30,6 +30,7 @@
  * @tty: constant; outlives this
  * @termios: constant; its settings of before
  * @is_told: constant; its driver says whether it is shut down, as all do that have hardware
+ * @was_exclusive: constant; nobody else could open it before
  * @adev: constant once open() has returned
  */
 struct atw_ldisc {
@@ -37,6 +38,7 @@ struct atw_ldisc {
 	struct tty_struct	*tty;
 	struct ktermios		termios;
 	bool			is_told;
+	bool			was_exclusive;
 	struct atw_dev		*adev;
 };
 
@@ -294,6 +296,8 @@ static int atw_ldisc_open(struct tty_struct *tty)
 		return err;
 	}
 	tty->disc_data = l;
+	/* The tty layer lets whoever opens it take the discipline off, or move RTS. */
+	l->was_exclusive = test_and_set_bit(TTY_EXCLUSIVE, &tty->flags);
 	dev_info(&l->adev->dev, "on %s\n", tty->name);
 
 	atw_ldisc_resume(tty);
@@ -312,6 +316,8 @@ static void atw_ldisc_close(struct tty_struct *tty)
 	clear_bit(TTY_DO_WRITE_WAKEUP, &tty->flags);
 	/* The last rate may be one at which the module was looked for, and nobody's wish. */
 	atw_ldisc_set_termios(l, &l->termios);
+	if (!l->was_exclusive)
+		clear_bit(TTY_EXCLUSIVE, &tty->flags);
 	tty->disc_data = NULL;
 	kfree(l);
 }

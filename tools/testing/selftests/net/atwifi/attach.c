@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <linux/capability.h>
 
@@ -150,6 +153,41 @@ TEST_F(line, not_for_programs)
 	ASSERT_TRUE(atw_state_becomes(self->device[0], "joined", UP_MS));
 	EXPECT_EQ(1, sim_stat(&self->sim[0], "uptime-boots"));
 	EXPECT_TRUE(transfer(self->device[0], 1000));
+}
+
+/* The errno of somebody without privileges who opens a tty that is everybody's, or 0. */
+static int nobody_opens(const char *path)
+{
+	char tty[PATH_MAX];
+	int status;
+	pid_t pid;
+
+	if (!realpath(path, tty) || chmod(tty, 0666))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(255);
+		_exit(open(tty, O_RDWR | O_NOCTTY) < 0 ? errno : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* Who opens it could take the discipline off: nobody does, whoever has attached it. */
+TEST_F(line, not_for_others)
+{
+	ASSERT_EQ(0, sim_start(&self->sim[0], "middleware", NULL, NULL));
+	ASSERT_EQ(0, attach(self->sim[0].tty, B115200, &self->tty[0], self->device[0], 16));
+	EXPECT_EQ(EBUSY, nobody_opens(self->sim[0].tty));
+	ASSERT_LE(0, detach(self->tty[0]));
+	EXPECT_EQ(0, nobody_opens(self->sim[0].tty));
+	/* But who has it for himself keeps it. */
+	ASSERT_EQ(0, ioctl(self->tty[0], TIOCEXCL));
+	ASSERT_EQ(0, set_ldisc(self->tty[0], N_ATWIFI));
+	ASSERT_LE(0, detach(self->tty[0]));
+	EXPECT_EQ(EBUSY, nobody_opens(self->sim[0].tty));
 }
 
 /* Nor do they speak as the module, which here has more to say than it should. */
