@@ -724,7 +724,7 @@ struct atw_conns {
 	ktime_t			(*clock)(void);
 	void			(*broken)(struct atw_conns *cs,
 					  const struct atw_conn_info *info);
-	bool			(*no_slot)(struct atw_conns *cs);
+	bool			(*no_slot)(struct atw_conns *cs, u8 share);
 
 	spinlock_t		lock;
 	struct list_head	list;

@@ -461,7 +461,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
-		if (cs->no_slot && cs->no_slot(cs))
+		if (cs->no_slot && cs->no_slot(cs, c->share))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
 			return;

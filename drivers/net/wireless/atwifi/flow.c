@@ -8,7 +8,8 @@
  * the module may be busy, or he may have to let others go first: of each user one tries at a
  * time, and another user's does not wait for it. Flows that are of
  * little use meanwhile are ended for it, in the order of enum atw_flow_worth; among equal
- * ones the one that was idle for the longest time first.
+ * ones the one that was idle for the longest time first. Streams of somebody who has fewer
+ * than who asks are not.
  */
 #include <linux/bitmap.h>
 #include <linux/in.h>
@@ -443,15 +444,33 @@ static unsigned long atw_flow_patience(enum atw_flow_worth worth, unsigned long 
 	}
 }
 
+/* How many flows of a user, datagrams too, have a socket, or try to get one. */
+static unsigned int atw_flows_served(const struct atw_flows *flows, u8 share)
+{
+	lockdep_assert_held(&flows->lock);
+
+	return flows->share[share & ~1].served + flows->share[share | 1].served;
+}
+
+/* Is it a stream of somebody who has fewer sockets than the user who wants one? */
+static bool atw_flow_is_spared(const struct atw_flow *flow, enum atw_flow_worth worth, u8 share)
+{
+	const struct atw_flows *flows = &flow->nd->flows;
+
+	return worth >= ATW_FLOW_WEB && flow->share / 2 != share / 2 &&
+	       atw_flows_served(flows, flow->share) < atw_flows_served(flows, share);
+}
+
 /**
  * atw_flows_evict() - end the flow that is needed the least
  * @flows: the table
+ * @share: of the user who wants a socket; his flow that does is counted as served
  * @stream_idle: jiffies for which a stream must have been idle, 0: none is ended
  *
  * Context: process context or softirq.
  * Return: 0; -EAGAIN, one will be spare soon; -EBUSY, all are needed.
  */
-int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle)
+int atw_flows_evict(struct atw_flows *flows, u8 share, unsigned long stream_idle)
 {
 	enum atw_flow_worth worth, least = stream_idle ? ATW_FLOW_LASTING : ATW_FLOW_UNANSWERED;
 	struct atw_flow *flow, *best = NULL;
@@ -466,7 +485,8 @@ int atw_flows_evict(struct atw_flows *flows, unsigned long stream_idle)
 		if (worth == ATW_FLOW_SOON)
 			soon = true;
 		if (worth > least || idle <= atw_flow_patience(worth, stream_idle) ||
-		    (best && worth == least && idle <= longest))
+		    (best && worth == least && idle <= longest) ||
+		    atw_flow_is_spared(flow, worth, share))
 			continue;
 		best = flow;
 		least = worth;

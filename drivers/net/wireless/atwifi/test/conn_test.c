@@ -3993,7 +3993,7 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
-static bool fake_no_slot(struct atw_conns *cs)
+static bool fake_no_slot(struct atw_conns *cs, u8 share)
 {
 	return true;
 }

@@ -36,8 +36,27 @@ static void fake_release(struct atw_flow *flow)
 {
 }
 
+/* One that was told to yield for others. */
+static struct atw_flow *yielded;
+
+static void fake_yield(struct atw_flow *flow)
+{
+	yielded = flow;
+}
+
+/* The first of each user is a stream that was idle for a while, and the others are in use. */
+static enum atw_flow_worth fake_worth(struct atw_flow *flow, unsigned long *idle)
+{
+	if (flow->key.rport)
+		return ATW_FLOW_NEEDED;
+	*idle = 3 * HZ;
+	return ATW_FLOW_WEB;
+}
+
 static const struct atw_flow_ops fake_ops = {
 	.step		= fake_step,
+	.yield		= fake_yield,
+	.worth		= fake_worth,
 	.release	= fake_release,
 };
 
@@ -213,6 +232,41 @@ static void flow_users_try(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 }
 
+static int evicts(struct table *t, u8 share)
+{
+	yielded = NULL;
+	return atw_flows_evict(&t->nd.flows, share, 2 * HZ);
+}
+
+/* Nobody's only stream, though it is idle, is ended for the fifth of somebody else. */
+static void flow_users_evict(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, 0, add_to(t, i, ALICE, 80));
+	KUNIT_ASSERT_EQ(test, 0, add(t, 4, BOB + 1));
+	KUNIT_ASSERT_EQ(test, 0, add_to(t, 5, ALICE, 80));
+	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE));
+	KUNIT_EXPECT_NULL(test, yielded);
+	/* Nor of the same with datagrams. */
+	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE + 1));
+	/* But for who has no more than one, or none that is of the device. */
+	KUNIT_ASSERT_EQ(test, 0, add_to(t, 6, ALICE + 4, 80));
+	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE + 4));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[4], yielded);
+	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE + 6));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[4], yielded);
+	/* And his own. */
+	KUNIT_ASSERT_EQ(test, 0, add(t, 7, ALICE));
+	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[7], yielded);
+	for (i = 0; i < 8; i++)
+		atw_flow_del(&flow[i]);
+}
+
 /* Nobody fills the table. */
 static void flow_users_have_room(struct kunit *test)
 {
@@ -351,6 +405,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
 	KUNIT_CASE(flow_users_try),
+	KUNIT_CASE(flow_users_evict),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_users_have_memory),
 	KUNIT_CASE(flow_forwarded),
