@@ -98,10 +98,12 @@ upstream:
 ##		for DKMS, its tools, the emulator; DEB=DIRECTORY for another place, DEB_HOST_ARCH=arm64
 ##		for another machine, without the driver, which is the same
 DEB	?= .build/deb
-# Between two releases a later commit's packages are newer, and the next release's are newer still;
-# of a VERSION= that make was told they are as it says.
-COMMIT = $(shell { test -e .git && ! git tag --points-at HEAD | grep -qx 'v$(VERSION)' && \
-		TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format='~git%cd.%h'; } 2>/dev/null)
+# A later commit's packages are newer: before the release of VERSION than all but that one, and
+# after it than that; of a VERSION= that make was told they are as it says.
+COMMIT = $(shell test ! -e .git || git tag --points-at HEAD | grep -qx 'v$(VERSION)' || \
+		TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format="$$(git rev-parse -q \
+		--verify 'refs/tags/v$(VERSION)' >/dev/null && echo + || echo '~')git%cd.%h" || \
+		echo "make: the packages' version is that of a release: git says no commit" >&2)
 DEB_VERSION = $(VERSION)$(if $(filter command,$(origin VERSION)),,$(COMMIT))
 
 deb:
