@@ -69,6 +69,13 @@ def ask_to_join(family, password, command="join"):
     return ask(family, command, [(JOIN_SSID, SSID), (JOIN_PASSWORD, b"")], password)
 
 
+def is_refused(family):
+    """Not all firmware tells that it is for the password: does this?"""
+    err = ask_to_join(family, WRONG)
+    check(err in (errno.EKEYREJECTED, errno.ENETDOWN), "it is not refused")
+    return err == errno.EKEYREJECTED
+
+
 @contextlib.contextmanager
 def a_join_that_goes_on():
     """What waits for its begin; it has an end with the block."""
@@ -113,7 +120,7 @@ def of_a_network():
 @test
 def of_a_refused_join():
     with elsewhere() as family:
-        same(errno.EKEYREJECTED, ask_to_join(family, WRONG), "join")
+        is_refused(family)
         same(0, in_memory(WRONG), "in memory")
 
 
@@ -244,8 +251,8 @@ def told_to_nobody():
         with elsewhere() as family:
             put("/dev/kmsg", mark.decode())
             put("/sys/class/net/%s/ifalias" % DEV, mark.decode())
-            same(errno.EKEYREJECTED, ask_to_join(family, WRONG), "join")
-            no_secret("its refusal", family.last, b"the network refuses")
+            if is_refused(family):
+                no_secret("its refusal", family.last, b"the network refuses")
             same(0, ask_to_join(family, PASSWORD), "join")
             becomes(lambda: sysfs("state") == "joined", "not joined")
             same(0, ask_to_join(family, PASSWORD, "ap-set"), "access point")
