@@ -1047,8 +1047,13 @@ int atw_channel_settle(struct atw_channel *ch)
 
 	if (err == -ETIMEDOUT && ch->dialect->framed) {
 		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+		mutex_lock(&ch->rx_lock);
+		/* It may have gone on since, and what announced that may be lost. */
+		if (!err && !atw_channel_silent(ch, HZ / 10))
+			err = -ETIMEDOUT;
 		if (!err)
 			clear_bit(ATW_CH_UNSETTLED, &ch->flags);
+		mutex_unlock(&ch->rx_lock);
 	}
 	return err;
 }
