@@ -320,7 +320,8 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		atw_channel_cert(ch, ev);
 		break;
 	case ATW_EV_READY:
-		set_bit(ATW_CH_RESET, &ch->flags);
+		/* Where it may be a remote who says so no command ends by that, as by a banner. */
+		set_bit(atw_channel_is_unsettled(ch) ? ATW_CH_BANNER : ATW_CH_RESET, &ch->flags);
 		ch->ops->event(ch->ctx, ev);
 		wake_up(&ch->wait);
 		break;

@@ -696,21 +696,24 @@ static void atw_module_rebooted(struct atw_module *m)
 static void atw_module_event(void *ctx, const struct atw_event *ev)
 {
 	struct atw_module *m = atw_conns_module(ctx);
+	bool settled = !atw_channel_is_unsettled(&m->ch);
 
 	switch (ev->type) {
 	case ATW_EV_ECHO:
-		/* It came back without our settings: the banner was missed. */
-		if (m->echo_off)
+		/* It came back without our settings: the banner was missed. Where a remote may
+		 * have said so the command that is next when that is over has an echo as well.
+		 */
+		if (m->echo_off && settled)
 			atw_module_rebooted(m);
 		break;
 	case ATW_EV_READY:
-		atw_module_rebooted(m);
-		break;
 	case ATW_EV_BANNER:
-		/* It may go on to say that it is ready, or not. While it is looked for there
-		 * is nothing to be lost, and it will not answer what it was asked.
+		/* It may go on to say that it is ready, or not; a remote may say that it is.
+		 * While it is looked for there is nothing to be lost, and it will not answer
+		 * what it was asked.
 		 */
-		if (atw_module_state(m) == ATW_MODULE_PROBING)
+		if ((ev->type == ATW_EV_READY && settled) ||
+		    atw_module_state(m) == ATW_MODULE_PROBING)
 			atw_module_rebooted(m);
 		else
 			atw_conns_boot(&m->conns, ATW_BOOT_SAID);
@@ -722,15 +725,17 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		atw_conns_event(&m->conns, ev);
 		break;
 	case ATW_EV_WIFI_DISCONNECT:
-		atw_conns_set_link(&m->conns, false);
-		fallthrough;
+		/* Where it may be a remote who says so the module is only asked. */
+		if (settled)
+			atw_conns_set_link(&m->conns, false);
+		atw_sched_set(&m->sched, ATW_DO_LINK);
+		break;
 	case ATW_EV_WIFI_CONNECT:
 	case ATW_EV_WIFI_GOT_IP:
 		/* Twice without an end in between. */
 		if (atw_conns_has_link(&m->conns))
 			atw_conns_boot(&m->conns, ATW_BOOT_MAYBE);
-		if (ev->type != ATW_EV_WIFI_DISCONNECT)
-			m->ops->associated(m);
+		m->ops->associated(m);
 		atw_sched_set(&m->sched, ATW_DO_LINK);
 		break;
 	default:

@@ -48,6 +48,7 @@ struct owner {
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @early: it says OK to that in any case, as before it has tried
  * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
+ * @echo: the command that it says itself before it answers it, once
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -74,6 +75,7 @@ struct fake {
 	unsigned int		joins;
 	bool			early;
 	const char		*story;
+	const char		*echo;
 	u32			addr_meanwhile;	/* told when the netmask was asked for */
 	char			rx[256];
 	unsigned int		rx_len;
@@ -109,6 +111,11 @@ static void fake_answer(struct fake *f, const char *line)
 	const char *id = strrchr(line, ',');
 	char text[64];
 
+	if (f->echo && !strcmp(line, f->echo)) {
+		f->echo = NULL;
+		fake_say(f, line);
+		fake_say(f, "\r\n");
+	}
 	if (f->refuses && !strncmp(line, f->refuses, strlen(f->refuses))) {
 		fake_say(f, "\r\n+ERROR\r\n");
 		return;
@@ -614,6 +621,54 @@ static void module_banner_of_remote(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 	KUNIT_EXPECT_TRUE(test, joined(f));
+}
+
+/* A remote says behind a header that was damaged what the module says when it has started. */
+static void module_start_forged(struct kunit *test)
+{
+	static const char *const words[] = {
+		"\r\n+EVENT:SocketDowm,118,1024,a\r\nready\r\n",
+		"\r\n+EVENT:SocketDowm,118,1024,a\r\n+EVENT:WIFI_DISCONNECT\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *lasts = &f->owner[0], *server = &f->owner[1];
+	unsigned int i, before;
+	s64 bringups;
+
+	opened(test, lasts, ATW_TYPE_UDP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, lasts, server);
+	bringups = atomic64_read(&f->m.bringups);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		before = f->said_len;
+		f->echo = "AT";
+		fake_say(f, words[i]);
+		eventually(test, told(f, before, "AT+SOCKET?"));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true,
+								  atw_timing.request));
+		KUNIT_EXPECT_FALSE(test, f->echo);
+	}
+	KUNIT_EXPECT_LT(test, 0U, told(f, before, "AT+WJAP?"));
+	KUNIT_EXPECT_EQ(test, bringups, atomic64_read(&f->m.bringups));
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&f->m.reboots));
+	KUNIT_EXPECT_FALSE(test, lasts->closed);
+	KUNIT_EXPECT_TRUE(test, joined(f));
+
+	/* If it was the module it has nothing any more, and says so when it is asked. */
+	WRITE_ONCE(f->rows, "");
+	fake_say(f, words[0]);
+	eventually(test, READ_ONCE(lasts->closed));
+	eventually(test, atomic64_read(&f->m.reboots) == 1 && joined(f));
+
+	/* So where only an echo tells: that of the first command that is believed again. */
+	bringups = atomic64_read(&f->m.bringups);
+	f->echo = "AT+SOCKET?";
+	fake_say(f, "\r\n+EVENT:SocketDowm,118,1024,a\r\n");
+	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
+
+	WRITE_ONCE(f->status, 0);
+	fake_say(f, words[1]);
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_DOWN);
 }
 
 /* It joins while it has joined: it has started anew if it has lost all that it had. */
@@ -1655,6 +1710,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_starts_meanwhile),
 	KUNIT_CASE(module_banners),
 	KUNIT_CASE(module_banner_of_remote),
+	KUNIT_CASE(module_start_forged),
 	KUNIT_CASE(module_joins_twice),
 	KUNIT_CASE(module_password),
 	KUNIT_CASE(module_asked),
