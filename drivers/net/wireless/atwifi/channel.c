@@ -137,7 +137,6 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 		asked = true;
 	} else if (ch->cmd && ch->final == ATW_EV_NONE &&
 		   atw_channel_is_answer(ch->cmd, ev)) {
-		ch->cmd->code = ev->type == ATW_EV_ERROR ? ev->code : 0;
 		if (ev->type == ATW_EV_UNKNOWN)
 			strscpy(ch->said, ev->text, sizeof(ch->said));
 		/* What comes behind that the module says itself. */
@@ -147,6 +146,7 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 		ch->parser.expect_soon = false;
 		ch->final = atw_channel_is_unsettled(ch) && !ch->cmd->barrier ? ATW_EV_DAMAGE :
 										 ev->type;
+		ch->cmd->code = ch->final == ATW_EV_ERROR ? ev->code : 0;
 		set_bit(ATW_CH_FINAL, &ch->flags);
 		wake_up(&ch->wait);
 		asked = true;

@@ -2537,6 +2537,28 @@ static void conn_numbers_damaged(struct kunit *test)
 	close_all(test, 4);
 }
 
+/*
+ * It may be a remote who refuses to connect, behind a header that was damaged: nor is his
+ * reason believed, and the connection is deleted in case that there is one.
+ */
+static void conn_refusal_forged(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->connect_answer = "\r\n+EVENT:SocketDowm,118,1024,a\r\n+SOCKET:4\r\nERROR\r\n";
+	o = fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, -EPROTO, o->open_err);
+	KUNIT_EXPECT_EQ(test, 0U, o->code);
+	eventually(test, deletes(f, f->notes[0].id));
+	KUNIT_EXPECT_EQ(test, V_OPEN, f->notes[0].verb);
+	f->connect_answer = NULL;
+	close_all(test, 2);
+}
+
 /* Of firmware that numbers its connections without a word the table tells the number. */
 static void conn_numbers_untold(struct kunit *test)
 {
@@ -5466,6 +5488,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_fetched_slowly),
 	KUNIT_CASE(conn_end_fetched_untold),
 	KUNIT_CASE(conn_numbers_damaged),
+	KUNIT_CASE(conn_refusal_forged),
 	KUNIT_CASE(conn_numbers_untold),
 	KUNIT_CASE(conn_numbers_lost),
 	KUNIT_CASE(conn_overflow),
