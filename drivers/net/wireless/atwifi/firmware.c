@@ -18,7 +18,8 @@ const struct atw_firmware atw_firmware_bw20 = {
 	.joins_by_bssid = true,
 	.quotes = true,
 	.escapes = "\"",
-	.ambiguous = { "\\\"" },
+	/* What one does there that is not before a quote its manual does not say. */
+	.ambiguous = { "\\" },
 	.param_max = ATW_CMD_MAX,
 };
 

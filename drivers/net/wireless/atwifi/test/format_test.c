@@ -97,7 +97,7 @@ static void format_strings(struct kunit *test)
 		{ B, "a\"b", "AT=\"a\\\"b\"\r\n" },
 		{ M, "a\\b", "AT=\"a\\b\"\r\n" },
 		{ C, "a\\b", "AT=a\\\\b\r\n" },
-		{ B, "a\\b", "AT=\"a\\b\"\r\n" },
+		{ B, "a\\b", NULL },
 		{ M, "a\\", NULL },
 		{ C, "a\\", "AT=a\\\\\r\n" },
 		{ B, "a\\", NULL },

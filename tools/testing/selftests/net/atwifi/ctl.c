@@ -664,6 +664,11 @@ TEST_F(ctl, ap)
 	/* It is a station as before. */
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strchr(names[i].sh, '\\') && atw_profile_is("bw20")) {
+			ASSERT_FAILS(1, "this backslash in a name", "echo | $A -p - ap %s",
+				     names[i].sh);
+			continue;
+		}
 		ASSERT_SAYS("", "echo | $A -p - ap %s", names[i].sh);
 		snprintf(expression, sizeof(expression), "d[\"network\"][\"ssid\"] == %s",
 			 names[i].python);
