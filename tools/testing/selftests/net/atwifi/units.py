@@ -859,6 +859,7 @@ def prepare():
         install_services()
         Init.end.enter_context(systemd())
     # Whoever another test has had begun would do his work in this one.
+    systemctl("stop %s %s %s" % (HOOK, AGENT, STUB))
     becomes(lambda: nobody_runs() and not modules(), "somebody is there of the test before")
 
 
