@@ -371,7 +371,7 @@ static size_t atw_channel_parse(struct atw_channel *ch, const u8 *buf, size_t le
 		atw_channel_watch(ch);
 	if (ch->is_raw && atw_parse_pending(&ch->parser)) {
 		/* The prompt came within another print: what is whose? */
-		atw_parser_init(&ch->parser);
+		atw_parser_restart(&ch->parser);
 		ch->parser.tears = true;
 		ch->ops->raw(ch->ctx, NULL, 0);
 	}
@@ -1284,12 +1284,8 @@ int atw_channel_idle(struct atw_channel *ch, long quiet, long limit)
  */
 void atw_channel_restart(struct atw_channel *ch)
 {
-	bool tears;
-
 	mutex_lock(&ch->rx_lock);
-	tears = ch->parser.tears;
-	atw_parser_init(&ch->parser);
-	ch->parser.tears = tears;
+	atw_parser_restart(&ch->parser);
 	ch->is_raw = false;
 	clear_bit(ATW_CH_RESET, &ch->flags);
 	set_bit(ATW_CH_LOOKING, &ch->flags);

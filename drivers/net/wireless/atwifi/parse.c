@@ -1760,6 +1760,21 @@ void atw_parser_init(struct atw_parser *p)
 }
 
 /**
+ * atw_parser_restart() - forget what was read, but not what the caller awaits
+ * @p: the parser
+ */
+void atw_parser_restart(struct atw_parser *p)
+{
+	*p = (struct atw_parser){
+		.expect_prompt	= p->expect_prompt,
+		.expect_final	= p->expect_final,
+		.expect_soon	= p->expect_soon,
+		.tears		= p->tears,
+		.name		= p->name,
+	};
+}
+
+/**
  * atw_parse() - look at bytes until they make an event
  * @p: the parser
  * @buf: bytes of the module
@@ -1857,16 +1872,6 @@ void atw_parse_lost(struct atw_parser *p, struct atw_event *ev)
 	} else {
 		ev->type = atw_damage(ev);
 	}
-	p->state = ATW_PS_LINE;
-	p->sink = NULL;
-	p->line_len = 0;
-	p->overlong = false;
+	atw_parser_restart(p);
 	p->drop = true;
-	p->blank = false;
-	p->suspect = ATW_SUSPECT_NOTHING;
-	p->err_code = 0;
-	p->err_name[0] = '\0';
-	p->hold_len = 0;
-	p->replay_len = 0;
-	p->replay_pos = 0;
 }

@@ -287,6 +287,7 @@ struct atw_autott {
 };
 
 void atw_parser_init(struct atw_parser *p);
+void atw_parser_restart(struct atw_parser *p);
 size_t atw_parse(struct atw_parser *p, const u8 *buf, size_t len,
 		 struct atw_event *ev);
 void atw_parser_sink(struct atw_parser *p, u8 *sink);
