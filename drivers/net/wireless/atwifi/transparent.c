@@ -361,11 +361,7 @@ static void atw_tt_fail(struct atw_conns *cs)
 /* Jiffies for which nothing may be written before "+++". */
 static long atw_tt_silence(const struct atw_conns *cs)
 {
-	const struct atw_tt *tt = &cs->tt;
-	unsigned long last = time_after(tt->sent, tt->entered) ? tt->sent :
-								 tt->entered;
-
-	return (long)(last + atw_tt_guard(cs) - jiffies);
+	return (long)(cs->tt.sent + atw_tt_guard(cs) - jiffies);
 }
 
 static int atw_tt_escape(struct atw_conns *cs)
@@ -871,7 +867,6 @@ int atw_tt_do_enter(struct atw_conns *cs)
 
 	atw_line_verb(&cmd.line, cs->ch->dialect, atw_tt_verb(tt->conn));
 	err = atw_channel_exec(cs->ch, &cmd);
-	tt->entered = jiffies;
 	tt->sent = jiffies;
 	if (!err) {
 		atomic64_inc(&tt->entries);

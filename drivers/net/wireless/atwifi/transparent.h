@@ -42,8 +42,7 @@ enum atw_tt_phase {
  * @lost: it was looked for and is not there; the thread's, as all below
  * @proof: when the module was asked whether it has the connection, and had it, in jiffies
  *	of 64 bits, as @enter_after; written under rx_lock
- * @entered: when the mode was entered
- * @sent: when the last byte was written
+ * @sent: when the last byte was written, or the mode entered
  * @unproved: bytes of datagrams written since @proof
  * @enter_after: not before that it is entered again
  * @told: ATW_VERB_HUSH: the module was told to keep its events back, ATW_VERB_TELL_ACCEPTS: all
@@ -67,7 +66,6 @@ struct atw_tt {
 
 	bool			lost;
 	u64			proof;
-	unsigned long		entered;
 	unsigned long		sent;
 	u32			unproved;
 	u64			enter_after;
