@@ -1331,8 +1331,7 @@ static struct atw_genl_late *atw_genl_next_change(const struct sock *asker)
 	lockdep_assert_held(&atw_genl_late_lock);
 
 	list_for_each_entry(late, &atw_genl_lates, node)
-		if (NETLINK_CB(late->req).sk == asker &&
-		    atw_genl_slow[late->info.genlhdr->cmd].changes)
+		if (NETLINK_CB(late->req).sk == asker && late->slow->changes)
 			return late;
 	return NULL;
 }
@@ -1343,7 +1342,7 @@ static void atw_genl_late_begin(struct atw_genl_late *late)
 	struct atw_genl_late *before = NULL;
 
 	spin_lock(&atw_genl_late_lock);
-	if (atw_genl_slow[late->info.genlhdr->cmd].changes)
+	if (late->slow->changes)
 		before = atw_genl_next_change(NETLINK_CB(late->req).sk);
 	list_add_tail(&late->node, &atw_genl_lates);
 	spin_unlock(&atw_genl_late_lock);
@@ -1357,7 +1356,7 @@ static void atw_genl_late_end(struct atw_genl_late *late)
 
 	spin_lock(&atw_genl_late_lock);
 	list_del(&late->node);
-	if (atw_genl_slow[late->info.genlhdr->cmd].changes)
+	if (late->slow->changes)
 		next = atw_genl_next_change(NETLINK_CB(late->req).sk);
 	if (next)
 		queue_work(atw_genl_wq, &next->work);
