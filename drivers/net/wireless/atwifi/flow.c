@@ -31,8 +31,10 @@
  */
 #define ATW_FLOW_UNUSED		(HZ / 4)
 /* Of streams it is set, for those that are known to be opened again when they are
- * needed; others are given so many times as much, by what is known of them.
+ * needed. Where a user has several of these to one remote that is divided by so much: he
+ * keeps one. Others are given so many times as much, by what is known of them.
  */
+#define ATW_FLOW_SEVERAL	4
 #define ATW_FLOW_STAYS		5
 #define ATW_FLOW_LASTS		30
 
@@ -430,11 +432,14 @@ void atw_flows_retry(struct atw_flows *flows)
 }
 
 /* For how long must a flow have been idle to be ended for others? */
-static unsigned long atw_flow_patience(enum atw_flow_worth worth, unsigned long stream_idle)
+static unsigned long atw_flow_patience(struct atw_flow *flow, enum atw_flow_worth worth,
+				       unsigned long stream_idle)
 {
+	lockdep_assert_held(&flow->nd->flows.lock);
+
 	switch (worth) {
 	case ATW_FLOW_WEB:
-		return stream_idle;
+		return *atw_flow_place(flow) > 1 ? stream_idle / ATW_FLOW_SEVERAL : stream_idle;
 	case ATW_FLOW_IDLE:
 		return stream_idle * ATW_FLOW_STAYS;
 	case ATW_FLOW_LASTING:
@@ -484,7 +489,7 @@ int atw_flows_evict(struct atw_flows *flows, u8 share, unsigned long stream_idle
 		worth = flow->ops->worth(flow, &idle);
 		if (worth == ATW_FLOW_SOON)
 			soon = true;
-		if (worth > least || idle <= atw_flow_patience(worth, stream_idle) ||
+		if (worth > least || idle <= atw_flow_patience(flow, worth, stream_idle) ||
 		    (best && worth == least && idle <= longest) ||
 		    atw_flow_is_spared(flow, worth, share))
 			continue;

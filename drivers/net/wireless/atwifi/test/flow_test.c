@@ -267,6 +267,25 @@ static void flow_users_evict(struct kunit *test)
 		atw_flow_del(&flow[i]);
 }
 
+/* Of several to one host a browser needs one, and others of its hosts wait meanwhile. */
+static void flow_several_evict(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+
+	KUNIT_ASSERT_EQ(test, 0, add(t, 0, ALICE));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	KUNIT_ASSERT_EQ(test, 0, add(t, 1, ALICE));
+	KUNIT_EXPECT_EQ(test, 0, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	atw_flow_del(&flow[1]);
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	/* Another user's is none of hers. */
+	KUNIT_ASSERT_EQ(test, 0, add(t, 2, BOB));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	atw_flow_del(&flow[0]);
+	atw_flow_del(&flow[2]);
+}
+
 /* Nobody fills the table. */
 static void flow_users_have_room(struct kunit *test)
 {
@@ -406,6 +425,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_remotes_passed),
 	KUNIT_CASE(flow_users_try),
 	KUNIT_CASE(flow_users_evict),
+	KUNIT_CASE(flow_several_evict),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_users_have_memory),
 	KUNIT_CASE(flow_forwarded),
