@@ -585,9 +585,12 @@ static bool atw_module_do_sync(struct atw_conns *cs)
 static bool atw_module_do_link(struct atw_conns *cs)
 {
 	struct atw_module *m = atw_conns_module(cs);
+	int err = atw_module_query_link(m);
 
-	if (atw_module_query_link(m) == -ETIMEDOUT)
+	if (err == -ETIMEDOUT)
 		atw_module_sync(m, atw_timing.sync_asked);
+	else
+		atw_conns_command_failed(cs, err);
 	return true;
 }
 

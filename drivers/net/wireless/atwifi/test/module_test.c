@@ -30,6 +30,7 @@ struct owner {
  * @mutes: it says nothing to a command that begins so
  * @muted: it was told one of these
  * @full: its UART takes nothing
+ * @broken: its UART's driver says that it cannot write
  * @refused: it was offered something meanwhile
  * @rows: what it says that it has
  * @status: how it says that its link is
@@ -57,6 +58,7 @@ struct fake {
 	const char		*mutes;
 	bool			muted;
 	bool			full;
+	bool			broken;
 	bool			refused;
 	const char		*rows;
 	unsigned int		status;
@@ -214,6 +216,8 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 	struct fake *f = container_of(t, struct fake, t);
 	size_t i;
 
+	if (READ_ONCE(f->broken))
+		return -EIO;
 	if (READ_ONCE(f->full)) {
 		WRITE_ONCE(f->refused, true);
 		return 0;
@@ -1656,6 +1660,18 @@ static void restarts(struct kunit *test)
 	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
 }
 
+/* It cannot be asked for its network any more, and nobody has anything else to do with it. */
+static void module_broken(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	WRITE_ONCE(f->broken, true);
+	atw_sched_set(&f->m.sched, ATW_DO_LINK);
+	eventually(test, READ_ONCE(f->m.state) == ATW_MODULE_PROBING);
+	WRITE_ONCE(f->broken, false);
+	eventually(test, joined(f));
+}
+
 /* It restarts whenever it was brought up: that is done more and more rarely. */
 static void module_restless(struct kunit *test)
 {
@@ -1727,6 +1743,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_garbled_short),
 	KUNIT_CASE(module_garbled_stream),
 	KUNIT_CASE(module_other_mac),
+	KUNIT_CASE(module_broken),
 	KUNIT_CASE(module_restless),
 	{}
 };
