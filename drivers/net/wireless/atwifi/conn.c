@@ -511,6 +511,7 @@ void atw_conns_link(struct atw_conns *cs, struct atw_conn *c)
 
 	c->conns = cs;
 	list_add_tail(&c->node, &cs->list);
+	list_add_tail(&c->turn, &cs->turns);
 	cs->shares.of[c->share].n++;
 	cs->n++;
 	atomic_inc(&cs->seq);
@@ -600,6 +601,7 @@ void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 		atomic_sub(kept, &cs->kept.bytes);
 	}
 	list_del_init(&c->node);
+	list_del(&c->turn);
 	cs->shares.of[c->share].n--;
 	atw_conn_move_budget(cs, c);
 	c->conns = NULL;
@@ -735,6 +737,7 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 {
 	spin_lock_init(&cs->lock);
 	INIT_LIST_HEAD(&cs->list);
+	INIT_LIST_HEAD(&cs->turns);
 	cs->ch = ch;
 	cs->sched = sched;
 	cs->clock = ktime_get;

@@ -279,6 +279,7 @@ struct atw_conn_child {
  * @ref: the table holds one while it is listed, the owner one; before a child
  *	has an owner that one is its server's
  * @node: in atw_conns.list; atw_conns.lock protects it
+ * @turn: in atw_conns.turns, likewise
  * @ops: constant once the connection has an owner; and as long as it has one, which
  *	@lock protects, they are called
  * @type, @addr, @port: constant; but of a child those of its peer, 0 if the module does
@@ -315,6 +316,7 @@ struct atw_conn_child {
 struct atw_conn {
 	refcount_t			ref;
 	struct list_head		node;
+	struct list_head		turn;
 
 	const struct atw_conn_ops	*ops;
 	enum atw_sock_type		type;
@@ -698,8 +700,9 @@ struct atw_counts {
  *	will be free soon. The channel's thread, no locks held. May be NULL
  * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
  *	outside atw_conn.lock
- * @list: all of them, in the order in which they are served; each holds a
- *	reference
+ * @list: all of them, in the order in which they came, in which a dump goes on;
+ *	each holds a reference
+ * @turns: the same, in the order in which they are served
  * @n: how many
  * @seq: another number whenever @list changes; a dump compares it without the lock
  * @query: counts the queries of the module's table; what it says is newer than
@@ -728,6 +731,7 @@ struct atw_conns {
 
 	spinlock_t		lock;
 	struct list_head	list;
+	struct list_head	turns;
 	unsigned int		n;
 	atomic_t		seq;
 	unsigned int		query;

@@ -262,7 +262,7 @@ static struct atw_conn *atw_conns_choose(struct atw_conns *cs, struct atw_conn *
 			atw_pick_later(pick, cs->pace.send_after);
 		return NULL;
 	}
-	list_move_tail(&c->node, &cs->list);
+	list_move_tail(&c->turn, &cs->turns);
 	return c;
 }
 
@@ -283,7 +283,7 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 
 	spin_lock(&cs->lock);
 	atw_conns_count_sockets(cs, has);
-	list_for_each_entry_safe(c, next, &cs->list, node) {
+	list_for_each_entry_safe(c, next, &cs->turns, turn) {
 		spin_lock(&c->lock);
 		if (atw_conn_is_open(c) && atw_conn_finished(c))
 			atw_conn_end(c, 0, 0);

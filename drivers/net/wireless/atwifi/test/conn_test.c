@@ -4608,6 +4608,51 @@ static void conn_raw_throttle(struct kunit *test)
 	forget(test);
 }
 
+/* A dump of connections that has room for a few in each message. */
+struct dump {
+	u32		id[CONNS];
+	unsigned int	n;
+	unsigned int	passed;
+	unsigned int	room;
+};
+
+static int dump_conn(const struct atw_conn_info *info, void *arg)
+{
+	struct dump *d = arg;
+
+	if (d->passed++ < d->n)
+		return 0;
+	if (!d->room)
+		return -EMSGSIZE;
+	d->room--;
+	d->id[d->n++] = info->id;
+	return 0;
+}
+
+/* Each is told once, whoever sends in the middle of that. */
+static void conn_dumped(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct dump d = { .room = 2 };
+	unsigned int i;
+	int seq;
+
+	opened(test, 4, ATW_TYPE_TCP_CLIENT);
+	seq = atomic_read(&f->conns.seq);
+	KUNIT_EXPECT_EQ(test, -EMSGSIZE, atw_conns_for_each(&f->conns, dump_conn, &d));
+	queue(test, &f->owner[0], 10);
+	open_gate(f, true);
+	sent(test, &f->owner[0]);
+	open_gate(f, false);
+	d.passed = 0;
+	d.room = 2;
+	KUNIT_EXPECT_EQ(test, 0, atw_conns_for_each(&f->conns, dump_conn, &d));
+	KUNIT_EXPECT_EQ(test, seq, atomic_read(&f->conns.seq));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, f->owner[i].c->id, d.id[i]);
+	close_all(test, 4);
+}
+
 /* Nobody gets more of the module by having more connections. */
 static void conn_users_send(struct kunit *test)
 {
@@ -5556,6 +5601,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_raw_sends_after),
 	KUNIT_CASE(conn_raw_sends_first),
 	KUNIT_CASE(conn_raw_throttle),
+	KUNIT_CASE(conn_dumped),
 	KUNIT_CASE(conn_users_send),
 	KUNIT_CASE(conn_abandoned),
 	KUNIT_CASE(conn_share_index),
