@@ -519,13 +519,18 @@ bool atw_conns_do_accepted(struct atw_conns *cs)
 {
 	bool ask = false;
 	struct atw_conn *c;
+	int err;
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node)
 		if (atw_conn_stage(c) == ATW_CHILD_NEW)
 			ask |= !c->child.server || !cs->learned.no_peers;
 	spin_unlock(&cs->lock);
-	if (ask && atw_conns_query(cs))
+	err = ask ? atw_conns_query(cs) : 0;
+	/* Whoever stops the channel says what becomes of them. */
+	if (err == -ENODEV)
+		return true;
+	if (err)
 		ask = false;
 	/* What was said at another time, or only in part, tells nothing of them. */
 	if (!ask)

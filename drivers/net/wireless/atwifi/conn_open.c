@@ -132,7 +132,8 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 
 /*
  * The number of a connection that the module has numbered without a word of that: the only one
- * of its kind that it lists and nobody knows. ATW_NO_ID: there is none, or there are others.
+ * of its kind that it has listed just now and nobody knows. ATW_NO_ID: there is none, or there
+ * are others.
  */
 static u32 atw_conns_untold_id(struct atw_conns *cs, const struct atw_conn *c)
 {
@@ -140,8 +141,6 @@ static u32 atw_conns_untold_id(struct atw_conns *cs, const struct atw_conn *c)
 	u32 id = ATW_NO_ID;
 	unsigned int i, n = 0;
 
-	if (atw_conns_query(cs))
-		return ATW_NO_ID;
 	spin_lock(&cs->lock);
 	for (i = 0; i < rows->n; i++) {
 		if (rows->row[i].type != c->type || rows->row[i].status == ATW_SOCK_DELETED ||
@@ -363,10 +362,12 @@ static int atw_conns_ask_for(struct atw_conns *cs, struct atw_conn *c, struct at
 
 /*
  * It is open, by a word of the module under number @id. Returns 0; -ECONNABORTED, which number
- * it has cannot be known.
+ * it has cannot be known; -ENODEV, the channel is being stopped.
  */
 static int atw_conns_take_number(struct atw_conns *cs, struct atw_conn *c, u32 id)
 {
+	int err;
+
 	if (id != ATW_NO_ID) {
 		cs->learned.conid_told |= BIT(c->type);
 	} else if (cs->learned.conid_told & BIT(c->type)) {
@@ -374,6 +375,9 @@ static int atw_conns_take_number(struct atw_conns *cs, struct atw_conn *c, u32 i
 		atw_conns_command_failed(cs, -EPROTO);
 		return -ECONNABORTED;
 	} else if (cs->learned.no_conid) {
+		err = atw_conns_query(cs);
+		if (err)
+			return err == -ENODEV ? err : -ECONNABORTED;
 		id = atw_conns_untold_id(cs, c);
 	} else {
 		return 0;
@@ -453,11 +457,11 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (err == -EREMOTEIO && error->outcome == ATW_ID_TAKEN &&
 	    atw_conns_number_taken(cs, c))
 		return;
+	if (!err)
+		err = atw_conns_take_number(cs, c, cmd.id);
 	/* Whoever stops the channel says what becomes of it. */
 	if (err == -ENODEV && atw_conns_postpone(cs, c))
 		return;
-	if (!err)
-		err = atw_conns_take_number(cs, c, cmd.id);
 	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
 		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;

@@ -313,6 +313,9 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 	again = !cs->audit.unanswered &&
 		(err == -ETIMEDOUT || err == -EBUSY || err == -EPROTO);
 	cs->audit.unanswered = again;
+	/* Whoever stops the channel says what becomes of them all. */
+	if (err == -ENODEV)
+		return true;
 
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);

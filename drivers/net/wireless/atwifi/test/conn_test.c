@@ -89,6 +89,7 @@ struct fake {
 	bool			floods;		/* all find, until there is a note */
 	unsigned int		flooded;	/* so often */
 	unsigned int		empties;	/* times that it has found nothing */
+	const char		*unplugged;	/* when it is told a command that begins so */
 	const char		*mishears;	/* commands that begin so ... */
 	unsigned int		nmishears;	/* ... so many of them */
 	const char		*complaint;	/* its answer to those */
@@ -197,7 +198,9 @@ static void fake_command(struct fake *f, const char *line)
 	char row[48];
 	u32 id, len;
 
-	if (f->swallows && f->then != IS_IDLE) {
+	if (f->unplugged && strstarts(line, f->unplugged)) {
+		atw_channel_halt(&f->ch);
+	} else if (f->swallows && f->then != IS_IDLE) {
 		/* It waits for the remote; or does not any more, and says so. */
 		if (f->then == READS_ON)
 			fake_say(f, "\r\nOK\r\n\r\nOK\r\n");
@@ -2175,6 +2178,67 @@ static void conn_guess_lost(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketDown,1000,1,y\r\n");
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
 	close_all(test, 1);
+}
+
+/* The device goes away when the module is told this. */
+static void unplug(struct kunit *test, const char *command)
+{
+	struct fake *f = test->priv;
+
+	f->unplugged = command;
+	open_gate(f, true);
+	eventually(test, test_bit(ATW_CH_DEAD, &f->ch.flags));
+	atw_channel_pause(&f->ch);
+}
+
+/* That is all that anybody hears: a child that is not listed is no sign of damage, */
+static void conn_guess_unplugged(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[1];
+
+	fake_serve(test);
+	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	open_gate(f, false);
+	atw_conn_put(fake_guess(test, 2000));
+	unplug(test, "AT+SOCKET?");
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	atw_conns_gone(&f->conns);
+	KUNIT_EXPECT_EQ(test, -ENODEV, o->close_err);
+}
+
+/* nor is a connection lost whose number cannot be asked for, */
+static void conn_number_unplugged(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	f->conns.learned.no_conid = true;
+	f->connect_answer = "\r\nOK\r\n";
+	fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+	unplug(test, "AT+SOCKET?");
+	KUNIT_EXPECT_FALSE(test, o->opened);
+	atw_conns_gone(&f->conns);
+	KUNIT_EXPECT_EQ(test, -ENODEV, o->open_err);
+}
+
+/* nor disbelieved what may be another print. */
+static void conn_doubt_unplugged(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,9,\r\n+EVENT:\r\n", o);
+	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
+	unplug(test, "AT+ATW");
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	atw_conns_gone(&f->conns);
+	KUNIT_EXPECT_EQ(test, -ENODEV, o->close_err);
 }
 
 /* It is announced after all, and then the module's table says whose it is. */
@@ -5519,6 +5583,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_guess_over),
 	KUNIT_CASE(conn_guess_near),
 	KUNIT_CASE(conn_guess_lost),
+	KUNIT_CASE(conn_guess_unplugged),
+	KUNIT_CASE(conn_number_unplugged),
+	KUNIT_CASE(conn_doubt_unplugged),
 	KUNIT_CASE(conn_guess_announced),
 	KUNIT_CASE(conn_guess_announced_meanwhile),
 	KUNIT_CASE(conn_guess_ended),
