@@ -1645,6 +1645,8 @@ static void atw_payload_good(struct atw_parser *p, u32 torn,
 			print[i] = atw_at(p, i);
 		for (i = 0; i < p->len; i++)
 			p->sink[i] = atw_at(p, torn + i);
+		/* What is held behind its end was looked at, and is of what comes next. */
+		atw_replay(p, p->hold + torn + 2, p->hold_len - torn - 2);
 		atw_replay(p, print, torn);
 	}
 	/* Half of its closing, and the banner's first bytes, may close what begins with '>'. */
@@ -1712,8 +1714,8 @@ static bool atw_decide(struct atw_parser *p, bool last, struct atw_event *ev)
 		return false;
 	if (before <= 0 && after <= 0) {
 		atw_payload_bad(p, ev);
-	} else if (!p->tears) {
-		/* From now on it is known. */
+	} else if (!p->tears || (before > 0 && after > 0 && before != after)) {
+		/* From now on it is known; or where the payload ends is the remote's choice. */
 		p->tears = true;
 		atw_payload_bad(p, ev);
 	} else if (after > 0) {

@@ -710,6 +710,26 @@ static void parse_torn_late(struct kunit *test)
 }
 
 /*
+ * Two readings of different lengths: an answer before the payload, which ends with the words of a
+ * longer one. Neither is believed, and of what follows no byte is missing where there is but one.
+ */
+static void parse_torn_two_ways(struct kunit *test)
+{
+	static const char two[] =
+		"\r\n+EVENT:SocketDown,1,30,connect success ConID=5\r\n"
+		"abcdeconnect success ConID=123\r\n\r\n+EVENT:SocketDown,2,1,x\r\n";
+	static const char one[] =
+		"\r\n+EVENT:SocketDown,1,30,connect success ConID=5\r\n"
+		"abcdeconnect success ConID=123\r\n+EVENT:WIFI_CONNECT\r\n";
+	struct run *r = run_new(test);
+
+	expect(test, r, FINAL | TEARS, two, sizeof(two) - 1,
+	       "PAYLOAD:1,30 BAD:1 PAYLOAD:2,1 END:2=x ");
+	expect(test, r, FINAL | TEARS, one, sizeof(one) - 1,
+	       "PAYLOAD:1,30 END:1=abcdeconnect success ConID=123? CONNECTED:5 WIFI_CONNECT ");
+}
+
+/*
  * An answer that may take long is a doubt only of firmware that is known to tear: what is in
  * doubt waits for it.
  */
@@ -1555,6 +1575,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_swallowed),
 	KUNIT_CASE(parse_torn_unasked),
 	KUNIT_CASE(parse_torn_late),
+	KUNIT_CASE(parse_torn_two_ways),
 	KUNIT_CASE(parse_torn_while_connecting),
 	KUNIT_CASE(parse_torn_chosen),
 	KUNIT_CASE(parse_torn_bad),
