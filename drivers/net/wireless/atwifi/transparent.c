@@ -124,6 +124,7 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 			memmove(tt->hold, tt->hold + tt->hold_len - n, n);
 			tt->hold_len = n;
 			tt->escape_at = 0;
+			tt->searched = 0;
 			tt->skip = 0;
 		}
 		n = min_t(size_t, len, ATW_TT_HOLD - tt->hold_len);
@@ -198,6 +199,22 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 	tt->doubt = !tt->ended;
 }
 
+/*
+ * Is there a text behind "+++"? What was searched is not searched again: a remote may send as
+ * much as it likes, in small pieces.
+ */
+static bool atw_tt_hears(struct atw_tt *tt, const char *text)
+{
+	size_t n = strlen(text) - 1;
+
+	if (atw_tt_find(tt->hold, tt->hold_len, tt->searched, text) >= 0)
+		return true;
+	/* It may have begun with the last bytes. */
+	if (tt->hold_len > tt->searched + n)
+		tt->searched = tt->hold_len - n;
+	return false;
+}
+
 /* "+++" was sent: look for what says that it was understood. */
 static void atw_tt_listen(struct atw_conns *cs)
 {
@@ -205,17 +222,14 @@ static void atw_tt_listen(struct atw_conns *cs)
 	size_t behind = 0;
 	long ok;
 
-	if (tt->phase == ATW_TT_LEAVING &&
-	    atw_tt_find(tt->hold, tt->hold_len, tt->escape_at, ATW_TT_OK) >= 0) {
+	if (tt->phase == ATW_TT_LEAVING && atw_tt_hears(tt, ATW_TT_OK)) {
 		tt->phase = ATW_TT_HEARD;
 		set_bit(ATW_CH_TOLD, &cs->ch->flags);
 		atw_channel_kick(cs->ch);
 	}
-	if (!tt->marker[0])
+	if (!tt->marker[0] || !atw_tt_hears(tt, tt->marker))
 		return;
 	ok = atw_tt_split(tt->hold, tt->hold_len, tt->escape_at, tt->marker, &behind);
-	if (ok == ATW_TT_WAIT)
-		return;
 	tt->phase = ATW_TT_OUT;
 	tt->unchecked = true;
 	if (ok >= 0) {
@@ -386,6 +400,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	tt->phase = ATW_TT_LEAVING;
 	tt->scan.leaving = true;
 	tt->escape_at = tt->hold_len;
+	tt->searched = tt->hold_len;
 	clear_bit(ATW_CH_TOLD, &cs->ch->flags);
 	tt->marker[0] = '\0';
 	mutex_unlock(&cs->ch->rx_lock);

@@ -35,6 +35,7 @@ enum atw_tt_phase {
  * @scan, @hold, @hold_len, @marker: what came and is not passed on; rx_lock. Where something is
  *	in @hold all that comes then is kept there, too
  * @escape_at: as many bytes of @hold came before "+++" was sent; rx_lock
+ * @searched: before that byte of @hold nothing begins that is waited for then; rx_lock
  * @skip: as many of its bytes were passed on; rx_lock
  * @ended: the module said that the connection was lost; rx_lock
  * @doubt: something came that may be an event of the module, or data; rx_lock
@@ -58,6 +59,7 @@ struct atw_tt {
 	u8			*hold;
 	size_t			hold_len;
 	size_t			escape_at;
+	size_t			searched;
 	size_t			skip;
 	char			marker[48];
 	bool			ended;

@@ -4503,6 +4503,7 @@ static void conn_raw_end(struct kunit *test)
 		tt->phase = ATW_TT_LEAVING;
 		tt->scan.leaving = true;
 		tt->escape_at = tt->hold_len;
+		tt->searched = tt->hold_len;
 		raw_says(f, cases[i].behind);
 		strscpy(tt->marker, "Unknown cmd:AT+ATW1\r\n", sizeof(tt->marker));
 		snprintf(text, sizeof(text),
@@ -4535,6 +4536,48 @@ static void raw_left(struct kunit *test, bool checked)
 	tt->ended = false;
 	tt->unchecked = !checked;
 	mutex_unlock(&f->ch.rx_lock);
+}
+
+/*
+ * What a remote sends until the mode was left is searched once, however small the pieces are in
+ * which it comes; the module's words are found where one ends in the middle of them.
+ */
+static void conn_raw_end_in_pieces(struct kunit *test)
+{
+	static const char *const words[] = { "\r\nO", "K\r\n", "Unknown cmd:AT+A", "TW1\r", "\n" };
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	struct atw_tt *tt = &f->conns.tt;
+	size_t again = 0;
+	unsigned int i;
+
+	tt->hold = kvmalloc(ATW_TT_HOLD, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tt->hold);
+	raw_left(test, false);
+	o->drains = true;
+	mutex_lock(&f->ch.rx_lock);
+	tt->phase = ATW_TT_LEAVING;
+	atw_tt_scan_init(&tt->scan, false);
+	tt->scan.leaving = true;
+	raw_says(f, "\r\nready\r\n");
+	for (i = 0; i < 1000; i++) {
+		raw_says(f, "\r\r\r\rU");
+		again = max(again, tt->hold_len - tt->searched);
+	}
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		raw_says(f, words[i]);
+		/* The thread does it, when the OK was heard. */
+		if (tt->phase == ATW_TT_HEARD)
+			strscpy(tt->marker, "Unknown cmd:AT+ATW1\r\n", sizeof(tt->marker));
+	}
+	mutex_unlock(&f->ch.rx_lock);
+	KUNIT_EXPECT_LT(test, again, sizeof(tt->marker));
+	KUNIT_EXPECT_EQ(test, ATW_TT_OUT, tt->phase);
+	KUNIT_EXPECT_EQ(test, 5009ULL, o->c->rx.bytes);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	tt->phase = ATW_TT_OUT;
+	atw_tt_drop(&f->conns);
+	forget(test);
 }
 
 /* Whoever gives the mode back has what was not asked about it answered, or ends. */
@@ -5664,6 +5707,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_raw_datagrams),
 	KUNIT_CASE(conn_raw_end),
+	KUNIT_CASE(conn_raw_end_in_pieces),
 	KUNIT_CASE(conn_raw_given_back),
 	KUNIT_CASE(conn_raw_sends_after),
 	KUNIT_CASE(conn_raw_sends_first),
