@@ -1466,7 +1466,7 @@ void atw_wiphy_changed(struct atw_wiphy *aw)
  * atw_wiphy_associated() - the module says that it is in a network
  * @aw: the wiphy, or NULL
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 void atw_wiphy_associated(struct atw_wiphy *aw)
 {

@@ -109,7 +109,7 @@ bool atw_channel_is_unsettled(const struct atw_channel *ch)
  * atw_channel_connects() - does a command run for which no connection was told yet?
  * @ch: the channel
  *
- * Context: any.
+ * Context: process context.
  */
 bool atw_channel_connects(struct atw_channel *ch)
 {

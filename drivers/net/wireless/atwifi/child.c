@@ -39,7 +39,7 @@
  * @server: a server
  * @backlog: so many, within what is reasonable
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_set_backlog(struct atw_conn *server, unsigned int backlog)
 {
@@ -81,7 +81,7 @@ static enum atw_child_stage atw_conn_stage(struct atw_conn *c)
  * atw_conn_acceptable() - would atw_conn_accept() find one?
  * @server: a server
  *
- * Context: any.
+ * Context: process context.
  */
 bool atw_conn_acceptable(struct atw_conn *server)
 {
@@ -102,7 +102,7 @@ bool atw_conn_acceptable(struct atw_conn *server)
  * What it has received is handed over by @ops->rx before this returns, and
  * @ops->closed is called if it has ended.
  *
- * Context: any.
+ * Context: process context.
  * Return: the connection with a reference for the owner, or NULL.
  */
 struct atw_conn *atw_conn_accept(struct atw_conn *server,

@@ -40,7 +40,7 @@ static void atw_conn_purge_rx(struct atw_conn *c)
  * atw_conn_put() - give a reference back
  * @c: the connection, or NULL
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 void atw_conn_put(struct atw_conn *c)
 {
@@ -283,7 +283,7 @@ static int atw_conn_may_send(struct atw_conn *c)
  * @data: the bytes
  * @len: how many
  *
- * Context: any.
+ * Context: process context.
  * Return: true; or false, there is no room or no connection: that is for atw_conn_send().
  */
 bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *data, u32 len)
@@ -308,7 +308,7 @@ bool atw_conn_send_small(struct atw_conn *c, const struct sock *sk, const void *
  *
  * How much is queued is bounded by the owner's accounting of its buffers.
  *
- * Context: any.
+ * Context: process context.
  * Return: 0; -EPIPE, the connection has ended; -EINVAL, there is no way for these bytes;
  * -EDESTADDRREQ, the module has forgotten whom they are for; or the error that has ended it:
  * -ENODEV, the device is gone.
@@ -348,7 +348,7 @@ int atw_conn_send(struct atw_conn *c, struct sk_buff *skb)
  * It ends by itself when what is queued is sent, of which the owner is told. Its
  * reference stays its own.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_drain(struct atw_conn *c, unsigned long linger)
 {
@@ -367,7 +367,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger)
  * owner is then told of a reset: what the remote was about to send is not known. If
  * something is on its way, or it is not open, nothing happens.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_yield(struct atw_conn *c)
 {
@@ -385,7 +385,7 @@ void atw_conn_yield(struct atw_conn *c)
  *
  * It waits for what is queued before it closes it; nobody hears what it is told meanwhile.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_leave(struct atw_conn *c)
 {
@@ -429,7 +429,7 @@ static void atw_conn_drop_child(struct atw_conn *c)
  * atw_conn_drop_children() - reset what waits to be accepted
  * @server: a server, or another connection, which has none
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_drop_children(struct atw_conn *server)
 {
@@ -456,7 +456,7 @@ void atw_conn_drop_children(struct atw_conn *server)
  * None of the owner's ops is called after the return. The owner's reference
  * stays its own. What a server had for atw_conn_accept() is reset.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
 {
@@ -478,7 +478,7 @@ void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger)
  * atw_conn_view() - how a connection is at one moment
  * @c: the connection
  *
- * Context: any, without @c->lock.
+ * Context: process context, without @c->lock.
  */
 struct atw_conn_view atw_conn_view(struct atw_conn *c)
 {
@@ -756,7 +756,7 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
  * atw_conns_are_there() - is there a connection?
  * @cs: the connections
  *
- * Context: any.
+ * Context: process context.
  */
 bool atw_conns_are_there(struct atw_conns *cs)
 {

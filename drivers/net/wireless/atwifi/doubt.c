@@ -45,7 +45,7 @@ bool atw_conn_doubted(const struct atw_conn *c, unsigned int doubt,
  *
  * What is in doubt is not handed over any more, whatever it is doubted for.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c)
 {
@@ -64,7 +64,7 @@ void atw_conn_disbelieve(struct atw_conns *cs, struct atw_conn *c)
  *
  * An answer stayed away, or one came that nobody asked for.
  *
- * Context: any.
+ * Context: process context.
  */
 void atw_conns_end_doubtful(struct atw_conns *cs)
 {

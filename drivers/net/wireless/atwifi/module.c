@@ -859,7 +859,7 @@ void atw_module_wake(struct atw_module *m)
  * @m: the module; the caller's reference to its device may end before the request
  * @request: the request, never queued before
  *
- * Context: any.
+ * Context: any but hard interrupts.
  * Return: as atw_requests_add(). After an error the request is not done; after
  * success it may not be either, when the module or the device goes away.
  */
@@ -877,7 +877,7 @@ int atw_module_queue(struct atw_module *m, struct atw_request *request)
  * atw_module_hurry() - requests that are for idle times have waited for long enough
  * @m: the module
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 void atw_module_hurry(struct atw_module *m)
 {

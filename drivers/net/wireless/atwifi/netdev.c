@@ -606,7 +606,7 @@ void atw_netdev_changed(struct atw_netdev *nd)
  * atw_netdev_associated() - the module says that it is in a network
  * @nd: the device
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 void atw_netdev_associated(struct atw_netdev *nd)
 {

@@ -79,7 +79,7 @@ void atw_requests_init(struct atw_requests *q)
  * @q: the queue
  * @request: the request, never queued before; the queue takes a reference of its own
  *
- * Context: any.
+ * Context: any but hard interrupts.
  * Return: 0; -ENETDOWN, the module is being looked for or brought up; -ENODEV,
  * the device goes away; -ENOBUFS, too many wait already.
  */
@@ -104,7 +104,7 @@ int atw_requests_add(struct atw_requests *q, struct atw_request *request)
  * atw_requests_hurry() - what waits is not to wait for idle times any more
  * @q: the queue
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 void atw_requests_hurry(struct atw_requests *q)
 {
@@ -202,7 +202,7 @@ static struct atw_request *atw_requests_first(struct atw_requests *q, bool idle)
  * @q: the queue
  * @idle: those that are only for idle times as well
  *
- * Context: any.
+ * Context: any but hard interrupts.
  */
 bool atw_requests_wait_for(struct atw_requests *q, bool idle)
 {
@@ -219,7 +219,7 @@ bool atw_requests_wait_for(struct atw_requests *q, bool idle)
  * @q: the queue
  * @idle: those that are only for idle times as well
  *
- * Context: any.
+ * Context: any but hard interrupts.
  * Return: the time of the first of these, in jiffies of 64 bits, which may be over; 0: none is.
  */
 u64 atw_requests_later(struct atw_requests *q, bool idle)
