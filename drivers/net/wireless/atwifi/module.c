@@ -434,7 +434,8 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 		return true;
 	}
 	if (!err) {
-		atomic64_inc(&m->bringups);
+		/* Who sees that sees its address, too. Pairs with atw_netdev_work(). */
+		atomic64_inc_return_release(&m->bringups);
 		m->up_since = get_jiffies_64();
 		m->failures = 0;
 		m->restless = false;
@@ -442,6 +443,7 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 			m->warned = false;
 		atw_channel_found(&m->ch);
 		atw_requests_refuse(&m->requests, 0);
+		m->ops->changed(m);
 		return true;
 	}
 

@@ -32,8 +32,8 @@ struct atw_module;
  * None may sleep or run commands.
  *
  * @event: something has happened
- * @changed: its state or its lease may be another one; the channel's thread, or
- *	while that is paused
+ * @changed: its state or its lease may be another one, or it was brought up; the
+ *	channel's thread, or while that is paused
  * @associated: it says that it is in a network, which it has not been asked about yet;
  *	under the channel's lock of the receive path
  */
@@ -58,7 +58,7 @@ enum {
  *	after the module, 0: of none; the thread's alone
  * @state, @mac, @firmware, @baud: written by the channel's thread alone (or while it is
  *	paused), read anywhere, and an old one will do: none is used together with another
- *	(strings: as they are, which is printable)
+ *	(strings: as they are, which is printable). Who keeps @mac reads @bringups before that
  * @lease: written by it under @lease_lock, without which it may read what it has written;
  *	see atw_module_lease()
  * @net, @status, @join, @managed, @joins, @refused, @joining, @silenced, @in_since: the thread's
@@ -67,6 +67,8 @@ enum {
  *	each change, for which ATW_DO_JOIN is set
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
  *	rx_lock protects it. All else that is about bring-ups is the thread's
+ * @bringups: how often it was brought up. When it was once, @mac is what the module has told
+ *	by then
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known

@@ -564,7 +564,8 @@ static void atw_netdev_work(struct work_struct *work)
 		return;
 	}
 	if (!test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags)) {
-		if (atw_module_state(m) == ATW_MODULE_PROBING)
+		/* It answers before its address is known. Pairs with atw_module_do_bring_up(). */
+		if (!atomic64_read_acquire(&m->bringups))
 			return;
 		err = atw_netdev_register(nd);
 		if (err) {

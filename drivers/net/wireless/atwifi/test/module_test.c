@@ -45,6 +45,7 @@ struct owner {
  * @mode: what it is, by AT+WMODE
  * @dns: what it says of its name servers
  * @moves: how often its users were told of another address
+ * @mac: its own address, as they saw it when they were told that it was brought up
  * @refuses: what begins so it does not do, and gives no reason
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @early: it says OK to that in any case, as before it has tried
@@ -73,6 +74,7 @@ struct fake {
 	unsigned int		mode;
 	const char		*dns;
 	unsigned int		moves;
+	u8			mac[6];
 	const char		*refuses;
 	unsigned int		joins;
 	bool			early;
@@ -257,6 +259,10 @@ static void fake_event(struct atw_module *m, enum atwifi_event event)
 
 static void fake_changed(struct atw_module *m)
 {
+	struct fake *f = container_of(m, struct fake, m);
+
+	if (atomic64_read(&m->bringups))
+		memcpy(f->mac, m->mac, sizeof(f->mac));
 }
 
 static void fake_associated(struct atw_module *m)
@@ -1660,6 +1666,17 @@ static void restarts(struct kunit *test)
 	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
 }
 
+/* It tells its own address only with its network: who keeps that is told when it is known. */
+static void module_mac(struct kunit *test)
+{
+	static const u8 mac[6] = { 0x7c, 0xb9, 0x4c, 0x1d, 0xc6, 0x39 };
+	struct fake *f = test->priv;
+
+	eventually(test, !READ_ONCE(f->m.requests.refuse));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+	KUNIT_EXPECT_EQ(test, 0, memcmp(f->mac, mac, sizeof(mac)));
+}
+
 /* It cannot be asked for its network any more, and nobody has anything else to do with it. */
 static void module_broken(struct kunit *test)
 {
@@ -1743,6 +1760,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_garbled_short),
 	KUNIT_CASE(module_garbled_stream),
 	KUNIT_CASE(module_other_mac),
+	KUNIT_CASE(module_mac),
 	KUNIT_CASE(module_broken),
 	KUNIT_CASE(module_restless),
 	{}
