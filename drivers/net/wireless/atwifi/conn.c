@@ -9,7 +9,7 @@
  * a connect was answered.
  *
  * Locks: channel.rx_lock > atw_conns.lock > a server's atw_conn.lock > another
- * atw_conn.lock > owner's queues. Commands run with none of them held.
+ * atw_conn.lock > owner's queues, channel.lock. Commands run with none of them held.
  *
  * ConIDs are named by the driver and are code words (id.c), so that a byte which
  * is lost or flipped on the UART never turns one id into another. Bytes for an id

@@ -294,8 +294,10 @@ static int atw_serdev_probe(struct serdev_device *serdev)
 	/* Opened, it waits for CTS, which a module does not give by itself. */
 	atw_serdev_set_flow(&s->t, false);
 	err = atw_serdev_set_baud(&s->t, baud);
-	if (err < 0)
+	if (err < 0) {
+		dev_err_probe(dev, err, "cannot set the UART's rate\n");
 		goto err_close;
+	}
 
 	mutex_lock(&s->lock);
 	adev = atw_dev_register(&s->t, dev, dev, &init_net);
