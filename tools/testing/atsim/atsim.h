@@ -151,6 +151,7 @@ struct profile {
 	int rejoins;		/* what was told to join in vain goes on trying */
 	int domain_cr;		/* "+WDOMAIN:" after a lone CR */
 	int keeps_network;	/* "AT+WDISCONNECT" is answered, and nothing done */
+	int lost_first;		/* connections are said to be lost before the network is */
 	int keeps_dns;		/* "AT+WDNS=" of one server leaves the second */
 	int tt_urc;		/* events are printed in transparent mode */
 	int tt_announce;	/* "AT+SOCKETTT" before an automatic '>' */

@@ -192,6 +192,7 @@ static const struct trait {
 	TRAIT("domain-cr", domain_cr, 1),
 	TRAIT("keeps-dns", keeps_dns, 1),
 	TRAIT("keeps-network", keeps_network, 1),
+	TRAIT("lost-first", lost_first, 1),
 	TRAIT("tt-urc", tt_urc, 1),
 	TRAIT("tt-announce", tt_announce, 1),
 	TRAIT("tt-guard", tt_guard, 2000),

@@ -224,8 +224,12 @@ static void leave(struct atsim *sim)
 	wifi->ap = NULL;
 	if (!was)
 		return;
+	/* two tasks: which is the first is not known of a real one */
+	if (sim->profile.lost_first)
+		sock_link_lost(sim);
 	wifi_urc(sim, "WIFI_DISCONNECT");
-	sock_link_lost(sim);
+	if (!sim->profile.lost_first)
+		sock_link_lost(sim);
 }
 
 /**

@@ -557,6 +557,26 @@ out:
 	memalloc_noio_restore(noio);
 }
 
+static void atw_channel_ring(struct work_struct *work)
+{
+	struct atw_channel *ch = container_of(work, struct atw_channel, alarm.work);
+
+	ch->ops->alarm(ch->ctx);
+}
+
+/**
+ * atw_channel_alarm() - have the user look at something, even if the thread is busy then
+ * @ch: the channel
+ * @delay: in so many jiffies; an alarm that is set already stays as it is
+ *
+ * Context: any; the receive path, the thread, or atw_channel_ops.alarm itself.
+ */
+void atw_channel_alarm(struct atw_channel *ch, unsigned long delay)
+{
+	if (ch->ops->alarm)
+		schedule_delayed_work(&ch->alarm, delay);
+}
+
 /**
  * atw_channel_write_wakeup() - the UART has room again
  * @ch: the channel
@@ -1368,6 +1388,7 @@ int atw_channel_start(struct atw_channel *ch, const struct atw_channel_ops *ops,
 	spin_lock_init(&ch->lock);
 	atw_parser_init(&ch->parser);
 	INIT_DELAYED_WORK(&ch->stall, atw_channel_stall);
+	INIT_DELAYED_WORK(&ch->alarm, atw_channel_ring);
 	ch->rx_last = jiffies;
 	ch->stored_since = jiffies;
 
@@ -1417,6 +1438,7 @@ void atw_channel_stop(struct atw_channel *ch)
 	atw_channel_halt(ch);
 	kthread_stop(ch->thread);
 	cancel_delayed_work_sync(&ch->stall);
+	cancel_delayed_work_sync(&ch->alarm);
 }
 
 /**
@@ -1432,6 +1454,7 @@ void atw_channel_pause(struct atw_channel *ch)
 	atw_channel_halt(ch);
 	kthread_park(ch->thread);
 	cancel_delayed_work_sync(&ch->stall);
+	cancel_delayed_work_sync(&ch->alarm);
 }
 
 /**

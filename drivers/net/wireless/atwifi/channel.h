@@ -144,6 +144,7 @@ static inline bool atw_cmd_refused(int err)
  *	atw_channel.answer tells whether it answers a read, until it is over
  * @payload_end: it is over: ATW_EV_PAYLOAD_END or ATW_EV_PAYLOAD_BAD; as @event
  * @stalled: a payload has begun and does not go on; as @event. May be NULL
+ * @alarm: the time of atw_channel_alarm() is over; process context. May be NULL: it never is
  * @last: the thread ends or is about to pause; it may still write by
  *	atw_channel_farewell()
  * @raw: bytes after the prompt of a raw command, until the user says that they are
@@ -156,6 +157,7 @@ struct atw_channel_ops {
 	u8 *(*payload)(void *ctx, u32 id, u32 len);
 	void (*payload_end)(void *ctx, const struct atw_event *ev);
 	void (*stalled)(void *ctx);
+	void (*alarm)(void *ctx);
 	void (*last)(void *ctx);
 	void (*raw)(void *ctx, const u8 *buf, size_t len);
 };
@@ -231,6 +233,7 @@ struct atw_channel {
 	bool				answer;		/* see @payload */
 	bool				is_raw;
 	struct delayed_work		stall;
+	struct delayed_work		alarm;
 	unsigned long			rx_last;
 
 	spinlock_t			lock;
@@ -270,6 +273,7 @@ void atw_channel_has_work(struct atw_channel *ch);
 void atw_channel_receive(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_rx_error(struct atw_channel *ch);
 void atw_channel_unstick(struct atw_channel *ch);
+void atw_channel_alarm(struct atw_channel *ch, unsigned long delay);
 void atw_channel_write_wakeup(struct atw_channel *ch);
 
 int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);

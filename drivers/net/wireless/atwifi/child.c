@@ -229,6 +229,9 @@ static bool atw_conns_supersede(struct atw_conns *cs, struct atw_conn *c)
 	mixed = c->tx.sending || (!atw_conn_is_dead(c) && !c->remote_closed &&
 				  !c->auto_deleted && atw_conn_is_used(c));
 	WRITE_ONCE(c->tx.astray, true);
+	/* It has had all, and there is a network, by which the other one has come. */
+	if (c->close != ATW_CLOSE_NONE && !c->rx.fetch)
+		atw_conn_end(c, 0, 0);
 	if (atw_conn_is_live(c))
 		atomic64_inc(&cs->counts.resets);
 	atw_conn_end(c, -ECONNRESET, 0);
@@ -287,7 +290,7 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 		/* A number of ours: that is not what the module said. */
 		damaged = true;
 	} else if (old && !old->child.server && atw_conn_is_live(old) &&
-		   atw_conn_stage(old) == ATW_CHILD_NEW) {
+		   old->close == ATW_CLOSE_NONE && atw_conn_stage(old) == ATW_CHILD_NEW) {
 		/* Its first bytes came before its announcement. */
 		ok = !atw_conns_near_named(cs, id) && atw_conn_attach(cs, server, old);
 		atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
@@ -557,7 +560,9 @@ void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c)
 
 	if (!atw_conn_is_child(c) || atw_conn_is_open(c)) {
 		c->auto_deleted = true;
-		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+		/* Where its remote has closed nothing else follows from it. */
+		if (c->close == ATW_CLOSE_NONE)
+			atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 		return;
 	}
 	/* It was to give way, and has. */

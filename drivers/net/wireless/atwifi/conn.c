@@ -172,6 +172,9 @@ void atw_conn_end(struct atw_conn *c, int err, u32 code)
 		atw_conn_purge_tx(c);
 		if (c->owner)
 			c->ops->closed(c, err, code);
+		/* That was said while its end was waited for: the number may be another's soon. */
+		if (c->close != ATW_CLOSE_NONE && atw_conn_is_child(c) && c->auto_deleted)
+			atw_conn_event(c, ATW_CONN_EV_GONE);
 		break;
 	default:
 		break;

@@ -247,6 +247,20 @@ struct atw_conn_serve {
 };
 
 /**
+ * enum atw_close - how far an end in order is on its way
+ * @ATW_CLOSE_NONE: it has none
+ * @ATW_CLOSE_TOLD: it has had all; whether it was for want of a network is to be asked
+ * @ATW_CLOSE_ASKED: the module is being asked
+ * @ATW_CLOSE_SURE: it was not
+ */
+enum atw_close {
+	ATW_CLOSE_NONE,
+	ATW_CLOSE_TOLD,
+	ATW_CLOSE_ASKED,
+	ATW_CLOSE_SURE,
+};
+
+/**
  * enum atw_child_stage - how far a child is on its way to its owner
  * @ATW_CHILD_NONE: it is none
  * @ATW_CHILD_NEW: something is to be known of it before somebody can accept it
@@ -302,6 +316,7 @@ struct atw_conn_child {
  * @remote_closed: the module said that the remote is gone. A send that runs looks at it
  *	without the lock, and at the latest when it has ended with it
  * @closed_at: when it said so, in jiffies
+ * @close: whether that is believed to be in order
  * @id: the module's number, ATW_NO_ID: none; written under atw_conns.lock too, by the channel's
  *	thread alone once it is listed, but for a child's that is superseded
  * @close_by: until then datagrams may be sent, or a connection be made for what is
@@ -337,6 +352,7 @@ struct atw_conn {
 	bool				left;
 	bool				remote_closed;
 	unsigned long			closed_at;
+	enum atw_close			close;
 	u32				id;
 	unsigned long			close_by;
 	u64				not_before;
@@ -797,6 +813,7 @@ void atw_conns_fail_all(struct atw_conns *cs);
 void atw_conns_gone(struct atw_conns *cs);
 void atw_conns_note_link(struct atw_conns *cs, bool up);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
+void atw_conns_moved(struct atw_conns *cs);
 
 /* conn_open.c */
 struct atw_conn *atw_conn_open(struct atw_conns *cs,
@@ -809,6 +826,9 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len);
 void atw_conns_payload_end(void *ctx, const struct atw_event *ev);
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
+bool atw_conns_ask_ends(struct atw_conns *cs);
+void atw_conns_believe_ends(struct atw_conns *cs);
+void atw_conns_end_late(struct atw_conns *cs, bool busy);
 
 /* conn_sync.c */
 int atw_conns_purge(struct atw_conns *cs);

@@ -342,6 +342,7 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c);
 bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_end_sure(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_state.c */
 void atw_conn_kick(struct atw_conn *c);

@@ -317,6 +317,7 @@ void atw_conn_forget_early(struct atw_conns *cs, struct atw_conn *c)
 	c->rx.fetched_last = false;
 	c->rx.disputed = false;
 	c->remote_closed = false;
+	c->close = ATW_CLOSE_NONE;
 	c->auto_deleted = false;
 }
 
@@ -355,6 +356,9 @@ static struct sk_buff *atw_conn_deliver(struct atw_conns *cs,
 
 	atw_conn_disturb(cs, c);
 	if (!atw_conn_wanted(c) || c->err || !atw_conn_is_usable(c) || atw_conn_is_waiting(c))
+		return skb;
+	/* What is said behind an end may be of the next one. */
+	if (c->close != ATW_CLOSE_NONE && !answer)
 		return skb;
 	c->rx.bytes += len;
 	if (answer) {
@@ -554,6 +558,25 @@ void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot)
 	atw_sched_set(cs->sched, ATW_DO_BOOT);
 }
 
+/*
+ * A stream that has no network any more, or another address, ends as one whose remote has
+ * closed. Of the network the module may tell later, or not at all: it is asked, once for all
+ * that have ended by then. Nobody wants to know it of what nobody wants.
+ */
+static bool atw_conn_is_to_ask(struct atw_conns *cs, struct atw_conn *c)
+{
+	if (c->close == ATW_CLOSE_SURE || !atw_conn_is_open(c) || !atw_conn_is_stream(c) ||
+	    !atw_conn_wanted(c))
+		return false;
+	if (c->close == ATW_CLOSE_NONE) {
+		c->close = ATW_CLOSE_TOLD;
+		atw_sched_set(cs->sched, ATW_DO_ENDS);
+		/* A remote that keeps the module busy is not to keep the ends of others. */
+		atw_channel_alarm(cs->ch, atw_timing.end);
+	}
+	return true;
+}
+
 /**
  * atw_conn_remote_end() - the peer of a connection is gone
  * @cs: the connections
@@ -597,8 +620,97 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 		return;
 	if (!atw_conns_has_link(cs))
 		atw_conn_end(c, -ENETDOWN, 0);
-	else
-		atw_conn_end(c, c->tx.queued || atw_tt_is_cut(cs, c) ? -ECONNRESET : 0, 0);
+	else if (c->tx.queued || atw_tt_is_cut(cs, c))
+		atw_conn_end(c, -ECONNRESET, 0);
+	else if (!atw_conn_is_to_ask(cs, c))
+		atw_conn_end(c, 0, 0);
+}
+
+/**
+ * atw_conn_end_sure() - it is not for want of a network that the peer is gone, if it is
+ * @cs: the connections
+ * @c: the connection
+ *
+ * Context: @c->lock is held.
+ */
+void atw_conn_end_sure(struct atw_conns *cs, struct atw_conn *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!c->remote_closed || c->err)
+		return;
+	c->close = ATW_CLOSE_SURE;
+	atw_conn_remote_end(cs, c);
+}
+
+/**
+ * atw_conns_ask_ends() - the module is about to be asked for its network
+ * @cs: the connections
+ *
+ * Context: the channel's thread.
+ * Return: false: nothing has ended for which it is to be.
+ */
+bool atw_conns_ask_ends(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+	bool any = false;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->close == ATW_CLOSE_TOLD)
+			c->close = ATW_CLOSE_ASKED;
+		any |= c->close == ATW_CLOSE_ASKED && atw_conn_is_open(c);
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	return any;
+}
+
+/**
+ * atw_conns_believe_ends() - it has the network, and the address, that it had
+ * @cs: the connections, of which atw_conns_ask_ends() has told
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_believe_ends(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->close == ATW_CLOSE_ASKED)
+			atw_conn_end_sure(cs, c);
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+}
+
+/**
+ * atw_conns_end_late() - ends for which the module could not be asked are believed
+ * @cs: the connections
+ * @busy: it cannot be, and has said nothing of its network; else they wait on
+ *
+ * Context: process context.
+ */
+void atw_conns_end_late(struct atw_conns *cs, bool busy)
+{
+	struct atw_conn *c;
+	bool more = false;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (busy && c->close == ATW_CLOSE_TOLD &&
+		    jiffies - c->closed_at >= atw_timing.end)
+			atw_conn_end_sure(cs, c);
+		more |= c->close == ATW_CLOSE_TOLD && atw_conn_is_open(c);
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	if (more)
+		atw_channel_alarm(cs->ch, atw_timing.end);
 }
 
 /**
@@ -684,7 +796,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conn_remote_end(cs, c);
 		break;
 	case ATW_EV_RECONNECT:
-		/* Another stream under the same id: nothing of it may pass. */
+		/* Another stream under the same id: nothing of it may pass, but by a network. */
+		if (c->close != ATW_CLOSE_NONE)
+			atw_conn_end_sure(cs, c);
 		atw_conn_end(c, -ECONNRESET, 0);
 		break;
 	case ATW_EV_AUTODEL:

@@ -323,7 +323,7 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 		spin_lock(&c->lock);
 		row = told ? atw_rows_find(cs, c->id, false) : NULL;
 		atw_conns_settle(cs, c, row, passed, again);
-		if (told && atw_conn_is_known(c) &&
+		if (told && atw_conn_is_known(c) && c->close == ATW_CLOSE_NONE &&
 		    c->query != cs->query) {
 			had = true;
 			/* One that was closed in order has none, either. */

@@ -191,11 +191,20 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link *link)
 	return err;
 }
 
+/* Has it another address than before? All streams are lost by that, and it is a few digits. */
+static bool atw_module_has_moved(const struct atw_module *m, const struct atw_link *link)
+{
+	return m->state == ATW_MODULE_JOINED && m->lease.addr && link->st.addr &&
+	       m->lease.addr != link->st.addr;
+}
+
 /* Bytes may have been lost or garbled: is it the module's own hardware address? */
 static bool atw_module_doubts_link(struct atw_module *m, const struct atw_link *link)
 {
 	if (!link->whole)
 		return link->cut;
+	if (atw_module_has_moved(m, link))
+		return true;
 	return link->st.has_mac && is_valid_ether_addr(m->mac) &&
 	       !ether_addr_equal(m->mac, link->st.mac);
 }
@@ -218,7 +227,16 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 			dev_warn(m->dev, "what the module says of its network is not understood\n");
 		m->name_told = true;
 	}
+	atw_lease_check(&link->st);
 	return link->cut && !link->whole ? 0 : err;
+}
+
+/* Has it joined a network, by the answer to that? @err: what has become of the question. */
+static bool atw_module_is_up(const struct atw_link *link, int err)
+{
+	/* Firmware that cannot be asked is taken to be joined: the first connect will tell. */
+	return err == -EOPNOTSUPP ||
+	       (!err && link->whole && link->st.status == ATW_WIFI_JOINED);
 }
 
 /**
@@ -244,11 +262,7 @@ int atw_module_query_link(struct atw_module *m)
 		return err;
 	st = link.st;
 	m->status = st.status;
-	/* Firmware that cannot be asked is taken to be joined: the first
-	 * connect will tell.
-	 */
-	up = err == -EOPNOTSUPP || (!err && link.whole && st.status == ATW_WIFI_JOINED);
-	atw_lease_check(&st);
+	up = atw_module_is_up(&link, err);
 	/* An event that came meanwhile is newer than the answer. */
 	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
 		return 0;
@@ -256,6 +270,9 @@ int atw_module_query_link(struct atw_module *m)
 	/* It may have joined another network since it was asked, or the same again. */
 	anew = up && (m->state != ATW_MODULE_JOINED || m->lease.addr != st.addr ||
 		      memcmp(m->net.bssid, link.net.bssid, sizeof(m->net.bssid)));
+	/* It says no more of the old address, or that its remotes have closed. */
+	if (up && atw_module_has_moved(m, &link))
+		atw_conns_moved(&m->conns);
 	lease = m->lease;
 	lease.addr = up ? st.addr : 0;
 	lease.gateway = st.gateway;
@@ -596,6 +613,37 @@ static bool atw_module_do_link(struct atw_conns *cs)
 	return true;
 }
 
+/* Streams have ended: was it because it has lost its network, or has another address? */
+static bool atw_module_do_ends(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+	struct atw_link link;
+	bool up;
+	int err;
+
+	if (!atw_conns_ask_ends(cs))
+		return false;
+	err = atw_module_ask_link(m, &link);
+	if (err && !atw_cmd_refused(err)) {
+		atw_sched_at(&m->sched, ATW_DO_ENDS, jiffies + atw_timing.link_down);
+		if (err == -ETIMEDOUT)
+			atw_module_sync(m, atw_timing.sync_asked);
+		return true;
+	}
+	up = atw_module_is_up(&link, err);
+	/* An event that came meanwhile is newer than the answer. */
+	if (up && link.st.addr == m->lease.addr && !atw_sched_is_set(&m->sched, ATW_DO_LINK)) {
+		atw_conns_believe_ends(cs);
+		return true;
+	}
+	if (!up)
+		atw_conns_set_link(cs, false);
+	/* That tells all who must know, and then there may be nothing left to be asked. */
+	atw_sched_set(&m->sched, ATW_DO_LINK);
+	atw_sched_set(&m->sched, ATW_DO_ENDS);
+	return true;
+}
+
 static bool atw_module_do_join(struct atw_conns *cs)
 {
 	return atw_join_again(atw_conns_module(cs));
@@ -648,6 +696,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_BRING_UP]	= { atw_module_do_bring_up, .raw = true, .bars = true },
 		[ATW_DO_SYNC]		= { atw_module_do_sync },
 		[ATW_DO_LINK]		= { atw_module_do_link },
+		[ATW_DO_ENDS]		= { atw_module_do_ends, .turns = true },
 		[ATW_DO_TT_END]		= { atw_tt_do_end },
 		[ATW_DO_REQUEST]	= { atw_module_do_request, atw_module_wants_request,
 					    .turns = true },
@@ -682,6 +731,16 @@ static long atw_module_next_work(void *ctx)
 static void atw_module_stalled(void *ctx)
 {
 	atw_sched_set(&atw_conns_module(ctx)->sched, ATW_DO_LINK);
+}
+
+/* Streams have ended, and it may have had no time to be asked for its network. */
+static void atw_module_alarm(void *ctx)
+{
+	struct atw_module *m = atw_conns_module(ctx);
+
+	/* Else it is about to be; or it has said something of that, and is to be in any case. */
+	atw_conns_end_late(ctx, atw_channel_connects(&m->ch) &&
+				!atw_sched_is_set(&m->sched, ATW_DO_LINK));
 }
 
 /*
@@ -753,6 +812,7 @@ static const struct atw_channel_ops atw_module_channel_ops = {
 	.work = atw_module_work,
 	.next_work = atw_module_next_work,
 	.stalled = atw_module_stalled,
+	.alarm = atw_module_alarm,
 	.event = atw_module_event,
 	.payload = atw_conns_payload,
 	.payload_end = atw_conns_payload_end,

@@ -15,6 +15,7 @@ struct atw_conns;
  * @ATW_DO_BRING_UP: look for the module and set it up; nothing below is done before
  * @ATW_DO_SYNC: an answer stayed away: is anybody there, and what is left?
  * @ATW_DO_LINK: ask whether there is a network
+ * @ATW_DO_ENDS: ask the same before streams end whose remotes have closed
  * @ATW_DO_TT_END: the connection that had transparent mode is not there any more
  * @ATW_DO_REQUEST: a request of a user's
  * @ATW_DO_JOIN: it is out of its network: join that again
@@ -37,6 +38,7 @@ enum atw_todo {
 	ATW_DO_BRING_UP,
 	ATW_DO_SYNC,
 	ATW_DO_LINK,
+	ATW_DO_ENDS,
 	ATW_DO_TT_END,
 	ATW_DO_REQUEST,
 	ATW_DO_JOIN,

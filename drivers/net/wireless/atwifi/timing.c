@@ -41,6 +41,8 @@ struct atw_timing atw_timing __ro_after_init = {
 	 * other connections shows that it lives, so that much longer nothing is lost.
 	 */
 	.send_patience = 30 * HZ,
+	/* Its tasks print one after another; a connect may keep it for much longer. */
+	.end = HZ,
 	.mode_settle = HZ,
 	/* Some firmware deletes in the background, for seconds. */
 	.delete_linger = 4 * HZ,

@@ -23,6 +23,7 @@
  * @silence: a remote that did not answer is not asked again for so long
  * @send: for the end of a send
  * @send_patience: for the same, while the module shows that it lives
+ * @end: for a busy module to be asked for its network, before an end is one in order
  * @mode_settle: for payload that was about to be printed in the other receive mode
  * @delete_linger: a socket that was deleted may count against the module's few
  * @reopen: between two tries to open a server
@@ -86,6 +87,7 @@ struct atw_timing {
 	unsigned long silence;
 	unsigned long send;
 	unsigned long send_patience;
+	unsigned long end;
 	unsigned long mode_settle;
 	unsigned long delete_linger;
 	unsigned long reopen;

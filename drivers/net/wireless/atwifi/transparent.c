@@ -665,6 +665,8 @@ static void atw_tt_remote_end(struct atw_conns *cs)
 							 -ENETDOWN, 0);
 	else
 		atw_conn_remote_end(cs, c);
+	/* The module was asked for its network since then. */
+	atw_conn_end_sure(cs, c);
 	spin_unlock(&c->lock);
 	mutex_unlock(&cs->ch->rx_lock);
 }

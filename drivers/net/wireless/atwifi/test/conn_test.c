@@ -100,6 +100,7 @@ struct fake {
 	int			purged;
 	struct atw_conn		*tt_off;	/* likewise: it gives transparent mode back */
 	int			tt_err;
+	bool			asks;		/* for the network by the thread, not at once */
 	bool			tt_carry;	/* likewise: what there is to do in the mode */
 	const char		*before_barrier;	/* once, before the module complains */
 	unsigned int		barriers;
@@ -342,9 +343,19 @@ static const struct atw_transport_ops fake_transport_ops = {
 	.throttle = fake_throttle,
 };
 
+/* It has its network. */
+static bool fake_ends(struct atw_conns *cs)
+{
+	bool any = atw_conns_ask_ends(cs);
+
+	atw_conns_believe_ends(cs);
+	return any;
+}
+
 /* What concerns the module as a whole stays to be done. */
 static const struct atw_agenda fake_agenda = {
 	.job = {
+		[ATW_DO_ENDS]		= { fake_ends },
 		[ATW_DO_STALE]		= { atw_conns_do_stale, .turns = true },
 		[ATW_DO_RECV_MODE]	= { atw_conns_do_recv_mode },
 		[ATW_DO_ACCEPTED]	= { atw_conns_do_accepted },
@@ -419,6 +430,8 @@ static void fake_event(void *ctx, const struct atw_event *ev)
 
 	if (ev->type != ATW_EV_READY)
 		atw_conns_event(&f->conns, ev);
+	if (!f->asks)
+		fake_ends(&f->conns);
 }
 
 static u8 *fake_payload(void *ctx, u32 id, u32 len)
@@ -433,6 +446,8 @@ static void fake_payload_end(void *ctx, const struct atw_event *ev)
 	struct fake *f = ctx;
 
 	atw_conns_payload_end(&f->conns, ev);
+	if (!f->asks)
+		fake_ends(&f->conns);
 }
 
 static const struct atw_channel_ops fake_channel_ops = {
@@ -1118,6 +1133,96 @@ static void conn_remote_end_sending(struct kunit *test)
 	eventually(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, 0, o->close_err);
 	close_all(test, 1);
+}
+
+/*
+ * An end is in order when the module has said that it has its network. What is said behind the
+ * end is nobody's; and where the module has no time, the end is believed some time later.
+ */
+static void conn_remote_end_asked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	f->asks = true;
+	opened(test, 4, ATW_TYPE_TCP_CLIENT);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,hello\r\n", &o[0]);
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[0]);
+	say_for(f, "\r\n+EVENT:SocketDown,%u,5,alien\r\n", &o[0]);
+	KUNIT_EXPECT_FALSE(test, o[0].closed);
+	KUNIT_EXPECT_EQ(test, 5U, o[0].got_len);
+	KUNIT_EXPECT_EQ(test, -EPIPE, send_text(o[0].c, "x", 1));
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].closed));
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
+	KUNIT_EXPECT_EQ(test, 5U, o[0].got_len);
+
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[1]);
+	o[1].c->closed_at = jiffies - atw_timing.end;
+	atw_conns_end_late(&f->conns, false);
+	KUNIT_EXPECT_FALSE(test, o[1].closed);
+	atw_conns_end_late(&f->conns, true);
+	KUNIT_EXPECT_TRUE(test, o[1].closed);
+	KUNIT_EXPECT_EQ(test, 0, o[1].close_err);
+
+	/* It has connected anew, by its network. */
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[3]);
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", &o[3]);
+	KUNIT_EXPECT_TRUE(test, o[3].closed);
+	KUNIT_EXPECT_EQ(test, 0, o[3].close_err);
+
+	/* Once it is asked its answer is waited for. */
+	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[2]);
+	KUNIT_EXPECT_TRUE(test, atw_conns_ask_ends(&f->conns));
+	o[2].c->closed_at = jiffies - atw_timing.end;
+	atw_conns_end_late(&f->conns, true);
+	KUNIT_EXPECT_FALSE(test, o[2].closed);
+	atw_conns_set_link(&f->conns, false);
+	KUNIT_EXPECT_TRUE(test, o[2].closed);
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, o[2].close_err);
+	atw_conns_set_link(&f->conns, true);
+	close_all(test, 4);
+}
+
+/*
+ * What the module says of a child meanwhile: that it has deleted it, whose number is not deleted
+ * then; or that it has given its number to another one, who has come by the network.
+ */
+static void conn_remote_end_child(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+
+	f->asks = true;
+	opened(test, 1, ATW_TYPE_TCP_SERVER);
+	for (i = 1; i <= 2; i++) {
+		say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &o[0]);
+		open_gate(f, true);
+		eventually(test, atw_conn_acceptable(o[0].c));
+		open_gate(f, false);
+		o[i].c = atw_conn_accept(o[0].c, &owner_ops, &o[i]);
+		KUNIT_ASSERT_NOT_NULL(test, o[i].c);
+		f->nnotes = 0;
+		fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
+		if (i == 1)
+			fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
+		KUNIT_EXPECT_FALSE(test, o[i].closed);
+		if (i == 1) {
+			open_gate(f, true);
+			eventually(test, listed(f) == 1);
+			open_gate(f, false);
+			KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
+		} else {
+			say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &o[0]);
+		}
+		KUNIT_EXPECT_TRUE(test, o[i].closed);
+		KUNIT_EXPECT_EQ(test, 0, o[i].close_err);
+	}
+	open_gate(f, true);
+	eventually(test, atw_conn_acceptable(o[0].c));
+	close_all(test, 3);
 }
 
 /* It was silently connected anew: the stream has a hole. */
@@ -5590,6 +5695,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_remote_end),
 	KUNIT_CASE(conn_remote_end_unsent),
 	KUNIT_CASE(conn_remote_end_sending),
+	KUNIT_CASE(conn_remote_end_asked),
+	KUNIT_CASE(conn_remote_end_child),
 	KUNIT_CASE(conn_reconnect),
 	KUNIT_CASE(conn_wrong_id),
 	KUNIT_CASE(conn_damaged),

@@ -805,6 +805,96 @@ static void module_lease_anew(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, f->moves);
 }
 
+/*
+ * A stream that has ended because the network is gone, or is there with another address, does not
+ * end in order, whichever of the two the module tells of first; nor if it never tells of the
+ * network, or had no time to be asked for that.
+ */
+static void module_end_of_network(struct kunit *test)
+{
+	static const struct {
+		const char *mutes;	/* until the end was told, and what follows that */
+		const char *then;
+		unsigned int status;
+		const char *rest;
+		int err;
+	} ends[] = {
+		{ NULL, NULL, 3, JOINED, 0 },
+		{ "AT+WJAP?", "\r\n+EVENT:WIFI_DISCONNECT\r\n", 3, JOINED, -ENETDOWN },
+		{ "AT+SOCKET=3", NULL, 1, JOINED, 0 },
+		{ NULL, NULL, 1, JOINED, -ENETDOWN },
+		{ NULL, NULL, 3,
+		  ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.9,192.0.2.1",
+		  -ENETDOWN },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0], *server = &f->owner[1];
+	unsigned int i;
+	char text[48];
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		memset(f->owner, 0, sizeof(f->owner));
+		opened(test, o, ATW_TYPE_TCP_CLIENT);
+		WRITE_ONCE(f->muted, false);
+		WRITE_ONCE(f->mutes, ends[i].mutes);
+		if (ends[i].mutes && !ends[i].then) {
+			asks(f, server, ATW_TYPE_TCP_SERVER);
+			eventually(test, READ_ONCE(f->muted));
+		}
+		WRITE_ONCE(f->status, ends[i].status);
+		WRITE_ONCE(f->rest, ends[i].rest);
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n", o->c->id);
+		fake_say(f, text);
+		if (ends[i].then) {
+			eventually(test, READ_ONCE(f->muted));
+			KUNIT_EXPECT_FALSE(test, o->closed);
+			fake_say(f, ends[i].then);
+		}
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ_MSG(test, ends[i].err, o->close_err, "row %u", i);
+		WRITE_ONCE(f->mutes, NULL);
+		WRITE_ONCE(f->status, 3);
+		if (ends[i].mutes)
+			fake_say(f, "\r\nOK\r\n");
+		atw_conn_close(o->c, true, 0);
+		atw_conn_put(o->c);
+		if (server->c) {
+			atw_conn_close(server->c, true, 0);
+			atw_conn_put(server->c);
+		}
+		eventually(test, !atw_conns_are_there(&f->m.conns));
+		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+		eventually(test, joined(f) && atw_conns_has_link(&f->m.conns));
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+	}
+	memset(f->owner, 0, sizeof(f->owner));
+}
+
+/* A digit of the address may be garbled: it is to be told twice, or all streams would end. */
+static void module_other_address(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int before;
+
+	opened(test, o, ATW_TYPE_TCP_CLIENT);
+	before = f->said_len;
+	f->next = JOINED;
+	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.3,192.0.2.1");
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, told(f, before, "AT+WJAP?") == 2);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 0U, f->moves);
+	f->next = NULL;
+	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.3,192.0.2.1");
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, o->close_err);
+	eventually(test, joined(f) && READ_ONCE(f->moves) == 1);
+	KUNIT_EXPECT_TRUE(test, atw_conns_has_link(&f->m.conns));
+}
+
 /* Networks' names are anybody's words: no scan while there are streams. */
 static void module_scan(struct kunit *test)
 {
@@ -1738,6 +1828,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_asked),
 	KUNIT_CASE(module_lease),
 	KUNIT_CASE(module_lease_anew),
+	KUNIT_CASE(module_end_of_network),
+	KUNIT_CASE(module_other_address),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_forged),
 	KUNIT_CASE(module_name_share),

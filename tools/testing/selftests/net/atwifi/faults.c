@@ -533,6 +533,29 @@ TEST_F(faults, link_lost_for_a_moment)
 	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
 }
 
+/* The module says first that its connections have ended, and only then why. */
+TEST_F(faults, link_lost_told_last)
+{
+	int fd[2];
+	size_t i;
+	char byte;
+
+	for (i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = atw_peer("echo");
+		ASSERT_LE(0, fd[i]);
+	}
+	ASSERT_EQ(0, atw_sim("quirk lost-first=1"));
+	ASSERT_EQ(0, atw_sim("link down"));
+	for (i = 0; i < ARRAY_SIZE(fd); i++) {
+		ASSERT_ERRNO(ENETDOWN, recv(fd[i], &byte, 1, 0));
+		close(fd[i]);
+	}
+	ASSERT_EQ(0, atw_sim("link up"));
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	EXPECT_TRUE(works_again());
+	EXPECT_TRUE(atw_sim_has(0, LONG_MS));
+}
+
 /* The wire is cut: every wait ends, and all is well when it is back. */
 TEST_F(faults, silent_module)
 {
