@@ -83,7 +83,9 @@ void at_ok(struct atsim *sim)
  */
 void at_error(struct atsim *sim, const char *name, int code)
 {
-	if (sim->profile.error_at)
+	if (sim->profile.error_bare)
+		at_printf(sim, "\r\nERROR\r\n");
+	else if (sim->profile.error_at)
 		at_printf(sim, "\r\n%s:%d\r\n+ERROR\r\n", name, code);
 	else
 		at_printf(sim, "\r\n%s:%d\r\nERROR\r\n", name + 2, code);

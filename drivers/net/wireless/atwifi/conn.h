@@ -508,12 +508,14 @@ struct atw_learned {
 /**
  * struct atw_proved - what was learned of the firmware, as long as it is the same
  * @chunk: bytes of the largest send that it has taken
+ * @sockets: how many it has had at a time, at most
  * @small_sends: it swallows larger ones than ATW_CHUNK_MIN
  * @serves: it has opened a server
  * @may_not_serve: it may be firmware that has no servers
  */
 struct atw_proved {
 	u32			chunk;
+	unsigned int		sockets;
 	bool			small_sends;
 	bool			serves;
 	bool			may_not_serve;

@@ -15,6 +15,8 @@
 #define ATW_OPEN_RETRY		(HZ / 5)
 /* A number that the module has given to something unknown is not tried for ever. */
 #define ATW_OPEN_TRIES		3
+/* So many sockets most modules have. */
+#define ATW_SOCKETS_USUAL	5U
 
 /**
  * atw_conn_open() - ask for a connection or a server
@@ -388,12 +390,45 @@ static int atw_conns_take_number(struct atw_conns *cs, struct atw_conn *c, u32 i
 	return 0;
 }
 
-/* What has come of it: @err for its owner, @code of the module; @late: it took long. */
+/* How many sockets of the module are, or may be, in use? */
+static unsigned int atw_conns_sockets(const struct atw_conns *cs)
+{
+	const struct atw_conn *c;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&cs->lock);
+
+	list_for_each_entry(c, &cs->list, node)
+		n += atw_conn_is_known(c) || atw_conn_is_closing(c);
+	return n;
+}
+
+/*
+ * Why has a connect failed? Where the firmware gives no reason it has no socket for it, if it
+ * said so at once and has as many as it ever had; else it is most likely the remote's doing, if
+ * one was asked.
+ */
+static const struct atw_error *atw_conns_reason(struct atw_conns *cs, const struct atw_conn *c,
+						u32 code, bool late)
+{
+	static const struct atw_error full = { -ENOBUFS, "no socket left", ATW_NO_SOCKET };
+	static const struct atw_error remote = { -ECONNREFUSED, "cannot connect",
+						 ATW_NOT_CONNECTED };
+
+	if (code)
+		return cs->ch->dialect->error(code);
+	if (!late && !atw_conns_query(cs) &&
+	    cs->audit.rows.n >= max(cs->proved.sockets, ATW_SOCKETS_USUAL))
+		return &full;
+	return atw_conn_is_stream(c) ? &remote : cs->ch->dialect->error(0);
+}
+
+/* What has come of it: @err for its owner, @code of the module; @silent: nobody answered. */
 static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err, u32 code,
-			       bool late)
+			       bool silent)
 {
 	spin_lock(&cs->lock);
-	if (late && !atw_conn_is_server(c))
+	if (silent && !atw_conn_is_server(c))
 		atw_conns_add_silence(cs, c, err, code);
 	spin_lock(&c->lock);
 	c->query = cs->query;
@@ -428,6 +463,7 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 		atw_conn_release_early(cs, c);
 		c->serve.lasting = atw_conn_is_server(c);
 		cs->proved.serves |= c->serve.lasting;
+		cs->proved.sockets = max(cs->proved.sockets, atw_conns_sockets(cs));
 		if (c->remote_closed)
 			atw_conn_remote_end(cs, c);
 	}
@@ -446,15 +482,16 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 {
 	struct atw_try t = { .cs = cs, .since = atw_conns_now(cs) };
 	const struct atw_error *error;
-	bool soon, late = false;
+	bool soon, late, silent = false;
 	struct atw_cmd cmd;
 	int err;
 
 	if (!atw_conns_begin_open(cs, c))
 		return;
 	err = atw_conns_ask_for(cs, c, &cmd, &t);
-	error = cs->ch->dialect->error(cmd.code);
-	if (err == -EREMOTEIO && error->outcome == ATW_ID_TAKEN &&
+	late = atw_conns_now(cs) - t.since > jiffies_to_nsecs(atw_timing.connect_late);
+	error = err == -EREMOTEIO ? atw_conns_reason(cs, c, cmd.code, late) : NULL;
+	if (error && error->outcome == ATW_ID_TAKEN &&
 	    atw_conns_number_taken(cs, c))
 		return;
 	if (!err)
@@ -462,7 +499,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	/* Whoever stops the channel says what becomes of it. */
 	if (err == -ENODEV && atw_conns_postpone(cs, c))
 		return;
-	if (err == -EREMOTEIO && error->outcome == ATW_NO_SOCKET) {
+	if (error && error->outcome == ATW_NO_SOCKET) {
 		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
 		if (cs->no_slot && cs->no_slot(cs, c->share))
@@ -470,10 +507,10 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		if (soon && atw_conns_postpone(cs, c))
 			return;
 	}
-	if (err == -EREMOTEIO) {
+	if (error) {
 		err = error->outcome == ATW_PORT_TAKEN ? atw_conns_bind_errno(cs, c) : error->err;
-		late = atw_conns_now(cs) - t.since >
-		       jiffies_to_nsecs(atw_timing.connect_late);
+		silent = late && (error->outcome == ATW_NOT_CONNECTED ||
+				  error->outcome == ATW_NO_SUCH_NAME);
 		if (late && error->outcome == ATW_NOT_CONNECTED)
 			err = -ETIMEDOUT;
 	} else if (err == -ECONNABORTED) {
@@ -483,5 +520,5 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 		/* That there is no CA is nothing that is wrong with the module. */
 		atw_conns_command_failed(cs, err);
 	}
-	atw_conns_end_open(cs, c, err, cmd.code, late);
+	atw_conns_end_open(cs, c, err, cmd.code, silent);
 }

@@ -128,10 +128,9 @@ static u32 atw_conns_line_data(struct atw_conns *cs, struct atw_conn *c, u32 len
 
 /* A send of @n bytes was refused before one of them had gone: again later? */
 static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
-				 const struct atw_cmd *cmd, u32 n, int err)
+				 const struct atw_cmd *cmd, u32 n, int err,
+				 enum atw_outcome outcome)
 {
-	enum atw_outcome outcome = cs->ch->dialect->error(cmd->code)->outcome;
-
 	lockdep_assert_held(&c->lock);
 
 	/*
@@ -205,6 +204,25 @@ static bool atw_conns_has_remote(struct atw_conns *cs, struct atw_conn *c, u32 i
 		return false;
 	row = atw_rows_find(cs, id, atw_conn_is_child(c));
 	return row && row->status == ATW_SOCK_CONNECTED && !READ_ONCE(c->remote_closed);
+}
+
+/*
+ * Why was a send refused? Where the firmware gives no reason, and the remote is there yet, it
+ * most likely had no memory. Of a line, which needs next to none, it may not understand any;
+ * whether it has sent what was in this one is not known.
+ */
+static enum atw_outcome atw_conns_refusal(struct atw_conns *cs, struct atw_conn *c,
+					  const struct atw_cmd *cmd, u32 id)
+{
+	if (!cmd->code && cmd->sent)
+		return ATW_NOT_SENT;
+	/* A number that it has cut short would be refused as well. */
+	if (cmd->code || id > ATW_ID_MAX || !atw_conns_has_remote(cs, c, id))
+		return cs->ch->dialect->error(cmd->code)->outcome;
+	if (cmd->payload)
+		return ATW_NO_MEMORY;
+	cs->learned.lines_refused++;
+	return ATW_FAILED;
 }
 
 /*
@@ -333,7 +351,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 
 	trace_atw_payload(cs->ch->dev, true, id, n);
 	err = atw_channel_exec(cs->ch, &cmd);
-	outcome = cs->ch->dialect->error(cmd.code)->outcome;
+	outcome = err == -EREMOTEIO ? atw_conns_refusal(cs, c, &cmd, id) : ATW_FAILED;
 
 	spin_lock(&c->lock);
 	c->tx.sending = false;
@@ -345,7 +363,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 		cs->proved.chunk = max(cs->proved.chunk, n);
 		if (full)
 			atw_conns_grow(cs);
-	} else if (!atw_conns_send_again(cs, c, &cmd, n, err)) {
+	} else if (!atw_conns_send_again(cs, c, &cmd, n, err, outcome)) {
 		too_much = err == -EREMOTEIO && outcome == ATW_NOT_SENT && n > ATW_CHUNK_MIN;
 		swallowed = err == -ETIMEDOUT && cmd.sent == n && !c->remote_closed;
 		if (atw_conn_is_server(c) || (err == -EPROTO && !atw_conn_is_stream(c))) {

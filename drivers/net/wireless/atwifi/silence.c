@@ -40,7 +40,7 @@ static void atw_silence_end(struct atw_conns *cs, const struct atw_silence *s,
  * @cs: the connections
  * @c: its connection
  * @err: -errno for its owner, and for those of all others who want the same
- * @code: the module's number
+ * @code: the module's number, 0 if it gave none
  *
  * Context: the channel's thread; @cs->lock is held.
  */
@@ -48,13 +48,10 @@ void atw_conns_add_silence(struct atw_conns *cs, const struct atw_conn *c, int e
 			   u32 code)
 {
 	struct atw_silence *s = &cs->silences.of[cs->silences.next];
-	enum atw_outcome outcome = cs->ch->dialect->error(code)->outcome;
 	struct atw_conn *other;
 
 	lockdep_assert_held(&cs->lock);
 
-	if (outcome != ATW_NOT_CONNECTED && outcome != ATW_NO_SUCH_NAME)
-		return;
 	cs->silences.next = (cs->silences.next + 1) % ARRAY_SIZE(cs->silences.of);
 	s->type = c->type;
 	s->addr = c->addr;

@@ -84,6 +84,12 @@ static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return value;
 }
 
+/* Has it heard it, and done it or refused to? Else it had no time, or nobody knows. */
+static bool atw_wifi_has_heard(const struct atw_query *q, int err)
+{
+	return !err || (err != -EBUSY && err != -EPROTO && atw_query_refused(q, err));
+}
+
 /* It is stored: what is so already is not written again. */
 static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 {
@@ -91,7 +97,7 @@ static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 	int err;
 
 	err = atw_query_ask(m, q, ATW_VERB_GET_AUTO, atw_wifi_auto_row, &off);
-	if (off || (err && !q->code && err != -EOPNOTSUPP))
+	if (off || !atw_wifi_has_heard(q, err))
 		return err;
 	q->code = 0;
 	return atw_wifi_set_auto(m, q, false);
@@ -300,12 +306,6 @@ int atw_query_join(struct atw_module *m, void *arg)
 	return in ? atw_wifi_set_auto(m, &q->query, true) : 0;
 }
 
-/* Is it out, or does it refuse to be? Else it has not heard, or had no time. */
-static bool atw_wifi_has_heard(const struct atw_query *q, int err)
-{
-	return !err || (err != -EBUSY && err != -EPROTO && atw_query_refused(q, err));
-}
-
 static int atw_wifi_leave(struct atw_module *m, struct atw_query *q)
 {
 	struct atw_query refused = { 0 };
@@ -475,7 +475,7 @@ static bool atw_wifi_signal_row(struct atw_cmd *cmd, const char *text, size_t le
 /* Not all firmware can be asked all that, nor has it an answer at any time. */
 static int atw_wifi_if_known(int err, const struct atw_query *q)
 {
-	return err == -EOPNOTSUPP || q->code ? 0 : err;
+	return atw_wifi_has_heard(q, err) ? 0 : err;
 }
 
 static int atw_wifi_signal(struct atw_module *m, struct atw_query *q, s8 *rssi)

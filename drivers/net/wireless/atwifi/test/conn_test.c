@@ -5387,6 +5387,90 @@ static void conn_send_misheard(struct kunit *test)
 	close_all(test, 1);
 }
 
+static const char bare_error[] = "\r\nERROR\r\n";
+
+/*
+ * Firmware that gives no reason: a connect that fails is the remote's doing, unless the module
+ * has as many sockets as it may have. Then it waits for one that is being deleted.
+ */
+static void conn_connect_bare(struct kunit *test)
+{
+	static const char full[] = "100,4,3,192.0.2.1,80,-1,0\r\n1,5,3,,0,0,100\r\n"
+				   "2,5,3,,0,0,100\r\n3,5,127,,0,0,100\r\n4,5,3,,0,0,100\r\n";
+	static const struct {
+		const char		*rows;
+		enum atw_sock_type	type;
+		bool			deleted;	/* something, just now */
+		unsigned int		ms;
+		int			err;
+	} cases[] = {
+		{ NULL, ATW_TYPE_TCP_CLIENT, true, 0, -ECONNREFUSED },
+		{ NULL, ATW_TYPE_TCP_CLIENT, false, 5000, -ETIMEDOUT },
+		{ NULL, ATW_TYPE_TCP_SERVER, false, 0, -EIO },
+		{ full, ATW_TYPE_TCP_CLIENT, false, 0, -ENOBUFS },
+		{ full, ATW_TYPE_TCP_CLIENT, false, 5000, -ETIMEDOUT },
+		{ full, ATW_TYPE_TCP_CLIENT, true, 0, 0 },
+	};
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i;
+
+	f->conns.clock = fake_clock;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->rows = cases[i].rows;
+		f->conns.audit.deleted = jiffies -
+					 (cases[i].deleted ? 0 : atw_timing.delete_linger);
+		f->complaint_ms = cases[i].ms;
+		mishear(f, "AT+SOCKET=", 1, bare_error);
+		fake_open(test, 0, cases[i].type);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "case %u", i);
+		f->rows = NULL;
+		forget(test);
+		/* Nobody remembers that it was silent. */
+		fake_time = ktime_add_ms(fake_time, 3600 * MSEC_PER_SEC);
+	}
+}
+
+/*
+ * A send that is refused so before a byte of it has gone is tried again as one for which there
+ * was no memory, as long as the remote is there. What was in a line may have gone.
+ */
+static void conn_send_bare(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->has = o->c->id;
+	mishear(f, "AT+SOCKETSEND=", 2, bare_error);
+	queue(test, o, 1000);
+	open_gate(f, true);
+	sent(test, o);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	KUNIT_EXPECT_EQ(test, 1000ULL, o->c->tx.bytes);
+	KUNIT_EXPECT_EQ(test, 250U, f->conns.pace.chunk_max);
+
+	mishear(f, "AT+SOCKETSENDLINE=", 1, bare_error);
+	queue(test, o, 5);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 1U, f->conns.learned.lines_refused);
+	forget(test);
+
+	/* Its remote is gone: that tells nothing of the module, and nothing is tried again. */
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	mishear(f, "AT+SOCKETSEND=", 1, bare_error);
+	queue(test, o, 200);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 250U, f->conns.pace.chunk_max);
+	KUNIT_EXPECT_EQ(test, 1U, f->conns.learned.lines_refused);
+	close_all(test, 1);
+}
+
 /* Something that is unknown here has the number: that goes, and another is tried. */
 static void conn_number_taken(struct kunit *test)
 {
@@ -5836,6 +5920,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_read_misheard),
 	KUNIT_CASE(conn_mode_misheard),
 	KUNIT_CASE(conn_send_misheard),
+	KUNIT_CASE(conn_connect_bare),
+	KUNIT_CASE(conn_send_bare),
 	KUNIT_CASE(conn_number_taken),
 	KUNIT_CASE(conn_no_servers),
 	KUNIT_CASE(conn_gone),

@@ -145,6 +145,33 @@ TEST(refused)
 	EXPECT_EQ(0, code);
 }
 
+/* Some firmware gives no reason: the remote is one, unless there is no socket left. */
+TEST(refused_without_reason)
+{
+	int fd[32], n, code = 0, err;
+	socklen_t len = sizeof(code);
+
+	ASSERT_EQ(0, atw_sim("quirk error-bare=1"));
+	fd[0] = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd[0]);
+	ASSERT_ERRNO(ECONNREFUSED, atw_connect_host(fd[0], CLOSED_PORT));
+	ASSERT_EQ(0, getsockopt(fd[0], SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
+	EXPECT_EQ(0, code);
+	close(fd[0]);
+	for (n = 0; n < (int)(sizeof(fd) / sizeof(*fd)); n++) {
+		fd[n] = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, fd[n]);
+		if (atw_connect_host(fd[n], atw_peer_port()))
+			break;
+	}
+	err = errno;
+	ASSERT_LT(n, (int)(sizeof(fd) / sizeof(*fd)));
+	EXPECT_STREQ("ENOBUFS", atw_errno_name(err));
+	for (; n >= 0; n--)
+		close(fd[n]);
+	EXPECT_EQ(0, atw_sim("quirk error-bare=0"));
+}
+
 TEST(refused_nonblocking)
 {
 	int fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
