@@ -242,6 +242,21 @@ static void atw_channel_cert(struct atw_channel *ch, const struct atw_event *ev)
 					     ch->data : NULL);
 }
 
+/* A connection is open. One that nobody has asked for may be the begin of transparent mode. */
+static void atw_channel_connected(struct atw_channel *ch, const struct atw_event *ev)
+{
+	bool ours;
+
+	spin_lock(&ch->lock);
+	ours = ch->cmd && ch->cmd->opens &&
+	       (ch->cmd->wants == ATW_NO_ID || ch->cmd->wants == ev->id);
+	if (ch->cmd)
+		ch->cmd->id = ev->id;
+	spin_unlock(&ch->lock);
+	if (!ours)
+		ch->ops->event(ch->ctx, ev);
+}
+
 static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev)
 {
 	static const struct atw_event unexpected = { .type = ATW_EV_UNEXPECTED, .id = ATW_NO_ID };
@@ -268,10 +283,7 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 		wake_up(&ch->wait);
 		break;
 	case ATW_EV_CONNECTED:
-		spin_lock(&ch->lock);
-		if (ch->cmd)
-			ch->cmd->id = ev->id;
-		spin_unlock(&ch->lock);
+		atw_channel_connected(ch, ev);
 		break;
 	case ATW_EV_INFO:
 		atw_channel_row(ch, ev);

@@ -75,6 +75,8 @@ struct atw_transport {
  *	may be one of the answer; returns true if it knows the line, as a whole: one
  *	of no known form that it does not know is damage
  * @begin: called in the thread before it is written, each time that it is; or NULL
+ * @opens: it opens a connection, of which a "connect success" tells
+ * @wants: the number that this is to have, ATW_NO_ID: any
  * @priv: for @row and @begin
  * @lost: set by the receive path when what the command is about is gone: its answer comes
  *	soon then, or never; or NULL. Looked at without a lock: whoever changes it wakes
@@ -105,6 +107,8 @@ struct atw_cmd {
 	bool			(*row)(struct atw_cmd *cmd, const char *text,
 				       size_t len);
 	void			(*begin)(struct atw_cmd *cmd);
+	bool			opens;
+	u32			wants;
 	void			*priv;
 	const bool		*lost;
 	const bool		*astray;

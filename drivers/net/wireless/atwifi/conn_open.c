@@ -189,6 +189,8 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->timeout = atw_timing.connect;
 	cmd->begin = atw_conns_connect_begins;
+	cmd->opens = true;
+	cmd->wants = opening.id;
 	cmd->priv = t;
 	cs->ch->dialect->open(&cmd->line, &opening);
 	return atw_channel_exec(cs->ch, cmd);

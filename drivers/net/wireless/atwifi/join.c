@@ -170,13 +170,15 @@ void atw_join_look(struct atw_module *m, bool up)
 
 /**
  * atw_join_wanted() - is it out of the network that it is to be in?
- * @m: the module
+ * @m: the module; one that enters transparent mode by itself joins by itself, too
  *
  * Context: the channel's thread.
  */
 bool atw_join_wanted(const struct atw_module *m)
 {
-	return (m->join || m->silenced) && m->state == ATW_MODULE_DOWN && !READ_ONCE(m->barred);
+	bool told = m->join && m->autott != ATW_AUTOTT_STORED;
+
+	return (told || m->silenced) && m->state == ATW_MODULE_DOWN && !READ_ONCE(m->barred);
 }
 
 /**
@@ -194,7 +196,7 @@ bool atw_join_again(struct atw_module *m)
 	if (!atw_join_wanted(m))
 		return false;
 	/* What it has stored itself it joins when it starts. */
-	if (!m->join) {
+	if (!m->join || m->autott == ATW_AUTOTT_STORED) {
 		m->silenced = false;
 		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
 		return true;

@@ -312,13 +312,49 @@ int atw_module_query_link(struct atw_module *m)
 	return 0;
 }
 
+static bool atw_module_autott_row(struct atw_cmd *cmd, const char *text, size_t len)
+{
+	return atw_parse_autott(text, cmd->priv);
+}
+
+static void atw_module_set_autott(struct atw_module *m, enum atw_autott_state autott)
+{
+	mutex_lock(&m->ch.rx_lock);
+	m->autott = autott;
+	mutex_unlock(&m->ch.rx_lock);
+}
+
+/*
+ * Does it enter transparent mode by itself when it has joined? Then it may be in that already,
+ * and a remote may have answered: it is taken out of it before anything else. It is not
+ * told where to join either, whose password may be written just when it enters the mode.
+ */
+static int atw_module_ask_autott(struct atw_module *m)
+{
+	struct atw_autott tt = { 0 };
+	int err;
+
+	err = atw_channel_ask(&m->ch, ATW_VERB_GET_AUTOTT, atw_timing.cmd,
+			      atw_module_autott_row, &tt);
+	if (err && !atw_cmd_refused(err))
+		return err;
+	if (!tt.type || m->autott != ATW_AUTOTT_NONE) {
+		if (!tt.type)
+			atw_module_set_autott(m, ATW_AUTOTT_NONE);
+		return 0;
+	}
+	atw_module_set_autott(m, ATW_AUTOTT_STORED);
+	dev_warn(m->dev, "the module enters transparent mode by itself, see atwctl autott\n");
+	return -ECONNRESET;
+}
+
 static int atw_module_setup(struct atw_module *m)
 {
 	const struct atw_setup *setup = m->ch.dialect->setup;
 	bool was_found = atomic64_read(&m->bringups);
 	int err;
 
-	err = atw_uart_find(m);
+	err = atw_uart_find(m) ?: atw_module_ask_autott(m);
 	if (err)
 		return err;
 	/* That it has started is why we are here. If it starts again from here
@@ -383,6 +419,9 @@ static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 	atw_module_set_state(m, state);
 	atw_module_drop_addr(m);
 	memset(&m->net, 0, sizeof(m->net));
+	/* It may have started again. */
+	if (m->autott == ATW_AUTOTT_OVER)
+		atw_module_set_autott(m, ATW_AUTOTT_STORED);
 	atw_module_set_echo(m, false);
 	m->ops->changed(m);
 	atw_requests_refuse(&m->requests, -ENETDOWN);
@@ -421,6 +460,9 @@ static void atw_module_begin(struct atw_module *m)
 		atw_sched_clear(&m->sched, former[i]);
 	mutex_lock(&m->ch.rx_lock);
 	m->conns.audit.boot = ATW_BOOT_NO;
+	if (m->raw)
+		m->autott = ATW_AUTOTT_OVER;
+	m->raw = false;
 	mutex_unlock(&m->ch.rx_lock);
 	m->conns.audit.boot_asked = ATW_BOOT_NO;
 	atw_module_set_echo(m, false);
@@ -757,6 +799,24 @@ static void atw_module_rebooted(struct atw_module *m)
 	atw_channel_kick(&m->ch);
 }
 
+/*
+ * It has a connection that nobody has asked it for. Where it may enter transparent mode by
+ * itself that is what it does next: nothing more is written to it, for a remote would get that,
+ * and nothing is believed, for it is he who speaks.
+ */
+static void atw_module_connected(struct atw_module *m)
+{
+	lockdep_assert_held(&m->ch.rx_lock);
+
+	if (m->autott != ATW_AUTOTT_STORED)
+		return;
+	WRITE_ONCE(m->raw, true);
+	atw_channel_unsettle(&m->ch);
+	set_bit(ATW_CH_RESET, &m->ch.flags);
+	atw_sched_set(&m->sched, ATW_DO_RESET);
+	atw_channel_kick(&m->ch);
+}
+
 static void atw_module_event(void *ctx, const struct atw_event *ev)
 {
 	struct atw_module *m = atw_conns_module(ctx);
@@ -787,6 +847,9 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			break;
 		atw_conns_event(&m->conns, ev);
+		break;
+	case ATW_EV_CONNECTED:
+		atw_module_connected(m);
 		break;
 	case ATW_EV_WIFI_DISCONNECT:
 		/* Where it may be a remote who says so the module is only asked. */

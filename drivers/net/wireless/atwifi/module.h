@@ -49,6 +49,14 @@ enum {
 };
 
 /**
+ * enum atw_autott_state - does it enter transparent mode by itself?
+ * @ATW_AUTOTT_NONE: no; or it has not been asked
+ * @ATW_AUTOTT_STORED: it may, since it has started, when it has joined its network
+ * @ATW_AUTOTT_OVER: it has, and will not again before its next start
+ */
+enum atw_autott_state { ATW_AUTOTT_NONE, ATW_AUTOTT_STORED, ATW_AUTOTT_OVER };
+
+/**
  * struct atw_module - the module of a device
  * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
  * @names_owed: until when the names of each share of users are paid for, see
@@ -69,6 +77,9 @@ enum {
  *	rx_lock protects it. All else that is about bring-ups is the thread's
  * @bringups: how often it was brought up. When it was once, @mac is what the module has told
  *	by then
+ * @autott: written by the thread under the channel's rx_lock, which the receive path has
+ * @raw: it has entered transparent mode by itself; set by the receive path, cleared by the
+ *	thread under the channel's rx_lock, before which it looks without it: see ATW_CH_RESET
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -114,6 +125,8 @@ struct atw_module {
 	bool			warned;		/* that it restarts again and again */
 	bool			restless;	/* it restarted whenever it was found */
 	bool			echo_off;
+	enum atw_autott_state	autott;
+	bool			raw;
 
 	atomic64_t		bringups;
 	atomic64_t		reboots;

@@ -58,6 +58,9 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 
 	while (tries--) {
 		err = atw_channel_run(&m->ch, "AT", ATW_AT_TIMEOUT);
+		/* It may be a remote who has answered. */
+		if (READ_ONCE(m->raw))
+			return -ECONNRESET;
 		/* Whatever it said, it was to us and it was whole. */
 		if (atw_cmd_refused(err))
 			err = 0;
@@ -150,7 +153,8 @@ int atw_uart_find(struct atw_module *m)
 	err = m->ch.owed ? atw_uart_reset(m) : 0;
 	if (err == -ENODEV)
 		return err;
-	err = atw_uart_answers(m, 3);
+	/* What is said to one that may be in transparent mode goes to a remote, who may answer. */
+	err = m->autott == ATW_AUTOTT_NONE ? atw_uart_answers(m, 3) : atw_uart_escape(m, 0);
 	if (err != -ETIMEDOUT)
 		return err;
 	err = atw_uart_reset(m);

@@ -51,6 +51,9 @@ struct owner {
  * @early: it says OK to that in any case, as before it has tried
  * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
  * @echo: the command that it says itself before it answers it, once
+ * @autott: its answer to AT+SOCKETAUTOTT?
+ * @raw: it is in transparent mode, with a remote who answers like a module
+ * @remote: what he has got
  * @said: the commands that it was told, one a line
  */
 struct fake {
@@ -80,6 +83,10 @@ struct fake {
 	bool			early;
 	const char		*story;
 	const char		*echo;
+	const char		*autott;
+	bool			raw;
+	char			remote[64];
+	unsigned int		remote_len;
 	u32			addr_meanwhile;	/* told when the netmask was asked for */
 	char			rx[256];
 	unsigned int		rx_len;
@@ -151,6 +158,8 @@ static void fake_answer(struct fake *f, const char *line)
 	} else if (!strcmp(line, "AT+WSDHCP?")) {
 		f->addr_meanwhile = atw_module_addr(&f->m);
 		fake_say(f, "\r\n+WSDHCP:0,192.0.2.2,255.255.255.0,192.0.2.1\r\n");
+	} else if (!strcmp(line, "AT+SOCKETAUTOTT?") && f->autott) {
+		fake_say(f, f->autott);
 	} else if (!strcmp(line, "AT")) {
 		fake_pass(READ_ONCE(f->at_ms));
 	} else if (!strcmp(line, "AT+SOCKET?")) {
@@ -213,6 +222,21 @@ static void fake_line(struct fake *f, const char *line)
 		fake_answer(f, line);
 }
 
+/* Whatever is written goes to the remote, but for what leaves the mode. */
+static void fake_write_raw(struct fake *f, const u8 *buf, size_t len)
+{
+	size_t n = min(len, sizeof(f->remote) - f->remote_len);
+
+	if (len == 3 && !memcmp(buf, "+++", 3)) {
+		WRITE_ONCE(f->raw, false);
+		fake_say(f, "\r\nOK\r\n");
+		return;
+	}
+	memcpy(f->remote + f->remote_len, buf, n);
+	f->remote_len += n;
+	fake_say(f, "\r\n+SOCKETAUTOTT:0,,0\r\nOK\r\n");
+}
+
 static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
 	struct fake *f = container_of(t, struct fake, t);
@@ -220,6 +244,10 @@ static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 
 	if (READ_ONCE(f->broken))
 		return -EIO;
+	if (READ_ONCE(f->raw)) {
+		fake_write_raw(f, buf, len);
+		return len;
+	}
 	if (READ_ONCE(f->full)) {
 		WRITE_ONCE(f->refused, true);
 		return 0;
@@ -1779,6 +1807,62 @@ static void module_broken(struct kunit *test)
 	eventually(test, joined(f));
 }
 
+static void enters_raw(struct fake *f)
+{
+	WRITE_ONCE(f->raw, true);
+	fake_say(f, "\r\nconnect success ConID=1\r\n\r\nOK\r\n>");
+}
+
+/*
+ * It has stored that it is to enter transparent mode when it has joined: it is taken out of that
+ * before anything else is written, also where it is found in it; what its remote says is not
+ * believed. The driver does not have it join, as the password might be written just then.
+ */
+static void module_enters_raw(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = &f->owner[0];
+	s64 bringups;
+	char text[48];
+
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	f->autott = "\r\n+SOCKETAUTOTT:4,192.0.2.9,7\r\n";
+	restarts(test);
+	eventually(test, READ_ONCE(f->m.autott) == ATW_AUTOTT_STORED);
+	f->m.join = kzalloc(sizeof(*f->m.join), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+	WRITE_ONCE(f->m.state, ATW_MODULE_DOWN);
+	KUNIT_EXPECT_FALSE(test, atw_join_wanted(&f->m));
+
+	/* While it waits for an answer, which is the mode's OK. */
+	bringups = atomic64_read(&f->m.bringups);
+	WRITE_ONCE(f->muted, false);
+	WRITE_ONCE(f->mutes, "AT+WJAP?");
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(f->muted));
+	WRITE_ONCE(f->mutes, NULL);
+	enters_raw(f);
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1,%u\r\n", server->c->id);
+	fake_say(f, text);
+	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
+	KUNIT_EXPECT_EQ(test, 0U, f->remote_len);
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.accepted));
+	KUNIT_EXPECT_EQ(test, ATW_AUTOTT_OVER, READ_ONCE(f->m.autott));
+	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+	WRITE_ONCE(f->m.state, ATW_MODULE_DOWN);
+	KUNIT_EXPECT_TRUE(test, atw_join_wanted(&f->m));
+
+	/* It is found in the mode, which nobody has heard it enter. */
+	f->m.baud = 0;
+	atw_module_sleep(&f->m);
+	WRITE_ONCE(f->raw, true);
+	atw_module_wake(&f->m);
+	eventually(test, atomic64_read(&f->m.bringups) == bringups + 2 && joined(f));
+	KUNIT_EXPECT_EQ(test, 0U, f->remote_len);
+	KUNIT_EXPECT_EQ(test, ATW_AUTOTT_STORED, READ_ONCE(f->m.autott));
+}
+
 /* It restarts whenever it was brought up: that is done more and more rarely. */
 static void module_restless(struct kunit *test)
 {
@@ -1854,6 +1938,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_other_mac),
 	KUNIT_CASE(module_mac),
 	KUNIT_CASE(module_broken),
+	KUNIT_CASE(module_enters_raw),
 	KUNIT_CASE(module_restless),
 	{}
 };
