@@ -183,6 +183,9 @@ static int atw_module_ask_link_once(struct atw_module *m, struct atw_link *link)
 	memset(link, 0, sizeof(*link));
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_LINK);
 	err = atw_channel_confirm(&m->ch, &cmd);
+	/* As if it did not know the question. */
+	if (err == -EREMOTEIO && m->ch.dialect->error(cmd.code)->outcome == ATW_UNSUPPORTED)
+		err = -EOPNOTSUPP;
 	/* The password is behind the name. */
 	atw_channel_wipe(&m->ch);
 	/* What was taken for a name may have been anything. */
@@ -231,12 +234,18 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 	return link->cut && !link->whole ? 0 : err;
 }
 
+/* Is there an answer that cannot be read, but for how the link is? It was asked twice. */
+static bool atw_module_is_unread(const struct atw_link *link, int err)
+{
+	return !err && link->cut && !link->whole;
+}
+
 /* Has it joined a network, by the answer to that? @err: what has become of the question. */
 static bool atw_module_is_up(const struct atw_link *link, int err)
 {
 	/* Firmware that cannot be asked is taken to be joined: the first connect will tell. */
 	return err == -EOPNOTSUPP ||
-	       (!err && link->whole && link->st.status == ATW_WIFI_JOINED);
+	       (!err && (link->whole || link->cut) && link->st.status == ATW_WIFI_JOINED);
 }
 
 /**
@@ -263,6 +272,13 @@ int atw_module_query_link(struct atw_module *m)
 	st = link.st;
 	m->status = st.status;
 	up = atw_module_is_up(&link, err);
+	m->unread = err == -EOPNOTSUPP || atw_module_is_unread(&link, err);
+	/* What cannot be read tells of nothing new. */
+	if (up && !link.whole && m->state == ATW_MODULE_JOINED) {
+		st.addr = m->lease.addr;
+		st.gateway = m->lease.gateway;
+		link.net = m->net;
+	}
 	/* An event that came meanwhile is newer than the answer. */
 	if (atw_sched_is_set(&m->sched, ATW_DO_LINK))
 		return 0;
@@ -665,6 +681,11 @@ static bool atw_module_do_ends(struct atw_conns *cs)
 
 	if (!atw_conns_ask_ends(cs))
 		return false;
+	/* It has no answer from which more could be seen than from its events. */
+	if (m->unread) {
+		atw_conns_believe_ends(cs);
+		return true;
+	}
 	err = atw_module_ask_link(m, &link);
 	if (err && !atw_cmd_refused(err)) {
 		atw_sched_at(&m->sched, ATW_DO_ENDS, jiffies + atw_timing.link_down);

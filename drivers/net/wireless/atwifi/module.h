@@ -69,8 +69,8 @@ enum atw_autott_state { ATW_AUTOTT_NONE, ATW_AUTOTT_STORED, ATW_AUTOTT_OVER };
  *	(strings: as they are, which is printable). Who keeps @mac reads @bringups before that
  * @lease: written by it under @lease_lock, without which it may read what it has written;
  *	see atw_module_lease()
- * @net, @status, @join, @managed, @joins, @refused, @joining, @silenced, @in_since: the thread's
- *	alone
+ * @net, @status, @unread, @join, @managed, @joins, @refused, @joining, @silenced, @in_since: the
+ *	thread's alone
  * @barred: written by atw_module_bar(), read by the thread without a lock: it looks again after
  *	each change, for which ATW_DO_JOIN is set
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
@@ -101,6 +101,7 @@ struct atw_module {
 	struct atw_lease	lease;
 	struct atw_network	net;		/* where its link was asked for last */
 	enum atw_wifi_state	status;		/* what it said then */
+	bool			unread;		/* no more of that could be read */
 	struct atw_join		*join;		/* where it is to be; NULL: anywhere */
 	bool			managed;	/* a program sees to that, and has told it last */
 	unsigned int		joins;		/* tried since it was there */

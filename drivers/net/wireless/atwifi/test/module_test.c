@@ -46,7 +46,8 @@ struct owner {
  * @dns: what it says of its name servers
  * @moves: how often its users were told of another address
  * @mac: its own address, as they saw it when they were told that it was brought up
- * @refuses: what begins so it does not do, and gives no reason
+ * @refuses: what begins so it does not do
+ * @reason: why; NULL: it does not say
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @early: it says OK to that in any case, as before it has tried
  * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
@@ -79,6 +80,7 @@ struct fake {
 	unsigned int		moves;
 	u8			mac[6];
 	const char		*refuses;
+	const char		*reason;
 	unsigned int		joins;
 	bool			early;
 	const char		*story;
@@ -128,6 +130,7 @@ static void fake_answer(struct fake *f, const char *line)
 		fake_say(f, "\r\n");
 	}
 	if (f->refuses && !strncmp(line, f->refuses, strlen(f->refuses))) {
+		fake_say(f, f->reason ?: "");
 		fake_say(f, "\r\n+ERROR\r\n");
 		return;
 	}
@@ -430,6 +433,15 @@ static void module_test_exit(struct kunit *test)
 		atw_conn_close(o->c, true, 0);
 		atw_conn_put(o->c);
 	}
+}
+
+static void restarts(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	s64 bringups = atomic64_read(&f->m.bringups);
+
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
 }
 
 /* What lasts is there when it wakes up, and nothing else; asleep it is left alone. */
@@ -896,6 +908,48 @@ static void module_end_of_network(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
 	}
 	memset(f->owner, 0, sizeof(f->owner));
+}
+
+/*
+ * An answer of another form than is known, or none: that there is a network is known all the same,
+ * and an address that was known before. It is not asked for the end of each stream.
+ */
+static void module_link_unread(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	unsigned int i, before;
+	char text[48];
+
+	for (i = 0; i < 3; i++) {
+		if (i < 2)
+			WRITE_ONCE(f->rest, JOINED ",255.255.255.0");
+		f->reason = "\r\nAT+WJAP:2";
+		if (i == 2)
+			WRITE_ONCE(f->refuses, "AT+WJAP?");
+		if (i)
+			restarts(test);
+		before = f->said_len;
+		fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+		eventually(test, told(f, before, "AT+WJAP?") == 2);
+		KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
+		KUNIT_ASSERT_TRUE(test, joined(f));
+		KUNIT_EXPECT_EQ(test, i ? 0U : 0xc0000202U, atw_module_addr(&f->m));
+
+		memset(o, 0, sizeof(*o));
+		opened(test, o, ATW_TYPE_TCP_CLIENT);
+		before = f->said_len;
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n", o->c->id);
+		fake_say(f, text);
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ(test, 0, o->close_err);
+		KUNIT_EXPECT_EQ(test, 0U, told(f, before, "AT+WJAP?"));
+		atw_conn_close(o->c, true, 0);
+		atw_conn_put(o->c);
+		eventually(test, !atw_conns_are_there(&f->m.conns));
+	}
+	memset(o, 0, sizeof(*o));
+	KUNIT_EXPECT_EQ(test, 0LL, (s64)atomic64_read(&f->m.conns.counts.damaged));
 }
 
 /* A digit of the address may be garbled: it is to be told twice, or all streams would end. */
@@ -1775,15 +1829,6 @@ static void module_other_mac(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->m.mac, mac, sizeof(mac)));
 }
 
-static void restarts(struct kunit *test)
-{
-	struct fake *f = test->priv;
-	s64 bringups = atomic64_read(&f->m.bringups);
-
-	fake_say(f, "\r\nready\r\n");
-	eventually(test, atomic64_read(&f->m.bringups) == bringups + 1 && joined(f));
-}
-
 /* It tells its own address only with its network: who keeps that is told when it is known. */
 static void module_mac(struct kunit *test)
 {
@@ -1914,6 +1959,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_lease_anew),
 	KUNIT_CASE(module_end_of_network),
 	KUNIT_CASE(module_other_address),
+	KUNIT_CASE(module_link_unread),
 	KUNIT_CASE(module_scan),
 	KUNIT_CASE(module_name_forged),
 	KUNIT_CASE(module_name_share),
