@@ -487,6 +487,7 @@ enum atw_boot { ATW_BOOT_NO, ATW_BOOT_MAYBE, ATW_BOOT_SAID };
  * @no_peers: it does not tell who they are
  * @narrow_ids: it was seen to keep the id of a send in one byte
  * @wide_ids: it was seen not to
+ * @anew_soon: it connects anew at once what it has lost, not some seconds later
  * @lines_refused: in a row, of those with bytes in them; from ATW_LINES_REFUSED on it takes none
  * @ca_known: it was asked for a CA, and has one
  * @high_id: the highest number that it has given by itself
@@ -500,6 +501,7 @@ struct atw_learned {
 	bool			narrow_ids;
 	bool			wide_ids;
 	bool			ca_known;
+	bool			anew_soon;
 	unsigned int		conid_told;
 	unsigned int		lines_refused;
 	u32			high_id;

@@ -447,11 +447,11 @@ static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
  * that one: its table tells. Half of the time is left for the word that the remote has
  * closed, which may have waited behind a long answer, or in the tty layer.
  */
-static bool atw_conn_may_be_anew(const struct atw_conn *c)
+static bool atw_conn_may_be_anew(const struct atw_conns *cs, const struct atw_conn *c)
 {
 	/* However long ago: what lies far back lies ahead one day where jiffies have 32 bits. */
 	return c->remote_closed && atw_conn_is_stream(c) && !atw_conn_is_child(c) &&
-	       jiffies - c->closed_at > atw_timing.tt_trust / 2;
+	       (cs->learned.anew_soon || jiffies - c->closed_at > atw_timing.tt_trust / 2);
 }
 
 /**
@@ -515,7 +515,7 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 		return;
 
 	spin_lock(&c->lock);
-	if (atw_conn_may_be_anew(c))
+	if (atw_conn_may_be_anew(cs, c))
 		doubt |= ATW_DOUBT_ANEW;
 	if (ev->type == ATW_EV_DOUBTFUL || (good && atw_tt_stale(cs, c))) {
 		atomic64_inc(&cs->counts.damaged);
@@ -796,6 +796,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conn_remote_end(cs, c);
 		break;
 	case ATW_EV_RECONNECT:
+		/* So soon that neither time nor a look at it tells in other modes. */
+		if (c->remote_closed && jiffies - c->closed_at < atw_timing.tt_trust / 2)
+			cs->learned.anew_soon = true;
 		/* Another stream under the same id: nothing of it may pass, but by a network. */
 		if (c->close != ATW_CLOSE_NONE)
 			atw_conn_end_sure(cs, c);

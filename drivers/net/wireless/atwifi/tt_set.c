@@ -53,13 +53,16 @@ static int atw_tt_suits(const struct atw_conn *c, u8 how)
 	return how & ~may ? -EINVAL : 0;
 }
 
-/* Does the module say at all that it has accepted something? Some builds do not. */
-static bool atw_tt_hears_children(struct atw_conns *cs)
+/*
+ * Does the module say at all that it has accepted something? Some builds do not. Nor is a client
+ * noticed, by a look once a second, that is connected anew at once.
+ */
+static bool atw_tt_is_told(struct atw_conns *cs, const struct atw_conn *c)
 {
 	bool told;
 
 	mutex_lock(&cs->ch->rx_lock);
-	told = cs->learned.children_told;
+	told = atw_conn_is_child(c) ? cs->learned.children_told : !cs->learned.anew_soon;
 	mutex_unlock(&cs->ch->rx_lock);
 	return told;
 }
@@ -73,7 +76,7 @@ static int atw_tt_may_have(struct atw_conns *cs, struct atw_conn *c, u8 how)
 	err = atw_tt_suits(c, how);
 	if (err)
 		return err;
-	if (cs->mode.passive || (atw_conn_is_child(c) && !atw_tt_hears_children(cs)))
+	if (cs->mode.passive || (atw_conn_is_stream(c) && !atw_tt_is_told(cs, c)))
 		return -EOPNOTSUPP;
 	if (tt->conn && tt->conn != c && atw_conn_is_open(tt->conn))
 		return -EBUSY;

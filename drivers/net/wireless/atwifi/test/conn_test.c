@@ -99,6 +99,7 @@ struct fake {
 	bool			purge;		/* the thread's next work */
 	int			purged;
 	struct atw_conn		*tt_off;	/* likewise: it gives transparent mode back */
+	u8			tt_how;		/* or is given it */
 	int			tt_err;
 	bool			asks;		/* for the network by the thread, not at once */
 	bool			tt_carry;	/* likewise: what there is to do in the mode */
@@ -400,7 +401,7 @@ static bool fake_work(void *ctx)
 		return true;
 	}
 	if (READ_ONCE(f->tt_off)) {
-		f->tt_err = atw_tt_set(&f->conns, f->tt_off, 0);
+		f->tt_err = atw_tt_set(&f->conns, f->tt_off, f->tt_how);
 		WRITE_ONCE(f->tt_off, NULL);
 		return true;
 	}
@@ -2605,6 +2606,43 @@ static struct owner *fake_fetch_late(struct kunit *test, unsigned int status)
 	f->read = "hello";
 	f->reads_on = "world";
 	return o;
+}
+
+/*
+ * The module connects a client anew at once, not some seconds later: two streams would be one in
+ * transparent mode, and in passive mode what is fetched after the end may be of the other one.
+ */
+static void conn_anew_soon(struct kunit *test)
+{
+	struct owner *o = fake_fetch_late(test, ATW_SOCK_CONNECTED);
+	struct fake *f = test->priv;
+
+	o->c->closed_at = jiffies;
+	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", o);
+	KUNIT_EXPECT_TRUE(test, f->conns.learned.anew_soon);
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	forget(test);
+
+	/* It is said later, if at all. */
+	fake_fetch_late(test, ATW_SOCK_CONNECTED);
+	o->c->closed_at = jiffies;
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
+	f->conns.mode.passive = false;
+	f->rows = NULL;
+	forget(test);
+
+	if (!IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT))
+		return;
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	f->tt_how = ATW_TT_ON;
+	WRITE_ONCE(f->tt_off, o->c);
+	atw_channel_kick(&f->ch);
+	eventually(test, !READ_ONCE(f->tt_off));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, f->tt_err);
+	close_all(test, 1);
 }
 
 /* After some seconds the module connects anew by itself, and what it has is of that one. */
@@ -5830,6 +5868,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_stale_announced),
 	KUNIT_CASE(conn_end_while_reading),
 	KUNIT_CASE(conn_end_while_asked),
+	KUNIT_CASE(conn_anew_soon),
 	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_end_fetched_slowly),
 	KUNIT_CASE(conn_end_fetched_untold),
