@@ -462,6 +462,8 @@ void atw_channel_rx_error(struct atw_channel *ch)
 	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&ch->rx_lock);
+	/* What was lost was said just now: behind a silence, if there was one. */
+	atw_channel_not_silent(ch);
 	atw_channel_lost(ch);
 	mutex_unlock(&ch->rx_lock);
 	memalloc_noio_restore(noio);

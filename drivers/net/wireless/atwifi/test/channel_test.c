@@ -845,6 +845,18 @@ static int run_idle(struct fake *f)
 	return atw_channel_idle(&f->ch, HZ / 10, HZ);
 }
 
+/* Bytes that the UART has lost were said: the module's silence settles nothing then. */
+static void channel_lost_is_no_silence(struct kunit *test)
+{
+	struct fake *f = fake_start(test, NULL, run_memory);
+
+	fake_finish(test, f);
+	f->ch.rx_last = jiffies - 3600 * HZ;
+	KUNIT_EXPECT_TRUE(test, atw_channel_silent(&f->ch, 600 * HZ));
+	atw_channel_rx_error(&f->ch);
+	KUNIT_EXPECT_FALSE(test, atw_channel_silent(&f->ch, 600 * HZ));
+}
+
 /* A module that was last heard so long ago that it lies ahead, where jiffies have 32 bits. */
 static void channel_long_silent(struct kunit *test)
 {
@@ -956,6 +968,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_stop_in_flight),
 	KUNIT_CASE(channel_bad_line),
 	KUNIT_CASE(channel_memory),
+	KUNIT_CASE(channel_lost_is_no_silence),
 	KUNIT_CASE(channel_wipe),
 	{ }
 };
