@@ -218,7 +218,7 @@ static bool atw_conns_may_open(struct atw_conns *cs, struct atw_conn *c, bool pa
 		atw_pick_later(pick, cs->pace.next_open);
 		return false;
 	}
-	hold = atw_conns_hold_open(cs, c);
+	hold = atw_conns_hold(cs, c->share);
 	if (hold)
 		atw_pick_later(pick, jiffies + nsecs_to_jiffies(hold) + 1);
 	return !hold;

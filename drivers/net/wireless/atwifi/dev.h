@@ -33,8 +33,7 @@ struct atw_netdev;
  * @exposes: ports of the module behind which there are programs
  * @passphrase: what is asked of who knows passphrases
  * @late: requests of genl.c that wait for the module
- * @late_users: of these, those that do not administer it
- * @late_of: the same for each share of such users
+ * @late_users: of these, those that do not administer it; how many each user has is in his share
  * @yield_after: streams of the network device that were idle for so many seconds may
  *	be ended for others, 0: none is. Written and read without a lock: a wish, for which
  *	an old one will do
@@ -52,7 +51,6 @@ struct atw_dev {
 	struct atw_passphrase	passphrase;
 	atomic_t		late;
 	atomic_t		late_users;
-	atomic_t		late_of[ATW_SHARES];
 	unsigned int		yield_after;
 };
 

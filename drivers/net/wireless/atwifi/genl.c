@@ -1369,7 +1369,7 @@ static void atw_genl_late_count(struct atw_dev *adev, int share, int n)
 	if (share == ATW_GENL_ADMIN)
 		return;
 	atomic_add(n, &adev->late_users);
-	atomic_add(n, &adev->late_of[share]);
+	atomic_add(n, &adev->module.conns.shares.of[share].names);
 }
 
 /*
@@ -1378,10 +1378,12 @@ static void atw_genl_late_count(struct atw_dev *adev, int share, int n)
  */
 static bool atw_genl_late_too_many(const struct atw_dev *adev, int share)
 {
+	const struct atw_share *of = adev->module.conns.shares.of;
+
 	if (atomic_read(&adev->late) > ATW_GENL_LATE_MAX)
 		return true;
 	return share != ATW_GENL_ADMIN &&
-	       atomic_read(&adev->late_users) - 1 + atomic_read(&adev->late_of[share]) - 1 >=
+	       atomic_read(&adev->late_users) - 1 + atomic_read(&of[share].names) - 1 >=
 	       ATW_GENL_LATE_USERS;
 }
 
@@ -1471,6 +1473,7 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 	struct atw_genl_late *late;
 	struct nlmsghdr *copy;
 	struct atw_dev *adev;
+	int share;
 	size_t i;
 
 	/* Attributes may come again and again, so that bounds of their lengths are none of it. */
@@ -1484,8 +1487,14 @@ static struct atw_genl_late *atw_genl_late_new(struct sk_buff *req,
 		adev = atw_genl_dev(info, slow->dev);
 	if (IS_ERR(adev))
 		return ERR_CAST(adev);
-	late = atw_genl_late_alloc(adev, atw_genl_share(req, info, slow), slow->attrs,
-				   nlh->nlmsg_len);
+	share = atw_genl_share(req, info, slow);
+	/* Transparent mode is left for what waits, which is more than a refusal is to cost. */
+	if (share != ATW_GENL_ADMIN && atw_conns_must_wait(&adev->module.conns, share)) {
+		atw_dev_put(adev);
+		return ERR_PTR(atw_genl_refuse(info, NULL, -EBUSY,
+					       "this user has kept others waiting, who are next"));
+	}
+	late = atw_genl_late_alloc(adev, share, slow->attrs, nlh->nlmsg_len);
 	if (IS_ERR(late)) {
 		atw_genl_say(info, atw_genl_reason(PTR_ERR(late)));
 		return late;

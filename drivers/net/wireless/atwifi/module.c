@@ -613,22 +613,20 @@ static bool atw_module_do_reset(struct atw_conns *cs)
 }
 
 /**
- * atw_module_charge_name() - a user's name had the module
+ * atw_module_charge() - a user had the module for a name, or an echo
  * @m: the module
  * @share: the user's
  * @since: when that began
  *
- * A user's names may have half of its time, in the long run, and those of all users three
- * quarters, however many they are.
- *
  * Context: the channel's thread.
  */
-void atw_module_charge_name(struct atw_module *m, u8 share, u64 since)
+void atw_module_charge(struct atw_module *m, u8 share, u64 since)
 {
-	u64 took = atw_conns_now(&m->conns) - since;
-
-	m->names_owed[share] = max(m->names_owed[share], since) + 2 * took;
-	m->names_owed_all = max(m->names_owed_all, since) + took + took / 3;
+	spin_lock(&m->conns.lock);
+	atw_conns_charge(&m->conns, share, since);
+	spin_unlock(&m->conns.lock);
+	/* That there was no answer has more to come, before anybody has the module. */
+	m->blamed = atw_sched_is_set(&m->sched, ATW_DO_SYNC) ? share + 1 : 0;
 }
 
 /**
@@ -653,9 +651,8 @@ static bool atw_module_do_sync(struct atw_conns *cs)
 	u64 since = atw_conns_now(cs);
 
 	atw_module_sync(m, atw_timing.sync);
-	if (m->names_blamed)
-		atw_module_charge_name(m, m->names_blamed - 1, since);
-	m->names_blamed = 0;
+	if (m->blamed)
+		atw_module_charge(m, m->blamed - 1, since);
 	return true;
 }
 
@@ -773,7 +770,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
 		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
 		[ATW_DO_IDLE_REQUEST]	= { atw_module_do_idle_request,
-					    atw_module_wants_idle_request, .idle = true },
+					    atw_module_wants_idle_request },
 		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true, .idle = true },
 	},
 	.is_raw = atw_tt_inside,

@@ -59,11 +59,8 @@ enum atw_autott_state { ATW_AUTOTT_NONE, ATW_AUTOTT_STORED, ATW_AUTOTT_OVER };
 /**
  * struct atw_module - the module of a device
  * @asked: ATW_ASKED_*, set and cleared by atomic bit operations
- * @names_owed: until when the names of each share of users are paid for, see
- *	atw_module_charge_name(); the channel's thread alone
- * @names_owed_all: the same of all of them; the thread's alone
- * @names_blamed: the share, plus 1, of a name for want of whose answer it is to be looked
- *	after the module, 0: of none; the thread's alone
+ * @blamed: the share, plus 1, of who has had the module asked for something for want of whose
+ *	answer it is to be looked after, 0: of none; the thread's alone
  * @state, @mac, @firmware, @baud: written by the channel's thread alone (or while it is
  *	paused), read anywhere, and an old one will do: none is used together with another
  *	(strings: as they are, which is printable). Who keeps @mac reads @bringups before that
@@ -92,9 +89,7 @@ struct atw_module {
 	struct atw_conns	conns;
 	struct atw_requests	requests;
 	unsigned long		asked;
-	u64			names_owed[ATW_SHARES];
-	u64			names_owed_all;
-	u8			names_blamed;
+	u8			blamed;
 
 	enum atw_module_state	state;
 	seqlock_t		lease_lock;
@@ -164,7 +159,7 @@ void atw_module_hurry(struct atw_module *m);
 int atw_module_request(struct atw_module *m, struct atw_request *request, long timeout);
 int atw_module_query_link(struct atw_module *m);
 void atw_module_bar(struct atw_module *m, bool barred);
-void atw_module_charge_name(struct atw_module *m, u8 share, u64 since);
+void atw_module_charge(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout);
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, u8 how);

@@ -34,9 +34,10 @@
 #define ATW_TXQ_MAX	1024
 /* For the last ones, resets among them; in us. */
 #define ATW_RXQ_FLUSH	1000000
-/* Echo requests that wait for the module, and their part of its time, inverse. */
-#define ATW_PINGS_MAX	4
+/* The part of the module's time, inverse, that echo requests of a user may have. */
 #define ATW_PING_PART	4
+/* For so long there is none of a user's for whom it is not the time for one. */
+#define ATW_PING_PAUSE	(4 * HZ)
 /* Flows are ended for others one at a time. */
 #define ATW_EVICT_PAUSE	(HZ / 5)
 
@@ -98,17 +99,41 @@ struct atw_ping {
 	struct sk_buff		*skb;
 };
 
+/* Whose it is, see atw_share_index(): its socket is let go of. */
+static u8 *atw_netdev_ping_share(struct sk_buff *skb)
+{
+	return (u8 *)skb->cb;
+}
+
+static void atw_netdev_ping_over(struct atw_netdev *nd, struct sk_buff *skb)
+{
+	clear_bit(*atw_netdev_ping_share(skb), nd->pinging);
+	kfree_skb(skb);
+}
+
+/* None of this user's for so long. */
+static void atw_netdev_ping_rest(struct atw_netdev *nd, u8 share, unsigned long pause)
+{
+	WRITE_ONCE(nd->pinged[share].pause, pause);
+	WRITE_ONCE(nd->pinged[share].at, jiffies);
+}
+
 static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 {
+	u64 since = atw_conns_now(&m->conns);
 	unsigned long start = jiffies;
 	struct atw_ping *ping = arg;
 	struct atw_netdev *nd = ping->nd;
+	u8 share = *atw_netdev_ping_share(ping->skb);
 	int err;
 
+	if (atw_conns_must_wait(&m->conns, share)) {
+		atw_netdev_ping_rest(nd, share, ATW_PING_PAUSE);
+		return -EBUSY;
+	}
 	err = atw_query_ping(m, ntohl(ip_hdr(ping->skb)->daddr));
-	/* It must not take more than a small part of the module's time. */
-	WRITE_ONCE(nd->ping_pause, (jiffies - start) * ATW_PING_PART);
-	WRITE_ONCE(nd->pinged, jiffies);
+	atw_netdev_ping_rest(nd, share, (jiffies - start) * (ATW_PING_PART - 1));
+	atw_module_charge(m, share, since);
 	if (err)
 		return err;
 	rcu_read_lock();
@@ -124,8 +149,7 @@ static void atw_netdev_ping_release(void *arg)
 {
 	struct atw_ping *ping = arg;
 
-	kfree_skb(ping->skb);
-	atomic_dec(&ping->nd->pings);
+	atw_netdev_ping_over(ping->nd, ping->skb);
 }
 
 /* Requests are made where memory may be waited for. */
@@ -140,8 +164,7 @@ static void atw_netdev_ping_work(struct work_struct *work)
 	while ((skb = skb_dequeue(&nd->pingq))) {
 		request = atw_request_new(sizeof(*ping), atw_netdev_ping_run);
 		if (!request) {
-			kfree_skb(skb);
-			atomic_dec(&nd->pings);
+			atw_netdev_ping_over(nd, skb);
 			continue;
 		}
 		ping = (struct atw_ping *)request->arg;
@@ -155,12 +178,21 @@ static void atw_netdev_ping_work(struct work_struct *work)
 	}
 }
 
+/* May one of this user's be sent? Then no other of his may, until it is over. */
+static bool atw_netdev_may_ping(struct atw_netdev *nd, u8 share)
+{
+	unsigned long at = READ_ONCE(nd->pinged[share].at);
+
+	return jiffies - at >= READ_ONCE(nd->pinged[share].pause) &&
+	       !test_and_set_bit(share, nd->pinging);
+}
+
 /* Is it an echo request? Takes it then. */
 static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 {
 	unsigned int off = ip_hdrlen(skb);
 	const struct icmphdr *icmph;
-	unsigned long pinged;
+	u8 share;
 
 	if (ip_hdr(skb)->protocol != IPPROTO_ICMP ||
 	    ip_is_fragment(ip_hdr(skb)) ||
@@ -169,16 +201,15 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 	icmph = (const void *)ip_hdr(skb) + off;
 	if (icmph->type != ICMP_ECHO || icmph->code)
 		return false;
-	pinged = READ_ONCE(nd->pinged);
+	share = atw_flow_share(skb, false);
 	/* What the module sends is not this one: its remote cannot check it. */
-	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, off, 0) ||
-	    jiffies - pinged < READ_ONCE(nd->ping_pause) ||
-	    !atomic_add_unless(&nd->pings, 1, ATW_PINGS_MAX)) {
+	if (nf_ip_checksum(skb, NF_INET_LOCAL_IN, off, 0) || !atw_netdev_may_ping(nd, share)) {
 		kfree_skb(skb);
 		return true;
 	}
 	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
+	*atw_netdev_ping_share(skb) = share;
 	skb_queue_tail(&nd->pingq, skb);
 	queue_work(atw_netdev_wq, &nd->ping_work);
 	return true;

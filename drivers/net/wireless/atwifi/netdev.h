@@ -97,10 +97,9 @@ enum atw_netdev_bit {
  *	without being charged for them
  * @pingq: echo requests for @ping_work
  * @ping_work: makes requests of them
- * @pings: those in @pingq, and requests
- * @pinged: when the last was sent; none is for @ping_pause after that; both written by
- *	the channel's thread. The transmit path looks at them without a lock: with an old
- *	one a request more is sent, or less
+ * @pinging: users of whom there is one, which is over when the bit is cleared
+ * @pinged: when each user's last was over; none of his is sent for @pinged.pause after that;
+ *	both written by the channel's thread before the bit is cleared
  * @evicted: when a flow was ended for another one; the channel's thread's alone
  * @work: follows the module's state
  * @addr: address of the module when it joined, host order; the work's alone
@@ -121,9 +120,11 @@ struct atw_netdev {
 	struct atw_budget		tx_budget;
 	struct sk_buff_head		pingq;
 	struct work_struct		ping_work;
-	atomic_t			pings;
-	unsigned long			pinged;
-	unsigned long			ping_pause;
+	DECLARE_BITMAP(pinging, ATW_SHARES);
+	struct {
+		unsigned long		at;
+		unsigned long		pause;
+	}				pinged[ATW_SHARES];
 	unsigned long			evicted;
 	struct delayed_work		work;
 	u32				addr;

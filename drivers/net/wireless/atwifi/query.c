@@ -117,14 +117,7 @@ static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
 	return value && atw_parse_addr(value, cmd->priv);
 }
 
-/*
- * The module does nothing else until it has an address, or has given up. So users' names
- * have a part of its time, see atw_module_charge_name(), and so much more at once. What
- * one user's slowest name takes, of that of all, leaves the next one his.
- */
-#define ATW_NAMES_AHEAD		(4ULL * NSEC_PER_SEC)
-#define ATW_NAMES_AHEAD_ALL	(8ULL * NSEC_PER_SEC)
-
+/* The module does nothing else until it has an address, or has given up. */
 int atw_query_resolve(struct atw_module *m, void *arg)
 {
 	struct atw_query_resolve *q = arg;
@@ -138,22 +131,15 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 
 	if (m->state != ATW_MODULE_JOINED)
 		return -ENETDOWN;
-	if (q->limited && m->names_owed[q->share] > now + ATW_NAMES_AHEAD) {
-		q->query.why = "this user's names have kept the module for long: others are next";
-		return -EBUSY;
-	}
-	if (q->limited && m->names_owed_all > now + ATW_NAMES_AHEAD_ALL) {
-		q->query.why = "names have kept the module for long: what else there is comes next";
+	if (q->limited && atw_conns_must_wait(&m->conns, q->share)) {
+		q->query.why = "this user has kept others waiting, who are next";
 		return -EBUSY;
 	}
 	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_RESOLVE);
 	atw_line_host(&cmd.line, q->host, 0);
 	err = atw_query_exec(m, &cmd, &q->query);
-	if (q->limited) {
-		atw_module_charge_name(m, q->share, now);
-		/* That there was no answer has more to come, before anybody has the module. */
-		m->names_blamed = atw_sched_is_set(&m->sched, ATW_DO_SYNC) ? q->share + 1 : 0;
-	}
+	if (q->limited)
+		atw_module_charge(m, q->share, now);
 	if (!err && !q->addr)
 		err = -EPROTO;
 	return err;

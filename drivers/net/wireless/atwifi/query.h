@@ -43,8 +43,8 @@ struct atw_query_dns {
 
 /**
  * struct atw_query_resolve - a name
- * @query: see there; -ENETDOWN without a network; -EBUSY, the user's names, or those of
- *	all users, have kept the module for too long
+ * @query: see there; -ENETDOWN without a network; -EBUSY, others are before this user, see
+ *	atw_conns_hold()
  * @limited: whoever asks does not do so to administer the module
  * @share: his, by atw_share_index()
  * @host: checked by atw_check_host()

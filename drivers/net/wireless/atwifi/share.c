@@ -4,7 +4,9 @@
  *
  * The module does one thing at a time. What its users share is therefore its time, and
  * not a number of connections or of bytes: one connect to a remote that is silent takes
- * as long as a thousand sends.
+ * as long as a thousand sends. A send ends by itself, and is the next one's of who has had
+ * the least. Nobody can say how long a connect takes, a name or an echo: who has had the
+ * module for these owes as much to others, whatever it was that he had it for.
  *
  * A user is whoever made the socket, or one of the machines behind the interface from
  * which packets are forwarded; a user's datagrams have a share of their own. A machine
@@ -21,8 +23,10 @@
 #include "conn_priv.h"
 #include "share.h"
 
-/* A connect that takes less than this is not slow. */
+/* A connect that takes no longer is not slow. */
 #define ATW_OPEN_QUICK	NSEC_PER_SEC
+/* Who owes no more need not wait for others yet: a page is many names, one after the other. */
+#define ATW_SHARE_AHEAD	(4ULL * NSEC_PER_SEC)
 /* Who has had the module within this time is likely to want it again. */
 #define ATW_SHARE_IDLE	NSEC_PER_SEC
 
@@ -119,31 +123,77 @@ struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *
 	return share;
 }
 
+/* Whose connections have something to send, or wait to be made? */
+static void atw_shares_look(struct atw_conns *cs, u64 now)
+{
+	struct atw_share *share;
+	struct atw_conn *c;
+
+	list_for_each_entry(c, &cs->list, node) {
+		share = &cs->shares.of[c->share];
+		spin_lock(&c->lock);
+		if (atw_conn_is_open(c) && c->tx.queued)
+			share->used = now;
+		if (atw_conn_is_waiting(c) && !atw_conn_is_paused(c))
+			share->asked = now;
+		spin_unlock(&c->lock);
+	}
+}
+
+/* Until when is it to be left to others for a user who owes so much? 0: he does not want it. */
+static u64 atw_share_wants(const struct atw_share *share, u64 owes, u64 now)
+{
+	u64 last = share->used;
+
+	if (share->owes < owes)
+		last = max(last, atomic_read(&share->names) ? now : share->asked);
+	return last ? last + ATW_SHARE_IDLE : 0;
+}
+
 /**
- * atw_conns_hold_open() - must a connect wait because others want the module?
+ * atw_conns_hold() - must a user wait because others want the module?
  * @cs: the connections
- * @c: the one of those that wait for which others had to wait the least
+ * @index: the user's share
  *
- * Who made the module wait for a remote lets others have it for as long, if they had it
- * a moment ago. His own datagrams, or his own streams, are none of the others.
+ * Who made others wait for what takes its time leaves them the module for as long, if they
+ * want it: for payload, or for such things, of which they owe less. His own datagrams, or his
+ * own streams, are none of the others.
  *
  * Context: @cs->lock is held.
- * Return: how long yet, in ns; 0: it may begin.
+ * Return: how long yet, in ns; 0: he may begin something that others would wait for.
  */
-u64 atw_conns_hold_open(const struct atw_conns *cs, const struct atw_conn *c)
+u64 atw_conns_hold(struct atw_conns *cs, u8 index)
 {
-	u64 now = atw_conns_now(cs), until = 0;
+	u64 owes = cs->shares.of[index].owes, now = atw_conns_now(cs), until = 0;
 	unsigned int i;
 
 	lockdep_assert_held(&cs->lock);
 
-	if (now >= cs->shares.of[c->share].owes)
+	if (now + ATW_SHARE_AHEAD >= owes)
 		return 0;
+	atw_shares_look(cs, now);
 	for (i = 0; i < ATW_SHARES; i++)
-		if (i / 2 != c->share / 2 && cs->shares.of[i].used)
-			until = max(until, cs->shares.of[i].used + ATW_SHARE_IDLE);
-	until = min(until, cs->shares.of[c->share].owes);
+		if (i / 2 != index / 2)
+			until = max(until, atw_share_wants(&cs->shares.of[i], owes, now));
+	until = min(until, owes - ATW_SHARE_AHEAD);
 	return until > now ? until - now : 0;
+}
+
+/**
+ * atw_conns_must_wait() - as atw_conns_hold(), for what is no connection's
+ * @cs: the connections
+ * @index: the user's share
+ *
+ * Context: process context.
+ */
+bool atw_conns_must_wait(struct atw_conns *cs, u8 index)
+{
+	bool must;
+
+	spin_lock(&cs->lock);
+	must = atw_conns_hold(cs, index);
+	spin_unlock(&cs->lock);
+	return must;
 }
 
 /**
@@ -183,18 +233,58 @@ void atw_conns_charge_send(struct atw_conns *cs, const struct atw_conn *c, u64 s
 	share->used = now;
 }
 
+/* It was so when somebody else began to have the module: it is still. */
+static void atw_share_keep(u64 *when, u64 since, u64 now)
+{
+	if (*when && *when + ATW_SHARE_IDLE > since)
+		*when = now;
+}
+
+/**
+ * atw_conns_charge() - a user had the module for what others had to wait for
+ * @cs: the connections
+ * @index: the user's share
+ * @since: when that began
+ *
+ * Who wanted the module shortly before that was kept from it meanwhile, which does not count
+ * as if he had not wanted it: what a remote sends to a receiver comes only after that, and
+ * must not find the next such thing begun. Nor does anybody pay what he owes in that time: two
+ * could else have the module in turns, and all of it.
+ *
+ * What is owed is never more than the last took, and a little, as none is begun before
+ * the former is paid unless nobody wants the module.
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_charge(struct atw_conns *cs, u8 index, u64 since)
+{
+	struct atw_share *share = &cs->shares.of[index], *other;
+	u64 now = atw_conns_now(cs), took = now - since;
+	unsigned int i;
+
+	lockdep_assert_held(&cs->lock);
+
+	for (i = 0; i < ATW_SHARES; i++) {
+		other = &cs->shares.of[i];
+		atw_share_keep(&other->used, since, now);
+		atw_share_keep(&other->asked, since, now);
+		if (i != index && other->owes > since)
+			other->owes += took;
+	}
+	share->asked = now;
+	share->owes = max(share->owes, min(max(share->owes, since) + 2 * took,
+					   now + took + ATW_SHARE_AHEAD));
+}
+
 /**
  * atw_conns_charge_open() - a user had the module for a connect
  * @cs: the connections
  * @c: the connection
  * @since: when that began
  *
- * Who had the module shortly before a slow connect was kept from it meanwhile, which
- * does not count as if the module had not been wanted: what a remote sends to a receiver
- * comes only after that, and must not find the next slow connect begun. Nor does anybody
- * pay what he owes in that time: two could else have the module in turns, and all of it.
- * Who is to ask again, since there was no socket, has had none: if he had, all others would
- * be before him when there is one.
+ * A quick one has cost nobody anything, but others' are before his next. Who is to ask again,
+ * since there was no socket, has had none: if he had, all others would be before him when
+ * there is one.
  *
  * Context: @cs->lock is held.
  */
@@ -202,22 +292,18 @@ void atw_conns_charge_open(struct atw_conns *cs, struct atw_conn *c, u64 since)
 {
 	struct atw_share *share = &cs->shares.of[c->share];
 	u64 now = atw_conns_now(cs);
-	bool slow = now - since > ATW_OPEN_QUICK;
-	unsigned int i;
 	bool again;
 
 	lockdep_assert_held(&cs->lock);
 
+	if (now - since > ATW_OPEN_QUICK) {
+		atw_conns_charge(cs, c->share, since);
+		return;
+	}
 	spin_lock(&c->lock);
 	again = atw_conn_is_waiting(c);
 	spin_unlock(&c->lock);
-	for (i = 0; slow && i < ATW_SHARES; i++) {
-		if (cs->shares.of[i].used && cs->shares.of[i].used + ATW_SHARE_IDLE > since)
-			cs->shares.of[i].used = now;
-		if (&cs->shares.of[i] != share && cs->shares.of[i].owes > since)
-			cs->shares.of[i].owes += now - since;
-	}
-	share->used = now;
-	if (slow || !again)
-		share->owes = max(share->owes, slow ? now + (now - since) : now);
+	share->asked = now;
+	if (!again)
+		share->owes = max(share->owes, now);
 }

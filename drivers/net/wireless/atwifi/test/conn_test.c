@@ -4397,14 +4397,19 @@ static void conn_users_starve(struct kunit *test)
 	close_all(test, connects + 1);
 }
 
-static u64 held(struct fake *f, const struct owner *o)
+static u64 share_held(struct fake *f, u8 share)
 {
 	u64 ns;
 
 	spin_lock(&f->conns.lock);
-	ns = atw_conns_hold_open(&f->conns, o->c);
+	ns = atw_conns_hold(&f->conns, share);
 	spin_unlock(&f->conns.lock);
 	return ns;
+}
+
+static u64 held(struct fake *f, const struct owner *o)
+{
+	return share_held(f, o->c->share);
 }
 
 /* Who has paid comes no later than one who paid before. */
@@ -4468,6 +4473,109 @@ static void conn_users_owe(struct kunit *test)
 	close_all(test, 1);
 }
 
+static void charge(struct fake *f, u8 share, unsigned int ms)
+{
+	u64 since = atw_conns_now(&f->conns);
+
+	fake_time = ktime_add_ms(fake_time, ms);
+	spin_lock(&f->conns.lock);
+	atw_conns_charge(&f->conns, share, since);
+	spin_unlock(&f->conns.lock);
+}
+
+/*
+ * Who had the module, or has something to send, is before who owes, though a name kept all
+ * from it meanwhile: connects and names must not follow each other without a pause.
+ */
+static void conn_users_between(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	fake_open_as(test, 0, 12);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o[0].opened));
+	open_gate(f, false);
+	f->nnotes = 0;
+	/* It was used up to where the name began. */
+	charge(f, 10, 75000);
+	f->conns.shares.of[12].used = atw_conns_now(&f->conns);
+	charge(f, 10, 20000);
+	f->connect_ms = 5000;
+	fake_open_as(test, 1, 10);
+	KUNIT_EXPECT_LT(test, 0U, held(f, &o[1]));
+	/* It was not, but is waited for. */
+	fake_time = ktime_add_ms(fake_time, 2000);
+	KUNIT_EXPECT_EQ(test, 0U, held(f, &o[1]));
+	queue(test, &o[0], 100);
+	/* The patience that payload has is over. */
+	f->conns.pace.next_open = get_jiffies_64();
+	open_gate(f, true);
+	sent(test, &o[0]);
+	KUNIT_EXPECT_EQ(test, V_SEND, f->notes[0].verb);
+	fake_time = ktime_add_ms(fake_time, 2000);
+	close_all(test, 2);
+}
+
+/* What one has the module for, quick or slow, is at most a little more than half of the time. */
+static void conn_users_pay(struct kunit *test)
+{
+	static const unsigned int took_ms[] = { 50, 900, 2000, 20000 };
+	struct fake *f = test->priv;
+	unsigned int i, k;
+	u64 hold, waited;
+
+	f->conns.clock = fake_clock;
+	/* Somebody else waits for it all the time. */
+	atomic_set(&f->conns.shares.of[12].names, 1);
+	for (i = 0; i < ARRAY_SIZE(took_ms); i++) {
+		fake_time = ktime_add_ms(fake_time, 100000);
+		for (k = 0, waited = 0; k < 200; k++) {
+			while ((hold = share_held(f, 10))) {
+				fake_time = ktime_add_ns(fake_time, hold);
+				waited += hold;
+			}
+			charge(f, 10, took_ms[i]);
+		}
+		waited = div_u64(waited, NSEC_PER_MSEC);
+		KUNIT_EXPECT_GE(test, waited + 2 * took_ms[i] + 4000, 200ULL * took_ms[i]);
+		KUNIT_EXPECT_LE(test, waited, 200ULL * took_ms[i]);
+	}
+	/* Where nobody wants it there is no more to pay for than the last one. */
+	fake_time = ktime_add_ms(fake_time, 100000);
+	for (k = 0; k < 10; k++)
+		charge(f, 10, 20000);
+	KUNIT_EXPECT_GE(test, atw_conns_now(&f->conns) + 24ULL * NSEC_PER_SEC,
+			f->conns.shares.of[10].owes);
+}
+
+/* Of two who owe, the one who owes less comes first, if he waits for it. */
+static void conn_users_owe_both(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_share *of = f->conns.shares.of;
+	u64 now;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	now = atw_conns_now(&f->conns);
+	of[10].owes = now + 9ULL * NSEC_PER_SEC;
+	of[12].owes = now + 5ULL * NSEC_PER_SEC;
+	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 10));
+	atomic_set(&of[10].names, 1);
+	atomic_set(&of[12].names, 1);
+	KUNIT_EXPECT_LT(test, 0U, share_held(f, 10));
+	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 12));
+	atomic_set(&of[12].names, 0);
+	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 10));
+	fake_open_as(test, 0, 12);
+	KUNIT_EXPECT_LT(test, 0U, share_held(f, 10));
+	open_gate(f, true);
+	close_all(test, 1);
+}
+
 /* Nobody's own datagrams keep him from connecting. */
 static void conn_users_halves(struct kunit *test)
 {
@@ -4477,7 +4585,7 @@ static void conn_users_halves(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	fake_open_as(test, 0, 10);
-	f->conns.shares.of[10].owes = atw_conns_now(&f->conns) + NSEC_PER_SEC;
+	f->conns.shares.of[10].owes = atw_conns_now(&f->conns) + 5ULL * NSEC_PER_SEC;
 	f->conns.shares.of[11].used = atw_conns_now(&f->conns);
 	KUNIT_EXPECT_EQ(test, 0U, held(f, &o[0]));
 	f->conns.shares.of[12].used = atw_conns_now(&f->conns);
@@ -5934,6 +6042,9 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_queue),
 	KUNIT_CASE(conn_users_owe),
 	KUNIT_CASE(conn_users_halves),
+	KUNIT_CASE(conn_users_between),
+	KUNIT_CASE(conn_users_pay),
+	KUNIT_CASE(conn_users_owe_both),
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_raw_datagrams),
 	KUNIT_CASE(conn_raw_end),

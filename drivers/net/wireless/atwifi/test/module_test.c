@@ -1042,13 +1042,24 @@ static void module_name_forged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bringups, atomic64_read(&f->m.bringups));
 }
 
-/* A user's names have the module for half of the time; others wait for one of them. */
+/* Another user waits for a name, or does not any more. */
+static void wants_name(struct fake *f, u8 share, bool wants)
+{
+	atomic_set(&f->m.conns.shares.of[share].names, wants);
+}
+
+/*
+ * As long as others want the module, a user's names have it for half of the time; others wait
+ * for one of them.
+ */
 static void module_name_share(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	unsigned int i;
 
 	f->m.conns.clock = fake_clock;
+	fake_pass(10000);
+	wants_name(f, 12, true);
 	f->name_ms = 10;
 	for (i = 0; i < 100; i++)
 		KUNIT_ASSERT_EQ(test, 0, resolves(test, true, 10));
@@ -1060,32 +1071,118 @@ static void module_name_share(struct kunit *test)
 	fake_pass(15999);
 	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
 	KUNIT_EXPECT_EQ(test, 101U, told(f, 0, "AT+WDOMAIN="));
-	f->name_ms = 10;
+	f->name_ms = 0;
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	fake_pass(1);
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
 
-	/* Whoever administers it may have it for as long as it takes. */
+	/* Nobody else wants it. */
+	wants_name(f, 12, false);
+	fake_pass(40000);
 	f->name_ms = 20000;
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+	/* Whoever administers it may have it for as long as it takes. */
+	wants_name(f, 12, true);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
 }
 
-/* However many users there are, what is no name has the module for a part of the time. */
+/* A connect that was slow is paid for before there is a name, where others use the module. */
+static void module_name_connect(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_share *of = f->m.conns.shares.of;
+
+	f->m.conns.clock = fake_clock;
+	fake_pass(10000);
+	of[10].owes = atw_conns_now(&f->m.conns) + 75ULL * NSEC_PER_SEC;
+	of[12].used = atw_conns_now(&f->m.conns);
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, 0U, told(f, 0, "AT+WDOMAIN="));
+	fake_pass(71000);
+	of[12].used = atw_conns_now(&f->m.conns);
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+}
+
+/* However many users' names were slow, who has asked for none yet does not wait for others'. */
 static void module_name_shares(struct kunit *test)
 {
 	struct fake *f = test->priv;
 
 	f->m.conns.clock = fake_clock;
+	fake_pass(10000);
 	f->name_ms = 20000;
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	wants_name(f, 14, true);
 	f->name_ms = 0;
-	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 14));
-	KUNIT_EXPECT_EQ(test, 0, resolves(test, false, 0));
-	fake_pass(5333);
-	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 14));
-	fake_pass(1);
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 12));
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 14));
+	/* Both have made others wait, and neither has paid while the other did so. */
+	fake_pass(15999);
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 12));
+	fake_pass(1);
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
+	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+}
+
+/*
+ * Requests that follow each other
+ * @left: so many yet
+ * @idle: one that has time, queued by the first of them
+ * @left_then: when that was done
+ */
+static struct {
+	unsigned int		left;
+	struct atw_request	*idle;
+	unsigned int		left_then;
+} chain;
+
+static int chain_idle(struct atw_module *m, void *arg)
+{
+	chain.left_then = chain.left;
+	chain.left = 0;
+	return 0;
+}
+
+static int chain_next(struct atw_module *m, void *arg)
+{
+	struct atw_request *next;
+
+	if (chain.idle)
+		atw_module_queue(m, chain.idle);
+	chain.idle = NULL;
+	if (!chain.left)
+		return 0;
+	chain.left--;
+	next = atw_request_new(0, chain_next);
+	if (!next)
+		return -ENOMEM;
+	atw_module_queue(m, next);
+	atw_request_put(next);
+	return 0;
+}
+
+/* Requests without an end do not keep those that have time for ever. */
+static void module_idle_request(struct kunit *test)
+{
+	struct atw_request *idle = atw_request_new(0, chain_idle);
+	struct atw_request *first = atw_request_new(0, chain_next);
+	struct fake *f = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, idle);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	idle->idle = true;
+	chain.left = 1000;
+	chain.idle = idle;
+	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, first, LIMIT));
+	KUNIT_EXPECT_EQ(test, 0, atw_requests_wait(&f->m.requests, idle, LIMIT));
+	KUNIT_EXPECT_LT(test, 0U, chain.left_then);
+	atw_request_put(first);
+	atw_request_put(idle);
 }
 
 /* Whose name was not answered has kept the module until it is known what it does. */
@@ -1964,6 +2061,8 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_name_forged),
 	KUNIT_CASE(module_name_share),
 	KUNIT_CASE(module_name_shares),
+	KUNIT_CASE(module_name_connect),
+	KUNIT_CASE(module_idle_request),
 	KUNIT_CASE(module_name_unanswered),
 	KUNIT_CASE(module_networks),
 	KUNIT_CASE(module_networks_late),

@@ -23,7 +23,7 @@ from atwnet import (
     quiet, restart, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
-    LIMIT, Failed, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
+    DEV, LIMIT, Failed, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
     test)
 
 
@@ -645,6 +645,34 @@ def pings_beside_payload():
             pings = counter("pings")
             becomes(lambda: counter("pings") > pings, "no ping after it")
             flood.terminate()
+
+
+def echo_requests():
+    with open("/sys/class/net/%s/statistics/tx_packets" % DEV, encoding="ascii") as f:
+        return int(f.read())
+
+
+@test
+def pings_of_others():
+    """Somebody's echo requests, which nobody answers, leave room for another user's."""
+    quiet()
+    with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as f:
+        f.write("0 65535")
+    with contextlib.ExitStack() as stack, socket.socket() as s:
+        with connecting():
+            s.setblocking(False)
+            same(errno.EINPROGRESS, s.connect_ex((HOLE, PEER)), "connect")
+            becomes(lambda: sim_stat("connecting"), "the module does not begin")
+            sent = echo_requests()
+            for command in 6 * ["ping -c 1 -W 60 %s" % HOLE] + [
+                    "setpriv --reuid 65534 --clear-groups ping -c 1 -W 60 " + sysfs("gateway")]:
+                ping = stack.enter_context(subprocess.Popen(command.split(),
+                                                            stdout=subprocess.PIPE))
+                stack.callback(ping.kill)
+                sent += 1
+                becomes(lambda: echo_requests() >= sent, "no echo request")
+        out = ping.communicate()[0].decode()
+        check(" 0% packet loss" in out, out)
 
 
 if __name__ == "__main__":
