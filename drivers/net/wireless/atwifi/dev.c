@@ -358,6 +358,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	INIT_LIST_HEAD(&adev->node);
 	atw_exposes_init(&adev->exposes);
 	INIT_LIST_HEAD(&adev->passphrase.node);
+	atw_genl_events_init(adev);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
 	adev->module.conns.broken = atw_dev_broken;
 	adev->module.conns.no_slot = atw_dev_no_slot;
@@ -436,6 +437,7 @@ void atw_dev_unregister(struct atw_dev *adev)
 	atw_module_stop(&adev->module);
 	device_del(&adev->dev);
 	atw_netdev_free(adev->netdev);
+	flush_work(&adev->events_work);
 	put_device(&adev->dev);
 }
 

@@ -6,6 +6,8 @@
 #include <linux/atomic.h>
 #include <linux/device.h>
 #include <linux/list.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 #include "expose.h"
@@ -34,6 +36,9 @@ struct atw_netdev;
  * @passphrase: what is asked of who knows passphrases
  * @late: requests of genl.c that wait for the module
  * @late_users: of these, those that do not administer it; how many each user has is in his share
+ * @events: what is still to be told to who listens
+ * @events_lost: there was more than found room in @events
+ * @events_work: tells it
  * @yield_after: streams of the network device that were idle for so many seconds may
  *	be ended for others, 0: none is. Written and read without a lock: a wish, for which
  *	an old one will do
@@ -51,6 +56,9 @@ struct atw_dev {
 	struct atw_passphrase	passphrase;
 	atomic_t		late;
 	atomic_t		late_users;
+	struct sk_buff_head	events;
+	bool			events_lost;
+	struct work_struct	events_work;
 	unsigned int		yield_after;
 };
 

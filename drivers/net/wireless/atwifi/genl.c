@@ -1321,7 +1321,7 @@ static const struct atw_genl_slow atw_genl_slow[] = {
 	},
 };
 
-static struct workqueue_struct *atw_genl_wq;
+struct workqueue_struct *atw_genl_wq;
 
 /* The first change that a socket has asked for and that was not made yet. */
 static struct atw_genl_late *atw_genl_next_change(const struct sock *asker)

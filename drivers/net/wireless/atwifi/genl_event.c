@@ -6,6 +6,9 @@
 #include "genl.h"
 #include "genl_event.h"
 
+/* So many wait to be told; who listens is told that there were more. */
+#define ATW_GENL_EVENTS_MAX	64
+
 /**
  * atw_genl_put_text() - put a version, of which the thread may be writing another one
  * @skb: the message
@@ -103,6 +106,32 @@ static struct sk_buff *atw_genl_event(struct atw_dev *adev, u8 cmd, void **hdr)
 	return skb;
 }
 
+static void atw_genl_tell(struct work_struct *work)
+{
+	struct atw_dev *adev = container_of(work, struct atw_dev, events_work);
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&adev->events)))
+		genlmsg_multicast_netns(&atw_genl_family, adev->net, skb, 0,
+					ATW_GENL_EVENTS, GFP_KERNEL);
+	if (xchg(&adev->events_lost, false))
+		genl_set_err(&atw_genl_family, adev->net, 0, ATW_GENL_EVENTS, -ENOBUFS);
+}
+
+/**
+ * atw_genl_events_init() - nothing is to be told yet
+ * @adev: the device; @events_work is to be flushed when there are no more events
+ */
+void atw_genl_events_init(struct atw_dev *adev)
+{
+	skb_queue_head_init(&adev->events);
+	INIT_WORK(&adev->events_work, atw_genl_tell);
+}
+
+/*
+ * Everybody may listen, with as many sockets as he can open: each of them takes its time, which
+ * is nobody's who holds a lock.
+ */
 static void atw_genl_multicast(struct atw_dev *adev, struct sk_buff *skb,
 			       void *hdr, int err)
 {
@@ -111,8 +140,13 @@ static void atw_genl_multicast(struct atw_dev *adev, struct sk_buff *skb,
 		return;
 	}
 	genlmsg_end(skb, hdr);
-	genlmsg_multicast_netns(&atw_genl_family, adev->net, skb, 0,
-				ATW_GENL_EVENTS, GFP_ATOMIC);
+	if (skb_queue_len_lockless(&adev->events) < ATW_GENL_EVENTS_MAX) {
+		skb_queue_tail(&adev->events, skb);
+	} else {
+		nlmsg_free(skb);
+		WRITE_ONCE(adev->events_lost, true);
+	}
+	queue_work(atw_genl_wq, &adev->events_work);
 }
 
 /**
