@@ -88,6 +88,7 @@ static void atw_flow_count_served(struct atw_flow *flow, int change)
 
 	lockdep_assert_held(&flows->lock);
 
+	flows->known = false;
 	flows->share[flow->share].served += change;
 	*atw_flow_place(flow) += change;
 }
@@ -240,6 +241,7 @@ void atw_flow_del(struct atw_flow *flow)
 		if (list_empty(&flow->waiting))
 			atw_flow_count_served(flow, -1);
 		list_del_init(&flow->waiting);
+		flows->known = false;
 		flows->n--;
 		flows->share[flow->share].n--;
 	}
@@ -369,6 +371,8 @@ void atw_flow_done_waiting(struct atw_flow *flow)
  * remote has the fewest. A browser wants six to each host at the same time, and needs one to
  * each. The first of a user's that wait is passed over a few times at most: others may go on
  * coming. Who has one that tries has none that is next.
+ *
+ * All that wait ask for it again and again. It is looked for when there was a change.
  */
 static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 {
@@ -378,6 +382,8 @@ static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 
 	lockdep_assert_held(&flows->lock);
 
+	if (flows->known)
+		return flows->first;
 	list_for_each_entry(flow, &flows->waiting, waiting) {
 		if (flows->share[flow->share].trying)
 			continue;
@@ -390,6 +396,8 @@ static struct atw_flow *atw_flows_first(struct atw_flows *flows)
 			first = flow;
 		}
 	}
+	flows->first = first;
+	flows->known = true;
 	return first;
 }
 

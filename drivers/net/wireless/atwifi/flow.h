@@ -131,6 +131,7 @@ static inline bool atw_flow_waits(const struct atw_flow *flow)
  * @by_key: all of them
  * @waiting: flows that wait for a socket of the module, in the order in which
  *	they came
+ * @first: the one of these that is next, or NULL, where that is @known
  * @empty: woken when the last flow is gone
  * @n: flows in the table
  * @share: the same for each user, and how many of his have a socket, or try to get one; how
@@ -146,6 +147,8 @@ struct atw_flows {
 	spinlock_t		lock;
 	DECLARE_HASHTABLE(by_key, ATW_FLOW_BITS);
 	struct list_head	waiting;
+	struct atw_flow		*first;
+	bool			known;
 	wait_queue_head_t	empty;
 	unsigned int		n;
 	struct {

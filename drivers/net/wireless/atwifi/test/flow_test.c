@@ -232,6 +232,30 @@ static void flow_users_try(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, t->nd.flows.share[i].served);
 }
 
+/* Who is next is not looked for among all that wait until something has changed. */
+static void flow_waits_ask(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, 0, add(t, i, ALICE + 2 * i));
+	for (i = 0; i < 3; i++)
+		atw_flow_wait(&flow[i]);
+	KUNIT_EXPECT_FALSE(test, atw_flow_try(&flow[1]));
+	/* Of these they do not hear. */
+	t->nd.flows.share[ALICE].served++;
+	KUNIT_EXPECT_FALSE(test, atw_flow_try(&flow[1]));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[0], next(t));
+	/* What is gone is a change. */
+	atw_flow_del(&flow[2]);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[1], next(t));
+	t->nd.flows.share[ALICE].served--;
+	for (i = 0; i < 2; i++)
+		atw_flow_del(&flow[i]);
+}
+
 static int evicts(struct table *t, u8 share)
 {
 	yielded = NULL;
@@ -424,6 +448,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
 	KUNIT_CASE(flow_users_try),
+	KUNIT_CASE(flow_waits_ask),
 	KUNIT_CASE(flow_users_evict),
 	KUNIT_CASE(flow_several_evict),
 	KUNIT_CASE(flow_users_have_room),
