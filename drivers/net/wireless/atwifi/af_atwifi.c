@@ -164,7 +164,8 @@ struct atw_rx_cb {
 
 /**
  * struct atw_net - the sockets of a network namespace
- * @lock: protects @socks; within lock_sock(), outside all other locks here
+ * @lock: protects changes of @socks, which are read under RCU; within lock_sock(), outside
+ *	all other locks here
  * @socks: all of them
  * @stream_ports: of those that are streams
  * @dgram_ports: of the others
@@ -1103,7 +1104,7 @@ static int atw_release(struct socket *sock)
 	an = atw_net(sock_net(sk));
 
 	mutex_lock(&an->lock);
-	sk_del_node_init(sk);
+	sk_del_node_init_rcu(sk);
 	mutex_unlock(&an->lock);
 
 	lock_sock(sk);
@@ -2051,6 +2052,8 @@ static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 	if (!sk)
 		return NULL;
 	sock_init_data(sock, sk);
+	/* Who reads /proc/net/atwifi may have found it. */
+	sock_set_flag(sk, SOCK_RCU_FREE);
 	/* A user's buffers are his memory cgroup's. */
 	sk->sk_allocation = GFP_KERNEL_ACCOUNT;
 	sk->sk_type = type;
@@ -2072,7 +2075,7 @@ static void atw_sk_list(struct sock *sk)
 	struct atw_net *an = atw_net(sock_net(sk));
 
 	mutex_lock(&an->lock);
-	sk_add_node(sk, &an->socks);
+	sk_add_node_rcu(sk, &an->socks);
 	mutex_unlock(&an->lock);
 }
 
@@ -2127,21 +2130,23 @@ static struct net_proto_family atw_family __ro_after_init = {
 	"  sl type   st      dev        id remote          port  rx_queue tx_queue   uid    inode drops\n"
 
 static void *atw_seq_start(struct seq_file *seq, loff_t *pos)
+	__acquires(RCU)
 {
 	struct atw_net *an = atw_net(seq_file_net(seq));
 
-	mutex_lock(&an->lock);
-	return seq_hlist_start_head(&an->socks, *pos);
+	rcu_read_lock();
+	return seq_hlist_start_head_rcu(&an->socks, *pos);
 }
 
 static void *atw_seq_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	return seq_hlist_next(v, &atw_net(seq_file_net(seq))->socks, pos);
+	return seq_hlist_next_rcu(v, &atw_net(seq_file_net(seq))->socks, pos);
 }
 
 static void atw_seq_stop(struct seq_file *seq, void *v)
+	__releases(RCU)
 {
-	mutex_unlock(&atw_net(seq_file_net(seq))->lock);
+	rcu_read_unlock();
 }
 
 static const char *atw_state_name(int state)
