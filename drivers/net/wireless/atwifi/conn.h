@@ -716,8 +716,8 @@ struct atw_counts {
  * @clock: constant; ktime_get(), but for tests
  * @broken: constant; tells of an open connection that ends with an error, with
  *	its lock held; may be NULL
- * @no_slot: constant; the module has no slot left for a connect; returns whether one
- *	will be free soon. The channel's thread, no locks held. May be NULL
+ * @no_slot: constant; the module has no slot left for a connect; told what each user has,
+ *	see atw_conns_count_sockets(); returns whether one will be free soon. The channel's thread, no locks held. May be NULL
  * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
  *	outside atw_conn.lock
  * @list: all of them, in the order in which they came, in which a dump goes on;
@@ -747,7 +747,7 @@ struct atw_conns {
 	ktime_t			(*clock)(void);
 	void			(*broken)(struct atw_conns *cs,
 					  const struct atw_conn_info *info);
-	bool			(*no_slot)(struct atw_conns *cs, u8 share);
+	bool			(*no_slot)(struct atw_conns *cs, u8 share, const u16 *has);
 
 	spinlock_t		lock;
 	struct list_head	list;

@@ -473,6 +473,19 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 	spin_unlock(&cs->lock);
 }
 
+/* Is something else ended for it? */
+static bool atw_conns_make_room(struct atw_conns *cs, const struct atw_conn *c)
+{
+	u16 has[ATW_SHARES / 2] = { 0 };
+
+	if (!cs->no_slot)
+		return false;
+	spin_lock(&cs->lock);
+	atw_conns_count_sockets(cs, has);
+	spin_unlock(&cs->lock);
+	return cs->no_slot(cs, c->share, has);
+}
+
 /**
  * atw_conns_open() - open a connection or a server in the module
  * @cs: the connections
@@ -504,7 +517,7 @@ void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
 	if (error && error->outcome == ATW_NO_SOCKET) {
 		cs->pace.slots_short = true;
 		soon = jiffies - cs->audit.deleted < atw_timing.delete_linger;
-		if (cs->no_slot && cs->no_slot(cs, c->share))
+		if (atw_conns_make_room(cs, c))
 			soon = true;
 		if (soon && atw_conns_postpone(cs, c))
 			return;

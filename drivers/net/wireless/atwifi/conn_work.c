@@ -118,19 +118,6 @@ static u64 atw_open_due(const struct atw_conns *cs, const struct atw_conn *c)
 	return max(c->queued, cs->shares.of[c->share].owes);
 }
 
-/* How many sockets of the module each user has, where there are not enough; else none. */
-static void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2])
-{
-	struct atw_conn *c;
-
-	lockdep_assert_held(&cs->lock);
-
-	if (!cs->pace.slots_short)
-		return;
-	list_for_each_entry(c, &cs->list, node)
-		has[c->share / 2] += atw_conn_is_known(c) || atw_conn_is_closing(c);
-}
-
 /* When the last connect of its user was over. */
 static u64 atw_open_last(const struct atw_conns *cs, const struct atw_conn *c)
 {

@@ -304,10 +304,10 @@ static void atw_dev_associated(struct atw_module *m)
 	atw_netdev_associated(container_of(m, struct atw_dev, module)->netdev);
 }
 
-static bool atw_dev_no_slot(struct atw_conns *cs, u8 share)
+static bool atw_dev_no_slot(struct atw_conns *cs, u8 share, const u16 *has)
 {
 	return atw_netdev_no_slot(container_of(cs, struct atw_dev,
-					       module.conns)->netdev, share);
+					       module.conns)->netdev, share, has);
 }
 
 static void atw_dev_event(struct atw_module *m, enum atwifi_event event)

@@ -457,33 +457,25 @@ static unsigned long atw_flow_patience(struct atw_flow *flow, enum atw_flow_wort
 	}
 }
 
-/* How many flows of a user, datagrams too, have a socket, or try to get one. */
-static unsigned int atw_flows_served(const struct atw_flows *flows, u8 share)
+/* Is it a stream of somebody who has no more sockets than the user who wants another one? */
+static bool atw_flow_is_spared(const struct atw_flow *flow, enum atw_flow_worth worth, u8 share,
+			       const u16 *has)
 {
-	lockdep_assert_held(&flows->lock);
-
-	return flows->share[share & ~1].served + flows->share[share | 1].served;
-}
-
-/* Is it a stream of somebody who has fewer sockets than the user who wants one? */
-static bool atw_flow_is_spared(const struct atw_flow *flow, enum atw_flow_worth worth, u8 share)
-{
-	const struct atw_flows *flows = &flow->nd->flows;
-
 	return worth >= ATW_FLOW_WEB && flow->share / 2 != share / 2 &&
-	       atw_flows_served(flows, flow->share) < atw_flows_served(flows, share);
+	       has[flow->share / 2] <= has[share / 2];
 }
 
 /**
  * atw_flows_evict() - end the flow that is needed the least
  * @flows: the table
- * @share: of the user who wants a socket; his flow that does is counted as served
+ * @share: of the user who wants a socket
+ * @has: how many each user has, those of AF_ATWIFI too, see atw_conns_count_sockets()
  * @stream_idle: jiffies for which a stream must have been idle, 0: none is ended
  *
  * Context: process context or softirq.
  * Return: 0; -EAGAIN, one will be spare soon; -EBUSY, all are needed.
  */
-int atw_flows_evict(struct atw_flows *flows, u8 share, unsigned long stream_idle)
+int atw_flows_evict(struct atw_flows *flows, u8 share, const u16 *has, unsigned long stream_idle)
 {
 	enum atw_flow_worth worth, least = stream_idle ? ATW_FLOW_LASTING : ATW_FLOW_UNANSWERED;
 	struct atw_flow *flow, *best = NULL;
@@ -499,7 +491,7 @@ int atw_flows_evict(struct atw_flows *flows, u8 share, unsigned long stream_idle
 			soon = true;
 		if (worth > least || idle <= atw_flow_patience(flow, worth, stream_idle) ||
 		    (best && worth == least && idle <= longest) ||
-		    atw_flow_is_spared(flow, worth, share))
+		    atw_flow_is_spared(flow, worth, share, has))
 			continue;
 		best = flow;
 		least = worth;

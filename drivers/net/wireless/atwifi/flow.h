@@ -181,7 +181,7 @@ void atw_flow_end_soon(struct atw_flow *flow);
 void atw_flow_wait(struct atw_flow *flow);
 bool atw_flow_try(struct atw_flow *flow);
 void atw_flow_done_waiting(struct atw_flow *flow);
-int atw_flows_evict(struct atw_flows *flows, u8 share, unsigned long stream_idle);
+int atw_flows_evict(struct atw_flows *flows, u8 share, const u16 *has, unsigned long stream_idle);
 unsigned int atw_flows_count(struct atw_flows *flows, u32 proto);
 void atw_flows_retry(struct atw_flows *flows);
 

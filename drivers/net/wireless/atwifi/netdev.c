@@ -660,19 +660,20 @@ void atw_netdev_hurry(struct atw_netdev *nd)
  * atw_netdev_no_slot() - a socket of the module is needed
  * @nd: the device
  * @share: by this user, whatever he needs it for
+ * @has: how many each user has, see atw_conns_count_sockets()
  *
  * A flow that is of little use is ended for it.
  *
  * Context: the channel's thread.
  * Return: whether one will be free soon.
  */
-bool atw_netdev_no_slot(struct atw_netdev *nd, u8 share)
+bool atw_netdev_no_slot(struct atw_netdev *nd, u8 share, const u16 *has)
 {
 	int err;
 
 	if (jiffies - nd->evicted < ATW_EVICT_PAUSE)
 		return true;
-	err = atw_flows_evict(&nd->flows, share, READ_ONCE(nd->adev->yield_after) * HZ);
+	err = atw_flows_evict(&nd->flows, share, has, READ_ONCE(nd->adev->yield_after) * HZ);
 	if (err)
 		return err == -EAGAIN;
 	nd->evicted = jiffies;

@@ -105,6 +105,25 @@ bool atw_conns_are_full(const struct atw_conns *cs, u8 share)
 }
 
 /**
+ * atw_conns_count_sockets() - what each user has of the module's sockets
+ * @cs: the connections
+ * @has: zeroed; out: how many, streams and datagrams together; none where there are enough
+ *
+ * Context: @cs->lock is held.
+ */
+void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2])
+{
+	struct atw_conn *c;
+
+	lockdep_assert_held(&cs->lock);
+
+	if (!cs->pace.slots_short)
+		return;
+	list_for_each_entry(c, &cs->list, node)
+		has[c->share / 2] += atw_conn_is_known(c) || atw_conn_is_closing(c);
+}
+
+/**
  * atw_conns_sender() - the share of a connection that has something to send
  * @cs: the connections
  * @c: the connection

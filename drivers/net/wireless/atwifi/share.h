@@ -44,6 +44,7 @@ struct atw_share {
 u8 atw_share_index(kuid_t uid, int ifindex, __be32 from, bool dgram);
 u64 atw_conns_now(const struct atw_conns *cs);
 bool atw_conns_are_full(const struct atw_conns *cs, u8 share);
+void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2]);
 struct atw_share *atw_conns_sender(struct atw_conns *cs, const struct atw_conn *c);
 u64 atw_conns_hold(struct atw_conns *cs, u8 index);
 bool atw_conns_must_wait(struct atw_conns *cs, u8 index);

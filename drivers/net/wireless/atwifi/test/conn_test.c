@@ -4222,8 +4222,13 @@ static void conn_users_connect(struct kunit *test)
 	close_all(test, 4);
 }
 
-static bool fake_no_slot(struct atw_conns *cs, u8 share)
+/* What the users of two shares had when the module had no socket. */
+static u16 had_10, had_12;
+
+static bool fake_no_slot(struct atw_conns *cs, u8 share, const u16 *has)
 {
+	had_10 = has[10 / 2];
+	had_12 = has[12 / 2];
 	return true;
 }
 
@@ -4259,6 +4264,8 @@ static void conn_users_wait(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, o[5].c->id, f->notes[0].id);
 	KUNIT_EXPECT_EQ(test, o[4].c->id, f->notes[1].id);
+	KUNIT_EXPECT_EQ(test, 3, had_10);
+	KUNIT_EXPECT_EQ(test, 1, had_12);
 	close_all(test, 6);
 }
 

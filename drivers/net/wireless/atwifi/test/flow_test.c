@@ -256,56 +256,55 @@ static void flow_waits_ask(struct kunit *test)
 		atw_flow_del(&flow[i]);
 }
 
-static int evicts(struct table *t, u8 share)
+static int evicts(struct table *t, u8 share, const u16 *has)
 {
 	yielded = NULL;
-	return atw_flows_evict(&t->nd.flows, share, 2 * HZ);
+	return atw_flows_evict(&t->nd.flows, share, has, 2 * HZ);
 }
 
-/* Nobody's only stream, though it is idle, is ended for the fifth of somebody else. */
+/* Nobody's only stream, though it is idle, is ended for the second of somebody else. */
 static void flow_users_evict(struct kunit *test)
 {
+	u16 has[ATW_SHARES / 2] = { [ALICE / 2] = 4, [ALICE / 2 + 1] = 1, [ALICE / 2 + 2] = 1 };
 	struct table *t = fake_table(test);
 	struct atw_flow *flow = t->flow;
 	unsigned int i;
 
 	for (i = 0; i < 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, add_to(t, i, ALICE, 80));
-	KUNIT_ASSERT_EQ(test, 0, add(t, 4, BOB + 1));
-	KUNIT_ASSERT_EQ(test, 0, add_to(t, 5, ALICE, 80));
-	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE));
+	KUNIT_ASSERT_EQ(test, 0, add(t, 4, ALICE + 2));
+	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE, has));
 	KUNIT_EXPECT_NULL(test, yielded);
-	/* Nor of the same with datagrams. */
-	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE + 1));
-	/* But for who has no more than one, or none that is of the device. */
-	KUNIT_ASSERT_EQ(test, 0, add_to(t, 6, ALICE + 4, 80));
-	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE + 4));
-	KUNIT_EXPECT_PTR_EQ(test, &flow[4], yielded);
-	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE + 6));
+	/* Nor for his datagrams, nor where what he has is none of the device's. */
+	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE + 1, has));
+	KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE + 4, has));
+	/* But for who has none. */
+	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE + 6, has));
 	KUNIT_EXPECT_PTR_EQ(test, &flow[4], yielded);
 	/* And his own. */
-	KUNIT_ASSERT_EQ(test, 0, add(t, 7, ALICE));
-	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE));
-	KUNIT_EXPECT_PTR_EQ(test, &flow[7], yielded);
-	for (i = 0; i < 8; i++)
+	KUNIT_ASSERT_EQ(test, 0, add(t, 5, ALICE));
+	KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE, has));
+	KUNIT_EXPECT_PTR_EQ(test, &flow[5], yielded);
+	for (i = 0; i < 6; i++)
 		atw_flow_del(&flow[i]);
 }
 
 /* Of several to one host a browser needs one, and others of its hosts wait meanwhile. */
 static void flow_several_evict(struct kunit *test)
 {
+	static const u16 has[ATW_SHARES / 2] = { [ALICE / 2] = 2 };
 	struct table *t = fake_table(test);
 	struct atw_flow *flow = t->flow;
 
 	KUNIT_ASSERT_EQ(test, 0, add(t, 0, ALICE));
-	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, has, 8 * HZ));
 	KUNIT_ASSERT_EQ(test, 0, add(t, 1, ALICE));
-	KUNIT_EXPECT_EQ(test, 0, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	KUNIT_EXPECT_EQ(test, 0, atw_flows_evict(&t->nd.flows, ALICE, has, 8 * HZ));
 	atw_flow_del(&flow[1]);
-	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, has, 8 * HZ));
 	/* Another user's is none of hers. */
 	KUNIT_ASSERT_EQ(test, 0, add(t, 2, BOB));
-	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, 8 * HZ));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(&t->nd.flows, ALICE, has, 8 * HZ));
 	atw_flow_del(&flow[0]);
 	atw_flow_del(&flow[2]);
 }
