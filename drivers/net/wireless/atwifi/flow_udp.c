@@ -415,16 +415,14 @@ static const struct atw_flow_ops atw_udp_flow_ops = {
 
 /* The transmit path */
 
-static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
-				   const struct atw_flow_key *key,
-				   const struct sk_buff *skb)
+static struct atw_flow *atw_udp_new(struct atw_netdev *nd, const struct atw_flow_key *key, u8 share)
 {
 	struct atw_udp *u;
 
 	u = kzalloc(sizeof(*u), GFP_ATOMIC | __GFP_NOWARN);
 	if (!u)
 		return NULL;
-	atw_flow_init(&u->flow, nd, key, atw_flow_share(skb, true), &atw_udp_flow_ops);
+	atw_flow_init(&u->flow, nd, key, share, &atw_udp_flow_ops);
 	skb_queue_head_init(&u->up);
 	skb_queue_head_init(&u->down);
 	u->used = jiffies;
@@ -433,7 +431,7 @@ static struct atw_udp *atw_udp_new(struct atw_netdev *nd,
 		return NULL;
 	}
 	atomic64_inc(&nd->counters.udp_flows);
-	return u;
+	return &u->flow;
 }
 
 /**
@@ -447,9 +445,10 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 {
 	struct atw_flow_key key = { .proto = IPPROTO_UDP };
 	const struct udphdr *uh;
+	struct sk_buff_head *up;
 	struct sk_buff *answer;
 	struct atw_flow *flow;
-	struct atw_udp *u;
+	u8 share;
 	int len;
 
 	len = atw_packet_udp_len(skb);
@@ -469,21 +468,27 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 	key.lport = uh->source;
 	key.rport = uh->dest;
 	flow = atw_flow_get(&nd->flows, &key);
-	u = flow ? to_atw_udp(flow) : atw_udp_new(nd, &key, skb);
-	if (!u)
-		goto drop_counted;
-	if (skb_queue_len_lockless(&u->up) >= ATW_UDP_UP_MAX ||
-	    !atw_budget_take(&nd->tx_budget, u->flow.share, skb->truesize)) {
-		atomic64_inc(&nd->counters.udp_dropped);
-		kfree_skb(skb);
-	} else {
-		/* Its sender is charged until it is sent. */
-		skb_scrub_packet(skb, true);
-		skb_queue_tail(&u->up, skb);
-		atw_flow_wake(&u->flow);
-	}
-	atw_flow_put(&u->flow);
+	share = flow ? flow->share : atw_flow_share(skb, true);
+	/* Before there is a flow: one that no datagram waits in would have no work to end it. */
+	if (!atw_budget_take(&nd->tx_budget, share, skb->truesize))
+		goto put;
+	flow = flow ?: atw_udp_new(nd, &key, share);
+	if (!flow)
+		goto give;
+	up = &to_atw_udp(flow)->up;
+	if (skb_queue_len_lockless(up) >= ATW_UDP_UP_MAX)
+		goto give;
+	/* Its sender is charged until it is sent. */
+	skb_scrub_packet(skb, true);
+	skb_queue_tail(up, skb);
+	atw_flow_wake(flow);
+	atw_flow_put(flow);
 	return;
+give:
+	atw_budget_give(&nd->tx_budget, share, skb->truesize);
+put:
+	if (flow)
+		atw_flow_put(flow);
 drop_counted:
 	atomic64_inc(&nd->counters.udp_dropped);
 drop:

@@ -415,6 +415,27 @@ static void flow_dgrams_yield(struct kunit *test)
 	atw_conns_gone(&m->conns);
 }
 
+/* A datagram for which there is no memory leaves no flow behind. */
+static void flow_dgrams_refused(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct sk_buff *skb;
+	u8 share;
+
+	skb = atw_packet_udp(htonl(1), htons(2), htonl(3), htons(4), "x", 1);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	share = atw_flow_share(skb, true);
+	KUNIT_ASSERT_TRUE(test, atw_budget_take(&t->nd.tx_budget, share, ATW_BUDGET_MAX));
+	rcu_read_lock();
+	atw_udp_xmit(&t->nd, skb);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, 1LL, atomic64_read(&t->nd.counters.udp_dropped));
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&t->nd.counters.udp_flows));
+	KUNIT_EXPECT_EQ(test, 0U, atw_flows_count(&t->nd.flows, IPPROTO_UDP));
+	KUNIT_EXPECT_EQ(test, ATW_BUDGET_MAX, atomic_read(&t->nd.tx_budget.used));
+	atw_flows_end(&t->nd.flows);
+}
+
 static int take_all(struct atw_budget *b, u8 share)
 {
 	int taken = 0;
@@ -443,6 +464,7 @@ static void flow_users_have_memory(struct kunit *test)
 static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_dgrams_yield),
+	KUNIT_CASE(flow_dgrams_refused),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
