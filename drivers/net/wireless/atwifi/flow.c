@@ -26,12 +26,8 @@
  * to limit (tcp_mem), what waits in the driver has budgets, see struct atw_netdev.
  */
 #define ATW_FLOWS_MAX	1024
-/* Flows that were idle for so long may be ended for others: those of datagrams, and
- * half-closed ones.
- */
-#define ATW_FLOW_UNUSED		(HZ / 4)
-/* Of streams it is set, for those that are known to be opened again when they are
- * needed. Where a user has several of these to one remote that is divided by so much: he
+/* How long streams must have been idle is set, for those that are known to be opened again when
+ * they are needed. Where a user has several of these to one remote that is divided by so much: he
  * keeps one. Others are given so many times as much, by what is known of them.
  */
 #define ATW_FLOW_SEVERAL	4

@@ -58,6 +58,9 @@ enum atw_flow_worth {
 	ATW_FLOW_NEEDED,
 };
 
+/* Flows of datagrams, and half-closed ones, that were idle for so long may be ended for others. */
+#define ATW_FLOW_UNUSED		(HZ / 4)
+
 /**
  * enum atw_flow_bit - what others have said of a flow
  * @ATW_FLOW_BIT_ENDING: it is to end soon

@@ -528,7 +528,8 @@ static void atw_tcp_step_yield(struct atw_tcp *t)
 
 	if (!test_and_clear_bit(ATW_TCP_BIT_YIELDING, &t->flow.flags))
 		return;
-	if (t->relay && atw_relay_spare(t->relay))
+	/* Its program may have asked something since it was chosen. */
+	if (t->relay && atw_relay_spare(t->relay) > ATW_FLOW_UNUSED)
 		atw_relay_abort(t->relay);
 	else if (t->relay)
 		atw_relay_yield(t->relay);

@@ -394,8 +394,9 @@ static int atw_relay_up(struct atw_relay *r)
 		if (n <= 0) {
 			kfree_skb(skb);
 			if (!n) {
-				atw_relay_set(r, ATW_RELAY_BIT_FIN_IN);
 				atw_relay_hear(r);
+				assign_bit(ATW_RELAY_BIT_UNSENT, &r->flags, unsent);
+				atw_relay_set(r, ATW_RELAY_BIT_FIN_IN);
 			}
 			return n && n != -EAGAIN ? n : 0;
 		}
@@ -901,11 +902,14 @@ void atw_relay_yield(struct atw_relay *r)
  */
 unsigned long atw_relay_spare(struct atw_relay *r)
 {
+	/* Then @heard is no older than the FIN and the bytes before it. */
+	bool spare = atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) &&
+		     !atw_relay_has(r, ATW_RELAY_BIT_UNSENT) &&
+		     !atw_relay_has(r, ATW_RELAY_BIT_CLOSED);
 	unsigned long heard = READ_ONCE(r->heard);
 	long idle = jiffies - heard;	/* which may be renewed meanwhile */
 
-	return atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) && !atw_relay_has(r, ATW_RELAY_BIT_UNSENT) &&
-	       !atw_relay_has(r, ATW_RELAY_BIT_CLOSED) ? max(idle, 0L) : 0;
+	return spare ? max(idle, 0L) : 0;
 }
 
 /**

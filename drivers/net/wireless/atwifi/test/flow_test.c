@@ -6,6 +6,8 @@
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/net_namespace.h>
 
 #include "../dev.h"
 #include "../netdev.h"
@@ -375,12 +377,27 @@ static void flow_relay_opens(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 }
 
+/* A module that is never asked for anything. */
+static struct atw_module *fake_module(struct kunit *test, struct table *t)
+{
+	struct atw_dev *adev = kunit_kzalloc(test, sizeof(*adev), GFP_KERNEL);
+	struct atw_module *m;
+
+	KUNIT_ASSERT_NOT_NULL(test, adev);
+	m = &adev->module;
+	init_waitqueue_head(&m->ch.wait);
+	mutex_init(&m->ch.rx_lock);
+	atw_sched_init(&m->sched, &m->ch, NULL);
+	atw_conns_init(&m->conns, &m->ch, &m->sched);
+	t->nd.adev = adev;
+	return m;
+}
+
 /* One that is told to end for another, but is not idle any more, does not. */
 static void flow_dgrams_yield(struct kunit *test)
 {
-	struct atw_dev *adev = kunit_kzalloc(test, sizeof(*adev), GFP_KERNEL);
-	struct atw_module *m = &adev->module;
 	struct table *t = fake_table(test);
+	struct atw_module *m = fake_module(test, t);
 	const struct atw_flow_key key = {
 		.laddr = htonl(1),
 		.raddr = htonl(2),
@@ -391,12 +408,6 @@ static void flow_dgrams_yield(struct kunit *test)
 	struct atw_flow *flow;
 	struct sk_buff *skb;
 
-	KUNIT_ASSERT_NOT_NULL(test, adev);
-	init_waitqueue_head(&m->ch.wait);
-	mutex_init(&m->ch.rx_lock);
-	atw_sched_init(&m->sched, &m->ch, NULL);
-	atw_conns_init(&m->conns, &m->ch, &m->sched);
-	t->nd.adev = adev;
 	skb = atw_packet_udp(key.laddr, key.lport, key.raddr, key.rport, "x", 1);
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	rcu_read_lock();
@@ -410,6 +421,81 @@ static void flow_dgrams_yield(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, atw_flow_known(&t->nd.flows, &key));
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&t->nd.counters.udp_dropped));
+	atw_flow_put(flow);
+	atw_flows_end(&t->nd.flows);
+	atw_conns_gone(&m->conns);
+}
+
+/* Has its work, and its relay's, each behind the other, been done? Is it still there? */
+static bool remains(struct table *t, const struct atw_flow_key *key)
+{
+	bool known;
+
+	flush_workqueue(atw_relay_wq);
+	flush_workqueue(atw_relay_wq);
+	rcu_read_lock();
+	known = atw_flow_known(&t->nd.flows, key);
+	rcu_read_unlock();
+	return known;
+}
+
+/* Nor does a stream whose program has just closed its half, or asked something before that. */
+static void flow_streams_yield(struct kunit *test)
+{
+	struct net_device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct table *t = fake_table(test);
+	struct atw_module *m = fake_module(test, t);
+	const struct atw_flow_key key = {
+		.laddr = htonl(1),
+		.raddr = htonl(2),
+		.lport = htons(3),
+		.rport = htons(4),
+		.proto = IPPROTO_TCP,
+	};
+	const struct tcphdr th = { .source = key.lport, .dest = key.rport, .syn = 1 };
+	struct atw_flow *flow;
+	struct atw_relay *r;
+	struct sk_buff *skb;
+	unsigned long heard;
+	struct atw_conn *c;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev_net_set(dev, &init_net);
+	t->nd.dev = dev;
+	skb = atw_packet_segment(key.laddr, key.raddr, &th);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	rcu_read_lock();
+	atw_tcp_xmit(&t->nd, skb);
+	flow = atw_flow_get(&t->nd.flows, &key);
+	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	KUNIT_ASSERT_TRUE(test, remains(t, &key));
+	c = list_first_entry_or_null(&m->conns.list, struct atw_conn, node);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	r = c->owner;
+	spin_lock(&c->lock);
+	c->ops->opened(c, 0, 0);
+	spin_unlock(&c->lock);
+	KUNIT_ASSERT_TRUE(test, remains(t, &key));
+	/* The first of its kind's own: its socket is with the relay. */
+	set_bit(ATW_FLOW_BIT_KIND, &flow->flags);
+	set_bit(ATW_RELAY_BIT_FIN_IN, &r->flags);
+
+	heard = jiffies - 1;
+	WRITE_ONCE(r->heard, heard);
+	flow->ops->yield(flow);
+	KUNIT_EXPECT_TRUE(test, remains(t, &key) || jiffies - heard > ATW_FLOW_UNUSED);
+	if (!remains(t, &key))
+		goto end;
+	/* What it has asked is not with the module yet. */
+	WRITE_ONCE(r->heard, jiffies - HZ);
+	set_bit(ATW_RELAY_BIT_UNSENT, &r->flags);
+	flow->ops->yield(flow);
+	KUNIT_EXPECT_TRUE(test, remains(t, &key));
+	clear_bit(ATW_RELAY_BIT_UNSENT, &r->flags);
+	flow->ops->yield(flow);
+	KUNIT_EXPECT_FALSE(test, remains(t, &key));
+end:
 	atw_flow_put(flow);
 	atw_flows_end(&t->nd.flows);
 	atw_conns_gone(&m->conns);
@@ -465,6 +551,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_relay_opens),
 	KUNIT_CASE(flow_dgrams_yield),
 	KUNIT_CASE(flow_dgrams_refused),
+	KUNIT_CASE(flow_streams_yield),
 	KUNIT_CASE(flow_users_wait),
 	KUNIT_CASE(flow_remotes_wait),
 	KUNIT_CASE(flow_remotes_passed),
