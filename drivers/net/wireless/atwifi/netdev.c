@@ -306,7 +306,8 @@ static netdev_tx_t atw_netdev_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct atw_netdev *nd = netdev_priv(dev);
 
-	if (!netif_device_present(dev) ||
+	/* A device without a queue is not stopped: that would be taken for a mistake. */
+	if (test_bit(ATW_NETDEV_BIT_ASLEEP, &nd->flags) ||
 	    skb_queue_len_lockless(&nd->txq) >= ATW_TXQ_MAX) {
 		dev_core_stats_tx_dropped_inc(dev);
 		kfree_skb(skb);
@@ -326,7 +327,6 @@ static int atw_netdev_open(struct net_device *dev)
 	struct atw_netdev *nd = netdev_priv(dev);
 
 	napi_enable(&nd->napi);
-	netif_start_queue(dev);
 	/* Some may have come since it was stopped. */
 	local_bh_disable();
 	napi_schedule(&nd->napi);
@@ -339,7 +339,6 @@ static int atw_netdev_stop(struct net_device *dev)
 {
 	struct atw_netdev *nd = netdev_priv(dev);
 
-	netif_stop_queue(dev);
 	napi_disable(&nd->napi);
 	skb_queue_purge(&nd->rxq);
 	skb_queue_purge(&nd->txq);
@@ -564,19 +563,6 @@ err_wiphy:
 	return err;
 }
 
-/*
- * The machine falls asleep. A device without a queue cannot be told to stop, that would
- * be taken for a mistake: it drops what is sent.
- */
-static void atw_netdev_detach(struct net_device *dev)
-{
-	netif_carrier_off(dev);
-	netif_tx_lock_bh(dev);
-	netif_device_detach(dev);
-	netif_tx_start_all_queues(dev);
-	netif_tx_unlock_bh(dev);
-}
-
 /* Register the device when the module was found, and follow its link. */
 static void atw_netdev_work(struct work_struct *work)
 {
@@ -590,8 +576,8 @@ static void atw_netdev_work(struct work_struct *work)
 	if (test_bit(ATW_NETDEV_BIT_DYING, &nd->flags))
 		return;
 	if (atw_module_state(m) == ATW_MODULE_ASLEEP) {
-		if (test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags))
-			atw_netdev_detach(nd->dev);
+		set_bit(ATW_NETDEV_BIT_ASLEEP, &nd->flags);
+		netif_carrier_off(nd->dev);
 		return;
 	}
 	if (!test_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags)) {
@@ -608,7 +594,7 @@ static void atw_netdev_work(struct work_struct *work)
 		set_bit(ATW_NETDEV_BIT_REGISTERED, &nd->flags);
 		WRITE_ONCE(nd->adev->ifindex, nd->dev->ifindex);
 	}
-	netif_device_attach(nd->dev);
+	clear_bit(ATW_NETDEV_BIT_ASLEEP, &nd->flags);
 	if (!up) {
 		netif_carrier_off(nd->dev);
 	} else if (netif_carrier_ok(nd->dev) && addr != nd->addr) {

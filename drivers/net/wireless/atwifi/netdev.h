@@ -72,12 +72,14 @@ struct atw_netdev_counters {
 /**
  * enum atw_netdev_bit - what becomes of a network device
  * @ATW_NETDEV_BIT_REGISTERED: it is
+ * @ATW_NETDEV_BIT_ASLEEP: so is its module: what is sent is dropped
  * @ATW_NETDEV_BIT_DYING: its work does nothing any more. Set before the work is cancelled, so
  *	that it need not be seen at once; who answers an echo looks at it under RCU, for
  *	which whoever frees the device waits
  */
 enum atw_netdev_bit {
 	ATW_NETDEV_BIT_REGISTERED,
+	ATW_NETDEV_BIT_ASLEEP,
 	ATW_NETDEV_BIT_DYING,
 };
 

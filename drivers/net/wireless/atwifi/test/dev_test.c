@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/device.h>
+#include <linux/etherdevice.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/rtnetlink.h>
@@ -161,6 +162,47 @@ static void dev_sleep(struct kunit *test)
 	atw_dev_unregister(adev);
 }
 
+/* What the network device is given; how many it has dropped since it is there. */
+static u64 send_one(struct net_device *dev)
+{
+	struct sk_buff *skb = alloc_skb(ETH_HLEN, GFP_KERNEL);
+	struct rtnl_link_stats64 stats;
+
+	if (skb) {
+		skb_put_zero(skb, ETH_HLEN);
+		local_bh_disable();
+		dev->netdev_ops->ndo_start_xmit(skb, dev);
+		local_bh_enable();
+	}
+	return dev_get_stats(dev, &stats)->tx_dropped;
+}
+
+/*
+ * It has no queue that could be stopped. While the machine sleeps it takes what is sent, and
+ * drops it.
+ */
+static void dev_sends_asleep(struct kunit *test)
+{
+	bool registers;
+	struct fake *f = fake_registers(test, &registers);
+	struct atw_dev *adev = f->adev;
+	struct net_device *dev = adev->netdev->dev;
+
+	rtnl_unlock();
+	KUNIT_EXPECT_TRUE(test, registers);
+	flush_workqueue(atw_netdev_wq);
+	atw_dev_pm(true);
+	KUNIT_EXPECT_TRUE(test, netif_device_present(dev));
+	KUNIT_EXPECT_FALSE(test, netif_carrier_ok(dev));
+	KUNIT_EXPECT_EQ(test, 1ULL, send_one(dev));
+	KUNIT_EXPECT_EQ(test, 0U, skb_queue_len(&adev->netdev->txq));
+	atw_dev_pm(false);
+	KUNIT_EXPECT_TRUE(test, comes(!test_bit(ATW_NETDEV_BIT_ASLEEP, &adev->netdev->flags)));
+	KUNIT_EXPECT_EQ(test, 1ULL, send_one(dev));
+	KUNIT_EXPECT_EQ(test, 1U, skb_queue_len(&adev->netdev->txq));
+	atw_dev_unregister(adev);
+}
+
 /* A port that is exposed while there are too many connections is opened when there are fewer. */
 static void dev_exposes(struct kunit *test)
 {
@@ -190,6 +232,7 @@ static void dev_exposes(struct kunit *test)
 static struct kunit_case dev_test_cases[] = {
 	KUNIT_CASE(dev_shutdown),
 	KUNIT_CASE(dev_sleep),
+	KUNIT_CASE(dev_sends_asleep),
 	KUNIT_CASE(dev_exposes),
 	{}
 };
