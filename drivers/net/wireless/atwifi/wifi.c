@@ -290,7 +290,7 @@ int atw_query_join(struct atw_module *m, void *arg)
 	if (q->once) {
 		err = atw_wifi_no_auto(m, &other);
 		/* It has joined all the same, or is about to. */
-		return atw_query_refused(&other, err) ? 0 : err;
+		return atw_wifi_has_heard(&other, err) ? 0 : err;
 	}
 	in = atw_wifi_settle(m, q, mode | ATW_MODE_STATION, was);
 	if (in < 0)

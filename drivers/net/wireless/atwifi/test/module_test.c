@@ -48,6 +48,7 @@ struct owner {
  * @mac: its own address, as they saw it when they were told that it was brought up
  * @refuses: what begins so it does not do
  * @reason: why; NULL: it does not say
+ * @garbles: what begins so reaches it damaged, each time otherwise
  * @joins: how its link is when it is told to join a network; 3 where that succeeds
  * @early: it says OK to that in any case, as before it has tried
  * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
@@ -81,6 +82,7 @@ struct fake {
 	u8			mac[6];
 	const char		*refuses;
 	const char		*reason;
+	const char		*garbles;
 	unsigned int		joins;
 	bool			early;
 	const char		*story;
@@ -132,6 +134,11 @@ static void fake_answer(struct fake *f, const char *line)
 	if (f->refuses && !strncmp(line, f->refuses, strlen(f->refuses))) {
 		fake_say(f, f->reason ?: "");
 		fake_say(f, "\r\n+ERROR\r\n");
+		return;
+	}
+	if (f->garbles && !strncmp(line, f->garbles, strlen(f->garbles))) {
+		snprintf(text, sizeof(text), "Unknown cmd:AT%u\r\n", f->said_len);
+		fake_say(f, text);
 		return;
 	}
 	if (!strcmp(line, "AT+GMR")) {
@@ -1537,11 +1544,16 @@ static void module_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	KUNIT_EXPECT_EQ(test, 5U, lets_go(test, 0));
 	f->refuses = NULL;
+	/* But not where it has not heard that: nobody knows where it is after its next start. */
+	f->garbles = "AT+WAUTOCONN=0";
+	KUNIT_EXPECT_EQ(test, -EPROTO, joins(test, "of a program"));
+	f->garbles = NULL;
+	KUNIT_EXPECT_EQ(test, 6U, lets_go(test, 0));
 	/* Of what it refuses to leave it is not told again and again. */
 	KUNIT_EXPECT_EQ(test, 0, joins(test, "of a program"));
 	f->refuses = "AT+WDISCONNECT";
-	KUNIT_EXPECT_EQ(test, 6U, lets_go(test, -EIO));
-	KUNIT_EXPECT_EQ(test, 6U, lets_go(test, 0));
+	KUNIT_EXPECT_EQ(test, 7U, lets_go(test, -EIO));
+	KUNIT_EXPECT_EQ(test, 7U, lets_go(test, 0));
 }
 
 /* Firmware that says OK before it has tried: what it says meanwhile is no end. */
