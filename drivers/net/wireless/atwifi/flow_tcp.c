@@ -1290,7 +1290,8 @@ int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
 	sock_release(sock);
 refuse:
 	atw_relay_refuse(r);
-	return err;
+	/* -ENOMEM would say that one may wait still: this one is gone. */
+	return err == -ENOMEM ? -ENOBUFS : err;
 }
 
 /**
