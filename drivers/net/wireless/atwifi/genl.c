@@ -991,7 +991,9 @@ static const char *atw_genl_expose_reason(int err)
 	case -EADDRINUSE:
 		return "that port of the module is in use";
 	case -EOPNOTSUPP:
-		return "the module's firmware has no servers in station mode";
+		return IS_ENABLED(CONFIG_ATWIFI_NETDEV) ?
+		       "the module's firmware has no servers in station mode" :
+		       "this driver was built without a network device";
 	case -ENOSPC:
 		return "no more ports can be exposed";
 	case -ENOBUFS:
