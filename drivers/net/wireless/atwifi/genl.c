@@ -583,6 +583,7 @@ static int atw_genl_fill_autott(struct genl_info *info, void *arg)
 {
 	struct nlattr **attrs = info->attrs;
 	struct atw_query_autott *q = arg;
+	int err;
 
 	q->set = true;
 	if (!attrs[ATWIFI_A_AUTOTT_TYPE])
@@ -599,8 +600,9 @@ static int atw_genl_fill_autott(struct genl_info *info, void *arg)
 	case ATWIFI_SOCKET_TYPE_UDP_CLIENT:
 	case ATWIFI_SOCKET_TYPE_TCP_CLIENT:
 	case ATWIFI_SOCKET_TYPE_TLS_CLIENT:
-		if (atw_genl_host(info, ATWIFI_A_AUTOTT_HOST, q->host))
-			return -EINVAL;
+		err = atw_genl_host(info, ATWIFI_A_AUTOTT_HOST, q->host);
+		if (err)
+			return err;
 		break;
 	default:
 		return atw_genl_refuse(info, attrs[ATWIFI_A_AUTOTT_TYPE], -EINVAL,

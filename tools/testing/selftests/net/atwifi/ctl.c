@@ -1503,6 +1503,34 @@ TEST_F(ctl, in_order)
 	close(fd);
 }
 
+/* A name that is too long is told as such, whatever it is for. */
+TEST_F(ctl, long_name)
+{
+	uint32_t type = ATWIFI_SOCKET_TYPE_TCP_CLIENT;
+	struct request autott, resolve;
+	int fd, family;
+	char name[121];
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	resolve = request(family, NLM_F_ACK, ATWIFI_CMD_RESOLVE);
+	put_text(&resolve, ATWIFI_A_RESOLVE_DEV, ATW_DEVICE);
+	put_text(&resolve, ATWIFI_A_RESOLVE_HOST, name);
+	ASSERT_LT(0, send(fd, &resolve, resolve.nl.nlmsg_len, 0));
+	EXPECT_EQ(-ENAMETOOLONG, ask_error(fd, 0));
+	autott = request(family, NLM_F_ACK, ATWIFI_CMD_AUTOTT_SET);
+	put_text(&autott, ATWIFI_A_AUTOTT_DEV, ATW_DEVICE);
+	put(&autott, ATWIFI_A_AUTOTT_TYPE, &type, sizeof(type));
+	put_text(&autott, ATWIFI_A_AUTOTT_HOST, name);
+	ASSERT_LT(0, send(fd, &autott, autott.nl.nlmsg_len, 0));
+	EXPECT_EQ(-ENAMETOOLONG, ask_error(fd, 0));
+	close(fd);
+}
+
 /* As many as may wait for one module: others' are not among them. */
 TEST_F_TIMEOUT(ctl, waits_for_one, 120)
 {
