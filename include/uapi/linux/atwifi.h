@@ -12,17 +12,25 @@
 /*
  * Until the family has a number of its own this is that of a protocol which
  * left the kernel in 2012, as the kernel refuses numbers at or above AF_MAX;
- * where it is taken, the module parameter "family" changes it and programs
- * read /sys/module/atwifi/parameters/family.
+ * where it is taken, the module parameter "family" changes it. What is compiled
+ * into a program stays: one that is for any machine reads
+ * /sys/module/atwifi/parameters/family.
  */
 #define AF_ATWIFI	19
 #define PF_ATWIFI	AF_ATWIFI
 
-/* Bytes of satw_name, the terminating NUL among them. */
+/*
+ * Bytes of satw_name, the terminating NUL among them: all that is left of a
+ * struct sockaddr_storage, and the kernel takes no longer address.
+ */
 #define ATW_NAME_MAX	120
 
 /**
  * struct sockaddr_atw - address of an AF_ATWIFI socket
+ *
+ * It has no room for more. Addresses that do not fit in, as those of IPv6 or
+ * longer names, will be of another structure with a family of its own.
+ *
  * @satw_family: AF_ATWIFI, or what the parameter "family" says
  * @satw_port: port, network byte order
  * @satw_addr: IPv4 address, network byte order; not looked at when there is a

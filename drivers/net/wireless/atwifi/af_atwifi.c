@@ -2278,6 +2278,8 @@ int atw_af_init(void)
 {
 	int err;
 
+	/* Programs keep it in one, and the kernel takes no longer one from them. */
+	BUILD_BUG_ON(sizeof(struct sockaddr_atw) != sizeof(struct sockaddr_storage));
 	atw_family.family = family;
 	atw_stream_ops.family = family;
 	atw_dgram_ops.family = family;
