@@ -1644,9 +1644,9 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 }
 
 /*
- * The next datagram, and whom it is from. As with UDP, who waits gets what comes
- * next, from whatever peer the socket has by then. That is read in one with the
- * queue, which lock_sock() does: a new peer empties it.
+ * The next datagram, and whom it is from. As with UDP, a program that waits gets what
+ * comes next, from whatever peer the socket has by then. The peer and the queue are read
+ * under one lock_sock(), since the queue is emptied when the peer becomes another one.
  */
 static struct sk_buff *atw_rx_dgram_wait(struct sock *sk, struct msghdr *msg,
 					 int flags, int *err)

@@ -64,7 +64,7 @@ static inline bool atw_budget_take(struct atw_budget *b, u8 share, int size)
 }
 
 /**
- * atw_budget_move() - it turns out to be another one's
+ * atw_budget_move() - take memory into account for another user
  * @b: the bound
  * @from: whose it was
  * @to: whose it is

@@ -80,12 +80,12 @@ enum atw_wiphy_state {
 	ATW_WIPHY_UP,		/* that it is in one was told */
 };
 
-/* What its radio may use: the firmware and the module's settings tell. */
+/* How much is known of the channels that the radio may use, and of its country. */
 enum atw_wiphy_radio {
-	ATW_RADIO_LOST,		/* the module is looked for */
-	ATW_RADIO_FOUND,	/* it is to be asked */
-	ATW_RADIO_ASKED,	/* it is asked */
-	ATW_RADIO_KNOWN,	/* it has answered */
+	ATW_RADIO_LOST,		/* no more than before: the module is looked for */
+	ATW_RADIO_FOUND,	/* the channels: the module is to be asked for its country */
+	ATW_RADIO_ASKED,	/* the channels: a request for the country waits, or is run */
+	ATW_RADIO_KNOWN,	/* both: the module has answered, or has failed to */
 };
 
 enum {
@@ -136,8 +136,8 @@ struct atw_wiphy_country {
 
 /**
  * struct atw_wiphy_news - what the thread and the receive path have said
- * @valid: @in, @connecting, @managed, @net and @refused are newer than what the thread has begun
- *	last
+ * @valid: @in, @connecting, @managed, @net and @refused are as the module has told them: false
+ *	from the begin of a job until the module was asked again
  * @in: the module is in a network, with an address or without
  * @connecting: it says that it is about to join one
  * @managed: a program was the last who has told it where to be

@@ -137,9 +137,11 @@ static inline bool atw_flow_waits(const struct atw_flow *flow)
  * @first: the one of these that is next, or NULL, where that is @known
  * @empty: woken when the last flow is gone
  * @n: flows in the table
- * @share: the same for each user, and how many of his have a socket, or try to get one; how
- *	often in a row his first that waits was passed over by one to another remote; and the
- *	one in @waiting that tries to get a socket, or NULL
+ * @share: of each user's flows
+ * @share.n: those in the table
+ * @share.served: of these, those that have a socket, or try to get one
+ * @share.passed: how often in a row a later one in @waiting was served before the first
+ * @share.trying: the one in @waiting that tries to get a socket, or NULL
  * @place: how many to each remote have one, or try to, by a hash of user and remote
  * @objects: flows that exist, in the table or not. Who waits for 0 looks at it without the
  *	lock, and takes that then

@@ -53,7 +53,10 @@
 #define ATW_PROXY_BACKLOG	1024
 /* What the socket of the kernel may hold for a program that reads slowly. */
 #define ATW_PROXY_SNDBUF	(256 * 1024)
-/* And of what a program sends faster than the UART: two segments keep TCP going. */
+/*
+ * And of what a program sends: little, since that is acknowledged, and waits for the UART then.
+ * Two segments keep TCP going.
+ */
 #define ATW_PROXY_RCVBUF_MIN	4096
 #define ATW_PROXY_RCVBUF_MAX	(128 * 1024)
 /* TCP sends nothing for a close() while a program connects, and tells nobody: it is looked for. */

@@ -29,7 +29,7 @@
 /* Datagrams that wait for the module, and for the device's receive path. */
 #define ATW_UDP_UP_MAX		32
 #define ATW_UDP_DOWN_MAX	64
-/* Of the former the connection has no more: those are in no budget. */
+/* Datagrams that the connection is given at a time: what it has is in no budget any more. */
 #define ATW_UDP_SENT_MAX	2
 #define ATW_DNS_PORT		53
 /* See ATW_TCP_RETRY. */

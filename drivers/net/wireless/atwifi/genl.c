@@ -737,7 +737,7 @@ struct atw_genl_join {
 	struct atw_genl_late	*late;
 };
 
-/* Has nobody his socket open but requests that came by it? The kernel's has no file. */
+/* Is the asker's socket held open by requests that wait alone? One of the kernel's has no file. */
 static bool atw_genl_is_closed(const struct atw_genl_late *late)
 {
 	const struct atw_genl_late *other;
@@ -890,7 +890,7 @@ static int atw_genl_put_ap(struct sk_buff *skb, const void *arg)
 
 /* Passphrases */
 
-/* Has nobody this socket open but requests that came by it? */
+/* Is this socket held open by requests that wait alone? */
 static bool atw_genl_has_left(const struct net *net, u32 portid)
 {
 	struct atw_genl_late *late;

@@ -11,8 +11,9 @@
 /*
  * A socket or a tty with the line discipline holds the module, even one that
  * fails to start: what can come to be held is registered last, and the line
- * discipline, which cannot fail, after the family, whose number may be taken.
- * The steps before can be taken back while somebody uses them.
+ * discipline, which fails for a bad number alone, after the family, whose
+ * number may be taken. The steps before can be taken back while somebody uses
+ * them.
  */
 static int __init atw_init(void)
 {

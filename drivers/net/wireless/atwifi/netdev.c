@@ -32,7 +32,7 @@
 
 /* Packets that wait for the NAPI on their way from programs. */
 #define ATW_TXQ_MAX	1024
-/* For the last ones, resets among them; in us. */
+/* How long the last packets for programs, resets among them, may take to be received; in us. */
 #define ATW_RXQ_FLUSH	1000000
 /* The part of the module's time, inverse, that echo requests of a user may have. */
 #define ATW_PING_PART	4

@@ -101,7 +101,7 @@ int atw_requests_add(struct atw_requests *q, struct atw_request *request)
 }
 
 /**
- * atw_requests_hurry() - what waits is not to wait for idle times any more
+ * atw_requests_hurry() - make ordinary requests of those that wait for idle times
  * @q: the queue
  *
  * Context: any but hard interrupts.
