@@ -6,7 +6,8 @@ What is tested where. The rule:
   processor time of the others, which trace their processes. These carry what differs by
   kernel: the build with all warnings and sparse, KUnit, the line discipline, and one
   short pass of each front end that crosses a compat header (sockets, network device,
-  netlink).
+  netlink). Of frames that is how the kernel hands them over and how TCP is asked to look
+  a socket up; in which order flows begin and end anew 7.3 shows, and "check --all".
 - One family of firmware, middleware, carries every program. The others carry what
   differs by firmware: how connections begin and end, what an error looks like, what a
   module does by itself. Those that the driver takes for one of these carry what of that
@@ -29,44 +30,50 @@ MAIN = "7.3"
 CROSS = ("cross-12",)
 # Other machines for which packages are built, and on which they are installed.
 ARCHITECTURES = ("arm64", "armhf")
-# Most of a part's time is waiting: more than three times as many as there are processors.
-# Those of the whole matrix work for most of it: what has its turn too seldom times out.
-SLOTS = {False: 7, True: 5}
+# How many run at a time. Most of a guest's time is waiting: more than three times as many as
+# there are processors. Those of the whole matrix work for most of it: what has its turn too
+# seldom times out. And compilers, which have what the guests leave of the processors: from the
+# beginning on, since at the end they would be waited for.
+SLOTS = {False: (7, 1), True: (4, 1)}
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"
 ATSIM = ["make", "-sC", "tools/testing/atsim"]
 
-# What shares a line of the check; programs that want the same module share a guest.
+# What shares a line of the check; programs that want the same module share a guest. Those that
+# take longest come first: what is begun last would be waited for with a processor idle.
 GROUPS = {
-    "resolve": "resolve agent",
-    "bringup": "bringup",
-    "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
-    "transparent": "transparent paced paced_transparent paced_passive",
-    "netdev": "netdev netdev_raw",
     "wireless": "wireless remains",
+    "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
+    "bringup": "bringup",
+    "resolve": "resolve agent",
+    "attach": "attach plug nomem",
+    "load": "netdev_load",
+    "netdev": "netdev netdev_raw",
+    "units": "units",
+    "transparent": "transparent paced paced_transparent paced_passive",
     "faults": "faults peers family fair chopped torn",
     "ctl": "ctl",
-    "no-wiphy": "netdev_no_wiphy dgram_no_wiphy ctl_no_wiphy",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
-    "units": "units",
-    "load": "netdev_load",
     "expose": "expose",
-    "attach": "attach plug nomem",
+    "no-wiphy": "netdev_no_wiphy dgram_no_wiphy ctl_no_wiphy",
     "old": "ctl_old",
 }
 # What neither the kernel between the oldest and the newest decides, nor the firmware.
 USERSPACE = ("resolve", "units", "old")
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
-BY_KERNEL = "attach dgram names errors netdev_raw"
+BY_KERNEL = "attach dgram names errors netdev_raw_short"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream labels fair netdev expose power"),
     "wiring": ("board", "middleware", "wiring_reset wiring_enable wiring_vcc gone"),
     # The forms of answers, and a module that deletes late.
-    "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),
     "bw20": (MAIN, "bw20", BY_FIRMWARE),
+    "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),
+    # What differs in cfg80211 came with 7.0.
+    "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
+    "6.12": ("6.12", "middleware", BY_KERNEL),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
@@ -74,9 +81,6 @@ ROWS = {
     "p23": (MAIN, "p23", "names server"),
     # The same, and another banner.
     "m61": (MAIN, "m61", "names passive"),
-    # What differs in cfg80211 came with 7.0.
-    "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
-    "6.12": ("6.12", "middleware", BY_KERNEL),
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped "
@@ -108,11 +112,12 @@ class Part:
     """
 
     def __init__(self, name, base, names=(), needs=(), limit=1800, alone=None, nice=0,
-                 counts=True, waits="", kind=""):
+                 place=True, counts=True, waits="", kind=""):
         self.name, self.base, self.names = name, list(base), list(names)
         self.needs, self.limit = needs, limit
         self.alone = alone	# no two parts with the same word here at a time
         self.nice = nice	# compilers wait for the guests, whose wires wait for nobody
+        self.place = place	# what does little but wait needs none
         self.counts = counts
         self.waits = waits
         self.kind = kind
@@ -145,7 +150,9 @@ def selftests(name, target, firmware, programs, limit):
 
 
 def parts(everything):
-    """The parts, in the order in which they are begun: the longest first."""
+    """The parts, in the order in which they are begun: what takes long before what does not."""
+    # Compilers have the processors when no guest wants them.
+    patience = 7200 if everything else 1800
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "uml-6.12",
@@ -156,32 +163,34 @@ def parts(everything):
         yield setup(target)
     if everything:
         yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
-                   nice=10, waits="compilers, dpkg")
+                   nice=10, limit=patience, waits="compilers, dpkg")
         for arch in ARCHITECTURES:
             yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
-                       needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
+                       limit=patience, needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
                        waits="compilers, emulated dpkg")
         yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
                    needs=setups("board", "pc", "chroot-12-amd64", "chroot-12-to-arm64"))
-        yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=7200, nice=10,
-                   waits="compilers")
-    for name, row in (ALL_ROWS if everything else ROWS).items():
-        yield selftests(name, *row, limit=14400 if everything else 3600)
-    yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
-               needs=setups("board", *KERNELS), nice=10, waits="compilers")
-    yield Part("deb", ["tools/testing/deb"], needs=setups("chroot-12"), alone="deb", nice=10,
-               waits="compilers, dpkg")
-    yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
-               needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
+        yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=patience,
+                   nice=10, waits="compilers")
     for kernel in KERNELS:
         yield Part("kunit-" + kernel, [VM + "/run", "--kernel", kernel, "--kunit",
                                        *([] if everything else ["--param", "hurry=4"])],
-                   needs=setups(kernel))
+                   needs=setups(kernel), place=False)
+    yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
+               needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
+    for name, row in (ALL_ROWS if everything else ROWS).items():
+        yield selftests(name, *row, limit=14400 if everything else 3600)
+    yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
+               needs=setups("board", *KERNELS), nice=10, limit=patience, waits="compilers")
+    yield Part("deb", ["tools/testing/deb"], needs=setups("chroot-12"), alone="deb", nice=10,
+               limit=patience, waits="compilers, dpkg")
     yield Part("lint", ["tools/testing/lint"], needs=setups("6.12", "7.3", "dtbs"),
-               nice=10, waits="analyzers")
+               nice=10, limit=patience, waits="analyzers")
     yield Part("fuzz", ["make", "-sC", "tools/testing/fuzz", "check"], needs=("packages",),
                waits="15 s for each fuzzer")
     yield Part("check", ["pytest-3", "tools/testing/test_check.py"], needs=("packages",))
-    yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim")
+    yield Part("atsim", [*ATSIM, "SAN=1", "check"], needs=("packages",), alone="atsim",
+               place=False)
     if everything:
-        yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim")
+        yield Part("atsim-plain", [*ATSIM, "check"], needs=("packages",), alone="atsim",
+                   place=False)

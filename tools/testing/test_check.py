@@ -13,9 +13,9 @@ import pytest
 HERE = os.path.dirname(os.path.realpath(__file__))
 MATRIX = '''
 import real
-SLOTS = {False: 2}
-def Part(name, script, names=(), needs=(), limit=60, counts=True):
-    return real.Part(name, ["sh", "-c", script, "sh"], names, needs, limit, counts=counts)
+SLOTS = {False: (2, 1)}
+def Part(name, script, names=(), needs=(), limit=60, counts=True, **how):
+    return real.Part(name, ["sh", "-c", script, "sh"], names, needs, limit, counts=counts, **how)
 def parts(everything):
 %s
 '''
@@ -104,6 +104,15 @@ def test_time_out(check):
     status, last, _, lines = check("('slow', 'echo ok 1 a; sleep 100', (), (), 1)")
     assert (status, last) == (1, "1 passed, 1 failed, 0 skipped")
     assert "failed: slow: time-out after 1 s" in lines
+
+
+def test_compilers_have_a_place(check):
+    """Though there is none for one more guest. And who only waits needs none."""
+    waits = "until [ -e built ] && [ -e seen ]; do sleep 0.1; done; echo ok 1 a"
+    guests = ["('guest%d', %r, (), (), 20)" % (i, waits) for i in range(2)]
+    others = ["('%s', 'touch %s; echo ok 1 a', %s)" % words for words in (
+        ("compiler", "built", "nice=10"), ("idle", "seen", "place=False"))]
+    assert check(*guests, *others)[:2] == (0, "4 passed, 0 failed, 0 skipped")
 
 
 def test_what_is_needed_has_failed(check):
