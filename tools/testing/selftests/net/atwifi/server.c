@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -1221,8 +1220,6 @@ TEST(listing)
 	}
 }
 
-#define TRACING	"/sys/kernel/tracing/"
-
 /* With which sockets the kernel asks its security modules. */
 static const char hooks[] =
 	"p:atwifi/alloc security_sk_alloc sk=$arg1\n"
@@ -1230,10 +1227,28 @@ static const char hooks[] =
 	"p:atwifi/graft security_sock_graft sk=$arg1\n";
 static const char no_hooks[] = "-:atwifi/alloc\n-:atwifi/clone\n-:atwifi/graft\n";
 
+FIXTURE(hooked)
+{
+};
+
+FIXTURE_SETUP(hooked)
+{
+	if (!atw_trace_begin() || atw_write(ATW_TRACING "kprobe_events", hooks)) {
+		atw_trace_end();
+		SKIP(return, "a kernel without kprobes or security modules");
+	}
+}
+
+FIXTURE_TEARDOWN(hooked)
+{
+	atw_trace_end();
+	EXPECT_EQ(0, atw_write(ATW_TRACING "kprobe_events", no_hooks));
+}
+
 /* The last value of that argument of this hook, 0: it was not asked. */
 static unsigned long last_asked(const char *hook, const char *argument)
 {
-	char *trace = atw_slurp(TRACING "trace"), *rest = trace, *line, *at;
+	char *trace = atw_slurp(ATW_TRACE "trace"), *rest = trace, *line, *at;
 	unsigned long value = 0;
 
 	while ((line = strsep(&rest, "\n"))) {
@@ -1246,18 +1261,15 @@ static unsigned long last_asked(const char *hook, const char *argument)
 }
 
 /* What is accepted has the label of its server, and is known to be this program's. */
-TEST(security_label)
+TEST_F(hooked, security_label)
 {
 	unsigned long server, child;
 	int fd, port, client;
 	char pid[16];
 
-	mount("none", TRACING, "tracefs", 0, NULL);
-	if (atw_write(TRACING "kprobe_events", hooks))
-		SKIP(return, "a kernel without kprobes or security modules");
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	ASSERT_EQ(0, atw_write(TRACING "set_event_pid", pid));
-	ASSERT_EQ(0, atw_write(TRACING "events/atwifi/enable", "1"));
+	ASSERT_EQ(0, atw_write(ATW_TRACE "set_event_pid", pid));
+	ASSERT_EQ(0, atw_write(ATW_TRACE "events/atwifi/enable", "1"));
 	fd = atw_server(SOCK_STREAM, 1, &port);
 	ASSERT_LE(0, fd);
 	server = last_asked(" alloc: ", " sk=");
@@ -1270,8 +1282,6 @@ TEST(security_label)
 	EXPECT_EQ(child, last_asked(" clone: ", " sk="));
 	EXPECT_EQ(child, last_asked(" graft: ", " sk="));
 	EXPECT_TRUE(atw_echo_works(client, 1, 100));
-	EXPECT_EQ(0, atw_write(TRACING "events/atwifi/enable", "0"));
-	EXPECT_EQ(0, atw_write(TRACING "kprobe_events", no_hooks));
 }
 
 TEST_HARNESS_MAIN

@@ -8,11 +8,9 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/klog.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 
 #include "kselftest_harness.h"
@@ -323,20 +321,6 @@ TEST(server)
 	close(fd);
 }
 
-#define TRACING	"/sys/kernel/tracing/"
-
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	bool good;
-
-	if (fd < 0)
-		return false;
-	good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return good;
-}
-
 /* The first line of the key's bytes, to be looked for. */
 static char *key_line(void)
 {
@@ -377,15 +361,14 @@ TEST(key_is_not_traced)
 
 	if (no_peers())
 		SKIP(return, "no peers that speak TLS, or no emulator");
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
-	if (!put(TRACING "events/atwifi/enable", "1"))
+	if (!atw_trace_begin())
 		SKIP(return, "this kernel does not trace");
 	line = key_line();
 	ASSERT_NE(NULL, line);
-	ASSERT_TRUE(put(TRACING "trace", ""));
+	ASSERT_EQ(0, atw_write(ATW_TRACE "events/atwifi/enable", "1"));
 	ASSERT_EQ(0, atw_cert("key", "good.key"));
-	ASSERT_TRUE(put(TRACING "events/atwifi/enable", "0"));
-	trace = atw_slurp(TRACING "trace");
+	trace = atw_slurp(ATW_TRACE "trace");
+	atw_trace_end();
 	ASSERT_NE(NULL, trace);
 	/* The command is in it, its bytes are not. */
 	EXPECT_NE(NULL, strstr(trace, "AT+SSLCRET "));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/stat.h>
@@ -694,6 +695,22 @@ int atw_write(const char *path, const char *text)
 		err = errno;
 	close(fd);
 	return err;
+}
+
+/*
+ * Traces of a test's own, and with them all that is set for these: what is set for the kernel's
+ * stays, and the next one misses what it looks for there. Returns false if this kernel has none.
+ */
+bool atw_trace_begin(void)
+{
+	mount("tracefs", ATW_TRACING, "tracefs", 0, NULL);
+	atw_trace_end();
+	return !mkdir(ATW_TRACE, 0700);
+}
+
+void atw_trace_end(void)
+{
+	rmdir(ATW_TRACE);
 }
 
 /* Have the module store a file of ATW_TLS_DIR as "ca", "cert" or "key"; 0: it has. */

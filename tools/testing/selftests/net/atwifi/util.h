@@ -27,6 +27,9 @@
 #define ATW_PROC	"/proc/net/atwifi"
 #define ATW_GROUPS	"/proc/sys/net/atwifi/socket_group_range"
 #define ATW_DEVICE	"atw0"
+#define ATW_TRACING	"/sys/kernel/tracing/"
+/* What atw_trace_begin() makes. */
+#define ATW_TRACE	ATW_TRACING "instances/atwifi/"
 #define GREETING	"the peer speaks first\n"
 
 /*
@@ -88,6 +91,8 @@ uint64_t atw_meter(int fd);
 
 char *atw_slurp(const char *path);
 int atw_write(const char *path, const char *text);
+bool atw_trace_begin(void);
+void atw_trace_end(void);
 int atw_listed(void);
 bool atw_listed_becomes(int count, int ms);
 long atw_stat(const char *device, const char *name);
