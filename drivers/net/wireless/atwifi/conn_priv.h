@@ -198,10 +198,10 @@ static inline bool atw_conn_is_raw_only(const struct atw_conn *c)
 	return IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT) && c->transparent & ATW_TT_LAST_PEER;
 }
 
-/* Has it something to send by a command? */
+/* Has it something to send by a command? Not to a remote who is gone: nobody would take it. */
 static inline bool atw_conn_has_sends(const struct atw_conn *c)
 {
-	return c->tx.queued && !atw_conn_is_raw_only(c);
+	return c->tx.queued && !c->remote_closed && !atw_conn_is_raw_only(c);
 }
 
 /* Has it sent a small message lately? Then it is likely to send another. */

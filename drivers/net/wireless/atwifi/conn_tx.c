@@ -370,8 +370,12 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 			/* A datagram is lost, no more. */
 			atw_conn_consume(c, n, &done);
 			c->tx.refused = 0;
-		} else if (err != -ENODEV) {
-			/* Whoever stops the channel says why it ends then. */
+		} else if (err != -ENODEV && !(c->remote_closed && c->rx.fetch)) {
+			/*
+			 * Whoever stops the channel says why it ends then. A remote who is gone
+			 * ends it, as bytes for him are left, when all that the module has of
+			 * him is fetched.
+			 */
 			atomic64_add(atw_conn_is_live(c), &cs->counts.resets);
 			atw_conn_end(c, -ECONNRESET, cmd.code);
 		}

@@ -2712,6 +2712,39 @@ static void conn_end_fetched_untold(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* What was to be sent to the remote is lost, which his owner learns behind what he had sent. */
+static void conn_end_fetched_unsent(struct kunit *test)
+{
+	static const char refusal[] = "\r\n+SOCKETSEND:99\r\nERROR\r\n";
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	bool sending = false;
+	char words[128];
+
+	do {
+		f->conns.mode.passive = true;
+		opened(test, 1, ATW_TYPE_TCP_CLIENT);
+		snprintf(words, sizeof(words),
+			 "\r\n+EVENT:SocketDown,%u,10\r\n\r\n+EVENT:SocketDisconnect,%u\r\n%s",
+			 o->c->id, o->c->id, sending ? refusal : "");
+		queue(test, o, 100);
+		if (!sending)
+			fake_say(f, words);
+		mishear(f, "AT+SOCKETSEND=", 1, sending ? words : refusal);
+		f->read = "hello";
+		f->reads_on = "world";
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->closed));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
+		KUNIT_ASSERT_EQ(test, 10U, o->got_len);
+		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
+		/* Nothing is sent to nobody. */
+		KUNIT_EXPECT_EQ(test, sending ? 0U : 1U, READ_ONCE(f->nmishears));
+		forget(test);
+		sending = !sending;
+	} while (sending);
+}
+
 /* A number that was damaged on the way: neither the module nor we are to change. */
 static void conn_numbers_damaged(struct kunit *test)
 {
@@ -5987,6 +6020,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_end_fetched_late),
 	KUNIT_CASE(conn_end_fetched_slowly),
 	KUNIT_CASE(conn_end_fetched_untold),
+	KUNIT_CASE(conn_end_fetched_unsent),
 	KUNIT_CASE(conn_numbers_damaged),
 	KUNIT_CASE(conn_refusal_forged),
 	KUNIT_CASE(conn_numbers_untold),
