@@ -265,10 +265,6 @@ TEST_F_TIMEOUT(multi, unread_of_a_users_server, 300)
 	const uint64_t bytes = 400000;
 	int fd[81], n, port, server, other, err;
 
-	/* Who comes is turned away where his number is near a client's. */
-	if (atw_has_sim()) {
-		ASSERT_EQ(0, atw_sim("next-id 1"));
-	}
 	setfsuid(NOBODY);
 	server = atw_server(SOCK_STREAM, 3, &port);
 	setfsuid(0);

@@ -154,7 +154,7 @@ FIXTURE_SETUP(power)
 	if (self->delay) {
 		ASSERT_EQ(0, atw_write(DELAY, "1"));
 	}
-	ASSERT_TRUE(atw_settled());
+	ASSERT_TRUE(atw_emptied());
 }
 
 FIXTURE_TEARDOWN(power)

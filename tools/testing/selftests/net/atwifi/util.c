@@ -603,13 +603,15 @@ bool atw_settled(void)
 
 /*
  * Nor is anything left in the module: what is deleted may count for a while, and may have
- * it started over, long after its socket was closed.
+ * it started over, long after its socket was closed. Whom it accepts it numbers from 1 on: one
+ * whose number is near that of a client, or of a server of datagrams, is turned away.
  */
 bool atw_emptied(void)
 {
-	if (atw_has_sim() && atw_sim("sound"))
-		return false;
-	if (!atw_listed_becomes(0, LONG_MS) || (atw_has_sim() && !atw_sim_has(0, LONG_MS)))
+	if (!atw_has_sim())
+		return atw_settled();
+	if (atw_sim("sound") || !atw_listed_becomes(0, LONG_MS) || !atw_sim_has(0, LONG_MS) ||
+	    atw_sim("next-id 1"))
 		return false;
 	return atw_settled();
 }

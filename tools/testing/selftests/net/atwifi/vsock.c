@@ -52,12 +52,7 @@ FIXTURE(vsock)
 
 FIXTURE_SETUP(vsock)
 {
-	ASSERT_TRUE(atw_settled());
-	/* What is deleted may count for a while, and numbers begin anew. */
-	if (atw_has_sim()) {
-		ASSERT_TRUE(atw_sim_has(0, LONG_MS));
-		ASSERT_EQ(0, atw_sim("next-id 1"));
-	}
+	ASSERT_TRUE(atw_emptied());
 	self->server = atw_server(SOCK_STREAM, 4, &self->port);
 	ASSERT_LE(0, self->server);
 }
