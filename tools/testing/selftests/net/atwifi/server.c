@@ -403,6 +403,47 @@ TEST_F(server, backlog)
 	EXPECT_EQ(0, atw_wait(self->fd, POLLIN, 0));
 }
 
+/* Whoever has a number like that of a client is turned away, which is nothing to others. */
+TEST_F(server, number_near_a_clients)
+{
+	long refused = atw_stat(ATW_DEVICE, "refused");
+	uint64_t before, limit = atw_now_ms() + LONG_MS;
+	char reply[256], command[32];
+	int meter, client, status, fd;
+	unsigned int id;
+	const char *row;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	meter = atw_peer("meter 11");
+	ASSERT_LE(0, meter);
+	before = atw_meter(meter);
+	client = atw_peer("echo");
+	ASSERT_LE(0, client);
+	ASSERT_EQ(0, sim_sockets(reply, sizeof(reply)));
+	/* A TCP client's: the second number is what it is. */
+	for (row = reply; row && sscanf(row, " %u,4,%d", &id, &status) < 2;)
+		row = strchr(row + 1, ' ');
+	ASSERT_NE(NULL, row);
+	snprintf(command, sizeof(command), "next-id %u", id % 10 ? id - 1 : id + 1);
+	ASSERT_EQ(0, atw_sim(command));
+	ASSERT_EQ(0, atw_dial(self->port, "mourn 11"));
+	while (atw_meter(meter) != before + 1) {
+		ASSERT_LT(atw_now_ms(), limit);
+	}
+	EXPECT_EQ(refused + 1, atw_stat(ATW_DEVICE, "refused"));
+	ASSERT_EQ(0, atw_sim("next-id 1"));
+	/* What is deleted may count for a while, and there are only five. */
+	ASSERT_TRUE(atw_sim_has(3, LONG_MS));
+	fd = atw_client(self->fd, self->port, "echo");
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
+	EXPECT_TRUE(atw_echo_works(client, 2, 100));
+	close(fd);
+	close(client);
+	close(meter);
+}
+
 /* A connection outlives its server; who was not accepted does not. */
 TEST_F(server, close_with_clients)
 {
