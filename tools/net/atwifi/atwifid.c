@@ -381,7 +381,7 @@ static void purge_cb(evutil_socket_t fd, short what, void *arg)
 
 static void fail(struct question *q, uint32_t ttl)
 {
-	settle(q, (struct dns_answer){ .rcode = DNS_SERVFAIL, .ttl = ttl });
+	settle(q, (struct dns_answer){ .rcode = ns_r_servfail, .ttl = ttl });
 }
 
 /* We would ask ourselves until all have waited too long. What is sent to nobody comes here. */
@@ -582,7 +582,7 @@ static void upstream_read(struct bufferevent *bev, void *arg)
 		evbuffer_drain(in, sizeof(size));
 		evbuffer_remove(in, wire, len);
 		if (dns_forwarded(&q->query, q->message, wire, len, TTL_MOST, &answer) &&
-		    (answer.rcode == DNS_NOERROR || answer.rcode == DNS_NXDOMAIN))
+		    (answer.rcode == ns_r_noerror || answer.rcode == ns_r_nxdomain))
 			settle(q, answer);
 		else
 			next_server(q);
@@ -715,7 +715,7 @@ static void go_on(void)
 
 static void patience_cb(evutil_socket_t fd, short what, void *arg)
 {
-	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
+	const struct dns_answer failure = { .rcode = ns_r_servfail };
 	int64_t now = now_ms();
 	struct question *q;
 	struct waiter *w;
@@ -776,7 +776,7 @@ static bool answer_known(struct question *q, const struct dns_query *query, stru
 static void look_up(enum dns_todo todo, const struct dns_query *query, struct tcp *tcp,
 		    const struct sockaddr_in *from)
 {
-	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
+	const struct dns_answer failure = { .rcode = ns_r_servfail };
 	struct question *q = find(query);
 
 	if (q && q->state == KNOWN) {
@@ -807,7 +807,7 @@ static void handle(const uint8_t *wire, size_t len, struct tcp *tcp,
 		read_servers();
 	if (todo == DNS_OTHER && !n_servers) {
 		/* A name that no module can be asked for may have an address all the same. */
-		query.rcode = query.type == DNS_TYPE_A ? DNS_SERVFAIL : DNS_NOTIMP;
+		query.rcode = query.type == ns_t_a ? ns_r_servfail : ns_r_notimpl;
 		todo = DNS_REPLY;
 	}
 	if (todo == DNS_REPLY)

@@ -3,30 +3,25 @@
  * Messages of the domain name system.
  *
  * Whoever asks is a program of this machine, and a server that is asked is anybody: both may
- * send any bytes. So a question is read byte by byte, has nothing in it but what a question
- * has, and costs no memory; of an answer it is looked where its records are, and its bytes
- * go on as they came. What RFC 1035, 2308, 6761, 6891, 7766 and 8482 want of a server that
- * knows addresses alone is in dns_parse() and in what it calls.
+ * send any bytes. The resolver library, which comes with each C library, reads them: it takes no
+ * memory for that, and knows where records are and whether all are whole. A question has nothing
+ * in it but what a question has; of an answer the bytes go on as they came. What RFC 1035, 2308,
+ * 6761, 6891, 7766 and 8482 want of a server that knows addresses alone is in dns_parse() and in
+ * what it calls.
  *
- * No library reads them: "Why atwifid reads messages by itself" in the manual has the figures. But
- * a reader made of parts of ldns takes what is taken here, and nothing else: see
- * tools/testing/fuzz/answerer.c.
+ * Why it is no other library is in the manual: "Who reads messages of name servers".
  */
+#include <arpa/nameser.h>
 #include <ctype.h>
+#include <resolv.h>
 #include <string.h>
 #include <strings.h>
 
 #include "dns.h"
 
-#define HEADER		12
-#define NAME_MAX_WIRE	255
 #define HOST_MAX	119	/* bytes of a name that a module can be asked for */
-#define RECORD		10	/* behind its name: type, class, time, length */
-#define OPT_SIZE	(1 + RECORD)
 #define LOCAL_TTL	3600
 #define RECORDS_MAX	1024	/* of an answer */
-#define POINTERS_MAX	64	/* of a name */
-#define CLASS_IN	1
 
 /* Of the header, in its third and fourth byte. */
 #define FLAG_QR		0x80
@@ -35,48 +30,6 @@
 #define FLAG_RD		0x01
 #define FLAG_RA		0x80
 #define FLAG_CD		0x10
-
-/* Of the time of an OPT record. */
-#define OPT_DO		0x8000
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static uint8_t *put16(uint8_t *p, uint16_t value)
-{
-	*p++ = value >> 8;
-	*p++ = value;
-	return p;
-}
-
-static uint8_t *put32(uint8_t *p, uint32_t value)
-{
-	return put16(put16(p, value >> 16), value);
-}
-
-/* How many bytes a name has that is whole and not compressed; 0: it is none. */
-static size_t name_size(const uint8_t *name, size_t room)
-{
-	size_t at = 0;
-
-	if (room > NAME_MAX_WIRE)
-		room = NAME_MAX_WIRE;
-	while (at < room) {
-		if (name[at] > 63)
-			return 0;
-		if (!name[at])
-			return at + 1;
-		at += 1 + name[at];
-	}
-	return 0;
-}
 
 /* Is a name's last label that one? A whole name. */
 static bool is_below(const uint8_t *name, const char *domain)
@@ -131,39 +84,37 @@ static enum dns_todo reply(struct dns_query *q, uint8_t rcode)
 static enum dns_todo look(struct dns_query *q)
 {
 	make_key(q);
-	if (get16(q->question + q->len - 2) != CLASS_IN)
-		return reply(q, DNS_REFUSED);
+	if (ns_get16(q->question + q->len - 2) != ns_c_in)
+		return reply(q, ns_r_refused);
 	/* Names that are nobody's else to tell. */
 	if (is_below(q->question, "localhost"))
-		return reply(q, DNS_NOERROR);
+		return reply(q, ns_r_noerror);
 	if (is_below(q->question, "invalid") || is_below(q->question, "onion"))
-		return reply(q, DNS_NXDOMAIN);
+		return reply(q, ns_r_nxdomain);
 	/* What is about messages and not about names. */
-	if (!q->type || q->type == DNS_TYPE_OPT ||
-	    (q->type >= 249 && q->type < DNS_TYPE_ANY))
-		return reply(q, DNS_REFUSED);
+	if (!q->type || q->type == ns_t_opt || (q->type >= 249 && q->type < ns_t_any))
+		return reply(q, ns_r_refused);
 	/* The module's network has no IPv6; and of ANY a part is enough. */
-	if (q->type == DNS_TYPE_AAAA || q->type == DNS_TYPE_ANY)
-		return reply(q, DNS_NOERROR);
-	if (q->type == DNS_TYPE_A && host_of(q->question, q->host))
+	if (q->type == ns_t_aaaa || q->type == ns_t_any)
+		return reply(q, ns_r_noerror);
+	if (q->type == ns_t_a && host_of(q->question, q->host))
 		return DNS_ADDRESS;
 	return DNS_OTHER;
 }
 
-/* The record of EDNS, if there is that one and nothing else; its version, or -1. */
-static int parse_opt(const uint8_t *opt, size_t len, struct dns_query *q)
+/* The record of EDNS, if it is that one: its version, or -1. */
+static int parse_opt(const ns_rr *rr, struct dns_query *q)
 {
-	if (len < OPT_SIZE || opt[0] || get16(opt + 1) != DNS_TYPE_OPT ||
-	    get16(opt + 9) != len - OPT_SIZE)
+	if (ns_rr_type(*rr) != ns_t_opt)
 		return -1;
 	q->edns = true;
-	q->room = get16(opt + 3);
+	q->room = ns_rr_class(*rr);
 	if (q->room < DNS_UDP_LEAST)
 		q->room = DNS_UDP_LEAST;
 	if (q->room > DNS_UDP_MOST)
 		q->room = DNS_UDP_MOST;
-	q->dnssec = get16(opt + 7) & OPT_DO;
-	return opt[6];
+	q->dnssec = ns_rr_ttl(*rr) & NS_OPT_DNSSEC_OK;
+	return ns_rr_ttl(*rr) >> 16 & 0xff;
 }
 
 /**
@@ -176,65 +127,76 @@ static int parse_opt(const uint8_t *opt, size_t len, struct dns_query *q)
  */
 enum dns_todo dns_parse(const uint8_t *wire, size_t len, struct dns_query *q)
 {
+	const uint8_t *end = wire + NS_HFIXEDSZ;
 	int version = 0;
-	size_t size;
+	ns_msg msg;
+	ns_rr rr;
 
 	memset(q, 0, sizeof(*q));
 	/* Answers are not answered: two servers would do so for ever. */
-	if (len < HEADER || (wire[2] & FLAG_QR))
+	if (len < NS_HFIXEDSZ || (wire[2] & FLAG_QR))
 		return DNS_DROP;
-	q->id = get16(wire);
+	q->id = ns_get16(wire);
 	q->opcode = (wire[2] & FLAG_OPCODE) >> 3;
 	q->recursive = wire[2] & FLAG_RD;
 	q->unchecked = wire[3] & FLAG_CD;
 	q->room = DNS_UDP_LEAST;
 	if (q->opcode)
-		return reply(q, DNS_NOTIMP);
-	/* One question, no answers, and at most one record more, by what is told. */
-	if (len > DNS_QUERY_MAX || get16(wire + 4) != 1 || get16(wire + 6) || get16(wire + 8) ||
-	    get16(wire + 10) > 1)
-		return reply(q, DNS_FORMERR);
-	size = name_size(wire + HEADER, len - HEADER);
-	if (!size || len - HEADER - size < 4)
-		return reply(q, DNS_FORMERR);
-	size += 4;
-	/* And so by what there is. */
-	if (get16(wire + 10))
-		version = parse_opt(wire + HEADER + size, len - HEADER - size, q);
-	else if (len != HEADER + size)
-		version = -1;
+		return reply(q, ns_r_notimpl);
+	/* One question, no answers, and at most one record more. */
+	if (len > DNS_QUERY_MAX || ns_initparse(wire, len, &msg) ||
+	    ns_msg_count(msg, ns_s_qd) != 1 || ns_msg_count(msg, ns_s_an) ||
+	    ns_msg_count(msg, ns_s_ns) || ns_msg_count(msg, ns_s_ar) > 1 ||
+	    ns_parserr(&msg, ns_s_qd, 0, &rr))
+		return reply(q, ns_r_formerr);
+	q->type = ns_rr_type(rr);
+	/* Before its name there is nothing that this could lead to. */
+	while (*end && *end < 64)
+		end += 1 + *end;
+	if (*end)
+		return reply(q, ns_r_formerr);
+	end += 1 + NS_QFIXEDSZ;
+	/* And the name of that record is the root's, as it is. */
+	if (ns_msg_count(msg, ns_s_ar))
+		version = *end || ns_parserr(&msg, ns_s_ar, 0, &rr) ? -1 : parse_opt(&rr, q);
 	if (version < 0)
-		return reply(q, DNS_FORMERR);
-	memcpy(q->question, wire + HEADER, size);
-	q->len = size;
-	q->type = get16(q->question + size - 4);
-	return version ? reply(q, DNS_BADVERS) : look(q);
+		return reply(q, ns_r_formerr);
+	q->len = end - wire - NS_HFIXEDSZ;
+	memcpy(q->question, wire + NS_HFIXEDSZ, q->len);
+	return version ? reply(q, ns_r_badvers) : look(q);
 }
 
 static uint8_t *put_header(uint8_t *p, const struct dns_query *q, uint16_t rcode)
 {
-	p = put16(p, q->id);
+	NS_PUT16(q->id, p);
 	*p++ = FLAG_QR | q->opcode << 3 | q->recursive;
 	*p++ = FLAG_RA | (q->unchecked ? FLAG_CD : 0) | (rcode & 0xf);
-	p = put16(p, !!q->len);
-	return put16(put16(put16(p, 0), 0), q->edns);
+	NS_PUT16(!!q->len, p);
+	NS_PUT32(0, p);
+	NS_PUT16(q->edns, p);
+	return p;
 }
 
 static uint8_t *put_opt(uint8_t *p, const struct dns_query *q, uint16_t rcode)
 {
 	*p++ = 0;
-	p = put16(put16(p, DNS_TYPE_OPT), DNS_UDP_MOST);
-	p = put32(p, (uint32_t)(rcode >> 4) << 24 | (q->dnssec ? OPT_DO : 0));
-	return put16(p, 0);
+	NS_PUT16(ns_t_opt, p);
+	NS_PUT16(DNS_UDP_MOST, p);
+	NS_PUT32((uint32_t)(rcode >> 4) << 24 | (q->dnssec ? NS_OPT_DNSSEC_OK : 0), p);
+	NS_PUT16(0, p);
+	return p;
 }
 
 /* A record of the name that was asked for, of which the header is to know. */
 static uint8_t *put_record(uint8_t *wire, uint8_t *p, uint16_t type, uint32_t ttl,
 			   const void *data, size_t len)
 {
-	put16(wire + 6, 1);
-	p = put16(put16(put16(p, 0xc000 | HEADER), type), CLASS_IN);
-	p = put16(put32(p, ttl), len);
+	ns_put16(1, wire + 6);
+	NS_PUT16(0xc000 | NS_HFIXEDSZ, p);
+	NS_PUT16(type, p);
+	NS_PUT16(ns_c_in, p);
+	NS_PUT32(ttl, p);
+	NS_PUT16(len, p);
 	memcpy(p, data, len);
 	return p + len;
 }
@@ -245,13 +207,13 @@ static uint8_t *put_known(uint8_t *wire, uint8_t *p, const struct dns_query *q)
 	static const uint8_t v4[4] = { 127, 0, 0, 1 }, v6[16] = { [15] = 1 };
 
 	/* RFC 8482: something small, which says why. */
-	if (q->type == DNS_TYPE_ANY)
-		return put_record(wire, p, DNS_TYPE_HINFO, LOCAL_TTL, "\7RFC8482\0", 9);
+	if (q->type == ns_t_any)
+		return put_record(wire, p, ns_t_hinfo, LOCAL_TTL, "\7RFC8482\0", 9);
 	if (!is_below(q->question, "localhost"))
 		return p;
-	if (q->type == DNS_TYPE_A)
+	if (q->type == ns_t_a)
 		return put_record(wire, p, q->type, LOCAL_TTL, v4, sizeof(v4));
-	if (q->type == DNS_TYPE_AAAA)
+	if (q->type == ns_t_aaaa)
 		return put_record(wire, p, q->type, LOCAL_TTL, v6, sizeof(v6));
 	return p;
 }
@@ -262,9 +224,9 @@ static size_t pass_on(const struct dns_query *q, const struct dns_answer *answer
 	memcpy(wire, answer->wire, answer->len);
 	put_header(wire, q, answer->rcode);
 	memcpy(wire + 6, answer->wire + 6, 6);
-	memcpy(wire + HEADER, q->question, q->len);
+	memcpy(wire + NS_HFIXEDSZ, q->question, q->len);
 	if (answer->opt)
-		put16(wire + answer->opt + 3, DNS_UDP_MOST);
+		ns_put16(DNS_UDP_MOST, wire + answer->opt);
 	return answer->len;
 }
 
@@ -291,9 +253,9 @@ size_t dns_reply(const struct dns_query *q, const struct dns_answer *answer, uin
 	if (answer && answer->wire)
 		wire[2] |= FLAG_TC;
 	else if (answer && answer->has_address)
-		p = put_record(wire, p, DNS_TYPE_A, answer->ttl, &answer->address,
+		p = put_record(wire, p, ns_t_a, answer->ttl, &answer->address,
 			       sizeof(answer->address));
-	else if (!answer && q->len && rcode == DNS_NOERROR)
+	else if (!answer && q->len && rcode == ns_r_noerror)
 		p = put_known(wire, p, q);
 	if (q->edns)
 		p = put_opt(p, q, rcode);
@@ -312,7 +274,7 @@ size_t dns_forward(const struct dns_query *q, uint16_t id, uint8_t *wire)
 {
 	uint8_t *p = put_header(wire, q, 0);
 
-	put16(wire, id);
+	ns_put16(id, wire);
 	wire[2] = FLAG_RD;
 	wire[3] = q->unchecked ? FLAG_CD : 0;
 	memcpy(p, q->question, q->len);
@@ -322,97 +284,57 @@ size_t dns_forward(const struct dns_query *q, uint16_t id, uint8_t *wire)
 	return p - wire;
 }
 
-/*
- * Where a name ends, which may be compressed; 0: it is none. Each pointer leads to what
- * is before all that was read of the name.
- */
-static size_t skip_name(const uint8_t *wire, size_t len, size_t at)
-{
-	size_t end = 0, least = at, size = 1;
-	unsigned int pointers = 0;
-
-	while (at < len) {
-		if (!wire[at])
-			return end ? end : at + 1;
-		if (wire[at] < 64) {
-			size += 1 + wire[at];
-			at += 1 + wire[at];
-			if (size > NAME_MAX_WIRE)
-				return 0;
-			continue;
-		}
-		if (wire[at] < 0xc0 || len - at < 2 || ++pointers > POINTERS_MAX)
-			return 0;
-		if (!end)
-			end = at + 2;
-		at = get16(wire + at) & 0x3fff;
-		if (at < HEADER || at >= least)
-			return 0;
-		least = at;
-	}
-	return 0;
-}
-
-/* A record at @at, which is whole: where what is behind its name is, or 0. */
-static size_t parse_record(const uint8_t *wire, size_t len, size_t at)
-{
-	at = skip_name(wire, len, at);
-	if (!at || len - at < RECORD || len - at - RECORD < get16(wire + at + 8))
-		return 0;
-	return at;
-}
-
 /* RFC 2308: that there is nothing holds as long as the zone says. */
-static uint32_t soa_ttl(const uint8_t *wire, size_t at, uint32_t most)
+static uint32_t soa_ttl(const ns_rr *rr, uint32_t most)
 {
-	size_t end = at + RECORD + get16(wire + at + 8), minimum;
-	uint32_t ttl = get32(wire + at + 4);
+	uint32_t least, ttl = ns_rr_ttl(*rr);
 
-	minimum = skip_name(wire, end, at + RECORD);
-	if (minimum)
-		minimum = skip_name(wire, end, minimum);
-	if (!minimum || end - minimum != 20 || ttl >> 31)
+	/* Two names, and five numbers, of which this is the last. */
+	if (ns_rr_rdlen(*rr) < 22 || ttl >> 31)
 		return 0;
-	if (ttl > most)
-		ttl = most;
-	return get32(wire + end - 4) < ttl ? get32(wire + end - 4) : ttl;
+	least = ns_get32(ns_rr_rdata(*rr) + ns_rr_rdlen(*rr) - NS_INT32SZ);
+	if (least > ttl)
+		least = ttl;
+	return least < most ? least : most;
 }
 
-/* All records, of which @answer is to know; false: they are not whole, or too many. */
+/* A record, of which @answer is to know; false: it should not be there. */
+static bool take(const struct dns_query *q, int section, const ns_rr *rr, struct dns_answer *answer)
+{
+	if (ns_rr_type(*rr) == ns_t_tsig)
+		return false;
+	if (ns_rr_type(*rr) != ns_t_opt)
+		return true;
+	/* It was asked for, and there is one. */
+	if (section != ns_s_ar || answer->opt || !q->edns || rr->name[0] ||
+	    (ns_rr_ttl(*rr) >> 16 & 0xff))
+		return false;
+	answer->opt = ns_rr_rdata(*rr) - 8 - answer->wire;
+	answer->rcode |= ns_rr_ttl(*rr) >> 24 << 4;
+	return true;
+}
+
+/* All records; false: they are not whole, or too many. */
 static bool parse_records(const struct dns_query *q, uint32_t most, struct dns_answer *answer)
 {
-	size_t at = HEADER + q->len, name;
-	const uint8_t *wire = answer->wire;
-	unsigned int i, all = 0, n[3];
+	int section, i;
+	ns_msg msg;
+	ns_rr rr;
 
-	for (i = 0; i < 3; i++) {
-		all += get16(wire + 6 + 2 * i);
-		n[i] = all;
-	}
-	if (n[2] > RECORDS_MAX)
+	if (ns_initparse(answer->wire, answer->len, &msg) || ns_msg_count(msg, ns_s_qd) != 1 ||
+	    ns_msg_count(msg, ns_s_an) + ns_msg_count(msg, ns_s_ns) +
+	    ns_msg_count(msg, ns_s_ar) > RECORDS_MAX)
 		return false;
-	for (i = 0; i < n[2]; i++) {
-		name = at;
-		at = parse_record(wire, answer->len, at);
-		if (!at)
-			return false;
-		switch (get16(wire + at)) {
-		case DNS_TYPE_SOA:
-			if (!n[0] && i < n[1] && !answer->ttl)
-				answer->ttl = soa_ttl(wire, at, most);
-			break;
-		case DNS_TYPE_TSIG:
-			return false;
-		case DNS_TYPE_OPT:
-			/* It was asked for, and there is one. */
-			if (i < n[1] || answer->opt || !q->edns || wire[name] || wire[at + 5])
+	for (section = ns_s_an; section < ns_s_max; section++) {
+		for (i = 0; i < ns_msg_count(msg, section); i++) {
+			if (ns_parserr(&msg, section, i, &rr) || !take(q, section, &rr, answer))
 				return false;
-			answer->opt = name;
-			answer->rcode |= (uint16_t)wire[at + 4] << 4;
+			if (section == ns_s_ns && ns_rr_type(rr) == ns_t_soa &&
+			    !ns_msg_count(msg, ns_s_an) && !answer->ttl)
+				answer->ttl = soa_ttl(&rr, most);
 		}
-		at += RECORD + get16(wire + at + 8);
 	}
-	return at == answer->len;
+	return true;
 }
 
 /**
@@ -435,10 +357,10 @@ bool dns_forwarded(const struct dns_query *q, uint16_t id, const uint8_t *wire, 
 	struct dns_query asked = *q;
 
 	memset(answer, 0, sizeof(*answer));
-	if (len < HEADER + (size_t)q->len || len > DNS_ANSWER_MAX || get16(wire) != id ||
-	    (wire[2] & (FLAG_QR | FLAG_OPCODE | FLAG_TC)) != FLAG_QR || get16(wire + 4) != 1)
+	if (len < NS_HFIXEDSZ + (size_t)q->len || len > DNS_ANSWER_MAX || ns_get16(wire) != id ||
+	    (wire[2] & (FLAG_QR | FLAG_OPCODE | FLAG_TC)) != FLAG_QR)
 		return false;
-	memcpy(asked.question, wire + HEADER, q->len);
+	memcpy(asked.question, wire + NS_HFIXEDSZ, q->len);
 	make_key(&asked);
 	if (memcmp(asked.key, q->key, 1 + q->len))
 		return false;
@@ -447,7 +369,7 @@ bool dns_forwarded(const struct dns_query *q, uint16_t id, const uint8_t *wire, 
 	answer->len = len;
 	if (!parse_records(q, most, answer))
 		return false;
-	if (q->dnssec || (answer->rcode != DNS_NOERROR && answer->rcode != DNS_NXDOMAIN))
+	if (q->dnssec || (answer->rcode != ns_r_noerror && answer->rcode != ns_r_nxdomain))
 		answer->ttl = 0;
 	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef ATWIFID_DNS_H
 #define ATWIFID_DNS_H
 
+#include <arpa/nameser.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,28 +17,6 @@
 #define DNS_ANSWER_MAX	16384
 /* A name, its type and its class. */
 #define DNS_QUESTION_MAX	259
-
-enum {
-	DNS_TYPE_A	= 1,
-	DNS_TYPE_SOA	= 6,
-	DNS_TYPE_HINFO	= 13,
-	DNS_TYPE_AAAA	= 28,
-	DNS_TYPE_OPT	= 41,
-	DNS_TYPE_TSIG	= 250,
-	DNS_TYPE_IXFR	= 251,
-	DNS_TYPE_AXFR	= 252,
-	DNS_TYPE_ANY	= 255,
-};
-
-enum {
-	DNS_NOERROR	= 0,
-	DNS_FORMERR	= 1,
-	DNS_SERVFAIL	= 2,
-	DNS_NXDOMAIN	= 3,
-	DNS_NOTIMP	= 4,
-	DNS_REFUSED	= 5,
-	DNS_BADVERS	= 16,
-};
 
 /**
  * enum dns_todo - what a message is to be answered by
@@ -86,13 +65,13 @@ struct dns_query {
 
 /**
  * struct dns_answer - what is known
- * @rcode: DNS_*
+ * @rcode: ns_r_*
  * @has_address: there is an address
  * @address: it
  * @ttl: for how long, in seconds; 0: it is not to be kept
  * @wire: what a server has said, NULL: the above is all
  * @len: of @wire
- * @opt: where the record of EDNS begins in @wire, 0: nowhere
+ * @opt: where in @wire the record of EDNS says how long messages may be, 0: nowhere
  */
 struct dns_answer {
 	uint16_t	rcode;

@@ -5,6 +5,7 @@
  * JSON object that ends with a byte of zero.
  */
 #include <json-c/json.h>
+#include <resolv.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 #include "hook.h"
 
 #define METHOD		"io.systemd.Resolve.Hook.ResolveRecord"
-#define CLASS_IN	1
 #define DEPTH_MAX	8
 
 static bool get(const struct json_object *of, const char *name, enum json_type type,
@@ -43,9 +43,9 @@ static const char *name_of(const struct json_object *question, bool *ipv4)
 		    !get(key, "class", json_type_int, &class) ||
 		    !get(key, "type", json_type_int, &type) ||
 		    !get(key, "name", json_type_string, &text) ||
-		    json_object_get_int(class) != CLASS_IN ||
-		    (json_object_get_int(type) != DNS_TYPE_A &&
-		     json_object_get_int(type) != DNS_TYPE_AAAA))
+		    json_object_get_int(class) != ns_c_in ||
+		    (json_object_get_int(type) != ns_t_a &&
+		     json_object_get_int(type) != ns_t_aaaa))
 			return NULL;
 		this = json_object_get_string(text);
 		if (!is_ascii(this))
@@ -54,7 +54,7 @@ static const char *name_of(const struct json_object *question, bool *ipv4)
 		    (name && strcasecmp(name, this)))
 			return NULL;
 		name = this;
-		*ipv4 = *ipv4 || json_object_get_int(type) == DNS_TYPE_A;
+		*ipv4 = *ipv4 || json_object_get_int(type) == ns_t_a;
 	}
 	return name;
 }
@@ -62,26 +62,15 @@ static const char *name_of(const struct json_object *question, bool *ipv4)
 /* A message that asks for a name's address, 0: it is no name. */
 static size_t make_question(const char *name, uint8_t *wire)
 {
-	static const uint8_t head[12] = { [2] = 1, [5] = 1 }, tail[5] = { [2] = 1, [4] = 1 };
-	uint8_t *to = wire;
-	size_t n;
+	static const uint8_t head[NS_HFIXEDSZ] = { [2] = 1, [5] = 1 };
+	static const uint8_t tail[NS_QFIXEDSZ] = { [1] = ns_t_a, [3] = ns_c_in };
+	int len = dn_comp(name, wire + sizeof(head), NS_MAXCDNAME, NULL, NULL);
 
-	if (strlen(name) > 254)
+	if (len < 0)
 		return 0;
-	memcpy(to, head, sizeof(head));
-	to += sizeof(head);
-	do {
-		n = strcspn(name, ".");
-		if (!n || n > 63)
-			return 0;
-		*to++ = n;
-		memcpy(to, name, n);
-		to += n;
-		name += n;
-		name += *name == '.';
-	} while (*name);
-	memcpy(to, tail, sizeof(tail));
-	return to + sizeof(tail) - wire;
+	memcpy(wire, head, sizeof(head));
+	memcpy(wire + sizeof(head) + len, tail, sizeof(tail));
+	return sizeof(head) + len + sizeof(tail);
 }
 
 static bool is_below(const char *host, const char *domain)
@@ -208,8 +197,8 @@ size_t hook_reply(enum hook_todo todo, const struct dns_query *q, const struct d
 	/* Where the module knows nothing of the name it may be one of another network's. */
 	if (todo == HOOK_NO_IPV6)
 		return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[]}}",
-			       DNS_NOERROR) + 1;
+			       ns_r_noerror) + 1;
 	put_base64(base64, record, make_record(q, answer, record));
 	return sprintf(text, "{\"parameters\":{\"rcode\":%d,\"answer\":[{\"raw\":\"%s\"}]}}",
-		       DNS_NOERROR, base64) + 1;
+		       ns_r_noerror, base64) + 1;
 }

@@ -2,7 +2,8 @@
 /*
  * Anything that anybody may send to the name server of this machine, and anything that a
  * server says to it: what is done about each is what a second reader, made of ldns's parts and
- * of atwifid(8), would do, no less and no more; and so are the answers, to a byte.
+ * of atwifid(8), would do, no less and no more; and so are the answers, to a byte. What is a name
+ * in an answer ldns and the resolver library do not agree on, and so it is here what that says.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -14,40 +15,32 @@
 #include "fuzz.h"
 
 #define HEADER		12
-#define POINTERS_MAX	64
 #define RECORDS_MAX	1024
 #define KEPT_MAX	60
 
-/*
- * Of what a name consists each piece is before the one that leads to it, which ldns does not
- * ask for.
- */
-static bool leads_back(const u8 *wire, size_t len, size_t begin, unsigned int pointers)
+/* Where a name ends, and how long it is; 0: it is none. */
+static size_t name_end(const u8 *wire, size_t len, size_t at, u32 *size)
 {
-	size_t at = begin, to;
+	size_t end = 0, looked = 0;
 
-	while (at < len && wire[at] && wire[at] < 64)
-		at += 1 + wire[at];
-	if (at >= len)
-		return false;
-	if (!wire[at])
-		return true;
-	if (wire[at] < 0xc0 || len - at < 2 || !pointers)
-		return false;
-	to = ldns_read_uint16(wire + at) & 0x3fff;
-	return to >= HEADER && to < begin && leads_back(wire, len, to, pointers - 1);
-}
-
-/* Where a name ends; 0: it is none. */
-static size_t name_end(const u8 *wire, size_t len, size_t at)
-{
-	ldns_rdf *name;
-
-	if (!leads_back(wire, len, at, POINTERS_MAX) ||
-	    ldns_wire2dname(&name, wire, len, &at) != LDNS_STATUS_OK)
+	for (*size = 1; at < len && wire[at]; ) {
+		if (wire[at] < 64) {
+			*size += 1 + wire[at];
+			looked += 1 + wire[at];
+			at += 1 + wire[at];
+			continue;
+		}
+		/* Who has looked at as much as there is goes round. */
+		looked += 2;
+		if (wire[at] < 0xc0 || len - at < 2 || looked >= len)
+			return 0;
+		if (!end)
+			end = at + 2;
+		at = ldns_read_uint16(wire + at) & 0x3fff;
+	}
+	if (at >= len || *size > 255)
 		return 0;
-	ldns_rdf_deep_free(name);
-	return at;
+	return end ? end : at + 1;
 }
 
 static bool is_below(const ldns_rdf *name, const char *text)
@@ -79,19 +72,19 @@ static enum dns_todo wanted_for(const ldns_rdf *name, u32 type, u32 class, u8 *c
 {
 	char host[256];
 
-	*code = DNS_REFUSED;
+	*code = ns_r_refused;
 	if (class != LDNS_RR_CLASS_IN)
 		return DNS_REPLY;
-	*code = DNS_NOERROR;
+	*code = ns_r_noerror;
 	if (is_below(name, "localhost"))
 		return DNS_REPLY;
-	*code = DNS_NXDOMAIN;
+	*code = ns_r_nxdomain;
 	if (is_below(name, "invalid") || is_below(name, "onion"))
 		return DNS_REPLY;
-	*code = DNS_REFUSED;
+	*code = ns_r_refused;
 	if (!type || type == LDNS_RR_TYPE_OPT || (type >= 249 && type <= 254))
 		return DNS_REPLY;
-	*code = DNS_NOERROR;
+	*code = ns_r_noerror;
 	if (type == LDNS_RR_TYPE_AAAA || type == LDNS_RR_TYPE_ANY)
 		return DNS_REPLY;
 	host_of(name, host, sizeof(host));
@@ -107,10 +100,10 @@ static enum dns_todo wanted(const u8 *wire, size_t len, u8 *code)
 
 	if (len < HEADER || LDNS_QR_WIRE(wire))
 		return DNS_DROP;
-	*code = DNS_NOTIMP;
+	*code = ns_r_notimpl;
 	if (LDNS_OPCODE_WIRE(wire))
 		return DNS_REPLY;
-	*code = DNS_FORMERR;
+	*code = ns_r_formerr;
 	edns = LDNS_ARCOUNT(wire) == 1;
 	if (len > DNS_QUERY_MAX || LDNS_QDCOUNT(wire) != 1 || LDNS_ANCOUNT(wire) ||
 	    LDNS_NSCOUNT(wire) || LDNS_ARCOUNT(wire) > 1 ||
@@ -124,7 +117,7 @@ static enum dns_todo wanted(const u8 *wire, size_t len, u8 *code)
 			       ldns_read_uint16(wire + at + 9) == len - at - 11 : at == len;
 	}
 	if (whole && edns && wire[at + 6])
-		*code = DNS_BADVERS;
+		*code = ns_r_badvers;
 	else if (whole)
 		todo = wanted_for(name, ldns_read_uint16(wire + at - 4),
 				  ldns_read_uint16(wire + at - 2), code);
@@ -213,7 +206,7 @@ static u32 wanted_record(const struct dns_query *q, const struct dns_answer *ans
 	*size = 4;
 	if (answer)
 		return answer->has_address && !answer->wire ? LDNS_RR_TYPE_A : 0;
-	if (!q->len || q->rcode != DNS_NOERROR)
+	if (!q->len || q->rcode != ns_r_noerror)
 		return 0;
 	if (ldns_wire2dname(&name, q->question, q->len, &at) != LDNS_STATUS_OK)
 		DIE("no name");
@@ -275,7 +268,7 @@ static void check_passed_on(const struct dns_query *q, const struct dns_answer *
 	want[3] = 0x80 | (q->unchecked ? 0x10 : 0) | (answer->rcode & 15);
 	memcpy(want + HEADER, q->question, q->len);
 	if (answer->opt)
-		ldns_write_uint16(want + answer->opt + 3, DNS_UDP_MOST);
+		ldns_write_uint16(want + answer->opt, DNS_UDP_MOST);
 	if (len != answer->len || memcmp(wire, want, len))
 		DIE("another answer is passed on");
 	free(want);
@@ -301,18 +294,11 @@ static void check_reply(const struct dns_query *q, const struct dns_answer *answ
 /* For how long what a zone says may be kept, by a record of its; @at is behind its name. */
 static u32 kept(const u8 *wire, size_t at)
 {
-	u32 ttl = ldns_read_uint32(wire + at + 4), least;
-	size_t end = at + 10 + ldns_read_uint16(wire + at + 8), names = at + 10;
-	int i;
+	u32 ttl = ldns_read_uint32(wire + at + 4), size = ldns_read_uint16(wire + at + 8), least;
 
-	for (i = 0; i < 2; i++) {
-		names = name_end(wire, end, names);
-		if (!names)
-			return 0;
-	}
-	if (end - names != 20 || ttl > INT32_MAX)
+	if (size < 22 || ttl > INT32_MAX)
 		return 0;
-	least = ldns_read_uint32(wire + end - 4);
+	least = ldns_read_uint32(wire + at + 10 + size - 4);
 	if (ttl < least)
 		least = ttl;
 	return least < KEPT_MAX ? least : KEPT_MAX;
@@ -322,8 +308,8 @@ static u32 kept(const u8 *wire, size_t at)
 static bool is_answer(const struct dns_query *q, uint16_t id, const u8 *wire, size_t len,
 		      struct dns_answer *want)
 {
-	u32 i, answers, ahead, records, type;
-	size_t at = HEADER + q->len, name;
+	u32 i, answers, ahead, records, size, type;
+	size_t at = HEADER + q->len;
 
 	memset(want, 0, sizeof(*want));
 	if (len < at || len > DNS_ANSWER_MAX || LDNS_ID_WIRE(wire) != id || !LDNS_QR_WIRE(wire) ||
@@ -342,8 +328,7 @@ static bool is_answer(const struct dns_query *q, uint16_t id, const u8 *wire, si
 	if (records > RECORDS_MAX)
 		return false;
 	for (i = 0; i < records; i++) {
-		name = at;
-		at = name_end(wire, len, at);
+		at = name_end(wire, len, at, &size);
 		if (!at || len - at < 10 || len - at - 10 < ldns_read_uint16(wire + at + 8))
 			return false;
 		type = ldns_read_uint16(wire + at);
@@ -351,16 +336,16 @@ static bool is_answer(const struct dns_query *q, uint16_t id, const u8 *wire, si
 			return false;
 		if (type == LDNS_RR_TYPE_OPT) {
 			/* One, of the root, of version 0, among what is additional. */
-			if (i < ahead || want->opt || !q->edns || at - name != 1 || wire[at + 5])
+			if (i < ahead || want->opt || !q->edns || size != 1 || wire[at + 5])
 				return false;
-			want->opt = name;
+			want->opt = at + 2;
 			want->rcode |= wire[at + 4] << 4;
 		}
 		if (type == LDNS_RR_TYPE_SOA && i >= answers && i < ahead && !want->ttl)
 			want->ttl = kept(wire, at);
 		at += 10 + ldns_read_uint16(wire + at + 8);
 	}
-	if (answers || q->dnssec || (want->rcode != DNS_NOERROR && want->rcode != DNS_NXDOMAIN))
+	if (answers || q->dnssec || (want->rcode != ns_r_noerror && want->rcode != ns_r_nxdomain))
 		want->ttl = 0;
 	return at == len;
 }
@@ -569,7 +554,7 @@ static void put_filler(struct message *m)
 static u32 put_many(struct message *m)
 {
 	bool chain = choose(2);
-	u32 n = (chain ? POINTERS_MAX : RECORDS_MAX) - 1 + choose(3), to = HEADER, i;
+	u32 n = RECORDS_MAX - 1 + choose(3), to = HEADER, i;
 
 	for (i = 0; i < n; i++) {
 		put(m, chain ? 0xc000 | to : 0, chain ? 2 : 1);
@@ -680,7 +665,7 @@ static void one(const u8 *data, size_t len, const u8 *said, size_t size)
 		DIE("%u with code %u, not %u with %u", todo, q.rcode, want, code);
 	if (q.len) {
 		check_question(&q, data, len);
-		if (q.rcode != DNS_BADVERS)
+		if (q.rcode != ns_r_badvers)
 			check_key(&q, data, len);
 	}
 	if (todo == DNS_REPLY) {
@@ -691,7 +676,7 @@ static void one(const u8 *data, size_t len, const u8 *said, size_t size)
 			check_host(&q);
 		check_reply(&q, &answer, q.room);
 		answer.has_address = false;
-		answer.rcode = DNS_SERVFAIL;
+		answer.rcode = ns_r_servfail;
 		check_reply(&q, &answer, q.room);
 		check_server(&q, said, size);
 	}

@@ -31,7 +31,7 @@ static void check_reply(enum hook_todo todo, const struct dns_query *q,
 
 static void check_call(const char *call, size_t len, bool ours)
 {
-	const struct dns_answer failure = { .rcode = DNS_SERVFAIL };
+	const struct dns_answer failure = { .rcode = ns_r_servfail };
 	const struct dns_answer found = { .has_address = true, .ttl = UINT32_MAX };
 	struct dns_query q;
 	enum hook_todo todo = hook_parse(call, len, &q);
@@ -44,7 +44,7 @@ static void check_call(const char *call, size_t len, bool ours)
 		check_reply(todo, &q, NULL, true);
 		return;
 	}
-	if (q.type != DNS_TYPE_A || !strchr(q.host, '.') || !q.alone ||
+	if (q.type != ns_t_a || !strchr(q.host, '.') || !q.alone ||
 	    !strcmp(q.host, "localhost.localdomain"))
 		DIE("the address of '%s'", q.host);
 	check_reply(todo, &q, &found, false);

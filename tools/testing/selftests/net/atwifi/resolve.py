@@ -961,11 +961,11 @@ def stub_of_large_answers():
 
 
 TEXT = b"\0\x10\0\1\0\0\0\x1e\0\2\1x"
-# Records that are none, by the first label of the name: a pointer to itself, one forward, more
+# Records that are none, by the first label of the name: a pointer to itself, one beyond all, more
 # records than anybody needs, one that ends too late, a signature that nobody has asked for.
 EVIL = {
-    "itself": [b"\xc0\x1f" + TEXT],
-    "forward": [b"\xc0\x40" + TEXT, b"\0" + TEXT],
+    "itself": [b"\xc0\x22" + TEXT],
+    "beyond": [b"\xc0\x40" + TEXT, b"\0" + TEXT],
     "many": [b"\0" + TEXT[:9] + b"\0"] * 1400,
     "long": [b"\0" + TEXT[:9] + b"\xff"],
     "tsig": [TSIG],
