@@ -26,8 +26,8 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, PEER, Family, Notified, main, module_resolves, musl, no_network,
-    no_sockets, sim, sim_stat, url)
+    DNS, FILES, HOST, HTTP, PEER, QUICK, Family, Notified, atwctl, main, module_resolves, musl,
+    no_network, no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
                    same, statistic, sysfs, test)
 from servers import dns_answer
@@ -39,7 +39,7 @@ MANUAL = os.path.join(os.path.dirname(os.path.realpath(__file__)),
 # What the machine's name server says of any name.
 ELSEWHERE = "203.0.113.7"
 # How many are asked at once.
-NAMES = int(os.environ.get("ATW_NAMES", "200"))
+NAMES = 1000
 NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups "
 
 LIBRARY = """
@@ -92,6 +92,26 @@ print(call("atwifi_open", b"atw7", name, 80, 0))
 """ % (NAME, PEER, PEER, PEER, PEER, PEER))
     same("hello False False 0 EHOSTUNREACH ECONNREFUSED EINVAL ENAMETOOLONG EKEYREJECTED EPROTO "
          "EINVAL EINVAL EINVAL ENODEV", " ".join(out), "opens")
+
+
+@test
+def library_opens_tls():
+    """A stream to whom the module can verify, by its certificate, or to anybody."""
+    code = """
+def says(port, flags):
+    fd = call("atwifi_open", None, b"%s", port, flags)
+    if isinstance(fd, str):
+        return fd
+    with socket.socket(fileno=fd, type=socket.SOCK_STREAM) as s:
+        s.settimeout(60)
+        s.sendall(b"echo\\nhello")
+        return s.recv(5).decode()
+""" % NAME
+    good, wrong = (int(os.environ["ATW_TLS_" + name]) for name in ("GOOD", "WRONG"))
+    ask = "print(says(%d, 2), says(%d, 2), says(%d, 6))" % (good, wrong, wrong)
+    same(["EKEYREJECTED", "EKEYREJECTED", "hello"], python(code + ask), "without a certificate")
+    atwctl("cert ca %s/ca.pem" % os.environ["ATW_TLS_DIR"])
+    same(["hello", "EKEYREJECTED", "EKEYREJECTED"], python(code + ask), "with it")
 
 
 @test
@@ -523,6 +543,29 @@ def stub_elsewhere():
         said = run("LD_LIBRARY_PATH=%s timeout 10 %s/atwifid --server %s 2>&1; echo status $?" % (
             LIB, LIB, servers.replace(" ", " --server ")))
         check(said.endswith("status 2\n") and "or one file" in said, said)
+
+
+@test
+def stub_without_systemd():
+    """By the manual's lines for an init, which tells it nothing, and whom it tells nothing."""
+    with open("%s/../../../tools/net/atwifi/atwifid.8" % MANUAL, encoding="utf-8") as f:
+        lines = re.findall(r"^::respawn:(.*)$", f.read(), re.M)
+    same(2, len(lines), "lines of the manual")
+    run("ip link set lo up")
+    env = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    with contextlib.ExitStack() as stack:
+        both = [stack.enter_context(subprocess.Popen(
+            line.replace("/usr/sbin", LIB).split(), env={**env, "LD_LIBRARY_PATH": LIB}))
+            for line in lines]
+        for process in both:
+            stack.callback(process.kill)
+        becomes(lambda: run("dig +tries=1 +time=60 +short @%s %s" % (STUB, NAME), good=False) ==
+                HOST + "\n", "it does not answer")
+        # One names a server, who does not answer here, and the other asks it.
+        becomes(lambda: result(NAME, 15) == (2, 0), "there is no server")
+        for process in both:
+            process.terminate()
+        same([0, 0], [process.wait(LIMIT) for process in both], "status")
 
 
 @test
@@ -1006,6 +1049,11 @@ class Upstream(socketserver.ThreadingTCPServer):
                 code = 0
                 answers = [b"\xc0\x0c\0\x10\0\1\0\0\0\x1e\0\xfb\xfa" + b"%03d" % i + b"x" * 247
                            for i in range(12)]
+            elif b"\7in-addr" in query:
+                code, answers = 0, [b"\xc0\x0c\0\x0c\0\1\0\0\0\x1e\0\x0b\4host\4test\0"]
+            elif b"\4_sip" in query:
+                code, answers = 0, [b"\xc0\x0c\0\x21\0\1\0\0\0\x1e\0\x11\0\1\0\2\x13\xc4"
+                                    b"\4host\4test\0"]
             elif b"\4evil" in query:
                 code, answers = 0, EVIL[query[12 + 1:12 + 1 + query[12]].decode()]
             answer = query[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers),
@@ -1050,6 +1098,9 @@ def stub_with_a_server():
         same(("SERVFAIL", 0), status("nobody.test"), "a server that fails")
         # By which other names there is an address only a server tells.
         same("real.test.\n%s\n" % ELSEWHERE, dig("+short alias.test"), "a chain of names")
+        # Which name has an address, and who serves, only it tells, too.
+        same("host.test.\n", dig("+short -x 192.0.2.77"), "a name")
+        same("1 2 5060 host.test.\n", dig("+short _sip._udp.test SRV"), "a service")
         check(" tc " in dig("big.test TXT +ignore"), "not truncated")
         out = dig("+short big.test TXT")
         same(["%03d" % i for i in range(12)], sorted(line[1:4] for line in out.splitlines()),
@@ -1245,7 +1296,7 @@ def stub_keeps():
 @test
 def stub_tcp_idle():
     """A connection on which nothing is asked, or never a whole question, is closed."""
-    if NAMES < 1000:
+    if QUICK:
         raise Skipped("that takes 30 s")
     with stub(), socket.create_connection((STUB, 53), LIMIT) as s, \
          socket.create_connection((STUB, 53), LIMIT) as half:
