@@ -140,7 +140,8 @@ def selftests(name, target, firmware, programs, limit):
     served = not words or any(w in programs for w in ("resolve", "units", "wireless", "netdev"))
     # The harness of all comes with the newest kernel's source.
     needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
-                   *(["programs"] if served else []), *(["musl"] if "resolve" in words else []))
+                   *(["programs"] if served else []), *(["musl"] if "resolve" in words else []),
+                   *(["resolvconf"] if "agent" in words else []))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0
@@ -155,7 +156,8 @@ def parts(everything):
     patience = 7200 if everything else 1800
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
-    for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "uml-6.12",
+    for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
+                   "uml-6.12",
                    "dtbs", "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", *CROSS,
                                    *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
                                      for to in ("", "to-"))]

@@ -25,7 +25,8 @@ import time
 from atwnet import (
     HOLE, LIBC, TMP, Family, Notified, atw_socket, atwctl, bus, daemon, held, install, look, sim,
     sim_stat)
-from guest import DEV, LIMIT, Module, becomes, check, run, run_tests, same, sysfs, test
+from guest import (
+    DEV, LIMIT, Module, Skipped, becomes, check, run, run_tests, same, sysfs, test)
 
 CTL = os.environ["ATW_CTL"]
 # As the unit has it: root, without what makes root special.
@@ -443,6 +444,33 @@ def servers():
                 link_has()
                 check("example.test" in link_property("Domains"), "the domain is gone")
                 reads(conf, TOP)
+    os.unlink("/usr/sbin/resolvconf")
+
+
+@test
+def openresolv():
+    """One that is no script of ours has the file that programs read, and is told when to forget."""
+    if not os.environ["ATW_RESOLVCONF"]:
+        raise Skipped("the target 'resolvconf' of vm/setup could not be prepared")
+    becomes(lambda: sysfs("state") == "joined", "it does not join")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/usr/sbin/resolvconf")
+    run("tar -C %s -cf - . | tar -C / --keep-directory-symlink -xf -" %
+        os.environ["ATW_RESOLVCONF"])
+    line = "nameserver %s\n" % sysfs("gateway")
+
+    def knows(what):
+        with open("/etc/resolv.conf", encoding="ascii") as f:
+            return what == (line in f) == (line in run("resolvconf -l", good=False))
+
+    write("/etc/resolv.conf", "", 0o644)
+    with daemon([*AGENT.split(), "--resolvconf"], UMASK):
+        becomes(lambda: knows(True), "it is not told")
+        same([DEV + ".atwifi"], run("resolvconf -i").split(), "whose they are")
+        with out_of_network():
+            becomes(lambda: knows(False), "it is not told to forget")
+        becomes(lambda: knows(True), "it is not told again")
+    becomes(lambda: knows(False), "it is not told of the end")
     os.unlink("/usr/sbin/resolvconf")
 
 
