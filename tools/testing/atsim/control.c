@@ -164,10 +164,18 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 static void read_cb(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
-	char *line;
+	struct evbuffer *out = bufferevent_get_output(bev);
+	char *line, *command;
 
 	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF))) {
-		obey(arg, line, bufferevent_get_output(bev));
+		command = line;
+		/* Whose question it was: others may read what comes here, too. */
+		if (*line == '#') {
+			command += strcspn(line, " ");
+			evbuffer_add_printf(out, "%.*s ", (int)(command - line), line);
+			command += strspn(command, " ");
+		}
+		obey(arg, command, out);
 		free(line);
 	}
 	if (evbuffer_get_length(in) > CONTROL_LINE)

@@ -1703,6 +1703,9 @@ def test_control():
         same(sim.ctl("next-id 0", "error"), "error bad number")
         same(sim.ctl("quirk seed-told=3", "error"),
              "error no such trait or value")
+        same(sim.ctl("#17 sockets", "#17")[:8], "#17 ok 1")
+        same(sim.ctl("#a-b nothing", "#a-b"), "#a-b error unknown command")
+        same(sim.ctl("#", "#"), "# error unknown command")
 
 
 def test_sound():
