@@ -170,20 +170,49 @@ def test_interrupted_selftests(tmp_path):
                 os.killpg(proc.pid, signal.SIGKILL)
 
 
-# The same, with a guest whose program has a test of all that it is to run.
-RENAMED = HANGS[:HANGS.index("run.Runner.command")] + """
-said = ("@begin ctl_no_wiphy", "1..4", "ok 1 ctl.join", "ok 2 ctl." + sys.argv.pop(1),
-        "ok 3 ctl.ap # SKIP", "ok 4 ctl.scan", "@end 0")
-run.Runner.command = lambda *unused: ["printf", "%s\\n", *said]
+# The same, with a guest that says some lines.
+SAYS = HANGS[:HANGS.index("run.Runner.command")] + """
+said = sys.argv.pop(1)
+run.Runner.command = lambda *unused: ["echo", said]
 sys.exit(run.main())
 """
+RENAMED = """@begin ctl_no_wiphy
+1..4
+ok 1 ctl.join
+ok 2 ctl.%s
+ok 3 ctl.ap # SKIP
+ok 4 ctl.scan
+@end 0"""
+PACED = """@line #1.1 ok%s
+@begin paced
+1..1
+ok 1 stream.one
+@line #1.2 ok%s
+@end 0"""
+LOST = " wire-in=1 overruns=%d dropped-lines=0"
+
+
+def said_by_run(tmp_path, program, said):
+    """Its status and its lines."""
+    run = os.path.join(HERE, "selftests/net/atwifi/run")
+    done = subprocess.run([sys.executable, "-c", SAYS, run, tmp_path, said, "7.3", program],
+                          stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("name, status", [("status", 0), ("a_status", 1)])
 def test_renamed_test(tmp_path, name, status):
     """What is to run of a program, and has another name: the rest passes."""
-    run = os.path.join(HERE, "selftests/net/atwifi/run")
-    done = subprocess.run([sys.executable, "-c", RENAMED, run, tmp_path, name, "7.3",
-                           "ctl_no_wiphy"], stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == status
-    assert ("not ok 1 ctl_no_wiphy # status: no test status" in done.stdout.splitlines()) == status
+    returned, lines = said_by_run(tmp_path, "ctl_no_wiphy", RENAMED % name)
+    assert returned == status
+    assert ("not ok 1 ctl_no_wiphy # status: no test status" in lines) == status
+
+
+@pytest.mark.parametrize("before, after, verdict", [
+    (LOST % 3, LOST % 3, "ok 1 paced"),
+    (LOST % 3, LOST % 4, "not ok 1 paced # status: the module has lost bytes"),
+    (LOST % 3, "", "not ok 1 paced # status: the emulator does not say what has been lost"),
+    ("", LOST % 3, "not ok 1 paced # status: the emulator does not say what has been lost")])
+def test_lost_bytes(tmp_path, before, after, verdict):
+    """Whatever the emulator says: a result, and not the end of all."""
+    assert verdict in said_by_run(tmp_path, "paced", PACED % (before, after))[1]

@@ -7,6 +7,8 @@ tests, see util.h, and what servers.py tells of.
 import contextlib
 import ctypes
 import errno
+import fcntl
+import itertools
 import os
 import re
 import select
@@ -31,6 +33,7 @@ PROGRAMS = os.environ.get("ATW_PROGRAMS", "")
 QUICK = bool(os.environ.get("ATW_QUICK"))
 CERT = os.path.join(FILES, "cert.pem")
 TMP = "/tmp/netdev"
+ASKED = itertools.count()
 LEASE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lease.sh")
 
 
@@ -72,15 +75,17 @@ def install():
 
 
 def sim(command):
-    """A command to the emulator's control socket."""
+    """A command to the emulator's control socket: see atw_sim_at() in util.c."""
+    tag = "#%d.%d " % (os.getpid(), next(ASKED))
     with open(os.environ["ATW_SIM_CONTROL"], "r+b", buffering=0) as f:
-        f.write(command.encode() + b"\n")
-        answer = b""
-        while not answer.endswith(b"\n"):
+        fcntl.flock(f, fcntl.LOCK_EX)
+        f.write((tag + command + "\n").encode())
+        said = b""
+        while not (answer := re.search("^" + tag + "(.*\n)", said.decode(), re.M)):
             check(select.select([f], [], [], LIMIT)[0], "the emulator is silent")
-            answer += f.read(4096)
-    check(answer.startswith(b"ok"), "%s: %s" % (command, answer))
-    return answer.decode()
+            said += f.read(4096)
+    check(answer[1].startswith("ok"), "%s: %s" % (command, answer[1]))
+    return answer[1]
 
 
 def tell(control, command):

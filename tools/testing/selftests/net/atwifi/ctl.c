@@ -162,6 +162,23 @@ FIXTURE_TEARDOWN(ctl)
 	}
 }
 
+/* What the emulator says to one who does not read it, as he was killed, is no other's answer. */
+TEST_F(ctl, stale_answer)
+{
+	const char *path = atw_env("ATW_SIM_CONTROL", "");
+	char reply[2048];
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(6, write(fd, "stats\n", 6));
+	EXPECT_EQ(0, atw_sim_at(path, reply, sizeof(reply), "clear"));
+	EXPECT_STREQ("ok", reply);
+	close(fd);
+}
+
 TEST_F(ctl, list)
 {
 	ASSERT_EQ(0, sh("$A list"));
@@ -522,7 +539,7 @@ TEST_F(ctl, doctor)
 	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " up"));
 	ASSERT_FAILS(1, "wrong  " ATW_DEVICE " address: " ATW_DEVICE " has none - ip link set ",
 		     "$A doctor");
-	ASSERT_FAILS(1, " has none - have NetworkManager join: nmcli ", MANAGED);
+	ASSERT_FAILS(1, " has none - nmcli --ask device wifi connect ", MANAGED);
 	ASSERT_EQ(0, sh("ip addr add 192.168.3.142/24 dev " ATW_DEVICE));
 	ASSERT_FAILS(1, "route: there is no default route - ", "$A doctor");
 	/* One that leads nowhere is none. */
@@ -1669,8 +1686,7 @@ TEST_F_TIMEOUT(ctl, join_killed, 120)
 	joins = joins_slowly(_metadata);
 	pid = begin("echo 12345678 >/tmp/password; exec $A -p /tmp/password join far");
 	ASSERT_LT(0, pid);
-	while (atw_sim_stat("joins") <= joins)
-		atw_pause_ms(10);
+	ASSERT_TRUE(atw_becomes(atw_sim_stat("joins") > joins, LONG_MS));
 	/* As a terminal does. */
 	ASSERT_EQ(0, kill(pid, SIGINT));
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
@@ -1702,8 +1718,7 @@ TEST_F_TIMEOUT(ctl, join_closed, 120)
 	put(&join, ATWIFI_A_WIFI_SSID, "far", 3);
 	put_text(&join, ATWIFI_A_WIFI_PASSWORD, "12345678");
 	ASSERT_EQ(join.nl.nlmsg_len, send(fd, &join, join.nl.nlmsg_len, 0));
-	while (atw_sim_stat("joins") <= joins)
-		atw_pause_ms(10);
+	ASSERT_TRUE(atw_becomes(atw_sim_stat("joins") > joins, LONG_MS));
 	ASSERT_EQ(0, ask_dns(fd, join.nl.nlmsg_type, ATW_DEVICE));
 	close(fd);
 	ASSERT_EQ(0, atw_sim("join-time 1"));

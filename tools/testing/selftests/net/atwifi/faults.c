@@ -641,8 +641,7 @@ TEST_F(faults, connect_interrupted)
 	memset(&it, 0, sizeof(it));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
 	/* A no that comes within 4 s is taken for a remote's; they begin when the module does. */
-	while (!atw_sim_stat("connecting"))
-		atw_pause_ms(10);
+	ASSERT_TRUE(atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS));
 	atw_pause_ms(4500);
 	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
 	ASSERT_NE(0, POLLERR & atw_wait(fd, POLLOUT, LONG_MS));
@@ -799,9 +798,8 @@ TEST_F(faults, throttled_before)
 static void *reset_connecting(void *unused)
 {
 	(void)unused;
-	while (!atw_sim_stat("connecting"))
-		atw_pause_ms(10);
-	atw_sim("reset");
+	if (atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS))
+		atw_sim("reset");
 	return NULL;
 }
 

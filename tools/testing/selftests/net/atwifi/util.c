@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -660,9 +662,7 @@ int atw_hold_module(void)
 		return -1;
 	if (!atw_connect_hole(fd) || errno != EINPROGRESS)
 		return failed(fd);
-	while (!atw_sim_stat("connecting"))
-		atw_pause_ms(10);
-	return fd;
+	return atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS) ? fd : failed(fd);
 }
 
 /* A driver for tests is less patient: it divides its times by this. */
@@ -751,10 +751,32 @@ static int control_open(const char *path)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ? failed(fd) : fd;
 }
 
+/*
+ * Is one of the lines that have come the answer to what begins with TAG? It is all that is left of
+ * them. Those before it are of others, who were killed before they read them.
+ */
+static bool answered(char *reply, size_t *have, const char *tag)
+{
+	size_t len = strlen(tag);
+	char *end;
+
+	while ((end = memchr(reply, '\n', *have))) {
+		*end++ = '\0';
+		if (!strncmp(reply, tag, len)) {
+			memmove(reply, reply + len, end - reply - len);
+			return true;
+		}
+		*have -= end - reply;
+		memmove(reply, end, *have);
+	}
+	return false;
+}
+
 /* Gives an emulator a command; 0 if it obeyed. */
 int atw_sim_at(const char *path, char *reply, size_t size, const char *command)
 {
-	char line[256], text[2048];
+	char line[512], text[2048], tag[32];
+	static atomic_uint asked;
 	size_t have = 0;
 	int fd, n;
 
@@ -766,19 +788,21 @@ int atw_sim_at(const char *path, char *reply, size_t size, const char *command)
 	fd = control_open(path);
 	if (fd < 0)
 		return -1;
-	n = snprintf(line, sizeof(line), "%s\n", command);
-	if (write(fd, line, n) != n)
+	snprintf(tag, sizeof(tag), "#%d.%u ", getpid(), asked++);
+	n = snprintf(line, sizeof(line), "%s%s\n", tag, command);
+	/* Whatever opens a tty reads what comes there: one at a time. */
+	if (flock(fd, LOCK_EX) || write(fd, line, n) != n)
 		goto out;
-	/* A line, behind which nothing comes. */
-	while (have < size - 1 && !strchr(reply, '\n') &&
-	       (atw_wait(fd, POLLIN, LONG_MS) & POLLIN)) {
-		n = read(fd, reply + have, size - 1 - have);
-		if (n <= 0)
+	while (!answered(reply, &have, tag)) {
+		n = 0;
+		if (atw_wait(fd, POLLIN, LONG_MS) & POLLIN)
+			n = read(fd, reply + have, size - have);
+		if (n <= 0) {
+			reply[0] = '\0';
 			break;
+		}
 		have += n;
-		reply[have] = '\0';
 	}
-	reply[strcspn(reply, "\n")] = '\0';
 out:
 	close(fd);
 	return strncmp(reply, "ok", 2) ? -1 : 0;
