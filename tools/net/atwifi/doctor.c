@@ -212,11 +212,21 @@ static bool is_blocked(const char *ifname)
 	return blocked;
 }
 
-/* Is it in a network? NetworkManager configures none that it has not joined itself. */
+/* What to do; where NetworkManager is, it has to: it configures no network that others joined. */
+static const char *join_advice(const char *ifname, const char *otherwise)
+{
+	static char advice[128];
+
+	if (!*ifname || !matches(NM))
+		return otherwise;
+	snprintf(advice, sizeof(advice), "nmcli --ask device wifi connect NETWORK ifname %s",
+		 ifname);
+	return advice;
+}
+
+/* Is it in a network? */
 static void check_network(const char *name, const char *ifname, bool joined, bool ap)
 {
-	char advice[128] = "atwctl scan, then: atwctl join NETWORK";
-
 	if (*ifname && is_blocked(ifname)) {
 		find(WRONG, name, "radio", matches(NM) ?
 		     "nmcli radio wifi on; on Raspberry Pi OS with your country first: "
@@ -228,14 +238,12 @@ static void check_network(const char *name, const char *ifname, bool joined, boo
 		find(OK, name, "network", NULL, "joined");
 		return;
 	}
-	if (*ifname && matches(NM))
-		snprintf(advice, sizeof(advice),
-			 "nmcli --ask device wifi connect NETWORK ifname %s", ifname);
 	if (ap)
 		find(LOOK, name, "network", "fine, if that is meant; else: atwctl join NETWORK",
 		     "not joined, but an access point itself");
 	else
-		find(WRONG, name, "network", advice, "not joined");
+		find(WRONG, name, "network",
+		     join_advice(ifname, "atwctl scan, then: atwctl join NETWORK"), "not joined");
 }
 
 /* Where does the default route lead that counts? The device's name, NULL: there is none. */
@@ -266,10 +274,10 @@ static const char *default_route(void)
 
 static void check_address(const char *name, const char *ifname, const char *address)
 {
-	char have[INET_ADDRSTRLEN] = "", advice[128];
+	char have[INET_ADDRSTRLEN] = "", own[128];
+	const char *dev, *advice;
 	struct ifaddrs *all, *a;
 	bool up = false;
-	const char *dev;
 
 	if (getifaddrs(&all))
 		err(1, "addresses");
@@ -282,12 +290,9 @@ static void check_address(const char *name, const char *ifname, const char *addr
 				  sizeof(have));
 	}
 	freeifaddrs(all);
-	if (matches(NM))
-		snprintf(advice, sizeof(advice), "have NetworkManager join: nmcli --ask device "
-			 "wifi connect NETWORK ifname %s", ifname);
-	else
-		snprintf(advice, sizeof(advice), "ip link set %s up, and a DHCP client: dhclient, "
-			 "udhcpc or dhcpcd", ifname);
+	snprintf(own, sizeof(own), "ip link set %s up, and a DHCP client: dhclient, udhcpc or "
+		 "dhcpcd", ifname);
+	advice = join_advice(ifname, own);
 	if (!up) {
 		find(LOOK, name, "address", advice,
 		     "%s is down: sockets of AF_ATWIFI work, other programs do not", ifname);
@@ -304,10 +309,10 @@ static void check_address(const char *name, const char *ifname, const char *addr
 		find(OK, name, "address", NULL, "%s", have);
 
 	dev = default_route();
-	snprintf(advice, sizeof(advice), "a DHCP client sets one, or: ip route add default dev %s",
+	snprintf(own, sizeof(own), "a DHCP client sets one, or: ip route add default dev %s",
 		 ifname);
 	if (!dev)
-		find(WRONG, name, "route", advice, "there is no default route");
+		find(WRONG, name, "route", own, "there is no default route");
 	else if (strcmp(dev, ifname))
 		find(LOOK, name, "route", "fine, if that is meant",
 		     "the default route leads to %s", dev);
