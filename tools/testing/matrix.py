@@ -158,7 +158,8 @@ def parts(everything):
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
                    "uml-6.12",
-                   "dtbs", "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", *CROSS,
+                   "dtbs", "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", "chroot-12-pi",
+                                   *CROSS,
                                    *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
                                      for to in ("", "to-"))]
                                   if everything else [])):
@@ -171,7 +172,8 @@ def parts(everything):
                        limit=patience, needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
                        waits="compilers, emulated dpkg")
         yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
-                   needs=setups("board", "pc", "chroot-12-amd64", "chroot-12-to-arm64"))
+                   needs=setups("board", "dtbs", "pc", "chroot-12-amd64", "chroot-12-pi",
+                                "chroot-12-to-arm64"))
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=patience,
                    nice=10, waits="compilers")
     for kernel in KERNELS:
