@@ -191,7 +191,7 @@ static bool atw_conns_add_child(struct atw_conns *cs, struct atw_conn *server,
 	atw_conn_event(c, ATW_CONN_EV_ACCEPTED);
 	c->child.stage = ATW_CHILD_NEW;
 	c->id = id;
-	c->query = cs->query;
+	c->query = cs->audit.query;
 	spin_unlock(&c->lock);
 	if (id <= ATW_ID_MAX)
 		cs->ids.by_id[id] = c;
@@ -499,7 +499,7 @@ static struct atw_conn *atw_conns_unready(struct atw_conns *cs, bool asked)
 		if (atw_conn_stage(c) != ATW_CHILD_NEW)
 			continue;
 		/* It came after the question: that tells nothing of it. */
-		if (asked && c->query == cs->query) {
+		if (asked && c->query == cs->audit.query) {
 			atw_sched_set(cs->sched, ATW_DO_ACCEPTED);
 			continue;
 		}

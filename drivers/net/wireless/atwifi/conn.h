@@ -615,6 +615,8 @@ struct atw_pace {
 /**
  * struct atw_audit - what the module has, compared with what it should have; the
  * channel's thread's alone, where nothing else is said
+ * @query: counts the queries of the module's table; what it says is newer than
+ *	a connection that has a lower count. The thread counts under the channel's rx_lock
  * @rows: what the module said last; a place of its own, so that no question is lost
  *	when memory is short
  * @unknown: ids that the module has and nobody here knows, seen once, @nunknown of them
@@ -629,6 +631,7 @@ struct atw_pace {
  * @unanswered: the answer to the last comparison was lost, and there is another one for that
  */
 struct atw_audit {
+	unsigned int		query;
 	struct atw_rows		rows;
 	u32			unknown[16];
 	unsigned int		nunknown;
@@ -717,7 +720,8 @@ struct atw_counts {
  * @broken: constant; tells of an open connection that ends with an error, with
  *	its lock held; may be NULL
  * @no_slot: constant; the module has no slot left for a connect; told what each user has,
- *	see atw_conns_count_sockets(); returns whether one will be free soon. The channel's thread, no locks held. May be NULL
+ *	see atw_conns_count_sockets(); returns whether one will be free soon. The channel's
+ *	thread, no locks held. May be NULL
  * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
  *	outside atw_conn.lock
  * @list: all of them, in the order in which they came, in which a dump goes on;
@@ -725,9 +729,6 @@ struct atw_counts {
  * @turns: the same, in the order in which they are served
  * @n: how many
  * @seq: another number whenever @list changes; a dump compares it without the lock
- * @query: counts the queries of the module's table; what it says is newer than
- *	a connection that has a lower count. The channel's thread alone counts, under the
- *	channel's rx_lock too
  * @link_up: there is a network, see atw_conns_has_link()
  * @gone: there will be no new connections
  * @ids, @shares, @silences: see there
@@ -754,7 +755,6 @@ struct atw_conns {
 	struct list_head	turns;
 	unsigned int		n;
 	atomic_t		seq;
-	unsigned int		query;
 	bool			link_up;
 	bool			gone;
 	struct atw_ids		ids;

@@ -86,7 +86,7 @@ void atw_conns_begin_query(struct atw_conns *cs)
 {
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
-	cs->query++;
+	cs->audit.query++;
 	spin_unlock(&cs->lock);
 	mutex_unlock(&cs->ch->rx_lock);
 }

@@ -433,7 +433,7 @@ static void atw_conns_end_open(struct atw_conns *cs, struct atw_conn *c, int err
 	if (silent && !atw_conn_is_server(c))
 		atw_conns_add_silence(cs, c, err, code);
 	spin_lock(&c->lock);
-	c->query = cs->query;
+	c->query = cs->audit.query;
 	/* Of what came under its number nobody knows which of the two it was. */
 	if (!err && c->rx.disputed)
 		err = -ECONNABORTED;

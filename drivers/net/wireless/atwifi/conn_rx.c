@@ -421,7 +421,7 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb)
 {
-	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
+	atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->audit.query + 1);
 	return atw_conn_deliver(cs, c, skb, false);
 }
 
@@ -432,7 +432,7 @@ struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 static void atw_conn_doubt(struct atw_conns *cs, struct atw_conn *c,
 			   struct sk_buff *skb, unsigned int doubt)
 {
-	ATW_UNVERIFIED_CB(skb)->query = cs->query;
+	ATW_UNVERIFIED_CB(skb)->query = cs->audit.query;
 	ATW_UNVERIFIED_CB(skb)->doubt = doubt;
 	ATW_UNVERIFIED_CB(skb)->answer = cs->ch->answer;
 	if (atw_conn_keep(c, &c->rx.unverified, skb))
@@ -522,7 +522,7 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev)
 		if (atw_conn_is_stream(c))
 			atw_conn_end(c, -ECONNRESET, 0);
 	} else if (good && skb) {
-		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->audit.query + 1);
 		if (doubt || !skb_queue_empty(&c->rx.unverified)) {
 			atw_conn_doubt(cs, c, skb, doubt);
 			skb = NULL;
@@ -786,7 +786,7 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	 * it say that something is doubtful: that is how its words look to us.
 	 */
 	if (ev->type != ATW_EV_DOUBTFUL)
-		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query + 1);
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->audit.query + 1);
 	switch (ev->type) {
 	case ATW_EV_DOUBTFUL:
 		atw_conn_disbelieve(cs, c);

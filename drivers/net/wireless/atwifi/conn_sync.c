@@ -101,19 +101,19 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c,
 			     const struct atw_sock_row *row, bool passed, bool again)
 {
 	/* The barrier was one before the query. */
-	unsigned int barrier = cs->query - 1;
+	unsigned int barrier = cs->audit.query - 1;
 
 	lockdep_assert_held(&c->lock);
 
 	if (skb_queue_empty(&c->rx.unverified))
 		return;
 	if (row)
-		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->query);
+		atw_conn_believe(cs, c, ATW_DOUBT_BOOT, cs->audit.query);
 	if (row && atw_row_is_over(row))
-		atw_conn_believe(cs, c, ATW_DOUBT_ANEW, cs->query);
+		atw_conn_believe(cs, c, ATW_DOUBT_ANEW, cs->audit.query);
 	if (passed)
 		atw_conn_believe(cs, c, ATW_DOUBT_FRAME, barrier);
-	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT | ATW_DOUBT_ANEW, cs->query)) ||
+	if ((!again && atw_conn_doubted(c, ATW_DOUBT_BOOT | ATW_DOUBT_ANEW, cs->audit.query)) ||
 	    atw_conn_doubted(c, ATW_DOUBT_FRAME, barrier))
 		atw_conn_disbelieve(cs, c);
 	else if (!skb_queue_empty(&c->rx.unverified) && !again)
@@ -133,7 +133,7 @@ static bool atw_conns_is_in_doubt(struct atw_conns *cs)
 
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		doubt |= atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query);
+		doubt |= atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->audit.query);
 		spin_unlock(&c->lock);
 	}
 	return doubt;
@@ -324,7 +324,7 @@ bool atw_conns_do_reconcile(struct atw_conns *cs)
 		row = told ? atw_rows_find(cs, c->id, false) : NULL;
 		atw_conns_settle(cs, c, row, passed, again);
 		if (told && atw_conn_is_known(c) && c->close == ATW_CLOSE_NONE &&
-		    c->query != cs->query) {
+		    c->query != cs->audit.query) {
 			had = true;
 			/* One that was closed in order has none, either. */
 			lacks |= !row && !c->auto_deleted && !c->remote_closed;

@@ -73,7 +73,7 @@ void atw_conns_end_doubtful(struct atw_conns *cs)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->query + 1))
+		if (atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->audit.query + 1))
 			atw_conn_disbelieve(cs, c);
 		spin_unlock(&c->lock);
 	}

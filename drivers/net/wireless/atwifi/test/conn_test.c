@@ -1626,7 +1626,7 @@ static void conn_yielding_ends(struct kunit *test)
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		yielding(o);
 		/* No table that was asked for before it was opened tells of it. */
-		o->c->query = f->conns.query - 1;
+		o->c->query = f->conns.audit.query - 1;
 		cases[i].end(f, o);
 		eventually(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ_MSG(test, -ECONNRESET, o->close_err, "case %u", i);
