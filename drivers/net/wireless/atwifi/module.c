@@ -797,10 +797,10 @@ static void atw_module_stalled(void *ctx)
 static void atw_module_alarm(void *ctx)
 {
 	struct atw_module *m = atw_conns_module(ctx);
+	bool said = atw_sched_is_set(&m->sched, ATW_DO_LINK);
 
 	/* Else it is about to be; or it has said something of that, and is to be in any case. */
-	atw_conns_end_late(ctx, atw_channel_connects(&m->ch) &&
-				!atw_sched_is_set(&m->sched, ATW_DO_LINK));
+	atw_conns_end_late(ctx, !said && atw_channel_connects(&m->ch));
 }
 
 /*

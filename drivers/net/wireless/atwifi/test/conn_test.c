@@ -5604,8 +5604,9 @@ static void conn_connect_bare(struct kunit *test)
 	f->conns.clock = fake_clock;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		f->rows = cases[i].rows;
-		f->conns.audit.deleted = jiffies -
-					 (cases[i].deleted ? 0 : atw_timing.delete_linger);
+		f->conns.audit.deleted = jiffies;
+		if (!cases[i].deleted)
+			f->conns.audit.deleted -= atw_timing.delete_linger;
 		f->complaint_ms = cases[i].ms;
 		mishear(f, "AT+SOCKET=", 1, bare_error);
 		fake_open(test, 0, cases[i].type);

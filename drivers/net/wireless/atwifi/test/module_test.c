@@ -400,6 +400,18 @@ static void opened(struct kunit *test, struct owner *o, enum atw_sock_type type)
 	KUNIT_ASSERT_EQ(test, 0, o->open_err);
 }
 
+/* From now on the module lists these. */
+static void lists(struct kunit *test, struct owner *stream, struct owner *server)
+{
+	char *rows = kunit_kzalloc(test, 64, GFP_KERNEL);
+	struct fake *f = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, rows);
+	snprintf(rows, 64, "%u,4,3,192.0.2.3,80,-1,0\r\n%u,3,3,,-1,80,0\r\n",
+		 stream->c->id, server->c->id);
+	WRITE_ONCE(f->rows, rows);
+}
+
 static int module_test_init(struct kunit *test)
 {
 	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
@@ -558,18 +570,6 @@ static void module_sleeps_full(struct kunit *test)
 	atw_module_wake(&f->m);
 	eventually(test, told(f, before, "AT+SOCKET=1,80"));
 	KUNIT_EXPECT_FALSE(test, server->closed);
-}
-
-/* From now on the module lists these. */
-static void lists(struct kunit *test, struct owner *stream, struct owner *server)
-{
-	char *rows = kunit_kzalloc(test, 64, GFP_KERNEL);
-	struct fake *f = test->priv;
-
-	KUNIT_ASSERT_NOT_NULL(test, rows);
-	snprintf(rows, 64, "%u,4,3,192.0.2.3,80,-1,0\r\n%u,3,3,,-1,80,0\r\n",
-		 stream->c->id, server->c->id);
-	WRITE_ONCE(f->rows, rows);
 }
 
 /* What the families print at their start, those that say that they are ready without it. */
@@ -879,6 +879,8 @@ static void module_end_of_network(struct kunit *test)
 	unsigned int i;
 	char text[48];
 
+	/* Nothing waits to be fetched. */
+	f->m.conns.mode.since = jiffies - atw_timing.mode_settle;
 	for (i = 0; i < ARRAY_SIZE(ends); i++) {
 		memset(f->owner, 0, sizeof(f->owner));
 		opened(test, o, ATW_TYPE_TCP_CLIENT);
@@ -963,10 +965,12 @@ static void module_link_unread(struct kunit *test)
 static void module_other_address(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct owner *o = &f->owner[0];
+	struct owner *o = &f->owner[0], *server = &f->owner[1];
 	unsigned int before;
 
 	opened(test, o, ATW_TYPE_TCP_CLIENT);
+	opened(test, server, ATW_TYPE_TCP_SERVER);
+	lists(test, o, server);
 	before = f->said_len;
 	f->next = JOINED;
 	WRITE_ONCE(f->rest, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.3,192.0.2.1");
@@ -1974,6 +1978,7 @@ static void enters_raw(struct fake *f)
  */
 static void module_enters_raw(struct kunit *test)
 {
+	static const struct atw_join join = { .ssid = "net" };
 	struct fake *f = test->priv;
 	struct owner *server = &f->owner[0];
 	s64 bringups;
@@ -1983,7 +1988,7 @@ static void module_enters_raw(struct kunit *test)
 	f->autott = "\r\n+SOCKETAUTOTT:4,192.0.2.9,7\r\n";
 	restarts(test);
 	eventually(test, READ_ONCE(f->m.autott) == ATW_AUTOTT_STORED);
-	f->m.join = kzalloc(sizeof(*f->m.join), GFP_KERNEL);
+	f->m.join = kmemdup(&join, sizeof(join), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f->m.join);
 	KUNIT_EXPECT_EQ(test, 0, atw_module_set_recv_mode(&f->m, false, LIMIT));
 	WRITE_ONCE(f->m.state, ATW_MODULE_DOWN);
