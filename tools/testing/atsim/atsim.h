@@ -590,6 +590,7 @@ struct ap {
 	int channel;
 	int rssi;
 	bool hidden;
+	bool gone;		/* it is not in the air */
 };
 
 #define SAP_CLIENTS		10	/* of the module as an access point */
@@ -632,6 +633,8 @@ int wifi_add_ap(struct wifi *wifi, const char *spec);
 int wifi_client(struct atsim *sim, const char *spec, bool joins);
 int wifi_ap_info(struct wifi *wifi, const char *spec);
 int wifi_ap_password(struct wifi *wifi, const char *spec);
+int wifi_ap_gone(struct atsim *sim, const char *bssid);
+int wifi_ap_signal(struct atsim *sim, const char *spec);
 void wifi_factory(struct atsim *sim);
 void wifi_restore(struct atsim *sim);
 void wifi_start(struct atsim *sim);

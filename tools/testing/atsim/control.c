@@ -135,6 +135,12 @@ static void obey(struct atsim *sim, const char *line, struct evbuffer *out)
 	} else if (!strncmp(line, "ap-password ", 12)) {
 		done = !wifi_ap_password(&sim->wifi, line + 12);
 		strcpy(err, "no SSID:PASSWORD of one that is there");
+	} else if (!strncmp(line, "ap-gone ", 8)) {
+		done = !wifi_ap_gone(sim, line + 8);
+		strcpy(err, "no BSSID of one that is there");
+	} else if (!strncmp(line, "ap-signal ", 10)) {
+		done = !wifi_ap_signal(sim, line + 10);
+		strcpy(err, "no BSSID of one that is there, and dBm");
 	} else if (!strncmp(line, "client ", 7)) {
 		done = !wifi_client(sim, line + 7, true);
 		strcpy(err, "no MAC, or no room for it");

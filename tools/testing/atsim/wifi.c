@@ -118,19 +118,20 @@ static void step_after(struct atsim *sim, unsigned int ms)
 
 /* ---- joining ---- */
 
+/* the strongest that is meant */
 static const struct ap *find_ap(struct wifi *wifi)
 {
+	const struct ap *best = NULL, *ap;
 	unsigned int i;
 
-	if (!wifi->air)
-		return NULL;
-	for (i = 0; i < wifi->naps; i++) {
-		if (!strcmp(wifi->aps[i].ssid, wifi->ssid) &&
-		    (!*wifi->bssid ||
-		     !strcasecmp(wifi->aps[i].bssid, wifi->bssid)))
-			return &wifi->aps[i];
+	for (i = 0; wifi->air && i < wifi->naps; i++) {
+		ap = &wifi->aps[i];
+		if (!ap->gone && !strcmp(ap->ssid, wifi->ssid) &&
+		    (!*wifi->bssid || !strcasecmp(ap->bssid, wifi->bssid)) &&
+		    (!best || ap->rssi > best->rssi))
+			best = ap;
 	}
-	return NULL;
+	return best;
 }
 
 static void join_end(struct atsim *sim, int code)
@@ -232,6 +233,16 @@ static void leave(struct atsim *sim)
 		sock_link_lost(sim);
 }
 
+/* its access point is not there any more; it tries to join it again, or another one */
+static void lose(struct atsim *sim)
+{
+	if (!sim->up || !sim->wifi.ap)
+		return;
+	leave(sim);
+	sim->wifi.status = WIFI_FAILED;
+	step_after(sim, REJOIN_MS);
+}
+
 /**
  * wifi_link() - the access points go away, or come back
  * @sim: the emulator
@@ -246,13 +257,10 @@ void wifi_link(struct atsim *sim, bool up)
 	wifi->air = up;
 	if (!sim->up)
 		return;
-	if (!up && wifi->ap) {
-		leave(sim);
-		wifi->status = WIFI_FAILED;
-		step_after(sim, REJOIN_MS);
-	} else if (up && wifi->want && wifi->status != WIFI_GOT_IP) {
+	if (!up)
+		lose(sim);
+	else if (wifi->want && wifi->status != WIFI_GOT_IP)
 		join_start(sim, wifi->join_ms);
-	}
 }
 
 /**
@@ -388,6 +396,7 @@ int wifi_add_ap(struct wifi *wifi, const char *spec)
 	ap->channel = 6;
 	ap->rssi = -50;
 	ap->hidden = false;
+	ap->gone = false;
 	wifi->naps++;
 	return 0;
 }
@@ -437,6 +446,65 @@ int wifi_ap_password(struct wifi *wifi, const char *spec)
 		found = true;
 	}
 	return found ? 0 : -1;
+}
+
+static struct ap *ap_at(struct wifi *wifi, const char *bssid)
+{
+	unsigned int i;
+
+	for (i = 0; i < wifi->naps; i++)
+		if (!wifi->aps[i].gone && !strcmp(wifi->aps[i].bssid, bssid))
+			return &wifi->aps[i];
+	return NULL;
+}
+
+/**
+ * wifi_ap_gone() - one access point goes away, the others stay
+ * @sim: the emulator
+ * @bssid: which
+ *
+ * Return: 0, or -1 when there is no such one.
+ */
+int wifi_ap_gone(struct atsim *sim, const char *bssid)
+{
+	struct ap *ap = ap_at(&sim->wifi, bssid);
+
+	if (!ap)
+		return -1;
+	ap->gone = true;
+	if (sim->wifi.ap == ap)
+		lose(sim);
+	return 0;
+}
+
+/**
+ * wifi_ap_signal() - an access point is heard better or worse
+ * @sim: the emulator
+ * @spec: "BSSID DBM"
+ *
+ * A module that may be in any of its network goes to the strongest, and is not out meanwhile.
+ *
+ * Return: 0, or -1 when there is no such one, or it is not understood.
+ */
+int wifi_ap_signal(struct atsim *sim, const char *spec)
+{
+	struct wifi *wifi = &sim->wifi;
+	int rssi, end = 0;
+	struct ap *ap;
+	char bssid[18];
+
+	if (sscanf(spec, "%17[0-9a-f:] %d%n", bssid, &rssi, &end) != 2 || spec[end])
+		return -1;
+	ap = ap_at(wifi, bssid);
+	if (!ap)
+		return -1;
+	ap->rssi = rssi;
+	if (!wifi_has_ip(sim) || find_ap(wifi) == wifi->ap)
+		return 0;
+	wifi->ap = find_ap(wifi);
+	wifi_urc(sim, "WIFI_CONNECT");
+	wifi_urc(sim, "WIFI_GOT_IP");
+	return 0;
 }
 
 /* ---- commands ---- */
@@ -678,7 +746,7 @@ static void scan_done(struct atsim *sim)
 		const char *column[5] = { ap->ssid, channel, ap->security,
 					  rssi, ap->bssid };
 
-		if (!scan_match(&sim->at.args, ap))
+		if (ap->gone || !scan_match(&sim->at.args, ap))
 			continue;
 		/* only who asks for it by its name is answered by it */
 		if (ap->hidden && !(sim->at.args.op == OP_SET && sim->at.args.len[0]))

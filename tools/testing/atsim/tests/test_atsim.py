@@ -1076,6 +1076,39 @@ def test_password():
         assert sim.stats()["wifi-writes"] == before + 2
 
 
+def test_access_points_of_a_name():
+    """the strongest is joined, unless another is asked for; one goes, or is heard worse"""
+    near, far = "02:00:00:00:00:01", "02:00:00:00:00:02"
+    with Sim("--no-autojoin", "--ap", "net:secret99", "--ap-info", far + ",WPA2 AES,1,-80",
+             "--ap", "net:secret99", "--ap-info", near + ",WPA2 AES,6,-40") as sim:
+        def is_in(bssid):
+            sim.send(b"AT+WJAP?\r\n")
+            sim.until(b"+WJAP:3,net,secret99," + bssid.encode() + b",")
+            sim.until(b"OK\r\n")
+
+        sim.send(b"AT+WJAP=net,secret99\r\n")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        is_in(near)
+        sim.ctl("ap-signal %s -30" % far)
+        sim.expect(b"\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n")
+        is_in(far)
+        sim.ctl("ap-gone " + far)
+        sim.until(b"+EVENT:WIFI_DISCONNECT\r\n")
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        is_in(near)
+        sim.cmd("AT+WSCAN", "\r\n+WSCAN:index SSID,CH,SECURITY,RSSI,BSSID\r\n"
+                "1 net,6,WPA2 AES,-40," + near + "\r\n"
+                "\r\nOK\r\n\r\n+EVENT:WIFI_SCAN_DONE\r\n")
+        for line in ("ap-gone " + far, "ap-signal %s -30" % far, "ap-signal %s" % near,
+                     "ap-signal %s -30 " % near):
+            sim.ctl(line, "error")
+        sim.ctl("sound")
+        sim.send(("AT+WJAP=net,secret99,%s\r\n" % far).encode())
+        sim.until(b"+EVENT:WIFI_GOT_IP\r\n")
+        sim.ctl("ap-signal %s -90" % far)
+        is_in(far)
+
+
 def test_link():
     """the access point goes: connections fail, and come back by themselves"""
     with Sim() as sim, listen() as server:
