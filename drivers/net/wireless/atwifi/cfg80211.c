@@ -823,6 +823,14 @@ static bool atw_wiphy_adopt(struct atw_wiphy *aw)
 /* Join the network that was aimed at. */
 static int atw_wiphy_join(struct atw_wiphy *aw)
 {
+	const struct atw_module *m = &aw->adev->module;
+	int err = atw_join_check(m, &aw->join);
+
+	/* A program can be told no more than that. */
+	if (err) {
+		dev_warn_ratelimited(m->dev, "%s\n", atw_query_unsayable(m, &aw->join));
+		return err;
+	}
 	aw->deadline = 0;
 	atw_wiphy_want(aw);
 	return atw_wiphy_adopt(aw) ? 0 : atw_wiphy_queue(aw, ATW_TASK_JOIN);

@@ -29,14 +29,15 @@
 static void atw_join_line(struct atw_line *l, const struct atw_module *m,
 			  const struct atw_join *join)
 {
+	const struct atw_firmware *fw = READ_ONCE(m->conns.fw);
 	char bssid[3 * ETH_ALEN];
 
 	atw_line_verb(l, m->ch.dialect, ATW_VERB_JOIN);
-	atw_line_str(l, m->conns.fw, join->ssid);
-	atw_line_str(l, m->conns.fw, join->password);
-	if (m->conns.fw->joins_by_bssid && !is_zero_ether_addr(join->bssid)) {
+	atw_line_str(l, fw, join->ssid);
+	atw_line_str(l, fw, join->password);
+	if (fw->joins_by_bssid && !is_zero_ether_addr(join->bssid)) {
 		snprintf(bssid, sizeof(bssid), "%pM", join->bssid);
-		atw_line_str(l, m->conns.fw, bssid);
+		atw_line_str(l, fw, bssid);
 	}
 }
 
@@ -45,10 +46,11 @@ static void atw_join_line(struct atw_line *l, const struct atw_module *m,
  * @m: the module
  * @join: the network
  *
- * Context: the channel's thread.
+ * Context: any; outside of the channel's thread it may be another firmware by the time that
+ *	it is told.
  * Return: 0, -EINVAL or -ENAMETOOLONG.
  */
-int atw_join_check(struct atw_module *m, const struct atw_join *join)
+int atw_join_check(const struct atw_module *m, const struct atw_join *join)
 {
 	struct atw_line line;
 	int err;

@@ -21,7 +21,7 @@ struct atw_join {
 	u8	bssid[ETH_ALEN];
 };
 
-int atw_join_check(struct atw_module *m, const struct atw_join *join);
+int atw_join_check(const struct atw_module *m, const struct atw_join *join);
 int atw_join_exec(struct atw_module *m, const struct atw_join *join, u32 *code);
 void atw_join_keep(struct atw_module *m, const struct atw_join *join);
 void atw_join_forget(struct atw_module *m);

@@ -124,20 +124,40 @@ static int atw_wifi_why(struct atw_module *m, struct atw_query *q)
 	return err ? m->ch.dialect->error(q->code)->err : atw_wifi_reason(m, q);
 }
 
+/* In words that outlive the request: what answers it points to them. Of a name, of a password. */
+#define ATW_CONTROL(byte)									\
+	[0x##byte] = {										\
+		"a module cannot be told of the control character 0x" #byte " in a name",	\
+		"a module cannot be told of the control character 0x" #byte " in a password",	\
+	}
+
+static const char *const atw_wifi_controls[][2] = {
+	ATW_CONTROL(01), ATW_CONTROL(02), ATW_CONTROL(03), ATW_CONTROL(04),
+	ATW_CONTROL(05), ATW_CONTROL(06), ATW_CONTROL(07), ATW_CONTROL(08),
+	ATW_CONTROL(09), ATW_CONTROL(0a), ATW_CONTROL(0b), ATW_CONTROL(0c),
+	ATW_CONTROL(0d), ATW_CONTROL(0e), ATW_CONTROL(0f), ATW_CONTROL(10),
+	ATW_CONTROL(11), ATW_CONTROL(12), ATW_CONTROL(13), ATW_CONTROL(14),
+	ATW_CONTROL(15), ATW_CONTROL(16), ATW_CONTROL(17), ATW_CONTROL(18),
+	ATW_CONTROL(19), ATW_CONTROL(1a), ATW_CONTROL(1b), ATW_CONTROL(1c),
+	ATW_CONTROL(1d), ATW_CONTROL(1e), ATW_CONTROL(1f), ATW_CONTROL(7f),
+};
+
 /**
  * atw_query_unsayable() - why can the firmware not be told of a network?
  * @m: the module
  * @join: the network
  *
+ * Context: as atw_join_check().
  * Return: words that name what is in the way.
  */
 const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join)
 {
-	char c = atw_line_unsayable(m->conns.fw, join->ssid);
+	const struct atw_firmware *fw = READ_ONCE(m->conns.fw);
+	char c = atw_line_unsayable(fw, join->ssid);
 	bool name = c;
 
 	if (!c)
-		c = atw_line_unsayable(m->conns.fw, join->password);
+		c = atw_line_unsayable(fw, join->password);
 	switch (c) {
 	case 0:
 		return "this firmware cannot be told so long a name or password";
@@ -151,8 +171,7 @@ const char *atw_query_unsayable(const struct atw_module *m, const struct atw_joi
 		return name ? "this firmware cannot be told of this backslash in a name" :
 			      "this firmware cannot be told of this backslash in a password";
 	default:
-		return name ? "a module cannot be told of a control character in a name" :
-			      "a module cannot be told of a control character in a password";
+		return atw_wifi_controls[(unsigned char)c][!name];
 	}
 }
 

@@ -440,9 +440,23 @@ TEST_F(ctl, recv_mode)
 	ASSERT_SAYS("active\n", NOBODY "$A recv-mode");
 }
 
+/* What firmware is told in some way or other: for a shell, for python, and on the air. */
+static const struct {
+	const char *sh;
+	const char *python;
+	const char *air;
+} names[] = {
+	{ "cafe", "\"cafe\"", "ap cafe:" },
+	{ "'Caf\xc3\xa9'", "\"Caf\\u00e9\"", "ap Caf\xc3\xa9:" },
+	{ "'a, b'", "\"a, b\"", "ap a, b:" },
+	{ "'\"a\" \\b'", "\"\\\"a\\\" \\\\b\"", "ap \"a\" \\\\b:" },
+};
+
 TEST_F(ctl, join)
 {
+	char expression[100];
 	long bringups;
+	size_t i;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
@@ -453,10 +467,10 @@ TEST_F(ctl, join)
 	ASSERT_FAILS(1, "/no/such", "$A -p /no/such join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo 12345678 | $A -p - join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A leave");
-	ASSERT_FAILS(1, "a control character in a name",
+	ASSERT_FAILS(1, "the control character 0x1b in a name",
 		     "echo | $A -p - join \"$(printf 'a\\033b')\"");
-	ASSERT_FAILS(1, "a control character in a password",
-		     "printf 'passwo\\033rd' | $A -p - join atsim");
+	ASSERT_FAILS(1, "the control character 0x7f in a password",
+		     "printf 'passwo\\177rd' | $A -p - join atsim");
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", 0));
 
 	ASSERT_SAYS("", "$A leave");
@@ -483,6 +497,23 @@ TEST_F(ctl, join)
 	EXPECT_EQ(1, sh("echo 12345678 | $A -p - join nowhere"));
 	EXPECT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	EXPECT_EQ(0, sh("$A at AT+WAUTOCONN=1"));
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_EQ(0, atw_sim(names[i].air));
+		if (strchr(names[i].sh, '\\') && atw_profile_is("bw20")) {
+			ASSERT_FAILS(1, "this backslash in a name", "echo | $A -p - join %s",
+				     names[i].sh);
+			continue;
+		}
+		ASSERT_SAYS("", "echo | $A -p - join %s", names[i].sh);
+		/* Where one with a comma ends the module's answer does not tell. */
+		snprintf(expression, sizeof(expression),
+			 "d[\"network\"].get(\"ssid\") in (%s, %s)", names[i].python,
+			 strchr(names[i].sh, ',') ? "None" : names[i].python);
+		ASSERT_JSON("status", expression);
+	}
+	ASSERT_EQ(0, atw_sim("sound"));
+	ASSERT_SAYS("", "echo 12345678 | $A -p - join atsim");
 }
 
 /*
@@ -640,19 +671,6 @@ TEST_F(ctl, status)
 
 #define MAC	"02:00:00:00:00:0"
 
-#define MAC	"02:00:00:00:00:0"
-
-/* What firmware is told in some way or other: for a shell, and for python. */
-static const struct {
-	const char *sh;
-	const char *python;
-} names[] = {
-	{ "cafe", "\"cafe\"" },
-	{ "'Caf\xc3\xa9'", "\"Caf\\u00e9\"" },
-	{ "'a, b'", "\"a, b\"" },
-	{ "'\"a\" \\b'", "\"\\\"a\\\" \\\\b\"" },
-};
-
 TEST_F(ctl, ap)
 {
 	char expression[100];
@@ -667,8 +685,9 @@ TEST_F(ctl, ap)
 	ASSERT_FAILS(2, "whatever", "$A --off ap mine");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo | $A -p - ap mine");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A ap");
-	ASSERT_FAILS(1, "a control character in a name", "echo | $A -p - ap \"$(printf 'a\\rb')\"");
-	ASSERT_FAILS(1, "a control character in a password",
+	ASSERT_FAILS(1, "the control character 0x0d in a name",
+		     "echo | $A -p - ap \"$(printf 'a\\rb')\"");
+	ASSERT_FAILS(1, "the control character 0x1b in a password",
 		     "printf 'passwo\\033rd' | $A -p - ap mine");
 	ASSERT_JSON("ap", "d == {\"dev\": \"atw0\"}");
 	ASSERT_SAYS("", "$A --off ap");
@@ -1047,6 +1066,9 @@ TEST_F(ctl, usage)
 	ASSERT_FAILS(2, "usage: atwctl", "$A");
 	ASSERT_FAILS(2, "no command 'frob'", "$A frob");
 	ASSERT_FAILS(2, "unrecognized option", "$A --yaml list");
+	/* What others can read is no place for a password. */
+	ASSERT_FAILS(2, "usage: atwctl join NETWORK", "$A join atsim 12345678");
+	ASSERT_FAILS(2, "usage: atwctl ap [NETWORK]", "$A ap mine 12345678");
 	ASSERT_EQ(0, sh("$A --help"));
 	ASSERT_NE(NULL, SAID("monitor"));
 	/* What cannot be written is an error. */

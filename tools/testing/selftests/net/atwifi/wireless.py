@@ -91,6 +91,18 @@ def said(out, *words):
 
 
 @contextlib.contextmanager
+def log_tells(words):
+    """The kernel's log does so once more meanwhile."""
+    before = run("dmesg").count(words)
+    yield
+    becomes(lambda: run("dmesg").count(words) > before, "the log does not tell: " + words)
+
+
+def is_out():
+    becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
+
+
+@contextlib.contextmanager
 def out_of_networks():
     """It has left what it had joined by itself; and joins that again."""
     iw("disconnect")
@@ -335,6 +347,30 @@ def joins_what_was_flushed():
             sim("join-time 1")
             said(events, "connected to " + OPEN_AT)
             in_network(OPEN, OPEN_AT)
+
+
+@test
+def joins_by_any_name():
+    """That firmware can be told; what it cannot is refused, in words that name the byte."""
+    names = ["Caf\u00e9", "a, b", '"a" \\b']
+    refused = [("a\x1bb", "the control character 0x1b in a name"),
+               ("\x7f", "the control character 0x7f in a name")]
+    if os.environ["ATW_PROFILE"] == "bw20":
+        refused.append((names.pop(), "this backslash in a name"))
+    with out_of_networks():
+        for name in names:
+            sim("ap %s:" % name.replace("\\", "\\\\"))
+            iw("connect " + shlex.quote(name))
+            becomes(lambda name=name: (link() or [""])[0] == shown(name.encode()),
+                    "not in " + name)
+            iw("disconnect")
+            is_out()
+        joins = sim_stat("joins")
+        for name, why in refused:
+            with log_tells("cannot be told of " + why):
+                out = iw("connect %s 2>&1" % shlex.quote(name), good=False)
+                check("(-%d)" % errno.EINVAL in out, out)
+        same(joins, sim_stat("joins"), "joins")
 
 
 @test
