@@ -1093,17 +1093,21 @@ static void atw_wiphy_tell_down(struct atw_wiphy *aw)
 static void atw_wiphy_tell_failure(struct atw_wiphy *aw, int err, u32 code)
 {
 	const struct atw_error *error = aw->adev->module.ch.dialect->error(code);
+	u16 status = atw_wiphy_status(err, error->outcome);
 	const u8 *bssid = atw_wiphy_near(aw);
 
 	atw_wiphy_forget(aw);
+	/* Many a program says no more than that it has failed. */
+	if (status == WLAN_STATUS_CHALLENGE_FAIL)
+		dev_warn_ratelimited(aw->adev->module.dev,
+				     "a network has not let the module in: is its password right?\n");
 	/* Where nobody was told to join it no network has refused anything. */
 	if (error->outcome == ATW_NO_NETWORK || err == -EAGAIN)
 		cfg80211_connect_timeout(aw->dev, bssid, NULL, 0, ATW_WIPHY_GFP,
 					 err == -EAGAIN ? NL80211_TIMEOUT_UNSPECIFIED :
 							  NL80211_TIMEOUT_SCAN);
 	else
-		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0,
-					atw_wiphy_status(err, error->outcome), ATW_WIPHY_GFP);
+		cfg80211_connect_result(aw->dev, bssid, NULL, 0, NULL, 0, status, ATW_WIPHY_GFP);
 	aw->found = false;
 	aw->state = ATW_WIPHY_IDLE;
 	atw_wiphy_later(aw, ATW_WIPHY_AGAIN);

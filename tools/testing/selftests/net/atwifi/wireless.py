@@ -972,15 +972,23 @@ def joins_or_lacks():
 
 @contextlib.contextmanager
 def wpa_supplicant(network, program=None):
-    """It, as it is, with a file of one network."""
-    path = TMP + "/wpa.conf"
+    """It, as it is, with a file of one network; a function that waits until it has said words."""
+    path, log = TMP + "/wpa.conf", TMP + "/wpa.log"
     with open(path, "w", encoding="ascii") as f:
         f.write("network={\n%s\n}\n" % network)
-    command = "%s -D nl80211 -i %s -c %s" % (program or extra("wpa_supplicant"), DEV, path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(log)
+    command = "%s -D nl80211 -i %s -c %s -f %s" % (program or extra("wpa_supplicant"), DEV, path,
+                                                   log)
+
+    def says(words):
+        becomes(lambda: re.search(words, run("cat " + log, good=False)),
+                "wpa_supplicant does not say: " + words)
+
     with subprocess.Popen(command, shell=True, start_new_session=True,
                           stdout=subprocess.DEVNULL) as process:
         try:
-            yield
+            yield says
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 
@@ -1024,13 +1032,29 @@ def joins_by_the_older_key():
             in_network(ssid, bssid)
 
 
+# What it says of a wrong password, of whichever version: the log and the manual say what that is.
+REFUSED_JOIN = r"CTRL-EVENT-ASSOC-REJECT .*status_code=15\b"
+REFUSED = "a network has not let the module in: is its password right?"
+
+
+@test
+def a_wrong_password():
+    """That a program has only told the key of."""
+    with out_of_networks(), agent(()), log_tells(REFUSED), \
+         wpa_supplicant('ssid="%s"\npsk="87654321"' % STORED) as says:
+        says(REFUSED_JOIN)
+        same("down", sysfs("state"), "state")
+
+
 @test
 def newer_wpa_supplicant_joins():
     """It hands over the passphrase: nobody is asked for that."""
     program, network = newer("/usr/sbin/wpa_supplicant"), 'ssid="%s"\npsk="%s"'
     with out_of_networks():
-        with watched() as events, wpa_supplicant(network % (STORED, "87654321"), program):
+        with watched() as events, log_tells(REFUSED), \
+             wpa_supplicant(network % (STORED, "87654321"), program) as says:
             said(events, "status: 15")
+            says(REFUSED_JOIN)
             same("down", sysfs("state"), "state")
         # Also by firmware that has said OK before it has tried, and has a state for that.
         if os.environ["ATW_PROFILE"] == "middleware":
@@ -1204,7 +1228,10 @@ def iwd_joins():
         becomes(lambda: OPEN in iwctl(station + "get-networks", good=False), "not found")
         check(STORED in iwctl(station + "get-networks"), "the other one")
         connect = "--passphrase %s " + station + "connect " + STORED
-        check("failed" in iwctl(connect % "87654321", good=False), "a wrong password")
+        # It says no more of what has failed, whatever it is.
+        with log_tells(REFUSED):
+            out = iwctl(connect % "87654321", good=False)
+            check("Operation failed" in out, out)
         same("down", sysfs("state"), "state")
         iwctl(connect % PASSWORD)
         in_network(STORED, STORED_AT)
@@ -1261,7 +1288,9 @@ def joins_by_network_manager():
     becomes(lambda: STORED in nmcli("-f SSID device wifi list ifname " + DEV).splitlines(),
             "not found")
     connect = "device wifi connect %s password %%s ifname %s" % (STORED, DEV)
-    check("Error: " in nmcli(connect % "87654321"), "a wrong password")
+    with log_tells(REFUSED):
+        out = nmcli(connect % "87654321")
+        check("Secrets were required, but not provided" in out, out)
     same("down", sysfs("state"), "state")
     nmcli("connection delete " + STORED)
     nmcli(connect % PASSWORD, good=True)
