@@ -280,6 +280,14 @@ def network_manager():
         tells_the_module(lambda *servers: run(
             "nmcli connection modify open ipv4.dns '%s' ipv4.ignore-auto-dns %s && "
             "nmcli device reapply %s" % (" ".join(servers), "yes" if servers else "no", DEV)))
+        # Where the network has no address for the module it says so.
+        run("nmcli connection down open; nmcli connection modify open ipv4.dhcp-timeout 3")
+        sim("dhcp off")
+        try:
+            out = run("nmcli connection up open 2>&1", good=False)
+            check("IP configuration could not be reserved" in out, out)
+        finally:
+            sim("dhcp on")
 
 
 @test

@@ -8,6 +8,8 @@ a secret at standard output and answers at standard input.
 
 import contextlib
 import errno
+import fcntl
+import json
 import os
 import re
 import resource
@@ -31,6 +33,7 @@ KEY = "b2c103f4a414bc95d29ac4df8efc4200651da7f295b0f60fb531af18dccfc63d"
 JOIN_SSID, JOIN_PASSWORD = 2, 3
 ASKED_COOKIE, ASKED_PASSPHRASE = 2, 4
 TRACING = "/sys/kernel/tracing"
+TIOCVHANGUP = 0x5437
 
 
 def in_memory(secret):
@@ -115,6 +118,10 @@ def of_a_network():
         check(in_memory(PASSWORD), "it is not found where it must be")
         leave(family)
         same(0, in_memory(PASSWORD), "in memory after it was left")
+        same(0, ask_to_join(family, PASSWORD), "join")
+        becomes(lambda: sysfs("state") == "joined", "not joined")
+        join("atsim", "12345678")
+        same(0, in_memory(PASSWORD), "in memory after another one was joined")
 
 
 @test
@@ -379,6 +386,25 @@ def of_atwctl():
                 same(least, found, "times in memory while it waits")
     finally:
         os.unlink(path)
+
+
+@test
+def of_a_device_that_goes():
+    """The last of the tests: with it the guest's own goes, and who attached another one ends."""
+    found = json.loads(atwctl("list"))[0]
+    tty = os.open("/dev/" + found["port"], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    with contextlib.closing(Family()) as family:
+        same(0, ask_to_join(family, PASSWORD), "join")
+        becomes(lambda: sysfs("state") == "joined", "not joined")
+        check(in_memory(PASSWORD), "it is not found where it must be")
+        fcntl.ioctl(tty, TIOCVHANGUP)
+        os.close(tty)
+        becomes(lambda: not os.path.exists("/sys/class/atwifi/" + DEV), "it is there yet")
+        same(0, in_memory(PASSWORD), "in memory")
+    with daemon([os.environ["ATW_CTL"], "attach", "/dev/" + found["port"], str(found["baud"])]):
+        becomes(lambda: os.path.exists("/sys/class/atwifi/" + DEV) and
+                sysfs("state") == "joined", "not found again")
+        join("atsim", "12345678")
 
 
 def read_file(path):

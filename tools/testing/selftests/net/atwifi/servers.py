@@ -181,6 +181,18 @@ class DnsTcp(socketserver.StreamRequestHandler):
             self.wfile.write(len(answer).to_bytes(2, "big") + answer)
 
 
+class NameServer(socketserver.ThreadingUDPServer):
+    # Somebody else's may listen at all addresses.
+    allow_reuse_address = True
+
+
+def name_server():
+    """One at the usual port, on an address that no other runner has; which."""
+    address = "127." + ".".join(str(random.randrange(1, 255)) for _ in range(3))
+    serve(NameServer((address, 53), DnsUdp))
+    return address
+
+
 def dns_server():
     while True:
         tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), DnsTcp)
@@ -271,5 +283,6 @@ def start(stack, programs):
     return {"ATW_PROGRAMS": programs, "ATW_FILES": where, "ATW_BIG": big,
             "ATW_HTTP": http_server(www), "ATW_HTTP_BRIEF": http_server(www, handler=Brief),
             "ATW_HTTPS": http_server(www, context), "ATW_DNS": dns_server(), "ATW_SSH": ssh,
+            "ATW_NAME_SERVER": name_server(),
             "ATW_IPERF": iperf, "ATW_HTTP2": http2, "ATW_MQTT": mqtt,
             "ATW_TFTP": serve(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Tftp))}

@@ -18,9 +18,9 @@ import subprocess
 import sys
 import time
 
-from atwnet import (FILES, HOLE, LIBC, QUICK, TMP, Family, Nl80211, atw_socket, atwctl, bus,
+from atwnet import (FILES, HOLE, HTTP, LIBC, QUICK, TMP, Family, Nl80211, atw_socket, atwctl, bus,
                     daemon, extra, held, install, join, main, newer, not_found, on_bus, peer,
-                    quiet, restart, sim, sim_stat, tell, udp, url)
+                    quiet, restart, sim, sim_stat, tell, udp)
 from guest import (DEV, LIMIT, Module, Skipped, becomes, carrier, check, digest, echoes, run, same,
                    statistic, sysfs, test)
 
@@ -96,6 +96,14 @@ def log_tells(words):
     before = run("dmesg").count(words)
     yield
     becomes(lambda: run("dmesg").count(words) > before, "the log does not tell: " + words)
+
+
+@contextlib.contextmanager
+def nothing_is_stored():
+    """The module writes nothing of networks to its flash meanwhile."""
+    before = sim_stat("wifi-writes")
+    yield
+    same(before, sim_stat("wifi-writes"), "writes to flash")
 
 
 def is_out():
@@ -271,21 +279,35 @@ def joins_by_access_point():
 
 @test
 def goes_from_one_access_point_to_another():
-    """By itself, as far as programs can see."""
-    with out_of_networks():
-        iw("connect " + OPEN)
-        in_network(OPEN, OPEN_AT)
-        becomes(lambda: sysfs("state") == "joined", "no address")
-        becomes(lambda: re.search(r"signal:\s+-60 dBm", iw("station dump")), "no signal")
-        with watched() as events:
-            atwctl("at AT+WJAP=%s,,%s" % (OPEN, OPEN_TOO))
-            in_network(OPEN, OPEN_TOO)
-            said(events, "roamed")
-            check("disconnected" not in run("cat " + events.name), "it was out meanwhile")
-        # That of the first is not taken for the second's.
-        out = iw("station dump")
-        check(OPEN_TOO in out and "-60 dBm" not in out, out)
-        becomes(lambda: re.search(r"signal:\s+-70 dBm", iw("station dump")), "no signal")
+    """By itself, as far as programs can see; and when the one that it was in is gone."""
+    try:
+        with out_of_networks():
+            for goes in (lambda: sim("ap-signal %s -90" % OPEN_AT),
+                         lambda: atwctl("at AT+WJAP=%s,,%s" % (OPEN, OPEN_TOO))):
+                iw("connect " + OPEN)
+                in_network(OPEN, OPEN_AT)
+                becomes(lambda: sysfs("state") == "joined", "no address")
+                becomes(lambda: re.search(r"signal:\s+-60 dBm", iw("station dump")), "no signal")
+                with watched() as events:
+                    goes()
+                    in_network(OPEN, OPEN_TOO)
+                    said(events, "roamed")
+                    check("disconnected" not in run("cat " + events.name), "it was out meanwhile")
+                # That of the first is not taken for the second's.
+                out = iw("station dump")
+                check(OPEN_TOO in out and "-60 dBm" not in out, out)
+                becomes(lambda: re.search(r"signal:\s+-70 dBm", iw("station dump")), "no signal")
+                iw("disconnect")
+                is_out()
+                sim("sound")
+            iw("connect " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            with watched() as events:
+                sim("ap-gone " + OPEN_AT)
+                said(events, "disconnected")
+                in_network(OPEN, OPEN_TOO)
+    finally:
+        sim("sound")
 
 
 @contextlib.contextmanager
@@ -999,9 +1021,14 @@ def wpa_supplicant_joins():
         in_network(OPEN, OPEN_AT)
         becomes(lambda: sysfs("state") == "joined", "no address")
 
-    with out_of_networks(), wpa_supplicant('ssid="%s"\nkey_mgmt=NONE' % OPEN):
-        joined()
-        loses_it(lambda: None, joined)
+    network = 'ssid="%s"\nkey_mgmt=NONE' % OPEN
+    with out_of_networks():
+        with wpa_supplicant(network):
+            joined()
+            loses_it(lambda: None, joined)
+        is_out()
+        with wpa_supplicant(network + "\nbssid=" + OPEN_TOO):
+            in_network(OPEN, OPEN_TOO)
 
 
 @test
@@ -1024,12 +1051,22 @@ def wpa_supplicant_is_told():
 
 @test
 def joins_by_the_older_key():
-    """Where the network has no other; and where it has both, and hides its name."""
-    for ssid, bssid, how in ((OLDER, OLDER_AT, "proto=WPA"), (HIDDEN, HIDDEN_AT, "scan_ssid=1")):
-        with out_of_networks(), agent(()), wpa_supplicant('ssid="%s"\npsk="%s"\n%s' % (
-                ssid, PASSWORD, how)):
-            joins_or_lacks()
-            in_network(ssid, bssid)
+    """
+    Where the network has no other; where it has both, and hides its name; and where it has
+    another only, by which this program cannot join: it has the module do that.
+    """
+    with out_of_networks():
+        joins = sim_stat("joins")
+        with wpa_supplicant('ssid="%s"\nkey_mgmt=SAE\nsae_password="%s"' % (
+                WPA3, PASSWORD)) as says:
+            says("Failed to select authenticated key management type")
+        same(joins, sim_stat("joins"), "joins")
+        for ssid, bssid, how in ((OLDER, OLDER_AT, "proto=WPA"),
+                                 (HIDDEN, HIDDEN_AT, "scan_ssid=1"), (WPA3, WPA3_AT, "")):
+            with agent(()), wpa_supplicant('ssid="%s"\npsk="%s"\n%s' % (ssid, PASSWORD, how)):
+                joins_or_lacks()
+                in_network(ssid, bssid)
+            is_out()
 
 
 # What it says of a wrong password, of whichever version: the log and the manual say what that is.
@@ -1145,16 +1182,27 @@ def a_key_whose_listener_ends():
             becomes(lambda: run("dmesg").count(cure) > told, "the log does not tell")
 
 
+@test
+def a_key_whose_listener_is_silent():
+    """The program is told before it has lost its patience, after 10 s; and the log tells why."""
+    cure = "the service that knows passphrases does not answer; use atwctl join"
+    with contextlib.closing(Listener()) as listener, out_of_networks(), watched() as events, \
+         log_tells(cure), wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
+        listener.asked()
+        said(events, "failed to connect")
+
+
 @contextlib.contextmanager
 def agent(passphrases):
-    """atwifi-agent, who knows these for the network that is stored."""
-    path = "/etc/atwifi/passwords"
+    """atwifi-agent, who knows these for the network that is stored; where it says what it does."""
+    path, log = "/etc/atwifi/passwords", TMP + "/agent.log"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="ascii") as f:
         f.writelines("%s %s\n" % (STORED, p) for p in passphrases)
-    with subprocess.Popen([os.environ["ATW_LIB"] + "/atwifi-agent"]) as process:
+    with open(log, "wb") as out, \
+         subprocess.Popen([os.environ["ATW_LIB"] + "/atwifi-agent"], stderr=out) as process:
         try:
-            yield
+            yield log
         finally:
             process.terminate()
             os.unlink(path)
@@ -1173,8 +1221,12 @@ def a_key_with_the_agent():
                 "the log does not tell")
         if unable in run("dmesg"):
             raise Skipped("this kernel has no hmac(sha1)")
-    with out_of_networks(), agent([*wrong, PASSWORD]), wpa_supplicant(network):
-        in_network(STORED, STORED_AT)
+    with out_of_networks():
+        with agent(()) as log, wpa_supplicant(network):
+            becomes(lambda: "a key alone is known, and no passphrase: atwctl password" in
+                    run("cat " + log), "the agent does not tell what is to be done")
+        with agent([*wrong, PASSWORD]), wpa_supplicant(network):
+            in_network(STORED, STORED_AT)
 
 
 @contextlib.contextmanager
@@ -1188,9 +1240,13 @@ def configured_by_others():
 
 
 @contextlib.contextmanager
-def iwd():
-    """It, as it is, before it has joined any network; it says why it waits, see connected()."""
-    shutil.rmtree("/var/lib/iwd", ignore_errors=True)
+def iwd(knows=False):
+    """
+    It, as it is, before it has joined any network, or as it KNOWS them by then; it says why it
+    waits, see connected().
+    """
+    if not knows:
+        shutil.rmtree("/var/lib/iwd", ignore_errors=True)
     with daemon(["/usr/libexec/iwd", "--debug"]) as process:
         on_bus("net.connman.iwd")
         yield process
@@ -1227,13 +1283,22 @@ def iwd_joins():
         station = "station %s " % DEV
         becomes(lambda: OPEN in iwctl(station + "get-networks", good=False), "not found")
         check(STORED in iwctl(station + "get-networks"), "the other one")
-        connect = "--passphrase %s " + station + "connect " + STORED
+        connect = "--passphrase %s " + station
         # It says no more of what has failed, whatever it is.
         with log_tells(REFUSED):
-            out = iwctl(connect % "87654321", good=False)
+            out = iwctl(connect % "87654321" + "connect " + STORED, good=False)
             check("Operation failed" in out, out)
         same("down", sysfs("state"), "state")
-        iwctl(connect % PASSWORD)
+        for how, ssid, bssid in (("connect", WPA3, WPA3_AT), ("connect", OPEN, OPEN_AT),
+                                 ("connect-hidden", HIDDEN, HIDDEN_AT)):
+            iwctl(connect % PASSWORD + "%s %s" % (how, ssid))
+            in_network(ssid, bssid)
+            iwctl(station + "disconnect")
+            is_out()
+            # Else it may join it again in place of the other.
+            iwctl("known-networks %s forget" % ssid)
+        with nothing_is_stored():
+            iwctl(connect % PASSWORD + "connect " + STORED)
         in_network(STORED, STORED_AT)
         check(re.search(r"Connected network\s+%s\b" % STORED, iwctl(station + "show")), "show")
         check(re.search(r"\b%s\s+connected\b" % DEV, iwctl("station list")), "station list")
@@ -1254,7 +1319,8 @@ def network_manager(backend):
     """It, as it is; BACKEND joins networks for it."""
     os.makedirs("/etc/NetworkManager/conf.d", exist_ok=True)
     with open("/etc/NetworkManager/conf.d/backend.conf", "w", encoding="ascii") as f:
-        f.write("[device]\nwifi.backend=%s\n" % backend)
+        # It writes /etc/resolv.conf itself, as where there is no program of resolved's for that.
+        f.write("[main]\nrc-manager=symlink\n[device]\nwifi.backend=%s\n" % backend)
     # No udev here: where /sys cannot be written nobody waits for it.
     with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /sys; "
                  "exec NetworkManager --no-daemon"]):
@@ -1279,22 +1345,26 @@ def connected():
     # Now and then one of them waits for more than a minute.
     if took > LIMIT / 2:
         print("# " + run("tail -c 20000 %s/log" % TMP).replace("\n", "\n# "), flush=True)
-    sha = run("curl -sS %s | sha256sum" % url("small")).split()[0]
+    # By a name, which it has the network's name server asked for.
+    becomes(lambda: "nameserver " + sysfs("gateway") in run("cat /etc/resolv.conf").splitlines(),
+            "no name server")
+    sha = run("curl -sS http://www.example.com:%d/small | sha256sum" % HTTP).split()[0]
     same(digest(FILES + "/www/small"), sha, "curl")
 
 
-def joins_by_network_manager():
-    """A user's first time, and what happens to his network then."""
+def joins_by_network_manager(refused):
+    """A user's first time, by what it says when he is REFUSED; and his network then."""
     becomes(lambda: STORED in nmcli("-f SSID device wifi list ifname " + DEV).splitlines(),
             "not found")
-    connect = "device wifi connect %s password %%s ifname %s" % (STORED, DEV)
-    with log_tells(REFUSED):
-        out = nmcli(connect % "87654321")
-        check("Secrets were required, but not provided" in out, out)
-    same("down", sysfs("state"), "state")
-    nmcli("connection delete " + STORED)
-    nmcli(connect % PASSWORD, good=True)
-    connected()
+    connect = "device wifi connect %s password %s ifname " + DEV
+    with nothing_is_stored():
+        with log_tells(REFUSED):
+            out = nmcli(connect % (STORED, "87654321"))
+            check(refused in out, out)
+        same("down", sysfs("state"), "state")
+        nmcli("connection delete " + STORED)
+        nmcli(connect % (STORED, PASSWORD), good=True)
+        connected()
     nmcli("connection down " + STORED, good=True)
     becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
     nmcli("connection up " + STORED, good=True)
@@ -1307,6 +1377,12 @@ def joins_by_network_manager():
     loses_it(lambda: becomes(
         lambda: DEV + ":connected" not in nmcli("-f DEVICE,STATE device").splitlines(),
         "the loss is not noticed"), connected)
+
+
+def joined_after_a_boot():
+    """By what is written down; and that is the end of it."""
+    connected()
+    nmcli("connection delete " + STORED, good=True)
 
 
 @contextlib.contextmanager
@@ -1324,12 +1400,11 @@ def network_manager_with_wpa_supplicant():
     install()
     with out_of_networks(), configured_by_others(), bus(), agent(()):
         with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
-            joins_by_network_manager()
+            joins_by_network_manager("Error: ")
         iw("disconnect", good=False)
-        becomes(lambda: sysfs("state") == "down", "still in it")
+        is_out()
         with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
-            connected()
-            nmcli("connection delete " + STORED, good=True)
+            joined_after_a_boot()
 
 
 @contextlib.contextmanager
@@ -1373,10 +1448,15 @@ def network_manager_has_many():
 
 @test
 def network_manager_with_iwd():
+    """Both know it, and join it after a boot, too."""
     install()
-    with out_of_networks(), configured_by_others(), bus(), iwd(), network_manager("iwd"):
-        joins_by_network_manager()
-        nmcli("connection delete " + STORED, good=True)
+    with out_of_networks(), configured_by_others(), bus():
+        with iwd(), network_manager("iwd"):
+            joins_by_network_manager("Secrets were required, but not provided")
+        iw("disconnect", good=False)
+        is_out()
+        with iwd(knows=True), network_manager("iwd"):
+            joined_after_a_boot()
 
 
 def slabs():
@@ -1393,16 +1473,30 @@ def open_files():
 
 @test
 def joins_and_leaves_often():
-    """Nothing is left of it in the module; what is left in the kernel the runner finds."""
+    """
+    Without a password, by a key whose passphrase is asked for, by one that is told: nothing is
+    left of it in the module; what nobody knows of any more in the kernel the runner finds.
+    """
     bringups = sysfs("statistics/bringups")
     joins = int(os.environ["ATW_JOINS"])
     figures = []
     start = time.monotonic()
-    with out_of_networks():
+    key = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), STORED.encode(), 4096, 32)
+    with out_of_networks(), contextlib.closing(Nl80211(DEV)) as program, \
+         contextlib.closing(Listener()) as listener:
+        def joins_by(*secret):
+            same(0, program.say(("connect", (program.SSID, STORED.encode()), secret)), "join")
+
         sim("join-time 1")
         try:
             for n in range(joins):
-                iw("connect -w " + OPEN)
+                if n % 10 == 1:
+                    joins_by(program.KEY, key)
+                    same(0, listener.answer(listener.asked()[0], PASSWORD.encode()), "passphrase")
+                elif n % 10 == 2:
+                    joins_by(program.PASSWORD, PASSWORD.encode())
+                else:
+                    iw("connect -w " + OPEN)
                 becomes(lambda: sysfs("state") == "joined", "no address")
                 iw("disconnect")
                 becomes(lambda: sysfs("state") == "down" and link() is None, "still in it")
