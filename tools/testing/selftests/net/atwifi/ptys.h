@@ -94,13 +94,15 @@ FIXTURE_TEARDOWN(module)
 	}
 }
 
+#define LINES		6
+
 /* What depends on the driver and not on the firmware. */
 FIXTURE(line)
 {
-	struct sim sim[3];
+	struct sim sim[LINES];
 	pid_t peer;
-	int tty[3];
-	char device[3][16];
+	int tty[LINES];
+	char device[LINES][16];
 };
 
 FIXTURE_SETUP(line)
@@ -119,7 +121,7 @@ FIXTURE_TEARDOWN(line)
 {
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < LINES; i++) {
 		if (self->tty[i] >= 0)
 			close(self->tty[i]);
 		sim_end(&self->sim[i]);
