@@ -90,6 +90,10 @@ ALL_ROWS = {
     # It wants a module without certificates.
     "large-resolve": (MAIN, "middleware", "--large --patient resolve"),
     "bw16": ROWS["bw16"],
+    # What everybody has on his desk, on the kernels of Debian's releases: with 7.3 it is a part
+    # of "large".
+    "managed-6.1": ("6.1", "middleware", "wireless_managed"),
+    "managed-6.12": ("6.12", "middleware", "wireless_managed"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),
