@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -79,12 +80,17 @@ def two_of_the_same_address():
                      [counter(name, dev) for name in names], "counters of " + dev)
 
 
-# A name server: what it is asked for, of that many bytes.
+# A name server: what it is asked for, of that many bytes, or that many addresses.
 
 
 def answer(query, size):
     end = query.index(b"\0", 12) + 5
-    head = query[:2] + b"\x85\x80" + struct.pack("!HHHH", 1, 1, 0, 0) + query[12:end]
+    addresses = query[end - 3] == 1
+    head = query[:2] + b"\x85\x80" + struct.pack("!HHHH", 1, size if addresses else 1, 0, 0) + \
+        query[12:end]
+    if addresses:
+        return head + b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xcb\0\x71" + bytes([i])
+                               for i in range(size))
     left = size - len(head) - 12
     text = b"".join(bytes([n]) + b"v" * n for n in [255] * (left // 256) + [left % 256 - 1])
     return head + b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + struct.pack("!H", len(text)) + text
@@ -148,6 +154,19 @@ def long_answers_of_name_servers():
             out = run("dig +tries=1 +time=60 +bufsize=1232 %d.test TXT @%s" % (size, HOST))
             check("ANSWER: 1" in out, out)
             same(size >= 1024, "(TCP)" in out or "retrying in TCP" in out, "asked by TCP: " + out)
+        # The C library, where it is to ask for more than 512 bytes: two that are too long for UDP.
+        path = TMP + "/resolv.conf"
+        with open(path, "w", encoding="ascii") as f:
+            f.write("nameserver %s\noptions edns0 trust-ad\n" % HOST)
+        for number in (10, 65, 90):
+            before = counter("dns_truncated")
+            out = run("unshare -m sh -c 'mount --bind %s /etc/resolv.conf && "
+                      "getent -s hosts:dns ahostsv4 %d.test'" % (path, number))
+            same(["203.0.113.%d" % i for i in range(number)],
+                 sorted(re.findall(r"^(\S+) +STREAM", out, re.M), key=socket.inet_aton),
+                 "addresses")
+            # The C library asks again where it has had too little room for all.
+            same(number > 10, counter("dns_truncated") > before, "whether an answer was cut")
 
 
 @test
