@@ -336,8 +336,9 @@ def join(ssid, password):
 
 
 def quiet():
-    """Nothing is left of streams, neither here nor in the module."""
+    """Nothing is left of streams, neither here nor in the module, nor is it told to make one."""
     becomes(lambda: not counter("flows_tcp"), "flows are left")
+    becomes(lambda: counter("ids_in_use") <= counter("flows_udp"), "connections are left")
     becomes(lambda: sim_stat("sockets") <= counter("flows_udp"), "the module has sockets left")
 
 
