@@ -113,7 +113,7 @@ static int parse_opt(const ns_rr *rr, struct dns_query *q)
 		q->room = DNS_UDP_LEAST;
 	if (q->room > DNS_UDP_MOST)
 		q->room = DNS_UDP_MOST;
-	q->dnssec = ns_rr_ttl(*rr) & NS_OPT_DNSSEC_OK;
+	q->dnssec = ns_rr_ttl(*rr) & DNS_DNSSEC_OK;
 	return ns_rr_ttl(*rr) >> 16 & 0xff;
 }
 
@@ -163,7 +163,7 @@ enum dns_todo dns_parse(const uint8_t *wire, size_t len, struct dns_query *q)
 		return reply(q, ns_r_formerr);
 	q->len = end - wire - NS_HFIXEDSZ;
 	memcpy(q->question, wire + NS_HFIXEDSZ, q->len);
-	return version ? reply(q, ns_r_badvers) : look(q);
+	return version ? reply(q, DNS_BADVERS) : look(q);
 }
 
 static uint8_t *put_header(uint8_t *p, const struct dns_query *q, uint16_t rcode)
@@ -182,7 +182,7 @@ static uint8_t *put_opt(uint8_t *p, const struct dns_query *q, uint16_t rcode)
 	*p++ = 0;
 	NS_PUT16(ns_t_opt, p);
 	NS_PUT16(DNS_UDP_MOST, p);
-	NS_PUT32((uint32_t)(rcode >> 4) << 24 | (q->dnssec ? NS_OPT_DNSSEC_OK : 0), p);
+	NS_PUT32((uint32_t)(rcode >> 4) << 24 | (q->dnssec ? DNS_DNSSEC_OK : 0), p);
 	NS_PUT16(0, p);
 	return p;
 }

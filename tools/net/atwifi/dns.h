@@ -15,6 +15,9 @@
 /* Of a question, which is a name and few bytes more, and of any answer. */
 #define DNS_QUERY_MAX	1232
 #define DNS_ANSWER_MAX	16384
+/* Newer than some libraries' names for them. */
+#define DNS_BADVERS	16
+#define DNS_DNSSEC_OK	0x8000
 /* A name, its type and its class. */
 #define DNS_QUESTION_MAX	259
 

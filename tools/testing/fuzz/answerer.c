@@ -117,7 +117,7 @@ static enum dns_todo wanted(const u8 *wire, size_t len, u8 *code)
 			       ldns_read_uint16(wire + at + 9) == len - at - 11 : at == len;
 	}
 	if (whole && edns && wire[at + 6])
-		*code = ns_r_badvers;
+		*code = DNS_BADVERS;
 	else if (whole)
 		todo = wanted_for(name, ldns_read_uint16(wire + at - 4),
 				  ldns_read_uint16(wire + at - 2), code);
@@ -665,7 +665,7 @@ static void one(const u8 *data, size_t len, const u8 *said, size_t size)
 		DIE("%u with code %u, not %u with %u", todo, q.rcode, want, code);
 	if (q.len) {
 		check_question(&q, data, len);
-		if (q.rcode != ns_r_badvers)
+		if (q.rcode != DNS_BADVERS)
 			check_key(&q, data, len);
 	}
 	if (todo == DNS_REPLY) {
