@@ -145,13 +145,28 @@ TEST(refused)
 	EXPECT_EQ(0, code);
 }
 
+FIXTURE(bare)
+{
+};
+
+FIXTURE_SETUP(bare)
+{
+	if (!atw_has_sim())
+		SKIP(return, "not the emulator");
+	ASSERT_EQ(0, atw_sim("quirk error-bare=1"));
+}
+
+FIXTURE_TEARDOWN(bare)
+{
+	EXPECT_EQ(0, atw_sim("sound"));
+}
+
 /* Some firmware gives no reason: the remote is one, unless there is no socket left. */
-TEST(refused_without_reason)
+TEST_F(bare, refused)
 {
 	int fd[32], n, code = 0, err;
 	socklen_t len = sizeof(code);
 
-	ASSERT_EQ(0, atw_sim("quirk error-bare=1"));
 	fd[0] = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd[0]);
 	ASSERT_ERRNO(ECONNREFUSED, atw_connect_host(fd[0], CLOSED_PORT));
@@ -169,7 +184,6 @@ TEST(refused_without_reason)
 	EXPECT_STREQ("ENOBUFS", atw_errno_name(err));
 	for (; n >= 0; n--)
 		close(fd[n]);
-	EXPECT_EQ(0, atw_sim("quirk error-bare=0"));
 }
 
 TEST(refused_nonblocking)
