@@ -283,6 +283,5 @@ def start(stack, programs):
     return {"ATW_PROGRAMS": programs, "ATW_FILES": where, "ATW_BIG": big,
             "ATW_HTTP": http_server(www), "ATW_HTTP_BRIEF": http_server(www, handler=Brief),
             "ATW_HTTPS": http_server(www, context), "ATW_DNS": dns_server(), "ATW_SSH": ssh,
-            "ATW_NAME_SERVER": name_server(),
             "ATW_IPERF": iperf, "ATW_HTTP2": http2, "ATW_MQTT": mqtt,
             "ATW_TFTP": serve(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Tftp))}
