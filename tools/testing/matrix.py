@@ -158,7 +158,7 @@ def selftests(name, target, firmware, programs, limit):
 def parts(everything):
     """The parts, in the order in which they are begun: what takes long before what does not."""
     # Compilers have the processors when no guest wants them.
-    patience = 7200 if everything else 1800
+    patience = 7200 if everything else 3600
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
@@ -176,7 +176,7 @@ def parts(everything):
             yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
                        limit=patience, needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
                        waits="compilers, emulated dpkg")
-        yield Part("walk", ["tools/testing/walk"], limit=3600, waits="compilers, emulated starts",
+        yield Part("walk", ["tools/testing/walk"], limit=7200, waits="compilers, emulated starts",
                    needs=setups("board", "dtbs", "pc", "chroot-12-amd64", "chroot-12-pi",
                                 "chroot-12-to-arm64"))
         yield Part("kernels", ["tools/testing/kernels"], needs=setups(*CROSS), limit=patience,
