@@ -333,7 +333,14 @@ static bool atw_module_autott_row(struct atw_cmd *cmd, const char *text, size_t 
 	return atw_parse_autott(text, cmd->priv);
 }
 
-static void atw_module_set_autott(struct atw_module *m, enum atw_autott_state autott)
+/**
+ * atw_module_set_autott() - does it enter transparent mode by itself?
+ * @m: the module
+ * @autott: whether
+ *
+ * Context: the channel's thread.
+ */
+void atw_module_set_autott(struct atw_module *m, enum atw_autott_state autott)
 {
 	mutex_lock(&m->ch.rx_lock);
 	m->autott = autott;
@@ -828,7 +835,7 @@ static void atw_module_connected(struct atw_module *m)
 
 	if (m->autott != ATW_AUTOTT_STORED)
 		return;
-	WRITE_ONCE(m->raw, true);
+	m->raw = true;
 	atw_channel_unsettle(&m->ch);
 	set_bit(ATW_CH_RESET, &m->ch.flags);
 	atw_sched_set(&m->sched, ATW_DO_RESET);

@@ -76,7 +76,7 @@ enum atw_autott_state { ATW_AUTOTT_NONE, ATW_AUTOTT_STORED, ATW_AUTOTT_OVER };
  *	by then
  * @autott: written by the thread under the channel's rx_lock, which the receive path has
  * @raw: it has entered transparent mode by itself; set by the receive path, cleared by the
- *	thread under the channel's rx_lock, before which it looks without it: see ATW_CH_RESET
+ *	thread; the channel's rx_lock protects it
  * @wire_baud: where the tty is no UART (USB CDC, a network, a guest) its rate
  *	means nothing and this is the one at which bytes move; only good for
  *	sizing what is sent. 0: not known
@@ -159,6 +159,7 @@ void atw_module_hurry(struct atw_module *m);
 int atw_module_request(struct atw_module *m, struct atw_request *request, long timeout);
 int atw_module_query_link(struct atw_module *m);
 void atw_module_bar(struct atw_module *m, bool barred);
+void atw_module_set_autott(struct atw_module *m, enum atw_autott_state autott);
 void atw_module_charge(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout);

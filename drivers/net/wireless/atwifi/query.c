@@ -187,7 +187,10 @@ int atw_query_autott(struct atw_module *m, void *arg)
 		atw_line_host(&cmd.line, q->host, 0);
 	if (q->type)
 		atw_line_uint(&cmd.line, q->port);
-	return atw_query_exec(m, &cmd, &q->query);
+	err = atw_query_exec(m, &cmd, &q->query);
+	if (!err && !q->type)
+		atw_module_set_autott(m, ATW_AUTOTT_NONE);
+	return err;
 }
 
 /**

@@ -51,6 +51,16 @@ static bool atw_uart_set_rate(struct atw_module *m, unsigned int baud)
 	return set > 0 && abs(set - (int)baud) <= (int)baud / 50;
 }
 
+static bool atw_uart_is_raw(struct atw_module *m)
+{
+	bool raw;
+
+	mutex_lock(&m->ch.rx_lock);
+	raw = m->raw;
+	mutex_unlock(&m->ch.rx_lock);
+	return raw;
+}
+
 /* Does the module answer at the present rate? */
 static int atw_uart_answers(struct atw_module *m, int tries)
 {
@@ -59,7 +69,7 @@ static int atw_uart_answers(struct atw_module *m, int tries)
 	while (tries--) {
 		err = atw_channel_run(&m->ch, "AT", ATW_AT_TIMEOUT);
 		/* It may be a remote who has answered. */
-		if (READ_ONCE(m->raw))
+		if (atw_uart_is_raw(m))
 			return -ECONNRESET;
 		/* Whatever it said, it was to us and it was whole. */
 		if (atw_cmd_refused(err))
