@@ -270,8 +270,10 @@ static void atw_share_keep(u64 *when, u64 since, u64 now)
  * must not find the next such thing begun. Nor does anybody pay what he owes in that time: two
  * could else have the module in turns, and all of it.
  *
- * What is owed is never more than the last took, and a little, as none is begun before
- * the former is paid unless nobody wants the module.
+ * What was quick has kept nobody from it, but is paid for. What is owed is never more than the
+ * last took, or than somebody owes who wants the module, and a little, as none is begun before
+ * the former is paid unless nobody wants it: who owes less and asks again and again would else
+ * have it for ever.
  *
  * Context: @cs->lock is held.
  */
@@ -279,20 +281,28 @@ void atw_conns_charge(struct atw_conns *cs, u8 index, u64 since)
 {
 	struct atw_share *share = &cs->shares.of[index], *other;
 	u64 now = atw_conns_now(cs), took = now - since;
+	bool slow = took > ATW_OPEN_QUICK;
+	u64 most = now + took;
 	unsigned int i;
 
 	lockdep_assert_held(&cs->lock);
 
 	for (i = 0; i < ATW_SHARES; i++) {
 		other = &cs->shares.of[i];
-		atw_share_keep(&other->used, since, now);
-		atw_share_keep(&other->asked, since, now);
-		if (i != index && other->owes > since)
-			other->owes += took;
+		if (slow) {
+			atw_share_keep(&other->used, since, now);
+			atw_share_keep(&other->asked, since, now);
+			if (i != index && other->owes > since)
+				other->owes += took;
+		}
+		if (i != index && (atomic_read(&other->names) ||
+				   other->asked + ATW_SHARE_IDLE > now))
+			most = max(most, other->owes);
 	}
-	share->asked = now;
+	if (slow)
+		share->asked = now;
 	share->owes = max(share->owes, min(max(share->owes, since) + 2 * took,
-					   now + took + ATW_SHARE_AHEAD));
+					   most + ATW_SHARE_AHEAD));
 }
 
 /**

@@ -4616,6 +4616,32 @@ static void conn_users_owe_both(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* Who asks for quick things again and again is not for ever before one who owes more, and waits. */
+static void conn_users_pass(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_share *of = f->conns.shares.of;
+	u64 owes;
+	int i;
+
+	f->conns.clock = fake_clock;
+	fake_time = ktime_add_ms(fake_time, 20000);
+	owes = atw_conns_now(&f->conns) + 20ULL * NSEC_PER_SEC;
+	of[10].owes = owes;
+	atomic_set(&of[10].names, 1);
+	for (i = 0; i < 400 && !share_held(f, 12); i++)
+		charge(f, 12, 50);
+	KUNIT_EXPECT_LT(test, 0U, share_held(f, 12));
+	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 10));
+	/* They were no reason to owe more. */
+	KUNIT_EXPECT_EQ(test, owes, of[10].owes);
+	/* And a resolver that serves him keeps nobody from what he has asked it for. */
+	atomic_set(&of[10].names, 0);
+	of[10].owes = atw_conns_now(&f->conns) + 20ULL * NSEC_PER_SEC;
+	charge(f, 14, 20);
+	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 10));
+}
+
 /* Nobody's own datagrams keep him from connecting. */
 static void conn_users_halves(struct kunit *test)
 {
@@ -6087,6 +6113,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_users_between),
 	KUNIT_CASE(conn_users_pay),
 	KUNIT_CASE(conn_users_owe_both),
+	KUNIT_CASE(conn_users_pass),
 	KUNIT_CASE(conn_users_receive),
 	KUNIT_CASE(conn_raw_datagrams),
 	KUNIT_CASE(conn_raw_end),
