@@ -127,10 +127,6 @@ static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 	u8 share = *atw_netdev_ping_share(ping->skb);
 	int err;
 
-	if (atw_conns_must_wait(&m->conns, share)) {
-		atw_netdev_ping_rest(nd, share, ATW_PING_PAUSE);
-		return -EBUSY;
-	}
 	err = atw_query_ping(m, ntohl(ip_hdr(ping->skb)->daddr));
 	atw_netdev_ping_rest(nd, share, (jiffies - start) * (ATW_PING_PART - 1));
 	atw_module_charge(m, share, since);
@@ -160,8 +156,16 @@ static void atw_netdev_ping_work(struct work_struct *work)
 	struct atw_request *request;
 	struct atw_ping *ping;
 	struct sk_buff *skb;
+	u8 share;
 
 	while ((skb = skb_dequeue(&nd->pingq))) {
+		/* The module leaves transparent mode for what is asked. */
+		share = *atw_netdev_ping_share(skb);
+		if (atw_conns_must_wait(&nd->adev->module.conns, share)) {
+			atw_netdev_ping_rest(nd, share, ATW_PING_PAUSE);
+			atw_netdev_ping_over(nd, skb);
+			continue;
+		}
 		request = atw_request_new(sizeof(*ping), atw_netdev_ping_run);
 		if (!request) {
 			atw_netdev_ping_over(nd, skb);
