@@ -57,7 +57,7 @@ struct atw_dev {
 	atomic_t		late;
 	atomic_t		late_users;
 	struct sk_buff_head	events;
-	bool			events_lost;
+	int			events_lost;
 	struct work_struct	events_work;
 	unsigned int		yield_after;
 };

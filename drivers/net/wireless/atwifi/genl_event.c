@@ -114,7 +114,7 @@ static void atw_genl_tell(struct work_struct *work)
 	while ((skb = skb_dequeue(&adev->events)))
 		genlmsg_multicast_netns(&atw_genl_family, adev->net, skb, 0,
 					ATW_GENL_EVENTS, GFP_KERNEL);
-	if (xchg(&adev->events_lost, false))
+	if (xchg(&adev->events_lost, 0))
 		genl_set_err(&atw_genl_family, adev->net, 0, ATW_GENL_EVENTS, -ENOBUFS);
 }
 
@@ -144,7 +144,7 @@ static void atw_genl_multicast(struct atw_dev *adev, struct sk_buff *skb,
 		skb_queue_tail(&adev->events, skb);
 	} else {
 		nlmsg_free(skb);
-		WRITE_ONCE(adev->events_lost, true);
+		WRITE_ONCE(adev->events_lost, 1);
 	}
 	queue_work(atw_genl_wq, &adev->events_work);
 }
