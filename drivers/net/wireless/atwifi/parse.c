@@ -284,7 +284,8 @@ const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
  * atw_parse_wifi_end() - read the end of the answer to AT+WJAP?
  * @line: what is behind the status, or a line that follows
  * @name: this may be a name's, or a piece of one; else it is all of the answer
- * @st: its status is known; out: the rest; not touched if it is something else
+ * @st: its status is known; out: the rest; not touched if it is something else, but for the
+ *	status where there is no address yet
  *
  * "...,<name>,<password>,<BSSID>,<security>,<own MAC>,<channel>,<IP>,<gateway>" is read
  * from its end, as names and passwords may hold commas. A name may hold ends of lines,
@@ -319,8 +320,10 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	if (field[5] != stop[5] &&
 	    (!atw_parse_quad(&field[5], &end.gateway) || field[5] != stop[5]))
 		return false;
-	if (st->status == ATW_WIFI_JOINED && !end.addr)
+	if (st->status == ATW_WIFI_JOINED && !end.addr) {
+		st->status = ATW_WIFI_NO_ADDRESS;
 		return false;
+	}
 	*st = end;
 	return true;
 }
