@@ -629,6 +629,7 @@ struct atw_pace {
  *	protects them
  * @boot_asked: the same, of the question that is to tell
  * @unanswered: the answer to the last comparison was lost, and there is another one for that
+ * @asking: the module is asked for its network; atw_conns.lock protects it
  */
 struct atw_audit {
 	unsigned int		query;
@@ -643,6 +644,7 @@ struct atw_audit {
 	unsigned long		boot_at;
 	enum atw_boot		boot_asked;
 	bool			unanswered;
+	bool			asking;
 };
 
 /**
@@ -832,6 +834,8 @@ void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 bool atw_conns_ask_ends(struct atw_conns *cs);
 void atw_conns_believe_ends(struct atw_conns *cs);
+void atw_conns_tell_ends(struct atw_conns *cs);
+void atw_conns_note_asking(struct atw_conns *cs, bool asking);
 void atw_conns_end_late(struct atw_conns *cs, bool busy);
 
 /* conn_sync.c */

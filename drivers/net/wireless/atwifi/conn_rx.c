@@ -688,6 +688,41 @@ void atw_conns_believe_ends(struct atw_conns *cs)
 }
 
 /**
+ * atw_conns_tell_ends() - there was no answer: it is to be asked again
+ * @cs: the connections, of which atw_conns_ask_ends() has told
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_tell_ends(struct atw_conns *cs)
+{
+	struct atw_conn *c;
+
+	spin_lock(&cs->lock);
+	list_for_each_entry(c, &cs->list, node) {
+		spin_lock(&c->lock);
+		if (c->close == ATW_CLOSE_ASKED)
+			c->close = ATW_CLOSE_TOLD;
+		spin_unlock(&c->lock);
+	}
+	spin_unlock(&cs->lock);
+	atw_channel_alarm(cs->ch, atw_timing.end);
+}
+
+/**
+ * atw_conns_note_asking() - the module is asked for its network, or has been
+ * @cs: the connections
+ * @asking: it is: an end is not believed for want of an answer meanwhile
+ *
+ * Context: the channel's thread.
+ */
+void atw_conns_note_asking(struct atw_conns *cs, bool asking)
+{
+	spin_lock(&cs->lock);
+	cs->audit.asking = asking;
+	spin_unlock(&cs->lock);
+}
+
+/**
  * atw_conns_end_late() - ends for which the module could not be asked are believed
  * @cs: the connections
  * @busy: it cannot be, and has said nothing of its network; else they wait on
@@ -702,7 +737,7 @@ void atw_conns_end_late(struct atw_conns *cs, bool busy)
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (busy && c->close == ATW_CLOSE_TOLD &&
+		if (busy && !cs->audit.asking && c->close == ATW_CLOSE_TOLD &&
 		    jiffies - c->closed_at >= atw_timing.end)
 			atw_conn_end_sure(cs, c);
 		more |= c->close == ATW_CLOSE_TOLD && atw_conn_is_open(c);

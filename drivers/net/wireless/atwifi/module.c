@@ -217,11 +217,14 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 {
 	int err, tries = 0;
 
+	atw_conns_note_asking(&m->conns, true);
 	do {
 		err = atw_module_ask_link_once(m, link);
-		if (err == -ENODEV || err == -ECONNRESET)
-			return err;
-	} while (atw_module_doubts_link(m, link) && !tries++);
+	} while (err != -ENODEV && err != -ECONNRESET && atw_module_doubts_link(m, link) &&
+		 !tries++);
+	atw_conns_note_asking(&m->conns, false);
+	if (err == -ENODEV || err == -ECONNRESET)
+		return err;
 	/* Where it has not joined, there is nothing to be known. */
 	if (link->cut && (link->whole || link->st.status == ATW_WIFI_JOINED) && !m->name_told) {
 		if (link->whole)
@@ -263,6 +266,8 @@ int atw_module_query_link(struct atw_module *m)
 	bool up, anew, moved;
 	int err;
 
+	/* Who sees that there is nothing to be asked sees that it is being asked. */
+	atw_conns_note_asking(&m->conns, true);
 	atw_sched_clear(&m->sched, ATW_DO_LINK);
 	/* An event can be lost on the line, and not every restart is told. */
 	atw_sched_at(&m->sched, ATW_DO_LINK, jiffies + atw_timing.link_down);
@@ -693,8 +698,11 @@ static bool atw_module_do_ends(struct atw_conns *cs)
 	err = atw_module_ask_link(m, &link);
 	if (err && !atw_cmd_refused(err)) {
 		atw_sched_at(&m->sched, ATW_DO_ENDS, jiffies + atw_timing.link_down);
+		atw_conns_tell_ends(cs);
 		if (err == -ETIMEDOUT)
 			atw_module_sync(m, atw_timing.sync_asked);
+		else
+			atw_conns_command_failed(cs, err);
 		return true;
 	}
 	up = atw_module_is_up(&link, err);
@@ -804,10 +812,10 @@ static void atw_module_stalled(void *ctx)
 static void atw_module_alarm(void *ctx)
 {
 	struct atw_module *m = atw_conns_module(ctx);
-	bool said = atw_sched_is_set(&m->sched, ATW_DO_LINK);
-
 	/* Else it is about to be; or it has said something of that, and is to be in any case. */
-	atw_conns_end_late(ctx, !said && atw_channel_connects(&m->ch));
+	bool busy = atw_channel_connects(&m->ch) && !atw_sched_is_set(&m->sched, ATW_DO_LINK);
+
+	atw_conns_end_late(ctx, busy);
 }
 
 /*

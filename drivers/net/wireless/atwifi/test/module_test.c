@@ -919,6 +919,32 @@ static void module_end_of_network(struct kunit *test)
 	memset(f->owner, 0, sizeof(f->owner));
 }
 
+/* However long the module takes to tell of its network: no end is believed until then. */
+static void module_end_while_asked(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	char text[48];
+
+	f->m.conns.mode.since = jiffies - atw_timing.mode_settle;
+	opened(test, o, ATW_TYPE_TCP_CLIENT);
+	WRITE_ONCE(f->muted, false);
+	WRITE_ONCE(f->mutes, "AT+WJAP?");
+	fake_say(f, "\r\n+EVENT:WIFI_GOT_IP\r\n");
+	eventually(test, READ_ONCE(f->muted));
+	snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n", o->c->id);
+	fake_say(f, text);
+	/* As if it had waited for as long as it waits. */
+	o->c->closed_at = jiffies - atw_timing.end;
+	f->m.ch.ops->alarm(f->m.ch.ctx);
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	fake_say(f, "\r\n+EVENT:WIFI_DISCONNECT\r\n");
+	eventually(test, READ_ONCE(o->closed));
+	KUNIT_EXPECT_EQ(test, -ENETDOWN, o->close_err);
+	WRITE_ONCE(f->mutes, NULL);
+	fake_say(f, "\r\nOK\r\n");
+}
+
 /*
  * An answer of another form than is known, or none: that there is a network is known all the same,
  * and an address that was known before. It is not asked for the end of each stream.
@@ -1210,6 +1236,7 @@ static void module_name_unanswered(struct kunit *test)
 	atw_timing.resolve = patience;
 	WRITE_ONCE(f->mutes, NULL);
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 12));
+	wants_name(f, 12, true);
 	KUNIT_EXPECT_EQ(test, -EBUSY, resolves(test, true, 10));
 	fake_pass(60000);
 	KUNIT_EXPECT_EQ(test, 0, resolves(test, true, 10));
@@ -2072,6 +2099,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_lease),
 	KUNIT_CASE(module_lease_anew),
 	KUNIT_CASE(module_end_of_network),
+	KUNIT_CASE(module_end_while_asked),
 	KUNIT_CASE(module_other_address),
 	KUNIT_CASE(module_link_unread),
 	KUNIT_CASE(module_scan),
