@@ -164,8 +164,9 @@ FIXTURE_TEARDOWN(bare)
 /* Some firmware gives no reason: the remote is one, unless there is no socket left. */
 TEST_F(bare, refused)
 {
-	int fd[32], n, code = 0, err;
+	int fd[32], code = 0, err = 0;
 	socklen_t len = sizeof(code);
+	size_t n;
 
 	fd[0] = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd[0]);
@@ -173,17 +174,15 @@ TEST_F(bare, refused)
 	ASSERT_EQ(0, getsockopt(fd[0], SOL_ATWIFI, ATW_MODULE_ERROR, &code, &len));
 	EXPECT_EQ(0, code);
 	close(fd[0]);
-	for (n = 0; n < (int)(sizeof(fd) / sizeof(*fd)); n++) {
+	for (n = 0; n < ARRAY_SIZE(fd) && !err; n++) {
 		fd[n] = atw_socket(SOCK_STREAM);
 		ASSERT_LE(0, fd[n]);
 		if (atw_connect_host(fd[n], atw_peer_port()))
-			break;
+			err = errno;
 	}
-	err = errno;
-	ASSERT_LT(n, (int)(sizeof(fd) / sizeof(*fd)));
+	while (n)
+		close(fd[--n]);
 	EXPECT_STREQ("ENOBUFS", atw_errno_name(err));
-	for (; n >= 0; n--)
-		close(fd[n]);
 }
 
 TEST(refused_nonblocking)
