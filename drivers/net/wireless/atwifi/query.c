@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "error.h"
+#include "join.h"
 #include "query.h"
 #include "raw.h"
 #include "timing.h"
@@ -177,19 +178,21 @@ int atw_query_autott(struct atw_module *m, void *arg)
 		return 0;
 	}
 	/* Where it is off it does not matter what it would be. */
-	if (q->type == has.type && (!q->type || (q->port == has.port &&
-						 !strcmp(q->host, has.host))))
-		return 0;
-
-	atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_AUTOTT);
-	atw_line_uint(&cmd.line, q->type);
-	if (q->host[0])
-		atw_line_host(&cmd.line, q->host, 0);
-	if (q->type)
-		atw_line_uint(&cmd.line, q->port);
-	err = atw_query_exec(m, &cmd, &q->query);
-	if (!err && !q->type)
+	if (q->type != has.type || (q->type && (q->port != has.port ||
+						strcmp(q->host, has.host)))) {
+		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SET_AUTOTT);
+		atw_line_uint(&cmd.line, q->type);
+		if (q->host[0])
+			atw_line_host(&cmd.line, q->host, 0);
+		if (q->type)
+			atw_line_uint(&cmd.line, q->port);
+		err = atw_query_exec(m, &cmd, &q->query);
+	}
+	if (!err && !q->type) {
 		atw_module_set_autott(m, ATW_AUTOTT_NONE);
+		/* It was told nothing where it is out. */
+		atw_join_out(m);
+	}
 	return err;
 }
 
