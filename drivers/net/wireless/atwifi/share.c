@@ -29,6 +29,8 @@
 #define ATW_SHARE_AHEAD	(4ULL * NSEC_PER_SEC)
 /* Who has had the module within this time is likely to want it again. */
 #define ATW_SHARE_IDLE	NSEC_PER_SEC
+/* No connect takes longer, nor does a name, see timing.c: nobody owes more for one of them. */
+#define ATW_SHARE_MOST	(120ULL * NSEC_PER_SEC)
 
 /*
  * Those who have a uid from here on are one user together. Below, each was made for
@@ -271,9 +273,9 @@ static void atw_share_keep(u64 *when, u64 since, u64 now)
  * could else have the module in turns, and all of it.
  *
  * What was quick has kept nobody from it, but is paid for. What is owed is never more than the
- * last took, or than somebody owes who wants the module, and a little, as none is begun before
- * the former is paid unless nobody wants it: who owes less and asks again and again would else
- * have it for ever.
+ * last took, or than one thing of somebody who wants the module may take, and a little, as none
+ * is begun before the former is paid unless nobody wants it: who owes less and asks again and
+ * again would else have it for ever.
  *
  * Context: @cs->lock is held.
  */
@@ -297,7 +299,7 @@ void atw_conns_charge(struct atw_conns *cs, u8 index, u64 since)
 		}
 		if (i != index && (atomic_read(&other->names) ||
 				   other->asked + ATW_SHARE_IDLE > now))
-			most = max(most, other->owes);
+			most = max(most, min(other->owes, now + ATW_SHARE_MOST));
 	}
 	if (slow)
 		share->asked = now;

@@ -4640,6 +4640,14 @@ static void conn_users_pass(struct kunit *test)
 	of[10].owes = atw_conns_now(&f->conns) + 20ULL * NSEC_PER_SEC;
 	charge(f, 14, 20);
 	KUNIT_EXPECT_EQ(test, 0U, share_held(f, 10));
+
+	/* Two who both have what is slow, and want more of it, do not owe ever more for that. */
+	atomic_set(&of[10].names, 1);
+	atomic_set(&of[12].names, 1);
+	for (i = 0; i < 400; i++)
+		charge(f, share_held(f, 10) ? 12 : 10, 3000);
+	KUNIT_EXPECT_GE(test, atw_conns_now(&f->conns) + 124ULL * NSEC_PER_SEC, of[10].owes);
+	KUNIT_EXPECT_GE(test, atw_conns_now(&f->conns) + 124ULL * NSEC_PER_SEC, of[12].owes);
 }
 
 /* Nobody's own datagrams keep him from connecting. */
