@@ -284,8 +284,7 @@ const char *atw_parse_wifi_begin(const char *line, struct atw_wifi_status *st)
  * atw_parse_wifi_end() - read the end of the answer to AT+WJAP?
  * @line: what is behind the status, or a line that follows
  * @name: this may be a name's, or a piece of one; else it is all of the answer
- * @st: its status is known; out: the rest; not touched if it is something else, but for the
- *	status where there is no address yet
+ * @st: its status is known; out: the rest; not touched if it is something else
  *
  * "...,<name>,<password>,<BSSID>,<security>,<own MAC>,<channel>,<IP>,<gateway>" is read
  * from its end, as names and passwords may hold commas. A name may hold ends of lines,
@@ -300,6 +299,7 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	struct atw_wifi_status end = { .status = st->status };
 	const char *stop[6], *field[6];
 	u8 bssid[6];
+	bool has_addr;
 	u32 channel;
 
 	if (!atw_last_fields(line, ARRAY_SIZE(field), field, stop))
@@ -314,16 +314,15 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	if (field[3] != stop[3] &&
 	    (!atw_parse_uint(&field[3], 255, &channel) || field[3] != stop[3]))
 		return false;
-	if (field[4] != stop[4] &&
-	    (!atw_parse_quad(&field[4], &end.addr) || field[4] != stop[4]))
+	has_addr = field[4] != stop[4];
+	if (has_addr && (!atw_parse_quad(&field[4], &end.addr) || field[4] != stop[4]))
 		return false;
 	if (field[5] != stop[5] &&
 	    (!atw_parse_quad(&field[5], &end.gateway) || field[5] != stop[5]))
 		return false;
-	if (st->status == ATW_WIFI_JOINED && !end.addr) {
-		st->status = ATW_WIFI_NO_ADDRESS;
+	/* What says that it has joined says where it is, or that it is nowhere. */
+	if (st->status == ATW_WIFI_JOINED && !end.addr && (end.gateway || !(name || has_addr)))
 		return false;
-	}
 	*st = end;
 	return true;
 }

@@ -1233,6 +1233,11 @@ static void parse_wifi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st.gateway, 0xc0a80301U);
 	KUNIT_EXPECT_TRUE(test, st.has_mac);
 	KUNIT_EXPECT_EQ(test, memcmp(st.mac, mac, sizeof(mac)), 0);
+	rest = atw_parse_wifi_begin("+WJAP:3,n,p,14:de:39:06:86:e4,WPA2,7c:b9:4c:1d:c6:39,6,"
+				    "0.0.0.0,0.0.0.0", &st);
+	KUNIT_ASSERT_NOT_NULL(test, rest);
+	KUNIT_EXPECT_TRUE(test, atw_parse_wifi_end(rest, true, &st));
+	KUNIT_EXPECT_EQ(test, st.addr, 0U);
 	KUNIT_EXPECT_STREQ(test, "", atw_parse_wifi_begin("+WJAP:0", &st));
 	KUNIT_EXPECT_EQ(test, st.status, ATW_WIFI_OUT);
 	KUNIT_EXPECT_FALSE(test, st.has_mac);
