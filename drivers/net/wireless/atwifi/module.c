@@ -201,12 +201,19 @@ static bool atw_module_has_moved(const struct atw_module *m, const struct atw_li
 	       m->lease.addr != link->st.addr;
 }
 
+/* Has it joined, and no address by its answer? */
+static bool atw_module_has_none(const struct atw_link *link)
+{
+	return link->whole && link->st.status == ATW_WIFI_JOINED && !link->st.addr;
+}
+
 /* Bytes may have been lost or garbled: is it the module's own hardware address? */
 static bool atw_module_doubts_link(struct atw_module *m, const struct atw_link *link)
 {
 	if (!link->whole)
 		return link->cut;
-	if (atw_module_has_moved(m, link))
+	if (atw_module_has_moved(m, link) ||
+	    (m->state == ATW_MODULE_JOINED && atw_module_has_none(link)))
 		return true;
 	return link->st.has_mac && is_valid_ether_addr(m->mac) &&
 	       !ether_addr_equal(m->mac, link->st.mac);
@@ -225,6 +232,8 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 	atw_conns_note_asking(&m->conns, false);
 	if (err == -ENODEV || err == -ECONNRESET)
 		return err;
+	if (atw_module_has_none(link))
+		link->st.status = ATW_WIFI_NO_ADDRESS;
 	/* Where it has not joined, there is nothing to be known. */
 	if (link->cut && (link->whole || link->st.status == ATW_WIFI_JOINED) && !m->name_told) {
 		if (link->whole)
@@ -549,19 +558,15 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 	return true;
 }
 
-/* An answer stayed away: is anybody there, and what is left? */
-static void atw_module_sync(struct atw_module *m, unsigned long patience)
+/* Is anybody there? */
+static int atw_module_try(struct atw_module *m, unsigned long patience)
 {
 	int tries = patience / HZ;
 	int err = -ETIMEDOUT;
 
-	atw_sched_clear(&m->sched, ATW_DO_SYNC);
-	atw_conns_end_doubtful(&m->conns);
 	/* If it waits for bytes of a payload they are never to come. */
-	if (m->ch.owed) {
-		atw_sched_set(&m->sched, ATW_DO_RESET);
-		return;
-	}
+	if (m->ch.owed)
+		return -ETIMEDOUT;
 	while (tries-- && (err == -ETIMEDOUT || err == -EPROTO)) {
 		err = atw_channel_run(&m->ch, "AT", HZ);
 		if (err == -ETIMEDOUT)
@@ -570,12 +575,24 @@ static void atw_module_sync(struct atw_module *m, unsigned long patience)
 		if (err == -EPROTO && atw_channel_is_unsettled(&m->ch))
 			err = 0;
 	}
-	if (atw_cmd_refused(err))
-		err = 0;
+	if (err && !atw_cmd_refused(err))
+		return err;
 	/* It has answered AT, but that may have been the answer to something else. */
-	if (!err)
-		err = atw_channel_settle(&m->ch);
+	return atw_channel_settle(&m->ch);
+}
+
+/* An answer stayed away: is anybody there, and what is left? */
+static void atw_module_sync(struct atw_module *m, unsigned long patience)
+{
+	int err;
+
+	atw_sched_clear(&m->sched, ATW_DO_SYNC);
+	atw_conns_end_doubtful(&m->conns);
+	/* No end is believed before it is known. */
+	atw_conns_note_asking(&m->conns, true);
+	err = atw_module_try(m, patience);
 	atw_sched_set(&m->sched, err ? ATW_DO_RESET : ATW_DO_RECONCILE);
+	atw_conns_note_asking(&m->conns, false);
 }
 
 /*
@@ -714,6 +731,7 @@ static bool atw_module_do_ends(struct atw_conns *cs)
 	if (!up)
 		atw_conns_set_link(cs, false);
 	/* That tells all who must know, and then there may be nothing left to be asked. */
+	atw_conns_tell_ends(cs);
 	atw_sched_set(&m->sched, ATW_DO_LINK);
 	atw_sched_set(&m->sched, ATW_DO_ENDS);
 	return true;
@@ -812,10 +830,14 @@ static void atw_module_stalled(void *ctx)
 static void atw_module_alarm(void *ctx)
 {
 	struct atw_module *m = atw_conns_module(ctx);
-	/* Else it is about to be; or it has said something of that, and is to be in any case. */
-	bool busy = atw_channel_connects(&m->ch) && !atw_sched_is_set(&m->sched, ATW_DO_LINK);
+	bool busy;
 
+	/* No command begins meanwhile, and nothing that the module says is told. */
+	mutex_lock(&m->ch.rx_lock);
+	/* Else it is about to be; or it has said something of that, and is to be in any case. */
+	busy = atw_channel_connects(&m->ch) && !atw_sched_is_set(&m->sched, ATW_DO_LINK);
 	atw_conns_end_late(ctx, busy);
+	mutex_unlock(&m->ch.rx_lock);
 }
 
 /*

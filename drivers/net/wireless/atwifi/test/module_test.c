@@ -873,6 +873,8 @@ static void module_end_of_network(struct kunit *test)
 		{ NULL, NULL, 3,
 		  ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.9,192.0.2.1",
 		  -ENETDOWN },
+		{ NULL, NULL, 3, ",14:de:39:06:86:e4,WPA2 AES,7c:b9:4c:1d:c6:39,6,0.0.0.0,0.0.0.0",
+		  -ENETDOWN },
 	};
 	struct fake *f = test->priv;
 	struct owner *o = &f->owner[0], *server = &f->owner[1];
@@ -903,6 +905,7 @@ static void module_end_of_network(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, ends[i].err, o->close_err, "row %u", i);
 		WRITE_ONCE(f->mutes, NULL);
 		WRITE_ONCE(f->status, 3);
+		WRITE_ONCE(f->rest, JOINED);
 		if (ends[i].mutes)
 			fake_say(f, "\r\nOK\r\n");
 		atw_conn_close(o->c, true, 0);
