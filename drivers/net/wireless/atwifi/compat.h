@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between kernels, and all of them. Types are taken from the
- * declarations themselves: version numbers lie where things were ported back.
+ * Differences between kernels; those of sockets, network devices and cfg80211 are in
+ * compat_*.h. Types are taken from the declarations themselves: version numbers lie
+ * where things were ported back.
  */
 #ifndef _ATWIFI_COMPAT_H
 #define _ATWIFI_COMPAT_H

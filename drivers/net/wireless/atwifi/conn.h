@@ -322,7 +322,7 @@ struct atw_conn_child {
  * @close_by: until then datagrams may be sent, or a connection be made for what is
  *	queued, if it is to be drained
  * @not_before: there is nothing to do for it until then, in jiffies of 64 bits
- * @query: see atw_conns.query
+ * @query: see atw_audit.query
  * @auto_deleted: the module said so
  * @transparent: how it is to have transparent mode, bits of ATW_TT_*; the channel's thread
  *	writes it

@@ -70,7 +70,7 @@ enum atw_crowd {
 
 /**
  * struct atw_unverified_cb - in skb->cb of a payload that may not be its remote's alone
- * @query: atw_conns.query when it came: what a later one tells is of a module that
+ * @query: atw_audit.query when it came: what a later one tells is of a module that
  *	had printed all of it
  * @doubt: why it may not, bits of enum atw_doubt; 0: it only came after such a one
  * @answer: it was fetched

@@ -37,7 +37,8 @@ struct atw_netdev;
  * @late: requests of genl.c that wait for the module
  * @late_users: of these, those that do not administer it; how many each user has is in his share
  * @events: what is still to be told to who listens
- * @events_lost: there was more than found room in @events
+ * @events_lost: there was more than found room in @events; set by who found none, taken back by
+ *	the work that is queued after that
  * @events_work: tells it
  * @yield_after: streams of the network device that were idle for so many seconds may
  *	be ended for others, 0: none is. Written and read without a lock: a wish, for which
