@@ -401,7 +401,7 @@ static unsigned int atw_conns_sockets(const struct atw_conns *cs)
 	lockdep_assert_held(&cs->lock);
 
 	list_for_each_entry(c, &cs->list, node)
-		n += atw_conn_is_known(c) || atw_conn_is_closing(c);
+		n += atw_conn_has_socket(c);
 	return n;
 }
 

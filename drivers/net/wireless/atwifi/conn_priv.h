@@ -153,6 +153,12 @@ static inline bool atw_conn_is_known(const struct atw_conn *c)
 	return state == ATW_CONN_OPEN || state == ATW_CONN_YIELDING;
 }
 
+/* Is a socket of the module in use for it, or may one be? */
+static inline bool atw_conn_has_socket(const struct atw_conn *c)
+{
+	return atw_conn_is_known(c) || atw_conn_is_closing(c);
+}
+
 static inline bool atw_conn_is_usable(const struct atw_conn *c)
 {
 	return atw_conn_state_is_usable(atw_conn_state(c));

@@ -122,7 +122,7 @@ void atw_conns_count_sockets(struct atw_conns *cs, u16 has[ATW_SHARES / 2])
 	if (!cs->pace.slots_short)
 		return;
 	list_for_each_entry(c, &cs->list, node)
-		has[c->share / 2] += atw_conn_is_known(c) || atw_conn_is_closing(c);
+		has[c->share / 2] += atw_conn_has_socket(c);
 }
 
 /**
