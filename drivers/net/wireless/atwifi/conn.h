@@ -833,8 +833,7 @@ void atw_conns_payload_end(void *ctx, const struct atw_event *ev);
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
 void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
 bool atw_conns_ask_ends(struct atw_conns *cs);
-void atw_conns_believe_ends(struct atw_conns *cs);
-void atw_conns_tell_ends(struct atw_conns *cs);
+void atw_conns_answer_ends(struct atw_conns *cs, bool sure);
 void atw_conns_note_asking(struct atw_conns *cs, bool asking);
 void atw_conns_end_late(struct atw_conns *cs, bool busy);
 

@@ -668,44 +668,28 @@ bool atw_conns_ask_ends(struct atw_conns *cs)
 }
 
 /**
- * atw_conns_believe_ends() - it has the network, and the address, that it had
+ * atw_conns_answer_ends() - the module was asked for its network
  * @cs: the connections, of which atw_conns_ask_ends() has told
+ * @sure: it has the network, and the address, that it had; else it is to be asked again
  *
  * Context: the channel's thread.
  */
-void atw_conns_believe_ends(struct atw_conns *cs)
+void atw_conns_answer_ends(struct atw_conns *cs, bool sure)
 {
 	struct atw_conn *c;
 
 	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
-		if (c->close == ATW_CLOSE_ASKED)
+		if (c->close == ATW_CLOSE_ASKED && sure)
 			atw_conn_end_sure(cs, c);
-		spin_unlock(&c->lock);
-	}
-	spin_unlock(&cs->lock);
-}
-
-/**
- * atw_conns_tell_ends() - there was no answer: it is to be asked again
- * @cs: the connections, of which atw_conns_ask_ends() has told
- *
- * Context: the channel's thread.
- */
-void atw_conns_tell_ends(struct atw_conns *cs)
-{
-	struct atw_conn *c;
-
-	spin_lock(&cs->lock);
-	list_for_each_entry(c, &cs->list, node) {
-		spin_lock(&c->lock);
-		if (c->close == ATW_CLOSE_ASKED)
+		else if (c->close == ATW_CLOSE_ASKED)
 			c->close = ATW_CLOSE_TOLD;
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&cs->lock);
-	atw_channel_alarm(cs->ch, atw_timing.end);
+	if (!sure)
+		atw_channel_alarm(cs->ch, atw_timing.end);
 }
 
 /**

@@ -709,13 +709,13 @@ static bool atw_module_do_ends(struct atw_conns *cs)
 		return false;
 	/* It has no answer from which more could be seen than from its events. */
 	if (m->unread) {
-		atw_conns_believe_ends(cs);
+		atw_conns_answer_ends(cs, true);
 		return true;
 	}
 	err = atw_module_ask_link(m, &link);
 	if (err && !atw_cmd_refused(err)) {
 		atw_sched_at(&m->sched, ATW_DO_ENDS, jiffies + atw_timing.link_down);
-		atw_conns_tell_ends(cs);
+		atw_conns_answer_ends(cs, false);
 		if (err == -ETIMEDOUT)
 			atw_module_sync(m, atw_timing.sync_asked);
 		else
@@ -725,13 +725,13 @@ static bool atw_module_do_ends(struct atw_conns *cs)
 	up = atw_module_is_up(&link, err);
 	/* An event that came meanwhile is newer than the answer. */
 	if (up && link.st.addr == m->lease.addr && !atw_sched_is_set(&m->sched, ATW_DO_LINK)) {
-		atw_conns_believe_ends(cs);
+		atw_conns_answer_ends(cs, true);
 		return true;
 	}
 	if (!up)
 		atw_conns_set_link(cs, false);
 	/* That tells all who must know, and then there may be nothing left to be asked. */
-	atw_conns_tell_ends(cs);
+	atw_conns_answer_ends(cs, false);
 	atw_sched_set(&m->sched, ATW_DO_LINK);
 	atw_sched_set(&m->sched, ATW_DO_ENDS);
 	return true;

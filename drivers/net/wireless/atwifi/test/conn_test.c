@@ -349,7 +349,7 @@ static bool fake_ends(struct atw_conns *cs)
 {
 	bool any = atw_conns_ask_ends(cs);
 
-	atw_conns_believe_ends(cs);
+	atw_conns_answer_ends(cs, true);
 	return any;
 }
 
