@@ -96,6 +96,32 @@ static void hosts(const char *s)
 		DIE("data in %s", l.buf);
 }
 
+/* What is read of a network has room for it; a whole answer lacks what stands before its end. */
+static void networks(const char *s)
+{
+	static const char *const ends[] = {
+		"", ",14:de:39:06:86:e4,Open,7c:b9:4c:1d:c6:39,6,192.168.1.7,192.168.1.1",
+		",Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1",
+	};
+	struct atw_wifi_status st;
+	struct atw_network net;
+	char line[600];
+	const char *rest;
+	bool hidden;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		snprintf(line, sizeof(line), "+WJAP:3%s%s", s, ends[i]);
+		rest = atw_parse_wifi_begin(line, &st);
+		if (rest && atw_parse_wifi_end(rest, false, &st) &&
+		    atw_parse_wifi_network(rest, false, &net) && strlen(net.ssid) > ATW_SSID_MAX)
+			DIE("the name of a network: %s", line);
+		snprintf(line, sizeof(line), "+WAP:%s%s", s, ends[i]);
+		if (atw_parse_ap(line, &net, &hidden) && strlen(net.ssid) > ATW_SSID_MAX)
+			DIE("the name of an access point: %s", line);
+	}
+}
+
 static void lines(const char *s)
 {
 	struct atw_wifi_status st;
@@ -187,6 +213,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	strings(s, data[0]);
 	hosts(s);
 	lines(s);
+	networks(s);
 	commands(data + 1, size - 1);
 	list_networks(s);
 	free(s);

@@ -327,12 +327,18 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	return true;
 }
 
-/* "<name>,<password>": where both may hold commas it cannot be told where the one ends. */
+/*
+ * "<name>,<password>": where both may hold commas it cannot be told where the one ends. Where
+ * bytes were lost there may be neither, and @end lies before @line.
+ */
 static void atw_parse_wifi_name(const char *line, const char *end, struct atw_network *net)
 {
-	const char *comma = memchr(line, ',', end - line);
 	const char *last = end;
+	const char *comma;
 
+	if (end <= line)
+		return;
+	comma = memchr(line, ',', end - line);
 	while (last > line && last[-1] != ',')
 		last--;
 	if (!comma || (comma != last - 1 && (strcmp(net->security, "Open") || last != end)) ||

@@ -1335,6 +1335,10 @@ static void parse_wifi_network(struct kunit *test)
 		{ ",123456789012345678901234567890123,x" REST("WPA2 AES", "6"), "", "WPA2 AES", 6 },
 		{ ",net,secret" REST("WPA2\tAES", "6"), "net", "", 6 },
 		{ ",net,secret" REST("WPA2 AES", "197"), "net", "WPA2 AES", 0 },
+		/* Name and password were lost, or the module does not tell them. */
+		{ REST("Open", "6"), "", "Open", 6 },
+		{ "," REST("Open", "6"), "", "Open", 6 },
+		{ ",," REST("Open", "6"), "", "Open", 6 },
 	};
 	static const char *const bad[] = {
 		"", ",", ",net,secret,,WPA2 AES,7c:b9:4c:1d:c6:39,6,192.0.2.2,192.0.2.1",
@@ -1390,6 +1394,8 @@ static void parse_ap(struct kunit *test)
 		/* Where one ends and the other begins nobody can tell. */
 		{ "+WAP:mine,secr,t99" AP_END, "" },
 		{ "+WAP:mine,x,,Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1", "mine,x" },
+		{ "+WAP:,Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1", "" },
+		{ "+WAP:,,Open,6,3,0,7c:b9:4c:1d:d6:33,192.168.43.1,192.168.43.1", "" },
 	};
 	static const char *const bad[] = {
 		"+WAP:72", "+WAP:", "+WAP:mine,secret99",
