@@ -130,7 +130,14 @@ static void lines(const char *s)
 	u32 dns[ATW_DNS_MAX], mask = 0, addr;
 	char country[ATW_COUNTRY_LEN];
 	char quad[20];
+	u8 mac[6];
+	s8 rssi;
+	bool known;
 
+	if (atw_parse_signal(s, &rssi) && rssi > 0)
+		DIE("a signal of %d: %s", rssi, s);
+	atw_parse_sta_mac(s, mac);
+	atw_parse_ap_station(s, &known, mac);
 	if (atw_parse_sock_row(s, &row) && !row.id)
 		DIE("a row of nobody: %s", s);
 	st.status = ATW_WIFI_JOINED;
