@@ -312,8 +312,8 @@ static void atw_channel_event(struct atw_channel *ch, const struct atw_event *ev
 	case ATW_EV_PAYLOAD:
 		trace_atw_payload(ch->dev, false, ev->id, ev->len);
 		ch->answer = ev->answer;
-		atw_parser_sink(&ch->parser,
-				ch->ops->payload(ch->ctx, ev->id, ev->len));
+		atw_parser_sink(&ch->parser, ch->ops->payload(ch->ctx, ev->id, ev->len) ?:
+					     ch->scratch);
 		break;
 	case ATW_EV_PAYLOAD_END:
 		end = *ev;

@@ -144,7 +144,7 @@ static inline bool atw_cmd_refused(int err)
  * @next_work: jiffies until @work wants to be called without a kick
  * @event: an event that is no part of an answer; receive context, may not
  *	run commands
- * @payload: a payload of @len bytes for @id begins: its place, or NULL;
+ * @payload: a payload of @len bytes for @id begins: its place, or NULL: nobody wants it;
  *	atw_channel.answer tells whether it answers a read, until it is over
  * @payload_end: it is over: ATW_EV_PAYLOAD_END or ATW_EV_PAYLOAD_BAD; as @event
  * @stalled: a payload has begun and does not go on; as @event. May be NULL
@@ -203,10 +203,11 @@ enum atw_channel_flag {
  * @lock: protects @cmd and the answer (@final, @said, @cmd's outputs), which
  *	the thread and the receive path share. Innermost. Both sides are process
  *	context, so bottom halves stay on.
- * @rx_lock: protects @parser, @data, @answer and calls into @ops from the receive path, and
- *	keeps them away once ATW_CH_DEAD is set; outside all other locks here. The thread
+ * @rx_lock: protects @parser, @data, @scratch, @answer and calls into @ops from the receive
+ *	path, and keeps them away once ATW_CH_DEAD is set; outside all other locks here. The thread
  *	asks without it whether the parser has a payload with two readings, for which it is
  *	kicked, and whether it is within a name, see atw_cmd.lost
+ * @scratch: the place of a payload that nobody wants: what has torn that is looked for as well
  * @is_raw: what comes is not for the parser; @rx_lock
  * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see
@@ -234,6 +235,7 @@ struct atw_channel {
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
 	u8				data[ATW_DATA_MAX];
+	u8				scratch[ATW_PAYLOAD_MAX];
 	bool				answer;		/* see @payload */
 	bool				is_raw;
 	struct delayed_work		stall;

@@ -42,6 +42,7 @@ struct fake {
 	u32			ids[32];
 	unsigned int		nevents;
 	bool			may_wait;	/* for a disk, where it is told of an event */
+	bool			unwanted;	/* nobody wants what is received */
 	u8			sink[64];
 	struct atw_cmd		cmd;
 	struct sk_buff		*skb;
@@ -127,7 +128,7 @@ static u8 *fake_payload(void *ctx, u32 id, u32 len)
 {
 	struct fake *f = ctx;
 
-	return len <= sizeof(f->sink) ? f->sink : NULL;
+	return len <= sizeof(f->sink) && !f->unwanted ? f->sink : NULL;
 }
 
 static const struct atw_channel_ops fake_channel_ops = {
@@ -628,6 +629,27 @@ static void channel_payload(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->sink, ">OK\n", 4));
 }
 
+static int run_at_torn(struct fake *f)
+{
+	f->unwanted = true;
+	atw_channel_set_tears(&f->ch);
+	return run_at(f);
+}
+
+/* What has torn a payload that nobody wants is taken out as well: it is the answer. */
+static void channel_payload_unwanted(struct kunit *test)
+{
+	static const struct script script[] = {
+		{ "AT", "\r\n+EVENT:SocketDown,100,9,\r\nOK\r\naithinker\r\n" }, { }
+	};
+	struct fake *f = fake_start(test, script, run_at_torn);
+
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+	KUNIT_EXPECT_EQ(test, ATW_EV_PAYLOAD_END, f->events[0]);
+}
+
 static int run_long(struct fake *f)
 {
 	return atw_channel_run(&f->ch, "AT", 600 * HZ);
@@ -956,6 +978,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_send_astray),
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
+	KUNIT_CASE(channel_payload_unwanted),
 	KUNIT_CASE(channel_unstick),
 	KUNIT_CASE(channel_unstick_too_late),
 	KUNIT_CASE(channel_tear_too_late),
