@@ -1315,6 +1315,8 @@ static const struct {
 	{ "\r\n+",			true },
 	{ "\r\nAT+",			true },
 	{ "\r\n[Busy]",		true },
+	{ "\r+",			true },
+	{ "Unknown cmd:",		true },
 	{ "connect success ConID=",	true },
 	{ "\r\nconnect success ConID=", true },
 	{ "+SOCKETREAD",		true },
@@ -1338,21 +1340,6 @@ static bool atw_may_be(const struct atw_parser *p, u32 i, const char *lit)
 static bool atw_may_be_answered(const struct atw_parser *p)
 {
 	return p->expect_soon || (p->tears && p->expect_final);
-}
-
-/*
- * Does the payload look as if another task's print had torn it from its header? If
- * one did, what closed it is the remote's choice.
- */
-static bool atw_payload_looks_torn(const struct atw_parser *p)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(atw_prints); i++)
-		if ((!atw_prints[i].answer || atw_may_be_answered(p)) &&
-		    atw_may_be(p, 0, atw_prints[i].lit))
-			return true;
-	return false;
 }
 
 /* The last line of the payload, as much of it as a line of the module has. */
@@ -1427,6 +1414,18 @@ static bool atw_skip_number(const char **s, const char *lit, bool *more)
 	return atw_parse_uint(s, U32_MAX, &n) && atw_skip_more(s, lit, more);
 }
 
+/* The same for as many characters of a set, and what is behind them. */
+static bool atw_skip_set(const char **s, const char *set, size_t least, const char *lit,
+			 bool *more)
+{
+	size_t n = strspn(*s, set);
+
+	*s += n;
+	if (!**s)
+		*more = true;
+	return n >= least && atw_skip_more(s, lit, more);
+}
+
 /* The same for "+NAME:". */
 static bool atw_skip_name_more(const char **s, bool *more)
 {
@@ -1445,18 +1444,81 @@ static bool atw_skip_name_more(const char **s, bool *more)
 /* Skip "\r\nOK\r\n", "\r\n+NAME:<code>\r\nERROR\r\n" and the like. */
 static bool atw_skip_final(const char **s, bool *more)
 {
-	if (!atw_skip_more(s, "\r\n", more))
+	bool whole = atw_skip_more(s, "\r\n", more);
+
+	/* A name's address is printed behind half of an end of line. */
+	if (!whole && !atw_skip_more(s, "\r", more))
 		return false;
-	if (atw_skip_more(s, "OK\r\n", more) ||
-	    atw_skip_more(s, "ERROR\r\n", more) ||
-	    atw_skip_more(s, "+ERROR\r\n", more))
+	if (whole && (atw_skip_more(s, "OK\r\n", more) ||
+		      atw_skip_more(s, "ERROR\r\n", more) ||
+		      atw_skip_more(s, "+ERROR\r\n", more) ||
+		      atw_skip_more(s, "[Busy]Cmd running\r\n", more)))
 		return true;
 	atw_skip_more(s, "AT", more);
 	return atw_skip_name_more(s, more) &&
-	       atw_skip_number(s, "\r\n", more) &&
+	       atw_skip_set(s, "0123456789.,-", 1, "\r\n", more) &&
 	       (atw_skip_more(s, "OK\r\n", more) ||
 		atw_skip_more(s, "ERROR\r\n", more) ||
 		atw_skip_more(s, "+ERROR\r\n", more));
+}
+
+/* Skip the complaint about a question that nobody can guess. */
+static bool atw_skip_complaint(const char **s, bool *more)
+{
+	return atw_skip_more(s, "Unknown cmd:AT+ATW", more) &&
+	       atw_skip_set(s, "0123456789ABCDEF", 16, "\r\n", more);
+}
+
+/* Skip whole rows of the list of connections; there may be one more. */
+static bool atw_skip_rows(const char **s, bool *more)
+{
+	char line[ATW_TEAR_MAX + 1];
+	const char *begin = *s, *end;
+	struct atw_sock_row row;
+
+	while ((end = strstr(*s, "\r\n"))) {
+		memcpy(line, *s, end - *s);
+		line[end - *s] = '\0';
+		if (!atw_parse_sock_row(line, &row))
+			break;
+		*s = end + 2;
+	}
+	if (!end && (!**s || isdigit(**s)))
+		*more = true;
+	return *s != begin;
+}
+
+/* What there is from byte @from on of a print that may tear a payload. Returns how much. */
+static u32 atw_copy_text(const struct atw_parser *p, u32 from, char text[ATW_TEAR_MAX + 1])
+{
+	u32 end = min_t(u32, p->len + p->hold_len, from + ATW_TEAR_MAX);
+	u32 n = 0;
+
+	while (from + n < end && atw_at(p, from + n)) {
+		text[n] = atw_at(p, from + n);
+		n++;
+	}
+	text[n] = '\0';
+	return n;
+}
+
+/*
+ * Does the payload look as if another task's print had torn it from its header? If
+ * one did, what closed it is the remote's choice.
+ */
+static bool atw_payload_looks_torn(const struct atw_parser *p)
+{
+	char text[ATW_TEAR_MAX + 1];
+	const char *begin = text;
+	bool more;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(atw_prints); i++)
+		if ((!atw_prints[i].answer || atw_may_be_answered(p)) &&
+		    atw_may_be(p, 0, atw_prints[i].lit))
+			return true;
+	atw_copy_text(p, 0, text);
+	return atw_may_be_answered(p) && atw_skip_rows(&begin, &more);
 }
 
 /*
@@ -1466,18 +1528,14 @@ static bool atw_skip_final(const char **s, bool *more)
  */
 static int atw_torn_by(const struct atw_parser *p, u32 from)
 {
-	u32 end = min_t(u32, p->len + p->hold_len, from + ATW_TEAR_MAX);
 	char text[ATW_TEAR_MAX + 1];
+	bool is, all, more = false;
 	const char *s = text;
-	bool more = false;
-	u32 n = 0;
-	bool is;
+	u32 n;
 
-	while (from + n < end && atw_at(p, from + n)) {
-		text[n] = atw_at(p, from + n);
-		n++;
-	}
-	text[n] = '\0';
+	n = atw_copy_text(p, from, text);
+	/* Is there no more than that? */
+	all = n < ATW_TEAR_MAX && from + n == p->len + p->hold_len;
 	/* Before it has said '>' the module has no other answer. */
 	if (p->expect_prompt)
 		is = atw_skip_more(&s, ">", &more);
@@ -1485,13 +1543,15 @@ static int atw_torn_by(const struct atw_parser *p, u32 from)
 		is = p->expect_final &&
 		     ((atw_skip_more(&s, "connect success ConID=", &more) &&
 		       atw_skip_number(&s, "\r\n", &more)) ||
+		      (s == text && (atw_skip_rows(&s, &more) ||
+				     atw_skip_complaint(&s, &more))) ||
 		      (s == text && atw_skip_final(&s, &more)));
-	if (!is)
-		return more && n < ATW_TEAR_MAX && from + n == end ? -1 : 0;
 	n = s - text;
-	if (p->hold_len < n + 2)
+	if (is && p->hold_len < n + 2)
 		return -1;
-	return atw_closes(p, p->len + n) ? n : 0;
+	if (is && atw_closes(p, p->len + n))
+		return n;
+	return more && all ? -1 : 0;
 }
 
 /* "<id>,<len>," at byte @i: the byte behind it, 0 if it is not such. */

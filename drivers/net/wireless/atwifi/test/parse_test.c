@@ -502,6 +502,13 @@ static const struct sample tears[] = {
 	{ "value, ok", "\r\n+WMODE:1\r\nOK\r\n", "INFO OK ", FINAL },
 	{ "connected", "connect success ConID=2\r\n", "CONNECTED:2 ", FINAL },
 	{ "prompt", ">", "PROMPT ", PROMPT },
+	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY ", FINAL },
+	/* What does not begin with an end of line. */
+	{ "row", "11,4,3,192.0.2.1,80,-1,0\r\n", "UNEXPECTED ", FINAL },
+	{ "rows", "11,4,3,192.0.2.1,80,-1,0\r\n118,3,3,,-1,80,0\r\n",
+	  "UNEXPECTED UNEXPECTED ", FINAL },
+	{ "complaint", "Unknown cmd:AT+ATW0123456789ABCDEF\r\n", "UNKNOWN ", FINAL },
+	{ "address", "\r+WDOMAIN:192.0.2.1\r\nOK\r\n", "INFO OK ", FINAL },
 };
 
 /* Prints that nobody awaits, and what else they may be. */
@@ -514,6 +521,9 @@ static const struct sample other_prints[] = {
 	{ "ok for a prompt", "\r\nOK\r\n", NULL, PROMPT },
 	{ "prompt", ">", NULL, FINAL },
 	{ "connected", "connect success ConID=2\r\n", NULL, 0 },
+	{ "row", "11,4,3,192.0.2.1,80,-1,0\r\n", NULL, 0 },
+	{ "complaint", "Unknown cmd:AT+ATW0123456789ABCDEF\r\n", NULL, PROMPT },
+	{ "another complaint", "Unknown cmd:AT+WMODE\r\n", NULL, FINAL },
 };
 
 static const char *const torn_payloads[] = {
@@ -790,6 +800,32 @@ static void parse_torn_chosen(struct kunit *test)
 	}
 	/* It does happen. */
 	KUNIT_EXPECT_LT(test, 20U, closed);
+}
+
+/*
+ * An answer without an end of line before it, where what closes the payload is in its place by the
+ * remote's choice: it may have lost its end, and have that answer instead.
+ */
+static void parse_torn_closed(struct kunit *test)
+{
+	static const char *const prints[] = {
+		"11,4,3,192.0.2.1,80,-1,0\r\n", "Unknown cmd:AT+ATW0123456789ABCDEF\r\n",
+		"\r+WDOMAIN:192.0.2.1\r\nOK\r\n",
+	};
+	struct run *r = run_new(test);
+	char in[160];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(prints); i++) {
+		snprintf(in, sizeof(in), "\r\n+EVENT:SocketDown,118,%zu,%sabcde\r\n",
+			 strlen(prints[i]) + 5, prints[i]);
+		run_start(r, FINAL | TEARS);
+		run_feed(r, in, strlen(in));
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "abcde! "), "%s", r->log);
+		run_start(r, TEARS);
+		run_feed(r, in, strlen(in));
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "abcde "), "%s", r->log);
+	}
 }
 
 static void parse_torn_bad(struct kunit *test)
@@ -1589,6 +1625,7 @@ static struct kunit_case parse_cases[] = {
 	KUNIT_CASE(parse_torn_two_ways),
 	KUNIT_CASE(parse_torn_while_connecting),
 	KUNIT_CASE(parse_torn_chosen),
+	KUNIT_CASE(parse_torn_closed),
 	KUNIT_CASE(parse_torn_bad),
 	KUNIT_CASE(parse_no_sink),
 	KUNIT_CASE(parse_line_bounds),
