@@ -600,9 +600,9 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 	spin_lock(&server->lock);
 	server->serve.renew = false;
 	if (!err && server->owner && atw_conn_is_open(server)) {
+		atw_conn_leave_kept(cs, server);
+		atw_conns_lose_server(cs, server);
 		server->serve.old_id = id;
-		atw_conns_unname(cs, server);
-		atw_conn_event(server, ATW_CONN_EV_AGAIN);
 		atw_conn_pause(server, atw_timing.renew);
 	}
 	spin_unlock(&server->lock);

@@ -578,6 +578,30 @@ void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c)
 }
 
 /**
+ * atw_conn_leave_kept() - what the module keeps for a connection is deleted with that
+ * @cs: the connections
+ * @c: the connection, which the module was told to delete
+ *
+ * Context: @cs->lock and @c->lock are held.
+ */
+void atw_conn_leave_kept(struct atw_conns *cs, struct atw_conn *c)
+{
+	int kept;
+
+	lockdep_assert_held(&cs->lock);
+	lockdep_assert_held(&c->lock);
+
+	kept = xchg(&c->rx.kept, 0);
+	if (cs->fw->deletes_late && kept >= ATW_KEPT_SOFT / 2) {
+		/* It deletes in the background. */
+		cs->kept.zombies += kept;
+		cs->kept.zombie_since = jiffies;
+	} else {
+		atomic_sub(kept, &cs->kept.bytes);
+	}
+}
+
+/**
  * atw_conns_unlink() - take a connection out of the table
  * @cs: the connections
  * @c: the connection; the table's reference is the caller's then
@@ -589,20 +613,11 @@ void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c)
  */
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c)
 {
-	int kept;
-
 	lockdep_assert_held(&cs->lock);
 	lockdep_assert_held(&c->lock);
 
 	atw_conns_free_id(cs, c);
-	kept = xchg(&c->rx.kept, 0);
-	if (cs->fw->deletes_late && kept >= ATW_KEPT_SOFT / 2) {
-		/* It deletes in the background. */
-		cs->kept.zombies += kept;
-		cs->kept.zombie_since = jiffies;
-	} else {
-		atomic_sub(kept, &cs->kept.bytes);
-	}
+	atw_conn_leave_kept(cs, c);
 	list_del_init(&c->node);
 	list_del(&c->turn);
 	cs->shares.of[c->share].n--;

@@ -231,7 +231,8 @@ struct atw_conn_rx {
  *	heard before that is forgotten then
  * @lasting: it was open once: it is opened again when the module has lost it. Written by
  *	the channel's thread alone, which therefore reads it without the lock
- * @renew: its module may have stopped serving it: it is to be opened anew
+ * @renew: its module may have stopped serving it, or keeps too much for it: it is to be
+ *	opened anew
  * @old_id: the number under which it was deleted to be opened anew, or ATW_NO_ID; the
  *	channel's thread's alone
  */

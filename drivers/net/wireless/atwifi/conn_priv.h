@@ -63,7 +63,8 @@ enum atw_crowd {
  * In passive mode the module keeps what it receives in its heap, and drops without a
  * word what does not fit. How large that is it does not tell; these are taken to be
  * less. Past the first a connection whose data comes is ended, which frees what it
- * has; past the second what was dropped may have been anybody's.
+ * has, and a server of datagrams opened anew; past the second what was dropped may have
+ * been anybody's.
  */
 #define ATW_KEPT_SOFT		(32 * 1024)
 #define ATW_KEPT_HARD		(48 * 1024)
@@ -302,6 +303,7 @@ void atw_conn_drop_children(struct atw_conn *server);
 void atw_conns_link(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_forget_kept(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c);
+void atw_conn_leave_kept(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_put_list(struct list_head *list);
 void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);

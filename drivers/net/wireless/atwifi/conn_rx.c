@@ -220,9 +220,15 @@ static void atw_conn_pending(struct atw_conns *cs, struct atw_conn *c, u32 len)
 	c->rx.fetch = true;
 	c->rx.kept += len + ATW_PACKET_COST;
 	/* As long as its memory is not full it drops nothing. */
-	if (atomic_add_return(len + ATW_PACKET_COST, &cs->kept.bytes) > ATW_KEPT_SOFT &&
-	    atw_conn_is_stream(c) && atw_conn_is_live(c))
+	if (atomic_add_return(len + ATW_PACKET_COST, &cs->kept.bytes) <= ATW_KEPT_SOFT ||
+	    !atw_conn_is_live(c))
+		return;
+	if (!atw_conn_is_server(c)) {
 		atw_conn_reset(c, &cs->counts.overflows);
+	} else if (!c->serve.renew && atw_conn_is_open(c)) {
+		atomic64_inc(&cs->counts.overflows);
+		c->serve.renew = true;
+	}
 }
 
 /* A piece of @len bytes was fetched. */

@@ -299,15 +299,15 @@ static struct atw_conn *atw_conns_pick(struct atw_conns *cs, struct atw_pick *pi
 			   atw_conn_is_yielding(c)) {
 			best = c;
 			pick->task = ATW_TASK_DELETE;
+		} else if (atw_conn_is_open(c) && c->serve.renew) {
+			best = c;
+			pick->task = ATW_TASK_RENEW;
 		} else if (c->rx.fetch && atw_conn_is_open(c) && !fetch) {
 			fetch = c;
 			if (atw_conn_has_sends(c))
 				atw_sends_add(cs, &sends, c);
 		} else if (atw_conn_is_open(c) && atw_conn_has_sends(c)) {
 			atw_sends_add(cs, &sends, c);
-		} else if (atw_conn_is_open(c) && c->serve.renew) {
-			best = c;
-			pick->task = ATW_TASK_RENEW;
 		} else if (atw_conn_is_waiting(c)) {
 			open = atw_opens_next(cs, open, c, has);
 		}

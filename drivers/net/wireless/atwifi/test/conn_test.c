@@ -3763,6 +3763,61 @@ static unsigned int fake_count(const struct fake *f, enum cmd_kind verb)
 	return n;
 }
 
+/*
+ * A remote of datagrams that sends more than is fetched does not fill the module's memory for
+ * streams: its own connection ends, or the server that hears it is opened anew.
+ */
+static void conn_dgram_flood(struct kunit *test)
+{
+	static const enum atw_sock_type types[] = {
+		ATW_TYPE_UDP_CLIENT, ATW_TYPE_UDP_SERVER, ATW_TYPE_UDP_SERVER,
+	};
+	struct fake *f = test->priv;
+	const struct atw_firmware *fw = f->conns.fw;
+	struct owner *o = f->owner;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		WRITE_ONCE(f->conns.mode.passive, true);
+		fake_open(test, 0, types[i]);
+		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
+		open_gate(f, false);
+		f->nnotes = 0;
+		/* The last deletes in the background: what it had counts for a while. */
+		WRITE_ONCE(f->conns.fw, i < 2 ? fw : &atw_firmware_bw20);
+		/* It may not be asked again for what it could not give. */
+		queue(test, &o[0], 5);
+		for (j = 0; j < 32 * 1024 / 1088; j++)
+			say_for(f, "\r\n+EVENT:SocketDown,%u,1024\r\n", &o[0]);
+		KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.overflows));
+		for (j = 0; j < 3; j++)
+			say_for(f, "\r\n+EVENT:SocketDown,%u,1024\r\n", &o[0]);
+		KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
+		KUNIT_EXPECT_EQ(test, !i, o[0].closed);
+		open_gate(f, true);
+		eventually(test, fake_count(f, V_DEL) && atomic_read(&f->conns.kept.bytes) ==
+			   READ_ONCE(f->conns.kept.zombies));
+		KUNIT_EXPECT_EQ(test, i == 2, f->conns.kept.zombies > 32 * 1024);
+		KUNIT_EXPECT_FALSE(test, o[1].closed);
+		KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->empties));
+		KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
+		if (i)
+			eventually(test, fake_count(f, V_OPEN));
+		KUNIT_EXPECT_EQ(test, !i, o[0].closed);
+		open_gate(f, false);
+		close_all(test, 2);
+		atw_conn_put(o[0].c);
+		atw_conn_put(o[1].c);
+		memset(o, 0, 2 * sizeof(*o));
+		atomic64_set(&f->conns.counts.overflows, 0);
+		WRITE_ONCE(f->conns.fw, fw);
+		f->conns.kept.zombies = 0;
+		atomic_set(&f->conns.kept.bytes, 0);
+	}
+}
+
 /* A remote that always has something to be fetched keeps nobody from connecting. */
 static void conn_fetch_flood(struct kunit *test)
 {
@@ -6089,6 +6144,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_lost_comma),
 	KUNIT_CASE(conn_refused_speaks),
 	KUNIT_CASE(conn_dgram_dropped),
+	KUNIT_CASE(conn_dgram_flood),
 	KUNIT_CASE(conn_long_ago),
 	KUNIT_CASE(conn_no_number),
 	KUNIT_CASE(conn_fetch_flood),
