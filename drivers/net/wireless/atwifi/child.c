@@ -31,6 +31,8 @@
  * any more, and for 3 s, and looks every 750 ms: the module does not tell.
  */
 #define ATW_RENEW_POLL		(HZ * 3 / 4)
+/* Half a minute. Where that port is taken yet the server is opened again later. */
+#define ATW_RENEW_POLLS		40
 /* From here on a module that counts in one byte is restarted when it is idle. */
 #define ATW_HIGH_ID		200
 
@@ -603,6 +605,7 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
 		atw_conn_leave_kept(cs, server);
 		atw_conns_lose_server(cs, server);
 		server->serve.old_id = id;
+		server->serve.polls = 0;
 		atw_conn_pause(server, atw_timing.renew);
 	}
 	spin_unlock(&server->lock);
@@ -614,21 +617,29 @@ void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
  * @cs: the connections
  * @server: a server that is to be opened anew
  *
+ * Its number may be a client's by now, and there are modules that go on listing what they
+ * have deleted: neither is waited for.
+ *
  * Context: the channel's thread.
  * Return: true if so; it is to be asked again later.
  */
 bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server)
 {
+	u32 id = server->serve.old_id;
 	bool there;
 
-	if (server->serve.old_id == ATW_NO_ID)
+	if (id == ATW_NO_ID)
 		return false;
-	there = atw_conns_query(cs) || atw_rows_find(cs, server->serve.old_id, false);
+	there = atw_conns_query(cs) || atw_rows_find(cs, id, false);
+	spin_lock(&cs->lock);
+	there &= !atw_conns_find(cs, id);
+	spin_unlock(&cs->lock);
 	spin_lock(&server->lock);
-	if (there)
+	if (there && server->serve.polls++ < ATW_RENEW_POLLS)
 		atw_conn_pause(server, ATW_RENEW_POLL);
 	else
 		server->serve.old_id = ATW_NO_ID;
+	there = server->serve.old_id != ATW_NO_ID;
 	spin_unlock(&server->lock);
 	return there;
 }

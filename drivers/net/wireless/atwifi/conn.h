@@ -235,6 +235,7 @@ struct atw_conn_rx {
  *	opened anew
  * @old_id: the number under which it was deleted to be opened anew, or ATW_NO_ID; the
  *	channel's thread's alone
+ * @polls: how often the module was asked for that since; likewise
  */
 struct atw_conn_serve {
 	struct list_head		children;
@@ -245,6 +246,7 @@ struct atw_conn_serve {
 	bool				lasting;
 	bool				renew;
 	u32				old_id;
+	unsigned int			polls;
 };
 
 /**

@@ -3858,6 +3858,59 @@ static void conn_server_not_fetched(struct kunit *test)
 	close_all(test, 1);
 }
 
+/* A server is deleted to be opened anew, and nothing else is done yet. Returns its old number. */
+static u32 fake_renew(struct kunit *test, struct owner *server)
+{
+	struct fake *f = test->priv;
+	u32 id = server->c->id;
+
+	spin_lock(&server->c->lock);
+	server->c->serve.renew = true;
+	spin_unlock(&server->c->lock);
+	atw_sched_set(&f->sched, ATW_DO_CONNS);
+	open_gate(f, true);
+	eventually(test, fake_count(f, V_DEL));
+	open_gate(f, false);
+	eventually(test, READ_ONCE(server->c->serve.old_id) == id);
+	return id;
+}
+
+/* A server that is opened anew does not wait for a client that has got its number meanwhile. */
+static void conn_renew_number(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o;
+	u32 id = fake_renew(test, server);
+
+	/* As if it were the turn of that. */
+	f->conns.ids.next = id - 1;
+	f->conns.ids.freed[id] = 0;
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, id, atw_conn_id(o->c));
+	f->has = id;
+	eventually(test, fake_count(f, V_OPEN) == 2);
+	KUNIT_EXPECT_GE(test, 2U, fake_count(f, V_LIST));
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	close_all(test, 2);
+}
+
+/* Nor for a module that goes on listing what it has deleted. */
+static void conn_renew_bound(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test);
+	u32 id = fake_renew(test, server);
+
+	f->has = id;
+	server->c->serve.polls = 1000;
+	open_gate(f, true);
+	eventually(test, fake_count(f, V_OPEN));
+	KUNIT_EXPECT_FALSE(test, server->closed);
+	close_all(test, 1);
+}
+
 /* What answers somebody whom the module has forgotten with its server is for nobody else. */
 static void conn_server_forgets(struct kunit *test)
 {
@@ -6149,6 +6202,8 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_no_number),
 	KUNIT_CASE(conn_fetch_flood),
 	KUNIT_CASE(conn_server_not_fetched),
+	KUNIT_CASE(conn_renew_number),
+	KUNIT_CASE(conn_renew_bound),
 	KUNIT_CASE(conn_server_forgets),
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
