@@ -55,12 +55,19 @@ static bool atw_channel_answered(struct atw_channel *ch, bool prompt)
 	       (prompt && test_bit(ATW_CH_PROMPT, &ch->flags)) || atw_channel_gone(ch);
 }
 
-/* Does the answer come soon, or never? One that has started again knows of no command. */
+/*
+ * Does the answer come soon, or never? One that has started again knows of no command. A prompt
+ * has to wait for what else is being printed, and without it nobody knows what the module takes
+ * for the payload.
+ */
 static bool atw_channel_hurries(const struct atw_channel *ch)
 {
 	const struct atw_cmd *cmd = ch->cmd;
 
-	return test_bit(ATW_CH_BANNER, &ch->flags) || (cmd && cmd->lost && READ_ONCE(*cmd->lost));
+	if (test_bit(ATW_CH_BANNER, &ch->flags))
+		return true;
+	return cmd && cmd->lost && READ_ONCE(*cmd->lost) &&
+	       (!cmd->payload || test_bit(ATW_CH_PROMPT, &ch->flags));
 }
 
 /* What was asked before is not what a barrier waits for, see atw_channel_settle(). */

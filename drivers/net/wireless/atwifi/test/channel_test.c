@@ -12,6 +12,7 @@
 
 #include "../channel.h"
 #include "../firmware.h"
+#include "../timing.h"
 
 struct script {
 	const char	*line;		/* as written, without CR LF */
@@ -581,6 +582,29 @@ static void channel_send_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 }
 
+static int run_send_lost(struct fake *f)
+{
+	static const bool lost = true;
+
+	f->cmd.lost = &lost;
+	return run_send(f);
+}
+
+/* The prompt of a connection that is gone waits for what the module prints meanwhile. */
+static void channel_send_lost(struct kunit *test)
+{
+	struct fake *f = fake_start(test, send_script, run_send_lost);
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	schedule_timeout_uninterruptible(atw_timing.hurry + HZ / 2);
+	f->after_payload = "\r\nOK\r\n";
+	f->payload_left = 15;
+	fake_say(f, ">");
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
+}
+
 static int run_send_astray(struct fake *f)
 {
 	static const bool astray = true;
@@ -975,6 +999,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_send_ends_early),
 	KUNIT_CASE(channel_send_ends_unsent),
 	KUNIT_CASE(channel_send_is_stopped),
+	KUNIT_CASE(channel_send_lost),
 	KUNIT_CASE(channel_send_astray),
 	KUNIT_CASE(channel_send_then_silence),
 	KUNIT_CASE(channel_payload),
