@@ -747,8 +747,14 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 		if (hurry && time_after(end, hurried))
 			end = hurried;
 		left = (long)(end - jiffies);
-		if (left <= 0)
+		if (left <= 0) {
+			/* The receive path may have it already, behind something else. */
+			mutex_lock(&ch->rx_lock);
+			mutex_unlock(&ch->rx_lock);
+			if (atw_channel_answered(ch, prompt))
+				break;
 			return -ETIMEDOUT;
+		}
 		tear = atw_channel_may_tear(ch);
 		/* The receive path wakes for each of these; silence, which ends a tear, is none. */
 		wait_event_idle_timeout(ch->wait, atw_channel_answered(ch, prompt) ||
@@ -900,6 +906,9 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	ch->cmd = NULL;
 	final = ch->final;
 	spin_unlock(&ch->lock);
+	/* Nobody awaited it any more when it came. */
+	if (err == -ETIMEDOUT && final != ATW_EV_NONE)
+		WRITE_ONCE(ch->strays, ch->strays + 1);
 	mutex_unlock(&ch->rx_lock);
 
 	if (err) {

@@ -161,27 +161,23 @@ static bool atw_conns_send_again(struct atw_conns *cs, struct atw_conn *c,
 	return ++c->tx.refused < ATW_NOMEM_TRIES;
 }
 
-/* Answers that nobody has asked for, or not any more. */
-static u64 atw_conns_strays(const struct atw_conns *cs)
-{
-	return atomic64_read(&cs->counts.unexplained) + READ_ONCE(cs->ch->strays);
-}
-
 /*
  * All bytes of a send were written, and no answer came. If it was the first of its
  * size that may be the reason: some firmware loses what is longer than it splits by
  * itself. There is no more to be had than to learn of it once. But a module that waits for a
  * remote that does not read says nothing, either: it takes no commands meanwhile, and when he
- * reads on it answers the send before those.
+ * reads on it answers the send before those, if not as the patience for it ended. @strays:
+ * answers that nobody had awaited any more before it.
  */
-static void atw_conns_swallowed(struct atw_conns *cs, u32 n)
+static void atw_conns_swallowed(struct atw_conns *cs, u32 n, unsigned int strays)
 {
-	u64 strays = atw_conns_strays(cs);
+	s64 unexplained = atomic64_read(&cs->counts.unexplained);
 
 	if (n <= max_t(u32, cs->proved.chunk, ATW_CHUNK_MIN))
 		return;
 	if (atw_channel_run(cs->ch, "AT", HZ) || atw_channel_settle(cs->ch) ||
-	    atw_conns_strays(cs) != strays)
+	    READ_ONCE(cs->ch->strays) != strays ||
+	    atomic64_read(&cs->counts.unexplained) != unexplained)
 		return;
 	cs->proved.small_sends = true;
 	cs->pace.chunk = ATW_CHUNK_MIN;
@@ -313,6 +309,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	struct sk_buff_head done;
 	bool full, swallowed = false, too_much = false;
 	enum atw_outcome outcome;
+	unsigned int strays;
 	u32 id, n;
 	int err;
 
@@ -350,6 +347,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	spin_unlock(&c->lock);
 
 	trace_atw_payload(cs->ch->dev, true, id, n);
+	strays = READ_ONCE(cs->ch->strays);
 	err = atw_channel_exec(cs->ch, &cmd);
 	outcome = err == -EREMOTEIO ? atw_conns_refusal(cs, c, &cmd, id) : ATW_FAILED;
 
@@ -390,7 +388,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	if (err)
 		atw_conns_command_failed(cs, err);
 	if (swallowed)
-		atw_conns_swallowed(cs, n);
+		atw_conns_swallowed(cs, n, strays);
 	if (too_much)
 		atw_conns_too_much(cs, c, id);
 	/* What goes within a line has another way through the firmware. */

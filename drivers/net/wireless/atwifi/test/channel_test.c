@@ -43,6 +43,7 @@ struct fake {
 	u32			ids[32];
 	unsigned int		nevents;
 	bool			may_wait;	/* for a disk, where it is told of an event */
+	bool			dawdles;	/* there, until the thread waits for that */
 	bool			unwanted;	/* nobody wants what is received */
 	u8			sink[64];
 	struct atw_cmd		cmd;
@@ -114,10 +115,19 @@ static long fake_next_work(void *ctx)
 	return f->rest ?: HZ;
 }
 
+/* Does the thread wait for a lock? For anything else it would be idle. */
+static bool fake_waits(const struct fake *f)
+{
+	return READ_ONCE(f->ch.thread->__state) == TASK_UNINTERRUPTIBLE;
+}
+
 static void fake_event(void *ctx, const struct atw_event *ev)
 {
+	unsigned long end = jiffies + 60 * HZ;
 	struct fake *f = ctx;
 
+	while (f->dawdles && !fake_waits(f) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
 	f->may_wait |= !(current->flags & PF_MEMALLOC_NOIO);
 	if (f->nevents == ARRAY_SIZE(f->events))
 		return;
@@ -860,6 +870,24 @@ static void channel_answer_comes_late(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sleeps, 2UL);
 }
 
+static int run_at_patiently(struct fake *f)
+{
+	return atw_channel_run(&f->ch, "AT", 2 * HZ);
+}
+
+/* What is received before the time is up counts, even if something else has to be done first. */
+static void channel_answer_comes_last(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+	struct fake *f = fake_start(test, script, run_at_patiently);
+
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	f->dawdles = true;
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,202\r\n\r\nOK\r\n");
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+}
+
 /* A module that starts says so while the thread sleeps, which has ten minutes. */
 static void channel_banner_comes_late(struct kunit *test)
 {
@@ -1009,6 +1037,7 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_tear_too_late),
 	KUNIT_CASE(channel_tear_in_command),
 	KUNIT_CASE(channel_answer_comes_late),
+	KUNIT_CASE(channel_answer_comes_last),
 	KUNIT_CASE(channel_banner_comes_late),
 	KUNIT_CASE(channel_long_silent),
 	KUNIT_CASE(channel_more_work),

@@ -70,6 +70,7 @@ struct fake {
 	u32			swallow_id;	/* takes its bytes, says nothing */
 	u32			swallow_len;	/* the same with longer sends */
 	bool			swallows;	/* this one */
+	bool			answers_late;	/* when a stream has just ended for that */
 	enum { IS_IDLE, IS_BLOCKED, READS_ON } then;	/* it does not take the next command */
 	const char		*connect_answer;
 	const char		*connect_before;	/* of that number, once */
@@ -494,8 +495,11 @@ static bool owner_room(struct atw_conn *c, const struct sk_buff *skb)
 
 static void owner_closed(struct atw_conn *c, int err, u32 code)
 {
+	struct fake *f = c->conns ? container_of(c->conns, struct fake, conns) : NULL;
 	struct owner *o = c->owner;
 
+	if (f && f->answers_late)
+		WRITE_ONCE(f->ch.strays, f->ch.strays + 1);
 	o->close_err = err;
 	WRITE_ONCE(o->closed, true);
 }
@@ -3111,6 +3115,14 @@ static void conn_send_blocked(struct kunit *test)
 		forget(test);
 		KUNIT_EXPECT_FALSE(test, f->conns.proved.small_sends);
 	}
+	/* Or he reads on just when it is not waited for any more. */
+	f->then = IS_IDLE;
+	f->answers_late = true;
+	KUNIT_EXPECT_LT(test, 1024U, upload(test, 40000));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
+	forget(test);
+	KUNIT_EXPECT_FALSE(test, f->conns.proved.small_sends);
+	f->answers_late = false;
 	f->swallow_len = 0;
 	KUNIT_EXPECT_LT(test, 1024U, upload(test, 40000));
 	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
