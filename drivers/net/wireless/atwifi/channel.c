@@ -22,6 +22,8 @@
 #include "timing.h"
 #include "trace.h"
 
+/* What a question begins with that nobody can guess. */
+#define ATW_NONCE		"AT+ATW"
 /* A module that is busy does not tell when it is so no more: it is asked again. */
 #define ATW_BUSY_PAUSE		(HZ / 10)
 /* What the module says that it does not know is asked so often, until it says the
@@ -70,11 +72,16 @@ static bool atw_channel_hurries(const struct atw_channel *ch)
 	       (!cmd->payload || test_bit(ATW_CH_PROMPT, &ch->flags));
 }
 
-/* What was asked before is not what a barrier waits for, see atw_channel_settle(). */
+/*
+ * What was asked before is not what a barrier waits for, see atw_channel_settle(); nor is what a
+ * barrier has waited for in vain an answer to what is asked after it.
+ */
 static bool atw_channel_is_answer(const struct atw_cmd *cmd,
 				  const struct atw_event *ev)
 {
-	return !cmd->barrier || ev->type == ATW_EV_BUSY ||
+	if (!cmd->barrier)
+		return ev->type != ATW_EV_UNKNOWN || !strstarts(ev->text, "Unknown cmd:" ATW_NONCE);
+	return ev->type == ATW_EV_BUSY ||
 	       (ev->type == ATW_EV_UNKNOWN && strstr(ev->text, cmd->barrier));
 }
 
@@ -1058,8 +1065,7 @@ bool atw_channel_may_store(struct atw_channel *ch)
  */
 void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 {
-	snprintf(buf, ATW_NONCE_LEN, "AT+ATW%08X%08X", get_random_u32(),
-		 get_random_u32());
+	snprintf(buf, ATW_NONCE_LEN, ATW_NONCE "%08X%08X", get_random_u32(), get_random_u32());
 }
 
 /*

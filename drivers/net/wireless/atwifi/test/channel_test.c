@@ -275,6 +275,8 @@ static const struct outcome outcomes[] = {
 	{ "unknown_then_silence", { { "AT+WMODE?", "Unknown cmd:AT+WMODE\r\n" },
 				    { "AT", NULL } },
 	  run_query, -ETIMEDOUT, 0 },
+	{ "unknown_of_a_barrier", { { "AT", "Unknown cmd:AT+ATW0123456789ABCDEF\r\n"
+				      "\r\nOK\r\n" } }, run_at, 0, 0 },
 	{ "error_classic", { { "AT+WMODE?", "\r\n+WMODE:65\r\nERROR\r\n" } },
 	  run_query, -EREMOTEIO, 65 },
 	{ "error_middleware",
