@@ -385,13 +385,22 @@ static int atw_module_ask_autott(struct atw_module *m)
 	return -ECONNRESET;
 }
 
+/*
+ * It was asked AT until it answered: what else it has to say of that may come behind a payload
+ * of a connection of its former life, and is not to be taken for what it is asked from here on.
+ */
+static int atw_module_settle(struct atw_module *m)
+{
+	return m->ch.dialect->framed ? atw_channel_settle(&m->ch) : 0;
+}
+
 static int atw_module_setup(struct atw_module *m)
 {
 	const struct atw_setup *setup = m->ch.dialect->setup;
 	bool was_found = atomic64_read(&m->bringups);
 	int err;
 
-	err = atw_uart_find(m) ?: atw_module_ask_autott(m);
+	err = atw_uart_find(m) ?: atw_module_settle(m) ?: atw_module_ask_autott(m);
 	if (err)
 		return err;
 	/* That it has started is why we are here. If it starts again from here

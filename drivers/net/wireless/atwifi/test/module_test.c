@@ -53,6 +53,7 @@ struct owner {
  * @early: it says OK to that in any case, as before it has tried
  * @story: how its link is each time that it is asked, a digit; '!': an event comes before that
  * @echo: the command that it says itself before it answers it, once
+ * @behind: it has yet to say OK to an AT, which it does when it is asked for something else
  * @autott: its answer to AT+SOCKETAUTOTT?
  * @raw: it is in transparent mode, with a remote who answers like a module
  * @remote: what he has got
@@ -87,6 +88,7 @@ struct fake {
 	bool			early;
 	const char		*story;
 	const char		*echo;
+	bool			behind;
 	const char		*autott;
 	bool			raw;
 	char			remote[64];
@@ -126,6 +128,10 @@ static void fake_answer(struct fake *f, const char *line)
 	const char *id = strrchr(line, ',');
 	char text[64];
 
+	if (f->behind && strcmp(line, "AT")) {
+		f->behind = false;
+		fake_say(f, "\r\nOK\r\n");
+	}
 	if (f->echo && !strcmp(line, f->echo)) {
 		f->echo = NULL;
 		fake_say(f, line);
@@ -2052,6 +2058,17 @@ static void module_enters_raw(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ATW_AUTOTT_STORED, READ_ONCE(f->m.autott));
 }
 
+/* What it answers to a try to find it is not taken for what it is asked then. */
+static void module_late_ok(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->behind = true;
+	f->autott = "\r\n+SOCKETAUTOTT:4,192.0.2.9,7\r\n";
+	restarts(test);
+	KUNIT_EXPECT_EQ(test, ATW_AUTOTT_STORED, READ_ONCE(f->m.autott));
+}
+
 /* It restarts whenever it was brought up: that is done more and more rarely. */
 static void module_restless(struct kunit *test)
 {
@@ -2132,6 +2149,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_mac),
 	KUNIT_CASE(module_broken),
 	KUNIT_CASE(module_enters_raw),
+	KUNIT_CASE(module_late_ok),
 	KUNIT_CASE(module_restless),
 	{}
 };
