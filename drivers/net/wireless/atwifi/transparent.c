@@ -410,7 +410,10 @@ static int atw_tt_escape(struct atw_conns *cs)
 	quiet = jiffies;
 	if (!err)
 		err = atw_channel_wait(cs->ch, timeout);
-	/* If it was not the module's, "+++" must not be disturbed. */
+	/*
+	 * If it was not the module's, "+++" must not be disturbed: but for longer would be too
+	 * long between two looks.
+	 */
 	if (!err && time_before(jiffies, quiet + ATW_TT_GUARD))
 		err = atw_channel_sleep(cs->ch, (long)(quiet + ATW_TT_GUARD -
 						       jiffies));
