@@ -31,6 +31,7 @@
  * @termios: constant; its settings of before
  * @is_told: constant; its driver says whether it is shut down, as all do that have hardware
  * @was_exclusive: constant; nobody else could open it before
+ * @yields: who has the tty's lock was waited for in vain; the channel's thread's alone
  * @adev: constant once open() has returned
  */
 struct atw_ldisc {
@@ -39,6 +40,7 @@ struct atw_ldisc {
 	struct ktermios		termios;
 	bool			is_told;
 	bool			was_exclusive;
+	bool			yields;
 	struct atw_dev		*adev;
 };
 
@@ -62,17 +64,20 @@ static bool atw_ldisc_runs(const struct atw_ldisc *l)
 /*
  * Keep the tty's lock, and so the UART as it is, for the channel's thread. It must not wait for
  * that lock: who takes the discipline off has it, and waits for the thread. So it tries again
- * and again: a mutex tells those alone who wait for it.
+ * and again: a mutex tells those alone who wait for it. It does so once: whoever is waiting for
+ * it cannot be interrupted.
  */
 static bool atw_ldisc_hold(struct atw_ldisc *l)
 {
 	unsigned long end = jiffies + ATW_LDISC_PATIENCE;
 
 	while (!mutex_trylock(&l->tty->legacy_mutex)) {
-		if (time_after(jiffies, end))
+		l->yields |= time_after(jiffies, end);
+		if (l->yields || test_bit(TTY_HUPPING, &l->tty->flags))
 			return false;
 		schedule_timeout_idle(1);
 	}
+	l->yields = false;
 	return true;
 }
 

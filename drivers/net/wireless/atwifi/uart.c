@@ -297,6 +297,9 @@ static int atw_uart_has_rate(struct atw_module *m, unsigned int baud)
 		if (!err)
 			err = -EOPNOTSUPP;
 	}
+	/* One that is being taken away takes no rate, either. */
+	if (atw_channel_sleep(&m->ch, 0))
+		return -ENODEV;
 	atw_uart_set_rate(m, m->baud);
 	/* What it was sent at that rate is noise to it. */
 	return err == -ETIMEDOUT ? atw_uart_answers(m, 3) : err;

@@ -2069,6 +2069,40 @@ static void module_late_ok(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ATW_AUTOTT_STORED, READ_ONCE(f->m.autott));
 }
 
+/* A tty that is being taken away takes no rate. */
+static int going_set_baud(struct atw_transport *t, unsigned int baud)
+{
+	struct fake *f = container_of(t, struct fake, t);
+
+	if (baud == t->max_baud)
+		atw_channel_halt(&f->m.ch);
+	return 115200;
+}
+
+static unsigned int going_get_baud(struct atw_transport *t)
+{
+	return 115200;
+}
+
+static const struct atw_transport_ops going_ops = {
+	.write = fake_write,
+	.set_baud = going_set_baud,
+	.get_baud = going_get_baud,
+};
+
+/* That says nothing of the rates that it has. */
+static void module_goes_meanwhile(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	f->t.max_baud = 921600;
+	f->t.ops = &going_ops;
+	fake_say(f, "\r\nready\r\n");
+	eventually(test, test_bit(ATW_CH_DEAD, &f->m.ch.flags));
+	atw_channel_pause(&f->m.ch);
+	KUNIT_EXPECT_EQ(test, 0U, f->m.bad_baud);
+}
+
 /* It restarts whenever it was brought up: that is done more and more rarely. */
 static void module_restless(struct kunit *test)
 {
@@ -2150,6 +2184,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_broken),
 	KUNIT_CASE(module_enters_raw),
 	KUNIT_CASE(module_late_ok),
+	KUNIT_CASE(module_goes_meanwhile),
 	KUNIT_CASE(module_restless),
 	{}
 };
