@@ -685,15 +685,6 @@ void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
 }
 
 /**
- * atw_conns_end_streams() - what was received may not have been sent to us
- * @cs: the connections; streams of which the module knows end with -ECONNRESET
- */
-void atw_conns_end_streams(struct atw_conns *cs)
-{
-	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
-}
-
-/**
  * atw_conns_damage() - bytes were lost or damaged
  * @cs: the connections
  *

@@ -250,6 +250,15 @@ struct atw_conn_serve {
 };
 
 /**
+ * enum atw_end - which connections something ends
+ * @ATW_END_STREAMS: what was received may not be of their remotes, or the
+ *	network is another one: streams of which the module knows
+ * @ATW_END_LINK: the network is lost: streams, and what waits to be opened
+ * @ATW_END_ALL: the module has lost all: whatever is not opened again
+ */
+enum atw_end { ATW_END_STREAMS, ATW_END_LINK, ATW_END_ALL };
+
+/**
  * enum atw_close - how far an end in order is on its way
  * @ATW_CLOSE_NONE: it has none
  * @ATW_CLOSE_TOLD: it has had all; whether it was for want of a network is to be asked
@@ -802,7 +811,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_leave(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
-void atw_conns_end_streams(struct atw_conns *cs);
+void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
 void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sched *sched);
@@ -822,7 +831,6 @@ void atw_conns_fail_all(struct atw_conns *cs);
 void atw_conns_gone(struct atw_conns *cs);
 void atw_conns_note_link(struct atw_conns *cs, bool up);
 void atw_conns_set_link(struct atw_conns *cs, bool up);
-void atw_conns_moved(struct atw_conns *cs);
 
 /* conn_open.c */
 struct atw_conn *atw_conn_open(struct atw_conns *cs,

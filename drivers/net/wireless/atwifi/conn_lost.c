@@ -126,16 +126,3 @@ void atw_conns_set_link(struct atw_conns *cs, bool up)
 		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
 	atw_sched_set(cs->sched, ATW_DO_CONNS);
 }
-
-/**
- * atw_conns_moved() - the module has another address than before
- * @cs: the connections
- *
- * Its streams are of the old one. What waits to be opened is not, and servers have none.
- *
- * Context: the channel's thread.
- */
-void atw_conns_moved(struct atw_conns *cs)
-{
-	atw_conns_end(cs, -ENETDOWN, ATW_END_STREAMS);
-}

@@ -85,14 +85,6 @@ struct atw_unverified_cb {
 #define ATW_UNVERIFIED_CB(skb)	((struct atw_unverified_cb *)(skb)->cb)
 
 /**
- * enum atw_end - which connections something ends
- * @ATW_END_STREAMS: bytes were lost: streams of which the module knows
- * @ATW_END_LINK: the network is lost: streams, and what waits to be opened
- * @ATW_END_ALL: the module has lost all: whatever is not opened again
- */
-enum atw_end { ATW_END_STREAMS, ATW_END_LINK, ATW_END_ALL };
-
-/**
  * enum atw_conn_ev - what happens to a connection, see conn_state.c
  * @ATW_CONN_EV_ASKED: the module is asked for it
  * @ATW_CONN_EV_OPENED: the module has it, and somebody wants it
@@ -306,7 +298,6 @@ void atw_conns_lose_server(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_leave_kept(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_unlink(struct atw_conns *cs, struct atw_conn *c);
 void atw_conns_put_list(struct list_head *list);
-void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
 void atw_conns_damage(struct atw_conns *cs);
 
 /* conn_cmd.c */

@@ -302,7 +302,7 @@ int atw_module_query_link(struct atw_module *m)
 		      memcmp(m->net.bssid, link.net.bssid, sizeof(m->net.bssid)));
 	/* It says no more of the old address, or that its remotes have closed. */
 	if (up && atw_module_has_moved(m, &link))
-		atw_conns_moved(&m->conns);
+		atw_conns_end(&m->conns, -ENETDOWN, ATW_END_STREAMS);
 	lease = m->lease;
 	lease.addr = up ? st.addr : 0;
 	lease.gateway = st.gateway;

@@ -264,8 +264,8 @@ static int atw_query_is_stream(const struct atw_conn_info *info, void *arg)
  * @m: the module
  * @q: the begin of the query
  *
- * Afterwards atw_conns_end_streams() is to be called: what was accepted meanwhile may
- * have got words of a name.
+ * Afterwards streams are to be ended: what was accepted meanwhile may have got words of
+ * a name.
  *
  * Context: the channel's thread.
  * Return: 0 or -EBUSY.
@@ -306,7 +306,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 	if (scan && err == -ETIMEDOUT && !q->query.code)
 		atw_query_settle_names(m);
 	if (scan)
-		atw_conns_end_streams(&m->conns);
+		atw_conns_end(&m->conns, -ECONNRESET, ATW_END_STREAMS);
 	/* It may hold a password. */
 	memzero_explicit(&cmd.line, sizeof(cmd.line));
 	return err;

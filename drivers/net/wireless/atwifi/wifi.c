@@ -482,7 +482,7 @@ int atw_query_scan(struct atw_module *m, void *arg)
 	if (!err && q->names.scan.partial)
 		err = -EPROTO;
 	/* What was accepted meanwhile may have got words of a name. */
-	atw_conns_end_streams(&m->conns);
+	atw_conns_end(&m->conns, -ECONNRESET, ATW_END_STREAMS);
 	return err;
 }
 
