@@ -884,10 +884,10 @@ static bool atw_is_error_line(const char *s, const char **name,
 static const char *const atw_banner[] = {
 	"arch:", "company:", "ble_mac:", "wifi_mac:", "sdk_version:",
 	"firmware_version:", "compile_time:", "#calibration_ok",
-	"at version:", "sdk version:", "firmware version:",
+	"at version:", "sdk version:", "firmware version:", "compile time:",
 };
 
-/* A line of the banner of one of the families. */
+/* A line of the banner of one of the families, or of what they say of their versions. */
 static bool atw_is_banner(const char *s)
 {
 	size_t i;
@@ -973,6 +973,18 @@ static bool atw_is_log(const char *s)
 	return n && s[n] == ']';
 }
 
+/*
+ * An answer without a '+' to something that is asked beside streams, and may come late. Whole,
+ * from a begin that nothing else has.
+ */
+static bool atw_is_late_answer(const char *s)
+{
+	bool known;
+	u8 mac[6];
+
+	return atw_parse_sta_mac(s, mac) || atw_parse_ap_station(s, &known, mac);
+}
+
 /* Is it a whole line, and no announcement can have become that? */
 static bool atw_is_unexpected(const char *s)
 {
@@ -986,7 +998,7 @@ static bool atw_is_unexpected(const char *s)
 	for (i = 0; i < ARRAY_SIZE(left); i++)
 		if (strstr(s, left[i]))
 			return false;
-	return atw_is_named(s) || atw_parse_sock_row(s, &row) ||
+	return atw_is_named(s) || atw_parse_sock_row(s, &row) || atw_is_late_answer(s) ||
 	       atw_is_scan_row(s) || atw_is_log(s) || !s[strspn(s, "> ")];
 }
 

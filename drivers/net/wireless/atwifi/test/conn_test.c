@@ -3603,7 +3603,10 @@ static void conn_unexplained(struct kunit *test)
 		"\r\nAT+SOCKET:97\r\n+ERROR\r\n", "\r\n+SSLCRET:1,3,abc\r\n",
 		"\r\n+WDNS:1.2.3.4,5.6.7.8\r\n", "\r\n+EVENT:MQTT_CONNECT\r\n",
 		"\r\n+EVENT:SocketAutoDel,7\r\n", "\r\n+EVENT:SocketDisconnect,7\r\n",
-		"ATTENTION\r\n",
+		"ATTENTION\r\n", "CIPSTAMAC_DEF:84f3ebdd9e63\r\n",
+		"Client Num: 1\r\n", "Client 1 MAC:02:00:00:00:ab:cd\r\n",
+		"1 net,6,WPA2 AES,-50,14:de:39:06:86:e4\r\n",
+		"\r\n+SNTPTIME:Wed May 03 10:49:41 2023\r\n",
 	};
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;

@@ -240,10 +240,12 @@ static const struct sample samples[] = {
 	{ "version",
 	  "at version:release/V4.18_P2.19.1\r\n"
 	  "sdk version:release_bl_iot_sdk_1.6.36\r\n"
-	  "firmware version:V4.18_P1.4.4-e15d67b\r\n\r\nOK\r\n",
+	  "firmware version:V4.18_P1.4.4-e15d67b\r\n"
+	  "compile time:Nov 25 2022 11:22:39\r\n\r\nOK\r\n",
 	  "BANNER(at version:release/V4.18_P2.19.1) "
 	  "BANNER(sdk version:release_bl_iot_sdk_1.6.36) "
-	  "BANNER(firmware version:V4.18_P1.4.4-e15d67b) OK ", TEXT },
+	  "BANNER(firmware version:V4.18_P1.4.4-e15d67b) "
+	  "BANNER(compile time:Nov 25 2022 11:22:39) OK ", TEXT },
 	{ "join", "\r\n+EVENT:WIFI_CONNECT\r\n\r\nOK\r\n"
 	  "\r\n+EVENT:WIFI_GOT_IP\r\n", "WIFI_CONNECT OK WIFI_GOT_IP " },
 	{ "leave", "\r\n+EVENT:WIFI DISCONNECT\r\n"
@@ -317,7 +319,15 @@ static const struct sample samples[] = {
 	{ "dns", "\r\n+WDNS:192.168.3.1,0.0.0.0\r\n\r\nOK\r\n", "INFO OK " },
 	{ "rssi", "\r\n+WRSSI:-50\r\nOK\r\n", "INFO OK " },
 	{ "mac", "\r\nCIPSTAMAC_DEF:84f3ebdd9e63\r\nOK\r\n",
-	  "LINE(CIPSTAMAC_DEF:84f3ebdd9e63) OK ", TEXT },
+	  "UNEXPECTED(CIPSTAMAC_DEF:84f3ebdd9e63) OK ", TEXT },
+	{ "mac cut", "\r\nIPSTAMAC_DEF:84f3ebdd9e63\r\n\r\nCIPSTAMAC_DEF:84f3ebdd9e6\r\n",
+	  "LINE LINE " },
+	{ "stations", "\r\n+WAP:net,secret99,WPA2 AES,6,2,0,7c:b9:4c:1d:c6:33,"
+	  "192.168.43.1,192.168.43.1\r\nClient Num: 1\r\n"
+	  "Client 1 MAC:02:00:00:00:ab:cd\r\n\r\nOK\r\n",
+	  "UNEXPECTED UNEXPECTED UNEXPECTED OK " },
+	{ "stations cut", "lient Num: 1\r\nClient Num: \r\nClient 1 MAC:02:00:00:00:ab\r\n"
+	  "Client 1 02:00:00:00:ab:cd\r\n", "LINE LINE LINE LINE " },
 	{ "other events", "\r\n+EVENT:WIFI_SCAN_DONE\r\n"
 	  "\r\n+EVENT:BLE_CONNECTED\r\n\r\n+EVENT:MQTT_CONNECT\r\n",
 	  "NOTE NOTE NOTE " },
