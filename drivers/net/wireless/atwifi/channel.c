@@ -1251,15 +1251,16 @@ int atw_channel_sleep(struct atw_channel *ch, long timeout)
 }
 
 /**
- * atw_channel_set_tears() - the firmware prints between the parts of a payload
+ * atw_channel_set_tears() - does the firmware print between the parts of a payload?
  * @ch: the channel
+ * @tears: it is known to; else it is not known, as long as it is not seen
  *
  * Context: the channel's thread.
  */
-void atw_channel_set_tears(struct atw_channel *ch)
+void atw_channel_set_tears(struct atw_channel *ch, bool tears)
 {
 	mutex_lock(&ch->rx_lock);
-	ch->parser.tears = true;
+	ch->parser.tears = tears;
 	mutex_unlock(&ch->rx_lock);
 }
 

@@ -293,7 +293,7 @@ int atw_channel_settle_names(struct atw_channel *ch);
 void atw_channel_nonce(char buf[ATW_NONCE_LEN]);
 int atw_channel_fill(struct atw_channel *ch, u32 n);
 int atw_channel_raw(struct atw_channel *ch, const void *buf, size_t len);
-void atw_channel_set_tears(struct atw_channel *ch);
+void atw_channel_set_tears(struct atw_channel *ch, bool tears);
 void atw_channel_wipe(struct atw_channel *ch);
 int atw_channel_wait(struct atw_channel *ch, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);

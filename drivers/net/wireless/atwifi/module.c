@@ -126,6 +126,7 @@ static int atw_module_identify(struct atw_module *m)
 {
 	const struct atw_firmware *fw;
 	char before[ATW_VERSION_MAX];
+	bool same;
 	int err;
 
 	strscpy(before, m->firmware, sizeof(before));
@@ -134,11 +135,14 @@ static int atw_module_identify(struct atw_module *m)
 	m->sdk_version[0] = '\0';
 	err = atw_channel_ask(&m->ch, ATW_VERB_VERSIONS, atw_timing.cmd, atw_module_version_row, m);
 	fw = m->ch.dialect->firmware(m->at_version, m->firmware);
-	atw_conns_set_firmware(&m->conns, fw, !strcmp(before, m->firmware));
+	same = !strcmp(before, m->firmware);
+	atw_conns_set_firmware(&m->conns, fw, same);
 	m->conns.proved.may_not_serve = atw_firmware_is_on(fw->servers_doubted_on,
 							   m->sdk_version);
 	if (atw_firmware_tears(fw, m->at_version))
-		atw_channel_set_tears(&m->ch);
+		atw_channel_set_tears(&m->ch, true);
+	else if (m->firmware[0] && !same)
+		atw_channel_set_tears(&m->ch, false);
 	return atw_cmd_refused(err) ? 0 : err;
 }
 

@@ -32,6 +32,7 @@ struct owner {
  * @full: its UART takes nothing
  * @broken: its UART's driver says that it cannot write
  * @refused: it was offered something meanwhile
+ * @versions: its answer to AT+GMR
  * @rows: what it says that it has
  * @status: how it says that its link is
  * @name: its network's
@@ -67,6 +68,7 @@ struct fake {
 	bool			full;
 	bool			broken;
 	bool			refused;
+	const char		*versions;
 	const char		*rows;
 	unsigned int		status;
 	const char		*name;
@@ -148,7 +150,7 @@ static void fake_answer(struct fake *f, const char *line)
 		return;
 	}
 	if (!strcmp(line, "AT+GMR")) {
-		fake_say(f, "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n");
+		fake_say(f, READ_ONCE(f->versions));
 	} else if (!strcmp(line, "AT+WJAP?")) {
 		if (f->story && *f->story == '!') {
 			fake_say(f, "\r\n+EVENT:WIFI_CONNECT\r\n");
@@ -428,6 +430,7 @@ static int module_test_init(struct kunit *test)
 		return -ENOMEM;
 	dev->init_name = "atwifi_test";
 	f->t.ops = &fake_transport_ops;
+	f->versions = "at version:1.0.0\r\nfirmware version:V4.18_P23.2.1\r\n";
 	f->rows = "";
 	f->status = 3;
 	f->mode = 1;
@@ -1989,6 +1992,25 @@ static void module_mac(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->mac, mac, sizeof(mac)));
 }
 
+/* Payloads are mended by what its version tells of it, and by what was seen of that version. */
+static void module_tears(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct atw_parser *p = &f->m.ch.parser;
+
+	KUNIT_EXPECT_TRUE(test, p->tears);
+	WRITE_ONCE(f->versions, "at version:2.0.0\r\nfirmware version:V5.0.0\r\n");
+	restarts(test);
+	KUNIT_EXPECT_FALSE(test, p->tears);
+	WRITE_ONCE(p->tears, true);
+	restarts(test);
+	KUNIT_EXPECT_TRUE(test, p->tears);
+	/* Whether it is another one it does not say. */
+	WRITE_ONCE(f->versions, "");
+	restarts(test);
+	KUNIT_EXPECT_TRUE(test, p->tears);
+}
+
 /* It cannot be asked for its network any more, and nobody has anything else to do with it. */
 static void module_broken(struct kunit *test)
 {
@@ -2181,6 +2203,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_garbled_stream),
 	KUNIT_CASE(module_other_mac),
 	KUNIT_CASE(module_mac),
+	KUNIT_CASE(module_tears),
 	KUNIT_CASE(module_broken),
 	KUNIT_CASE(module_enters_raw),
 	KUNIT_CASE(module_late_ok),
