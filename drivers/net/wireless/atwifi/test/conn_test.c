@@ -1475,6 +1475,25 @@ static void conn_drains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.cut));
 }
 
+/* But a remote who never reads is not waited for: the module says nothing any more. */
+static void conn_drains_stuck(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	u32 id;
+
+	opened(test, 1, ATW_TYPE_TCP_CLIENT);
+	id = o->c->id;
+	f->swallow_id = id;
+	f->then = IS_BLOCKED;
+	queue(test, o, 4000);
+	atw_conn_close(o->c, false, 0);
+	open_gate(f, true);
+	eventually(test, list_empty_careful(&f->conns.list));
+	KUNIT_EXPECT_EQ(test, 1U, deletes(f, id));
+	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));
+}
+
 /* Who has nothing on its way is deleted first, and then told. */
 static void conn_yields(struct kunit *test)
 {
@@ -6134,6 +6153,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_too_many),
 	KUNIT_CASE(conn_lingers_unopened),
 	KUNIT_CASE(conn_drains),
+	KUNIT_CASE(conn_drains_stuck),
 	KUNIT_CASE(conn_yields),
 	KUNIT_CASE(conn_yields_too_late),
 	KUNIT_CASE(conn_yields_no_more),
