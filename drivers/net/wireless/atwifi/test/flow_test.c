@@ -46,9 +46,18 @@ static void fake_yield(struct atw_flow *flow)
 	yielded = flow;
 }
 
-/* The first of each user is a stream that was idle for a while, and the others are in use. */
+/*
+ * The first of each user is a stream that was idle for a while, and the others are in use; but
+ * for those of add_worth(), which have it in their address.
+ */
 static enum atw_flow_worth fake_worth(struct atw_flow *flow, unsigned long *idle)
 {
+	u32 told = ntohl(flow->key.raddr);
+
+	if (told) {
+		*idle = (told & 0xffff) * HZ;
+		return told >> 16;
+	}
 	if (flow->key.rport)
 		return ATW_FLOW_NEEDED;
 	*idle = 3 * HZ;
@@ -86,6 +95,19 @@ static int add_to(struct table *t, unsigned int i, u8 share, u16 port)
 static int add(struct table *t, unsigned int i, u8 share)
 {
 	return add_to(t, i, share, 0);
+}
+
+/* Hers, of so much worth, and idle for so many seconds. */
+static int add_worth(struct table *t, unsigned int i, enum atw_flow_worth worth, u16 seconds)
+{
+	const struct atw_flow_key key = {
+		.laddr = htonl(i),
+		.raddr = htonl(worth << 16 | seconds),
+		.proto = IPPROTO_TCP,
+	};
+
+	atw_flow_init(&t->flow[i], &t->nd, &key, ALICE, &fake_ops);
+	return atw_flow_add(&t->flow[i]);
 }
 
 static struct atw_flow *next(struct table *t)
@@ -289,6 +311,44 @@ static void flow_users_evict(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, &flow[5], yielded);
 	for (i = 0; i < 6; i++)
 		atw_flow_del(&flow[i]);
+}
+
+/*
+ * What is worth less goes first, however long the others were idle; among equals the one that
+ * was used least recently. And what is worth more must have been idle for longer.
+ */
+static void flow_evicts_in_order(struct kunit *test)
+{
+	static const struct {
+		enum atw_flow_worth	worth;
+		u16			seconds;
+		bool			stays;
+	} kinds[] = {
+		{ ATW_FLOW_ANSWERED, 1 }, { ATW_FLOW_HALF_CLOSED, 1 }, { ATW_FLOW_UNANSWERED, 1 },
+		{ ATW_FLOW_WEB, 9 }, { ATW_FLOW_WEB, 8 }, { ATW_FLOW_WEB, 7 },
+		{ ATW_FLOW_IDLE, 12 }, { ATW_FLOW_IDLE, 11 }, { ATW_FLOW_LASTING, 900 },
+		{ ATW_FLOW_LASTING, 61 }, { ATW_FLOW_IDLE, 10, true },
+		{ ATW_FLOW_LASTING, 60, true }, { ATW_FLOW_NEEDED, 901, true },
+	};
+	static const u16 has[ATW_SHARES / 2];
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+	unsigned int i, round;
+
+	/* In which order they are found is another one each time. */
+	for (round = 0; round < 16; round++, flow += ARRAY_SIZE(kinds)) {
+		for (i = 0; i < ARRAY_SIZE(kinds); i++)
+			KUNIT_ASSERT_EQ(test, 0, add_worth(t, flow - t->flow + i, kinds[i].worth,
+							   kinds[i].seconds));
+		for (i = 0; !kinds[i].stays; i++) {
+			KUNIT_EXPECT_EQ(test, 0, evicts(t, ALICE, has));
+			KUNIT_ASSERT_PTR_EQ(test, &flow[i], yielded);
+			atw_flow_del(&flow[i]);
+		}
+		KUNIT_EXPECT_EQ(test, -EBUSY, evicts(t, ALICE, has));
+		for (; i < ARRAY_SIZE(kinds); i++)
+			atw_flow_del(&flow[i]);
+	}
 }
 
 /* Of several to one host a browser needs one, and others of its hosts wait meanwhile. */
@@ -558,6 +618,7 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_users_try),
 	KUNIT_CASE(flow_waits_ask),
 	KUNIT_CASE(flow_users_evict),
+	KUNIT_CASE(flow_evicts_in_order),
 	KUNIT_CASE(flow_several_evict),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_users_have_memory),
