@@ -1887,6 +1887,7 @@ def test_families():
         same(f"\n  {name} " in usage, True, f"{name} in --help")
         same(f"\n.It Cm {name}\n" in manual, True, f"{name} in the manual page")
     default = re.search(r"family of its firmware \((\w+)\)", usage)[1]
+    same(default, "p23", "the family that most programs understand")
     version = re.search(rf"\n  {default} .*, (\S+)\n", usage)[1]
     out = run("--stdio", text=b"AT+GMR\r\n").stdout.decode()
     same(f"\r\nfirmware version:{version}\r\n" in out, True, f"AT+GMR says {out!r}")
