@@ -8,6 +8,9 @@
  * - Where the answer that is awaited tears a payload, of firmware that is known to do
  *   so, no other connection gets a wrong byte, or ends in order before its time; nor
  *   does the connection itself where its remote sends no line ends.
+ * - Where an event, or another connection's payload, tears one nobody gets a wrong byte
+ *   that is not in doubt, from firmware that is known to tear or not. What the remotes send
+ *   are none of the module's words: whole lines of those are believed.
  * - Where some bytes in a row are lost no connection does, as far as the manual does
  *   not say otherwise: payloads without line ends, up to eight bytes, and not just
  *   as many as an answer has.
@@ -27,7 +30,7 @@
 #define MARKS		64
 #define TEARS		128
 
-enum fault { FAULT_NONE, FAULT_TORN, FAULT_LOST, FAULTS };
+enum fault { FAULT_NONE, FAULT_TORN, FAULT_MIXED, FAULT_LOST, FAULTS };
 enum style { STYLE_PLAIN, STYLE_TEXT, STYLE_BINARY, STYLE_WORDS, STYLES };
 
 /* A connection: what its remote has sent, and what the driver's user has got. */
@@ -68,6 +71,7 @@ static struct {
 	unsigned int tears;
 	/* the driver's side */
 	bool asked;
+	bool known;		/* to tear */
 	enum fault fault;
 	size_t fault_at, fault_len;
 	enum style style;
@@ -137,6 +141,33 @@ static size_t compose(u8 *buf)
 	return n;
 }
 
+static void print_payload(struct stream *s);
+
+/* Another task prints between the parts of a payload, once. */
+static void print_between(const struct stream *s)
+{
+	struct stream *other;
+	size_t at = t.len;
+	char text[48];
+
+	if (t.fault != FAULT_MIXED || t.fault_len || choose(6))
+		return;
+	other = &t.stream[choose(t.streams)];
+	t.fault_len = 1;
+	if (other == s || other->closes) {
+		say(choose(2) ? "\r\n+EVENT:WIFI_GOT_IP\r\n" :
+				"\r\n+EVENT:SomethingNew,1,2\r\n");
+	} else if (choose(4)) {
+		print_payload(other);
+	} else {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDisconnect,%u\r\n", other->id);
+		say(text);
+		other->closes = true;
+	}
+	t.fault_at = at;
+	t.fault_len = t.len - at;
+}
+
 static void print_payload(struct stream *s)
 {
 	u8 body[1024];
@@ -150,9 +181,11 @@ static void print_payload(struct stream *s)
 	say(head);
 	t.tear[t.tears].at = t.len;
 	t.tear[t.tears++].whose = s;
+	print_between(s);
 	print(body, n);
 	t.tear[t.tears].at = t.len;
 	t.tear[t.tears++].whose = s;
+	print_between(s);
 	say("\r\n");
 	memcpy(s->sent + s->len, body, n);
 	s->len += n;
@@ -178,6 +211,9 @@ static void compose_traffic(void)
 	memset(&t, 0, sizeof(t));
 	t.fault = choose(FAULTS);
 	t.style = choose(STYLES);
+	if (t.fault == FAULT_MIXED && t.style == STYLE_WORDS)
+		t.fault = FAULT_NONE;
+	t.known = t.fault == FAULT_TORN || (t.fault == FAULT_MIXED && choose(2));
 	t.streams = 1 + choose(STREAMS);
 	for (i = 0; i < t.streams; i++) {
 		s = &t.stream[i];
@@ -228,6 +264,8 @@ static void compose_traffic(void)
 		say("\r\nOK\r\n");
 		t.mark[t.marks - 1].end = t.len;
 	}
+	if (t.fault == FAULT_MIXED && !t.fault_len)
+		t.fault = FAULT_NONE;
 }
 
 static void move_marks(size_t at, long by)
@@ -442,7 +480,7 @@ static void drive(void)
 	size_t at = 0;
 
 	atw_parser_init(&p);
-	p.tears = t.fault == FAULT_TORN;
+	p.tears = t.known;
 	for (i = 0; i < t.marks; i++) {
 		feed(&p, t.wire + at, t.mark[i].at - at, sink);
 		at = t.mark[i].at;
@@ -471,6 +509,8 @@ static void judge(void)
 
 	for (i = 0; i < t.streams; i++) {
 		s = &t.stream[i];
+		if (s->wrong && t.fault == FAULT_MIXED)
+			FAIL("%u gets wrong bytes, style %d", s->id, t.style);
 		if (s->failed && t.fault != FAULT_NONE)
 			continue;
 		if (s->failed)
