@@ -22,11 +22,12 @@
 /* The errno that a reader gets once the device is gone; 0: the end of the stream. */
 static const int ended_errno[ENDS] = {
 	[DAMAGED] = ECONNRESET, [LINK_LOST] = ENETDOWN, [RESTARTED] = ECONNRESET,
-	[RESTARTED_DGRAM] = ECONNRESET, [REFUSED] = ENOTCONN, [NEVER] = ENOTCONN,
-	[OPEN] = ENODEV, [CONNECTING] = ENODEV,
+	[RESTARTED_DGRAM] = ECONNRESET, [OVERFLOW] = ECONNRESET, [REFUSED] = ENOTCONN,
+	[NEVER] = ENOTCONN, [OPEN] = ENODEV, [CONNECTING] = ENODEV,
 };
 
 #define UNREAD_BYTES	100
+#define UNREAD_SOURCE	"source 100 9"
 
 static int bound_socket(const char *device, int type)
 {
@@ -40,16 +41,40 @@ static int bound_socket(const char *device, int type)
 	return -1;
 }
 
+static int bound_server(const char *device)
+{
+	int fd = bound_socket(device, SOCK_STREAM);
+
+	if (fd < 0 || (!atw_bind(fd, 0) && !listen(fd, 4)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A connection of a server that sends so much, and ends when it was read. */
+static int accepted(const char *device)
+{
+	int server = bound_server(device), fd;
+
+	if (server < 0)
+		return -1;
+	fd = atw_client(server, atw_port(server), UNREAD_SOURCE);
+	close(server);
+	return fd;
+}
+
 /* A socket on its way to that end, -1 if it does not get there. */
 static int begin_end(const char *device, enum ended how)
 {
-	int fd, type = SOCK_STREAM;
+	int fd, type = SOCK_STREAM, small = 4096;
 	char buf[UNREAD_BYTES + 1];
 	bool good;
 
 	if (how == RESTARTED_DGRAM)
 		type = SOCK_DGRAM;
-	fd = bound_socket(device, how == CONNECTING ? type | SOCK_NONBLOCK : type);
+	else if (how == CONNECTING)
+		type |= SOCK_NONBLOCK;
+	fd = how == ACCEPTED ? accepted(device) : bound_socket(device, type);
 	if (fd < 0)
 		return -1;
 	switch (how) {
@@ -70,12 +95,20 @@ static int begin_end(const char *device, enum ended how)
 		       atw_wait(fd, POLLRDHUP, LONG_MS) > 0;
 		break;
 	case BY_REMOTE:
-		good = !atw_peer_on(fd, "source %d 9", UNREAD_BYTES) &&
+		good = !atw_peer_on(fd, UNREAD_SOURCE) &&
 		       atw_recv_all(fd, buf, sizeof(buf)) == UNREAD_BYTES;
 		break;
+	case ACCEPTED:
+		good = atw_recv_all(fd, buf, sizeof(buf)) == UNREAD_BYTES;
+		break;
 	case UNREAD:
-		good = !atw_peer_on(fd, "source %d 9", UNREAD_BYTES) &&
+		good = !atw_peer_on(fd, UNREAD_SOURCE) &&
 		       atw_wait(fd, POLLRDHUP, LONG_MS) > 0;
+		break;
+	case OVERFLOW:
+		good = !setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) &&
+		       !atw_peer_on(fd, "source 20000000 9") &&
+		       atw_wait(fd, 0, LONG_MS) & POLLERR;
 		break;
 	default:
 		good = !atw_peer_on(fd, "echo") && atw_echo_works(fd, how, 10);
@@ -105,17 +138,12 @@ static bool all_ended(const struct ends *ends, enum ended first, enum ended last
 static int server_with_ghost(const char *device)
 {
 	long before = atw_sim_stat("sockets");
-	int fd, port;
+	int fd = bound_server(device);
 
-	fd = bound_socket(device, SOCK_STREAM);
-	if (fd >= 0 && !atw_bind(fd, 0) && !listen(fd, 4)) {
-		port = atw_port(fd);
-		if (!atw_dial(port, "source %d 9", UNREAD_BYTES) &&
-		    atw_wait(fd, POLLIN, LONG_MS) > 0 && atw_sim_has(before + 1, LONG_MS))
-			return fd;
-	}
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0 || (!atw_dial(atw_port(fd), UNREAD_SOURCE) &&
+		       atw_wait(fd, POLLIN, LONG_MS) > 0 && atw_sim_has(before + 1, LONG_MS)))
+		return fd;
+	close(fd);
 	return -1;
 }
 
@@ -130,7 +158,9 @@ static bool use_ended(int fd, enum ended how)
 		return false;
 	if (how == UNREAD && atw_recv_all(fd, buf, sizeof(buf)) != UNREAD_BYTES)
 		return false;
-	n = recv(fd, buf, 1, how == RESTARTED_DGRAM ? MSG_DONTWAIT : 0);
+	do {
+		n = recv(fd, buf, sizeof(buf), how == RESTARTED_DGRAM ? MSG_DONTWAIT : 0);
+	} while (n > 0 && how == OVERFLOW);
 	if (err ? n != -1 || errno != err : n) {
 		fprintf(stderr, "# end %d: %zd, %s\n", how, n, atw_errno_name(n ? errno : 0));
 		return false;

@@ -13,6 +13,8 @@ enum ended {
 	BY_REMOTE,
 	UNREAD,			/* by the remote, with bytes that nobody has read */
 	BY_RESET,		/* of the remote, which the module takes for an end */
+	ACCEPTED,		/* from a server that is gone, then ended by the remote */
+	OVERFLOW,		/* nobody reads what comes */
 	REFUSED,
 	NEVER,			/* opened */
 	SHUT,			/* by the program, both ways */
