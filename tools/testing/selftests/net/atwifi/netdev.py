@@ -37,6 +37,8 @@ def checksum(data):
 @test
 def looks_like_a_nic():
     same(sysfs("mac"), run("cat /sys/class/net/%s/address" % DEV).strip(), "MAC")
+    # Less than IPv6 needs, which the module has not.
+    same("1052", run("cat /sys/class/net/%s/mtu" % DEV).strip(), "MTU")
     info = run("ethtool -i " + DEV)
     check("driver: atwifi\n" in info and "bus-info: atw0\n" in info, info)
     check(sysfs("firmware") in info, info)
