@@ -204,18 +204,33 @@ TEST(refused_nonblocking)
 	ASSERT_ERRNO(ENOTCONN, send(fd, "x", 1, MSG_NOSIGNAL));
 }
 
-/* Devices belong to the first network namespace: elsewhere there is none. */
+/* The errno of the bind of another socket. */
+static int bind_fails(int port)
+{
+	int fd = atw_socket(SOCK_STREAM), err;
+
+	err = fd < 0 || atw_bind(fd, port) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+/* Devices belong to the first network namespace: elsewhere there is none. Ports do not meet. */
 TEST(other_netns)
 {
+	int fd, bound;
 	char *list;
-	int fd;
 
 	ASSERT_LE(0, atw_peer("echo"));
 	list = atw_slurp("/proc/self/net/atwifi");
 	ASSERT_NE(NULL, list);
 	EXPECT_NE(NULL, strstr(list, ATW_DEVICE));
 	free(list);
+	bound = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, bound);
+	ASSERT_EQ(0, atw_bind(bound, 28090));
+	ASSERT_EQ(EADDRINUSE, bind_fails(28090));
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	EXPECT_EQ(0, bind_fails(28090));
 	fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(ENODEV, atw_connect_host(fd, atw_peer_port()));
@@ -228,6 +243,7 @@ TEST(other_netns)
 	ASSERT_NE(NULL, list);
 	EXPECT_EQ(NULL, strstr(list, ATW_DEVICE));
 	free(list);
+	close(bound);
 }
 
 #define PORTS	"/proc/sys/net/ipv4/ip_unprivileged_port_start"
