@@ -30,7 +30,7 @@ _atwctl()
 			_atwctl_files "$cur"; return ;;
 	/0)		words='ap at attach autott cert dns doctor expose join leave list monitor password prefer recv-mode resolve scan show sockets status unexpose yield' ;;
 	-d | --device | doctor/0 | show/0 | sockets/0 | status/0 | monitor/0)
-			words=$(_atwctl_devices) ;;
+			_atwctl_lines < <(_atwctl_devices); return ;;
 	attach/0)	_atwctl_files "${cur:-/dev/tty}"; return ;;
 	attach/1)	words='115200 230400 460800 921600' ;;
 	attach/2)	words='rtscts' ;;
@@ -40,12 +40,26 @@ _atwctl()
 	yield/0)	words='off' ;;
 	expose/0 | unexpose/0)
 			words=tcp ;;
-	unexpose/1)	words=$(_atwctl_exposed) ;;
-	password/0)	words=$(atwctl password 2>/dev/null) ;;
+	unexpose/1)	_atwctl_lines < <(_atwctl_exposed); return ;;
+	password/0)	_atwctl_lines < <(atwctl password 2>/dev/null); return ;;
 	cert/0)		words='ca cert key' ;;
 	at/0)		words='AT+GMR AT+WAUTOCONN= AT+WJAP= AT+WMODE= AT+WRSSI AT+WSCAN' ;;
 	esac
+	# These are expanded: what others have a say in goes the way of _atwctl_lines.
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+# Each line is a word, as it has to be typed. One with bytes that are not printed is not the name.
+_atwctl_lines()
+{
+	local line
+
+	COMPREPLY=()
+	while IFS= read -r line; do
+		[[ $line != *'\x'* ]] || continue
+		printf -v line %q "$line"
+		[[ $line != "$cur"* ]] || COMPREPLY+=("$line")
+	done
 }
 
 _atwctl_files()
