@@ -52,11 +52,11 @@ static void find(enum verdict verdict, const char *device, const char *about, co
 	any_wrong = any_wrong || verdict == WRONG;
 	json_object_object_add(obj, "verdict", json_object_new_string(verdicts[verdict]));
 	if (device)
-		json_object_object_add(obj, "dev", json_object_new_string(device));
+		json_object_object_add(obj, "dev", out_string(device, strlen(device)));
 	json_object_object_add(obj, "about", json_object_new_string(about));
-	json_object_object_add(obj, "finding", json_object_new_string(text));
+	json_object_object_add(obj, "finding", out_string(text, strlen(text)));
 	if (advice)
-		json_object_object_add(obj, "advice", json_object_new_string(advice));
+		json_object_object_add(obj, "advice", out_string(advice, strlen(advice)));
 	json_object_array_add(findings, obj);
 	free(text);
 }
@@ -410,13 +410,12 @@ static void print_findings(void)
 		f = json_object_array_get_idx(findings, i);
 		printf("%-6s ", out_get(f, "verdict", ""));
 		text = out_get(f, "dev", "");
-		if (*text)
-			printf("%s ", text);
-		printf("%s: ", out_get(f, "about", ""));
+		out_text(text);
+		printf("%s%s: ", *text ? " " : "", out_get(f, "about", ""));
 		out_text(out_get(f, "finding", ""));
 		text = out_get(f, "advice", "");
-		if (*text)
-			printf(" - %s", text);
+		printf("%s", *text ? " - " : "");
+		out_text(text);
 		putchar('\n');
 	}
 	json_object_put(findings);

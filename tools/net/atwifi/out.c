@@ -171,6 +171,12 @@ const char *out_get(struct json_object *obj, const char *key, const char *otherw
 	return json_object_get_string(value);
 }
 
+/* DEL, or a C1 control, which is two bytes in UTF-8: a terminal may obey it, and JSON has it. */
+static bool is_control(const unsigned char *s)
+{
+	return s[0] == 0x7f || (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0);
+}
+
 /**
  * out_json() - print JSON
  * @obj: an object or an array; freed
@@ -179,28 +185,42 @@ const char *out_get(struct json_object *obj, const char *key, const char *otherw
 void out_json(struct json_object *obj, bool line)
 {
 	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+	const unsigned char *s;
 
 	flags |= line ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
-	puts(json_object_to_json_string_ext(obj, flags));
+	s = (const unsigned char *)json_object_to_json_string_ext(obj, flags);
+	for (; *s; s++) {
+		if (!is_control(s)) {
+			putchar(*s);
+			continue;
+		}
+		s += *s == 0xc2;
+		printf("\\u%04x", *s);
+	}
+	putchar('\n');
 	json_object_put(obj);
 	if (line)
 		fflush(stdout);
 }
 
 /**
- * out_text() - print text, control characters as \xNN
+ * out_text() - print text, bytes of control characters and of none as \xNN
  * @text: the text
  */
 void out_text(const char *text)
 {
-	for (; *text; text++) {
-		/* C1 controls are two bytes in UTF-8. */
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			printf("\\x%02x", (unsigned char)*text);
-		else if (*text == '\xc2' && (unsigned char)text[1] < 0xa0)
-			printf("\\x%02x", (unsigned char)*++text);
-		else
-			putchar(*text);
+	const unsigned char *s = (const unsigned char *)text, *end = s + strlen(text);
+	size_t n;
+
+	while (s < end) {
+		n = utf8_len(s, end - s);
+		if (n && *s >= ' ' && !is_control(s)) {
+			fwrite(s, 1, n, stdout);
+			s += n;
+			continue;
+		}
+		for (n = n ?: 1; n; n--)
+			printf("\\x%02x", *s++);
 	}
 }
 

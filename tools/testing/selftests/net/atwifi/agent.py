@@ -76,7 +76,8 @@ def knows(ssid=b"cafe", words=None):
 @test
 def store():
     odd = bytes((*range(1, 10), *range(11, 32)))
-    names = [b"cafe", "Caf\u00e9 \u2615".encode(), b"# a \\ b", odd, b"\xff" * 32]
+    names = [b"cafe", "Caf\u00e9 \u2615".encode(), b"# a \\ b", odd, b"\xff" * 32,
+             b"\x7f\xc2\x9b31m\x9b31m\xc2"]
     knows(words=[])
     for name in names:
         keep(name)
@@ -86,6 +87,10 @@ def store():
     rows = json.loads(tool(["--json", "password"]))
     same(len(names), len(rows), "networks")
     same({"ssid": "Caf\u00e9 \u2615"}, rows[1], "a network")
+    # No terminal is told what it might obey, nor anybody what was behind a name in memory.
+    same({"ssid": "\x7f\x9b31m\ufffd31m\ufffd"}, rows[5], "a hostile network")
+    same("\\x7f\\xc2\\x9b31m\\x9b31m\\xc2", tool(["password"]).decode().splitlines()[5], "it")
+    check(not re.search("[\x7f-\x9f]", tool(["--json", "password"]).decode()), "controls")
     check(SECRET.encode() not in tool(["--json", "password"]), "the passphrase is told")
     # Another one takes the place of the first, in one line.
     keep(b"cafe", b"12345678")
