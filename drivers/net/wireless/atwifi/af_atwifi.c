@@ -768,7 +768,8 @@ static int atw_connect_check(struct atw_sock *as,
 	case TCP_SYN_SENT:
 		return 0;
 	case TCP_CLOSE:
-		if (!as->connecting)
+		/* What was open is not opened anew, told by a connect() or not. */
+		if (!as->connecting || as->established)
 			return -EISCONN;
 		/* An earlier connect() failed and did not wait for it. */
 		err = sock_error(sk);

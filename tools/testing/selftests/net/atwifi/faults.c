@@ -176,6 +176,37 @@ TEST_F(faults, reset_in_download)
 }
 
 /*
+ * A program that has begun to connect without waiting, and knows of the success by poll(): when
+ * the stream has failed, connect() is no new one, and what is unread stays.
+ */
+TEST_F(faults, reset_then_connect)
+{
+	int fd, err = -1, opened;
+	socklen_t len = sizeof(err);
+	char buf[100] = "";
+
+	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(POLLOUT, atw_wait(fd, POLLOUT, LONG_MS));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(5, atw_send_all(fd, "echo\n", 5));
+	ASSERT_EQ(sizeof(buf), atw_send_all(fd, buf, sizeof(buf)));
+	ASSERT_TRUE(atw_becomes(!ioctl(fd, SIOCINQ, &err) && err == sizeof(buf), LONG_MS));
+	ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+	ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+	opened = atw_stat(ATW_DEVICE, "opened");
+	ASSERT_ERRNO(EISCONN, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_ERRNO(EISCONN, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(sizeof(buf), recv(fd, buf, sizeof(buf), 0));
+	ASSERT_ERRNO(ECONNRESET, recv(fd, buf, sizeof(buf), 0));
+	EXPECT_EQ(opened, atw_stat(ATW_DEVICE, "opened"));
+	close(fd);
+}
+
+/*
  * The banner closes the payload that a reset has cut off, as if it were its end:
  * there are 50 or 52 bytes of it before a CR LF.
  */
