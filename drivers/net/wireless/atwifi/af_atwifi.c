@@ -611,7 +611,9 @@ static int atw_open(struct atw_sock *as, const struct sockaddr_atw *peer)
 	as->established = false;
 	as->served = false;
 	atw_set_err(sk, 0);
-	atw_set_shut(sk, 0);
+	/* What a program does not want of datagrams is no matter of this connection. */
+	if (atw_is_stream(sk))
+		atw_set_shut(sk, 0);
 	atw_set_state(sk, TCP_SYN_SENT);
 	spin_unlock(&as->lock);
 

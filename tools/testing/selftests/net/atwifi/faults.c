@@ -490,6 +490,35 @@ TEST_F(faults, reset_dgram_unread)
 	close(fd);
 }
 
+/* Who has shut a half of it is not made to receive by a module that has restarted. */
+TEST_F(faults, reset_dgram_shut)
+{
+	int fd, err, round;
+	socklen_t len = sizeof(err);
+	char byte;
+
+	fd = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, shutdown(fd, SHUT_RD));
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(5, send(fd, "hello", 5, 0));
+		ASSERT_EQ(0, recv(fd, &byte, 1, 0));
+		ASSERT_TRUE(atw_reset_module(ATW_DEVICE));
+		ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
+		ASSERT_STREQ("ECONNRESET", atw_errno_name(err));
+	}
+	/* Nor by another peer, as with UDP. As new it receives. */
+	ASSERT_EQ(0, atw_connect_host(fd, atw_greet_port()));
+	ASSERT_EQ(0, recv(fd, &byte, 1, 0));
+	ASSERT_EQ(0, atw_disconnect(fd));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(5, send(fd, "hello", 5, 0));
+	ASSERT_EQ(1, recv(fd, &byte, 1, 0));
+	close(fd);
+}
+
 /* One after the other, also while the driver is still busy with the last. */
 TEST_F(faults, reset_often)
 {
