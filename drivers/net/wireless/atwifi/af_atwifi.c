@@ -1144,7 +1144,7 @@ static int atw_shutdown(struct socket *sock, int how)
 		return -EINVAL;
 
 	lock_sock(sk);
-	if (!as->conn) {
+	if (!as->conn || (atw_is_stream(sk) && atw_state(sk) == TCP_CLOSE)) {
 		err = -ENOTCONN;
 	} else if (atw_state(sk) == TCP_LISTEN) {
 		/* As TCP: it accepts no more, and may listen() again. */

@@ -170,6 +170,7 @@ TEST_F(faults, reset_in_download)
 	ASSERT_ERRNO(EPIPE, send(fd, "x", 1, MSG_NOSIGNAL));
 	/* And again: 0 would be taken for the end of a whole stream. */
 	ASSERT_ERRNO(ECONNRESET, recv(fd, &err, 1, 0));
+	ASSERT_ERRNO(ENOTCONN, shutdown(fd, SHUT_WR));
 	close(fd);
 	EXPECT_TRUE(works_again());
 	EXPECT_LE(boots + 1, atw_sim_stat("uptime-boots"));
