@@ -1878,6 +1878,9 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 	if (level == SOL_SOCKET) {
 		if (optname == SO_BINDTODEVICE)
 			return atw_set_device(sk, optval, optlen);
+		/* It would choose a network device, of which there is none behind this family. */
+		if (optname == SO_BINDTOIFINDEX)
+			return -ENOPROTOOPT;
 		return sock_setsockopt(sock, level, optname, optval, optlen);
 	}
 	if (level != SOL_ATWIFI)

@@ -814,6 +814,12 @@ TEST(options)
 	EXPECT_STREQ(ATW_DEVICE, dev);
 	ASSERT_ERRNO(ENODEV, setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "atw99", 6));
 	ASSERT_ERRNO(ENODEV, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "lo", 3));
+	/* There as well, nor does it choose a module elsewhere. */
+	if (atw_kernel_at_least(6, 7)) {
+		n = 1;
+		ASSERT_ERRNO(ENOPROTOOPT,
+			     setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &n, sizeof(n)));
+	}
 	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "", 0));
 	len = sizeof(dev);
 	ASSERT_EQ(0, getsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, dev, &len));
