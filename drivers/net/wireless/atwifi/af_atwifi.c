@@ -108,8 +108,9 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @served: a datagram was received, that is, of a server: there is somebody to answer;
  *	lock_sock(), and so is @life
  * @life: as in struct atw_rx_cb of the last one
- * @failed: error that ended the connection, repeated to each reader so that
- *	an end that is an error is never taken for the end of the data
+ * @failed: error that ended the connection, or that it was not opened for. The first is
+ *	repeated to each reader of a stream, so that an end that is an error is never taken for
+ *	the end of the data
  * @module_error: see ATW_MODULE_ERROR
  * @established: the connection was open once
  * @connecting: a connect() began it and has not yet told of its success
@@ -269,6 +270,7 @@ static void atw_sk_opened(struct atw_conn *c, int err, u32 code)
 	spin_lock(&as->lock);
 	if (err) {
 		as->module_error = code;
+		as->failed = err;
 		atw_set_err(sk, err);
 		atw_set_state(sk, TCP_CLOSE);
 	} else if (atw_is_stream(sk) && as->port.number) {
@@ -293,12 +295,12 @@ static void atw_sk_closed(struct atw_conn *c, int err, u32 code)
 	struct sock *sk = &as->sk;
 
 	spin_lock(&as->lock);
+	as->failed = err;
 	if (err) {
 		as->module_error = code;
 		atw_set_err(sk, err);
 	}
 	if (atw_is_stream(sk)) {
-		as->failed = err;
 		atw_set_shut(sk, SHUTDOWN_MASK);
 		atw_set_state(sk, err ? TCP_CLOSE : TCP_CLOSE_WAIT);
 	} else {
@@ -683,8 +685,9 @@ static int atw_not_opened(struct atw_sock *as)
 {
 	int err = sock_error(&as->sk);
 
+	/* SO_ERROR may have told another thread before. */
 	if (!err)
-		err = -ECONNABORTED;
+		err = as->failed ?: -ECONNABORTED;
 	atw_drop_conn(as, true);
 	as->unopened = err;
 	return err;
@@ -1568,9 +1571,7 @@ static int atw_rx_error(struct sock *sk)
 	if (err)
 		return err;
 	spin_lock(&as->lock);
-	err = as->failed;
-	if (!err && !(sk->sk_shutdown & RCV_SHUTDOWN))
-		err = -ENOTCONN;
+	err = sk->sk_shutdown & RCV_SHUTDOWN ? as->failed : -ENOTCONN;
 	spin_unlock(&as->lock);
 	return err;
 }

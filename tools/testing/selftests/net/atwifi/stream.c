@@ -1273,6 +1273,47 @@ TEST_F_TIMEOUT(other_connection, connect, 120)
 	EXPECT_TRUE(becomes_echo(c.fd));
 }
 
+/* One that has failed tells why, also if SO_ERROR has told another thread before. */
+TEST_F_TIMEOUT(other_connection, connect_error, 200)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	socklen_t len = sizeof(int);
+	cpu_set_t all, one;
+	pthread_t thread;
+	int err = 0;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(all), &all));
+	EXPECT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	do {
+		struct call c = { .what = CALL_CONNECT };
+
+		EXPECT_EQ(0, atw_hold(HOLD_LONG));
+		c.fd = atw_socket(SOCK_STREAM);
+		ASSERT_LE(0, c.fd);
+		ASSERT_TRUE(call_sleeps(&c, &thread));
+		/* Both are woken, and of this processor's it is this thread that runs first. */
+		EXPECT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+		EXPECT_EQ(0, atw_hold(HOLD_ENDS));
+		atw_wait(c.fd, POLLIN, LONG_MS);
+		EXPECT_EQ(0, getsockopt(c.fd, SOL_SOCKET, SO_ERROR, &err, &len));
+		EXPECT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 }));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(-1, c.ret);
+		if (err) {
+			EXPECT_STREQ(atw_errno_name(err), atw_errno_name(c.err));
+		}
+		close(c.fd);
+	} while (!err && atw_now_ms() < limit);
+	EXPECT_NE(0, err);
+	EXPECT_EQ(0, atw_hold(HOLD_USUAL));
+	EXPECT_EQ(0, sched_setaffinity(0, sizeof(all), &all));
+}
+
 /* Nor does who waits to send, for a connection to be open, wait for another one. */
 TEST_F_TIMEOUT(other_connection, send_early, 120)
 {
