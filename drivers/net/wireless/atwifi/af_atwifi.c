@@ -1273,15 +1273,18 @@ static struct sk_buff *atw_tx_skb(struct sock *sk, size_t len)
 /* Hand @skb, which is taken, to the connection of @detached. lock_sock() is held. */
 static int atw_tx_queue(struct sock *sk, u32 detached, struct sk_buff *skb)
 {
-	int err;
+	int err = atw_tx_check(sk, detached);
 
-	ATW_TX_CB(skb)->life = atw_sk(sk)->life;
-	err = atw_conn_send(atw_sk(sk)->conn, skb);
-	if (!err)
-		return 0;
+	if (!err) {
+		ATW_TX_CB(skb)->life = atw_sk(sk)->life;
+		err = atw_conn_send(atw_sk(sk)->conn, skb);
+		if (!err)
+			return 0;
+		/* It has ended since then, and the socket was told: that counts. */
+		err = atw_tx_check(sk, detached) ?: err;
+	}
 	kfree_skb(skb);
-	/* It has ended since then, and the socket was told: that counts. */
-	return atw_tx_check(sk, detached) ?: err;
+	return err;
 }
 
 /*
@@ -1313,15 +1316,14 @@ static int atw_tx(struct sock *sk, u32 detached, struct msghdr *msg, size_t len,
 		err = -EFAULT;
 	lock_sock(sk);
 
-	if (!err) {
-		err = atw_tx_check(sk, detached);
-		/* Who tries again, as io_uring does, has all of it still. */
-		if (err)
-			iov_iter_revert(&msg->msg_iter, len);
+	if (err) {
+		kfree_skb(skb);
+		return err;
 	}
-	if (!err)
-		return atw_tx_queue(sk, detached, skb);
-	kfree_skb(skb);
+	err = atw_tx_queue(sk, detached, skb);
+	/* Who tries again, as io_uring does, has all of it still. */
+	if (err)
+		iov_iter_revert(&msg->msg_iter, len);
 	return err;
 }
 
