@@ -1126,7 +1126,7 @@ static const struct nla_policy atwifi_dns_get_nl_policy[ATWIFI_A_DNS_DEV + 1] = 
 
 static const struct nla_policy atwifi_dns_set_nl_policy[ATWIFI_A_DNS_SERVER + 1] = {
 	[ATWIFI_A_DNS_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
-	[ATWIFI_A_DNS_SERVER] = { .type = NLA_BE32, },
+	[ATWIFI_A_DNS_SERVER] = NLA_POLICY_EXACT_LEN(4),
 };
 
 static const struct nla_policy atwifi_resolve_nl_policy[ATWIFI_A_RESOLVE_HOST + 1] = {
@@ -1165,7 +1165,7 @@ static const struct nla_policy atwifi_expose_add_nl_policy[ATWIFI_A_EXPOSE_LOCAL
 	[ATWIFI_A_EXPOSE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_EXPOSE_PROTOCOL] = { .type = NLA_U8, },
 	[ATWIFI_A_EXPOSE_PORT] = { .type = NLA_U16, },
-	[ATWIFI_A_EXPOSE_LOCAL_ADDRESS] = { .type = NLA_BE32, },
+	[ATWIFI_A_EXPOSE_LOCAL_ADDRESS] = NLA_POLICY_EXACT_LEN(4),
 	[ATWIFI_A_EXPOSE_LOCAL_PORT] = { .type = NLA_U16, },
 };
 

@@ -1570,6 +1570,33 @@ TEST_F(ctl, long_name)
 	close(fd);
 }
 
+/* An address has four bytes: where there are fewer what is behind them is nobody's. */
+TEST_F(ctl, no_address)
+{
+	static const int len[] = { 0, 1, 3, 5, 8 };
+	static const uint8_t address[8] = { 192, 0, 2, 53 };
+	struct request r;
+	int fd, family;
+	size_t i;
+
+	fd = genl_socket();
+	ASSERT_LE(0, fd);
+	family = genl_family(fd);
+	ASSERT_LT(0, family);
+	for (i = 0; i < ARRAY_SIZE(len); i++) {
+		r = request(family, NLM_F_ACK, ATWIFI_CMD_DNS_SET);
+		put_text(&r, ATWIFI_A_DNS_DEV, ATW_DEVICE);
+		put(&r, ATWIFI_A_DNS_SERVER, address, len[i]);
+		ASSERT_LT(0, send(fd, &r, r.nl.nlmsg_len, 0));
+		EXPECT_EQ(-ERANGE, ask_error(fd, 0));
+		r = expose(family, ATWIFI_CMD_EXPOSE_ADD, 8081);
+		put(&r, ATWIFI_A_EXPOSE_LOCAL_ADDRESS, address, len[i]);
+		ASSERT_LT(0, send(fd, &r, r.nl.nlmsg_len, 0));
+		EXPECT_EQ(-ERANGE, ask_error(fd, 0));
+	}
+	close(fd);
+}
+
 /* As many as may wait for one module: others' are not among them. */
 TEST_F_TIMEOUT(ctl, waits_for_one, 120)
 {
