@@ -123,24 +123,6 @@ static const struct out_field dev_fields[] = {
 	{ }
 };
 
-static const struct out_field mode_fields[] = {
-	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_DEV_RECV_MODE, OUT_ENUM, .key = "recv_mode", .names = recv_mode_names },
-	{ }
-};
-
-static const struct out_field prefer_fields[] = {
-	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_DEV_PREFER, OUT_ENUM, .key = "prefer", .names = prefer_names },
-	{ }
-};
-
-static const struct out_field yield_fields[] = {
-	{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" },
-	{ ATWIFI_A_DEV_YIELD_AFTER, OUT_U32, .key = "yield_after" },
-	{ }
-};
-
 static const struct out_field socket_fields[] = {
 	{ ATWIFI_A_SOCKET_DEV, OUT_TEXT, .key = "dev" },
 	{ ATWIFI_A_SOCKET_ID, OUT_U32, .key = "id" },
@@ -482,76 +464,84 @@ static int cmd_sockets(int argc, char **argv)
 	return 0;
 }
 
-/* Sees or sets what has one of some names; the second of @fields is that. */
-static int see_or_set(int argc, char **argv, const struct out_field *fields, const char *what)
+/* A setting, among the fields of a device. */
+static const struct out_field *setting(int attr)
 {
-	const struct out_field *field = &fields[1];
-	struct json_object *obj;
-	struct nl_msg *msg;
-	int n;
+	const struct out_field *field = dev_fields;
 
-	if (argc) {
-		for (n = 0; field->names[n]; n++)
-			if (!strcmp(field->names[n], argv[0]))
-				break;
-		if (!field->names[n])
-			errx(2, "'%s' is no %s", argv[0], what);
-		msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
-		ctl_put_u32(msg, field->attr, n);
-		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
-	}
+	while (field->attr != attr)
+		field++;
+	return field;
+}
+
+/* What has no name is a time, of which none is off. */
+static int see(const struct out_field *field)
+{
+	const struct out_field fields[] = {
+		{ ATWIFI_A_DEV_NAME, OUT_TEXT, .key = "dev" }, *field, { }
+	};
+	struct json_object *obj;
+	const char *text;
+
 	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, fields);
 	if (!obj)
 		return 1;
 	if (json) {
 		out_json(obj, false);
 	} else {
-		puts(out_get(obj, field->key, "-"));
+		text = out_get(obj, field->key, "-");
+		puts(strcmp(text, "0") ? text : "off");
 		json_object_put(obj);
 	}
 	return 0;
 }
 
+static int set(const struct out_field *field, uint32_t val)
+{
+	struct nl_msg *msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
+
+	ctl_put_u32(msg, field->attr, val);
+	return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
+}
+
+/* Sees or sets what has one of some names. */
+static int see_or_set(int argc, char **argv, const struct out_field *field, const char *what)
+{
+	int n;
+
+	if (!argc)
+		return see(field);
+	for (n = 0; field->names[n]; n++)
+		if (!strcmp(field->names[n], argv[0]))
+			return set(field, n);
+	errx(2, "'%s' is no %s", argv[0], what);
+}
+
 static int cmd_recv_mode(int argc, char **argv)
 {
-	return see_or_set(argc, argv, mode_fields, "mode: active, passive");
+	return see_or_set(argc, argv, setting(ATWIFI_A_DEV_RECV_MODE), "mode: active, passive");
 }
 
 static int cmd_prefer(int argc, char **argv)
 {
-	return see_or_set(argc, argv, prefer_fields,
+	return see_or_set(argc, argv, setting(ATWIFI_A_DEV_PREFER),
 			  "preference: balance, throughput, latency");
 }
 
 static int cmd_yield(int argc, char **argv)
 {
-	struct json_object *obj;
-	struct nl_msg *msg;
-	const char *after;
+	const struct out_field *field = setting(ATWIFI_A_DEV_YIELD_AFTER);
 	char *end;
 	long n;
 
-	if (argc) {
-		n = strtol(argv[0], &end, 10);
-		if (!strcmp(argv[0], "off"))
-			n = 0;
-		else if (*argv[0] < '0' || *argv[0] > '9' || *end || n < 1 || n > 3600)
-			errx(2, "'%s' is neither a time, 1 to 3600 seconds, nor off", argv[0]);
-		msg = device_request(ATWIFI_CMD_DEV_SET, ATWIFI_A_DEV_NAME);
-		ctl_put_u32(msg, ATWIFI_A_DEV_YIELD_AFTER, n);
-		return ctl_run(msg, device, NULL, NULL) ? 1 : 0;
-	}
-	obj = ask_one(device_request(ATWIFI_CMD_DEV_GET, ATWIFI_A_DEV_NAME), device, yield_fields);
-	if (!obj)
-		return 1;
-	if (json) {
-		out_json(obj, false);
-	} else {
-		after = out_get(obj, "yield_after", "0");
-		puts(strcmp(after, "0") ? after : "off");
-		json_object_put(obj);
-	}
-	return 0;
+	if (!argc)
+		return see(field);
+	n = strtol(argv[0], &end, 10);
+	if (!strcmp(argv[0], "off"))
+		n = 0;
+	else if (*argv[0] < '0' || *argv[0] > '9' || *end || n < 1 || n > 3600)
+		errx(2, "'%s' is neither a time, 1 to 3600 seconds, nor off", argv[0]);
+	return set(field, n);
 }
 
 static int cmd_dns(int argc, char **argv)
