@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "hook.h"
+#include "names.h"
 
 #define METHOD		"io.systemd.Resolve.Hook.ResolveRecord"
 #define DEPTH_MAX	8
@@ -73,24 +74,6 @@ static size_t make_question(const char *name, uint8_t *wire)
 	return sizeof(head) + len + sizeof(tail);
 }
 
-static bool is_below(const char *host, const char *domain)
-{
-	size_t len = strlen(host), n = strlen(domain);
-
-	return len >= n && !strcmp(host + len - n, domain) &&
-	       (len == n || host[len - n - 1] == '.');
-}
-
-/*
- * Names that resolved asks no server for: of one label, and below "local", those are asked for in
- * other ways; and another one of this machine, besides "localhost".
- */
-static bool is_for_others(const char *host)
-{
-	return !strchr(host, '.') || is_below(host, "local") ||
-	       is_below(host, "localhost.localdomain");
-}
-
 static enum hook_todo look(const struct json_object *call, struct dns_query *q)
 {
 	struct json_object *method, *parameters, *question;
@@ -108,7 +91,7 @@ static enum hook_todo look(const struct json_object *call, struct dns_query *q)
 		return HOOK_PASS;
 	name = name_of(question, &ipv4);
 	len = name ? make_question(name, wire) : 0;
-	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS || is_for_others(q->host))
+	if (!len || dns_parse(wire, len, q) != DNS_ADDRESS || name_is_for_others(q->host))
 		return HOOK_PASS;
 	/* Else resolved asks its own servers, who may know of other networks. */
 	q->alone = true;

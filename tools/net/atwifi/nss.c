@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "libatwifi.h"
+#include "names.h"
 #include "nss_atwifi.h"
 
 /* Who asks a name server waits for 10 s and more, where nobody has said otherwise. */
@@ -67,71 +68,31 @@ static enum nss_status no_room(int *errnop, int *herrnop)
 	return end(NSS_STATUS_TRYAGAIN, ERANGE, NETDB_INTERNAL, errnop, herrnop);
 }
 
-/* Of a name without the dot that makes it a complete one. */
-static size_t length(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > 1 && name[len - 1] == '.' ? len - 1 : len;
-}
-
 static char *copy(char *to, const char *name)
 {
-	size_t len = length(name);
+	size_t len = name_length(name);
 
 	to[len] = '\0';
 	return memcpy(to, name, len);
 }
 
-/*
- * Names are of ASCII in whichever locale a program is: to the C library, in Turkish, 'I' is no 'i',
- * and bytes of an older character set are letters.
- */
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
 static bool is_of_host(char c)
 {
-	c = lower(c);
+	c = name_lower(c);
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-static bool is_below(const char *name, const char *domain)
-{
-	size_t len = length(name), n = strlen(domain), i;
-
-	if (len < n || (len > n && name[len - n - 1] != '.'))
-		return false;
-	for (i = 0; i < n; i++)
-		if (lower(name[len - n + i]) != domain[i])
-			return false;
-	return true;
 }
 
 /* Names of this machine, or of nobody: what a module says of them would be a lie (RFC 6761). */
 static bool is_special(const char *name)
 {
-	return is_below(name, "localhost") || is_below(name, "invalid") ||
-	       is_below(name, "onion");
-}
-
-/*
- * Names that other services know: of one label without a dot, such as this machine's own, or what
- * a search domain makes whole; those of multicast DNS (RFC 6762); and what systemd knows as another
- * "localhost".
- */
-static bool is_for_others(const char *name)
-{
-	return !strchr(name, '.') || is_below(name, "local") ||
-	       is_below(name, "localhost.localdomain");
+	return name_is_below(name, "localhost") || name_is_below(name, "invalid") ||
+	       name_is_below(name, "onion");
 }
 
 /* Letters, digits, '_', and '-' but in front, in labels of 1 to 63: the driver takes no others. */
 static bool is_host(const char *name)
 {
-	size_t len = length(name), label = 0, i;
+	size_t len = name_length(name), label = 0, i;
 
 	if (len > HOST_MAX || *name == '-')
 		return false;
@@ -153,7 +114,7 @@ static enum nss_status look_up(const char *name, struct in_addr *addr, int *errn
 	addr->s_addr = INADDR_ANY;
 	if (is_special(name))
 		return not_found(errnop, herrnop);
-	if (is_for_others(name))
+	if (name_is_for_others(name))
 		return failed(EOPNOTSUPP, errnop, herrnop);
 	if (!is_host(name))
 		return not_found(errnop, herrnop);
@@ -175,7 +136,7 @@ enum nss_status _nss_atwifi_gethostbyname4_r(const char *name, struct gaih_addrt
 					     char *buffer, size_t size, int *errnop,
 					     int *herrnop, int32_t *ttlp)
 {
-	size_t need = sizeof(struct gaih_addrtuple) + length(name) + 1;
+	size_t need = sizeof(struct gaih_addrtuple) + name_length(name) + 1;
 	struct gaih_addrtuple *tuple;
 	enum nss_status status;
 	struct in_addr addr;
@@ -246,7 +207,7 @@ enum nss_status _nss_atwifi_gethostbyname3_r(const char *name, int af, struct ho
 		return no_ipv6(name, errnop, herrnop);
 	if (af != AF_INET && af != AF_UNSPEC)
 		return end(NSS_STATUS_UNAVAIL, EAFNOSUPPORT, NO_RECOVERY, errnop, herrnop);
-	e = (struct entry *)aligned(buffer, size, sizeof(*e) + length(name) + 1);
+	e = (struct entry *)aligned(buffer, size, sizeof(*e) + name_length(name) + 1);
 	if (!e)
 		return no_room(errnop, herrnop);
 	status = look_up(name, &addr, errnop, herrnop);
