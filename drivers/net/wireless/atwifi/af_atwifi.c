@@ -101,7 +101,8 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @unopened: error for which the last of these was not opened, 0: it was ended for
  *	another reason; lock_sock()
  * @peer: its remote; satw_port is 0 if there never was one
- * @local_addr: address of the module when it was opened
+ * @local_addr: address of the module when it was opened; not of a server, see
+ *	atw_served_addr()
  * @port: what bind() has chosen; written under lock_sock()
  * @chosen: listen() has, and it did not serve there yet
  * @accepted_port: that of the server which has accepted it, 0: none has
@@ -982,6 +983,22 @@ out:
 	return err;
 }
 
+/*
+ * The address at which a server's module is now: it may have been out of its network since the
+ * server was opened, and have got another one.
+ */
+static __be32 atw_served_addr(const struct atw_sock *as)
+{
+	struct atw_dev *adev = atw_dev_find(sock_net(&as->sk), as->used);
+	u32 addr;
+
+	if (!adev)
+		return 0;
+	addr = atw_module_addr(&adev->module);
+	atw_dev_put(adev);
+	return htonl(addr);
+}
+
 static struct sock *atw_sk_alloc(struct net *net, struct socket *sock, int type,
 				 int protocol, int kern);
 static void atw_sk_list(struct sock *sk);
@@ -1014,7 +1031,6 @@ static struct sock *atw_sk_child(struct sock *sk, bool kern)
 
 	cs = atw_sk(child);
 	cs->peer.satw_family = sk->sk_family;
-	cs->local_addr = as->local_addr;
 	cs->accepted_port = as->port.number;
 	cs->established = true;
 	/* It has no owner before accept() has given it one; it is the server's, whoever that is. */
@@ -1075,6 +1091,7 @@ static int atw_accept(struct socket *sock, struct socket *newsock,
 		return err;
 	}
 
+	cs->local_addr = atw_served_addr(cs);
 	spin_lock(&cs->lock);
 	cs->conn = conn;
 	cs->peer.satw_addr = htonl(conn->addr);
@@ -1189,7 +1206,7 @@ static int atw_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 		addr->satw_family = sk->sk_family;
 		addr->satw_port = htons(as->port.number ?: as->accepted_port);
 		if (as->conn)
-			addr->satw_addr = as->local_addr;
+			addr->satw_addr = as->port.number ? atw_served_addr(as) : as->local_addr;
 	} else if (peer == 2) {
 		/* For accept(), which would lose it if this failed. */
 		*addr = as->peer;

@@ -543,6 +543,41 @@ TEST_F(server, reset)
 	EXPECT_TRUE(atw_echo_works(fd, 1, 100));
 }
 
+static bool is_at(int fd, const char *ip, int port)
+{
+	struct sockaddr_atw addr, want = atw_addr(ip, port);
+	socklen_t len = sizeof(addr);
+
+	return !getsockname(fd, (struct sockaddr *)&addr, &len) &&
+	       addr.satw_addr == want.satw_addr && addr.satw_port == want.satw_port;
+}
+
+/* A server is where its module is, and so is what it accepts there. */
+TEST_F(server, other_address)
+{
+	static const struct {
+		const char *lease, *ip;
+	} cases[] = {
+		{ "lease 192.168.7.9,255.255.255.0,192.168.7.1", "192.168.7.9" },
+		{ "lease 192.168.3.142,255.255.255.0,192.168.3.1", "192.168.3.142" },
+	};
+	size_t i;
+	int fd;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* The second is everybody's. */
+		EXPECT_EQ(0, atw_sim(cases[i].lease));
+		EXPECT_TRUE(atw_reset_module(ATW_DEVICE));
+		fd = atw_client(self->fd, self->port, "echo");
+		EXPECT_LE(0, fd);
+		EXPECT_TRUE(is_at(fd, cases[i].ip, self->port));
+		EXPECT_TRUE(is_at(self->fd, cases[i].ip, self->port));
+		close(fd);
+	}
+}
+
 /* The link's loss ends connections; the server goes on. */
 TEST_F(server, link_lost)
 {
