@@ -1789,6 +1789,12 @@ static __poll_t atw_poll(struct file *file, struct socket *sock,
 
 /* Options */
 
+/* Is it too late for what a connection is opened with? Not for the next one if it has failed. */
+static bool atw_has_begun(const struct atw_sock *as)
+{
+	return as->conn && (as->established || atw_state(&as->sk) != TCP_CLOSE);
+}
+
 static int atw_set_device(struct sock *sk, sockptr_t optval,
 			  unsigned int optlen)
 {
@@ -1811,7 +1817,7 @@ static int atw_set_device(struct sock *sk, sockptr_t optval,
 	}
 
 	lock_sock(sk);
-	if (as->conn)
+	if (atw_has_begun(as))
 		err = -EISCONN;
 	else if (as->port.number)
 		err = -EINVAL;	/* the port is that of one module, or of all */
@@ -1828,7 +1834,7 @@ static int atw_set_unverified(struct sock *sk, int val)
 	lock_sock(sk);
 	if (sk->sk_protocol != ATWPROTO_TLS || !atw_is_stream(sk))
 		err = -ENOPROTOOPT;
-	else if (atw_sk(sk)->conn)
+	else if (atw_has_begun(atw_sk(sk)))
 		err = -EISCONN;
 	else
 		atw_sk(sk)->unverified = val;
@@ -1916,7 +1922,7 @@ static int atw_setsockopt(struct socket *sock, int level, int optname,
 	switch (optname) {
 	case ATW_KEEPINTVL:
 		lock_sock(sk);
-		if (atw_sk(sk)->conn)
+		if (atw_has_begun(atw_sk(sk)))
 			err = -EISCONN;	/* it was told to the module */
 		else if (val < 1 || val > ATW_KEEPINTVL_MAX)
 			err = -EINVAL;

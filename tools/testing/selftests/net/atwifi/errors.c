@@ -202,6 +202,15 @@ TEST(refused_nonblocking)
 	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len));
 	ASSERT_EQ(0, err);
 	ASSERT_ERRNO(ENOTCONN, send(fd, "x", 1, MSG_NOSIGNAL));
+	ASSERT_ERRNO(ENOTCONN, recv(fd, &err, 1, 0));
+	ASSERT_ERRNO(ENOTCONN, shutdown(fd, SHUT_RDWR));
+	/* The next may be another one. */
+	err = 30;
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_KEEPINTVL, &err, sizeof(err)));
+	ASSERT_EQ(0, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, ATW_DEVICE, 5));
+	ASSERT_ERRNO(EINPROGRESS, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_ERRNO(EISCONN, setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, "", 0));
+	EXPECT_EQ(POLLOUT, atw_wait(fd, POLLIN | POLLOUT, LONG_MS));
 }
 
 /* The errno of the bind of another socket. */
