@@ -193,16 +193,19 @@ static void check_flow(const char *name, const char *port)
 /* Is its radio blocked by rfkill? Then nothing joins. */
 static bool is_blocked(const char *ifname)
 {
-	char pattern[128];
 	bool blocked = false;
+	char path[128];
 	glob_t g;
 	size_t i;
 	FILE *f;
 
-	snprintf(pattern, sizeof(pattern), "/sys/class/net/%s/phy80211/rfkill*/soft", ifname);
-	if (glob(pattern, 0, NULL, &g))
+	/* A name may be a pattern, too: it is none here. */
+	snprintf(path, sizeof(path), "/sys/class/net/%s/", ifname);
+	if (glob("/sys/class/net/*/phy80211/rfkill*/soft", 0, NULL, &g))
 		return false;
 	for (i = 0; i < g.gl_pathc; i++) {
+		if (strncmp(g.gl_pathv[i], path, strlen(path)))
+			continue;
 		f = fopen(g.gl_pathv[i], "re");
 		blocked = blocked || (f && fgetc(f) == '1');
 		if (f)

@@ -621,6 +621,29 @@ TEST_F(ctl, doctor)
 	ASSERT_EQ(0, sh("echo 12345678 | $A -p - join atsim"));
 }
 
+/* A network device may have any name: that is for no terminal to obey, and is no pattern. */
+TEST_F(ctl, doctor_odd_name)
+{
+	ASSERT_EQ(0, sh("ip link set " ATW_DEVICE " down; ip -4 addr flush dev " ATW_DEVICE "; "
+			"n=$(printf 'a\\033[1m*'); ip link set " ATW_DEVICE " name \"$n\" && "
+			"ip link set \"$n\" up"));
+	EXPECT_EQ(1, sh("$A doctor"));
+	EXPECT_NE(NULL, SAID("a\\x1b[1m* has none - ip link set a\\x1b[1m* up")) {
+		TH_LOG("%s", said);
+	}
+	EXPECT_EQ(NULL, strchr(said, '\x1b'));
+	EXPECT_TRUE(json("doctor", "any(\"set a\\u001b[1m* up\" in f.get(\"advice\", \"\") "
+				   "for f in d)"));
+	EXPECT_EQ(1, sh("unshare -m sh -c 'mount -t tmpfs none /sys/class/net; "
+			"d=/sys/class/net/$(printf \"a\\033[1mb\")/phy80211/rfkill0; mkdir -p $d; "
+			"echo 1 >$d/soft; exec \"$0\" doctor' $A"));
+	EXPECT_EQ(NULL, SAID("rfkill")) {
+		TH_LOG("%s", said);
+	}
+	EXPECT_EQ(0, sh("n=$(printf 'a\\033[1m*'); ip link set \"$n\" down; "
+			"ip link set \"$n\" name " ATW_DEVICE " up"));
+}
+
 /* That a program does not read is no fault of the wires. */
 TEST_F(ctl, doctor_slow_reader)
 {
