@@ -120,10 +120,10 @@ static int atw_genl_request(struct genl_info *info, struct atw_dev *adev,
 	const struct atw_query *q = (const struct atw_query *)request->arg;
 	int err = atw_module_request(&adev->module, request, timeout);
 
-	if (err && completion_done(&request->done) && q->code)
-		atw_genl_say(info, adev->module.ch.dialect->error(q->code)->text);
-	else if (err && completion_done(&request->done) && q->why)
+	if (err && completion_done(&request->done) && q->why)
 		atw_genl_say(info, q->why);
+	else if (err && completion_done(&request->done) && q->code)
+		atw_genl_say(info, adev->module.ch.dialect->error(q->code)->text);
 	else if (err)
 		atw_genl_say(info, atw_genl_reason(err));
 	return err;

@@ -22,7 +22,7 @@
 /**
  * struct atw_query - the begin of all of them
  * @code: out: the module's number of a failure, 0 for none
- * @why: out: what else is to be said of it, or NULL
+ * @why: out: what is to be said of it, in place of the number's words, or NULL
  */
 struct atw_query {
 	u32		code;

@@ -106,8 +106,14 @@ static int atw_wifi_no_auto(struct atw_module *m, struct atw_query *q)
 /* Why has it not joined? By its state, which some firmware has one for. */
 static int atw_wifi_reason(const struct atw_module *m, struct atw_query *q)
 {
-	if (m->status != ATW_WIFI_BAD_PASSWORD)
-		return m->ch.dialect->error(q->code)->err;
+	const struct atw_error *error = m->ch.dialect->error(q->code);
+
+	if (m->status != ATW_WIFI_BAD_PASSWORD) {
+		/* Most firmware has one number for this, whatever the network did not like. */
+		if (error->outcome == ATW_NOT_LET_IN)
+			q->why = "the network has not let the module in: is its password right?";
+		return error->err;
+	}
 	q->code = 0;
 	q->why = "the network refuses this password";
 	return -EKEYREJECTED;
