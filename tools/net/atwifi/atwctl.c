@@ -34,6 +34,7 @@
 #define HOST_MAX	119
 #define CERT_MAX	2047
 #define COMMAND_MAX	253
+#define PASSWORD_MAX	63
 /* Options without a letter; attach.h has others. */
 enum { FORGET = 0x200, HIDDEN, OFF, CHANNEL };
 
@@ -974,7 +975,8 @@ static void read_password(char *to, size_t size, const char *prompt)
 	}
 	n = strcspn(to, "\r\n");
 	if (!to[n] && n == size - 1)
-		errx(2, "a password has at most 64 bytes");
+		errx(2, "a password has at most %d bytes; 64 digits are the key that is made of it",
+		     PASSWORD_MAX);
 	to[n] = '\0';
 }
 
@@ -996,7 +998,7 @@ static int cmd_join(int argc, char **argv)
 {
 	const struct timespec pause = { .tv_nsec = 200000000 };
 	size_t len = strlen(argv[0]);
-	char password[66];
+	char password[PASSWORD_MAX + 2];
 	struct nl_msg *msg;
 	int status, i;
 
@@ -1051,7 +1053,7 @@ static int cmd_status(int argc, char **argv)
 
 static int cmd_ap(int argc, char **argv)
 {
-	char password[66];
+	char password[PASSWORD_MAX + 2];
 	struct nl_msg *msg;
 
 	if (off && argc)
@@ -1081,7 +1083,7 @@ static int cmd_ap(int argc, char **argv)
 
 static int cmd_password(int argc, char **argv)
 {
-	char password[66];
+	char password[PASSWORD_MAX + 2];
 	int status;
 
 	if (!argc) {

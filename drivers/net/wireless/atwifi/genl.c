@@ -1178,7 +1178,7 @@ static const struct nla_policy atwifi_expose_del_nl_policy[ATWIFI_A_EXPOSE_PORT 
 static const struct nla_policy atwifi_join_nl_policy[ATWIFI_A_WIFI_PASSWORD + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(255),
-	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
+	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 63, },
 };
 
 static const struct nla_policy atwifi_leave_nl_policy[ATWIFI_A_WIFI_DEV + 1] = {
@@ -1207,7 +1207,7 @@ static const struct nla_policy atwifi_ap_get_nl_policy[ATWIFI_A_WIFI_DEV + 1] = 
 static const struct nla_policy atwifi_ap_set_nl_policy[ATWIFI_A_WIFI_HIDDEN + 1] = {
 	[ATWIFI_A_WIFI_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[ATWIFI_A_WIFI_SSID] = NLA_POLICY_MAX_LEN(255),
-	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 64, },
+	[ATWIFI_A_WIFI_PASSWORD] = { .type = NLA_NUL_STRING, .len = 63, },
 	[ATWIFI_A_WIFI_CHANNEL] = NLA_POLICY_RANGE(NLA_U32, 1, 14),
 	[ATWIFI_A_WIFI_HIDDEN] = { .type = NLA_FLAG, },
 };

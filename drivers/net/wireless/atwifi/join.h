@@ -12,12 +12,12 @@ struct atw_module;
 /**
  * struct atw_join - a network
  * @ssid: its name, without a NUL in it
- * @password: "" where it is open
+ * @password: "" where it is open; never the key, of 64 digits
  * @bssid: its access point, or zeros: any, as with firmware that cannot be told
  */
 struct atw_join {
 	char	ssid[ATW_SSID_MAX + 1];
-	char	password[65];
+	char	password[64];
 	u8	bssid[ETH_ALEN];
 };
 

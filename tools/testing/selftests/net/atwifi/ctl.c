@@ -463,7 +463,7 @@ TEST_F(ctl, join)
 	ASSERT_FAILS(2, "--password-file", "$A join atsim </dev/null");
 	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - join ''");
 	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - join $(printf '%%033d' 1)");
-	ASSERT_FAILS(2, "at most 64 bytes", "printf '%%065d' 1 | $A -p - join atsim");
+	ASSERT_FAILS(2, "at most 63 bytes", "printf '%%064d' 1 | $A -p - join atsim");
 	ASSERT_FAILS(1, "/no/such", "$A -p /no/such join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo 12345678 | $A -p - join atsim");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "$A leave");
@@ -701,7 +701,7 @@ TEST_F(ctl, ap)
 		SKIP(return, "no emulator");
 	ASSERT_FAILS(2, "1 to 32 bytes", "echo | $A -p - ap ''");
 	ASSERT_FAILS(2, "8 to 63 bytes", "echo 1234567 | $A -p - ap mine");
-	ASSERT_FAILS(2, "8 to 63 bytes", "printf '%%064d' 1 | $A -p - ap mine");
+	ASSERT_FAILS(2, "64 digits are the key", "printf '%%064d' 1 | $A -p - ap mine");
 	ASSERT_FAILS(2, "not a channel", "echo | $A -p - --channel 15 ap mine");
 	ASSERT_FAILS(2, "whatever", "$A --off ap mine");
 	ASSERT_FAILS(1, "CAP_NET_ADMIN", NOBODY "echo | $A -p - ap mine");
@@ -1066,6 +1066,12 @@ TEST_F(ctl, specification)
 	/* What is no part of a request is refused. */
 	ASSERT_NE(0, sh("%s --do dev-get --json '{\"state\": 1}'", ynl));
 	ASSERT_NE(NULL, SAID("Unknown attribute type")) {
+		TH_LOG("%s", said);
+	}
+	/* A key is no password. */
+	ASSERT_NE(0, sh("%s --do join --json '{\"dev\": \"" ATW_DEVICE "\", "
+			"\"ssid\": \"617473696d\", \"password\": \"%064d\"}'", ynl, 1));
+	ASSERT_NE(NULL, SAID("failed policy validation")) {
 		TH_LOG("%s", said);
 	}
 	if (old_firmware())
