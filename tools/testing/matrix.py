@@ -6,8 +6,9 @@ What is tested where. The rule:
   processor time of the others, which trace their processes. These carry what differs by
   kernel: the build with all warnings and sparse, KUnit, the line discipline, and one
   short pass of each front end that crosses a compat header (sockets, network device,
-  netlink). Of frames that is how the kernel hands them over and how TCP is asked to look
-  a socket up; in which order flows begin and end anew 7.3 shows, and "check --all".
+  netlink); the oldest also what joins networks on most desks. Of frames that is how the
+  kernel hands them over and how TCP is asked to look a socket up; in which order flows
+  begin and end anew 7.3 shows, and "check --all".
 - One family of firmware, middleware, carries every program. The others carry what
   differs by firmware: how connections begin and end, what an error looks like, what a
   module does by itself. Those that the driver takes for one of these carry what of that
@@ -74,6 +75,8 @@ ROWS = {
     # What differs in cfg80211 came with 7.0.
     "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
     "6.12": ("6.12", "middleware", BY_KERNEL),
+    # What everybody has on his desk, on the kernel of his Debian.
+    "managed": ("6.1", "middleware", "wireless_managed"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
@@ -90,10 +93,9 @@ ALL_ROWS = {
     # It wants a module without certificates.
     "large-resolve": (MAIN, "middleware", "--large --patient resolve"),
     "bw16": ROWS["bw16"],
-    # What everybody has on his desk, on the kernels of Debian's releases: with 7.3 it is a part
-    # of "large".
-    "managed-6.1": ("6.1", "middleware", "wireless_managed"),
-    "managed-6.12": ("6.12", "middleware", "wireless_managed"),
+    # With 7.3 it is a part of "large".
+    "managed": ("6.1", "middleware", "--large wireless_managed"),
+    "managed-6.12": ("6.12", "middleware", "--large wireless_managed"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),
