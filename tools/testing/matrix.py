@@ -72,9 +72,9 @@ ROWS = {
     # The forms of answers, and a module that deletes late.
     "bw20": (MAIN, "bw20", BY_FIRMWARE),
     "classic": (MAIN, "classic", BY_FIRMWARE + "ctl_firmware"),
-    # What differs in cfg80211 came with 7.0.
+    # Most of what differs in cfg80211 came with 7.0.
     "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
-    "6.12": ("6.12", "middleware", BY_KERNEL),
+    "6.12": ("6.12", "middleware", BY_KERNEL + " wireless_short"),
     # What everybody has on his desk, on the kernel of his Debian.
     "managed": ("6.1", "middleware", "wireless_managed"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
