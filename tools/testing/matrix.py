@@ -77,6 +77,7 @@ ROWS = {
     "6.12": ("6.12", "middleware", BY_KERNEL + " wireless_short"),
     # What everybody has on his desk, on the kernel of his Debian.
     "managed": ("6.1", "middleware", "wireless_managed"),
+    "often": (MAIN, "middleware", "wireless_often"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream"),
