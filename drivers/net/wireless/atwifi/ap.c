@@ -67,7 +67,7 @@ int atw_query_ap(struct atw_module *m, void *arg)
 		memzero_explicit(&line, sizeof(line));
 	}
 	if (err) {
-		q->query.why = atw_query_unsayable(m, &q->ap);
+		q->query.why = atw_query_unsayable(m, q->ap.ssid, q->ap.password);
 		return err;
 	}
 	if (q->ap.ssid[0])

@@ -289,6 +289,36 @@ static void atw_wiphy_queue_idle(struct atw_wiphy *aw, struct atw_request *reque
 	atw_request_put(request);
 }
 
+/* A program can be told no more than that it is refused: the log says why. */
+static int atw_wiphy_refuse(struct atw_wiphy *aw, int err, const char *why)
+{
+	dev_warn_ratelimited(aw->adev->module.dev, "%s\n", why);
+	return err;
+}
+
+/* Can the firmware be told of a network? */
+static int atw_wiphy_check(struct atw_wiphy *aw, const struct atw_join *join)
+{
+	const struct atw_module *m = &aw->adev->module;
+	int err = atw_join_check(m, join);
+
+	return err ? atw_wiphy_refuse(aw, err, atw_query_unsayable(m, join->ssid, join->password)) :
+		     0;
+}
+
+/* And of a name, as a program tells it? */
+static int atw_wiphy_check_name(struct atw_wiphy *aw, const u8 *ssid, size_t len)
+{
+	struct atw_join named = { 0 };
+
+	if (len > ATW_SSID_MAX)
+		return -EINVAL;
+	if (memchr(ssid, 0, len))
+		return atw_wiphy_refuse(aw, -EINVAL, "a module cannot be told of a NUL in a name");
+	memcpy(named.ssid, ssid, len);
+	return atw_wiphy_check(aw, &named);
+}
+
 /* What an access point says of itself */
 
 enum atw_security {
@@ -576,8 +606,10 @@ static int atw_wiphy_scan(struct wiphy *wiphy, struct cfg80211_scan_request *req
 		return -ENETDOWN;
 	if (aw->scan)
 		return -EBUSY;
-	if (ssid && memchr(ssid->ssid, 0, ssid->ssid_len))
-		return -EINVAL;
+	if (ssid)
+		err = atw_wiphy_check_name(aw, ssid->ssid, ssid->ssid_len);
+	if (err)
+		return err;
 	aw->cached = atw_wiphy_is_joining(aw) ||
 		     (!ssid && aw->found && atw_wiphy_found_since(aw, ATW_WIPHY_CACHED));
 	if (!aw->cached)
@@ -823,14 +855,10 @@ static bool atw_wiphy_adopt(struct atw_wiphy *aw)
 /* Join the network that was aimed at. */
 static int atw_wiphy_join(struct atw_wiphy *aw)
 {
-	const struct atw_module *m = &aw->adev->module;
-	int err = atw_join_check(m, &aw->join);
+	int err = atw_wiphy_check(aw, &aw->join);
 
-	/* A program can be told no more than that. */
-	if (err) {
-		dev_warn_ratelimited(m->dev, "%s\n", atw_query_unsayable(m, &aw->join));
+	if (err)
 		return err;
-	}
 	aw->deadline = 0;
 	atw_wiphy_want(aw);
 	return atw_wiphy_adopt(aw) ? 0 : atw_wiphy_queue(aw, ATW_TASK_JOIN);
@@ -854,15 +882,18 @@ static void atw_wiphy_forget(struct atw_wiphy *aw)
 }
 
 /* A password for the module; it may hold whatever can be told. */
-static int atw_wiphy_password(const struct cfg80211_connect_params *sme, char *password)
+static int atw_wiphy_password(struct atw_wiphy *aw, const struct cfg80211_connect_params *sme,
+			      char *password)
 {
 	const struct cfg80211_crypto_settings *crypto = &sme->crypto;
 
 	if (crypto->sae_pwd_len) {
-		/* One more would be the key itself, which not all firmware takes. */
-		if (crypto->sae_pwd_len > ATW_PASSPHRASE_MAX ||
-		    memchr(crypto->sae_pwd, 0, crypto->sae_pwd_len))
-			return -EINVAL;
+		if (crypto->sae_pwd_len > ATW_PASSPHRASE_MAX)
+			return atw_wiphy_refuse(aw, -EINVAL,
+						"a password has 63 bytes at most; 64 are its key");
+		if (memchr(crypto->sae_pwd, 0, crypto->sae_pwd_len))
+			return atw_wiphy_refuse(aw, -EINVAL,
+						"a module cannot be told of a NUL in a password");
 		memcpy(password, crypto->sae_pwd, crypto->sae_pwd_len);
 		return 0;
 	}
@@ -948,12 +979,15 @@ static int atw_wiphy_begin_join(struct atw_wiphy *aw, const struct cfg80211_conn
 	/* What it has yet to do cfg80211 would take for the end of this one. */
 	if (atw_cfg80211_is_behind(&aw->wdev))
 		return -EBUSY;
-	if (!sme->ssid_len || sme->ssid_len > ATW_SSID_MAX || memchr(sme->ssid, 0, sme->ssid_len))
+	if (!sme->ssid_len)
 		return -EINVAL;
+	err = atw_wiphy_check_name(aw, sme->ssid, sme->ssid_len);
+	if (err)
+		return err;
 	/* What was asked for is for another join. */
 	atw_wiphy_forget(aw);
 	atw_wiphy_aim(aw, sme);
-	err = atw_wiphy_password(sme, aw->join.password);
+	err = atw_wiphy_password(aw, sme, aw->join.password);
 	if (err == -ENOKEY)
 		return atw_wiphy_ask(aw, sme->crypto.psk);
 	err = err ?: atw_wiphy_join(aw);

@@ -252,7 +252,8 @@ int atw_query_let_go(struct atw_module *m, void *arg);
 int atw_query_silence(struct atw_module *m, void *arg);
 int atw_query_get_mode(struct atw_module *m, struct atw_query *q, u32 *mode);
 int atw_query_set_mode(struct atw_module *m, struct atw_query *q, u32 mode, bool store);
-const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join);
+const char *atw_query_unsayable(const struct atw_module *m, const char *ssid,
+				const char *password);
 int atw_query_ap(struct atw_module *m, void *arg);
 int atw_query_ap_status(struct atw_module *m, void *arg);
 int atw_query_ping(struct atw_module *m, u32 addr);

@@ -151,19 +151,21 @@ static const char *const atw_wifi_controls[][2] = {
 /**
  * atw_query_unsayable() - why can the firmware not be told of a network?
  * @m: the module
- * @join: the network
+ * @ssid: its name
+ * @password: and password, or ""
  *
  * Context: as atw_join_check().
  * Return: words that name what is in the way.
  */
-const char *atw_query_unsayable(const struct atw_module *m, const struct atw_join *join)
+const char *atw_query_unsayable(const struct atw_module *m, const char *ssid,
+				const char *password)
 {
 	const struct atw_firmware *fw = READ_ONCE(m->conns.fw);
-	char c = atw_line_unsayable(fw, join->ssid);
+	char c = atw_line_unsayable(fw, ssid);
 	bool name = c;
 
 	if (!c)
-		c = atw_line_unsayable(fw, join->password);
+		c = atw_line_unsayable(fw, password);
 	switch (c) {
 	case 0:
 		return "this firmware cannot be told so long a name or password";
@@ -282,7 +284,7 @@ int atw_query_join(struct atw_module *m, void *arg)
 	/* Before anything is changed. */
 	err = atw_join_check(m, &q->join);
 	if (err) {
-		q->query.why = atw_query_unsayable(m, &q->join);
+		q->query.why = atw_query_unsayable(m, q->join.ssid, q->join.password);
 		return err;
 	}
 	if (atw_wifi_is_given_up(q))
@@ -438,7 +440,7 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SCAN_FOR);
 		atw_line_str(&cmd.line, m->conns.fw, q->ssid);
 		if (cmd.line.err)
-			q->query.why = "the firmware cannot be told this name as it is";
+			q->query.why = atw_query_unsayable(m, q->ssid, "");
 	} else {
 		atw_line_verb(&cmd.line, m->ch.dialect, ATW_VERB_SCAN);
 	}

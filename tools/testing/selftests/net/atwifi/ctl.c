@@ -794,7 +794,8 @@ TEST_F(ctl, scan)
 	ASSERT_JSON("scan \"in the dark\"", "[n[\"ssid\"] for n in d[\"networks\"]] == "
 					   "[\"in the dark\"]");
 	ASSERT_JSON("scan nowhere", "d[\"networks\"] == [] and d[\"damaged\"] == 0");
-	ASSERT_FAILS(1, "cannot be told", "$A scan \"$(printf 'a\\033b')\"");
+	ASSERT_FAILS(1, "cannot be told of the control character 0x1b in a name",
+		     "$A scan \"$(printf 'a\\033b')\"");
 
 	/* Columns that somebody has left out come back. */
 	ASSERT_EQ(0, sh("$A at AT+WSCANOPT=1"));

@@ -389,9 +389,21 @@ def joins_by_any_name():
             is_out()
         joins = sim_stat("joins")
         for name, why in refused:
-            with log_tells("cannot be told of " + why):
-                out = iw("connect %s 2>&1" % shlex.quote(name), good=False)
-                check("(-%d)" % errno.EINVAL in out, out)
+            for command in ("connect %s 2>&1", "scan ssid %s 2>&1"):
+                with log_tells("cannot be told of " + why):
+                    out = iw(command % shlex.quote(name), good=False)
+                    check("(-%d)" % errno.EINVAL in out, out)
+        # What cannot be typed.
+        with contextlib.closing(Nl80211(DEV)) as program:
+            for name, secret, why in (
+                    (b"a\0b", (), "cannot be told of a NUL in a name"),
+                    (b"open", ((program.PASSWORD, b"pass\0word"),),
+                     "cannot be told of a NUL in a password"),
+                    (b"open", ((program.PASSWORD, b"0" * 64),),
+                     "a password has 63 bytes at most; 64 are its key")):
+                with log_tells(why):
+                    same(errno.EINVAL, program.say(
+                        ("connect", (program.SSID, name), *secret)), why)
         same(joins, sim_stat("joins"), "joins")
 
 
