@@ -198,6 +198,28 @@ static void request_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3U, desk->released);
 }
 
+/* Who was patient for long enough goes before what came later. */
+static void request_hurried(struct kunit *test)
+{
+	struct desk *desk = desk_new(test);
+	struct atw_request *request;
+	const char *name;
+
+	for (name = "AbC"; *name; name++) {
+		request = job_new(test, desk, *name);
+		request->idle = *name != 'b';
+		KUNIT_EXPECT_EQ(test, 0, atw_requests_add(&desk->q, request));
+		atw_request_put(request);
+		if (*name == 'b')
+			atw_requests_hurry(&desk->q);
+	}
+	while (atw_requests_run(&desk->q, NULL, false))
+		;
+	KUNIT_EXPECT_STREQ(test, "Ab", desk->order);
+	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, true));
+	KUNIT_EXPECT_STREQ(test, "AbC", desk->order);
+}
+
 /* What has to wait for something does not keep the thread, nor others from it. */
 static void request_again(struct kunit *test)
 {
@@ -270,6 +292,7 @@ static struct kunit_case request_cases[] = {
 	KUNIT_CASE(request_left_alone),
 	KUNIT_CASE(request_ended),
 	KUNIT_CASE(request_order),
+	KUNIT_CASE(request_hurried),
 	KUNIT_CASE(request_again),
 	KUNIT_CASE(request_bounded),
 	KUNIT_CASE(request_before_start),
