@@ -301,7 +301,7 @@ class Family:
 class Nl80211(Family):
     """What programs for Wi-Fi say to a device; they may say more than one thing at once."""
 
-    IFINDEX, SSID, PRIVACY, OWNER, KEY, PASSWORD = 3, 52, 70, 204, 254, 277
+    IFINDEX, MAC, SSID, PRIVACY, OWNER, KEY, PASSWORD = 3, 6, 52, 70, 204, 254, 277
 
     def __init__(self, dev):
         super().__init__()

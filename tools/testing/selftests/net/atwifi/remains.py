@@ -29,6 +29,8 @@ SSID, PASSWORD = b"kept", "4920616d206b65707420736563726574"
 WRONG = "4920616d206e6f74207468617420616e"
 # What programs make of the first.
 KEY = "b2c103f4a414bc95d29ac4df8efc4200651da7f295b0f60fb531af18dccfc63d"
+# It is the ninth, see "run".
+BSSID = bytes.fromhex("14de390686ec")
 # The attributes of the driver's family.
 JOIN_SSID, JOIN_PASSWORD = 2, 3
 ASKED_COOKIE, ASKED_PASSPHRASE = 2, 4
@@ -179,6 +181,18 @@ def of_a_join_that_waits():
                         PASSWORD, b""), "join")
             program.ask("disconnect", [program.device])
             same(0, in_memory(PASSWORD), "in memory")
+
+
+@test
+def of_a_join_by_access_point():
+    """Some firmware is told of that behind the password, without quotes."""
+    run("ip link set %s up" % DEV)
+    with elsewhere() as family, contextlib.closing(Nl80211(DEV)) as program:
+        leave(family)
+        same(0, ask(program, "connect", [(program.SSID, SSID), (program.MAC, BSSID),
+                                         (program.PASSWORD, b"")], PASSWORD, b""), "join")
+        becomes(lambda: sysfs("state") == "joined", "not joined")
+        same(0, in_memory(PASSWORD), "in memory")
 
 
 class Ear:
