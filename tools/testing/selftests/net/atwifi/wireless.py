@@ -443,6 +443,13 @@ def radio():
     # There is no command for it, so it is not said to be off either.
     for command in ("set power_save on", "set power_save off", "get power_save"):
         check("(-95)" in run(iw_command(command) + " 2>&1", good=False), command)
+    # Nor is it anybody's to take to another network namespace.
+    run("ip netns add other")
+    try:
+        check("(-95)" in run(phy.replace("info", "set netns name other 2>&1"), good=False),
+              "it is elsewhere")
+    finally:
+        run("ip netns del other")
     mine = os.environ["ATW_PROFILE"]
     for profile in ("bw16", "classic", mine):
         # Until that is seen it is in its network as before, and nobody could leave that.

@@ -280,7 +280,10 @@ def lies():
         lambda: run("timeout 2 %s scan" % ctl, good=False),
         lambda: run("timeout 2 %s status" % ctl, good=False),
         lambda: run("echo | timeout 2 %s -p - join open" % ctl, good=False),
-        lambda: run("timeout 2 %s leave" % ctl, good=False))
+        lambda: run("timeout 2 %s leave" % ctl, good=False),
+        lambda: run("timeout 2 %s ap" % ctl, good=False),
+        lambda: run("echo 12345678 | timeout 2 %s -p - ap mine; timeout 2 %s --off ap" % (
+            ctl, ctl), good=False))
     liar = Liar(where)
     try:
         run("ip link set %s up" % DEV)
