@@ -288,6 +288,29 @@ def files():
     knows(words=[])
 
 
+def in_order():
+    """Each of them knows another passphrase; what any user can add comes last."""
+    network, conf = 'network={\nssid="cafe"\npsk="of %s"\n}\n', FILES + "/order.conf"
+    places = {
+        conf: network % "wpa_supplicant",
+        "/run/netplan/wpa-wlan0.conf": network % "netplan",
+        "/etc/network/interfaces.d/order": "wpa-ssid cafe\nwpa-psk of ifupdown\n",
+        "/var/lib/iwd/cafe.psk": "[Security]\nPassphrase=of iwd's\n",
+        "/var/lib/connman/wifi_01_order/settings": "[order]\nSSID=63616665\n"
+                                                   "Passphrase=of connman\n"}
+    keep(b"cafe", b"of the store")
+    for path, text in places.items():
+        write(path, text)
+    try:
+        with running("-c", conf):
+            knows(words=[name + ": 1 passphrase" for name in (
+                "atwctl password", "wpa_supplicant", "netplan", "ifupdown", "iwd", "connman",
+                "NetworkManager")])
+    finally:
+        for path in places:
+            os.unlink(path)
+
+
 @test
 def network_manager():
     install()
@@ -315,6 +338,7 @@ def network_manager():
             keep(b"cafe")
             # The same one is one.
             knows(words=["atwctl password: 1 passphrase"])
+            in_order()
 
 
 RESOLVED = "org.freedesktop.resolve1"
