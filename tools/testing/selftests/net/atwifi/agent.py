@@ -118,8 +118,7 @@ def store():
     same(0o600, os.stat("/etc/atwifi/.lock").st_mode & 0o7777, "mode of the lock")
 
 
-@test
-def store_asks():
+def types_when_asked(command, password):
     """Who types as soon as he is asked is not seen to, and all that he types is taken."""
     master, terminal = os.openpty()
     reader, writer = os.pipe()
@@ -129,7 +128,7 @@ def store_asks():
         while True:
             os.write(writer, bytes(4096))
     os.set_blocking(writer, True)
-    with subprocess.Popen([CTL, "password", "cafe"], stdin=terminal, stderr=writer) as asks:
+    with subprocess.Popen([CTL, *command], stdin=terminal, stderr=writer) as asks:
         try:
             os.close(writer)
             becomes(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO,
@@ -139,17 +138,26 @@ def store_asks():
                 piece = os.read(reader, 65536)
                 check(piece, "he is not asked")
                 said += piece.strip(b"\0")
-            os.write(master, SECRET.encode() + b"\n")
+            os.write(master, password.encode() + b"\n")
             same(0, asks.wait(LIMIT), "status")
         finally:
             asks.kill()
-    knows(words=["atwctl password: 1 passphrase"])
     os.set_blocking(master, False)
     with contextlib.suppress(BlockingIOError):
         same(b"", os.read(master, 4096), "what is seen")
     for fd in (master, terminal, reader):
         os.close(fd)
+
+
+@test
+def asks_at_a_terminal():
+    """For what is kept, and for the network that the module is to join."""
+    types_when_asked(["password", "cafe"], SECRET)
+    knows(words=["atwctl password: 1 passphrase"])
     tool(["password", "--forget", "cafe"])
+    joins = sim_stat("joins")
+    types_when_asked(["join", "atsim"], "12345678")
+    same((joins + 1, "joined"), (sim_stat("joins"), sysfs("state")), "joins, and the state")
 
 
 @test

@@ -354,6 +354,22 @@ def joins_in_each_order():
 
 
 @test
+def joins_without_an_address():
+    """By atwctl, which says so when it has waited; the module stays in, and gets one later."""
+    if QUICK:
+        raise Skipped("it waits for half a minute")
+    with out_of_networks(), answers_joins(0):
+        sim("dhcp off")
+        try:
+            out = run("echo | %s -p - join %s 2>&1" % (os.environ["ATW_CTL"], OPEN), good=False)
+            check("joined, but the network has given it no address yet" in out, out)
+            in_network(OPEN, OPEN_AT)
+        finally:
+            sim("dhcp on")
+        becomes(lambda: sysfs("state") == "joined", "no address")
+
+
+@test
 def joins_what_was_flushed():
     """Its access point is forgotten meanwhile: a scan empties the list, and does not find it."""
     with out_of_networks(), answers_joins(0):
