@@ -1061,6 +1061,10 @@ def wpa_supplicant_joins():
         with wpa_supplicant(network):
             joined()
             loses_it(lambda: None, joined)
+            with watched() as events:
+                sim("reset")
+                said(events, "disconnected")
+                joined()
         is_out()
         with wpa_supplicant(network + "\nbssid=" + OPEN_TOO):
             in_network(OPEN, OPEN_TOO)
