@@ -998,8 +998,12 @@ class Listener(Family):
 
     COOKIE, SSID, PASSPHRASE = 2, 3, 4
 
-    def __init__(self):
+    def __init__(self, listens=True):
         super().__init__()
+        if listens:
+            self.listen()
+
+    def listen(self):
         self.ask("passphrase-listen", [])
 
     def asked(self):
@@ -1159,12 +1163,26 @@ def a_key_without_a_listener():
         check(cure not in line or STORED not in line.replace(cure, ""), line)
 
 
+@contextlib.contextmanager
+def as_nobody():
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 @test
 def a_key_with_a_listener():
-    with contextlib.closing(Listener()) as listener, out_of_networks():
+    """An administrator, and nobody else; wrong passphrases do not help him."""
+    with contextlib.closing(Listener()) as listener, out_of_networks(), \
+         contextlib.closing(Listener(False)) as other:
         with wpa_supplicant('ssid="%s"\npsk="%s"' % (STORED, PASSWORD)):
             cookie, ssid = listener.asked()
             same(STORED.encode(), ssid, "network")
+            same(errno.EACCES, other.answer(cookie, PASSWORD.encode()), "another's answer")
+            with as_nobody():
+                same(errno.EPERM, listener.answer(cookie, PASSWORD.encode()), "a user's answer")
             err = listener.answer(cookie, b"87654321", PASSWORD.encode() + b"9", b"short")
             if err == errno.ENOENT:
                 raise Skipped("this kernel has no hmac(sha1)")
@@ -1172,6 +1190,10 @@ def a_key_with_a_listener():
             same(0, listener.answer(cookie, b"87654321", PASSWORD.encode()), "the right one")
             same(errno.ESTALE, listener.answer(cookie, PASSWORD.encode()), "once more")
             in_network(STORED, STORED_AT)
+        listener.close()
+        with as_nobody(), contextlib.suppress(PermissionError):
+            other.listen()
+            check(False, "a user listens")
 
 
 @test
