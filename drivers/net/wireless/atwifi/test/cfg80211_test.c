@@ -153,7 +153,7 @@ static void key_of_passphrase(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(vectors); i++) {
 		err = atw_passphrase_pmk(vectors[i].passphrase, strlen(vectors[i].passphrase),
 					 vectors[i].ssid, pmk);
-		if (err == -ENOENT)
+		if (err == -ENOENT && !IS_ENABLED(CONFIG_CRYPTO_SHA1))
 			kunit_skip(test, "this kernel has no hmac(sha1)");
 		KUNIT_EXPECT_EQ(test, err, 0);
 		KUNIT_EXPECT_EQ(test, memcmp(pmk, vectors[i].pmk, sizeof(pmk)), 0);

@@ -1023,14 +1023,6 @@ class Listener(Family):
         return 0
 
 
-def joins_or_lacks():
-    """It joins; or the kernel cannot tell whose the key is."""
-    unable = "it lacks hmac(sha1)"
-    becomes(lambda: link() or unable in run("dmesg"), "it does not join")
-    if not link():
-        raise Skipped("this kernel has no hmac(sha1)")
-
-
 @contextlib.contextmanager
 def wpa_supplicant(network, program=None):
     """It, as it is, with a file of one network; a function that waits until it has said words."""
@@ -1087,7 +1079,6 @@ def wpa_supplicant_is_told():
                         "set_network 0 psk '\"%s\"'" % PASSWORD, "save_config",
                         "enable_network 0"):
             check("FAIL" not in run(cli + command), command)
-        joins_or_lacks()
         in_network(STORED, STORED_AT)
         becomes(lambda: "wpa_state=COMPLETED" in run(cli + "status"), "it does not know")
 
@@ -1107,7 +1098,6 @@ def joins_by_the_older_key():
         for ssid, bssid, how in ((OLDER, OLDER_AT, "proto=WPA"),
                                  (HIDDEN, HIDDEN_AT, "scan_ssid=1"), (WPA3, WPA3_AT, "")):
             with agent(()), wpa_supplicant('ssid="%s"\npsk="%s"\n%s' % (ssid, PASSWORD, how)):
-                joins_or_lacks()
                 in_network(ssid, bssid)
             is_out()
 
@@ -1183,10 +1173,8 @@ def a_key_with_a_listener():
             same(errno.EACCES, other.answer(cookie, PASSWORD.encode()), "another's answer")
             with as_nobody():
                 same(errno.EPERM, listener.answer(cookie, PASSWORD.encode()), "a user's answer")
-            err = listener.answer(cookie, b"87654321", PASSWORD.encode() + b"9", b"short")
-            if err == errno.ENOENT:
-                raise Skipped("this kernel has no hmac(sha1)")
-            same(errno.EKEYREJECTED, err, "wrong ones")
+            same(errno.EKEYREJECTED, listener.answer(
+                cookie, b"87654321", PASSWORD.encode() + b"9", b"short"), "wrong ones")
             same(0, listener.answer(cookie, b"87654321", PASSWORD.encode()), "the right one")
             same(errno.ESTALE, listener.answer(cookie, PASSWORD.encode()), "once more")
             in_network(STORED, STORED_AT)
@@ -1203,10 +1191,7 @@ def a_name_that_cannot_be_read():
         with watched() as events, wpa_supplicant('ssid="%s"\npsk="%s"' % (
                 UNREAD, UNREAD_PASSWORD)):
             cookie, _ = listener.asked()
-            err = listener.answer(cookie, UNREAD_PASSWORD.encode())
-            if err == errno.ENOENT:
-                raise Skipped("this kernel has no hmac(sha1)")
-            same(0, err, "the passphrase")
+            same(0, listener.answer(cookie, UNREAD_PASSWORD.encode()), "the passphrase")
             in_network(UNREAD, UNREAD_AT)
             becomes(lambda: sysfs("state") == "joined", "no address")
             # Whatever the driver makes of that the module has told before its next scan ends.
@@ -1272,16 +1257,13 @@ def agent(passphrases):
 @test
 def a_key_with_the_agent():
     """It tries all that it knows; and what it does not know is not waited for."""
-    cure, unable = "nobody knows the passphrase; use atwctl join", "it lacks hmac(sha1)"
+    cure = "nobody knows the passphrase; use atwctl join"
     key = hashlib.pbkdf2_hmac("sha1", PASSWORD.encode(), STORED.encode(), 4096, 32).hex()
     network = 'ssid="%s"\npsk=%s' % (STORED, key)
     wrong = ["87654%03d" % n for n in range(17)]
     told = run("dmesg").count(cure)
     with out_of_networks(), agent(wrong), wpa_supplicant(network):
-        becomes(lambda: run("dmesg").count(cure) > told or unable in run("dmesg"),
-                "the log does not tell")
-        if unable in run("dmesg"):
-            raise Skipped("this kernel has no hmac(sha1)")
+        becomes(lambda: run("dmesg").count(cure) > told, "the log does not tell")
     with out_of_networks():
         with agent(()) as log, wpa_supplicant(network):
             becomes(lambda: "a key alone is known, and no passphrase: atwctl password" in
@@ -1501,7 +1483,7 @@ def network_manager_has_many():
         wanted = re.search("^right:(.*)$", nmcli("-f NAME,DBUS-PATH connection show"), re.M)
         with secrets_asked() as paths:
             nmcli("connection up right")
-            joins_or_lacks()
+            becomes(link, "it does not join")
             same(wanted.group(1), paths()[0], "the first that is asked")
         for name in names:
             nmcli("connection delete " + name, good=True)
