@@ -227,6 +227,17 @@ static const char *join_advice(const char *ifname, const char *otherwise)
 	return advice;
 }
 
+/* It takes no notice of what it has not joined, and the kernel lets it join nothing meanwhile. */
+static bool iwd_is_out(const char *ifname)
+{
+	if (!*line_of("grep -lx iwd /proc/[0-9]*/comm 2>/dev/null", "/"))
+		return false;
+	/* A network device may have any name, and this goes to a shell. */
+	setenv("IFNAME", ifname, 1);
+	return strstr(line_of("timeout 5 iwctl station \"$IFNAME\" show 2>/dev/null </dev/null",
+			      " State "), "disconnected");
+}
+
 /* Is it in a network? */
 static void check_network(const char *name, const char *ifname, bool joined, bool ap)
 {
@@ -235,6 +246,11 @@ static void check_network(const char *name, const char *ifname, bool joined, boo
 		     "nmcli radio wifi on; on Raspberry Pi OS with your country first: "
 		     "raspi-config nonint do_wifi_country GB" : "rfkill unblock wlan",
 		     "blocked by rfkill");
+		return;
+	}
+	if (joined && *ifname && iwd_is_out(ifname)) {
+		find(LOOK, name, "network", "for iwd to join networks: atwctl leave",
+		     "joined, but not by iwd, which can join none meanwhile");
 		return;
 	}
 	if (joined) {

@@ -1357,6 +1357,36 @@ def iwd_joins():
         becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
 
 
+@test
+def iwd_finds_it_joined():
+    """It can join no other until the module has left; whoever looks is told so."""
+    install()
+    station = "station %s " % DEV
+    words = "look   %s network: joined, but not by iwd, which can join none meanwhile - " \
+        "for iwd to join networks: atwctl leave\n" % DEV
+    in_network(STORED, STORED_AT)
+    try:
+        with configured_by_others(), bus(), iwd():
+            becomes(lambda: OPEN in iwctl(station + "get-networks", good=False), "not found")
+            becomes(lambda: words in run(os.environ["ATW_CTL"] + " doctor", good=False),
+                    "nobody says why")
+            out = iwctl(station + "connect " + OPEN, good=False)
+            check("failed" in out, out)
+            in_network(STORED, STORED_AT)
+            atwctl("leave")
+            is_out()
+            iwctl(station + "connect " + OPEN)
+            in_network(OPEN, OPEN_AT)
+            becomes(lambda: "network: joined\n" in run(os.environ["ATW_CTL"] + " doctor",
+                                                       good=False), "it is said yet")
+            iwctl(station + "disconnect")
+            is_out()
+    finally:
+        iw("disconnect", good=False)
+        join(STORED, PASSWORD)
+        in_network(STORED, STORED_AT)
+
+
 @contextlib.contextmanager
 def network_manager(backend):
     """It, as it is; BACKEND joins networks for it."""
