@@ -97,6 +97,7 @@ ALL_ROWS = {
     # With 7.3 it is a part of "large".
     "managed": ("6.1", "middleware", "--large wireless_managed"),
     "managed-6.12": ("6.12", "middleware", "--large wireless_managed"),
+    "wireless-13": ("6.12", "middleware", "wireless_13"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),

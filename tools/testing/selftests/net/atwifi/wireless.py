@@ -7,6 +7,7 @@ it. Environment as for netdev.py.
 
 import contextlib
 import errno
+import functools
 import glob
 import hashlib
 import os
@@ -31,6 +32,33 @@ WPA3, WPA3_AT = "wpa3", "02:00:00:00:00:07"
 OLDER, OLDER_AT = "older", "02:00:00:00:00:08"
 HIDDEN, HIDDEN_AT = "hides", "02:00:00:00:00:04"
 UNREAD, UNREAD_AT, UNREAD_PASSWORD = "unread", "02:00:00:00:00:05", "1234,5678"
+
+
+# The programs of Debian 13, with all that they need, in place of the machine's; or "".
+OTHERS = os.environ["ATW_PROGRAMS_13"] if "ATW_13" in os.environ else ""
+WORLD = "/world"
+
+
+@functools.cache
+def world():
+    """The directory in which those have what else there is."""
+    if not OTHERS:
+        raise Skipped("the target 'programs-13' of vm/setup could not be prepared")
+    run("mkdir -p {0} && mount -t tmpfs none {0} && cd {0} && "
+        "ln -s usr/bin usr/sbin usr/lib usr/lib64 . && mkdir usr && mount --bind {1}/usr usr && "
+        "for d in proc sys dev run tmp etc var; do mkdir $d && mount --rbind /$d $d; done".format(
+            WORLD, OTHERS))
+    return WORLD
+
+
+def theirs(command):
+    """The command for a program that a user has, who may have the other Debian."""
+    return "chroot %s %s" % (world(), command) if "ATW_13" in os.environ else command
+
+
+def mine(program):
+    """The same of one that need not be installed for that."""
+    return theirs(program) if "ATW_13" in os.environ else extra(program)
 
 
 def iw_command(command, dev=DEV):
@@ -1031,8 +1059,8 @@ def wpa_supplicant(network, program=None):
         f.write("network={\n%s\n}\n" % network)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
-    command = "%s -D nl80211 -i %s -c %s -f %s" % (program or extra("wpa_supplicant"), DEV, path,
-                                                   log)
+    command = "%s -D nl80211 -i %s -c %s -f %s" % (
+        program or mine("wpa_supplicant"), DEV, path, log)
 
     def says(words):
         becomes(lambda: re.search(words, run("cat " + log, good=False)),
@@ -1071,9 +1099,9 @@ def wpa_supplicant_is_told():
     """By its client, and writes that down: so the key's passphrase is found in its file."""
     with open(TMP + "/wpa.conf", "w", encoding="ascii") as f:
         f.write("ctrl_interface=%s/wpa\nupdate_config=1\n" % TMP)
-    cli = "%s -p %s/wpa -i %s " % (extra("wpa_cli"), TMP, DEV)
+    cli = "%s -p %s/wpa -i %s " % (mine("wpa_cli"), TMP, DEV)
     with out_of_networks(), agent(()), daemon(shlex.split("%s -D nl80211 -i %s -c %s/wpa.conf" % (
-            extra("wpa_supplicant"), DEV, TMP))):
+            mine("wpa_supplicant"), DEV, TMP))):
         becomes(lambda: run(cli + "ping", good=False) == "PONG\n", "it does not answer")
         for command in ("add_network", "set_network 0 ssid '\"%s\"'" % STORED,
                         "set_network 0 psk '\"%s\"'" % PASSWORD, "save_config",
@@ -1290,13 +1318,13 @@ def iwd(knows=False):
     """
     if not knows:
         shutil.rmtree("/var/lib/iwd", ignore_errors=True)
-    with daemon(["/usr/libexec/iwd", "--debug"]) as process:
+    with daemon(theirs("/usr/libexec/iwd --debug").split()) as process:
         on_bus("net.connman.iwd")
         yield process
 
 
 def iwctl(command, good=True):
-    return run("iwctl %s 2>&1" % command, good=good)
+    return run(theirs("iwctl %s 2>&1" % command), good=good)
 
 
 def nothing_is_faster(process):
@@ -1395,14 +1423,14 @@ def network_manager(backend):
         # It writes /etc/resolv.conf itself, as where there is no program of resolved's for that.
         f.write("[main]\nrc-manager=symlink\n[device]\nwifi.backend=%s\n" % backend)
     # No udev here: where /sys cannot be written nobody waits for it.
-    with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /sys; "
-                 "exec NetworkManager --no-daemon"]):
+    with daemon(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro %s/sys; exec %s" % (
+            WORLD if OTHERS else "", theirs("NetworkManager --no-daemon"))]):
         becomes(lambda: nmcli("-f RUNNING general") == "running\n", "no NetworkManager")
         yield
 
 
 def nmcli(command, good=False):
-    return run("nmcli -t %s 2>&1" % command, good=good)
+    return run(theirs("nmcli -t %s 2>&1" % command), good=good)
 
 
 def connected():
@@ -1461,7 +1489,7 @@ def joined_after_a_boot():
 
 @contextlib.contextmanager
 def wpa_supplicant_for_others():
-    with daemon(["wpa_supplicant", "-u"]):
+    with daemon(theirs("wpa_supplicant -u").split()):
         on_bus("fi.w1.wpa_supplicant1")
         yield
 
