@@ -47,6 +47,12 @@
 #define ATW_WIPHY_JOIN		(9 * HZ)
 /* Who knows a passphrase has so long to say so: programs give a join up after 10 s. */
 #define ATW_WIPHY_ASK		(5 * HZ)
+/*
+ * A program that gives a join up for another one has begun that by then, however slow it is.
+ * Who hears of the end of the first just then takes it for the second's: iwd leaves the access
+ * point alone for a minute, while the kernel joins it.
+ */
+#define ATW_WIPHY_GIVEN_UP	(HZ / 2)
 /* cfg80211 does what it was told a little later, and tells nobody when it has. */
 #define ATW_WIPHY_AGAIN		(HZ / 50 + 1)
 /*
@@ -1042,8 +1048,8 @@ static int atw_wiphy_disconnect(struct wiphy *wiphy, struct net_device *dev, u16
 	if (was == ATW_WIPHY_UP) {
 		cfg80211_disconnected(dev, reason, NULL, 0, true, ATW_WIPHY_GFP);
 	} else {
-		aw->given_up = (jiffies + ATW_WIPHY_AGAIN) | 1;
-		atw_wiphy_later(aw, ATW_WIPHY_AGAIN);
+		aw->given_up = (jiffies + ATW_WIPHY_GIVEN_UP) | 1;
+		atw_wiphy_later(aw, ATW_WIPHY_GIVEN_UP);
 	}
 	/* A device that goes down takes no network away that nobody here has asked for. */
 	if (was == ATW_WIPHY_UP && aw->own && aw->closing) {
