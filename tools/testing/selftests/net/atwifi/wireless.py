@@ -703,6 +703,7 @@ def what_commands_stop():
     for what, command in (("a scan", ctl + " scan"), ("a scan by iw", iw_command("scan flush")),
                           ("the signal", iw_command("station dump")),
                           ("a name", ctl + " resolve nowhere.test"),
+                          ("a connect", "curl -m 30 http://" + HOLE),
                           ("an echo request", "ping -c 1 -W 5 " + HOLE)):
         print("# %s stops datagrams for %.0f ms, else it is %.0f" % (
             what, longest_silence(command), quick), flush=True)
