@@ -23,14 +23,6 @@
 #define LOCAL_TTL	3600
 #define RECORDS_MAX	1024	/* of an answer */
 
-/* Of the header, in its third and fourth byte. */
-#define FLAG_QR		0x80
-#define FLAG_OPCODE	0x78
-#define FLAG_TC		0x02
-#define FLAG_RD		0x01
-#define FLAG_RA		0x80
-#define FLAG_CD		0x10
-
 /* Is a name's last label that one? A whole name. */
 static bool is_below(const uint8_t *name, const char *domain)
 {
@@ -130,16 +122,20 @@ enum dns_todo dns_parse(const uint8_t *wire, size_t len, struct dns_query *q)
 	const uint8_t *end = wire + NS_HFIXEDSZ;
 	int version = 0;
 	ns_msg msg;
+	HEADER h;
 	ns_rr rr;
 
 	memset(q, 0, sizeof(*q));
-	/* Answers are not answered: two servers would do so for ever. */
-	if (len < NS_HFIXEDSZ || (wire[2] & FLAG_QR))
+	if (len < sizeof(h))
 		return DNS_DROP;
-	q->id = ns_get16(wire);
-	q->opcode = (wire[2] & FLAG_OPCODE) >> 3;
-	q->recursive = wire[2] & FLAG_RD;
-	q->unchecked = wire[3] & FLAG_CD;
+	memcpy(&h, wire, sizeof(h));
+	/* Answers are not answered: two servers would do so for ever. */
+	if (h.qr)
+		return DNS_DROP;
+	q->id = ntohs(h.id);
+	q->opcode = h.opcode;
+	q->recursive = h.rd;
+	q->unchecked = h.cd;
 	q->room = DNS_UDP_LEAST;
 	if (q->opcode)
 		return reply(q, ns_r_notimpl);
@@ -166,15 +162,14 @@ enum dns_todo dns_parse(const uint8_t *wire, size_t len, struct dns_query *q)
 	return version ? reply(q, DNS_BADVERS) : look(q);
 }
 
-static uint8_t *put_header(uint8_t *p, const struct dns_query *q, uint16_t rcode)
+/* A header, and the question. */
+static uint8_t *put_head(uint8_t *p, const struct dns_query *q, HEADER h)
 {
-	NS_PUT16(q->id, p);
-	*p++ = FLAG_QR | q->opcode << 3 | q->recursive;
-	*p++ = FLAG_RA | (q->unchecked ? FLAG_CD : 0) | (rcode & 0xf);
-	NS_PUT16(!!q->len, p);
-	NS_PUT32(0, p);
-	NS_PUT16(q->edns, p);
-	return p;
+	h.qdcount = htons(!!q->len);
+	h.arcount = htons(q->edns);
+	memcpy(p, &h, sizeof(h));
+	memcpy(p + sizeof(h), q->question, q->len);
+	return p + sizeof(h) + q->len;
 }
 
 static uint8_t *put_opt(uint8_t *p, const struct dns_query *q, uint16_t rcode)
@@ -219,12 +214,12 @@ static uint8_t *put_known(uint8_t *wire, uint8_t *p, const struct dns_query *q)
 }
 
 /* A server's answer, as it came but for what is between it and us, or us and the program. */
-static size_t pass_on(const struct dns_query *q, const struct dns_answer *answer, uint8_t *wire)
+static size_t pass_on(const struct dns_query *q, const struct dns_answer *answer, HEADER h,
+		      uint8_t *wire)
 {
 	memcpy(wire, answer->wire, answer->len);
-	put_header(wire, q, answer->rcode);
+	put_head(wire, q, h);
 	memcpy(wire + 6, answer->wire + 6, 6);
-	memcpy(wire + NS_HFIXEDSZ, q->question, q->len);
 	if (answer->opt)
 		ns_put16(DNS_UDP_MOST, wire + answer->opt);
 	return answer->len;
@@ -243,16 +238,17 @@ size_t dns_reply(const struct dns_query *q, const struct dns_answer *answer, uin
 		 size_t room)
 {
 	uint16_t rcode = answer ? answer->rcode : q->rcode;
+	HEADER h = {
+		.id = htons(q->id), .qr = 1, .opcode = q->opcode, .rd = q->recursive, .ra = 1,
+		.cd = q->unchecked, .rcode = rcode & 0xf,
+	};
 	uint8_t *p;
 
 	if (answer && answer->wire && answer->len <= room)
-		return pass_on(q, answer, wire);
-	p = put_header(wire, q, rcode);
-	memcpy(p, q->question, q->len);
-	p += q->len;
-	if (answer && answer->wire)
-		wire[2] |= FLAG_TC;
-	else if (answer && answer->has_address)
+		return pass_on(q, answer, h, wire);
+	h.tc = answer && answer->wire;
+	p = put_head(wire, q, h);
+	if (answer && answer->has_address)
 		p = put_record(wire, p, ns_t_a, answer->ttl, &answer->address,
 			       sizeof(answer->address));
 	else if (!answer && q->len && rcode == ns_r_noerror)
@@ -272,13 +268,8 @@ size_t dns_reply(const struct dns_query *q, const struct dns_answer *answer, uin
  */
 size_t dns_forward(const struct dns_query *q, uint16_t id, uint8_t *wire)
 {
-	uint8_t *p = put_header(wire, q, 0);
+	uint8_t *p = put_head(wire, q, (HEADER){ .id = htons(id), .rd = 1, .cd = q->unchecked });
 
-	ns_put16(id, wire);
-	wire[2] = FLAG_RD;
-	wire[3] = q->unchecked ? FLAG_CD : 0;
-	memcpy(p, q->question, q->len);
-	p += q->len;
 	if (q->edns)
 		p = put_opt(p, q, 0);
 	return p - wire;
@@ -355,16 +346,19 @@ bool dns_forwarded(const struct dns_query *q, uint16_t id, const uint8_t *wire, 
 		   uint32_t most, struct dns_answer *answer)
 {
 	struct dns_query asked = *q;
+	HEADER h;
 
 	memset(answer, 0, sizeof(*answer));
-	if (len < NS_HFIXEDSZ + (size_t)q->len || len > DNS_ANSWER_MAX || ns_get16(wire) != id ||
-	    (wire[2] & (FLAG_QR | FLAG_OPCODE | FLAG_TC)) != FLAG_QR)
+	if (len < sizeof(h) + q->len || len > DNS_ANSWER_MAX)
+		return false;
+	memcpy(&h, wire, sizeof(h));
+	if (ntohs(h.id) != id || !h.qr || h.opcode || h.tc)
 		return false;
 	memcpy(asked.question, wire + NS_HFIXEDSZ, q->len);
 	make_key(&asked);
 	if (memcmp(asked.key, q->key, 1 + q->len))
 		return false;
-	answer->rcode = wire[3] & 0xf;
+	answer->rcode = h.rcode;
 	answer->wire = wire;
 	answer->len = len;
 	if (!parse_records(q, most, answer))

@@ -63,13 +63,13 @@ static const char *name_of(const struct json_object *question, bool *ipv4)
 /* A message that asks for a name's address, 0: it is no name. */
 static size_t make_question(const char *name, uint8_t *wire)
 {
-	static const uint8_t head[NS_HFIXEDSZ] = { [2] = 1, [5] = 1 };
 	static const uint8_t tail[NS_QFIXEDSZ] = { [1] = ns_t_a, [3] = ns_c_in };
+	const HEADER head = { .rd = 1, .qdcount = htons(1) };
 	int len = dn_comp(name, wire + sizeof(head), NS_MAXCDNAME, NULL, NULL);
 
 	if (len < 0)
 		return 0;
-	memcpy(wire, head, sizeof(head));
+	memcpy(wire, &head, sizeof(head));
 	memcpy(wire + sizeof(head) + len, tail, sizeof(tail));
 	return sizeof(head) + len + sizeof(tail);
 }
@@ -146,14 +146,11 @@ static size_t make_record(const struct dns_query *q, const struct dns_answer *an
 			  uint8_t *record)
 {
 	uint8_t *to = record + q->len;
-	int shift;
 
 	/* A name, a type and a class. */
 	memcpy(record, q->question, q->len);
-	for (shift = 24; shift >= 0; shift -= 8)
-		*to++ = answer->ttl >> shift;
-	*to++ = 0;
-	*to++ = sizeof(answer->address);
+	NS_PUT32(answer->ttl, to);
+	NS_PUT16(sizeof(answer->address), to);
 	memcpy(to, &answer->address, sizeof(answer->address));
 	return to + sizeof(answer->address) - record;
 }
