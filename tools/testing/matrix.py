@@ -150,7 +150,8 @@ def selftests(name, target, firmware, programs, limit):
     # The harness of all comes with the newest kernel's source.
     needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
                    *(["programs"] if served else []), *(["musl"] if "resolve" in words else []),
-                   *(["resolvconf"] if "agent" in words else []))
+                   *(["resolvconf"] if "agent" in words else []),
+                   *(["newer"] if {"units", "wireless"} & set(words) else []))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0
@@ -166,7 +167,7 @@ def parts(everything):
     yield Part("packages", [VM + "/setup", "--packages"], alone="build", counts=False,
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
-                   "uml-6.12",
+                   "newer", "uml-6.12",
                    "dtbs", "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", "chroot-12-pi",
                                    *CROSS,
                                    *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
