@@ -9,6 +9,7 @@ netdev.py; ATW_LIB is where all three are.
 import concurrent.futures
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import pathlib
@@ -26,7 +27,7 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, PEER, QUICK, Family, Notified, atwctl, main, module_resolves, musl,
+    DNS, FILES, HOST, HTTP, PEER, Family, Notified, atwctl, main, module_resolves, musl,
     no_network, no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
                    same, statistic, sysfs, test)
@@ -70,6 +71,14 @@ def silent_module():
         yield
     finally:
         sim("silent off")
+
+
+@contextlib.contextmanager
+def at_once():
+    """Nobody is waited for: for a module that does not answer that is 15 s."""
+    begun = time.monotonic()
+    yield
+    check(time.monotonic() - begun < 14, "it took %.1f s" % (time.monotonic() - begun))
 
 
 @test
@@ -307,13 +316,15 @@ def unavailable():
     with name_service() as server:
         with no_network():
             asked = sim_stat("names-asked")
-            same([ELSEWHERE], getent("ahostsv4 " + NAME)[:1], "without a network")
+            with at_once():
+                same([ELSEWHERE], getent("ahostsv4 " + NAME)[:1], "without a network")
             same(asked, sim_stat("names-asked"), "names that the module was asked for")
         for how in ("unshare -n sh -c 'ip link set lo up; exec \"$@\"' sh",
                     "unshare -m sh -c 'mount -t tmpfs none /sys/module && exec \"$@\"' sh"):
             # In another namespace there is no name server, but what is in a file.
-            same(["203.0.113.8"], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' "
-                                         "ahostsv4 file.test", how)[:1], how)
+            with at_once():
+                same(["203.0.113.8"], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' "
+                                             "ahostsv4 file.test", how)[:1], how)
         asked = server.asked
         long = ".".join(["a" * 60] * 3)
         same([ELSEWHERE], getent("ahostsv4 " + long)[:1], "a longer name")
@@ -434,11 +445,27 @@ STUB = "127.0.0.57"
 UPSTREAM = ("127.0.0.9", 5353)
 
 
+@functools.cache
+def idle():
+    """
+    Another one, and connections to it on which nothing is asked, or never a whole question: from
+    the first test on, so that for 30 s nobody need wait.
+    """
+    at = ("127.0.0.3", 53)
+    server = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", LIB + "/atwifid", "--listen",
+                               "%s:%d" % at], env={**os.environ, "LD_LIBRARY_PATH": LIB})
+    becomes(lambda: not socket.socket().connect_ex(at), "nobody listens")
+    both = [socket.create_connection(at, LIMIT) for _ in range(2)]
+    both[0].sendall(b"\0\x20" + question(1, NAME)[:20])
+    return server, both
+
+
 @contextlib.contextmanager
 def stub(options="", says=None):
     """It runs, as somebody without privileges but that for its port; SAYS is a file."""
     path = "/tmp/notify"
     run("ip link set lo up")
+    idle()
     with Notified(path) as notified:
         env = {**os.environ, "LD_LIBRARY_PATH": LIB, "NOTIFY_SOCKET": path,
                "WATCHDOG_USEC": "100000"}
@@ -1292,17 +1319,40 @@ def stub_keeps():
             goresolver.exchange(STUB, goresolver.question("b.nx.test", 16), flags=flags)
         same(before + 2, len(upstream.asked), "questions to the server")
 
+    def left():
+        """For how long the module's address is good."""
+        asked = goresolver.question(NAME, goresolver.A)
+        return goresolver.exchange(STUB, asked).sections[0][0][2]
+
+    with stub():
+        whole = left()
+        becomes(lambda: left() < whole, "its time is not counted down")
+
+
+@test
+def stub_asks_once():
+    """A server, too, is asked equal questions once as long as it has not answered."""
+    run("ip link set lo up")
+    with Upstream(UPSTREAM, Upstream.Handler) as upstream, \
+         stub("--server %s:%d" % UPSTREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(LIMIT)
+        s.connect((STUB, 53))
+        for n in range(20):
+            s.send(question(n, "slow.nx.test", 15))
+        same({(n, 3, None) for n in range(20)}, {address_of(s.recv(4096)) for _ in range(20)},
+             "answers")
+        same(1, len(upstream.asked), "questions to the server")
+
 
 @test
 def stub_tcp_idle():
     """A connection on which nothing is asked, or never a whole question, is closed."""
-    if QUICK:
-        raise Skipped("that takes 30 s")
-    with stub(), socket.create_connection((STUB, 53), LIMIT) as s, \
-         socket.create_connection((STUB, 53), LIMIT) as half:
-        half.sendall(b"\0\x20" + question(1, NAME)[:20])
-        for each in (s, half):
-            same(b"", each.recv(1), "answer to nothing")
+    run("ip link set lo up")
+    server, both = idle()
+    for s in both:
+        same(b"", s.recv(1), "answer to nothing")
+    server.terminate()
+    same(0, server.wait(LIMIT), "its status")
 
 
 if __name__ == "__main__":
