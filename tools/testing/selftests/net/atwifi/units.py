@@ -344,6 +344,7 @@ def without_privileges():
     """Each has one, and does with it what it is for."""
     with systemd_resolved(), running(AGENT), running(STUB):
         for unit, number, user in ((AGENT, 12, "0"), (STUB, 10, None)):
+            same(("notify", "30s"), (shown(unit, "Type"), shown(unit, "WatchdogUSec")), unit)
             has = privileges(unit)
             for name in ("CapEff", "CapPrm", "CapBnd"):
                 same(1 << number, int(has[name], 16), "%s of %s" % (name, unit))
