@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 The network device that comes and goes, in a guest that attaches an emulated module
-of its own.
+of its own; and so does the driver.
 """
 
 import errno
+import itertools
 import os
 import socket
 import sys
 
-from atwnet import HOST, PEER, TMP, lan, local_peer, main, peer, udp
+import goresolver
+from atwnet import HOST, PEER, TMP, daemon, lan, local_peer, main, peer, udp
 from guest import DEV, Failed, Module, becomes, check, echoes, receive, run, same, sysfs, test
 
 
@@ -69,6 +71,32 @@ def unplugged():
             echoes(s)
         module.stop()
         module.detach()
+
+
+@test
+def driver_loaded_again():
+    """Under a name server, which goes on with each, whatever number of netlink's it has."""
+    lib, number = os.environ["ATW_LIB"], itertools.count(1)
+    with open("/sys/module/atwifi/parameters/hurry", encoding="ascii") as f:
+        hurry = f.read()
+
+    def is_answered():
+        name = "192.0.2.%d" % next(number)
+        answer = goresolver.exchange("127.0.0.57", goresolver.question(name, goresolver.A))
+        same(0 if answer.sections[0] else 2, answer.code, "code")
+        return answer.data(goresolver.A) == [socket.inet_aton(name)]
+
+    run("ip link set lo up")
+    with daemon(["env", "LD_LIBRARY_PATH=" + lib, lib + "/atwifid"]):
+        becomes(lambda: not socket.socket().connect_ex(("127.0.0.57", 53)), "nobody listens")
+        for _ in range(2):
+            becomes(lambda: not run("rmmod atwifi 2>&1; true"), "the driver stays")
+            check(not is_answered(), "it is answered by nobody")
+            run("insmod /atwifi.ko hurry=" + hurry)
+            module = Here()
+            becomes(is_answered, "it is not answered")
+            module.stop()
+            module.detach()
 
 
 def reached(address, ports, inside=""):
