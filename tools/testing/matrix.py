@@ -52,7 +52,7 @@ GROUPS = {
     "netdev": "netdev netdev_raw",
     "units": "units",
     "transparent": "transparent paced paced_transparent paced_passive",
-    "faults": "faults peers family fair chopped torn",
+    "faults": "faults peers family resolve_family fair chopped torn",
     "ctl": "ctl",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
