@@ -74,6 +74,19 @@ def silent_module():
 
 
 @contextlib.contextmanager
+def own_module(*options):
+    """One more, which can be stopped, and taken out."""
+    os.makedirs("/tmp/own", exist_ok=True)
+    module = Module("/tmp/own", options, dev="atw1")
+    try:
+        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+        yield module
+    finally:
+        module.detach()
+        module.stop()
+
+
+@contextlib.contextmanager
 def at_once():
     """Nobody is waited for: for a module that does not answer that is 15 s."""
     begun = time.monotonic()
@@ -353,6 +366,18 @@ def unavailable():
 
 
 @test
+def in_time():
+    """Who asks a silent module is told to ask again, and no server is asked instead."""
+    with name_service() as server:
+        with silent_module():
+            out = run("/usr/bin/python3 -c 'import socket; print(socket.getaddrinfo(\"%s\", 80))' "
+                      "2>&1; true" % NAME)
+        check("gaierror: [Errno %d]" % socket.EAI_AGAIN in out, out)
+        same(0, server.asked, "questions to the name server")
+        becomes(lambda: getent("hosts " + NAME) == [HOST, NAME], "it does not resolve again")
+
+
+@test
 def in_any_locale():
     """A name is the same bytes in each, though to the C library "I" is no "i" in Turkish."""
     if not os.path.exists("/usr/share/i18n/locales/tr_TR"):
@@ -379,19 +404,12 @@ for name in "tr_TR", "de_DE":
 def without_names():
     """Of firmware that resolves none, whichever address is asked for."""
     addresses = "203.0.113.11", "2001:db8::11"
-    os.makedirs("/tmp/own", exist_ok=True)
-    with name_service(), no_network():
-        module = Module("/tmp/own", ["--without", "AT+WDOMAIN"], dev="atw1")
-        try:
-            becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
-            with open("/etc/hosts", "a", encoding="ascii") as f:
-                f.writelines("%s both.test\n" % address for address in addresses)
-            for what, want in zip(("ahostsv4", "ahostsv6"), addresses):
-                same([want], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' %s both.test" %
-                                    what)[:1], what)
-        finally:
-            module.detach()
-            module.stop()
+    with name_service(), no_network(), own_module("--without", "AT+WDOMAIN"):
+        with open("/etc/hosts", "a", encoding="ascii") as f:
+            f.writelines("%s both.test\n" % address for address in addresses)
+        for what, want in zip(("ahostsv4", "ahostsv6"), addresses):
+            same([want], getent("-A -s 'hosts:atwifi [!UNAVAIL=return] files' %s both.test" %
+                                what)[:1], what)
 
 
 @test
@@ -814,6 +832,30 @@ def stub_has_much_to_do():
 
 
 @test
+def stub_has_no_room():
+    """There is some for so many questions, and so many who ask: others are told so at once."""
+    with much_room(), own_module() as module:
+        for names, places in ((["a.test"] * 1100, 960),
+                              (["%d.test" % n for n in range(600)], 448)):
+            becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
+            with stub("--device atw1"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+                s.settimeout(LIMIT)
+                s.connect((STUB, 53))
+                module.sim.send_signal(signal.SIGSTOP)
+                for n, name in enumerate((*names, "localhost")):
+                    s.send(question(n, name))
+                # When this is answered those have been heard.
+                last, codes = (len(names), 0, "127.0.0.1"), []
+                while (answer := address_of(s.recv(4096))) != last:
+                    codes.append(answer[1])
+                module.sim.send_signal(signal.SIGCONT)
+            same({2}, set(codes), "codes")
+            check(len(codes) >= len(names) - places, "%d of %d are told that" % (
+                len(codes), len(names)))
+
+
+@test
 def stub_restarted():
     """It ends with questions that have no answer yet; whoever asked asks again."""
     names = ["192.0.2.%d" % i for i in range(1, 101)]
@@ -856,76 +898,61 @@ def stub_in_time():
 @test
 def stub_without_a_module():
     """The one that it asks goes away, and comes back."""
-    where = "/tmp/own"
-    os.makedirs(where, exist_ok=True)
-    module = Module(where, ["--host", "own.test=192.0.2.99"], dev="atw1")
-    try:
-        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
-        with stub("--device atw1"):
-            same("192.0.2.99\n", dig("+short own.test"), "dig")
-            # Those who wait for it are told so, and keep no place.
-            module.sim.send_signal(signal.SIGSTOP)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                s.settimeout(LIMIT)
-                s.connect((STUB, 53))
-                for n in range(20):
-                    s.send(question(n, "192.0.2.%d" % (100 + n)))
-                # When this is answered those have been read.
-                s.send(question(20, "localhost"))
-                got = set()
-                while (20, 0, "127.0.0.1") not in got:
-                    got.add(address_of(s.recv(4096)))
-                module.detach()
-                while len(got) < 21:
-                    got.add(address_of(s.recv(4096)))
-            same({(n, 2, None) for n in range(20)}, got - {(20, 0, "127.0.0.1")}, "answers")
-            module.sim.send_signal(signal.SIGCONT)
-            same(("SERVFAIL", 0), status("192.0.2.1"), "without a module")
-            module.attach()
-            becomes(lambda: dig("+short 192.0.2.2") == "192.0.2.2\n", "it does not answer again")
-    finally:
-        module.detach()
-        module.stop()
+    with own_module("--host", "own.test=192.0.2.99") as module, stub("--device atw1"):
+        same("192.0.2.99\n", dig("+short own.test"), "dig")
+        # Those who wait for it are told so, and keep no place.
+        module.sim.send_signal(signal.SIGSTOP)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(LIMIT)
+            s.connect((STUB, 53))
+            for n in range(20):
+                s.send(question(n, "192.0.2.%d" % (100 + n)))
+            # When this is answered those have been read.
+            s.send(question(20, "localhost"))
+            got = set()
+            while (20, 0, "127.0.0.1") not in got:
+                got.add(address_of(s.recv(4096)))
+            module.detach()
+            while len(got) < 21:
+                got.add(address_of(s.recv(4096)))
+        same({(n, 2, None) for n in range(20)}, got - {(20, 0, "127.0.0.1")}, "answers")
+        module.sim.send_signal(signal.SIGCONT)
+        same(("SERVFAIL", 0), status("192.0.2.1"), "without a module")
+        module.attach()
+        becomes(lambda: dig("+short 192.0.2.2") == "192.0.2.2\n", "it does not answer again")
 
 
 @test
 def stub_left_alone():
     """Who has hung up does not wait for an answer, and keeps nobody from his, nor from the same."""
-    where = "/tmp/own"
-    os.makedirs(where, exist_ok=True)
-    module = Module(where, dev="atw1")
-    try:
-        becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
-        with stub("--device atw1"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-            module.sim.send_signal(signal.SIGSTOP)
+    with own_module() as module, stub("--device atw1"), \
+         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        module.sim.send_signal(signal.SIGSTOP)
 
-            def asks(*names):
-                """By a connection, and has been heard."""
-                s = socket.create_connection((STUB, 53), LIMIT)
-                for n, name in enumerate((*names, "localhost")):
-                    one = question(n, name)
-                    s.sendall(len(one).to_bytes(2, "big") + one)
-                number = None
-                while number != len(names):
-                    number = address_of(receive(s, int.from_bytes(receive(s, 2), "big")))[0]
-                return s
+        def asks(*names):
+            """By a connection, and has been heard."""
+            s = socket.create_connection((STUB, 53), LIMIT)
+            for n, name in enumerate((*names, "localhost")):
+                one = question(n, name)
+                s.sendall(len(one).to_bytes(2, "big") + one)
+            number = None
+            while number != len(names):
+                number = address_of(receive(s, int.from_bytes(receive(s, 2), "big")))[0]
+            return s
 
-            # More questions than there can be, and more programs that wait for them.
-            for i in range(30):
-                reset(asks(*("%d.slow.test" % (60 * i % 900 + n) for n in range(60))))
-            first = asks("192.0.2.30")
-            other.settimeout(LIMIT)
-            other.connect((STUB, 53))
-            other.send(question(1, "192.0.2.30"))
-            reset(first)
-            other.send(question(2, "localhost"))
-            same((2, 0, "127.0.0.1"), address_of(other.recv(4096)), "what is answered first")
-            module.sim.send_signal(signal.SIGCONT)
-            check(address_of(other.recv(4096)) in ((1, 0, "192.0.2.30"), (1, 2, None)), "no answer")
-            becomes(lambda: result("192.0.2.30") == (0, 1), "it does not answer again")
-    finally:
-        module.detach()
-        module.stop()
+        # More questions than there can be, and more programs that wait for them.
+        for i in range(30):
+            reset(asks(*("%d.slow.test" % (60 * i % 900 + n) for n in range(60))))
+        first = asks("192.0.2.30")
+        other.settimeout(LIMIT)
+        other.connect((STUB, 53))
+        other.send(question(1, "192.0.2.30"))
+        reset(first)
+        other.send(question(2, "localhost"))
+        same((2, 0, "127.0.0.1"), address_of(other.recv(4096)), "what is answered first")
+        module.sim.send_signal(signal.SIGCONT)
+        check(address_of(other.recv(4096)) in ((1, 0, "192.0.2.30"), (1, 2, None)), "no answer")
+        becomes(lambda: result("192.0.2.30") == (0, 1), "it does not answer again")
 
 
 @contextlib.contextmanager
@@ -1179,10 +1206,8 @@ def stub_with_a_file():
 def stub_asks_by_the_module():
     """A server that a module has named, by its device, and by no other way that there is."""
     path = "/tmp/servers"
-    os.makedirs("/tmp/own", exist_ok=True)
     run("ip link set lo up")
-    module = Module("/tmp/own", ["--ip", "192.168.9.2,255.255.255.0,192.168.9.1"], dev="atw1")
-    try:
+    with own_module("--ip", "192.168.9.2,255.255.255.0,192.168.9.1") as module:
         module.configure(metric=500)
         with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
             # By the module this machine has another address.
@@ -1208,9 +1233,6 @@ def stub_asks_by_the_module():
         with Upstream((UPSTREAM[0], 53), Upstream.Handler), \
              stub("--device atw1 --server " + path):
             same(("NXDOMAIN", 0), status("a.nx.test MX"), "by its own")
-    finally:
-        module.detach()
-        module.stop()
 
 
 @test
