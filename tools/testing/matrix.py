@@ -168,15 +168,16 @@ def parts(everything):
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
                    "newer", "uml-6.12",
-                   "dtbs", "chroot-12", *(["chroot-13", "pc", "chroot-12-amd64", "chroot-12-pi",
-                                   *CROSS,
+                   "dtbs", "chroot-12", *(["chroot-13", "chroot-13-to-amd64", "pc",
+                                   "chroot-12-amd64", "chroot-12-pi", *CROSS,
                                    *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
                                      for to in ("", "to-"))]
                                   if everything else [])):
         yield setup(target)
     if everything:
-        yield Part("deb-13", ["tools/testing/deb", "13"], needs=setups("chroot-13"), alone="deb",
-                   nice=10, limit=patience, waits="compilers, dpkg")
+        yield Part("deb-13", ["tools/testing/deb", "13"], alone="deb", nice=10,
+                   limit=patience, needs=setups("chroot-13", "chroot-13-to-amd64"),
+                   waits="compilers, dpkg")
         for arch in ARCHITECTURES:
             yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
                        limit=patience, needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
