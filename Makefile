@@ -125,10 +125,12 @@ release:
 	@echo 'Now: git tag -s -m "atwifi $(VERSION)" v$(VERSION), and sign the tarball:'
 	@echo 'gpg --armor --detach-sign .build/$(RELEASE_OF).tar.xz'
 
-## html		the manual, in .build/html
+## html		the manual, in .build/html; HTML=DIRECTORY for another place
+HTML	?= .build/html
+
 html:
-	@sphinx-build -q -c Documentation -d .build/doctrees $(MANUAL) .build/html
-	@echo "$(CURDIR)/.build/html/index.html"
+	@sphinx-build -q $(SPHINXOPTS) -c Documentation -d $(HTML)/.doctrees $(MANUAL) $(HTML)
+	@echo "$(abspath $(HTML))/index.html"
 
 ## tools		build atwctl, which shows and sets what the driver knows of its modules, the
 ##		library for programs, and what gives all of them names
