@@ -363,8 +363,8 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 		     out_get(dev, "firmware", "?"));
 	baud = atoi(out_get(dev, "baud", "0"));
 	find(baud >= 460800 ? OK : LOOK, name, "rate",
-	     baud >= 460800 ? NULL : "921600 is usual: the second argument of atwctl attach, or "
-	     "max-speed in the device tree", "%d bit/s", baud);
+	     baud >= 460800 ? NULL : "921600 is usual, on Allwinner's UARTs 1500000: the second "
+	     "argument of atwctl attach, or max-speed in the device tree", "%d bit/s", baud);
 	check_flow(name, port);
 	if (json_object_object_get_ex(dev, "stats", &stats)) {
 		damaged = atoi(out_get(stats, "damaged", "0"));
