@@ -164,6 +164,8 @@ TEST_F_TIMEOUT(line, plugged_in_before, 120)
 	ASSERT_LE(0, master);
 	ASSERT_EQ(0, sh(UDEV "; ln -sf %s " LINK, tty, tty));
 	EXPECT_EQ(0, sh("%s | grep -q 'no module was found'", command));
+	EXPECT_EQ(0, sh("$A doctor >/tmp/said; test $? = 1 && grep '^wrong  " ATW_DEVICE
+			" module: none answers at .* - look at its 3.3 V' /tmp/said"));
 	close(master);
 	ASSERT_TRUE(devices_gone());
 	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR " " LINK " /tmp/bin"));
@@ -233,6 +235,8 @@ TEST_F(line, among_others)
 	ASSERT_TRUE(appears(ATW_DEVICE));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", UP_MS));
 	EXPECT_EQ(0, sh("$A show | grep -q '^baud *115200$'"));
+	EXPECT_EQ(0, sh("$A doctor >/tmp/said; grep '^look   " ATW_DEVICE " rate: 115200 bit/s - "
+			"921600 is usual' /tmp/said"));
 	kill(pid, SIGTERM);
 	EXPECT_EQ(128 + SIGTERM, ends(pid));
 	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR));
