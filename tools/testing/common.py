@@ -89,11 +89,11 @@ def end(process, seconds=30):
 
 
 @contextlib.contextmanager
-def emulator(path, *options, **kw):
-    """An emulated module on a unix socket, which is there meanwhile."""
+def emulator(path, *options, line="--unix", **kw):
+    """An emulated module on a unix socket, or on what else LINE says, which is there meanwhile."""
     with locked(os.path.join(ATSIM, ".obj/lock")):
         make("-C", ATSIM)
-    with subprocess.Popen([os.path.join(ATSIM, "atsim"), "--unix", path, *options],
+    with subprocess.Popen([os.path.join(ATSIM, "atsim"), line, path, *options],
                           stdin=subprocess.DEVNULL, **kw) as sim:
         try:
             while not os.path.exists(path) and sim.poll() is None:

@@ -384,11 +384,13 @@ def test_foreign_emulator(guest):
     assert done.returncode == 125
 
 
-def test_foreign_emulator_joins(guest):
-    """With the driver, a module that somebody else has started."""
-    path = os.path.join(tempfile.mkdtemp(dir=guest.scratch), "sock")
-    with emulator(path, "--profile", "p23"):
-        done = guest.run("--module", "unix:" + path, "--", "cat", "/sys/class/atwifi/atw0/state")
+@pytest.mark.parametrize("line, module", [("--unix", "unix:%s"), ("--pty", "tty:%s@921600")])
+def test_foreign_emulator_joins(guest, line, module):
+    """With the driver, a module that somebody else has started, at the rate that is named."""
+    path = os.path.join(tempfile.mkdtemp(dir=guest.scratch), "line")
+    with emulator(path, "--profile", "p23", "--uart-rate", "921600", line=line,
+                  stdout=subprocess.DEVNULL):
+        done = guest.run("--module", module % path, "--", "cat", "/sys/class/atwifi/atw0/state")
         assert (done.returncode, done.stdout) == (0, b"joined\n"), done.stderr[-300:]
 
 

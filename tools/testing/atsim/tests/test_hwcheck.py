@@ -12,7 +12,8 @@ import threading
 
 import pytest
 
-from harness import Sim
+from common import end
+from harness import BINARY, WRAP, Sim, poll
 from samples import load
 
 HWCHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../hwcheck")
@@ -72,6 +73,38 @@ def test_hwcheck(profile):
     assert status == 0
     assert "taken for: " + profile in out
     assert len(re.findall("^holds", out, re.M)) >= 9
+
+
+def test_hwcheck_tty(tmp_path):
+    """By a serial line, as a user has it: the rate is found, and the line left as it was."""
+    line = str(tmp_path / "tty")
+
+    def settings():
+        fd = os.open(line, os.O_RDWR | os.O_NOCTTY)
+        try:
+            return termios.tcgetattr(fd)
+        finally:
+            os.close(fd)
+
+    options = ("--uart-rate", "921600", "--profile", "bw20", "--ap", "my,home:mysecret",
+               "--mac", SECRETS[2])
+    with subprocess.Popen([*WRAP, BINARY, "--pty", line, *options], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL) as sim:
+        try:
+            poll(lambda: os.path.exists(line), "atsim starts", 10)
+            before = settings()
+            run = subprocess.run([HWCHECK, "--module", "tty:" + line], text=True,
+                                 stdin=subprocess.DEVNULL, capture_output=True)
+            print(run.stdout, run.stderr)
+            assert settings() == before
+        finally:
+            end(sim)
+    assert run.returncode == 0
+    assert re.search("^921600 bit/s, ", run.stdout, re.M)
+    assert "taken for: bw20" in run.stdout
+    assert len(re.findall("^holds", run.stdout, re.M)) >= 9
+    for secret in SECRETS:
+        assert secret not in run.stdout + run.stderr
 
 
 def test_hwcheck_differs():
