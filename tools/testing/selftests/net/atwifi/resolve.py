@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import signal
 import socket
 import socketserver
@@ -35,8 +36,8 @@ from servers import dns_answer
 
 NAME = os.environ["ATW_NAME"]
 LIB = os.environ["ATW_LIB"]
-MANUAL = os.path.join(os.path.dirname(os.path.realpath(__file__)),
-                      "../../../../../Documentation/networking/atwifi")
+REPO = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../../../..")
+MANUAL = os.path.join(REPO, "Documentation/networking/atwifi")
 # What the machine's name server says of any name.
 ELSEWHERE = "203.0.113.7"
 # How many are asked at once.
@@ -136,18 +137,32 @@ def says(port, flags):
     same(["hello", "EKEYREJECTED", "EKEYREJECTED"], python(code + ask), "with it")
 
 
-@test
-def library_opens_for_python():
-    """The manual's program, but for whom it asks."""
+def example(number, *changes):
+    """A program of the manual's, but for whom it asks: how it is run."""
     with open(MANUAL + "/programming.rst", encoding="utf-8") as f:
-        text, = re.findall(r"^\.\. example: run by .*\n\n::\n\n((?:\t.*\n|\n)*)", f.read(), re.M)
-    asked = 'b"example.com", 80,'
-    check(asked in text, "the manual asks somebody else")
-    path = "/tmp/example.py"
-    with open(path, "w", encoding="ascii") as f:
-        f.write(textwrap.dedent(text).replace(asked, 'b"%s", %d,' % (NAME, HTTP)))
-    out = run("LD_LIBRARY_PATH=%s /usr/bin/python3 %s" % (LIB, path))
-    check(re.match(r"HTTP/1\.[01] \d+ ", out), "no answer: " + out)
+        text = re.findall(r"^\.\. example: run by .*\n\n::\n\n((?:\t.*\n|\n)*)", f.read(),
+                          re.M)[number]
+    for had, put in changes:
+        check(had in text, "the manual has no " + had)
+        text = text.replace(had, put)
+    source = "/tmp/example" + (".c" if "int main" in text else ".py")
+    with open(source, "w", encoding="ascii") as f:
+        f.write(textwrap.dedent(text))
+    command = ["env", "LD_LIBRARY_PATH=" + LIB]
+    if source.endswith(".py"):
+        return [*command, "/usr/bin/python3", source]
+    run("gcc -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror -I {0}/tools/lib/atwifi "
+        "-I {0}/include/uapi -o /tmp/example {1} -L {2} -latwifi".format(REPO, source, LIB))
+    return [*command, "/tmp/example"]
+
+
+@test
+def manual_asks():
+    """Its programs in C and in Python that ask a web server."""
+    for command in ([*example(0, ("name, 80,", "name, %d," % HTTP)), NAME],
+                    example(1, ('b"example.com", 80,', 'b"%s", %d,' % (NAME, HTTP)))):
+        out = run(shlex.join(command))
+        check(re.match(r"HTTP/1\.[01] \d+ ", out), "no answer: " + out)
 
 
 @test
