@@ -80,11 +80,11 @@ ROWS = {
     "often": (MAIN, "middleware", "wireless_often"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
-    "bw16": (MAIN, "bw16", "stream"),
+    "bw16": (MAIN, "bw16", "stream words"),
     # Other forms of errors and addresses, and what is deleted is said to be.
-    "p23": (MAIN, "p23", "names server"),
+    "p23": (MAIN, "p23", "names server words"),
     # The same, and another banner.
-    "m61": (MAIN, "m61", "names passive"),
+    "m61": (MAIN, "m61", "names passive words"),
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped "
@@ -101,7 +101,7 @@ ALL_ROWS = {
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
     "p23": (MAIN, "p23", BY_FIRMWARE + "ctl_firmware"),
-    "m61": (MAIN, "m61", "stream names server passive ctl_firmware"),
+    "m61": (MAIN, "m61", "stream names server passive words ctl_firmware"),
     "old-all": (MAIN, "middleware", "old"),
     **{"%s-%s-%s" % (name, kernel, firmware):
        (kernel, firmware, ("--patient " if (kernel, firmware) == (MAIN, "middleware") else "") +
