@@ -7,6 +7,8 @@ behind a bridge, a scanner, a program with a raw socket.
 
 import contextlib
 import errno
+import fcntl
+import os
 import random
 import select
 import socket
@@ -105,6 +107,66 @@ def where_a_checksum_goes():
                 if taken and start < 14:
                     same(data, s.recv(100), "before the IP header")
                 same(b"next", s.recv(100), "checksum at %d + %d" % (start, offset))
+
+
+class Tap:
+    """A machine's device, of which frames are forwarded; they say where a checksum is to go."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/net/tun", os.O_RDWR)
+        try:
+            self.configure()
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def configure(self):
+        # TUNSETIFF: IFF_TAP, IFF_NO_PI, IFF_VNET_HDR
+        fcntl.ioctl(self.fd, 0x400454ca, struct.pack("16sH22x", b"tap0", 0x5002))
+        run("ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up && "
+            "ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev tap0 && "
+            "sysctl -qw net.ipv4.ip_forward=1")
+        with open("/sys/class/net/tap0/address", encoding="ascii") as f:
+            self.head = bytes.fromhex(f.read().strip().replace(":", "")) + b"\2\0\0\0\0\2\x08\0"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        os.close(self.fd)
+        run("sysctl -qw net.ipv4.ip_forward=0")
+
+    def partial(self, packet, start, offset):
+        """False: the kernel itself does not believe it."""
+        try:
+            os.write(self.fd, struct.pack("=BBHHHH", 1, 0, 0, 0, start, offset) + self.head +
+                     packet)
+        except OSError as e:
+            same(errno.EINVAL, e.errno, "at %d + %d" % (start, offset))
+            return False
+        return True
+
+
+def sent():
+    """Frames that the device was given."""
+    with open("/sys/class/net/%s/statistics/tx_packets" % DEV, encoding="ascii") as f:
+        return int(f.read()) + dropped()
+
+
+@test
+def where_a_checksum_of_others_goes():
+    """The same, from another machine by this one, and in a header that is changed on the way."""
+    taken = 0
+    with udp() as s, Tap() as tap:
+        before = sent()
+        for start in range(34):
+            for offset in (0, 2, 6, 16):
+                data = udp_header(5000, PEER, 5) + b"other"
+                taken += tap.partial(ip(17, data, src="10.9.0.2"), start, offset)
+                s.send(b"next")
+                same(b"next", s.recv(100), "checksum at %d + %d" % (start, offset))
+        print("# %d frames, %d of them taken" % (sent() - before, taken))
+        check(taken and sent() - before >= 34 * 4 + taken, "not all came to the device")
 
 
 def dropped():
