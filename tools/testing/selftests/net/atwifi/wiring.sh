@@ -93,18 +93,25 @@ test_power_on()
 	done
 }
 
+found()
+{
+	"$ATW_CTL" doctor | grep "^$1"
+}
+
 # The serial line, by what the overlays ask of it: a rate that the UART claims to
 # have set, though the module goes on answering, is none; RTS and CTS are used where both
-# ends have them.
+# ends have them, and whoever asks what is wrong is told so.
 test_line()
 {
 	case $ATW_LINE in
 	reset)	dmesg | grep "this UART has no 460800 baud, staying at 921600" &&
-			dmesg | grep "RTS and CTS are not used: the UART" ;;
+			dmesg | grep "RTS and CTS are not used: the UART" &&
+			found "look   atw0 RTS/CTS: wired, but not used - uart-has-rtscts in " ;;
 	enable)	echo stats >&3
 		read -r answer <&3
 		say "$answer"
-		[ "${answer#* flow=3 }" != "$answer" ] && ! dmesg | grep CTS ;;
+		[ "${answer#* flow=3 }" != "$answer" ] && ! dmesg | grep CTS &&
+			found "ok     atw0 RTS/CTS: wired" ;;
 	*)	return 4 ;;
 	esac && [ "$(cat "$DEV"/baud)" = 921600 ]
 }
