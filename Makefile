@@ -145,9 +145,9 @@ tools-install:
 tools-uninstall:
 	+$(MAKE) -C tools/net/atwifi uninstall
 
-## demo		boot a virtual board that fetches a file through the emulated module
+## demo		boot a virtual board that fetches a file, of BYTES, through the emulated module
 demo:
-	@$(TESTING)/demo/demo
+	@$(TESTING)/demo/demo $(BYTES)
 
 ## check	the tests, with all that they need; the last line counts them
 ##		PARTS='lint kunit-6.1 ...' runs some

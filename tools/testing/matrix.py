@@ -77,7 +77,6 @@ ROWS = {
     "6.12": ("6.12", "middleware", BY_KERNEL + " wireless_short"),
     # What everybody has on his desk, on the kernel of his Debian.
     "managed": ("6.1", "middleware", "wireless_managed"),
-    "often": (MAIN, "middleware", "wireless_often"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream words"),
@@ -97,6 +96,7 @@ ALL_ROWS = {
     # With 7.3 it is a part of "large".
     "managed": ("6.1", "middleware", "--large wireless_managed"),
     "managed-6.12": ("6.12", "middleware", "--large wireless_managed"),
+    "often": (MAIN, "middleware", "wireless_often"),
     "wireless-13": ("6.12", "middleware", "wireless_13"),
     # Its radio has another band.
     "wireless-bw16": (MAIN, "bw16", "wireless"),
@@ -151,7 +151,8 @@ def selftests(name, target, firmware, programs, limit):
     needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
                    *(["programs"] if served else []), *(["musl"] if "resolve" in words else []),
                    *(["resolvconf"] if "agent" in words else []),
-                   *(["newer"] if {"units", "wireless"} & set(words) else []))
+                   *(["newer"] if {"units", "wireless", "wireless_short"} & set(words) else []),
+                   *(["programs-13"] if "wireless_13" in words else []))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0
@@ -168,7 +169,7 @@ def parts(everything):
                waits="downloads, once")
     for target in ("uml-7.3", "uml-6.1", "board", "arm64-libs", "programs", "musl", "resolvconf",
                    "newer", "uml-6.12",
-                   "dtbs", "chroot-12", *(["chroot-13", "chroot-13-to-amd64", "pc",
+                   "dtbs", "chroot-12", *(["programs-13", "chroot-13", "chroot-13-to-amd64", "pc",
                                    "chroot-12-amd64", "chroot-12-pi", *CROSS,
                                    *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
                                      for to in ("", "to-"))]
@@ -195,6 +196,9 @@ def parts(everything):
                needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
+    # The first thing that the README has one do.
+    yield Part("demo", ["sh", "-c", "make -s demo BYTES=%d && echo ok 1 - make demo" %
+                        (1048576 if everything else 65536)], needs=setups("board"))
     yield Part("builds", ["tools/testing/builds", *(["--all"] if everything else [])],
                needs=setups("board", *KERNELS), nice=10, limit=patience, waits="compilers")
     yield Part("deb", ["tools/testing/deb"], needs=setups("chroot-12"), alone="deb", nice=10,
