@@ -135,6 +135,26 @@ bool atw_channel_connects(struct atw_channel *ch)
 	return connects;
 }
 
+/* An answer came that nobody awaits. */
+static void atw_channel_stray(struct atw_channel *ch)
+{
+	lockdep_assert_held(&ch->rx_lock);
+
+	WRITE_ONCE(ch->strays, ch->strays + 1);
+}
+
+/**
+ * atw_channel_strays() - how many answers came while nobody awaited them
+ * @ch: the channel
+ *
+ * Context: any.
+ * Return: their number until now, which wraps round.
+ */
+unsigned int atw_channel_strays(const struct atw_channel *ch)
+{
+	return READ_ONCE(ch->strays);
+}
+
 /*
  * Complete the running command. An answer that nobody awaits is dropped; it may be
  * what is left of a payload that was not what it looked like.
@@ -168,7 +188,7 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 	spin_unlock(&ch->lock);
 	if (asked)
 		return;
-	WRITE_ONCE(ch->strays, ch->strays + 1);
+	atw_channel_stray(ch);
 	ch->ops->event(ch->ctx, &doubt);
 }
 
@@ -915,7 +935,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	spin_unlock(&ch->lock);
 	/* Nobody awaited it any more when it came. */
 	if (err == -ETIMEDOUT && final != ATW_EV_NONE)
-		WRITE_ONCE(ch->strays, ch->strays + 1);
+		atw_channel_stray(ch);
 	mutex_unlock(&ch->rx_lock);
 
 	if (err) {

@@ -298,6 +298,7 @@ void atw_channel_wipe(struct atw_channel *ch);
 int atw_channel_wait(struct atw_channel *ch, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
+unsigned int atw_channel_strays(const struct atw_channel *ch);
 unsigned long atw_channel_heard(const struct atw_channel *ch);
 bool atw_channel_silent(const struct atw_channel *ch, long silence);
 void atw_channel_not_silent(struct atw_channel *ch);

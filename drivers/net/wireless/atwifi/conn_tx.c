@@ -176,7 +176,7 @@ static void atw_conns_swallowed(struct atw_conns *cs, u32 n, unsigned int strays
 	if (n <= max_t(u32, cs->proved.chunk, ATW_CHUNK_MIN))
 		return;
 	if (atw_channel_run(cs->ch, "AT", HZ) || atw_channel_settle(cs->ch) ||
-	    READ_ONCE(cs->ch->strays) != strays ||
+	    atw_channel_strays(cs->ch) != strays ||
 	    atomic64_read(&cs->counts.unexplained) != unexplained)
 		return;
 	cs->proved.small_sends = true;
@@ -347,7 +347,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	spin_unlock(&c->lock);
 
 	trace_atw_payload(cs->ch->dev, true, id, n);
-	strays = READ_ONCE(cs->ch->strays);
+	strays = atw_channel_strays(cs->ch);
 	err = atw_channel_exec(cs->ch, &cmd);
 	outcome = err == -EREMOTEIO ? atw_conns_refusal(cs, c, &cmd, id) : ATW_FAILED;
 

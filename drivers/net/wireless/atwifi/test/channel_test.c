@@ -668,7 +668,7 @@ static void channel_payload(struct kunit *test)
 static int run_at_torn(struct fake *f)
 {
 	f->unwanted = true;
-	atw_channel_set_tears(&f->ch);
+	atw_channel_set_tears(&f->ch, true);
 	return run_at(f);
 }
 
