@@ -22,8 +22,6 @@
 #include "timing.h"
 #include "trace.h"
 
-/* What a question begins with that nobody can guess. */
-#define ATW_NONCE		"AT+ATW"
 /* A module that is busy does not tell when it is so no more: it is asked again. */
 #define ATW_BUSY_PAUSE		(HZ / 10)
 /* What the module says that it does not know is asked so often, until it says the

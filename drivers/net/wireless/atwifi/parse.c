@@ -1477,7 +1477,7 @@ static bool atw_skip_final(const char **s, bool *more)
 /* Skip the complaint about a question that nobody can guess. */
 static bool atw_skip_complaint(const char **s, bool *more)
 {
-	return atw_skip_more(s, "Unknown cmd:AT+ATW", more) &&
+	return atw_skip_more(s, "Unknown cmd:" ATW_NONCE, more) &&
 	       atw_skip_set(s, "0123456789ABCDEF", 16, "\r\n", more);
 }
 

@@ -10,6 +10,8 @@
 
 #include "id.h"
 
+/* What a question begins with that nobody can guess: 16 hexadecimal digits follow. */
+#define ATW_NONCE		"AT+ATW"
 /* The module's print buffer is 256 bytes: no line of it is longer than 255. */
 #define ATW_LINE_MAX		255
 /* A chunk is one recv() of at most 1024 bytes where it is known; be generous. */
