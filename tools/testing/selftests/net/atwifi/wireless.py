@@ -1463,19 +1463,34 @@ def connected():
     same(digest(FILES + "/www/small"), sha, "curl")
 
 
-def joins_by_network_manager(refused):
+def first_time(password, says, settled):
+    """
+    NetworkManager is told of the network with this PASSWORD, and SAYS this in the end. iwd reads
+    what it has just written, and where it is looking for networks then it joins this one by
+    itself: each of them waits for the other, or takes the other's end for its own, with any
+    device. So it is to have SETTLED; and who tries again is alone.
+    """
+    for _ in range(5):
+        settled()
+        out = nmcli("device wifi connect %s password %s ifname %s" % (STORED, password, DEV))
+        if says in out:
+            return
+        print("# " + out.strip(), flush=True)
+        nmcli("connection delete " + STORED)
+    check(False, out)
+
+
+def joins_by_network_manager(refused, settled=lambda: None):
     """A user's first time; by what it says when he is REFUSED, where he is; and his network."""
     becomes(lambda: STORED in nmcli("-f SSID device wifi list ifname " + DEV).splitlines(),
             "not found")
-    connect = "device wifi connect %s password %s ifname " + DEV
     with nothing_is_stored():
         if refused:
             with log_tells(REFUSED):
-                out = nmcli(connect % (STORED, "87654321"))
-                check(refused in out, out)
+                first_time("87654321", refused, settled)
             same("down", sysfs("state"), "state")
             nmcli("connection delete " + STORED)
-        nmcli(connect % (STORED, PASSWORD), good=True)
+        first_time(PASSWORD, "successfully activated", settled)
         connected()
     nmcli("connection down " + STORED, good=True)
     becomes(lambda: link() is None and sysfs("state") == "down", "still in it")
@@ -1563,7 +1578,9 @@ def network_manager_with_iwd():
     install()
     with out_of_networks(), configured_by_others(), bus():
         with iwd(), network_manager("iwd"):
-            joins_by_network_manager("Secrets were required, but not provided")
+            joins_by_network_manager("Secrets were required, but not provided", lambda: becomes(
+                lambda: re.search(r"Scanning\s+no", iwctl("station %s show" % DEV)),
+                "it looks for networks"))
         iw("disconnect", good=False)
         is_out()
         with iwd(knows=True), network_manager("iwd"):
