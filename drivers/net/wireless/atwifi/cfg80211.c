@@ -1867,7 +1867,7 @@ static struct notifier_block atw_wiphy_nb = {
 	.priority = 1,
 };
 
-int __init atw_wiphy_init(void)
+int atw_wiphy_init(void)
 {
 	int err = atw_passphrase_init();
 

@@ -60,15 +60,6 @@ static inline void atw_wiphy_changed(struct atw_wiphy *aw)
 static inline void atw_wiphy_associated(struct atw_wiphy *aw)
 {
 }
-
-static inline int atw_wiphy_init(void)
-{
-	return 0;
-}
-
-static inline void atw_wiphy_exit(void)
-{
-}
 #endif
 
 #endif

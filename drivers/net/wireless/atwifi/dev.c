@@ -533,7 +533,7 @@ void atw_dev_put(struct atw_dev *adev)
 	put_device(&adev->dev);
 }
 
-int __init atw_dev_init(void)
+int atw_dev_init(void)
 {
 	int err;
 

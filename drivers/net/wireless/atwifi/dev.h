@@ -74,46 +74,11 @@ void atw_dev_put(struct atw_dev *adev);
 
 int atw_dev_init(void);
 void atw_dev_exit(void);
-#if IS_ENABLED(CONFIG_ATWIFI_SERDEV)
 int atw_serdev_init(void);
 void atw_serdev_exit(void);
-#else
-static inline int atw_serdev_init(void)
-{
-	return 0;
-}
-
-static inline void atw_serdev_exit(void)
-{
-}
-#endif
-
-#if IS_ENABLED(CONFIG_ATWIFI_LDISC)
 int atw_ldisc_init(void);
 void atw_ldisc_exit(void);
-#else
-static inline int atw_ldisc_init(void)
-{
-	return 0;
-}
-
-static inline void atw_ldisc_exit(void)
-{
-}
-#endif
-
-#if IS_ENABLED(CONFIG_ATWIFI_SOCKETS)
 int atw_af_init(void);
 void atw_af_exit(void);
-#else
-static inline int atw_af_init(void)
-{
-	return 0;
-}
-
-static inline void atw_af_exit(void)
-{
-}
-#endif
 
 #endif

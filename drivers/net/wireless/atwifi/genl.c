@@ -1605,7 +1605,7 @@ struct genl_family atw_genl_family __ro_after_init = {
 	.n_mcgrps	= ARRAY_SIZE(atw_genl_groups),
 };
 
-int __init atw_genl_init(void)
+int atw_genl_init(void)
 {
 	int err;
 

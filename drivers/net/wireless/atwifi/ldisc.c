@@ -426,7 +426,7 @@ static struct tty_ldisc_ops atw_ldisc_ops = {
 	.write_wakeup	= atw_ldisc_write_wakeup,
 };
 
-int __init atw_ldisc_init(void)
+int atw_ldisc_init(void)
 {
 	return tty_register_ldisc(&atw_ldisc_ops);
 }

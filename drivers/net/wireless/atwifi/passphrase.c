@@ -376,7 +376,7 @@ static struct notifier_block atw_passphrase_nb = {
 	.notifier_call = atw_passphrase_netlink,
 };
 
-int __init atw_passphrase_init(void)
+int atw_passphrase_init(void)
 {
 	return netlink_register_notifier(&atw_passphrase_nb);
 }

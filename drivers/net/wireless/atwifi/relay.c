@@ -933,7 +933,7 @@ unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
 	       !atw_relay_has(r, ATW_RELAY_BIT_YIELD) ? max(idle, 0L) : 0;
 }
 
-int __init atw_relay_init(void)
+int atw_relay_init(void)
 {
 	atw_relay_wq = alloc_workqueue("atwifi", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!atw_relay_wq)

@@ -167,18 +167,7 @@ void atw_relay_put(struct atw_relay *r);
 
 extern struct workqueue_struct *atw_relay_wq;
 extern struct workqueue_struct *atw_netdev_wq;
-#if IS_ENABLED(CONFIG_ATWIFI_NETDEV)
 int atw_relay_init(void);
 void atw_relay_exit(void);
-#else
-static inline int atw_relay_init(void)
-{
-	return 0;
-}
-
-static inline void atw_relay_exit(void)
-{
-}
-#endif
 
 #endif

@@ -351,7 +351,7 @@ static struct serdev_device_driver atw_serdev_driver = {
 	.remove	= atw_serdev_remove,
 };
 
-int __init atw_serdev_init(void)
+int atw_serdev_init(void)
 {
 	return serdev_device_driver_register(&atw_serdev_driver);
 }
