@@ -252,24 +252,18 @@ static struct atw_expose *atw_expose_find(struct atw_exposes *exps, u16 port)
 	return NULL;
 }
 
-/* Take it out of the list, which had a reference. */
-static void atw_expose_unlist(struct atw_exposes *exps, struct atw_expose *e)
+/*
+ * Take it out of the list, which had a reference, and end it. The lock is held
+ * so that the device stays, which atw_exposes_stop() waits with; the work never
+ * takes it.
+ */
+static void atw_expose_end(struct atw_exposes *exps, struct atw_expose *e)
 {
 	lockdep_assert_held(&exps->lock);
 
 	list_del_init(&e->node);
 	exps->n--;
 	atomic_inc(&exps->seq);
-}
-
-/*
- * The end of one that was unlisted. The lock is held so that the device stays,
- * which atw_exposes_stop() waits with; the work never takes it.
- */
-static void atw_expose_end(struct atw_exposes *exps, struct atw_expose *e)
-{
-	lockdep_assert_held(&exps->lock);
-
 	set_bit(ATW_EXPOSE_BIT_STOPPED, &e->flags);
 	cancel_delayed_work_sync(&e->work);
 	atw_expose_close(e);
@@ -366,10 +360,8 @@ int atw_expose_add(struct atw_dev *adev, u16 port, __be32 addr, u16 local_port,
 	if (!err)
 		goto put;
 	mutex_lock(&exps->lock);
-	if (!list_empty(&e->node)) {
-		atw_expose_unlist(exps, e);
+	if (!list_empty(&e->node))
 		atw_expose_end(exps, e);
-	}
 	mutex_unlock(&exps->lock);
 put:
 	atw_expose_put(e);
@@ -393,10 +385,8 @@ int atw_expose_del(struct atw_dev *adev, u16 port)
 
 	mutex_lock(&exps->lock);
 	e = atw_expose_find(exps, port);
-	if (e) {
-		atw_expose_unlist(exps, e);
+	if (e)
 		atw_expose_end(exps, e);
-	}
 	mutex_unlock(&exps->lock);
 	return e ? 0 : -ENOENT;
 }
@@ -453,7 +443,6 @@ void atw_exposes_stop(struct atw_dev *adev)
 	exps->dead = true;
 	while (!list_empty(&exps->list)) {
 		e = list_first_entry(&exps->list, struct atw_expose, node);
-		atw_expose_unlist(exps, e);
 		atw_expose_end(exps, e);
 	}
 	mutex_unlock(&exps->lock);

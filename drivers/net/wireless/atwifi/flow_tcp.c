@@ -288,7 +288,7 @@ static bool atw_tcp_reset(struct atw_tcp *t)
 		.source = key->rport, .dest = key->lport, .seq = htonl(t->end), .rst = 1,
 	};
 
-	return atw_netdev_answer(t->flow.nd, atw_packet_segment(key->raddr, key->laddr, &th));
+	return atw_netdev_receive(t->flow.nd, atw_packet_segment(key->raddr, key->laddr, &th));
 }
 
 /*
@@ -352,7 +352,7 @@ static void atw_tcp_reject(struct atw_tcp *t, int err)
 		}
 	}
 	spin_unlock_bh(&t->lock);
-	atw_netdev_answer(nd, answer);
+	atw_netdev_receive(nd, answer);
 	atw_tcp_drop(t);
 }
 
@@ -787,7 +787,7 @@ static void atw_tcp_refuse(struct atw_netdev *nd, struct sk_buff *syn)
 	atomic64_inc(&nd->counters.tcp_unreachable);
 	/* A reset that is not signed would not be believed. */
 	answer = atw_packet_icmp_error(syn, ICMP_PROT_UNREACH, 0);
-	atw_netdev_answer(nd, answer);
+	atw_netdev_receive(nd, answer);
 }
 
 static bool atw_tcp_is_syn(const struct tcphdr *th)
@@ -829,7 +829,7 @@ static void atw_tcp_segment(struct atw_netdev *nd, struct atw_tcp *t,
 		return;
 	} else if (attached) {
 		if (!rst && !atw_tcp_is_syn(th))
-			atw_netdev_answer(nd, atw_packet_reset(skb));
+			atw_netdev_receive(nd, atw_packet_reset(skb));
 	} else if (rst) {
 		atw_flow_end_soon(&t->flow);
 	} else {
@@ -925,7 +925,7 @@ void atw_tcp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 			return;
 		}
 		/* It was ended: by a reset, or before we were there. */
-		atw_netdev_answer(nd, atw_packet_reset(skb));
+		atw_netdev_receive(nd, atw_packet_reset(skb));
 		goto drop;
 	}
 	t = to_atw_tcp(flow);
@@ -1273,8 +1273,6 @@ int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
 	};
 	struct socket *sock;
 	struct atw_relay *r;
-	u32 remote_addr;
-	u16 remote_port;
 	int err;
 
 	r = atw_relay_accept(&nd->adev->module.conns, server, &nd->rx_budget, &atw_tcp_relay_ops);
@@ -1285,8 +1283,7 @@ int atw_tcp_incoming(struct atw_netdev *nd, struct atw_conn *server,
 	if (err)
 		goto refuse;
 	tcp_sock_set_syncnt(sock->sk, ATW_TCP_SYNS);
-	atw_relay_remote(r, &remote_addr, &remote_port);
-	err = atw_tcp_bind_remote(sock, remote_addr, remote_port, &key) ?:
+	err = atw_tcp_bind_remote(sock, r->conn->addr, r->conn->port, &key) ?:
 	      atw_tcp_dial(nd, r, &key, sock);
 	if (!err)
 		return 0;

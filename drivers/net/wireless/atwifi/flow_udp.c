@@ -188,7 +188,7 @@ static void atw_udp_drop(struct atw_udp *u, int err)
 		if (err) {
 			answer = atw_packet_icmp_error(skb, ICMP_HOST_UNREACH,
 						       0);
-			atw_netdev_answer(nd, answer);
+			atw_netdev_receive(nd, answer);
 		}
 		atomic64_inc(&nd->counters.udp_dropped);
 		kfree_skb(skb);
@@ -238,10 +238,10 @@ static void atw_udp_down(struct atw_udp *u)
 	while ((skb = skb_dequeue(&u->down))) {
 		atw_udp_use(u);
 		atw_udp_set_talk(u, ATW_UDP_ANSWERED);
-		atw_netdev_answer(u->flow.nd,
-				  atw_packet_udp(key->raddr, key->rport,
-						 key->laddr, key->lport,
-						 skb->data, skb->len));
+		atw_netdev_receive(u->flow.nd,
+				   atw_packet_udp(key->raddr, key->rport,
+						  key->laddr, key->lport,
+						  skb->data, skb->len));
 		consume_skb(skb);
 	}
 }
@@ -456,7 +456,7 @@ void atw_udp_xmit(struct atw_netdev *nd, struct sk_buff *skb)
 		atomic64_inc(&nd->counters.udp_too_long);
 		answer = atw_packet_icmp_error(skb, ICMP_FRAG_NEEDED,
 					       ATW_NETDEV_MTU);
-		atw_netdev_answer(nd, answer);
+		atw_netdev_receive(nd, answer);
 		goto drop;
 	}
 	if (len < 0)

@@ -78,12 +78,12 @@ static bool atw_netdev_dhcp(struct atw_netdev *nd, struct sk_buff *skb)
 			    skb->data + off + sizeof(*uh), len - sizeof(*uh),
 			    reply)) {
 		atomic64_inc(&nd->counters.dhcp_replies);
-		atw_netdev_answer(nd,
-				  atw_packet_udp(htonl(atw_dhcp_server(&lease)),
-						 htons(ATW_DHCP_SERVER_PORT),
-						 htonl(reply->daddr),
-						 htons(ATW_DHCP_CLIENT_PORT),
-						 reply->buf, reply->len));
+		atw_netdev_receive(nd,
+				   atw_packet_udp(htonl(atw_dhcp_server(&lease)),
+						  htons(ATW_DHCP_SERVER_PORT),
+						  htonl(reply->daddr),
+						  htons(ATW_DHCP_CLIENT_PORT),
+						  reply->buf, reply->len));
 	}
 	kfree(reply);
 	return true;
@@ -135,7 +135,7 @@ static int atw_netdev_ping_run(struct atw_module *m, void *arg)
 	rcu_read_lock();
 	if (!test_bit(ATW_NETDEV_BIT_DYING, &nd->flags)) {
 		atomic64_inc(&nd->counters.pings);
-		atw_netdev_answer(nd, atw_packet_icmp_echo_reply(ping->skb));
+		atw_netdev_receive(nd, atw_packet_icmp_echo_reply(ping->skb));
 	}
 	rcu_read_unlock();
 	return 0;
@@ -241,8 +241,7 @@ static bool atw_netdev_expires(struct atw_netdev *nd, struct sk_buff *skb)
 		return false;
 	}
 	atomic64_inc(&nd->counters.probes);
-	atw_netdev_answer(nd, atw_packet_icmp_router(skb, htonl(atw_dhcp_server(&lease)),
-						     type, code));
+	atw_netdev_receive(nd, atw_packet_icmp(skb, htonl(atw_dhcp_server(&lease)), type, code, 0));
 	return true;
 }
 
@@ -278,7 +277,7 @@ static void atw_netdev_sort(struct atw_netdev *nd, struct sk_buff *skb)
 		atw_udp_xmit(nd, skb);
 		return;
 	}
-	atw_netdev_answer(nd, atw_packet_icmp_error(skb, ICMP_PROT_UNREACH, 0));
+	atw_netdev_receive(nd, atw_packet_icmp_error(skb, ICMP_PROT_UNREACH, 0));
 unknown:
 	/* Neighbours' noise, IPv6 among it: no reason to count errors. */
 	consume_skb(skb);

@@ -176,7 +176,6 @@ static inline void atw_netdev_hurry(struct atw_netdev *nd)
 
 /* netdev_rx.c */
 bool atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb);
-bool atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb);
 
 /* flow_tcp.c */
 int atw_tcp_start(struct atw_netdev *nd);

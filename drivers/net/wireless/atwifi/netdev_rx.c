@@ -10,7 +10,7 @@
 /**
  * atw_netdev_receive() - a packet for programs
  * @nd: the device
- * @skb: begins with its IP header; taken
+ * @skb: begins with its IP header; taken. NULL: there is none
  *
  * Context: any, also inside of a transmit.
  * Return: false if it is lost: there was no memory or no room, or the device is down.
@@ -20,6 +20,8 @@ bool atw_netdev_receive(struct atw_netdev *nd, struct sk_buff *skb)
 	struct net_device *dev = nd->dev;
 	struct ethhdr *eth;
 
+	if (!skb)
+		return false;
 	if (skb_cow_head(skb, ETH_HLEN))
 		goto drop;
 	skb_reset_network_header(skb);
@@ -45,17 +47,4 @@ drop:
 	dev_core_stats_rx_dropped_inc(dev);
 	kfree_skb(skb);
 	return false;
-}
-
-/**
- * atw_netdev_answer() - what answers a program's packet, if anything does
- * @nd: the device
- * @skb: as for atw_netdev_receive(), or NULL
- *
- * Context: any, also inside of a transmit.
- * Return: as atw_netdev_receive().
- */
-bool atw_netdev_answer(struct atw_netdev *nd, struct sk_buff *skb)
-{
-	return skb && atw_netdev_receive(nd, skb);
 }

@@ -234,8 +234,20 @@ static struct sk_buff *atw_packet(u8 proto, __be32 saddr, __be32 daddr,
 	return skb;
 }
 
-static struct sk_buff *atw_packet_icmp(const struct sk_buff *skb, __be32 saddr,
-				       u8 type, u8 code, u16 mtu)
+/**
+ * atw_packet_icmp() - what a router, or the remote, says of a packet that it does not pass on
+ * @skb: the packet, checked; its IP header is at skb_network_header()
+ * @saddr: who says it
+ * @type: ICMP_TIME_EXCEEDED or ICMP_DEST_UNREACH
+ * @code: for that
+ * @mtu: for ICMP_FRAG_NEEDED, bytes with the IP header; else 0
+ *
+ * Context: any.
+ * Return: the packet for the sender of @skb; NULL: no memory, or an error must
+ * not be answered.
+ */
+struct sk_buff *atw_packet_icmp(const struct sk_buff *skb, __be32 saddr,
+				u8 type, u8 code, u16 mtu)
 {
 	const struct iphdr *to = ip_hdr(skb);
 	struct icmphdr *icmph;
@@ -268,33 +280,16 @@ static struct sk_buff *atw_packet_icmp(const struct sk_buff *skb, __be32 saddr,
 
 /**
  * atw_packet_icmp_error() - destination unreachable, as the remote says it
- * @skb: the packet, checked; its IP header is at skb_network_header()
+ * @skb: as for atw_packet_icmp()
  * @code: ICMP_PORT_UNREACH and so on
- * @mtu: for ICMP_FRAG_NEEDED, bytes with the IP header; else 0
+ * @mtu: as for atw_packet_icmp()
  *
- * Context: any.
- * Return: the packet for the sender of @skb; NULL: no memory, or an error must
- * not be answered.
+ * Context and return: as atw_packet_icmp().
  */
 struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 				      u16 mtu)
 {
 	return atw_packet_icmp(skb, ip_hdr(skb)->daddr, ICMP_DEST_UNREACH, code, mtu);
-}
-
-/**
- * atw_packet_icmp_router() - what a router says of a packet that it does not pass on
- * @skb: as for atw_packet_icmp_error()
- * @router: its address
- * @type: ICMP_TIME_EXCEEDED or ICMP_DEST_UNREACH
- * @code: for that
- *
- * Context and return: as atw_packet_icmp_error().
- */
-struct sk_buff *atw_packet_icmp_router(const struct sk_buff *skb, __be32 router,
-				       u8 type, u8 code)
-{
-	return atw_packet_icmp(skb, router, type, code, 0);
 }
 
 /**

@@ -17,10 +17,10 @@ bool atw_packet_is_probe(const struct sk_buff *skb);
 const struct tcphdr *atw_packet_tcp(struct sk_buff *skb);
 bool atw_packet_is_signed(const struct tcphdr *th);
 int atw_packet_udp_len(struct sk_buff *skb);
+struct sk_buff *atw_packet_icmp(const struct sk_buff *skb, __be32 saddr,
+				u8 type, u8 code, u16 mtu);
 struct sk_buff *atw_packet_icmp_error(const struct sk_buff *skb, u8 code,
 				      u16 mtu);
-struct sk_buff *atw_packet_icmp_router(const struct sk_buff *skb, __be32 router,
-				       u8 type, u8 code);
 struct sk_buff *atw_packet_icmp_echo_reply(const struct sk_buff *skb);
 struct sk_buff *atw_packet_segment(__be32 saddr, __be32 daddr, const struct tcphdr *head);
 struct sk_buff *atw_packet_reset(const struct sk_buff *skb);

@@ -814,18 +814,6 @@ struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server
 }
 
 /**
- * atw_relay_remote() - who is it?
- * @r: the relay, from atw_relay_accept() and not started
- * @addr: its IPv4 address in host order, 0: the module does not tell
- * @port: its port in host order, likewise
- */
-void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port)
-{
-	*addr = r->conn->addr;
-	*port = r->conn->port;
-}
-
-/**
  * atw_relay_start() - begin to relay what was accepted
  * @r: the relay, from atw_relay_accept()
  * @owner: for its ops; the reference is the owner's now

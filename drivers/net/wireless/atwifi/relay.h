@@ -155,7 +155,6 @@ struct atw_relay *atw_relay_accept(struct atw_conns *cs, struct atw_conn *server
 				   struct atw_budget *budget,
 				   const struct atw_relay_ops *ops);
 u32 atw_relay_tx_max(const struct atw_conns *cs);
-void atw_relay_remote(const struct atw_relay *r, u32 *addr, u16 *port);
 void atw_relay_start(struct atw_relay *r, void *owner, struct socket *sock);
 void atw_relay_refuse(struct atw_relay *r);
 bool atw_relay_tried(const struct atw_relay *r);
