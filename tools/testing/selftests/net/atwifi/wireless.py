@@ -1463,15 +1463,20 @@ def connected():
     same(digest(FILES + "/www/small"), sha, "curl")
 
 
-def first_time(password, says, settled):
+# What a user reads whose password is wrong, whoever joins for NetworkManager.
+NO_SECRETS = "Secrets were required, but not provided"
+
+
+def first_time(password, says, settled=None):
     """
     NetworkManager is told of the network with this PASSWORD, and SAYS this in the end. iwd reads
     what it has just written, and where it is looking for networks then it joins this one by
     itself: each of them waits for the other, or takes the other's end for its own, with any
     device. So it is to have SETTLED; and who tries again is alone.
     """
-    for _ in range(5):
-        settled()
+    for _ in range(5 if settled else 1):
+        if settled:
+            settled()
         out = nmcli("device wifi connect %s password %s ifname %s" % (STORED, password, DEV))
         if says in out:
             return
@@ -1480,7 +1485,7 @@ def first_time(password, says, settled):
     check(False, out)
 
 
-def joins_by_network_manager(refused, settled=lambda: None):
+def joins_by_network_manager(refused, settled=None):
     """A user's first time; by what it says when he is REFUSED, where he is; and his network."""
     becomes(lambda: STORED in nmcli("-f SSID device wifi list ifname " + DEV).splitlines(),
             "not found")
@@ -1526,7 +1531,7 @@ def network_manager_with_wpa_supplicant():
     with out_of_networks(), configured_by_others(), bus(), agent(()):
         with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
             # It waits a minute for a wrong password to be right.
-            joins_by_network_manager("" if QUICK else "Error: ")
+            joins_by_network_manager("" if QUICK else NO_SECRETS)
         iw("disconnect", good=False)
         is_out()
         with wpa_supplicant_for_others(), network_manager("wpa_supplicant"):
@@ -1578,7 +1583,7 @@ def network_manager_with_iwd():
     install()
     with out_of_networks(), configured_by_others(), bus():
         with iwd(), network_manager("iwd"):
-            joins_by_network_manager("Secrets were required, but not provided", lambda: becomes(
+            joins_by_network_manager(NO_SECRETS, lambda: becomes(
                 lambda: re.search(r"Scanning\s+no", iwctl("station %s show" % DEV)),
                 "it looks for networks"))
         iw("disconnect", good=False)
