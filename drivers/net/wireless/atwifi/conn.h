@@ -549,13 +549,14 @@ struct atw_id_range {
  * struct atw_ids - which numbers there are; atw_conns.lock protects it
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
- * @freed: when a number of ours was free again last, in jiffies of 64 bits
+ * @freed: when a number was free again last, in jiffies of 64 bits
  * @stale: numbers of what is in the module and none of ours, @nstale ranges of them: they
  *	are deleted. Those of connections within a range are not meant: they are looked for
  *	first. The thread looks without the lock whether there are more: it will look again
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphan: got bytes when nobody had it, since the last connect began, or ATW_NO_ID
- * @recent: numbers of children that are gone, of which the module may yet speak
+ * @recent: numbers that the module gave to what is gone, children or nothing of ours, of which
+ *	it may yet speak
  * @next_recent: the oldest of them
  */
 struct atw_ids {

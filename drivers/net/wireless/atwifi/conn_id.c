@@ -55,11 +55,14 @@ struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
 	return c;
 }
 
-/* Remember the number of a child that is gone. */
+/* Remember a number that the module has given, and that nothing has any more. */
 static void atw_conns_add_recent(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
+	/* That stays, however many others are remembered after it. */
+	if (id <= ATW_ID_MAX)
+		cs->ids.freed[id] = get_jiffies_64();
 	cs->ids.recent[cs->ids.next_recent].id = id;
 	cs->ids.recent[cs->ids.next_recent].since = jiffies;
 	cs->ids.next_recent = (cs->ids.next_recent + 1) % ARRAY_SIZE(cs->ids.recent);
@@ -178,8 +181,8 @@ bool atw_conns_spare_numbers(struct atw_conns *cs, u32 id)
 	return !near || spare >= ATW_SPARE_NUMBERS;
 }
 
-/* Has it been a child's lately, that is gone? */
-static bool atw_conns_was_child(struct atw_conns *cs, u32 id)
+/* Has the module given it lately to what is gone? */
+static bool atw_conns_was_given(struct atw_conns *cs, u32 id)
 {
 	unsigned int i;
 
@@ -217,7 +220,7 @@ u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 	for (i = d->first_id; i <= d->last_id; i++) {
 		id = id < d->last_id ? id + 1 : d->first_id;
 		if (!atw_dialect_gives(d, id) || cs->ids.by_id[id] ||
-		    atw_conns_is_going(cs, id) || atw_conns_was_child(cs, id) ||
+		    atw_conns_is_going(cs, id) || atw_conns_was_given(cs, id) ||
 		    atw_conns_near_child(cs, id))
 			continue;
 		*reused = time_before64(get_jiffies_64(), freed[id] + ATW_ID_REST);
@@ -235,10 +238,14 @@ u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
  * atw_conns_set_deleting() - a number is being deleted from now on
  * @cs: the connections
  * @id: the number, or ATW_NO_ID
+ *
+ * Of what was being deleted until then the module may yet speak, as of all that is gone.
  */
 void atw_conns_set_deleting(struct atw_conns *cs, u32 id)
 {
 	spin_lock(&cs->lock);
+	if (id == ATW_NO_ID && cs->ids.deleting != id && !atw_conns_find(cs, cs->ids.deleting))
+		atw_conns_add_recent(cs, cs->ids.deleting);
 	cs->ids.deleting = id;
 	spin_unlock(&cs->lock);
 }
@@ -294,7 +301,7 @@ bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
 
 	spin_lock(&cs->lock);
 	recent = atw_conns_is_going(cs, id) ||
-		 (atw_conns_was_child(cs, id) && !atw_conns_near_named(cs, id) &&
+		 (atw_conns_was_given(cs, id) && !atw_conns_near_named(cs, id) &&
 		  !atw_conns_near_child(cs, id));
 	spin_unlock(&cs->lock);
 	return recent;

@@ -4219,6 +4219,8 @@ static bool fake_gives(struct fake *f, u32 id, unsigned long age)
 	unsigned int i;
 
 	spin_lock(&f->conns.lock);
+	if (age)
+		f->conns.ids.freed[id] = 0;
 	for (i = 0; i < ARRAY_SIZE(f->conns.ids.recent); i++)
 		f->conns.ids.recent[i].since = jiffies - age;
 	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++)
@@ -4233,20 +4235,35 @@ static void conn_number_of_refused(struct kunit *test)
 	struct fake *f = test->priv;
 	struct owner *server = fake_serve(test), *o;
 	u32 id = server->c->id == 107 ? 118 : 107;
+	/* Nobody has accepted the first; nobody has such a server. */
+	const u32 servers[] = { server->c->id, 7 };
+	unsigned int i;
 	char text[64];
 
 	KUNIT_ASSERT_TRUE(test, fake_gives(f, id, 0));
-	/* Nobody has accepted the first. */
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
-	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->c->id);
-	fake_say(f, text);
-	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
-	KUNIT_EXPECT_FALSE(test, fake_gives(f, id, atw_timing.recent));
+	for (i = 0; i < ARRAY_SIZE(servers); i++) {
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, servers[i]);
+		fake_say(f, text);
+		KUNIT_EXPECT_EQ(test, i + 1ULL, count(&f->conns.counts.refused));
+		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, atw_timing.recent));
+		open_gate(f, true);
+		eventually(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+		open_gate(f, false);
+		/* From then on, however long the module was busy with something else before. */
+		KUNIT_EXPECT_TRUE(test, atw_conns_is_recent(&f->conns, id));
+		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, 0));
+		KUNIT_EXPECT_TRUE(test, fake_gives(f, id, atw_timing.recent));
+		f->nnotes = 0;
+	}
+
+	/* Nor where so many others came after it that it is not among the last. */
+	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.ids.freed[id]);
+	atw_conns_add_stale(&f->conns, id);
 	open_gate(f, true);
 	eventually(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	open_gate(f, false);
-	KUNIT_EXPECT_FALSE(test, fake_gives(f, id, 0));
-	KUNIT_EXPECT_TRUE(test, fake_gives(f, id, atw_timing.recent));
+	KUNIT_EXPECT_NE(test, 0ULL, f->conns.ids.freed[id]);
 	f->nnotes = 0;
 
 	/* Where it is so with all of them a connect waits. */
@@ -4294,6 +4311,40 @@ static void conn_refused_many(struct kunit *test)
 		gone += deletes(f, i);
 	KUNIT_EXPECT_EQ(test, 82U, gone);
 	close_all(test, 3);
+}
+
+/* Nor for what the module prints of them when it has said that it has deleted them. */
+static void conn_refused_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *server = fake_serve(test), *o;
+	static const u32 ids[] = { 22, 400 };
+	unsigned int i;
+	char text[64];
+
+	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
+	open_gate(f, true);
+	eventually(test, READ_ONCE(o->opened));
+	f->conns.learned.narrow_ids = true;
+	/* One that waits to be accepted is all that there is room for. */
+	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		open_gate(f, false);
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", ids[i],
+			 server->c->id);
+		fake_say(f, text);
+		/* The thread was busy for that long. */
+		fake_gives(f, 100, atw_timing.recent);
+		open_gate(f, true);
+		eventually(test, deletes(f, ids[i]) &&
+			   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", ids[i]);
+		fake_say(f, text);
+		KUNIT_EXPECT_FALSE(test, o->closed);
+		KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	}
+	KUNIT_EXPECT_EQ(test, i, (unsigned int)count(&f->conns.counts.refused));
+	close_all(test, 2);
 }
 
 /* What is refused at once cost nobody anything. */
@@ -6247,6 +6298,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_number_of_gone),
 	KUNIT_CASE(conn_number_of_refused),
 	KUNIT_CASE(conn_refused_many),
+	KUNIT_CASE(conn_refused_late),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
 	KUNIT_CASE(conn_refused_after_busy),
