@@ -290,8 +290,10 @@ bool atw_conns_is_going(struct atw_conns *cs, u32 id)
  * @cs: the connections
  * @id: the number
  *
- * Not when it is one damaged byte away from a connection's that lives, unless it is
- * one that was announced and is about to be deleted.
+ * Not when it is one damaged byte away from that of a connection that the driver has made,
+ * unless it is one that was announced and is about to be deleted. Children are all near each
+ * other, and what damage makes of their numbers is not promised: who connects to a server is
+ * not to end what others have by going on when he was disconnected.
  *
  * Return: true if so.
  */
@@ -301,8 +303,7 @@ bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
 
 	spin_lock(&cs->lock);
 	recent = atw_conns_is_going(cs, id) ||
-		 (atw_conns_was_given(cs, id) && !atw_conns_near_named(cs, id) &&
-		  !atw_conns_near_child(cs, id));
+		 (atw_conns_was_given(cs, id) && !atw_conns_near_named(cs, id));
 	spin_unlock(&cs->lock);
 	return recent;
 }

@@ -4347,6 +4347,24 @@ static void conn_refused_late(struct kunit *test)
 	close_all(test, 2);
 }
 
+/* Nor is another child's number so near that it cannot be who was disconnected. */
+static void conn_child_late(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+
+	fake_serve(test);
+	fake_high_child(test, 1, 3);
+	fake_high_child(test, 2, 4);
+	atw_conn_close(o[1].c, true, 0);
+	eventually(test, listed(f) == 2);
+	fake_say(f, "\r\n+EVENT:SocketDown,3,1,x\r\n");
+	KUNIT_EXPECT_FALSE(test, o[2].closed);
+	KUNIT_EXPECT_EQ(test, 0U, o[2].got_len);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
+	close_all(test, 3);
+}
+
 /* What is refused at once cost nobody anything. */
 static void conn_refused_soon(struct kunit *test)
 {
@@ -6299,6 +6317,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_number_of_refused),
 	KUNIT_CASE(conn_refused_many),
 	KUNIT_CASE(conn_refused_late),
+	KUNIT_CASE(conn_child_late),
 	KUNIT_CASE(conn_refused_soon),
 	KUNIT_CASE(conn_refused_after_ca),
 	KUNIT_CASE(conn_refused_after_busy),
