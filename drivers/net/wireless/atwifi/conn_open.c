@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Connections are asked for, opened in the module, and deleted there. */
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
@@ -112,7 +113,7 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 
 	spin_lock(&cs->lock);
 	spin_lock(&c->lock);
-	if (id > ATW_ID_MAX || cs->ids.by_id[id] || cs->ids.orphan == id ||
+	if (id > ATW_ID_MAX || cs->ids.by_id[id] || test_bit(id, cs->ids.orphans) ||
 	    (!cs->learned.no_conid && (cs->learned.conid_known || atw_id_near(id, c->id)))) {
 		/* SOCKETSEND keeps an id in one byte, bytes that came before the
 		 * name are gone, and what was given an id has none of its own:
@@ -333,7 +334,7 @@ static bool atw_conns_begin_open(struct atw_conns *cs, struct atw_conn *c)
 	}
 	if (begins) {
 		cs->ids.by_id[c->id] = c;
-		cs->ids.orphan = ATW_NO_ID;
+		bitmap_zero(cs->ids.orphans, ATW_ID_MAX + 1);
 		atw_conn_event(c, ATW_CONN_EV_ASKED);
 		if (c->owner && c->ops->asked)
 			c->ops->asked(c, true);

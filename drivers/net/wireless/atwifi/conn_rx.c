@@ -37,7 +37,8 @@ static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 static void atw_conns_note_orphan(struct atw_conns *cs, u32 id)
 {
 	spin_lock(&cs->lock);
-	cs->ids.orphan = id;
+	if (id <= ATW_ID_MAX)
+		__set_bit(id, cs->ids.orphans);
 	spin_unlock(&cs->lock);
 }
 

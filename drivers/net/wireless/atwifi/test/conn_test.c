@@ -4164,6 +4164,36 @@ static void conn_bytes_of_last_number(struct kunit *test)
 	}
 }
 
+/*
+ * What comes under a number before it is known that it is the connection's is lost, and that is
+ * no beginning of a stream, whatever comes for others behind it.
+ */
+static void conn_bytes_of_no_number(struct kunit *test)
+{
+	static const char *const said[] = {
+		"\r\n+EVENT:SocketDown,9,1,a\r\n",
+		"\r\n+EVENT:SocketDown,9,1,a\r\n\r\n+EVENT:SocketDown,5,1,b\r\n",
+	};
+	struct fake *f = test->priv;
+	struct owner *o = f->owner;
+	unsigned int i;
+	char text[128];
+
+	f->conns.learned.no_conid = true;
+	f->connect_answer = text;
+	for (i = 0; i < ARRAY_SIZE(said); i++) {
+		/* All of it before the thread has seen that it is open. */
+		snprintf(text, sizeof(text), "connect success ConID=9\r\n\r\nOK\r\n%s", said[i]);
+		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		KUNIT_EXPECT_EQ_MSG(test, -ECONNABORTED, o->open_err, "%u", i);
+		eventually(test, deletes(f, 9) == 1);
+		forget(test);
+		f->nnotes = 0;
+	}
+}
+
 /* The module has given it to a child, of whom it tells before it says so. */
 static void conn_number_of_child(struct kunit *test)
 {
@@ -6312,6 +6342,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_refused),
 	KUNIT_CASE(conn_end_of_last_number),
 	KUNIT_CASE(conn_bytes_of_last_number),
+	KUNIT_CASE(conn_bytes_of_no_number),
 	KUNIT_CASE(conn_number_of_child),
 	KUNIT_CASE(conn_number_of_gone),
 	KUNIT_CASE(conn_number_of_refused),
