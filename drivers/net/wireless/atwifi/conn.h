@@ -554,7 +554,7 @@ struct atw_id_range {
  *	are deleted. Those of connections within a range are not meant: they are looked for
  *	first. The thread looks without the lock whether there are more: it will look again
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
- * @orphans: got bytes when nobody had them, since the last connect began
+ * @orphans: the module has spoken of them when nobody had them, since the last connect began
  * @recent: numbers that the module gave to what is gone, children or nothing of ours, of which
  *	it may yet speak
  * @next_recent: the oldest of them

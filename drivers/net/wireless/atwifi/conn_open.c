@@ -116,8 +116,8 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 	if (id > ATW_ID_MAX || cs->ids.by_id[id] || test_bit(id, cs->ids.orphans) ||
 	    (!cs->learned.no_conid && (cs->learned.conid_known || atw_id_near(id, c->id)))) {
 		/* SOCKETSEND keeps an id in one byte, bytes that came before the
-		 * name are gone, and what was given an id has none of its own:
-		 * the word was damaged.
+		 * name are gone, as is what was said of it, and what was given an
+		 * id has none of its own: the word was damaged.
 		 */
 		err = -ECONNABORTED;
 	} else {
@@ -135,22 +135,22 @@ static int atw_conns_renumber(struct atw_conns *cs, struct atw_conn *c, u32 id)
 
 /*
  * The number of a connection that the module has numbered without a word of that: the only one
- * of its kind that it has listed just now and nobody knows. ATW_NO_ID: there is none, or there
- * are others.
+ * of its kind that it has listed just now and nobody knows. ATW_NO_ID: there is none, it has
+ * ended since then, or there are others.
  */
 static u32 atw_conns_untold_id(struct atw_conns *cs, const struct atw_conn *c)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
+	const struct atw_sock_row *row = rows->row;
 	u32 id = ATW_NO_ID;
-	unsigned int i, n = 0;
+	unsigned int n = 0;
 
 	spin_lock(&cs->lock);
-	for (i = 0; i < rows->n; i++) {
-		if (rows->row[i].type != c->type || rows->row[i].status == ATW_SOCK_DELETED ||
-		    atw_conns_find(cs, rows->row[i].id) ||
-		    atw_conns_is_going(cs, rows->row[i].id))
+	for (; row < rows->row + rows->n; row++) {
+		if (row->type != c->type || row->status == ATW_SOCK_DELETED ||
+		    atw_conns_find(cs, row->id) || atw_conns_is_going(cs, row->id))
 			continue;
-		id = rows->row[i].id;
+		id = atw_row_is_live(c, row) ? row->id : ATW_NO_ID;
 		n++;
 	}
 	spin_unlock(&cs->lock);

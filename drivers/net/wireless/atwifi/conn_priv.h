@@ -348,6 +348,7 @@ void atw_conn_kick(struct atw_conn *c);
 bool atw_conn_event(struct atw_conn *c, enum atw_conn_ev ev);
 
 /* conn_sync.c */
+bool atw_row_is_live(const struct atw_conn *c, const struct atw_sock_row *row);
 bool atw_conns_find_unknown(struct atw_conns *cs, bool told);
 
 /* conn_throttle.c */

@@ -33,13 +33,22 @@ static bool atw_conns_knows_of(struct atw_conns *cs, u32 id)
 	       atw_conns_is_recent(cs, id);
 }
 
-/* Bytes came for what the module has, perhaps, not told the number of yet. */
-static void atw_conns_note_orphan(struct atw_conns *cs, u32 id)
+/*
+ * The module speaks of what it has, perhaps, not told the number of yet. That is remembered,
+ * unless something has the number by now: then it is that, with a reference.
+ */
+static struct atw_conn *atw_conns_note_orphan(struct atw_conns *cs, u32 id)
 {
+	struct atw_conn *c;
+
 	spin_lock(&cs->lock);
-	if (id <= ATW_ID_MAX)
+	c = atw_conns_find(cs, id);
+	if (c)
+		refcount_inc(&c->ref);
+	else if (id <= ATW_ID_MAX)
 		__set_bit(id, cs->ids.orphans);
 	spin_unlock(&cs->lock);
+	return c;
 }
 
 /*
@@ -112,11 +121,11 @@ u8 *atw_conns_payload(void *ctx, u32 id, u32 len)
 		cs->rx.read_data = true;
 	if (!c && settled)
 		c = atw_conns_guess_child(cs, id);
+	if (!c)
+		c = atw_conns_note_orphan(cs, id);
 
 	if (!c) {
-		if (cs->learned.no_conid)
-			atw_conns_note_orphan(cs, id);
-		else if (!atw_conns_knows_of(cs, id) && settled)
+		if (!atw_conns_knows_of(cs, id) && settled)
 			atw_conns_damage(cs);
 		else if (!atw_conns_knows_of(cs, id))
 			atw_conns_add_stale(cs, id);	/* what it sends next is not its first */
@@ -796,6 +805,9 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 		atw_conn_put(c);
 		return;
 	}
+	/* That is said of what was deleted before, whoever has asked for that. */
+	if (!c && ev->type != ATW_EV_AUTODEL)
+		c = atw_conns_note_orphan(cs, ev->id);
 	if (!c) {
 		/* A header that lost its comma makes an announcement of digits. */
 		if (ev->type == ATW_EV_PENDING && !atw_conns_knows_of(cs, ev->id))

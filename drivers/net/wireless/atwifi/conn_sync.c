@@ -85,7 +85,15 @@ static bool atw_row_is_over(const struct atw_sock_row *row)
 	}
 }
 
-static bool atw_row_is_live(const struct atw_conn *c, const struct atw_sock_row *row)
+/**
+ * atw_row_is_live() - has the module a connection, by its table, as it was opened?
+ * @c: the connection
+ * @row: what the table says of it
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool atw_row_is_live(const struct atw_conn *c, const struct atw_sock_row *row)
 {
 	return !atw_row_is_over(row) ||
 	       (!atw_conn_is_stream(c) && row->status != ATW_SOCK_DELETED);

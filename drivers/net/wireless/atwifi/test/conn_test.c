@@ -2825,8 +2825,16 @@ static void conn_refusal_forged(struct kunit *test)
 /* Of firmware that numbers its connections without a word the table tells the number. */
 static void conn_numbers_untold(struct kunit *test)
 {
+	static const char *const rows[] = {
+		/* Which of two it is cannot be known, nor where one of them is lost. */
+		"1,4,3,192.0.2.1,80,-1,0\r\n2,4,3,192.0.2.1,80,-1,0\r\n3,4,3,192.0.2.1,80,-1,0\r\n",
+		"1,4,3,192.0.2.1,80,-1,0\r\n4,4,3,192.0.2.1,80,-1,0\r\n5,4,0,192.0.2.1,80,-1,0\r\n",
+		/* It is lost already. */
+		"1,4,3,192.0.2.1,80,-1,0\r\n6,4,0,192.0.2.1,80,-1,0\r\n",
+	};
 	struct fake *f = test->priv;
 	struct owner *o;
+	unsigned int i;
 
 	f->conns.learned.no_conid = true;
 	f->connect_answer = "\r\nOK\r\n";
@@ -2836,17 +2844,17 @@ static void conn_numbers_untold(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketDown,1,5,hello\r\n");
 	KUNIT_EXPECT_EQ(test, 5U, f->owner[0].got_len);
 
-	/* Which of two it is cannot be known. */
-	f->rows = "1,4,3,192.0.2.1,80,-1,0\r\n2,4,3,192.0.2.1,80,-1,0\r\n"
-		  "3,4,3,192.0.2.1,80,-1,0\r\n";
-	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
-	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
-	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		f->rows = rows[i];
+		o = fake_open(test, i + 1, ATW_TYPE_TCP_CLIENT);
+		open_gate(f, true);
+		eventually(test, READ_ONCE(o->opened));
+		KUNIT_EXPECT_EQ_MSG(test, -ECONNABORTED, o->open_err, "%u", i);
+		KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
+		KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
+	}
 	f->rows = NULL;
-	close_all(test, 2);
+	close_all(test, i + 1);
 }
 
 /* Firmware that has told a number says no OK without: somebody's payload may have that. */
@@ -4166,13 +4174,22 @@ static void conn_bytes_of_last_number(struct kunit *test)
 
 /*
  * What comes under a number before it is known that it is the connection's is lost, and that is
- * no beginning of a stream, whatever comes for others behind it.
+ * no beginning of a stream, whatever comes for others behind it. So is what is said of it.
  */
 static void conn_bytes_of_no_number(struct kunit *test)
 {
-	static const char *const said[] = {
-		"\r\n+EVENT:SocketDown,9,1,a\r\n",
-		"\r\n+EVENT:SocketDown,9,1,a\r\n\r\n+EVENT:SocketDown,5,1,b\r\n",
+	static const struct {
+		const char	*said;
+		int		err;
+	} cases[] = {
+		{ "\r\n+EVENT:SocketDown,9,1,a\r\n", -ECONNABORTED },
+		{ "\r\n+EVENT:SocketDown,9,1,a\r\n\r\n+EVENT:SocketDown,5,1,b\r\n",
+		  -ECONNABORTED },
+		{ "\r\n+EVENT:SocketDown,9,5\r\n", -ECONNABORTED },
+		{ "\r\n+EVENT:SocketDisconnect,9\r\n", -ECONNABORTED },
+		{ "\r\n+EVENT:SocketReconnect,9\r\n", -ECONNABORTED },
+		/* That is of the last of that number. */
+		{ "\r\n+EVENT:SocketAutoDel,9\r\n", 0 },
 	};
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
@@ -4180,16 +4197,20 @@ static void conn_bytes_of_no_number(struct kunit *test)
 	char text[128];
 
 	f->conns.learned.no_conid = true;
+	WRITE_ONCE(f->conns.mode.passive, true);
 	f->connect_answer = text;
-	for (i = 0; i < ARRAY_SIZE(said); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		/* All of it before the thread has seen that it is open. */
-		snprintf(text, sizeof(text), "connect success ConID=9\r\n\r\nOK\r\n%s", said[i]);
+		snprintf(text, sizeof(text), "connect success ConID=9\r\n\r\nOK\r\n%s",
+			 cases[i].said);
 		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
 		open_gate(f, true);
 		eventually(test, READ_ONCE(o->opened));
-		KUNIT_EXPECT_EQ_MSG(test, -ECONNABORTED, o->open_err, "%u", i);
-		eventually(test, deletes(f, 9) == 1);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "%u", i);
+		if (o->open_err)
+			eventually(test, deletes(f, 9));
 		forget(test);
+		KUNIT_EXPECT_EQ(test, 1U, deletes(f, 9));
 		f->nnotes = 0;
 	}
 }
