@@ -123,7 +123,9 @@ static void atw_dhcp_option_u32(struct atw_dhcp_reply *reply, u8 code, u32 val)
  * atw_dhcp_mask() - the netmask of the module's network
  * @lease: the lease
  *
- * Where it is not told: what home networks have, if the gateway is in it.
+ * Where it is not told: what home networks have, with the gateway within. There is no network
+ * of a host and a gateway that is too far away: it is that host alone then, and clients make a
+ * route to the gateway.
  *
  * Return: the mask in host order.
  */
@@ -135,7 +137,7 @@ u32 atw_dhcp_mask(const struct atw_lease *lease)
 		return lease->mask;
 	while (lease->gateway && (lease->addr ^ lease->gateway) & mask)
 		mask <<= 1;
-	return mask;
+	return mask < ATW_MASK_MIN ? 0xffffffff : mask;
 }
 
 /**

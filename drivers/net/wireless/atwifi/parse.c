@@ -517,8 +517,8 @@ bool atw_parse_dns(const char *line, u32 addr[ATW_DNS_MAX])
 /**
  * atw_parse_dhcp() - read the answer to AT+WSDHCP?
  * @line: the line: "+WSDHCP:1", or "+WSDHCP:0,<ip>,<mask>,<gw>"
- * @mask: the netmask, host order; 0: it is not told, or none; not touched if it
- *	is another line
+ * @mask: the netmask, host order; 0: it is not told, or is none of a network; not touched
+ *	if it is another line
  *
  * Return: true if it is that line
  */
@@ -532,7 +532,7 @@ bool atw_parse_dhcp(const char *line, u32 *mask)
 	/* Ones before zeros only. */
 	if (atw_skip(&line, "0,") && atw_parse_quad(&line, &addr) &&
 	    atw_skip(&line, ",") && atw_parse_quad(&line, &n) &&
-	    (!*line || *line == ',') && !(~n & (~n + 1)))
+	    (!*line || *line == ',') && !(~n & (~n + 1)) && n >= ATW_MASK_MIN)
 		*mask = n;
 	return true;
 }

@@ -18,6 +18,8 @@
 #define ATW_PAYLOAD_MAX		8192
 /* Servers in the answer to AT+WDNS?. */
 #define ATW_DNS_MAX		2
+/* No network has a shorter netmask; one would take much of the Internet from other devices. */
+#define ATW_MASK_MIN		0xff000000
 /* Longest answer that may tear a payload from its header and be taken out. */
 #define ATW_TEAR_MAX		64
 

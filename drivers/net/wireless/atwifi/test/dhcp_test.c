@@ -209,7 +209,10 @@ static void dhcp_mask(struct kunit *test)
 		{ 0xc0a8038e, 0xc0a80301, 0, 0xffffff00 },
 		{ 0xc0a8038e, 0xc0a80201, 0, 0xfffffe00 },
 		{ 0xc0a8038e, 0, 0, 0xffffff00 },
-		{ 0x0a00000a, 0x8a000001, 0, 0 },
+		{ 0x0a00000a, 0x0a800001, 0, 0xff000000 },
+		/* There is no network of both, and half of the Internet is none. */
+		{ 0x0a00000a, 0x0b000001, 0, 0xffffffff },
+		{ 0x0a00000a, 0x8a000001, 0, 0xffffffff },
 		{ 0xc0a8038e, 0xc0a80301, 0xffff0000, 0xffff0000 },
 	};
 	struct atw_dhcp_reply reply;
@@ -228,6 +231,7 @@ static void dhcp_mask(struct kunit *test)
 							&reply));
 		KUNIT_EXPECT_EQ_MSG(test, number(find(&reply, 1)),
 				    cases[i].mask, "case %zu", i);
+		KUNIT_EXPECT_EQ(test, number(find(&reply, 3)), cases[i].gateway);
 	}
 }
 
