@@ -306,10 +306,8 @@ static unsigned long atw_udp_idle_limit(const struct atw_udp *u)
 static enum atw_flow_worth atw_udp_worth(struct atw_flow *flow, unsigned long *idle)
 {
 	struct atw_udp *u = to_atw_udp(flow);
-	unsigned long used = READ_ONCE(u->used);
-	long unused = jiffies - used;	/* which may be renewed meanwhile */
 
-	*idle = max(unused, 0L);
+	*idle = atw_since(&u->used);
 	if (!test_bit(ATW_UDP_BIT_OPENED, &u->flow.flags) || !skb_queue_empty_lockless(&u->up))
 		return ATW_FLOW_NEEDED;
 	/* Then @asked can be seen. */

@@ -575,7 +575,7 @@ static bool atw_relay_has_all(struct atw_relay *r, int drained)
 		atw_relay_touch(r);
 	r->una = una;
 	return gone || drained < 0 || (drained && !unacked) ||
-	       time_after(jiffies, r->moved + atw_timing.relay_linger);
+	       jiffies - r->moved > atw_timing.relay_linger;
 }
 
 /*
@@ -894,10 +894,8 @@ unsigned long atw_relay_spare(struct atw_relay *r)
 	bool spare = atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) &&
 		     !atw_relay_has(r, ATW_RELAY_BIT_UNSENT) &&
 		     !atw_relay_has(r, ATW_RELAY_BIT_CLOSED);
-	unsigned long heard = READ_ONCE(r->heard);
-	long idle = jiffies - heard;	/* which may be renewed meanwhile */
 
-	return spare ? max(idle, 0L) : 0;
+	return spare ? atw_since(&r->heard) : 0;
 }
 
 /**
@@ -912,13 +910,11 @@ unsigned long atw_relay_idle(struct atw_relay *r, bool *asked)
 {
 	/* Then it is @moved of what is open. */
 	bool up = atw_relay_has(r, ATW_RELAY_BIT_UP);
-	unsigned long moved = READ_ONCE(r->moved);
-	long idle = jiffies - moved;	/* which may be renewed meanwhile */
 
 	*asked = atw_relay_has(r, ATW_RELAY_BIT_ASKED);
 	return up && !atw_relay_has(r, ATW_RELAY_BIT_FIN_IN) &&
 	       !atw_relay_has(r, ATW_RELAY_BIT_CLOSED) &&
-	       !atw_relay_has(r, ATW_RELAY_BIT_YIELD) ? max(idle, 0L) : 0;
+	       !atw_relay_has(r, ATW_RELAY_BIT_YIELD) ? atw_since(&r->moved) : 0;
 }
 
 int atw_relay_init(void)

@@ -3,6 +3,8 @@
 #ifndef _ATWIFI_TIMING_H
 #define _ATWIFI_TIMING_H
 
+#include <linux/jiffies.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 /**
@@ -143,5 +145,21 @@ static inline void atw_timing_init(void)
 {
 }
 #endif
+
+/**
+ * atw_since() - how long is it since something has happened?
+ * @then: when it has, in jiffies; it may happen again meanwhile
+ *
+ * Context: any.
+ * Return: jiffies, also where half of those that there are have passed.
+ */
+static inline unsigned long atw_since(const unsigned long *then)
+{
+	unsigned long last = READ_ONCE(*then);
+	unsigned long since = jiffies - last;
+
+	/* On another CPU it may be a little later. */
+	return since > ULONG_MAX - HZ ? 0 : since;
+}
 
 #endif

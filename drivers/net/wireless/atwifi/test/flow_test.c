@@ -433,6 +433,11 @@ static void flow_relay_opens(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 	set_bit(ATW_RELAY_BIT_UP, &r->flags);
 	KUNIT_EXPECT_LE(test, 1UL * HZ, atw_relay_idle(r, &asked));
+	/* However long ago it was, but not what is renewed at this moment. */
+	r->moved = jiffies - (ULONG_MAX / 2 + 2) - HZ;
+	KUNIT_EXPECT_LT(test, ULONG_MAX / 2, atw_relay_idle(r, &asked));
+	r->moved = jiffies + HZ / 2;
+	KUNIT_EXPECT_GT(test, 1UL * HZ, atw_relay_idle(r, &asked));
 	set_bit(ATW_RELAY_BIT_FIN_IN, &r->flags);
 	KUNIT_EXPECT_EQ(test, 0UL, atw_relay_idle(r, &asked));
 }
