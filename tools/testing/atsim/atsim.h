@@ -524,6 +524,7 @@ struct sock {
 	uint8_t *out;
 	size_t out_len;
 	size_t out_off;
+	struct sockaddr_in out_to;	/* whose a datagram is */
 	sock_fn send_fn;
 	bool in_read;
 	bool armed;		/* ev_read is pending */

@@ -567,8 +567,32 @@ static void send_done(struct sock *s, int code)
 	fn(s, code);
 }
 
+static void send_dgram(struct sock *s)
+{
+	ssize_t n = s->out_len;
+
+	errno = 0;
+	if (!wifi_has_ip(s->sim) || (s->type == UDP_SERVER && !s->peer_known))
+		n = -1;
+	else if (s->type == UDP_SERVER)
+		n = sendto(s->fd, s->out, s->out_len, 0, (const struct sockaddr *)&s->out_to,
+			   sizeof(s->out_to));
+	else if (s->fd >= 0)
+		n = send(s->fd, s->out, s->out_len, 0);
+	/* that nobody listens there is no error of UDP's */
+	if (n < 0 && errno == ECONNREFUSED && s->fd >= 0)
+		n = send(s->fd, s->out, s->out_len, 0);
+	if (n > 0)
+		s->sim->sock_out += n;
+	send_done(s, n < 0 ? ERR_SOCK_SEND : ERR_OK);
+}
+
 static void send_more(struct sock *s)
 {
+	if (!sock_is_tcp(s)) {
+		send_dgram(s);
+		return;
+	}
 	while (s->out_off < s->out_len) {
 		ssize_t n;
 
@@ -622,12 +646,6 @@ void sock_hurry(struct atsim *sim)
 	}
 }
 
-/* A command is for the first who spoke, and transparent mode if it is not told otherwise. */
-static const struct sockaddr_in *udp_peer(const struct sock *s)
-{
-	return tt_active(s->sim) && s->sim->tt.last_peer ? &s->last : &s->addr;
-}
-
 /**
  * sock_send() - hand data to the network
  * @s: the socket
@@ -637,31 +655,12 @@ static const struct sockaddr_in *udp_peer(const struct sock *s)
  */
 void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn)
 {
-	ssize_t n = len;
-
 	if (!wifi_has_ip(s->sim) || s->status != SOCK_CONNECTED ||
 	    sock_is_server(s)) {
 		fn(s, ERR_SOCK_SEND);
 		return;
 	}
-	if (!sock_is_tcp(s)) {
-		if (s->type == UDP_SERVER && !s->peer_known)
-			n = -1;
-		else if (s->type == UDP_SERVER)
-			n = sendto(s->fd, data, len, 0,
-				   (const struct sockaddr *)udp_peer(s),
-				   sizeof(s->addr));
-		else if (s->fd >= 0)
-			n = send(s->fd, data, len, 0);
-		/* that nobody listens there is no error of UDP's */
-		if (n < 0 && errno == ECONNREFUSED && s->fd >= 0)
-			n = send(s->fd, data, len, 0);
-		if (n > 0)
-			s->sim->sock_out += n;
-		fn(s, n < 0 ? ERR_SOCK_SEND : ERR_OK);
-		return;
-	}
-	if (s->fd < 0) {
+	if (sock_is_tcp(s) && s->fd < 0) {
 		fn(s, ERR_OK);	/* the other end of a ghost */
 		return;
 	}
@@ -673,6 +672,8 @@ void sock_send(struct sock *s, const uint8_t *data, size_t len, sock_fn fn)
 	memcpy(s->out, data, len);
 	s->out_len = len;
 	s->out_off = 0;
+	/* A command is for the first who spoke, and transparent mode if not told otherwise. */
+	s->out_to = tt_active(s->sim) && s->sim->tt.last_peer ? s->last : s->addr;
 	s->send_fn = fn;
 	s->refs++;
 	if (!send_is_late(s))

@@ -745,6 +745,28 @@ def test_transparent_slow_network():
         peer.quiet(50)
 
 
+def test_transparent_slow_datagrams():
+    """what comes while the network takes nothing is read in one go: "+++" in it is none"""
+    with Sim() as sim, udp() as peer:
+        port = peer.getsockname()[1]
+        sim.cmd(f"AT+SOCKET=2,127.0.0.1,{port},0,1", "connect success ConID=1\r\n\r\nOK\r\n")
+        sim.cmd("AT+SOCKETTT", b">")
+        for behind in b"two", b"":
+            sim.ctl("fault slow-net,every=1,ms=3600000")
+            sim.send(b"one")
+            poll(lambda: sim.stats().get("slow-net") == 1, "a datagram waits")
+            sim.send(behind)
+            time.sleep(0.06)
+            sim.send(b"+++")
+            sim.quiet(100)
+            sim.ctl("clear")
+            same(peer.recv(2000), b"one")
+            if behind:
+                same(peer.recv(2000), b"two+++")
+        sim.expect(OK)
+        sim.cmd("AT")
+
+
 def test_slow_network():
     """a send is answered when the network has taken it, and fails if it ends before"""
     with Sim("--profile", "classic") as sim:
