@@ -20,6 +20,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/udp.h>
 #include <net/ip.h>
+#include <net/tcp.h>
 
 #include "cfg80211.h"
 #include "compat_net.h"
@@ -512,6 +513,8 @@ static void atw_netdev_setup(struct net_device *dev)
 	dev->features |= NETIF_F_VLAN_CHALLENGED;
 	/* Less than IPv6 needs, which the module has not. */
 	dev->mtu = ATW_NETDEV_MTU;
+	/* With less TCP makes fragments of its smallest segments. */
+	dev->min_mtu = sizeof(struct iphdr) + sizeof(struct tcphdr) + TCP_MIN_SND_MSS;
 	dev->max_mtu = ETH_MAX_MTU;
 	atw_net_no_addrconf(dev);
 	atw_net_set_immutable(dev);

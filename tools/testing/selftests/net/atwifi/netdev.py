@@ -14,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 
 from atwnet import (
     CERT, DNS, FILES, HOLE, HOST, HTTP, HTTP2, HTTP_BRIEF, HTTPS, IPERF, MQTT, PEER, SSH, TFTP, TMP,
@@ -464,6 +465,55 @@ def checksum_within():
         raw.send(vnet + mac + mac + b"\x08\x00" + ip + udp_header + payload)
         payload[26:28] = checksum(payload[20:])
         same(bytes(payload), s.recv(2000), "datagram")
+
+
+def is_intact(seed, size=50000):
+    """Does a stream carry all, both ways?"""
+    with peer("duplex %d %d" % (size, seed)) as s:
+        writer = threading.Thread(target=s.sendall, args=(pattern(seed + 1, size),))
+        writer.start()
+        got = receive(s, size)
+        writer.join()
+        return got == pattern(seed, size) and receive(s, 100) == b"ok %d\n" % size
+
+
+@test
+def set_up_otherwise():
+    """Packets of other sizes, what the stack does for itself, and a bad line before the device."""
+    try:
+        # With less TCP makes fragments.
+        run("ip link set %s mtu 87 && exit 1; true" % DEV)
+        for n, mtu in enumerate((88, 300, 1500, 9000, 65535)):
+            run("ip link set %s mtu %d" % (DEV, mtu))
+            check(is_intact(n, 5000 if mtu < 100 else 50000), "an MTU of %d" % mtu)
+    finally:
+        run("ip link set %s mtu 1052" % DEV)
+    try:
+        for what in ("tso off gso off", "tx off sg off", "tx on gso on"):
+            run("ethtool -K %s %s" % (DEV, what))
+            check(is_intact(20), "ethtool -K " + what)
+    finally:
+        run("ethtool -K %s tx on sg on tso on gso on" % DEV)
+    run("tc qdisc replace dev %s root netem delay 3ms loss 3%% reorder 10%% duplicate 3%%" % DEV)
+    try:
+        check(is_intact(30), "netem")
+    finally:
+        run("tc qdisc del dev %s root" % DEV)
+    check(is_intact(40), "all as it was")
+
+
+@test
+def closed_by_others():
+    """By who administers the machine: a stream's program is told, and the module's socket goes."""
+    quiet()
+    before = counter("tcp_aborts")
+    with peer("echo") as s:
+        echoes(s)
+        run("ss -K -tn dst %s" % HOST)
+        same("ECONNABORTED", errno.errorcode.get(s.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ERROR)), "what the program is told")
+    quiet()
+    same(before + 1, counter("tcp_aborts"), "aborts")
 
 
 @test
