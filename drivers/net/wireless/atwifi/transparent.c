@@ -10,7 +10,9 @@
  *
  * - a '+', see atw_tt_may_carry();
  * - more than ATW_TT_BUDGET bytes in a row. Nothing holds the host back when the module is
- *   slow: its ring of 2048 bytes overflows in silence.
+ *   slow: its ring of 2048 bytes overflows in silence;
+ * - what comes behind others before it is known that the module has sent those, see
+ *   atw_tt_room(): it reads nothing while its network takes nothing.
  *
  * Leaving is by "+++" between silences, and must be certain: a remote may send what
  * looks like the module's OK. So the OK alone is not believed. A command follows
@@ -47,6 +49,11 @@
 
 /* The module wants more than 20 ms of silence before "+++" where its source is known. */
 #define ATW_TT_GUARD		(msecs_to_jiffies(50) + 1)
+/*
+ * So often it is written where it may have been read together with what was sent before it. Each
+ * waits for longer than networks take, for two that are read together are none either.
+ */
+#define ATW_TT_ESCAPES		2
 /* How soon after a look bytes may go, for "+++" has to wait for them. */
 #define ATW_TT_PROVED		(HZ * 4 / 10)
 /* No other work for so long, and the mode is worth its price. */
@@ -382,6 +389,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 {
 	long timeout = atw_timing.tt_ok, silence = atw_tt_silence(cs);
 	struct atw_tt *tt = &cs->tt;
+	unsigned int tries = 1;
 	struct atw_line line;
 	unsigned long quiet;
 	char name[ATW_NONCE_LEN];
@@ -395,8 +403,10 @@ static int atw_tt_escape(struct atw_conns *cs)
 
 	mutex_lock(&cs->ch->rx_lock);
 	/* It sends what it got before it looks at that. */
-	if (tt->phase == ATW_TT_IN && tt->unproved)
+	if (tt->phase == ATW_TT_IN && tt->unproved) {
 		timeout = atw_timing.tt_drain;
+		tries = ATW_TT_ESCAPES;
+	}
 	tt->phase = ATW_TT_LEAVING;
 	tt->scan.leaving = true;
 	tt->escape_at = tt->hold_len;
@@ -405,11 +415,13 @@ static int atw_tt_escape(struct atw_conns *cs)
 	tt->marker[0] = '\0';
 	mutex_unlock(&cs->ch->rx_lock);
 
-	trace_atw_command(cs->ch->dev, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
-	err = atw_channel_raw(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
-	quiet = jiffies;
-	if (!err)
-		err = atw_channel_wait(cs->ch, timeout);
+	do {
+		trace_atw_command(cs->ch->dev, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+		err = atw_channel_raw(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+		quiet = jiffies;
+		if (!err)
+			err = atw_channel_wait(cs->ch, timeout);
+	} while (err == -ETIMEDOUT && --tries);
 	/*
 	 * If it was not the module's, "+++" must not be disturbed: but for longer would be too
 	 * long between two looks.
@@ -535,11 +547,19 @@ static bool atw_tt_may_stay(struct atw_conns *cs)
 
 /*
  * What may be written at once. As long as it is on its way the mode cannot be left.
+ *
+ * A module that waits for its network reads what has come meanwhile in one go, and "+++" is none
+ * then: it goes to the remote as data. Behind what was written in one go it stands alone, however
+ * long that takes. Where it comes late enough for most networks, and every message to the last
+ * peer would have to wait for as long, those may follow others.
  */
 static u32 atw_tt_room(const struct atw_conns *cs)
 {
-	u32 room = ATW_TT_BUDGET - cs->tt.unproved;
+	const struct atw_tt *tt = &cs->tt;
+	u32 room = ATW_TT_BUDGET - tt->unproved;
 
+	if (tt->unproved && (cs->fw->short_guard || !atw_conn_is_raw_only(tt->conn)))
+		return 0;
 	return cs->pace.baud ? min(room, cs->pace.baud / 10 / ATW_TT_PER_SECOND) : room;
 }
 

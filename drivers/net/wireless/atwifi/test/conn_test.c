@@ -104,6 +104,9 @@ struct fake {
 	int			tt_err;
 	bool			asks;		/* for the network by the thread, not at once */
 	bool			tt_carry;	/* likewise: what there is to do in the mode */
+	bool			raw;		/* it is in the mode */
+	unsigned int		deaf;		/* takes so many "+++" for data */
+	unsigned int		escapes;	/* has got so many */
 	const char		*before_barrier;	/* once, before the module complains */
 	unsigned int		barriers;
 	/* a UART that can be held up */
@@ -122,6 +125,13 @@ static u64 count(const atomic64_t *counter)
 static void fake_say(struct fake *f, const char *s)
 {
 	atw_channel_receive(&f->ch, (const u8 *)s, strlen(s));
+}
+
+static void fake_say_raw(struct fake *f, const char *s)
+{
+	mutex_lock(&f->ch.rx_lock);
+	atw_tt_receive(&f->conns, (const u8 *)s, strlen(s));
+	mutex_unlock(&f->ch.rx_lock);
 }
 
 static void fake_note(struct fake *f, enum cmd_kind verb, u32 id, u32 len)
@@ -264,7 +274,11 @@ static void fake_command(struct fake *f, const char *line)
 		f->before_barrier = NULL;
 		f->barriers++;
 		snprintf(text, sizeof(text), "Unknown cmd:%s\r\n", line);
-		fake_say(f, text);
+		if (f->raw)
+			fake_say_raw(f, text);
+		else
+			fake_say(f, text);
+		f->raw = false;
 	} else if (!strncmp(line, "AT+SOCKET=", 10)) {
 		fake_connect(f, line);
 	} else {
@@ -287,11 +301,25 @@ static int send_text(struct atw_conn *c, const char *text, unsigned int len)
 	return err;
 }
 
+/* In transparent mode: data, or the way out. */
+static void fake_carry(struct fake *f, const u8 *buf, size_t len)
+{
+	if (len != 3 || memcmp(buf, "+++", 3))
+		return;
+	f->escapes++;
+	if (f->escapes > f->deaf)
+		fake_say_raw(f, "\r\nOK\r\n");
+}
+
 static ssize_t fake_write(struct atw_transport *t, const u8 *buf, size_t len)
 {
 	struct fake *f = container_of(t, struct fake, t);
 	size_t i;
 
+	if (f->raw && buf[len - 1] != '\n') {
+		fake_carry(f, buf, len);
+		return len;
+	}
 	if (f->payload_left) {
 		len = min_t(size_t, len, f->payload_left);
 		if (f->more)
@@ -5234,6 +5262,15 @@ static void conn_raw_sends_after(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
 }
 
+static void carry(struct kunit *test)
+{
+	struct fake *f = test->priv;
+
+	WRITE_ONCE(f->tt_carry, true);
+	atw_channel_kick(&f->ch);
+	eventually(test, !READ_ONCE(f->tt_carry));
+}
+
 /* What can be sent in the mode alone goes before that is left for who waits for the module. */
 static void conn_raw_sends_first(struct kunit *test)
 {
@@ -5251,9 +5288,7 @@ static void conn_raw_sends_first(struct kunit *test)
 	tt->proof = get_jiffies_64();
 	o[0].c->transparent = ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER;
 	mutex_unlock(&f->ch.rx_lock);
-	WRITE_ONCE(f->tt_carry, true);
-	atw_channel_kick(&f->ch);
-	eventually(test, !READ_ONCE(f->tt_carry));
+	carry(test);
 	KUNIT_EXPECT_EQ(test, 0U, atw_conn_unsent(o[0].c));
 	KUNIT_EXPECT_EQ(test, 100U, tt->unproved);
 	KUNIT_EXPECT_TRUE(test, atw_tt_inside(&f->conns));
@@ -5262,6 +5297,52 @@ static void conn_raw_sends_first(struct kunit *test)
 	atw_tt_drop(&f->conns);
 	f->rx_len = 0;
 	close_all(test, 2);
+}
+
+/*
+ * What follows a datagram before the mode was left waits until it is, and goes by a command: the
+ * module may read it and "+++" in one go. One that has done so is asked once more.
+ */
+static void conn_raw_leaves(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct owner *o = &f->owner[0];
+	struct atw_tt *tt = &f->conns.tt;
+
+	tt->hold = kvmalloc(ATW_TT_HOLD, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tt->hold);
+	opened(test, 1, ATW_TYPE_UDP_CLIENT);
+	refcount_inc(&o->c->ref);
+	mutex_lock(&f->ch.rx_lock);
+	tt->conn = o->c;
+	tt->phase = ATW_TT_IN;
+	tt->proof = get_jiffies_64();
+	atw_tt_scan_init(&tt->scan, false);
+	o->c->transparent = ATW_TT_ON | ATW_TT_NO_BOUNDARIES;
+	mutex_unlock(&f->ch.rx_lock);
+	f->has = o->c->id;
+	f->raw = true;
+	f->deaf = 1;
+	queue(test, o, 100);
+	carry(test);
+	KUNIT_EXPECT_EQ(test, 0U, atw_conn_unsent(o->c));
+	KUNIT_EXPECT_EQ(test, 100U, tt->unproved);
+	queue(test, o, 200);
+	carry(test);
+	KUNIT_EXPECT_EQ(test, 200U, atw_conn_unsent(o->c));
+	KUNIT_EXPECT_EQ(test, 0U, tt->unproved);
+	KUNIT_EXPECT_EQ(test, 2U, f->escapes);
+	KUNIT_EXPECT_FALSE(test, atw_tt_inside(&f->conns));
+	KUNIT_EXPECT_FALSE(test, tt->spoiled);
+	open_gate(f, true);
+	sent(test, o);
+	open_gate(f, false);
+	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_SEND));
+	KUNIT_EXPECT_FALSE(test, o->closed);
+	tt->phase = ATW_TT_OUT;
+	f->raw = false;
+	atw_tt_drop(&f->conns);
+	close_all(test, 1);
 }
 
 /* In transparent mode a slow program has the line held up as well. */
@@ -6398,6 +6479,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_raw_given_back),
 	KUNIT_CASE(conn_raw_sends_after),
 	KUNIT_CASE(conn_raw_sends_first),
+	KUNIT_CASE(conn_raw_leaves),
 	KUNIT_CASE(conn_raw_throttle),
 	KUNIT_CASE(conn_dumped),
 	KUNIT_CASE(conn_users_send),

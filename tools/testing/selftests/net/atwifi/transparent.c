@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,6 +102,9 @@ FIXTURE_SETUP(alone)
 
 FIXTURE_TEARDOWN(alone)
 {
+	if (atw_has_sim()) {
+		atw_sim("clear");
+	}
 }
 
 FIXTURE(transparent)
@@ -294,6 +298,108 @@ TEST_F(alone, dgram_client)
 		ASSERT_LT(atw_now_ms(), limit);
 		ASSERT_EQ(8, send(fd, "and last", 8, 0));
 	} while (!hears(fd, "and last", 1, false));
+	close(fd);
+}
+
+/* Longer than any firmware is given before "+++", see dgrams_slowly_taken. */
+#define SLOW_NET "fault slow-net,every=1,ms=2000"
+
+static bool sends_all(int fd, const char *text, size_t len)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	int left = 1;
+
+	if (send(fd, text, len, 0) != (ssize_t)len)
+		return false;
+	while (!ioctl(fd, TIOCOUTQ, &left) && left && atw_now_ms() < limit)
+		atw_pause_ms(5);
+	return !left;
+}
+
+/* In the mode as long as the module was looked at lately, else by a command: until @stat says. */
+static bool sends_raw(int fd, const char *text, size_t len, const char *stat, long more)
+{
+	uint64_t limit = atw_now_ms() + LONG_MS;
+	long before;
+
+	while (atw_now_ms() < limit) {
+		if (!entered_since(entries(), LONG_MS))
+			return false;
+		before = atw_sim_stat(stat);
+		if (!sends_all(fd, text, len))
+			return false;
+		/* That is a datagram then. */
+		atw_pause_ms(30);
+		if (atw_sim_stat(stat) >= before + more)
+			return true;
+		if (!comes(fd, text, len))
+			return false;
+	}
+	return false;
+}
+
+/*
+ * A network that takes its time for each of them. The module looks at nothing meanwhile, and reads
+ * in one go what has come: "+++" behind others would go to the peer, and the module stay in it.
+ */
+TEST_F(alone, dgrams_slowly_taken)
+{
+	static const size_t len[] = { 300, 310, 1000 };
+	int fd = atw_socket(SOCK_DGRAM);
+	char text[3][1000];
+	unsigned int i;
+	long overruns;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, set_tt(fd, MERGED));
+	overruns = atw_sim_stat("overruns");
+	for (i = 0; i < 3; i++)
+		plain(text[i], len[i], i);
+	ASSERT_EQ(0, atw_sim(SLOW_NET));
+	ASSERT_TRUE(sends_raw(fd, text[0], len[0], "tt-in", len[0]));
+	for (i = 1; i < 3; i++) {
+		ASSERT_TRUE(sends_all(fd, text[i], len[i])) {
+			TH_LOG("%u: %s", i, atw_errno_name(errno));
+		}
+	}
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(comes(fd, text[i], len[i])) {
+			TH_LOG("%u: %s", i, atw_errno_name(errno));
+		}
+	}
+	EXPECT_EQ(overruns, atw_sim_stat("overruns"));
+	EXPECT_EQ(MERGED, get_tt(fd));
+	close(fd);
+}
+
+/*
+ * The line pauses within a datagram, so that the rest of it and "+++" are read together after all:
+ * that goes to the peer, but the module need not be started over.
+ */
+TEST_F(alone, dgram_torn_by_a_pause)
+{
+	static const char rest[] = "+++and last";
+	int fd = atw_socket(SOCK_DGRAM);
+	char text[900 + sizeof(rest)];
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
+	ASSERT_EQ(0, atw_connect_host(fd, atw_peer_port()));
+	ASSERT_EQ(0, set_tt(fd, MERGED));
+	plain(text, 900, 1);
+	strcpy(text + 900, rest);
+	ASSERT_EQ(0, atw_sim("fault pause,every=1,times=1"));
+	ASSERT_EQ(0, atw_sim(SLOW_NET));
+	ASSERT_TRUE(sends_raw(fd, text, 900, "pause", 1));
+	ASSERT_EQ(8, send(fd, rest + 3, 8, 0));
+	EXPECT_TRUE(comes(fd, text, strlen(text)));
+	EXPECT_EQ(MERGED, get_tt(fd));
 	close(fd);
 }
 
