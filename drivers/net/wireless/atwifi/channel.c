@@ -741,6 +741,17 @@ static int atw_channel_write(struct atw_channel *ch, const u8 *buf, size_t len)
 	return 0;
 }
 
+/*
+ * What the module says to others before its answer takes its time on the line, and that is not
+ * one for which it has been waited. It is bounded: a remote may never stop.
+ */
+static unsigned long atw_channel_heeded(const struct atw_channel *ch, u64 since)
+{
+	u64 bytes = atomic64_read(&ch->rx_bytes) - since;
+
+	return atw_channel_wire_time(ch, min_t(u64, bytes, ATW_PRINTS_MAX * ATW_PRINT_MAX));
+}
+
 /* When a module that is silent from now on has been waited for long enough. */
 static unsigned long atw_channel_limit(struct atw_channel *ch, unsigned long start,
 				       long timeout, long patience)
@@ -758,6 +769,7 @@ static unsigned long atw_channel_limit(struct atw_channel *ch, unsigned long sta
 static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 			     long patience)
 {
+	u64 heard = atomic64_read(&ch->rx_bytes);
 	unsigned long start = jiffies;
 	unsigned long end, hurried = 0;
 	bool hurry = false, tear, was;
@@ -766,12 +778,14 @@ static int atw_channel_await(struct atw_channel *ch, bool prompt, long timeout,
 	while (!atw_channel_answered(ch, prompt)) {
 		was = hurry;
 		hurry = atw_channel_hurries(ch);
-		if (hurry && !was)
+		if (hurry && !was) {
 			hurried = jiffies + atw_timing.hurry;
+			heard = atomic64_read(&ch->rx_bytes);
+		}
 		end = atw_channel_limit(ch, start, timeout, patience);
 		if (hurry && time_after(end, hurried))
 			end = hurried;
-		left = (long)(end - jiffies);
+		left = (long)(end + atw_channel_heeded(ch, heard) - jiffies);
 		if (left <= 0) {
 			/* The receive path may have it already, behind something else. */
 			mutex_lock(&ch->rx_lock);
@@ -882,7 +896,8 @@ static int atw_channel_once(struct atw_channel *ch, struct atw_cmd *cmd)
 		spin_unlock(&ch->lock);
 		return err;
 	}
-	err = atw_channel_await(ch, false, cmd->timeout, cmd->patience);
+	err = atw_channel_await(ch, false, cmd->timeout +
+				atw_channel_wire_time(ch, cmd->payload_len), cmd->patience);
 	if (!err && atw_channel_is_premature(ch))
 		err = -EPROTO;
 	return err;

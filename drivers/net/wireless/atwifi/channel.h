@@ -10,6 +10,11 @@
 
 #include "dialect.h"
 
+/* What the module prints in one piece at most: a payload, and what stands before it. */
+#define ATW_PRINT_MAX		1056
+/* As much it may have to print for each of its connections before it answers. */
+#define ATW_PRINTS_MAX		8
+
 /* "AT+ATW", two random numbers and a NUL */
 #define ATW_NONCE_LEN		23
 
@@ -210,6 +215,8 @@ enum atw_channel_flag {
  * @scratch: the place of a payload that nobody wants: what has torn that is looked for as well
  * @is_raw: what comes is not for the parser; @rx_lock
  * @flags: enum atw_channel_flag, by atomic operations; who sets one wakes @wait
+ * @baud: what the serial line takes, in bits per second, 10 for a byte, 0: not known. The
+ *	thread's; read anywhere: for what depends on it an old one will do
  * @rx_last: when something came last, in jiffies; written under @rx_lock, see
  *	atw_channel_heard()
  * @said: the module's last complaint about a command that it does not know
@@ -231,6 +238,7 @@ struct atw_channel {
 	struct task_struct		*thread;
 	wait_queue_head_t		wait;
 	unsigned long			flags;
+	unsigned int			baud;
 
 	struct mutex			rx_lock;
 	struct atw_parser		parser;
@@ -304,5 +312,13 @@ bool atw_channel_silent(const struct atw_channel *ch, long silence);
 void atw_channel_not_silent(struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);
+
+/* Jiffies for which bytes are on their way at most, 0 where the rate is not known. */
+static inline unsigned long atw_channel_wire_time(const struct atw_channel *ch, u32 n)
+{
+	unsigned int baud = READ_ONCE(ch->baud);
+
+	return baud ? n * 10 * HZ / baud + 1 : 0;
+}
 
 #endif

@@ -729,7 +729,7 @@ void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw,
  */
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud)
 {
-	WRITE_ONCE(cs->pace.baud, baud);
+	WRITE_ONCE(cs->ch->baud, baud);
 	cs->pace.chunk = ATW_CHUNK_MIN;
 	cs->pace.chunk_good = 0;
 	cs->pace.chunk_max = cs->proved.small_sends ? ATW_CHUNK_MIN : ATW_CHUNK_MAX;

@@ -597,8 +597,6 @@ struct atw_silences {
 /**
  * struct atw_pace - how much is sent, and when; the channel's thread's alone, where
  * nothing else is said
- * @baud: what the serial line takes, in bits per second, 0: not known. Read anywhere: it
- *	sizes buffers, for which an old one will do
  * @prefer: what the administrator prefers; written and read without a lock: a hint
  * @chunk: bytes of one send, at most; @chunk_max what it may grow to, and @chunk_limit
  *	what that may become
@@ -611,7 +609,6 @@ struct atw_silences {
  * @new_flow_run: small messages that went before a bulk transfer, in a row
  */
 struct atw_pace {
-	unsigned int		baud;
 	enum atwifi_prefer	prefer;
 	u32			chunk;
 	u32			chunk_max;
@@ -800,7 +797,7 @@ static inline bool atw_conns_has_link(const struct atw_conns *cs)
 /* What the serial line takes in a second, 0: not known. */
 static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 {
-	return READ_ONCE(cs->pace.baud) / 10;
+	return READ_ONCE(cs->ch->baud) / 10;
 }
 
 /* conn.c */

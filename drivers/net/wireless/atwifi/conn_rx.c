@@ -22,7 +22,7 @@
 #define ATW_RX_KEEP_MAX		(1024 * 1024)
 #define ATW_RX_KEEP_SERVED	(2 * ATW_RX_KEEP_MAX)
 /* A lost child that nobody reads is deleted by the module within its own poll;
- * after this it is not going to be.
+ * after this, and what others have printed, it is not going to be.
  */
 #define ATW_AUTODEL_TIMEOUT	(HZ / 2)
 
@@ -593,6 +593,15 @@ static bool atw_conn_is_to_ask(struct atw_conns *cs, struct atw_conn *c)
 	return true;
 }
 
+/* How long it may take until the module has said that it has deleted a child. */
+static unsigned long atw_conns_autodel_time(const struct atw_conns *cs)
+{
+	/* It waits for what each of the others prints. There may be one more in a moment. */
+	u32 prints = min_t(u32, data_race(cs->n) + 1, ATW_PRINTS_MAX);
+
+	return ATW_AUTODEL_TIMEOUT + atw_channel_wire_time(cs->ch, prints * ATW_PRINT_MAX);
+}
+
 /**
  * atw_conn_remote_end() - the peer of a connection is gone
  * @cs: the connections
@@ -614,7 +623,7 @@ void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c)
 	 * another one at once: to delete it then would hit that one.
 	 */
 	if (atw_conn_is_child(c) && !c->remote_closed && !READ_ONCE(cs->fw)->keeps_lost)
-		atw_conn_pause(c, ATW_AUTODEL_TIMEOUT);
+		atw_conn_pause(c, atw_conns_autodel_time(cs));
 	/* What a passive module has of it is fetched, announced or not. */
 	if (atw_conns_may_keep(cs) && atw_conn_is_open(c) &&
 	    !c->rx.fetched_last && atw_conn_is_stream(c)) {

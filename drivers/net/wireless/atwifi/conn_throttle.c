@@ -15,7 +15,6 @@
  * not reset, unless he takes more than that at a time. Who has stopped is.
  */
 #include <linux/jiffies.h>
-#include <linux/math64.h>
 #include <linux/wait.h>
 
 #include "conn_priv.h"
@@ -44,12 +43,12 @@ static u64 atw_conns_may_throttle(struct atw_conns *cs)
 {
 	struct atw_throttle *th = &cs->rx.throttle;
 	u64 bytes = atomic64_read(&cs->ch->rx_bytes);
-	unsigned int baud = READ_ONCE(cs->pace.baud);
+	u32 second = atw_conns_per_second(cs);
 	u64 now = atw_conns_now(cs);
 	u64 free = now - th->since;
 
-	if (baud)
-		free = max(free, (bytes - th->bytes) * div_u64(10ULL * NSEC_PER_SEC, baud));
+	if (second)
+		free = max(free, (bytes - th->bytes) * ((u32)NSEC_PER_SEC / second));
 	th->debt -= min(th->debt, free);
 	th->since = now;
 	th->bytes = bytes;

@@ -42,7 +42,7 @@ static const u8 atw_quanta[] = {
 
 static u32 atw_conns_quantum(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
-	u32 rate = (cs->pace.baud ?: ATW_QUANTUM_BAUD) / 10;
+	u32 rate = (cs->ch->baud ?: ATW_QUANTUM_BAUD) / 10;
 	u32 quantum = max_t(u32, rate / atw_quanta[crowd], ATW_QUANTUM_MIN);
 
 	lockdep_assert_held(&c->lock);

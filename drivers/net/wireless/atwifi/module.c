@@ -515,6 +515,8 @@ static void atw_module_begin(struct atw_module *m)
 	m->raw = false;
 	mutex_unlock(&m->ch.rx_lock);
 	m->conns.audit.boot_asked = ATW_BOOT_NO;
+	/* It is looked for, at other rates too: what it prints takes who knows how long. */
+	atw_conns_set_rate(&m->conns, 0);
 	atw_module_set_echo(m, false);
 }
 

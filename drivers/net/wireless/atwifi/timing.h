@@ -69,7 +69,8 @@
  * @tt_retry: between two tries to enter transparent mode
  *
  * What is shorter than a second is not here but where it is used: it is a fact of
- * the serial line or of the firmware, and no patience.
+ * the serial line or of the firmware, and no patience. What takes its time on a slow line, a
+ * payload or what the module says to others, is added to that of an answer.
  */
 struct atw_timing {
 	unsigned long boot;

@@ -387,6 +387,8 @@ static long atw_tt_silence(const struct atw_conns *cs)
 
 static int atw_tt_escape(struct atw_conns *cs)
 {
+	/* What the module has begun to print comes before its answer. */
+	long print = atw_channel_wire_time(cs->ch, ATW_PRINT_MAX);
 	long timeout = atw_timing.tt_ok, silence = atw_tt_silence(cs);
 	struct atw_tt *tt = &cs->tt;
 	unsigned int tries = 1;
@@ -403,7 +405,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 
 	mutex_lock(&cs->ch->rx_lock);
 	/* It sends what it got before it looks at that. */
-	if (tt->phase == ATW_TT_IN && tt->unproved) {
+	if (tt->unproved) {
 		timeout = atw_timing.tt_drain;
 		tries = ATW_TT_ESCAPES;
 	}
@@ -418,9 +420,11 @@ static int atw_tt_escape(struct atw_conns *cs)
 	do {
 		trace_atw_command(cs->ch->dev, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
 		err = atw_channel_raw(cs->ch, ATW_TT_ESCAPE, strlen(ATW_TT_ESCAPE));
+		/* Of one that the UART has not taken whole no second one is made. */
+		if (err)
+			return err;
 		quiet = jiffies;
-		if (!err)
-			err = atw_channel_wait(cs->ch, timeout);
+		err = atw_channel_wait(cs->ch, timeout + print);
 	} while (err == -ETIMEDOUT && --tries);
 	/*
 	 * If it was not the module's, "+++" must not be disturbed: but for longer would be too
@@ -441,7 +445,7 @@ static int atw_tt_escape(struct atw_conns *cs)
 	trace_atw_command(cs->ch->dev, line.buf, line.len);
 	err = atw_channel_raw(cs->ch, line.buf, line.len);
 	if (!err)
-		err = atw_channel_wait(cs->ch, atw_timing.cmd);
+		err = atw_channel_wait(cs->ch, atw_timing.cmd + print);
 	return err;
 }
 
@@ -560,7 +564,7 @@ static u32 atw_tt_room(const struct atw_conns *cs)
 
 	if (tt->unproved && (cs->fw->short_guard || !atw_conn_is_raw_only(tt->conn)))
 		return 0;
-	return cs->pace.baud ? min(room, cs->pace.baud / 10 / ATW_TT_PER_SECOND) : room;
+	return cs->ch->baud ? min(room, cs->ch->baud / 10 / ATW_TT_PER_SECOND) : room;
 }
 
 /*
@@ -617,15 +621,6 @@ static bool atw_tt_must_send(const struct atw_conns *cs)
 	       !atw_tt_is_fit(c);
 }
 
-/*
- * How long bytes are on their way at most, where nobody tells when they have left:
- * USB adapters have buffers of their own.
- */
-static unsigned long atw_tt_wire_time(const struct atw_conns *cs, u32 n)
-{
-	return cs->pace.baud ? n * 10 * HZ / cs->pace.baud + 1 : 0;
-}
-
 /* Write to the one connection. Returns false if that is not the way. */
 static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 {
@@ -650,7 +645,8 @@ static bool atw_tt_send(struct atw_conns *cs, bool *sent)
 	trace_atw_payload(cs->ch->dev, true, c->id, n);
 	err = atw_channel_raw(cs->ch, buf, n);
 	atw_conns_note_use(cs, c);
-	tt->sent = jiffies + atw_tt_wire_time(cs, n);
+	/* Nobody tells when they have left: USB adapters have buffers of their own. */
+	tt->sent = jiffies + atw_channel_wire_time(cs->ch, n);
 	tt->unproved += n;
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);

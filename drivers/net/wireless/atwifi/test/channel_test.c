@@ -890,6 +890,37 @@ static void channel_answer_comes_last(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->result);
 }
 
+/* More than the patience of any command that is run here, by 300 bits per second. */
+#define BEFORE_ANSWER	"\r\n+EVENT:SocketDown,100,60," \
+			"0123456789abcdefghijklmnopqrst0123456789abcdefghijklmnopqrst\r\n"
+
+/* What is printed for others before an answer takes its time on a slow line. */
+static void answers_behind(struct kunit *test, struct fake *f, long timeout, const char *answer)
+{
+	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
+	WRITE_ONCE(f->ch.baud, 300);
+	fake_say(f, BEFORE_ANSWER);
+	schedule_timeout_uninterruptible(timeout + HZ / 2);
+	f->payload_left = 15;
+	f->after_payload = "\r\nOK\r\n";
+	fake_say(f, answer);
+	fake_finish(test, f);
+	KUNIT_EXPECT_EQ(test, 0, f->result);
+	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
+}
+
+static void channel_answer_behind(struct kunit *test)
+{
+	static const struct script script[] = { { "AT", NULL }, { } };
+
+	answers_behind(test, fake_start(test, script, run_at), HZ / 5, "\r\nOK\r\n");
+}
+
+static void channel_prompt_behind(struct kunit *test)
+{
+	answers_behind(test, fake_start(test, send_script, run_send), atw_timing.prompt, ">");
+}
+
 /* A module that starts says so while the thread sleeps, which has ten minutes. */
 static void channel_banner_comes_late(struct kunit *test)
 {
@@ -1040,6 +1071,8 @@ static struct kunit_case channel_cases[] = {
 	KUNIT_CASE(channel_tear_in_command),
 	KUNIT_CASE(channel_answer_comes_late),
 	KUNIT_CASE(channel_answer_comes_last),
+	KUNIT_CASE(channel_answer_behind),
+	KUNIT_CASE(channel_prompt_behind),
 	KUNIT_CASE(channel_banner_comes_late),
 	KUNIT_CASE(channel_long_silent),
 	KUNIT_CASE(channel_more_work),

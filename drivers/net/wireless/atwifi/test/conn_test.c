@@ -5629,6 +5629,23 @@ static struct owner *yielding_child(struct kunit *test)
 	return o;
 }
 
+/* On a slow line it takes seconds until the module can say that it has deleted a child. */
+static void conn_auto_deleted_late(struct kunit *test)
+{
+	struct owner *o = fake_child(test, fake_serve(test));
+	struct fake *f = test->priv;
+
+	atw_conns_set_rate(&f->conns, 1200);
+	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
+	KUNIT_EXPECT_TRUE(test, o->closed);
+	open_gate(f, true);
+	schedule_timeout_uninterruptible(HZ);
+	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
+	eventually(test, listed(f) == 1);
+	KUNIT_EXPECT_EQ(test, 0U, noted(f, V_DEL, 1));
+	close_all(test, 2);
+}
+
 /* The module says that it is gone: its number may be another's, which is not deleted. */
 static void conn_yielding_auto_deleted(struct kunit *test)
 {
@@ -6361,6 +6378,7 @@ static struct kunit_case conn_cases[] = {
 	KUNIT_CASE(conn_yields_unopened),
 	KUNIT_CASE(conn_yields_in_vain),
 	KUNIT_CASE(conn_yielding_ends),
+	KUNIT_CASE(conn_auto_deleted_late),
 	KUNIT_CASE(conn_yielding_auto_deleted),
 	KUNIT_CASE(conn_yielding_superseded),
 	KUNIT_CASE(conn_yielding_near),
