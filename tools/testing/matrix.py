@@ -34,7 +34,8 @@ ARCHITECTURES = ("arm64", "armhf")
 # How many run at a time. Most of a guest's time is waiting: more than three times as many as
 # there are processors. Those of the whole matrix work for most of it: what has its turn too
 # seldom times out. And compilers, which have what the guests leave of the processors: from the
-# beginning on, since at the end they would be waited for.
+# beginning on, since at the end they would be waited for; and the guests' places, too, when none
+# waits for one, as no compiler keeps all processors busy.
 SLOTS = {False: (7, 1), True: (4, 1)}
 VM = "tools/testing/vm"
 SELFTESTS = "tools/testing/selftests/net/atwifi/run"

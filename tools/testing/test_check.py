@@ -115,6 +115,13 @@ def test_compilers_have_a_place(check):
     assert check(*guests, *others)[:2] == (0, "4 passed, 0 failed, 0 skipped")
 
 
+def test_compilers_have_the_places_of_guests(check):
+    """When none waits for one: here two of them that wait for each other."""
+    script = "touch %s; until [ -e %s ]; do sleep 0.1; done; echo ok 1 a"
+    both = ["('%s', %r, (), (), 20, nice=10)" % (a, script % (a, b)) for a, b in ("xy", "yx")]
+    assert check(GOOD, *both)[:3] == (0, "4 passed, 0 failed, 0 skipped", [])
+
+
 def test_what_is_needed_has_failed(check):
     status, last, _, lines = check("('setup', 'exit 1', (), (), 9, False)",
                                    "('user', 'echo ok 1 a', (), ('setup',))")
