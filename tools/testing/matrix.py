@@ -65,7 +65,7 @@ GROUPS = {
 USERSPACE = ("resolve", "units", "old")
 # What looks otherwise with another firmware, or with another kernel.
 BY_FIRMWARE = "stream dgram names server tls passive transparent words "
-BY_KERNEL = "attach dgram names errors netdev_raw_short"
+BY_KERNEL = "attach dgram names errors server_short ctl_short netdev_raw_short"
 # name: target, firmware, programs (see "run --help"; none: all)
 ROWS = {
     "board": ("board", "middleware", "stream labels fair netdev expose power"),
