@@ -2,7 +2,10 @@
 """Tests of the check itself, with matrices that have nothing to do with the driver."""
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +13,10 @@ import sys
 
 import pytest
 
+import matrix
+
 HERE = os.path.dirname(os.path.realpath(__file__))
+SELFTESTS = os.path.join(HERE, "selftests/net/atwifi/run")
 MATRIX = '''
 import real
 SLOTS = {False: (2, 1)}
@@ -129,6 +135,25 @@ def test_what_is_needed_has_failed(check):
     assert "failed: user: needs setup" in lines
 
 
+def test_again_is_alone(check):
+    """Only when all else has ended: there a guest works for a while after the first run."""
+    again = "if [ -e seen ]; then [ -e ended ] && echo ok 1 a; else touch seen; echo not ok 1 a; fi"
+    works = "until [ -e seen ]; do sleep 0.1; done; sleep 1; touch ended; echo ok 1 b"
+    assert check("('first', %r)" % again, "('works', %r)" % works)[:3] == (
+        0, "2 passed, 0 failed, 0 skipped", ["flaky: first: a"])
+
+
+def test_the_slowest(check):
+    parts = ["('p%d', 'echo \"ok 1 a # %d s\"', waits='much')" % (n, n) for n in range(2, 13)]
+    script = "echo '  ok 1 b # 3.0 s'; echo '  ok 2 c # 1.0 s'; echo 'ok 1 a # 20.0 s'"
+    *_, lines = check("('guest', %r)" % script, *parts)
+    begin = lines.index("the slowest:") + 1
+    assert [line.split() for line in lines[begin:begin + 10]] == [
+        ["20", "s", "guest:", "a", "b", "3"],
+        *([str(n), "s", "p%d:" % n, "a", "much"] for n in range(12, 3, -1))]
+    assert "processors busy" in lines[begin + 10]
+
+
 @pytest.mark.parametrize("body, good", [
     ("true", True), ("echo well; false; true", False), ("exit 3", False),
     ("kill -9 $BASHPID", False), ("echo a warning", False)])
@@ -162,10 +187,28 @@ sys.exit(run.main())
 """
 
 
+def test_each_program_is_in_the_check():
+    """Those that there are, and in the matrix nothing else; what is for --all alone runs there."""
+    where = os.path.dirname(SELFTESTS)
+    sys.path.insert(0, where)
+    loader = importlib.machinery.SourceFileLoader("selftests", SELFTESTS)
+    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("selftests", loader))
+    loader.exec_module(run)
+    there = set()
+    for name in os.listdir(where):
+        with contextlib.suppress(IsADirectoryError), open(os.path.join(where, name),
+                                                              errors="replace") as f:
+            if re.search(r"^(TEST_HARNESS_MAIN|@test)$", f.read(), re.M):
+                there.add(name.removesuffix(".c"))
+    named, all_named = ({w for row in rows.values() for w in row[2].split() if w[:2] != "--"}
+                        for rows in (matrix.ROWS, matrix.ALL_ROWS))
+    assert {run.PROGRAMS[name].file for name in named} == there | {"wiring.sh"}
+    assert named | all_named == set(run.PROGRAMS)
+
+
 def test_interrupted_selftests(tmp_path):
-    run = os.path.join(HERE, "selftests/net/atwifi/run")
-    with subprocess.Popen([sys.executable, "-c", HANGS, run, tmp_path, "7.3", "stream"], text=True,
-                          stdout=subprocess.PIPE, start_new_session=True) as proc:
+    with subprocess.Popen([sys.executable, "-c", HANGS, SELFTESTS, tmp_path, "7.3", "stream"],
+                          text=True, stdout=subprocess.PIPE, start_new_session=True) as proc:
         try:
             assert any("begun" in line for line in proc.stdout)
             proc.terminate()
@@ -201,8 +244,7 @@ LOST = " wire-in=1 overruns=%d dropped-lines=0"
 
 def said_by_run(tmp_path, program, said):
     """Its status and its lines."""
-    run = os.path.join(HERE, "selftests/net/atwifi/run")
-    done = subprocess.run([sys.executable, "-c", SAYS, run, tmp_path, said, "7.3", program],
+    done = subprocess.run([sys.executable, "-c", SAYS, SELFTESTS, tmp_path, said, "7.3", program],
                           stdout=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stdout.splitlines()
 
