@@ -25,6 +25,8 @@ What is tested where. The rule:
 A program stands in the first row that can show what it tests.
 """
 
+import fnmatch
+
 KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
 # Debian's releases for whose kernels the driver is built.
@@ -144,16 +146,27 @@ def setups(*targets):
     return tuple(dict.fromkeys("setup-" + ("uml-" + t if t in KERNELS else t) for t in targets))
 
 
+# What programs want that vm/setup prepares: these, or all whose names begin so.
+PREPARED = {
+    "programs": ("netdev*", "resolve*", "wireless*", "remains", "agent", "units"),
+    "newer": ("wireless", "wireless_short", "units"),
+    "programs-13": ("wireless_13",),
+    "musl": ("resolve",),
+    "resolvconf": ("agent",),
+}
+
+
+def prepared_for(programs):
+    return [target for target, names in PREPARED.items()
+            if any(fnmatch.fnmatch(p, name) for p in programs for name in names)]
+
+
 def selftests(name, target, firmware, programs, limit):
     words = programs.split()
     options = [w for w in words if w.startswith("--")]
-    served = not words or any(w in programs for w in ("resolve", "units", "wireless", "netdev"))
-    # The harness of all comes with the newest kernel's source.
-    needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else []),
-                   *(["programs"] if served else []), *(["musl"] if "resolve" in words else []),
-                   *(["resolvconf"] if "agent" in words else []),
-                   *(["newer"] if {"units", "wireless", "wireless_short"} & set(words) else []),
-                   *(["programs-13"] if "wireless_13" in words else []))
+    # The harness of all comes with the newest kernel's source; the board has programs of its own.
+    needs = setups(KERNELS[-1], target, *(["arm64-libs"] if target == "board" else
+                                          prepared_for(words)))
     # Its way out of transparent mode takes more than a second of the three after which
     # what was lost is connected anew: there a guest must not stand still for another.
     nice = -10 if firmware == "classic" else 0
