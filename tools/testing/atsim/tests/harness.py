@@ -80,14 +80,12 @@ class Wire:
         self.fill(lambda: len(self.buf) >= len(want) or
                   not want.startswith(self.buf), timeout)
         assert self.buf.startswith(want), f"expected {want[:300]!r}, got {self.buf[:300]!r}"
-        self.buf = self.buf[len(want):]
+        self.take(len(want))
 
     def until(self, want, timeout=5):
         """Everything up to and with these bytes."""
         assert self.fill(lambda: want in self.buf, timeout), f"no {want!r} in {self.buf[-300:]!r}"
-        end = self.buf.index(want) + len(want)
-        data, self.buf = self.buf[:end], self.buf[end:]
-        return data
+        return self.take(self.buf.index(want) + len(want))
 
     def take(self, count, timeout=5):
         """That many bytes."""
@@ -189,14 +187,13 @@ class Sim(Wire):
         self.until(b"(May 30 2023-10:28:28)\r\n" if self.family["banner"] == 2 else
                    b"ready\r\n\r\n" + b"#" * 48 + b"\r\n")
 
-    def connect(self):
+    def connect(self, path=None):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(5 * SLOW)
-        sock.connect(self.path)
+        sock.connect(path or self.path)
         return sock
 
     def stderr(self):
-        self.err.flush()
         with open(self.dir + "/stderr", encoding="latin-1") as f:
             return f.read()
 
@@ -216,9 +213,7 @@ class Sim(Wire):
             self.cmd(line, f"\r\n{name}:{code}\r\n+ERROR\r\n", timeout)
 
     def ctl(self, line, want="ok"):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5 * SLOW)
-            s.connect(self.control)
+        with self.connect(self.control) as s:
             s.sendall(line.encode() + b"\n")
             with s.makefile("r") as f:
                 reply = f.readline().rstrip("\n")
