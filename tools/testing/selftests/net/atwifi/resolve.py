@@ -13,6 +13,7 @@ import functools
 import itertools
 import os
 import pathlib
+import random
 import re
 import resource
 import shlex
@@ -28,8 +29,8 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, PEER, Family, Notified, atwctl, main, module_resolves, musl,
-    no_network, no_sockets, sim, sim_stat, url)
+    DNS, FILES, HOST, HTTP, LIBC, PEER, Family, Notified, atw_socket, atwctl, main,
+    module_resolves, musl, no_network, no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
                    same, statistic, sysfs, test)
 from servers import dns_answer
@@ -138,7 +139,7 @@ def says(port, flags):
 
 
 def example(number, *changes):
-    """A program of the manual's, but for whom it asks: how it is run."""
+    """A program of the manual's, but for whom it asks and where it serves: how it is run."""
     with open(MANUAL + "/programming.rst", encoding="utf-8") as f:
         text = re.findall(r"^\.\. example: run by .*\n\n::\n\n((?:\t.*\n|\n)*)", f.read(),
                           re.M)[number]
@@ -160,9 +161,39 @@ def example(number, *changes):
 def manual_asks():
     """Its programs in C and in Python that ask a web server."""
     for command in ([*example(0, ("name, 80,", "name, %d," % HTTP)), NAME],
-                    example(1, ('b"example.com", 80,', 'b"%s", %d,' % (NAME, HTTP)))):
+                    example(2, ('b"example.com", 80,', 'b"%s", %d,' % (NAME, HTTP)))):
         out = run(shlex.join(command))
         check(re.match(r"HTTP/1\.[01] \d+ ", out), "no answer: " + out)
+
+
+@test
+def manual_serves():
+    """Its server: whoever connects has his bytes back, and somebody is told of it."""
+    port, before = random.randrange(10000, 30000), statistic("opened")
+    clients = itertools.count()
+
+    def echoed():
+        s, address = atw_socket(port=port)
+        with s:
+            # A timeout of Python's would have connect() not wait.
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                s.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 30, 0))
+            if LIBC.connect(s.fileno(), address, len(address)):
+                return False
+            next(clients)
+            s.sendall(b"hello")
+            return receive(s, 5) == b"hello"
+
+    command = example(1, ("htons(8080)", "htons(%d)" % port), ("htons(514)", "htons(%d)" % PEER))
+    with subprocess.Popen([*command, NAME], stderr=subprocess.PIPE, text=True) as server:
+        try:
+            # It is done with one, and has told of him, when it serves the next.
+            for _ in range(3):
+                becomes(echoed, "nobody is served")
+        finally:
+            server.kill()
+        same("", server.stderr.read(), "what went wrong")
+    same(2, statistic("opened") - before - next(clients), "the server, and what tells of them")
 
 
 @test
