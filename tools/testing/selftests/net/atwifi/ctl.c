@@ -561,6 +561,13 @@ TEST_F(ctl, doctor)
 	EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " network: joined\n"));
 	EXPECT_NE(NULL, SAID("look   " ATW_DEVICE " address: " ATW_DEVICE " is down"));
 	EXPECT_EQ(NULL, SAID("atsim"));
+	/* RTS and CTS are in the tty's settings; one that has them takes its place. */
+	if (SAID(" module: at ttyS0, ")) {
+		EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " RTS/CTS: not used - two more wires"));
+		EXPECT_EQ(0, sh("unshare -m script -qec \"stty crtscts; "
+				"mount --bind \\$(tty) /dev/ttyS0; $A doctor\" /dev/null"));
+		EXPECT_NE(NULL, SAID("ok     " ATW_DEVICE " RTS/CTS: used\r"));
+	}
 	ASSERT_JSON("doctor " ATW_DEVICE, "{\"driver\", \"module\", \"rate\", "
 		    "\"line\", \"network\", \"address\"} <= {f[\"about\"] for f in d} and "
 		    "all(f[\"verdict\"] == \"ok\" or f[\"advice\"] for f in d)");
