@@ -3593,7 +3593,7 @@ static void conn_doubt_barrier(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
-	char rows[64], torn[64], text[64];
+	char rows[64], torn[64], text[sizeof(f->rx) + 16];
 
 	opened(test, 2, ATW_TYPE_TCP_CLIENT);
 	fake_have_two(f, rows, sizeof(rows));
@@ -4793,13 +4793,13 @@ static void conn_users_owe(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	begin = atw_conns_now(&f->conns);
-	f->conns.shares.of[10].owes = begin + 5 * NSEC_PER_SEC;
+	f->conns.shares.of[10].owes = begin + 5ULL * NSEC_PER_SEC;
 	f->connect_ms = 4000;
 	fake_open_as(test, 0, 12);
 	open_gate(f, true);
 	eventually(test, READ_ONCE(o[0].opened));
 	open_gate(f, false);
-	KUNIT_EXPECT_EQ(test, begin + 9 * NSEC_PER_SEC, f->conns.shares.of[10].owes);
+	KUNIT_EXPECT_EQ(test, begin + 9ULL * NSEC_PER_SEC, f->conns.shares.of[10].owes);
 	close_all(test, 1);
 }
 

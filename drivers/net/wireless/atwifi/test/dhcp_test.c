@@ -86,8 +86,8 @@ static u8 reply_type(const struct atw_dhcp_reply *reply)
 
 static void dhcp_discover(struct kunit *test)
 {
-	struct atw_dhcp_reply reply;
-	struct request r;
+	static struct atw_dhcp_reply reply;
+	static struct request r;
 
 	request(&r, 1);
 	option(&r, 61, "client", 6);
@@ -118,8 +118,8 @@ static void dhcp_request(struct kunit *test)
 {
 	static const u8 ours[] = { 0xc0, 0xa8, 0x03, 0x8e };
 	static const u8 other[] = { 0xc0, 0xa8, 0x03, 0x8f };
-	struct atw_dhcp_reply reply;
-	struct request r;
+	static struct atw_dhcp_reply reply;
+	static struct request r;
 
 	/* After an offer, or of a client that knows its old lease. */
 	request(&r, 3);
@@ -177,8 +177,8 @@ static void dhcp_silence(struct kunit *test)
 {
 	static const u8 types[] = { 0, 2, 4, 5, 6, 7, 9, 255 };
 	static const struct atw_lease none;
-	struct atw_dhcp_reply reply;
-	struct request r;
+	static struct atw_dhcp_reply reply;
+	static struct request r;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
@@ -215,9 +215,9 @@ static void dhcp_mask(struct kunit *test)
 		{ 0x0a00000a, 0x8a000001, 0, 0xffffffff },
 		{ 0xc0a8038e, 0xc0a80301, 0xffff0000, 0xffff0000 },
 	};
-	struct atw_dhcp_reply reply;
+	static struct atw_dhcp_reply reply;
+	static struct request r;
 	struct atw_lease l;
-	struct request r;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -238,8 +238,8 @@ static void dhcp_mask(struct kunit *test)
 /* Cut anywhere, and with options that lie about their length. */
 static void dhcp_garbage(struct kunit *test)
 {
-	struct atw_dhcp_reply reply;
-	struct request r;
+	static struct atw_dhcp_reply reply;
+	static struct request r;
 	size_t len, i;
 	u8 *copy;
 
