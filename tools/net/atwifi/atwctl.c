@@ -1205,7 +1205,8 @@ static void usage(FILE *to)
 	      "  --forget              have password keep it no longer\n"
 	      "  -h, --help            print this\n"
 	      "\n"
-	      "What asks the module or changes it needs CAP_NET_ADMIN. See atwctl(8).\n", to);
+	      "What asks the module or changes it, but for resolve, needs CAP_NET_ADMIN.\n"
+	      "See atwctl(8).\n", to);
 }
 
 static const struct command *find_command(const char *name)

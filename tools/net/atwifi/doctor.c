@@ -119,8 +119,9 @@ static void no_driver(void)
 	uname(&u);
 	path = line_of("PATH=$PATH:/sbin:/usr/sbin modinfo -n atwifi 2>/dev/null", "atwifi");
 	if (*path) {
-		find(WRONG, NULL, "driver", "modprobe atwifi; if the key is refused: see \"Secure "
-		     "Boot\" in the manual", "not loaded, though there is one for this kernel");
+		find(WRONG, NULL, "driver", "modprobe atwifi; if the key is refused: see "
+		     "\"Installing\" in the manual",
+		     "not loaded, though there is one for this kernel");
 		return;
 	}
 	dkms = line_of("PATH=$PATH:/sbin:/usr/sbin dkms status atwifi 2>/dev/null", "atwifi");
