@@ -85,9 +85,9 @@ dkms-remove:
 intree:
 	@tools/intree $(KSRC)
 
-## upstream	write the driver as a series of patches for a kernel's source, KSRC=DIRECTORY, into
-##		.build/upstream; SIGN='NAME <ADDRESS>' is who sends them, URL= where the rest of
-##		this project is
+## upstream	write the driver as a series of patches for a kernel's source, KSRC=DIRECTORY (7.3's
+##		if none is named), into .build/upstream; SIGN='NAME <ADDRESS>' is who sends them,
+##		URL= where the rest of this project is
 UPSTREAM ?= .build/upstream
 
 upstream:
