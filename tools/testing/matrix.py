@@ -47,7 +47,7 @@ ATSIM = ["make", "-sC", "tools/testing/atsim"]
 # take longest come first: what is begun last would be waited for with a processor idle.
 GROUPS = {
     "wireless": "wireless remains",
-    "configured": "netdev_dhcp netdev_own netdev_gone wireless_hostile",
+    "configured": "netdev_dhcp netdev_own netdev_gone netdev_hostile wireless_hostile",
     "bringup": "bringup",
     "resolve": "resolve agent",
     "attach": "attach plug nomem",
@@ -90,7 +90,7 @@ ROWS = {
 }
 ALL_ROWS = {
     "large": (MAIN, "middleware", "--large --patient multi sizes transparent chopped "
-              "netdev_load netdev_gone wireless wireless_hostile"),
+              "netdev_load netdev_gone netdev_hostile wireless wireless_hostile"),
     "cycles": (MAIN, "middleware", "--large attach nomem"),
     "board": ("board", "middleware", ""),
     # It wants a module without certificates.
