@@ -41,13 +41,17 @@ static int bound_socket(const char *device, int type)
 	return -1;
 }
 
+/* A port that is free here may be taken in the module: on its machine there are others. */
 static int bound_server(const char *device)
 {
-	int fd = bound_socket(device, SOCK_STREAM);
+	int fd, tries = 10;
 
-	if (fd < 0 || (!atw_bind(fd, 0) && !listen(fd, 4)))
-		return fd;
-	close(fd);
+	do {
+		fd = bound_socket(device, SOCK_STREAM);
+		if (fd < 0 || (!atw_bind(fd, 0) && !listen(fd, 4)))
+			return fd;
+		close(fd);
+	} while (errno == EADDRINUSE && --tries);
 	return -1;
 }
 
