@@ -6,9 +6,8 @@ What is tested where. The rule:
   processor time of the others, which trace their processes. These carry what differs by
   kernel: the build with all warnings and sparse, KUnit, the line discipline, and one
   short pass of each front end that crosses a compat header (sockets, network device,
-  netlink); the oldest also what joins networks on most desks. Of frames that is how the
-  kernel hands them over and how TCP is asked to look a socket up; in which order flows
-  begin and end anew 7.3 shows, and "check --all".
+  netlink). Of frames that is how the kernel hands them over and how TCP is asked to look a
+  socket up; in which order flows begin and end anew 7.3 shows, and "check --all".
 - One family of firmware, middleware, carries every program. The others carry what
   differs by firmware: how connections begin and end, what an error looks like, what a
   module does by itself. Those that the driver takes for one of these carry what of that
@@ -78,8 +77,6 @@ ROWS = {
     # Most of what differs in cfg80211 came with 7.0.
     "6.1": ("6.1", "middleware", BY_KERNEL + " wireless_short"),
     "6.12": ("6.12", "middleware", BY_KERNEL + " wireless_short"),
-    # What everybody has on his desk, on the kernel of his Debian.
-    "managed": ("6.1", "middleware", "wireless_managed"),
     **{name: (MAIN, "middleware", programs) for name, programs in GROUPS.items()},
     # The order of a join, and a banner without its "ready".
     "bw16": (MAIN, "bw16", "stream words"),
