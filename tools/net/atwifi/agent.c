@@ -245,9 +245,6 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 {
 	int i;
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	for (i = 0; i < LINKS_MAX; i++)
 		if (asks[i].again && devices[i].joined)
 			ask_for_servers(&devices[i]);
@@ -381,9 +378,6 @@ static void reload(void)
 
 static void look_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	links_look();
 }
 
@@ -606,7 +600,6 @@ static int message_cb(struct nl_msg *msg, void *arg)
 	struct genlmsghdr *hdr = genlmsg_hdr(nlmsg_hdr(msg));
 	int type = nlmsg_hdr(msg)->nlmsg_type;
 
-	(void)arg;
 	/* Of the kernel's, and not of a program's. */
 	if (nlmsg_get_src(msg)->nl_pid || !genlmsg_valid_hdr(nlmsg_hdr(msg), 0))
 		return NL_SKIP;
@@ -624,7 +617,6 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
 	int error = -e->error;
 
-	(void)arg;
 	if (from->nl_pid)
 		return NL_SKIP;
 	if (e->msg.nlmsg_seq == listen_seq) {
@@ -644,7 +636,6 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 
 static int ack_cb(struct nl_msg *msg, void *arg)
 {
-	(void)arg;
 	if (!nlmsg_get_src(msg)->nl_pid)
 		servers_set(nlmsg_hdr(msg)->nlmsg_seq, 0);
 	return NL_OK;
@@ -652,7 +643,6 @@ static int ack_cb(struct nl_msg *msg, void *arg)
 
 static int finish_cb(struct nl_msg *msg, void *arg)
 {
-	(void)arg;
 	if (nlmsg_get_src(msg)->nl_pid || nlmsg_hdr(msg)->nlmsg_seq != look.seq)
 		return NL_OK;
 	if (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -664,8 +654,6 @@ static int finish_cb(struct nl_msg *msg, void *arg)
 
 static int no_check_cb(struct nl_msg *msg, void *arg)
 {
-	(void)msg;
-	(void)arg;
 	return NL_OK;
 }
 
@@ -688,9 +676,6 @@ static void netlink_cb(evutil_socket_t fd, short what, void *arg)
 	bool lost = false;
 	int ret;
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	do {
 		ret = nl_recvmsgs(sock, callbacks);
 		/*

@@ -323,10 +323,6 @@ static void on_event(int cmd, struct nlattr *attrs, int len, void *arg)
 {
 	int ldisc;
 
-	(void)cmd;
-	(void)attrs;
-	(void)len;
-	(void)arg;
 	/* Whatever the event is, and where none has come: one may have been lost. */
 	if (ioctl(tty_fd, TIOCGETD, &ldisc) || ldisc != N_ATWIFI)
 		exit(0);

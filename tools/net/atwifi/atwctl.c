@@ -244,7 +244,6 @@ static void keep(int cmd, struct nlattr *attrs, int len, void *arg)
 {
 	struct answer *answer = arg;
 
-	(void)cmd;
 	json_object_array_add(answer->array, out_object(answer->fields, attrs, len));
 }
 
@@ -370,8 +369,6 @@ static int cmd_list(int argc, char **argv)
 	size_t n = json_object_array_length(array);
 	size_t i;
 
-	(void)argc;
-	(void)argv;
 	for (i = 0; i < n; i++)
 		json_object_object_del(json_object_array_get_idx(array, i), "stats");
 	if (json) {
@@ -586,7 +583,6 @@ static int cmd_resolve(int argc, char **argv)
 	struct json_object *obj;
 	struct in_addr addr;
 
-	(void)argc;
 	if (atwifi_resolve(name, argv[0], &addr, -1))
 		errx(1, "%s: %s", *argv[0] ? argv[0] : name, atwifi_resolve_error(errno));
 	inet_ntop(AF_INET, &addr, address, sizeof(address));
@@ -744,7 +740,6 @@ static int cmd_at(int argc, char **argv)
 	char typed[1024];
 	size_t i, n;
 
-	(void)argc;
 	/* A password in a file, or typed, is not in the list of processes. */
 	if (!strcmp(line, "-")) {
 		setvbuf(stdin, NULL, _IONBF, 0);
@@ -856,7 +851,6 @@ static int cmd_unexpose(int argc, char **argv)
 	uint16_t port = port_number(argv[1]);
 	struct nl_msg *msg;
 
-	(void)argc;
 	msg = device_request(ATWIFI_CMD_EXPOSE_DEL, ATWIFI_A_EXPOSE_DEV);
 	ctl_put_u8(msg, ATWIFI_A_EXPOSE_PROTOCOL, protocol);
 	ctl_put_u16(msg, ATWIFI_A_EXPOSE_PORT, port);
@@ -867,7 +861,6 @@ static void show_event(int cmd, struct nlattr *attrs, int len, void *arg)
 {
 	struct json_object *obj;
 
-	(void)arg;
 	if (cmd == ATWIFI_CMD_DEV_EVENT) {
 		obj = out_object(event_fields, attrs, len);
 	} else if (cmd == ATWIFI_CMD_SOCKET_EVENT) {
@@ -1002,7 +995,6 @@ static int cmd_join(int argc, char **argv)
 	struct nl_msg *msg;
 	int status, i;
 
-	(void)argc;
 	if (!len || len > 32)
 		errx(2, "the name of a network has 1 to 32 bytes");
 	read_password(password, sizeof(password), "Password (none if the network is open): ");
@@ -1021,8 +1013,6 @@ static int cmd_join(int argc, char **argv)
 
 static int cmd_leave(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
 	return ctl_run(device_request(ATWIFI_CMD_LEAVE, ATWIFI_A_WIFI_DEV), device, NULL,
 		       NULL) ? 1 : 0;
 }

@@ -367,9 +367,6 @@ static void purge_cb(evutil_socket_t fd, short what, void *arg)
 	struct question *q, *next;
 	int64_t now = now_ms();
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	for (q = TAILQ_FIRST(&lists[KNOWN]); q; q = next) {
 		next = TAILQ_NEXT(q, order);
 		if (q->until <= now)
@@ -543,9 +540,6 @@ static void resolver_cb(evutil_socket_t fd, short what, void *arg)
 	struct atwifi_answer answer;
 	struct question *q;
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	while (!atwifi_resolver_next(resolver, &answer)) {
 		TAILQ_FOREACH(q, &lists[ASKED], order)
 			if (q->id == answer.id)
@@ -594,7 +588,6 @@ static void upstream_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct question *q = arg;
 
-	(void)bev;
 	if (what & BEV_EVENT_CONNECTED) {
 		q->connected = true;
 		return;
@@ -609,8 +602,6 @@ static void upstream_late(evutil_socket_t fd, short what, void *arg)
 	struct question *q = arg;
 	struct server *to = server_find(&q->to);
 
-	(void)fd;
-	(void)what;
 	if (to && !q->connected)
 		to->silent = now_ms() + SILENT_MS;
 	next_server(q);
@@ -720,9 +711,6 @@ static void patience_cb(evutil_socket_t fd, short what, void *arg)
 	struct question *q;
 	struct waiter *w;
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	while ((w = TAILQ_FIRST(&waiting)) && w->until <= now) {
 		q = w->question;
 		send_answer(w->tcp, &w->from, &w->query, &failure);
@@ -838,8 +826,6 @@ static void udp_cb(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 	int i;
 
-	(void)what;
-	(void)arg;
 	/* The others have their turn, too. */
 	for (i = 0; i < 64; i++) {
 		size = sizeof(from);
@@ -914,8 +900,6 @@ static void tcp_free(struct tcp *tcp)
 
 static void tcp_late(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	tcp_free(arg);
 }
 
@@ -966,7 +950,6 @@ static void tcp_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct tcp *tcp = arg;
 
-	(void)bev;
 	if (what & BEV_EVENT_EOF) {
 		tcp->ended = true;
 		if (!tcp_is_done(tcp))
@@ -1009,9 +992,6 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	const bool hook = arg;
 	struct tcp *tcp;
 
-	(void)l;
-	(void)from;
-	(void)size;
 	if (n_tcp[hook] == TCP_MAX)
 		tcp_make_room(&tcps[hook]);
 	tcp = tcp_new(fd);
@@ -1030,8 +1010,6 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 static void accept_again(evutil_socket_t fd, short what, void *l)
 {
-	(void)fd;
-	(void)what;
 	evconnlistener_enable(l);
 }
 

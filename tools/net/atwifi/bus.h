@@ -24,13 +24,10 @@ int bus_servers(const struct link_device *dev, struct in_addr *servers);
 #else
 static inline void bus_secrets(struct secrets *s)
 {
-	(void)s;
 }
 
 static inline int bus_servers(const struct link_device *dev, struct in_addr *servers)
 {
-	(void)dev;
-	(void)servers;
 	return -1;
 }
 #endif

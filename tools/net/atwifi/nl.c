@@ -152,7 +152,6 @@ static int done_cb(struct nl_msg *msg, void *arg)
 {
 	struct run *run = arg;
 
-	(void)msg;
 	run->done = true;
 	return NL_STOP;
 }
@@ -180,7 +179,6 @@ static int error_cb(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	const char *why = words(e);
 	struct run *run = arg;
 
-	(void)from;
 	run->done = true;
 	run->err = -e->error;
 	if (why)
@@ -242,8 +240,6 @@ int ctl_run(struct nl_msg *msg, const char *about, ctl_fn *fn, void *arg)
 
 static int any_seq(struct nl_msg *msg, void *arg)
 {
-	(void)msg;
-	(void)arg;
 	return NL_OK;
 }
 

@@ -109,9 +109,6 @@ static void reap(int options)
 
 static void child_cb(evutil_socket_t number, short what, void *arg)
 {
-	(void)number;
-	(void)what;
-	(void)arg;
 	if (process)
 		reap(WNOHANG);
 }
@@ -119,9 +116,6 @@ static void child_cb(evutil_socket_t number, short what, void *arg)
 /* What hangs is ended, and nobody waits for it any longer. */
 static void limit_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	if (process)
 		kill(-process, SIGKILL);
 }

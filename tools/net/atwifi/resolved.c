@@ -56,9 +56,6 @@ static void bus_cb(evutil_socket_t fd, short what, void *arg)
 {
 	int i, ret = 1;
 
-	(void)fd;
-	(void)what;
-	(void)arg;
 	for (i = 0; i < MESSAGES_TURN && ret > 0; i++)
 		ret = sd_bus_process(bus, NULL);
 	if (ret < 0) {
@@ -80,8 +77,6 @@ static int owner_cb(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	const char *name, *old, *new;
 
-	(void)arg;
-	(void)error;
 	if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new)
 		is_new = true;
 	return 0;
@@ -110,9 +105,6 @@ static void bus_open(void)
 /* There was no bus, or it did not answer. */
 static void retry_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	again = 0;
 	if (bus_event)
 		restarted_fn();

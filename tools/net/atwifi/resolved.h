@@ -19,8 +19,6 @@ int resolved_get(int ifindex, struct in_addr *servers);
 #else
 static inline bool resolved_begin(struct event_base *base, void (*restarted)(void))
 {
-	(void)base;
-	(void)restarted;
 	return true;
 }
 
@@ -40,18 +38,11 @@ static inline void resolved_ask_again(void)
 static inline bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
 				const struct in_addr *told, unsigned int n_told)
 {
-	(void)ifindex;
-	(void)servers;
-	(void)n;
-	(void)told;
-	(void)n_told;
 	return false;
 }
 
 static inline int resolved_get(int ifindex, struct in_addr *servers)
 {
-	(void)ifindex;
-	(void)servers;
 	return -1;
 }
 #endif

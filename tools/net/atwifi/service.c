@@ -52,16 +52,11 @@ static long long watchdog_usec(void)
 
 static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
 	notify("WATCHDOG=1", MSG_DONTWAIT);
 }
 
 static void signal_cb(evutil_socket_t number, short what, void *arg)
 {
-	(void)what;
-	(void)arg;
 	if (number == SIGHUP)
 		on_hangup();
 	else
