@@ -118,8 +118,6 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct atsim *sim = arg;
 
-	(void)fd;
-	(void)what;
 	sim->at.timer_fn(sim);
 }
 
@@ -460,8 +458,6 @@ static void wake_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct atsim *sim = arg;
 
-	(void)fd;
-	(void)what;
 	sim->at.sleeping = false;
 	at_run(sim);
 }

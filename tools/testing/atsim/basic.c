@@ -12,28 +12,23 @@
 
 static int cmd_at(struct atsim *sim, struct at_args *args)
 {
-	(void)sim;
-	(void)args;
 	return ERR_OK;
 }
 
 static int cmd_echo_off(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	sim->at.echo = false;
 	return ERR_OK;
 }
 
 static int cmd_echo_on(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	sim->at.echo = true;
 	return ERR_OK;
 }
 
 static int cmd_reset(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	at_ok(sim);
 	at_after(sim, RESTART_MS, sim_reset);
 	return AT_WAIT;
@@ -47,7 +42,6 @@ static int cmd_restore(struct atsim *sim, struct at_args *args)
 
 static int cmd_version(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	at_printf(sim, "at version:%s\r\n", sim->profile.at_version);
 	at_printf(sim, "sdk version:%s\r\n", sim->profile.sdk_version);
 	at_printf(sim, "firmware version:%s\r\n", sim->profile.fw_version);
@@ -56,7 +50,6 @@ static int cmd_version(struct atsim *sim, struct at_args *args)
 
 static int cmd_help(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	at_help(sim);
 	return ERR_OK;
 }
@@ -128,7 +121,6 @@ static int cmd_sleep(struct atsim *sim, struct at_args *args)
 {
 	long mode;
 
-	(void)sim;
 	if (!at_number(args->argv[0], 0, 3, &mode))
 		return ERR_VALUE;
 	return ERR_NOT_CONFIGURED;

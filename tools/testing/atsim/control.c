@@ -190,13 +190,11 @@ static void read_cb(struct bufferevent *bev, void *arg)
 
 static void written_cb(struct bufferevent *bev, void *arg)
 {
-	(void)arg;
 	bufferevent_free(bev);
 }
 
 static void event_cb(struct bufferevent *bev, short what, void *arg)
 {
-	(void)arg;
 	/* the other side may have shut down its half to say "that was all" */
 	if (what & BEV_EVENT_EOF &&
 	    evbuffer_get_length(bufferevent_get_output(bev))) {
@@ -213,9 +211,6 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
 	struct atsim *sim = arg;
 	struct bufferevent *bev;
 
-	(void)listener;
-	(void)addr;
-	(void)len;
 	evutil_make_socket_nonblocking(fd);
 	bev = bufferevent_socket_new(sim->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!bev) {

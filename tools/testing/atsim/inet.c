@@ -143,7 +143,6 @@ static int cmd_sntp_time(struct atsim *sim, struct at_args *args)
 	char text[32];
 	struct tm tm;
 
-	(void)args;
 	if (sim->flash.sntp && wifi_has_ip(sim))
 		now = time(NULL);
 	now += sim->flash.sntp_zone * 3600;

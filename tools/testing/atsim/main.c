@@ -98,8 +98,6 @@ static void booted(evutil_socket_t fd, short what, void *arg)
 {
 	struct atsim *sim = arg;
 
-	(void)fd;
-	(void)what;
 	sim->up = true;
 	if (sim->profile.boot_recv)
 		sim->flash.recv_active = sim->profile.boot_recv == 2;
@@ -211,8 +209,6 @@ void sim_quit(struct atsim *sim, int code)
 
 static void signal_cb(evutil_socket_t sig, short what, void *arg)
 {
-	(void)sig;
-	(void)what;
 	sim_quit(arg, 0);
 }
 

@@ -63,8 +63,6 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sock *s = arg;
 
-	(void)fd;
-	(void)what;
 	s->timer_fn(s);
 }
 
@@ -282,8 +280,6 @@ static void autodel_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct sock *s = arg;
 
-	(void)fd;
-	(void)what;
 	if (s->sim->up)
 		urc(s, "SocketAutoDel", 8);
 	sock_put(s);
@@ -483,8 +479,6 @@ static void read_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sock *s = arg;
 
-	(void)fd;
-	(void)what;
 	s->refs++;
 	sock_read(s);
 	sock_pump(s);
@@ -775,7 +769,6 @@ static void write_cb(evutil_socket_t fd, short what, void *arg)
 	socklen_t len = sizeof(int);
 	int error = 0;
 
-	(void)what;
 	s->refs++;
 	if (s->out) {
 		send_more(s);
@@ -935,7 +928,6 @@ static void accept_cb(evutil_socket_t lfd, short what, void *arg)
 	struct sock *s;
 	int fd;
 
-	(void)what;
 	fd = accept4(lfd, (struct sockaddr *)&peer, &len,
 		     SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)

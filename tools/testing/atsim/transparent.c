@@ -50,8 +50,6 @@ static void silence_cb(evutil_socket_t fd, short what, void *arg)
 	uint64_t quiet = now_ns() - tt->last;
 	uint64_t silence = silence_ns(sim);
 
-	(void)fd;
-	(void)what;
 	if (!tt_active(sim))
 		return;
 	if (sim->at.blocked || quiet < silence) {

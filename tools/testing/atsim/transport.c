@@ -33,8 +33,6 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd,
 	struct atsim *sim = arg;
 	int room = 32768;
 
-	(void)addr;
-	(void)len;
 	/* a wire holds nothing; a paced one fills no buffer anyway */
 	if (!sim->uart.paced)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -98,8 +96,6 @@ static void pty_poll(evutil_socket_t fd, short what, void *arg)
 	struct atsim *sim = arg;
 	struct pollfd pfd = { .fd = sim->tp.fd, .events = POLLIN };
 
-	(void)fd;
-	(void)what;
 	poll(&pfd, 1, 0);
 	if (pfd.revents & POLLHUP)
 		timer_set(sim->tp.poll, POLL_US);
@@ -146,8 +142,6 @@ static void stdio_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct atsim *sim = arg;
 
-	(void)fd;
-	(void)what;
 	if (sim->up && uart_idle(sim) && !sim->at.blocked && !sim->at.deferred)
 		sim->tp.quiet++;
 	else

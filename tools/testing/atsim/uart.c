@@ -330,8 +330,6 @@ static void tx_service(struct atsim *sim)
 
 static void tx_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	tx_service(arg);
 }
 
@@ -524,8 +522,6 @@ static void rx_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct atsim *sim = arg;
 
-	(void)fd;
-	(void)what;
 	if (sim->uart.rx_busy)
 		rx_service(sim);
 }
@@ -535,8 +531,6 @@ static void in_cb(evutil_socket_t fd, short what, void *arg)
 	struct atsim *sim = arg;
 	struct uart *u = &sim->uart;
 
-	(void)fd;
-	(void)what;
 	event_del(u->ev_in);
 	if (u->rx_busy)
 		return;

@@ -210,8 +210,6 @@ static void join_step(struct atsim *sim)
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	join_step(arg);
 }
 
@@ -604,14 +602,12 @@ static int cmd_wjap(struct atsim *sim, struct at_args *args)
 
 static int cmd_stainfo(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	return print_status(sim, "\r\n+STAINFO:%d\r\nSSID:%s\r\nPassword:%s\r\n"
 			    "%s,%s,%s,%d,%s,%s\r\n");
 }
 
 static int cmd_wdisconnect(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	if (!(sim->wifi.mode & MODE_STA))
 		return ERR_WIFI_MODE;
 	sim->wifi.leaves++;
@@ -788,7 +784,6 @@ static int cmd_wscanopt(struct atsim *sim, struct at_args *args)
 
 static int cmd_wrssi(struct atsim *sim, struct at_args *args)
 {
-	(void)args;
 	if (!sim->wifi.ap || sim->wifi.status < WIFI_NO_IP)
 		return ERR_GET_INFO;
 	at_printf(sim, "\r\n+WRSSI:%d", sim->wifi.ap->rssi);
@@ -799,7 +794,6 @@ static int cmd_mac(struct atsim *sim, struct at_args *args)
 {
 	char mac[13];
 
-	(void)args;
 	at_printf(sim, "\r\n%sCIPSTAMAC_DEF:%s",
 		  sim->profile.mac_bare ? "" : "+",
 		  mac_text(sim, mac, "", 0));

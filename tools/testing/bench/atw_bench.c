@@ -326,7 +326,6 @@ static void *endless_upload(void *arg)
 	int fd = undelayed(atw_peer("count 0"));
 	uint8_t buf[8192];
 
-	(void)arg;
 	pattern_fill(buf, sizeof(buf), 2, 0);
 	while (!stop)
 		if (atw_send_all(fd, buf, sizeof(buf)) < 0)
@@ -340,7 +339,6 @@ static void *endless_download(void *arg)
 	int fd = undelayed(atw_peer("source %llu 1", ENDLESS));
 	uint8_t buf[8192];
 
-	(void)arg;
 	while (!stop) {
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 
@@ -394,7 +392,6 @@ static struct {
 
 static void *fetch(void *arg)
 {
-	(void)arg;
 	while (wanted.left-- > 0) {
 		uint64_t start = now_us();
 		int fd, err;

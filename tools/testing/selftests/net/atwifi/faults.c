@@ -258,7 +258,6 @@ TEST_F(faults, words_of_a_module)
 
 static void *reset_soon(void *unused)
 {
-	(void)unused;
 	atw_pause_ms(50);
 	atw_sim("reset");
 	return NULL;
@@ -680,7 +679,6 @@ TEST_F(faults, connect_never_answered)
 
 static void on_signal(int sig)
 {
-	(void)sig;
 }
 
 TEST_F(faults, connect_interrupted)
@@ -858,7 +856,6 @@ TEST_F(faults, throttled_before)
 
 static void *reset_connecting(void *unused)
 {
-	(void)unused;
 	if (atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS))
 		atw_sim("reset");
 	return NULL;

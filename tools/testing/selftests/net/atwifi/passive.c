@@ -277,7 +277,6 @@ static _Atomic long switches;
 
 static void *switcher(void *arg)
 {
-	(void)arg;
 	while (!stop) {
 		if (set_mode(switches & 1 ? "passive" : "active"))
 			return "set_mode";

@@ -27,7 +27,6 @@ static int sim_sockets(char *reply, size_t size)
 
 static void on_alarm(int sig)
 {
-	(void)sig;
 }
 
 FIXTURE(server)

@@ -91,7 +91,6 @@ static void *worker(void *arg)
 	uint64_t good;
 	int err;
 
-	(void)arg;
 	for (;;) {
 		pthread_mutex_lock(&lock);
 		if (soak.asked >= soak.want || soak.wrong || tries > 20) {

@@ -590,7 +590,6 @@ TEST(receive_timeout)
 
 static void on_alarm(int sig)
 {
-	(void)sig;
 }
 
 TEST(receive_interrupted)
