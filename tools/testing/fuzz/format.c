@@ -172,7 +172,7 @@ static void list_networks(char *s)
 
 	memset(&scan, 0, sizeof(scan));
 	while ((line = strsep(&at, "\n")))
-		atw_scan_line(&scan, line, strlen(line));
+		atw_scan_line(&scan, line);
 	if (scan.n > ATW_SCAN_MAX)
 		DIE("%u networks", scan.n);
 	for (i = 0; i < scan.n; i++)

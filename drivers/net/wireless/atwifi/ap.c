@@ -82,7 +82,7 @@ int atw_query_ap(struct atw_module *m, void *arg)
 	return err;
 }
 
-static bool atw_ap_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_ap_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_query_ap_status *q = cmd->priv;
 	u8 station[6];

@@ -30,7 +30,7 @@ static void atw_combo_open(struct atw_line *l, const struct atw_opening *o)
  * for as many bytes as a name can have: an answer that is just damaged is longer, and what
  * comes behind that may be anybody's payload.
  */
-static bool atw_combo_link_row(struct atw_link *link, const char *text, size_t len)
+static bool atw_combo_link_row(struct atw_link *link, const char *text)
 {
 	bool name = link->name;
 	const char *rest = text;
@@ -39,7 +39,7 @@ static bool atw_combo_link_row(struct atw_link *link, const char *text, size_t l
 		link->bare = !link->rows++ && !strcmp(text, "OK");
 		link->whole = atw_parse_wifi_end(text, true, &link->st);
 		/* With an end of a line, which is a byte of it. */
-		link->room -= len + 1;
+		link->room -= strlen(text) + 1;
 	} else {
 		rest = atw_parse_wifi_begin(text, &link->st);
 		if (!rest)

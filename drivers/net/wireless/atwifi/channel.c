@@ -197,7 +197,7 @@ static bool atw_channel_row(struct atw_channel *ch, const struct atw_event *ev)
 
 	spin_lock(&ch->lock);
 	known = ch->cmd && ch->cmd->row && ch->final == ATW_EV_NONE &&
-		!atw_channel_is_unsettled(ch) && ch->cmd->row(ch->cmd, ev->text, ev->text_len);
+		!atw_channel_is_unsettled(ch) && ch->cmd->row(ch->cmd, ev->text);
 	spin_unlock(&ch->lock);
 	return known;
 }
@@ -227,11 +227,11 @@ static bool atw_channel_ends_names(struct atw_channel *ch, const struct atw_even
 /* Is a line the echo of the running command? Others may begin with "AT" as well. */
 static bool atw_channel_is_echo(struct atw_channel *ch, const struct atw_event *ev)
 {
+	size_t len = strlen(ev->text);
 	bool echo;
 
 	spin_lock(&ch->lock);
-	echo = ch->cmd && ev->text_len + 2 == ch->cmd->line.len &&
-	       !memcmp(ev->text, ch->cmd->line.buf, ev->text_len);
+	echo = ch->cmd && len + 2 == ch->cmd->line.len && !memcmp(ev->text, ch->cmd->line.buf, len);
 	spin_unlock(&ch->lock);
 	return echo;
 }
@@ -1202,7 +1202,7 @@ int atw_channel_run(struct atw_channel *ch, const char *line, long timeout)
  * Context and return: as atw_channel_confirm().
  */
 int atw_channel_ask(struct atw_channel *ch, enum atw_verb verb, long timeout,
-		    bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv)
+		    bool (*row)(struct atw_cmd *cmd, const char *text), void *priv)
 {
 	struct atw_cmd cmd = { .timeout = timeout, .row = row, .priv = priv };
 

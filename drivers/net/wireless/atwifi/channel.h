@@ -109,8 +109,7 @@ struct atw_cmd {
 	u32			payload_len;
 	long			timeout;
 	long			patience;
-	bool			(*row)(struct atw_cmd *cmd, const char *text,
-				       size_t len);
+	bool			(*row)(struct atw_cmd *cmd, const char *text);
 	void			(*begin)(struct atw_cmd *cmd);
 	bool			opens;
 	u32			wants;
@@ -294,7 +293,7 @@ int atw_channel_exec(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_confirm(struct atw_channel *ch, struct atw_cmd *cmd);
 int atw_channel_run(struct atw_channel *ch, const char *line, long timeout);
 int atw_channel_ask(struct atw_channel *ch, enum atw_verb verb, long timeout,
-		    bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv);
+		    bool (*row)(struct atw_cmd *cmd, const char *text), void *priv);
 bool atw_channel_may_store(struct atw_channel *ch);
 int atw_channel_settle(struct atw_channel *ch);
 int atw_channel_settle_names(struct atw_channel *ch);

@@ -91,7 +91,7 @@ void atw_conns_begin_query(struct atw_conns *cs)
 	mutex_unlock(&cs->ch->rx_lock);
 }
 
-static bool atw_conns_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_conns_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_conns *cs = cmd->priv;
 	struct atw_rows *rows = &cs->audit.rows;

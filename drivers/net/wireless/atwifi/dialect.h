@@ -138,7 +138,7 @@ struct atw_dialect {
 	const struct atw_firmware *(*firmware)(const char *at, const char *firmware);
 	void (*open)(struct atw_line *l, const struct atw_opening *o);
 	bool (*sock_row)(const char *line, struct atw_sock_row *row);
-	bool (*link_row)(struct atw_link *link, const char *text, size_t len);
+	bool (*link_row)(struct atw_link *link, const char *text);
 	const struct atw_setup *setup;
 	const char *verb[ATW_VERBS];
 	const char *version[3];

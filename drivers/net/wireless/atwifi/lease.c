@@ -10,7 +10,7 @@
 #include "module.h"
 #include "timing.h"
 
-static bool atw_lease_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_lease_dns_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_lease *lease = cmd->priv;
 	int i;
@@ -29,15 +29,14 @@ static bool atw_lease_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
 	return true;
 }
 
-static bool atw_lease_dhcp_row(struct atw_cmd *cmd, const char *text,
-			       size_t len)
+static bool atw_lease_dhcp_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_lease *lease = cmd->priv;
 
 	return atw_parse_dhcp(text, &lease->mask);
 }
 
-static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_module *m = cmd->priv;
 	u8 mac[ETH_ALEN] __aligned(2);
@@ -51,8 +50,7 @@ static bool atw_lease_mac_row(struct atw_cmd *cmd, const char *text, size_t len)
 
 /* Not all firmware can be asked. */
 static void atw_lease_row(struct atw_module *m, void *priv, enum atw_verb verb,
-			  bool (*row)(struct atw_cmd *cmd, const char *text,
-				      size_t len))
+			  bool (*row)(struct atw_cmd *cmd, const char *text))
 {
 	int err = atw_channel_ask(&m->ch, verb, atw_timing.cmd, row, priv);
 

@@ -103,8 +103,7 @@ static void atw_module_set_text(char text[ATW_VERSION_MAX], const char *said)
 	strscpy(text, clean, ATW_VERSION_MAX);
 }
 
-static bool atw_module_version_row(struct atw_cmd *cmd, const char *text,
-				   size_t len)
+static bool atw_module_version_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_module *m = cmd->priv;
 	char *const version[] = { m->at_version, m->sdk_version, m->firmware };
@@ -156,14 +155,14 @@ struct atw_link_query {
 	struct atw_link		*link;
 };
 
-static bool atw_module_link_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_module_link_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_link_query *q = cmd->priv;
 	struct atw_channel *ch = &q->m->ch;
 	bool row;
 
 	q->link->name = ch->parser.name;
-	row = ch->dialect->link_row(q->link, text, len);
+	row = ch->dialect->link_row(q->link, text);
 	/* A last line of a name that tells of another module may be a remote's words. */
 	if (ch->parser.name && q->link->whole && is_valid_ether_addr(q->m->mac) &&
 	    !ether_addr_equal(q->m->mac, q->link->st.mac))
@@ -346,7 +345,7 @@ int atw_module_query_link(struct atw_module *m)
 	return 0;
 }
 
-static bool atw_module_autott_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_module_autott_row(struct atw_cmd *cmd, const char *text)
 {
 	return atw_parse_autott(text, cmd->priv);
 }

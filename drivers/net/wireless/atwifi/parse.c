@@ -1132,7 +1132,6 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	p->blank = false;
 	p->blanks = 0;
 	ev->text = p->line;
-	ev->text_len = len;
 	if (memchr(p->line, '\0', len)) {
 		ev->type = atw_damage(ev);
 		return;
@@ -1149,7 +1148,6 @@ static void atw_line_done(struct atw_parser *p, struct atw_event *ev)
 	case ATW_EV_ERROR:
 		ev->code = p->err_code;
 		ev->text = p->err_name;
-		ev->text_len = strlen(p->err_name);
 		p->err_code = 0;
 		return;
 	default:

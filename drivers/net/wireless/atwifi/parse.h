@@ -124,7 +124,6 @@ enum atw_doubt {
  * @answer: of a payload: it is the answer to a read
  * @doubt: of a payload's end: bits of enum atw_doubt
  * @text: NUL-terminated text inside the parser, good until the next call
- * @text_len: its length in bytes
  */
 struct atw_event {
 	enum atw_event_type	type;
@@ -135,7 +134,6 @@ struct atw_event {
 	bool			answer;
 	unsigned int		doubt;
 	const char		*text;
-	size_t			text_len;
 };
 
 enum atw_parse_state {

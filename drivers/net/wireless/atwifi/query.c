@@ -42,7 +42,7 @@ int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *
  * Return: as all of them.
  */
 int atw_query_ask(struct atw_module *m, struct atw_query *q, enum atw_verb verb,
-		  bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv)
+		  bool (*row)(struct atw_cmd *cmd, const char *text), void *priv)
 {
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.cmd,
@@ -82,7 +82,7 @@ int atw_query_may_send(const struct atw_module *m, struct atw_query *q)
 	return -ERFKILL;
 }
 
-static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_query_dns_row(struct atw_cmd *cmd, const char *text)
 {
 	return atw_parse_dns(text, cmd->priv);
 }
@@ -110,8 +110,7 @@ int atw_query_dns(struct atw_module *m, void *arg)
 	return atw_query_exec(m, &cmd, &q->query);
 }
 
-static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text,
-				  size_t len)
+static bool atw_query_resolve_row(struct atw_cmd *cmd, const char *text)
 {
 	const char *value = atw_answer_value(cmd->line.buf, text);
 
@@ -146,8 +145,7 @@ int atw_query_resolve(struct atw_module *m, void *arg)
 	return err;
 }
 
-static bool atw_query_autott_row(struct atw_cmd *cmd, const char *text,
-				 size_t len)
+static bool atw_query_autott_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_autott *has = cmd->priv;
 	struct atw_autott tt;
@@ -200,14 +198,13 @@ int atw_query_autott(struct atw_module *m, void *arg)
  * atw_query_name_row() - read a line of an answer with the names of networks in it
  * @names: the answer
  * @text: the line
- * @len: its length in bytes
  *
  * Context: as atw_cmd.row.
  * Return: true if it is one of the answer; until a name ends so are those that follow.
  */
-bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len)
+bool atw_query_name_row(struct atw_query_names *names, const char *text)
 {
-	bool row = atw_scan_line(&names->scan, text, len);
+	bool row = atw_scan_line(&names->scan, text);
 
 	WRITE_ONCE(names->module->ch.parser.name, names->scan.name);
 	return row;
@@ -233,9 +230,10 @@ int atw_query_settle_names(struct atw_module *m)
 	return err;
 }
 
-static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_query_raw *q = cmd->priv;
+	size_t len = strlen(text);
 
 	/* Shown is whatever comes; known is only what the command can print. */
 	if (len > U8_MAX || len + 1 > sizeof(q->rows) - q->used) {
@@ -245,7 +243,7 @@ static bool atw_query_raw_row(struct atw_cmd *cmd, const char *text, size_t len)
 		memcpy(q->rows + q->used, text, len);
 		q->used += len;
 	}
-	if (q->names.module && atw_query_name_row(&q->names, text, len))
+	if (q->names.module && atw_query_name_row(&q->names, text))
 		return true;
 	return atw_raw_is_row(q->line, text);
 }
@@ -313,7 +311,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 }
 
 /* Some firmware has a word for a failure. */
-static bool atw_query_ping_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_query_ping_row(struct atw_cmd *cmd, const char *text)
 {
 	return atw_answer_value(cmd->line.buf, text);
 }

@@ -230,7 +230,7 @@ struct atw_query_status {
 
 int atw_query_exec(struct atw_module *m, struct atw_cmd *cmd, struct atw_query *q);
 int atw_query_ask(struct atw_module *m, struct atw_query *q, enum atw_verb verb,
-		  bool (*row)(struct atw_cmd *cmd, const char *text, size_t len), void *priv);
+		  bool (*row)(struct atw_cmd *cmd, const char *text), void *priv);
 bool atw_query_refused(const struct atw_query *q, int err);
 int atw_query_may_send(const struct atw_module *m, struct atw_query *q);
 int atw_query_dns(struct atw_module *m, void *arg);
@@ -240,7 +240,7 @@ int atw_query_cert_get(struct atw_module *m, void *arg);
 int atw_query_cert_set(struct atw_module *m, void *arg);
 int atw_query_raw(struct atw_module *m, void *arg);
 int atw_query_may_scan(struct atw_module *m, struct atw_query *q);
-bool atw_query_name_row(struct atw_query_names *names, const char *text, size_t len);
+bool atw_query_name_row(struct atw_query_names *names, const char *text);
 int atw_query_settle_names(struct atw_module *m);
 int atw_query_scan(struct atw_module *m, void *arg);
 int atw_query_signal(struct atw_module *m, void *arg);

@@ -37,7 +37,7 @@ static bool atw_scan_is_partial(const char *columns)
 }
 
 /* A row, or what is left of one. */
-static void atw_scan_row(struct atw_scan *scan, u32 number, const char *text, size_t len)
+static void atw_scan_row(struct atw_scan *scan, u32 number, const char *text)
 {
 	if (number > scan->last + 1)
 		scan->damaged += number - scan->last - 1;
@@ -49,7 +49,7 @@ static void atw_scan_row(struct atw_scan *scan, u32 number, const char *text, si
 	}
 	scan->damaged++;
 	/* With an end of a line, which is a byte of it. */
-	scan->room = ATW_SSID_MAX - (int)len - 1;
+	scan->room = ATW_SSID_MAX - (int)strlen(text) - 1;
 	scan->name = scan->room >= 0;
 }
 
@@ -57,12 +57,11 @@ static void atw_scan_row(struct atw_scan *scan, u32 number, const char *text, si
  * atw_scan_line() - read a line of the answer
  * @scan: zeroed before the first one
  * @text: the line
- * @len: its length in bytes
  *
  * Return: true if it is one of the answer, also if it is not understood; @scan->name
  *	tells what the next one is
  */
-bool atw_scan_line(struct atw_scan *scan, const char *text, size_t len)
+bool atw_scan_line(struct atw_scan *scan, const char *text)
 {
 	struct atw_network rest;
 	const char *row = text;
@@ -78,12 +77,12 @@ bool atw_scan_line(struct atw_scan *scan, const char *text, size_t len)
 		return number;
 	/* In a name only a whole row is one, which then may be its access point's own. */
 	if (number && (!scan->name || atw_parse_network(row, &rest))) {
-		atw_scan_row(scan, number, row, len - (row - text));
+		atw_scan_row(scan, number, row);
 		return true;
 	}
 	if (!scan->name)
 		return false;
-	scan->room -= (int)len + 1;
+	scan->room -= (int)strlen(text) + 1;
 	scan->name = scan->room >= 0 && !atw_parse_network(text, &rest);
 	return true;
 }

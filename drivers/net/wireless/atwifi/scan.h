@@ -29,6 +29,6 @@ struct atw_scan {
 	struct atw_network	networks[ATW_SCAN_MAX];
 };
 
-bool atw_scan_line(struct atw_scan *scan, const char *text, size_t len);
+bool atw_scan_line(struct atw_scan *scan, const char *text);
 
 #endif

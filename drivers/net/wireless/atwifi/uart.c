@@ -210,7 +210,7 @@ int atw_uart_find(struct atw_module *m)
 }
 
 /* The first number that is told. */
-static bool atw_uart_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_uart_row(struct atw_cmd *cmd, const char *text)
 {
 	const char *value = atw_answer_value(cmd->line.buf, text);
 

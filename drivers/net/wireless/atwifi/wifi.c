@@ -16,7 +16,7 @@
 /* Those of AT+WSCAN's list, by AT+WSCANOPT; the module begins with more of these bits. */
 #define ATW_SCAN_COLUMNS	0x1f
 
-static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_mode_row(struct atw_cmd *cmd, const char *text)
 {
 	const char *value = atw_answer_value(cmd->line.buf, text);
 	u32 *mode = cmd->priv, n;
@@ -75,7 +75,7 @@ static int atw_wifi_set_auto(struct atw_module *m, struct atw_query *q, bool on)
 	return atw_query_exec(m, &cmd, q);
 }
 
-static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_auto_row(struct atw_cmd *cmd, const char *text)
 {
 	const char *value = atw_answer_value(cmd->line.buf, text);
 	bool *off = cmd->priv;
@@ -418,9 +418,9 @@ int atw_query_silence(struct atw_module *m, void *arg)
 	return err ?: atw_wifi_out(m, q, mode);
 }
 
-static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_scan_row(struct atw_cmd *cmd, const char *text)
 {
-	return atw_query_name_row(cmd->priv, text, len);
+	return atw_query_name_row(cmd->priv, text);
 }
 
 static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
@@ -453,7 +453,7 @@ static int atw_wifi_scan(struct atw_module *m, struct atw_query_scan *q)
 }
 
 /* "0x0f": a bit for each column. */
-static bool atw_wifi_columns_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_columns_row(struct atw_cmd *cmd, const char *text)
 {
 	const char *value = atw_answer_value(cmd->line.buf, text);
 	u8 *columns = cmd->priv;
@@ -494,7 +494,7 @@ int atw_query_scan(struct atw_module *m, void *arg)
 	return err;
 }
 
-static bool atw_wifi_signal_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_signal_row(struct atw_cmd *cmd, const char *text)
 {
 	return atw_parse_signal(text, cmd->priv);
 }
@@ -519,7 +519,7 @@ int atw_query_signal(struct atw_module *m, void *arg)
 	return atw_wifi_signal(m, &q->query, &q->rssi);
 }
 
-static bool atw_wifi_country_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool atw_wifi_country_row(struct atw_cmd *cmd, const char *text)
 {
 	return atw_parse_country(text, cmd->priv);
 }

@@ -188,7 +188,7 @@ static int run_memory(struct fake *f)
 	return current->flags & PF_MEMALLOC_NOIO ? 0 : -EDEADLK;
 }
 
-static bool keep_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool keep_row(struct atw_cmd *cmd, const char *text)
 {
 	struct fake *f = cmd->priv;
 
@@ -231,7 +231,7 @@ struct outcome {
 };
 
 /* The table of sockets: knows rows, and nothing else. */
-static bool table_row(struct atw_cmd *cmd, const char *text, size_t len)
+static bool table_row(struct atw_cmd *cmd, const char *text)
 {
 	struct atw_sock_row row;
 

@@ -118,7 +118,6 @@ static enum atw_event_type esp_final(struct atw_parser *p, enum atw_event_type t
 	p->err_code = 0;
 	if (type == ATW_EV_ERROR && str_has_prefix(p->err_name, "AT+ATW")) {
 		ev->text = p->err_name;
-		ev->text_len = strlen(p->err_name);
 		return ATW_EV_UNKNOWN;
 	}
 	return type;
@@ -162,7 +161,6 @@ static void esp_line_done(struct atw_parser *p, struct atw_event *ev)
 		p->line_len--;
 	p->line[p->line_len] = '\0';
 	ev->text = p->line;
-	ev->text_len = p->line_len;
 	if (p->drop || memchr(p->line, '\0', p->line_len))
 		ev->type = p->drop ? ATW_EV_NONE : ATW_EV_DAMAGE;
 	else if (p->line_len)
@@ -285,7 +283,7 @@ static bool esp_sock_row(const char *line, struct atw_sock_row *row)
 	return atw_parse_addr(addr, &row->addr);
 }
 
-static bool esp_link_row(struct atw_link *link, const char *text, size_t len)
+static bool esp_link_row(struct atw_link *link, const char *text)
 {
 	char addr[16];
 

@@ -14,11 +14,6 @@ static struct atw_scan *scan_new(struct kunit *test)
 	return scan;
 }
 
-static bool scan_says(struct atw_scan *scan, const char *line)
-{
-	return atw_scan_line(scan, line, strlen(line));
-}
-
 static const struct {
 	const char		*line;
 	struct atw_network	net;
@@ -56,11 +51,11 @@ static void scan_rows(struct kunit *test)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(titles); i++)
-		KUNIT_EXPECT_TRUE(test, scan_says(scan, titles[i]));
+		KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, titles[i]));
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct atw_network *net = &scan->networks[i];
 
-		KUNIT_EXPECT_TRUE_MSG(test, scan_says(scan, rows[i].line), "%s", rows[i].line);
+		KUNIT_EXPECT_TRUE_MSG(test, atw_scan_line(scan, rows[i].line), "%s", rows[i].line);
 		KUNIT_ASSERT_EQ_MSG(test, scan->n, (unsigned int)i + 1, "%s", rows[i].line);
 		KUNIT_EXPECT_STREQ(test, net->ssid, rows[i].net.ssid);
 		KUNIT_EXPECT_STREQ(test, net->security, rows[i].net.security);
@@ -84,7 +79,7 @@ static void scan_foreign(struct kunit *test)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
-		KUNIT_EXPECT_FALSE_MSG(test, scan_says(scan, lines[i]), "%s", lines[i]);
+		KUNIT_EXPECT_FALSE_MSG(test, atw_scan_line(scan, lines[i]), "%s", lines[i]);
 	KUNIT_EXPECT_EQ(test, scan->n + scan->damaged, 0U);
 }
 
@@ -106,17 +101,17 @@ static void scan_damaged(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(lines); i++) {
 		memset(scan, 0, sizeof(*scan));
-		KUNIT_EXPECT_TRUE_MSG(test, scan_says(scan, lines[i]), "%s", lines[i]);
+		KUNIT_EXPECT_TRUE_MSG(test, atw_scan_line(scan, lines[i]), "%s", lines[i]);
 		KUNIT_EXPECT_EQ_MSG(test, scan->n, 0U, "%s", lines[i]);
-		KUNIT_EXPECT_TRUE(test, scan_says(scan, "2 x,6,Open,-50," MAC));
+		KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, "2 x,6,Open,-50," MAC));
 		KUNIT_EXPECT_EQ_MSG(test, scan->n, 1U, "%s", lines[i]);
 		KUNIT_EXPECT_EQ_MSG(test, scan->damaged, 1U, "%s", lines[i]);
 		KUNIT_EXPECT_FALSE(test, scan->name);
 	}
 	/* Of rows that are not there their numbers tell. */
 	memset(scan, 0, sizeof(*scan));
-	scan_says(scan, "2 x,6,Open,-50," MAC);
-	scan_says(scan, "5 x,6,Open,-50," MAC);
+	atw_scan_line(scan, "2 x,6,Open,-50," MAC);
+	atw_scan_line(scan, "5 x,6,Open,-50," MAC);
 	KUNIT_EXPECT_EQ(test, scan->n, 2U);
 	KUNIT_EXPECT_EQ(test, scan->damaged, 3U);
 }
@@ -142,23 +137,23 @@ static void scan_names(struct kunit *test)
 			line[strcspn(line, "\r")] = '\0';
 			if (!*line)
 				continue;
-			KUNIT_EXPECT_TRUE_MSG(test, scan_says(scan, line), "name %zu: %s", i, line);
+			KUNIT_EXPECT_TRUE_MSG(test, atw_scan_line(scan, line), "name %zu: %s", i, line);
 			KUNIT_EXPECT_EQ_MSG(test, scan->name, !!rest, "name %zu: %s", i, line);
 		}
 		KUNIT_EXPECT_EQ(test, scan->n, 0U);
 		KUNIT_EXPECT_EQ(test, scan->damaged, 1U);
-		KUNIT_EXPECT_TRUE(test, scan_says(scan, "2 x,6,Open,-50," MAC));
+		KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, "2 x,6,Open,-50," MAC));
 		KUNIT_EXPECT_EQ(test, scan->n, 1U);
 	}
 	/* No name has room for more: what follows is not taken for one. */
 	memset(scan, 0, sizeof(*scan));
-	scan_says(scan, "1 1234567890123456789012345678901");
+	atw_scan_line(scan, "1 1234567890123456789012345678901");
 	KUNIT_EXPECT_TRUE(test, scan->name);
-	KUNIT_EXPECT_TRUE(test, scan_says(scan, "x"));
+	KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, "x"));
 	KUNIT_EXPECT_FALSE(test, scan->name);
-	scan_says(scan, "2 12345678901234567890123456789012");
+	atw_scan_line(scan, "2 12345678901234567890123456789012");
 	KUNIT_EXPECT_FALSE(test, scan->name);
-	KUNIT_EXPECT_FALSE(test, scan_says(scan, "OK"));
+	KUNIT_EXPECT_FALSE(test, atw_scan_line(scan, "OK"));
 }
 
 /* All that there can be, and one more. */
@@ -170,11 +165,11 @@ static void scan_many(struct kunit *test)
 
 	for (i = 1; i <= ATW_SCAN_MAX; i++) {
 		snprintf(text, sizeof(text), "%d net %d,6,Open,-50," MAC, i, i);
-		KUNIT_EXPECT_TRUE(test, scan_says(scan, text));
+		KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, text));
 	}
 	KUNIT_EXPECT_EQ(test, scan->n, (unsigned int)ATW_SCAN_MAX);
 	KUNIT_EXPECT_EQ(test, scan->damaged, 0U);
-	KUNIT_EXPECT_TRUE(test, scan_says(scan, text));
+	KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, text));
 	KUNIT_EXPECT_EQ(test, scan->n, (unsigned int)ATW_SCAN_MAX);
 	KUNIT_EXPECT_EQ(test, scan->damaged, 1U);
 }
@@ -184,11 +179,11 @@ static void scan_columns(struct kunit *test)
 {
 	struct atw_scan *scan = scan_new(test);
 
-	KUNIT_EXPECT_TRUE(test, scan_says(scan, "+WSCAN:index,SSID,BSSID"));
+	KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, "+WSCAN:index,SSID,BSSID"));
 	KUNIT_EXPECT_TRUE(test, scan->partial);
-	KUNIT_EXPECT_TRUE(test, scan_says(scan, "1,two," MAC));
+	KUNIT_EXPECT_TRUE(test, atw_scan_line(scan, "1,two," MAC));
 	KUNIT_EXPECT_FALSE(test, scan->name);
-	KUNIT_EXPECT_FALSE(test, scan_says(scan, "OK"));
+	KUNIT_EXPECT_FALSE(test, atw_scan_line(scan, "OK"));
 	KUNIT_EXPECT_EQ(test, scan->n + scan->damaged, 0U);
 }
 
