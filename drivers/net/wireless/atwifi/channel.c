@@ -1102,20 +1102,35 @@ void atw_channel_nonce(char buf[ATW_NONCE_LEN])
 }
 
 /*
- * Wait until all that was asked before is answered. Returns -ETIMEDOUT also where the
- * module does not name what it does not know.
+ * Wait until all that was asked before is answered, or, as not every module names what it does
+ * not know, until it is silent; but for the end of @names only where something closes a payload.
  */
-static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
+static int atw_channel_quiet(struct atw_channel *ch, bool names)
 {
-	char name[ATW_NONCE_LEN];
+	struct atw_cmd cmd = { .timeout = 2 * HZ, .names = names };
+	char nonce[ATW_NONCE_LEN];
+	bool silence;
 	int err;
 
-	atw_channel_nonce(name);
-	cmd->barrier = name;
-	atw_line_start(&cmd->line, name);
-	err = atw_channel_exec(ch, cmd);
-	cmd->barrier = NULL;
-	return err == -EOPNOTSUPP ? 0 : err;
+	atw_channel_nonce(nonce);
+	cmd.barrier = nonce;
+	atw_line_start(&cmd.line, nonce);
+	err = atw_channel_exec(ch, &cmd);
+	if (err == -EOPNOTSUPP)
+		err = 0;
+	silence = err == -ETIMEDOUT && (names || ch->dialect->framed);
+	if (silence)
+		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
+	mutex_lock(&ch->rx_lock);
+	/* It may have gone on since, and what announced that may be lost. */
+	if (silence && !err && !atw_channel_silent(ch, HZ / 10))
+		err = -ETIMEDOUT;
+	if (names)
+		ch->parser.name = err == -ETIMEDOUT;
+	else if (silence && !err)
+		clear_bit(ATW_CH_UNSETTLED, &ch->flags);
+	mutex_unlock(&ch->rx_lock);
+	return err;
 }
 
 /**
@@ -1132,20 +1147,7 @@ static int atw_channel_exec_barrier(struct atw_channel *ch, struct atw_cmd *cmd)
  */
 int atw_channel_settle(struct atw_channel *ch)
 {
-	struct atw_cmd cmd = { .timeout = 2 * HZ };
-	int err = atw_channel_exec_barrier(ch, &cmd);
-
-	if (err == -ETIMEDOUT && ch->dialect->framed) {
-		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
-		mutex_lock(&ch->rx_lock);
-		/* It may have gone on since, and what announced that may be lost. */
-		if (!err && !atw_channel_silent(ch, HZ / 10))
-			err = -ETIMEDOUT;
-		if (!err)
-			clear_bit(ATW_CH_UNSETTLED, &ch->flags);
-		mutex_unlock(&ch->rx_lock);
-	}
-	return err;
+	return atw_channel_quiet(ch, false);
 }
 
 /**
@@ -1160,19 +1162,7 @@ int atw_channel_settle(struct atw_channel *ch)
  */
 int atw_channel_settle_names(struct atw_channel *ch)
 {
-	struct atw_cmd cmd = { .timeout = 2 * HZ, .names = true };
-	int err = atw_channel_exec_barrier(ch, &cmd);
-	bool silence = err == -ETIMEDOUT;
-
-	if (silence)
-		err = atw_channel_idle(ch, HZ / 10, 2 * HZ);
-	mutex_lock(&ch->rx_lock);
-	/* It may have gone on since. */
-	if (silence && !err && !atw_channel_silent(ch, HZ / 10))
-		err = -ETIMEDOUT;
-	ch->parser.name = err == -ETIMEDOUT;
-	mutex_unlock(&ch->rx_lock);
-	return err;
+	return atw_channel_quiet(ch, true);
 }
 
 /**
