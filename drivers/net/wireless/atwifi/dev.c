@@ -51,7 +51,14 @@ static ssize_t _name##_show(struct device *dev,				\
 }									\
 static DEVICE_ATTR_RO(_name)
 
-ATW_SHOW(state, "%s", atw_module_state_name(m));
+static const char *const atw_dev_states[] = {
+	[ATW_MODULE_PROBING]	= "probing",
+	[ATW_MODULE_DOWN]	= "down",
+	[ATW_MODULE_JOINED]	= "joined",
+	[ATW_MODULE_ASLEEP]	= "probing",
+};
+
+ATW_SHOW(state, "%s", atw_dev_states[atw_module_state(m)]);
 ATW_SHOW(mac, "%pM", m->mac);
 ATW_SHOW(baud, "%u", READ_ONCE(m->baud));
 /* The thread may be writing them: they always end within their array. */

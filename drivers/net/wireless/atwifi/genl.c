@@ -192,17 +192,12 @@ static int atw_genl_put_stats(struct sk_buff *skb, const struct atw_module *m)
 	return 0;
 }
 
-static u32 atw_genl_state(const struct atw_module *m)
-{
-	switch (atw_module_state(m)) {
-	case ATW_MODULE_JOINED:
-		return ATWIFI_DEV_STATE_JOINED;
-	case ATW_MODULE_DOWN:
-		return ATWIFI_DEV_STATE_DOWN;
-	default:
-		return ATWIFI_DEV_STATE_PROBING;
-	}
-}
+static const u32 atw_genl_states[] = {
+	[ATW_MODULE_PROBING]	= ATWIFI_DEV_STATE_PROBING,
+	[ATW_MODULE_DOWN]	= ATWIFI_DEV_STATE_DOWN,
+	[ATW_MODULE_JOINED]	= ATWIFI_DEV_STATE_JOINED,
+	[ATW_MODULE_ASLEEP]	= ATWIFI_DEV_STATE_PROBING,
+};
 
 /* What is known once the module has answered for the first time. */
 static int atw_genl_put_module(struct sk_buff *skb, const struct atw_module *m)
@@ -249,7 +244,7 @@ static int atw_genl_put_dev(struct sk_buff *skb, const void *arg)
 	const struct atw_module *m = &adev->module;
 
 	if ((adev->port && nla_put_string(skb, ATWIFI_A_DEV_PORT, dev_name(adev->port))) ||
-	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_state(m)) ||
+	    nla_put_u32(skb, ATWIFI_A_DEV_STATE, atw_genl_states[atw_module_state(m)]) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_ADDRESS, atw_module_addr(m)) ||
 	    atw_genl_put_addr(skb, ATWIFI_A_DEV_GATEWAY,
 			      atw_module_gateway(m)) ||

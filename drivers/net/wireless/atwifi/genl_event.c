@@ -38,22 +38,14 @@ int atw_genl_put_addr(struct sk_buff *skb, int attr, u32 addr)
 	return addr ? nla_put_in_addr(skb, attr, cpu_to_be32(addr)) : 0;
 }
 
-static u32 atw_genl_conn_state(const struct atw_conn_info *info)
-{
-	switch (info->state) {
-	case ATW_CONN_WAITING:
-		return ATWIFI_SOCKET_STATE_WAITING;
-	case ATW_CONN_OPENING:
-		return ATWIFI_SOCKET_STATE_OPENING;
-	case ATW_CONN_OPEN:
-		return ATWIFI_SOCKET_STATE_OPEN;
-	case ATW_CONN_YIELDING:
-	case ATW_CONN_CLOSING:
-		return ATWIFI_SOCKET_STATE_CLOSING;
-	default:
-		return ATWIFI_SOCKET_STATE_DEAD;
-	}
-}
+static const u32 atw_genl_conn_states[ATW_CONN_STATES] = {
+	[ATW_CONN_WAITING]	= ATWIFI_SOCKET_STATE_WAITING,
+	[ATW_CONN_OPENING]	= ATWIFI_SOCKET_STATE_OPENING,
+	[ATW_CONN_OPEN]		= ATWIFI_SOCKET_STATE_OPEN,
+	[ATW_CONN_YIELDING]	= ATWIFI_SOCKET_STATE_CLOSING,
+	[ATW_CONN_CLOSING]	= ATWIFI_SOCKET_STATE_CLOSING,
+	[ATW_CONN_DEAD]		= ATWIFI_SOCKET_STATE_DEAD,
+};
 
 /**
  * atw_genl_put_conn() - put what is told of a connection
@@ -71,7 +63,7 @@ int atw_genl_put_conn(struct sk_buff *skb, struct atw_dev *adev,
 	    (info->id != ATW_NO_ID &&
 	     nla_put_u32(skb, ATWIFI_A_SOCKET_ID, info->id)) ||
 	    nla_put_u32(skb, ATWIFI_A_SOCKET_TYPE, info->type) ||
-	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_state(info)) ||
+	    nla_put_u32(skb, ATWIFI_A_SOCKET_STATE, atw_genl_conn_states[info->state]) ||
 	    (named && info->name[0] &&
 	     nla_put_string(skb, ATWIFI_A_SOCKET_HOST, info->name)) ||
 	    (!info->name[0] &&

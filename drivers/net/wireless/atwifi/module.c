@@ -21,18 +21,6 @@
 /* One that restarts is set up anew so often without a pause. */
 #define ATW_MODULE_TRIES	3
 
-const char *atw_module_state_name(const struct atw_module *m)
-{
-	switch (atw_module_state(m)) {
-	case ATW_MODULE_JOINED:
-		return "joined";
-	case ATW_MODULE_DOWN:
-		return "down";
-	default:
-		return "probing";
-	}
-}
-
 static void atw_module_set_echo(struct atw_module *m, bool off)
 {
 	mutex_lock(&m->ch.rx_lock);

@@ -164,6 +164,5 @@ void atw_module_charge(struct atw_module *m, u8 share, u64 since);
 int atw_module_exec(struct atw_module *m, struct atw_cmd *cmd);
 int atw_module_set_recv_mode(struct atw_module *m, bool passive, long timeout);
 int atw_module_set_transparent(struct atw_module *m, struct atw_conn *c, u8 how);
-const char *atw_module_state_name(const struct atw_module *m);
 
 #endif
