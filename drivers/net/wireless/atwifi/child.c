@@ -399,17 +399,6 @@ no_child:
 	return NULL;
 }
 
-/* Has the module said that its remote is gone, or that it has deleted it? */
-static bool atw_conn_is_over(struct atw_conn *c)
-{
-	bool over;
-
-	spin_lock(&c->lock);
-	over = c->remote_closed || c->auto_deleted;
-	spin_unlock(&c->lock);
-	return over;
-}
-
 /**
  * atw_conns_adopt() - find the server of a child that was not announced
  * @cs: the connections
@@ -428,7 +417,10 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 	bool ok, over;
 
 	spin_lock(&cs->lock);
-	over = atw_conn_is_over(c);
+	spin_lock(&c->lock);
+	/* Has the module said that its remote is gone, or that it has deleted it? */
+	over = c->remote_closed || c->auto_deleted;
+	spin_unlock(&c->lock);
 	if (c->child.server) {
 		spin_unlock(&cs->lock);
 		return true;

@@ -131,30 +131,22 @@ static void atw_conns_settle(struct atw_conns *cs, struct atw_conn *c,
 		atw_conn_remote_end(cs, c);
 }
 
-/* Is there a payload that may hold what is none of it? */
-static bool atw_conns_is_in_doubt(struct atw_conns *cs)
+/*
+ * See to it that of what came until now nothing is still to come, where a payload may hold what
+ * is none of it.
+ */
+static bool atw_conns_barrier(struct atw_conns *cs)
 {
 	struct atw_conn *c;
 	bool doubt = false;
 
-	lockdep_assert_held(&cs->lock);
-
+	atw_conns_begin_query(cs);
+	spin_lock(&cs->lock);
 	list_for_each_entry(c, &cs->list, node) {
 		spin_lock(&c->lock);
 		doubt |= atw_conn_doubted(c, ATW_DOUBT_FRAME, cs->audit.query);
 		spin_unlock(&c->lock);
 	}
-	return doubt;
-}
-
-/* See to it that of what came until now nothing is still to come. */
-static bool atw_conns_barrier(struct atw_conns *cs)
-{
-	bool doubt;
-
-	atw_conns_begin_query(cs);
-	spin_lock(&cs->lock);
-	doubt = atw_conns_is_in_doubt(cs);
 	spin_unlock(&cs->lock);
 	return !doubt || !atw_channel_settle(cs->ch);
 }

@@ -40,15 +40,6 @@ static void atw_module_set_lease(struct atw_module *m, const struct atw_lease *l
 	write_sequnlock_bh(&m->lease_lock);
 }
 
-/* It has no address, whatever else is remembered of its network. */
-static void atw_module_drop_addr(struct atw_module *m)
-{
-	struct atw_lease lease = m->lease;
-
-	lease.addr = 0;
-	atw_module_set_lease(m, &lease);
-}
-
 /**
  * atw_module_lease() - how the module's network is to be used
  * @m: the module
@@ -66,11 +57,6 @@ struct atw_lease atw_module_lease(const struct atw_module *m)
 		lease = m->lease;
 	} while (read_seqretry(&m->lease_lock, seq));
 	return lease;
-}
-
-static void atw_module_tell(struct atw_module *m, enum atwifi_event event)
-{
-	m->ops->event(m, event);
 }
 
 static struct atw_module *atw_conns_module(struct atw_conns *cs)
@@ -237,12 +223,6 @@ static int atw_module_ask_link(struct atw_module *m, struct atw_link *link)
 	return link->cut && !link->whole ? 0 : err;
 }
 
-/* Is there an answer that cannot be read, but for how the link is? It was asked twice. */
-static bool atw_module_is_unread(const struct atw_link *link, int err)
-{
-	return !err && link->cut && !link->whole;
-}
-
 /* Has it joined a network, by the answer to that? @err: what has become of the question. */
 static bool atw_module_is_up(const struct atw_link *link, int err)
 {
@@ -277,7 +257,8 @@ int atw_module_query_link(struct atw_module *m)
 	st = link.st;
 	m->status = st.status;
 	up = atw_module_is_up(&link, err);
-	m->unread = err == -EOPNOTSUPP || atw_module_is_unread(&link, err);
+	/* No more of an answer can be read than how the link is, and it was asked twice. */
+	m->unread = err == -EOPNOTSUPP || (!err && link.cut && !link.whole);
 	/* What cannot be read tells of nothing new. */
 	if (up && !link.whole && m->state == ATW_MODULE_JOINED) {
 		st.addr = m->lease.addr;
@@ -309,17 +290,17 @@ int atw_module_query_link(struct atw_module *m)
 		dev_info_ratelimited(m->dev, "joined, address %pI4h\n", &st.addr);
 		atw_conns_set_link(&m->conns, true);
 		atw_module_set_state(m, ATW_MODULE_JOINED);
-		atw_module_tell(m, ATWIFI_EVENT_LINK_UP);
+		m->ops->event(m, ATWIFI_EVENT_LINK_UP);
 	} else if (up) {
 		/* It may have been away for less time than it takes to ask. */
 		if (!atw_conns_has_link(&m->conns))
 			atw_conns_set_link(&m->conns, true);
 		if (moved)
-			atw_module_tell(m, ATWIFI_EVENT_ADDRESS);
+			m->ops->event(m, ATWIFI_EVENT_ADDRESS);
 	} else {
 		if (m->state == ATW_MODULE_JOINED) {
 			dev_info_ratelimited(m->dev, "the Wi-Fi link is lost\n");
-			atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
+			m->ops->event(m, ATWIFI_EVENT_LINK_DOWN);
 		}
 		atw_module_set_state(m, ATW_MODULE_DOWN);
 		atw_conns_set_link(&m->conns, false);
@@ -438,7 +419,7 @@ static int atw_module_setup(struct atw_module *m)
 			 m->firmware[0] ? m->firmware : "unknown", m->baud);
 	atw_module_set_state(m, ATW_MODULE_DOWN);
 	atw_join_out(m);
-	atw_module_tell(m, ATWIFI_EVENT_FOUND);
+	m->ops->event(m, ATWIFI_EVENT_FOUND);
 	return atw_module_query_link(m);
 }
 
@@ -446,15 +427,18 @@ static int atw_module_setup(struct atw_module *m)
 static void atw_module_lose(struct atw_module *m, enum atw_module_state state)
 {
 	bool found = m->state == ATW_MODULE_DOWN || m->state == ATW_MODULE_JOINED;
+	struct atw_lease lease = m->lease;
 
 	if (found && time_after64(get_jiffies_64(), m->up_since + atw_timing.steady)) {
 		m->brief = 0;
 		m->warned = false;
 	}
 	if (m->state == ATW_MODULE_JOINED)
-		atw_module_tell(m, ATWIFI_EVENT_LINK_DOWN);
+		m->ops->event(m, ATWIFI_EVENT_LINK_DOWN);
 	atw_module_set_state(m, state);
-	atw_module_drop_addr(m);
+	/* It has no address, whatever else is remembered of its network. */
+	lease.addr = 0;
+	atw_module_set_lease(m, &lease);
 	memset(&m->net, 0, sizeof(m->net));
 	/* It may have started again. */
 	if (m->autott == ATW_AUTOTT_OVER)
@@ -555,7 +539,7 @@ static bool atw_module_do_bring_up(struct atw_conns *cs)
 			dev_warn(m->dev,
 				 "no answer from the module at any usual rate (%d): check power, wiring and that nothing else uses the port; trying again\n",
 				 err);
-		atw_module_tell(m, ATWIFI_EVENT_LOST);
+		m->ops->event(m, ATWIFI_EVENT_LOST);
 	}
 	return true;
 }
@@ -624,7 +608,7 @@ static bool atw_module_do_restarted(struct atw_conns *cs)
 	if (m->state != ATW_MODULE_PROBING) {
 		atomic64_inc(&m->reboots);
 		dev_warn_ratelimited(m->dev, "the module has restarted\n");
-		atw_module_tell(m, ATWIFI_EVENT_RESTARTED);
+		m->ops->event(m, ATWIFI_EVENT_RESTARTED);
 		atw_module_over(m);
 	} else if (!m->restless) {
 		atw_sched_set(&m->sched, ATW_DO_BRING_UP);

@@ -70,11 +70,6 @@
 /* A print comes in one piece: after a silence what began like one is none. */
 #define ATW_TT_PIECE		(msecs_to_jiffies(40) + 1)
 
-static unsigned long atw_tt_guard(const struct atw_conns *cs)
-{
-	return cs->fw->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
-}
-
 /* Its bytes can no longer be told from others, or may be missing: datagrams go on. */
 static void atw_tt_break(struct atw_conns *cs)
 {
@@ -140,15 +135,6 @@ static void atw_tt_keep(struct atw_conns *cs, const u8 *buf, size_t len)
 		buf += n;
 		len -= n;
 	}
-}
-
-/* What the scanner has not passed on is kept, with all that follows it. */
-static void atw_tt_keep_tail(struct atw_conns *cs)
-{
-	struct atw_tt *tt = &cs->tt;
-
-	atw_tt_keep(cs, tt->scan.tail, tt->scan.tail_len);
-	tt->skip = tt->scan.given;
 }
 
 /* Pass on what is data, up to what may be none. Returns how many bytes that are. */
@@ -289,7 +275,9 @@ void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 		return;
 	}
 	if (!tt->hold_len) {
-		atw_tt_keep_tail(cs);
+		/* What the scanner has not passed on is kept, with all that follows it. */
+		atw_tt_keep(cs, tt->scan.tail, tt->scan.tail_len);
+		tt->skip = tt->scan.given;
 		if (tt->phase == ATW_TT_IN) {
 			tt->phase = ATW_TT_SUSPECT;
 			atw_sched_set(cs->sched, ATW_DO_CONNS);
@@ -382,7 +370,9 @@ static void atw_tt_fail(struct atw_conns *cs)
 /* Jiffies for which nothing may be written before "+++". */
 static long atw_tt_silence(const struct atw_conns *cs)
 {
-	return (long)(cs->tt.sent + atw_tt_guard(cs) - jiffies);
+	unsigned long guard = cs->fw->short_guard ? ATW_TT_GUARD : atw_timing.tt_guard;
+
+	return (long)(cs->tt.sent + guard - jiffies);
 }
 
 static int atw_tt_escape(struct atw_conns *cs)
@@ -664,32 +654,6 @@ free:
 	return true;
 }
 
-/* The remote is gone, in order as far as that can be known. */
-static void atw_tt_remote_end(struct atw_conns *cs)
-{
-	struct atw_tt *tt = &cs->tt;
-	struct atw_conn *c = tt->conn;
-
-	tt->lost = false;
-	if (!atw_conn_is_stream(c)) {
-		/* It is opened anew, or its owner is told, where the module does not have it. */
-		atw_tt_drop(cs);
-		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
-		return;
-	}
-	mutex_lock(&cs->ch->rx_lock);
-	spin_lock(&c->lock);
-	if (atw_tt_is_cut(cs, c))
-		atw_conn_end(c, atw_conns_has_link(cs) ? -ECONNRESET :
-							 -ENETDOWN, 0);
-	else
-		atw_conn_remote_end(cs, c);
-	/* The module was asked for its network since then. */
-	atw_conn_end_sure(cs, c);
-	spin_unlock(&c->lock);
-	mutex_unlock(&cs->ch->rx_lock);
-}
-
 /**
  * atw_tt_do_end() - the connection that had transparent mode is not there any more
  * @cs: the connections
@@ -699,9 +663,29 @@ static void atw_tt_remote_end(struct atw_conns *cs)
  */
 bool atw_tt_do_end(struct atw_conns *cs)
 {
-	if (!cs->tt.conn || !cs->tt.lost)
+	struct atw_tt *tt = &cs->tt;
+	struct atw_conn *c = tt->conn;
+
+	if (!c || !tt->lost)
 		return false;
-	atw_tt_remote_end(cs);
+	tt->lost = false;
+	if (!atw_conn_is_stream(c)) {
+		/* It is opened anew, or its owner is told, where the module does not have it. */
+		atw_tt_drop(cs);
+		atw_sched_set(cs->sched, ATW_DO_RECONCILE);
+		return true;
+	}
+	mutex_lock(&cs->ch->rx_lock);
+	spin_lock(&c->lock);
+	/* It has ended in order, as far as that can be known. */
+	if (atw_tt_is_cut(cs, c))
+		atw_conn_end(c, atw_conns_has_link(cs) ? -ECONNRESET : -ENETDOWN, 0);
+	else
+		atw_conn_remote_end(cs, c);
+	/* The module was asked for its network since then. */
+	atw_conn_end_sure(cs, c);
+	spin_unlock(&c->lock);
+	mutex_unlock(&cs->ch->rx_lock);
 	return true;
 }
 
