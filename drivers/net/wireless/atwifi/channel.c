@@ -141,18 +141,6 @@ static void atw_channel_stray(struct atw_channel *ch)
 	WRITE_ONCE(ch->strays, ch->strays + 1);
 }
 
-/**
- * atw_channel_strays() - how many answers came while nobody awaited them
- * @ch: the channel
- *
- * Context: any.
- * Return: their number until now, which wraps round.
- */
-unsigned int atw_channel_strays(const struct atw_channel *ch)
-{
-	return READ_ONCE(ch->strays);
-}
-
 /*
  * Complete the running command. An answer that nobody awaits is dropped; it may be
  * what is left of a payload that was not what it looked like.
@@ -1371,17 +1359,6 @@ void atw_channel_restart(struct atw_channel *ch)
 	set_bit(ATW_CH_LOOKING, &ch->flags);
 	clear_bit(ATW_CH_UNSETTLED, &ch->flags);
 	mutex_unlock(&ch->rx_lock);
-}
-
-/**
- * atw_channel_found() - the bring-up that atw_channel_restart() has begun is over
- * @ch: the channel
- *
- * Context: the channel's thread.
- */
-void atw_channel_found(struct atw_channel *ch)
-{
-	clear_bit(ATW_CH_LOOKING, &ch->flags);
 }
 
 static int atw_channel_thread(void *data)

@@ -277,7 +277,6 @@ void atw_channel_halt(struct atw_channel *ch);
 void atw_channel_pause(struct atw_channel *ch);
 void atw_channel_resume(struct atw_channel *ch);
 void atw_channel_restart(struct atw_channel *ch);
-void atw_channel_found(struct atw_channel *ch);
 void atw_channel_unsettle(struct atw_channel *ch);
 bool atw_channel_is_unsettled(const struct atw_channel *ch);
 bool atw_channel_connects(struct atw_channel *ch);
@@ -305,12 +304,23 @@ void atw_channel_wipe(struct atw_channel *ch);
 int atw_channel_wait(struct atw_channel *ch, long timeout);
 void atw_channel_cooked(struct atw_channel *ch, const u8 *buf, size_t len);
 void atw_channel_farewell(struct atw_channel *ch, const void *buf, size_t len);
-unsigned int atw_channel_strays(const struct atw_channel *ch);
 unsigned long atw_channel_heard(const struct atw_channel *ch);
 bool atw_channel_silent(const struct atw_channel *ch, long silence);
 void atw_channel_not_silent(struct atw_channel *ch);
 int atw_channel_idle(struct atw_channel *ch, long quiet, long limit);
 int atw_channel_sleep(struct atw_channel *ch, long timeout);
+
+/* The bring-up that atw_channel_restart() has begun is over: for the channel's thread. */
+static inline void atw_channel_found(struct atw_channel *ch)
+{
+	clear_bit(ATW_CH_LOOKING, &ch->flags);
+}
+
+/* How many answers have come while nobody awaited them; that wraps round. */
+static inline unsigned int atw_channel_strays(const struct atw_channel *ch)
+{
+	return READ_ONCE(ch->strays);
+}
 
 /* Jiffies for which bytes are on their way at most, 0 where the rate is not known. */
 static inline unsigned long atw_channel_wire_time(const struct atw_channel *ch, u32 n)

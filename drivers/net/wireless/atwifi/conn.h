@@ -794,6 +794,12 @@ static inline bool atw_conns_has_link(const struct atw_conns *cs)
 	return READ_ONCE(cs->link_up);
 }
 
+/* What the module has stored for TLS may be another one: for the channel's thread. */
+static inline void atw_conns_ca_changed(struct atw_conns *cs)
+{
+	cs->learned.ca_known = false;
+}
+
 /* What the serial line takes in a second, 0: not known. */
 static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 {
@@ -834,7 +840,6 @@ void atw_conns_set_link(struct atw_conns *cs, bool up);
 struct atw_conn *atw_conn_open(struct atw_conns *cs,
 			       const struct atw_conn_spec *spec,
 			       const struct atw_conn_ops *ops, void *owner);
-void atw_conns_ca_changed(struct atw_conns *cs);
 
 /* conn_rx.c */
 u8 *atw_conns_payload(void *ctx, u32 id, u32 len);

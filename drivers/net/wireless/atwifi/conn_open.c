@@ -197,17 +197,6 @@ static int atw_conns_connect(struct atw_conns *cs, struct atw_conn *c,
 	return atw_channel_exec(cs->ch, cmd);
 }
 
-/**
- * atw_conns_ca_changed() - what the module has stored for TLS may have changed
- * @cs: the connections
- *
- * Context: the channel's thread.
- */
-void atw_conns_ca_changed(struct atw_conns *cs)
-{
-	cs->learned.ca_known = false;
-}
-
 /*
  * May a TLS client connect? Without a CA the module takes whoever is there for
  * the remote: that must have been asked for.
