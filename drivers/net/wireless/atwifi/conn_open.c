@@ -221,21 +221,11 @@ static int atw_conns_check_ca(struct atw_conns *cs, struct atw_conn *c)
 	return n;
 }
 
-/* Does the module not like the line? */
-static bool atw_conns_line_refused(const struct atw_conns *cs, int err,
-				   const struct atw_cmd *cmd)
+/* Has the module refused it, for that? */
+static bool atw_conns_refused_for(const struct atw_conns *cs, int err, const struct atw_cmd *cmd,
+				  enum atw_outcome outcome)
 {
-	enum atw_outcome outcome = cs->ch->dialect->error(cmd->code)->outcome;
-
-	return err == -EREMOTEIO && (outcome == ATW_BAD_LINE || outcome == ATW_LONG_LINE);
-}
-
-/* Was it refused for the number that it was to have? */
-static bool atw_conns_conid_refused(const struct atw_conns *cs, int err,
-				    const struct atw_cmd *cmd)
-{
-	return err == -EREMOTEIO && cs->ch->dialect->error(cmd->code)->outcome == ATW_BAD_LINE &&
-	       !cs->learned.no_conid && !cs->learned.conid_known;
+	return err == -EREMOTEIO && cs->ch->dialect->error(cmd->code)->outcome == outcome;
 }
 
 /* Let a connect wait for a socket that is being deleted. */
@@ -342,10 +332,12 @@ static int atw_conns_ask_for(struct atw_conns *cs, struct atw_conn *c, struct at
 	memset(cmd, 0, sizeof(*cmd));
 	err = atw_conns_check_ca(cs, c) ?: atw_conns_connect(cs, c, cmd, t);
 	/* The line was sound when it was written. */
-	if (atw_conns_line_refused(cs, err, cmd))
+	if (atw_conns_refused_for(cs, err, cmd, ATW_BAD_LINE) ||
+	    atw_conns_refused_for(cs, err, cmd, ATW_LONG_LINE))
 		err = atw_conns_connect(cs, c, cmd, t);
-	/* Firmware from before the parameter was added says so each time. */
-	if (atw_conns_conid_refused(cs, err, cmd)) {
+	/* Firmware from before the parameter of its number was added says so each time. */
+	if (atw_conns_refused_for(cs, err, cmd, ATW_BAD_LINE) && !cs->learned.no_conid &&
+	    !cs->learned.conid_known) {
 		cs->learned.no_conid = true;
 		err = atw_conns_connect(cs, c, cmd, t);
 		if (err)
