@@ -33,7 +33,6 @@
 #include "attach.h"
 #include "nl.h"
 
-#define ATTACH_DIR	"/etc/atwifi/attach.d"
 /* N_DEVELOPMENT, which the kernel leaves to drivers that are not part of it. */
 #define N_ATWIFI	29
 #define DEFAULT_SPEED	115200

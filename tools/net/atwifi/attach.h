@@ -3,6 +3,9 @@
 #ifndef ATWCTL_ATTACH_H
 #define ATWCTL_ATTACH_H
 
+/* What is remembered. */
+#define ATTACH_DIR	"/etc/atwifi/attach.d"
+
 /**
  * enum attach - what is to be done with a tty
  * @ATTACH_NOW: attach it, and wait for its end

@@ -22,10 +22,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "doctor.h"
 #include "out.h"
 
-#define ATTACH_DIR	"/etc/atwifi/attach.d"
 #define STUB		"127.0.0.57"
 #define NM		"/run/NetworkManager"
 
