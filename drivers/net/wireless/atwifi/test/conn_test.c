@@ -607,6 +607,25 @@ static void mishear(struct fake *f, const char *command, unsigned int times,
 	WRITE_ONCE(f->nmishears, times);
 }
 
+/* Let the thread work, and wait until that is so. */
+#define run_on_until(test, cond) do {					\
+	open_gate((test)->priv, true);					\
+	eventually(test, cond);						\
+} while (0)
+
+/* The same, and it works no longer. */
+#define run_until(test, cond) do {					\
+	run_on_until(test, cond);					\
+	open_gate((test)->priv, false);					\
+} while (0)
+
+/* Nobody wants it any more: another may have its place. */
+static void let_go(struct owner *o)
+{
+	atw_conn_put(o->c);
+	memset(o, 0, sizeof(*o));
+}
+
 /* Is it to be done, as soon as the gate is open? */
 static bool todo(struct fake *f, enum atw_todo job)
 {
@@ -702,8 +721,7 @@ static void close_all(struct kunit *test, unsigned int n)
 
 	for (i = 0; i < n; i++)
 		atw_conn_close(f->owner[i].c, true, 0);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 }
 
 /* The same with the only one, and have the next in its place. */
@@ -713,8 +731,7 @@ static void forget(struct kunit *test)
 
 	close_all(test, 1);
 	open_gate(f, false);
-	atw_conn_put(f->owner[0].c);
-	memset(&f->owner[0], 0, sizeof(f->owner[0]));
+	let_go(&f->owner[0]);
 }
 
 /* Many small writes share a buffer and a send. What comes meanwhile is behind them. */
@@ -731,8 +748,7 @@ static void conn_appends(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, send_text(o->c, p, 1));
 	KUNIT_EXPECT_EQ(test, 20U, atw_conn_unsent(o->c));
 	KUNIT_EXPECT_EQ(test, 1U, skb_queue_len(&o->c->tx.q));
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->nsent) == 20);
+	run_on_until(test, READ_ONCE(f->nsent) == 20);
 	sent(test, o);
 	/* Four bytes go within the line of the command. */
 	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
@@ -794,8 +810,7 @@ static void conn_id_reuse(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	id = f->owner[0].c->id;
 	close_all(test, 1);
-	atw_conn_put(f->owner[0].c);
-	memset(&f->owner[0], 0, sizeof(f->owner[0]));
+	let_go(&f->owner[0]);
 	opened(test, 2, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_NE(test, id, f->owner[0].c->id);
 	KUNIT_EXPECT_NE(test, id, f->owner[1].c->id);
@@ -841,11 +856,8 @@ static void conn_id_reused(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		id = o->c->id;
 		atw_conn_close(o->c, true, 0);
-		open_gate(f, true);
-		eventually(test, listed(f) == n - 1);
-		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		run_until(test, listed(f) == n - 1);
+		let_go(o);
 		/* That is just now, however slow this machine is. */
 		spin_lock(&f->conns.lock);
 		f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
@@ -858,18 +870,15 @@ static void conn_id_reused(struct kunit *test)
 			f->connect_answer = answer;
 		}
 		fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "%u", i);
 		KUNIT_EXPECT_EQ_MSG(test, strlen(cases[i].got), o->got_len, "%u", i);
 		if (o->open_err) {
 			eventually(test, listed(f) == n - 1);
 			open_gate(f, false);
-			atw_conn_put(o->c);
-			memset(o, 0, sizeof(*o));
+			let_go(o);
 			fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
-			open_gate(f, true);
-			eventually(test, READ_ONCE(o->opened));
+			run_on_until(test, READ_ONCE(o->opened));
 			KUNIT_ASSERT_EQ(test, 0, o->open_err);
 		}
 		open_gate(f, false);
@@ -880,19 +889,15 @@ static void conn_id_reused(struct kunit *test)
 	id = o->c->id;
 	atw_conn_close(o->c, true, 0);
 	atw_conn_close(f->owner[4].c, true, 0);
-	open_gate(f, true);
-	eventually(test, listed(f) == n - 2);
-	open_gate(f, false);
-	atw_conn_put(o->c);
-	memset(o, 0, sizeof(*o));
+	run_until(test, listed(f) == n - 2);
+	let_go(o);
 	spin_lock(&f->conns.lock);
 	memset(f->conns.ids.freed, 0, sizeof(f->conns.ids.freed));
 	f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
 	f->conns.ids.next = id - 1;
 	spin_unlock(&f->conns.lock);
 	fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_NE(test, id, o->c->id);
 	close_all(test, n);
 }
@@ -978,8 +983,7 @@ static void conn_quantum(struct kunit *test)
 
 	/* Somebody who only may say something. */
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[1].opened));
+	run_on_until(test, READ_ONCE(f->owner[1].opened));
 	KUNIT_EXPECT_EQ(test, 460800U / 200, largest_send(test, &f->owner[0]));
 
 	/* Somebody who does. */
@@ -1003,8 +1007,7 @@ static void conn_quantum_preferred(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	KUNIT_EXPECT_EQ(test, 460800U / 50, largest_send(test, &f->owner[0]));
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[1].opened));
+	run_on_until(test, READ_ONCE(f->owner[1].opened));
 	KUNIT_EXPECT_EQ(test, 460800U / 500, largest_send(test, &f->owner[0]));
 
 	f->conns.pace.prefer = ATWIFI_PREFER_THROUGHPUT;
@@ -1130,8 +1133,7 @@ static void conn_remote_end(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketReconnect,%u\r\n", o);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,5,alien\r\n", o);
 	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
-	open_gate(f, true);
-	eventually(test, f->nnotes && f->notes[0].verb == V_DEL);
+	run_on_until(test, f->nnotes && f->notes[0].verb == V_DEL);
 	KUNIT_EXPECT_EQ(test, o->c->id, f->notes[0].id);
 	close_all(test, 1);
 }
@@ -1162,8 +1164,7 @@ static void conn_remote_end_sending(struct kunit *test)
 		 o->c->id);
 	f->after_payload = text;
 	queue(test, o, 100);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, 0, o->close_err);
 	close_all(test, 1);
 }
@@ -1185,9 +1186,7 @@ static void conn_remote_end_asked(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_EQ(test, 5U, o[0].got_len);
 	KUNIT_EXPECT_EQ(test, -EPIPE, send_text(o[0].c, "x", 1));
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].closed));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[0].closed));
 	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
 	KUNIT_EXPECT_EQ(test, 5U, o[0].got_len);
 
@@ -1232,9 +1231,7 @@ static void conn_remote_end_child(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_SERVER);
 	for (i = 1; i <= 2; i++) {
 		say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &o[0]);
-		open_gate(f, true);
-		eventually(test, atw_conn_acceptable(o[0].c));
-		open_gate(f, false);
+		run_until(test, atw_conn_acceptable(o[0].c));
 		o[i].c = atw_conn_accept(o[0].c, &owner_ops, &o[i]);
 		KUNIT_ASSERT_NOT_NULL(test, o[i].c);
 		f->nnotes = 0;
@@ -1243,9 +1240,7 @@ static void conn_remote_end_child(struct kunit *test)
 			fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
 		KUNIT_EXPECT_FALSE(test, o[i].closed);
 		if (i == 1) {
-			open_gate(f, true);
-			eventually(test, listed(f) == 1);
-			open_gate(f, false);
+			run_until(test, listed(f) == 1);
 			KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
 		} else {
 			say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", &o[0]);
@@ -1253,8 +1248,7 @@ static void conn_remote_end_child(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, o[i].closed);
 		KUNIT_EXPECT_EQ(test, 0, o[i].close_err);
 	}
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(o[0].c));
+	run_on_until(test, atw_conn_acceptable(o[0].c));
 	close_all(test, 3);
 }
 
@@ -1338,9 +1332,7 @@ static void conn_damaged_others(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
 	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
 	f->nnotes = 0;
 	snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n%u,2,3,192.0.2.1,80,-1,0\r\n",
 		 o[0].c->id, o[1].c->id);
@@ -1356,8 +1348,7 @@ static void conn_damaged_others(struct kunit *test)
 	fake_say(f, "+EVENT:SocketDisconnect,9\r\n");
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
-	open_gate(f, true);
-	eventually(test, deletes(f, 8) && deletes(f, 9) && !todo(f, ATW_DO_ACCEPTED));
+	run_on_until(test, deletes(f, 8) && deletes(f, 9) && !todo(f, ATW_DO_ACCEPTED));
 	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(o[0].c));
 
 	/* All of it is believed again. */
@@ -1383,9 +1374,7 @@ static void conn_lost_header(struct kunit *test)
 		opened(test, 1, his[i]);
 		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
 		fake_open(test, 2, ATW_TYPE_UDP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
-		open_gate(f, false);
+		run_until(test, READ_ONCE(o[1].opened) && READ_ONCE(o[2].opened));
 		f->conns.mode.active = true;
 		say_for(f, "\r\n+EVENT:SocketDown,%u,1024\r\n", &o[0]);
 		for (j = 1; j < 3; j++) {
@@ -1454,14 +1443,11 @@ static void conn_too_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 4U, open_all(test, 11));
 	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 8U, open_all(test, 12));
 	KUNIT_EXPECT_EQ(test, 0U, open_all(test, 10));
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
 	open_gate(f, false);
 	KUNIT_EXPECT_EQ(test, ATW_CONNS_MAX / 2U, open_all(test, 10));
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
-	open_gate(f, false);
+	run_until(test, list_empty_careful(&f->conns.list));
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	close_all(test, 1);
 }
@@ -1475,8 +1461,7 @@ static void conn_lingers_unopened(struct kunit *test)
 	queue(test, o, 10);
 	WRITE_ONCE(f->conns.pace.open_after, get_jiffies_64() + 60 * HZ);
 	atw_conn_close(o->c, false, 1);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_EQ(test, 0U, f->nnotes);
 }
 
@@ -1494,8 +1479,7 @@ static void conn_drains(struct kunit *test)
 	/* What it is given for datagrams is over when the thread looks. */
 	while (!time_after(jiffies, o->c->close_by))
 		schedule_timeout_uninterruptible(1);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 	for (i = 0; i < f->nnotes; i++)
 		if (f->notes[i].verb == V_SEND)
 			bytes += f->notes[i].len;
@@ -1516,8 +1500,7 @@ static void conn_drains_stuck(struct kunit *test)
 	f->then = IS_BLOCKED;
 	queue(test, o, 4000);
 	atw_conn_close(o->c, false, 0);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_EQ(test, 1U, deletes(f, id));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));
 }
@@ -1531,8 +1514,7 @@ static void conn_yields(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	atw_conn_yield(o->c);
 	KUNIT_EXPECT_FALSE(test, o->closed);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
+	run_on_until(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1U, f->nnotes);
@@ -1599,8 +1581,7 @@ static void conn_yields_unopened(struct kunit *test)
 	fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
 	atw_conn_yield(o[0].c);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened));
+	run_on_until(test, READ_ONCE(o[1].opened));
 	KUNIT_EXPECT_TRUE(test, o[0].opened);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	close_all(test, 2);
@@ -1687,8 +1668,7 @@ static void conn_yielding_ends(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, try_send(o));
 		close_all(test, 1);
 		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -1703,8 +1683,7 @@ static void conn_yields_in_vain(struct kunit *test)
 	f->mishears = "AT+SOCKETDEL=";
 	f->complaint = "Unknown cmd:AT+SOCKE\r\n";
 	WRITE_ONCE(f->nmishears, ALWAYS);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
 	WRITE_ONCE(f->nmishears, 0);
@@ -1741,8 +1720,7 @@ static void conn_lingers_blocked(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	f->connect_takes = HZ;
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->nnotes));
+	run_on_until(test, READ_ONCE(f->nnotes));
 	queue(test, o, 10);
 	atw_conn_close(o->c, false, HZ / 10);
 	eventually(test, READ_ONCE(f->owner[1].opened));
@@ -1796,8 +1774,7 @@ static void conn_accept_overflow(struct kunit *test)
 	fake_say(f, "\r\n+EVENT:SocketDown,1,5,hello\r\n");
 	fake_say(f, "\r\n+EVENT:SocketDown,1,5,world\r\n");
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
+	run_on_until(test, atw_conn_acceptable(server->c));
 	o->full = true;
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
@@ -1890,8 +1867,7 @@ static void conn_unread_served(struct kunit *test)
 	fake_say(f, text);
 	fake_say(f, "\r\n+EVENT:SocketDown,17,5,hello\r\n");
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,17\r\n");
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(o[1].c));
+	run_on_until(test, atw_conn_acceptable(o[1].c));
 	o[2].c = atw_conn_accept(o[1].c, &owner_ops, &o[2]);
 	KUNIT_ASSERT_NOT_NULL(test, o[2].c);
 	KUNIT_EXPECT_EQ(test, 5U, o[2].got_len);
@@ -1928,9 +1904,7 @@ static struct owner *fake_child(struct kunit *test, struct owner *server)
 	struct owner *o = &f->owner[1];
 
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
-	open_gate(f, false);
+	run_until(test, atw_conn_acceptable(server->c));
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	f->nnotes = 0;
@@ -1946,8 +1920,7 @@ static struct owner *fake_high_child(struct kunit *test, unsigned int i, u32 id)
 
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, server->c->id);
 	fake_say(f, text);
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
+	run_on_until(test, atw_conn_acceptable(server->c));
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	return o;
@@ -2067,9 +2040,7 @@ static void fake_unlisted(struct kunit *test, struct atw_conn *server, unsigned 
 	fake_say(f, text);
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketAutoDel,%u\r\n", id);
 	fake_say(f, text);
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server) && listed(f) == n);
-	open_gate(f, false);
+	run_until(test, atw_conn_acceptable(server) && listed(f) == n);
 }
 
 /* Nor may those that the module has forgotten, and nobody accepts, keep what they like. */
@@ -2109,9 +2080,7 @@ static void conn_unread_unlisted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.rx.unread.used));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
 	fake_open_spec(test, 4, &spec);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[4].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[4].opened));
 	snprintf(rows + n, sizeof(rows) - n, "%u,3,3,,-1,81,0\r\n", o[4].c->id);
 	fake_unlisted(test, o[4].c, 4);
 	atw_budget_give(&atw_unlisted, server->c->share, taken);
@@ -2148,8 +2117,7 @@ static void conn_nothing_announced(struct kunit *test)
 		f->conns.mode.passive = true;
 		f->read = "hello";
 		say_for(f, formats[i], &o[2]);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o[2].closed));
+		run_on_until(test, READ_ONCE(o[2].closed));
 		KUNIT_EXPECT_EQ(test, 5U, o[2].got_len);
 		open_gate(f, false);
 		f->conns.mode.passive = false;
@@ -2167,8 +2135,7 @@ static void conn_nothing_announced(struct kunit *test)
 		/* A datagram may have been empty. */
 		opened(test, 1, ATW_TYPE_UDP_CLIENT);
 		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o[1].opened));
+		run_on_until(test, READ_ONCE(o[1].opened));
 		say_for(f, formats[i], &o[0]);
 		KUNIT_EXPECT_FALSE(test, o[0].closed || o[1].closed);
 		close_all(test, 2);
@@ -2201,8 +2168,7 @@ static void conn_guesses(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
-	open_gate(f, true);
-	eventually(test, deletes(f, 1000 + 64));
+	run_on_until(test, deletes(f, 1000 + 64));
 	close_all(test, 1);
 }
 
@@ -2217,9 +2183,7 @@ static void conn_guesses_near(struct kunit *test)
 	f->conns.learned.purged = true;
 	fake_serve(test);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o->opened));
 	for (i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n",
 			 2000 + i);
@@ -2260,17 +2224,14 @@ static void conn_guess_over(struct kunit *test)
 
 	opened(test, 2, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[2].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[2].opened));
 	snprintf(rows, sizeof(rows),
 		 "%u,3,3,,-1,80,0\r\n%u,3,3,,-1,80,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
 		 o[0].c->id, o[1].c->id, o[2].c->id);
 	f->rows = rows;
 	atw_conn_put(fake_guess(test, 2000));
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,2000\r\n\r\n+EVENT:SocketAutoDel,2000\r\n");
-	open_gate(f, true);
-	eventually(test, listed(f) == 3);
+	run_on_until(test, listed(f) == 3);
 	KUNIT_EXPECT_FALSE(test, o[2].closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
@@ -2292,25 +2253,20 @@ static void conn_guess_near(struct kunit *test)
 
 	opened(test, 1, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[1].opened));
 	id = o[1].c->id / 10;
 	n = snprintf(rows, sizeof(rows), "%u,3,3,,-1,80,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
 		     o[0].c->id, o[1].c->id);
 	snprintf(rows + n, sizeof(rows) - n, "%u,5,3,192.0.2.9,1000,-1,%u\r\n", id, o[0].c->id);
 	f->rows = rows;
 	atw_conn_put(fake_guess(test, id));
-	open_gate(f, true);
-	eventually(test, deletes(f, id) && listed(f) == 2);
-	open_gate(f, false);
+	run_until(test, deletes(f, id) && listed(f) == 2);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
 	rows[n] = '\0';
 	atw_conn_put(fake_guess(test, id));
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].closed));
+	run_on_until(test, READ_ONCE(o[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.accepted));
 	close_all(test, 2);
@@ -2343,8 +2299,7 @@ static void unplug(struct kunit *test, const char *command)
 	struct fake *f = test->priv;
 
 	f->unplugged = command;
-	open_gate(f, true);
-	eventually(test, test_bit(ATW_CH_DEAD, &f->ch.flags));
+	run_on_until(test, test_bit(ATW_CH_DEAD, &f->ch.flags));
 	atw_channel_pause(&f->ch);
 }
 
@@ -2356,9 +2311,7 @@ static void conn_guess_unplugged(struct kunit *test)
 
 	fake_serve(test);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o->opened));
 	atw_conn_put(fake_guess(test, 2000));
 	unplug(test, "AT+SOCKET?");
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
@@ -2422,8 +2375,7 @@ static void conn_guess_announced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
 	atw_conn_put(c);
 
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
+	run_on_until(test, atw_conn_acceptable(server->c));
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_EXPECT_PTR_EQ(test, c, o->c);
 	KUNIT_EXPECT_EQ(test, 1U, o->got_len);
@@ -2444,8 +2396,7 @@ static void conn_guess_announced_meanwhile(struct kunit *test)
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1000,%u\r\n", server->c->id);
 	f->rows = rows;
 	f->before_rows = text;
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
+	run_on_until(test, atw_conn_acceptable(server->c));
 	KUNIT_EXPECT_NULL(test, f->before_rows);
 	KUNIT_EXPECT_EQ(test, 1U, server->c->serve.nchildren);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
@@ -2516,8 +2467,7 @@ static void announced_again(struct kunit *test, struct owner *o)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.accepted));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
-	open_gate(f, true);
-	eventually(test, deletes(f, id) == 1);
+	run_on_until(test, deletes(f, id) == 1);
 	KUNIT_EXPECT_FALSE(test, atw_conn_acceptable(server->c));
 	close_all(test, 2);
 }
@@ -2532,9 +2482,7 @@ static void conn_guess_announced_too_late(struct kunit *test)
 		 server->c->id, server->c->id);
 	f->rows = rows;
 	atw_conn_put(fake_guess(test, 1000));
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(server->c));
-	open_gate(f, false);
+	run_until(test, atw_conn_acceptable(server->c));
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
 	KUNIT_ASSERT_NOT_NULL(test, o->c);
 	KUNIT_EXPECT_EQ(test, 1U, o->got_len);
@@ -2569,8 +2517,7 @@ static void conn_numbers_used_up(struct kunit *test)
 	KUNIT_EXPECT_LE(test, 4ULL, count(&f->conns.counts.accepted));
 	KUNIT_EXPECT_LT(test, 0ULL, count(&f->conns.counts.refused));
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	close_all(test, 2);
 }
@@ -2585,8 +2532,7 @@ static void conn_stale_announced(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketSeed,1000,%u\r\n", server);
 	KUNIT_EXPECT_EQ(test, 1U, listed(f));
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.refused));
-	open_gate(f, true);
-	eventually(test, deletes(f, 1000) == 1);
+	run_on_until(test, deletes(f, 1000) == 1);
 	close_all(test, 1);
 }
 
@@ -2601,8 +2547,7 @@ static void conn_end_while_reading(struct kunit *test)
 	/* What it has was not announced: it is looked for. */
 	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
 	f->read = "hello";
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, 0, o->close_err);
 	KUNIT_EXPECT_EQ(test, 5U, o->got_len);
 	close_all(test, 1);
@@ -2627,9 +2572,7 @@ static void conn_end_while_asked(struct kunit *test)
 		say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", &o[i]);
 		say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[i]);
 		atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o[i].closed));
-		open_gate(f, false);
+		run_until(test, READ_ONCE(o[i].closed));
 		KUNIT_EXPECT_EQ(test, 0, o[i].close_err);
 		KUNIT_EXPECT_EQ(test, 5U, o[i].got_len);
 	}
@@ -2677,8 +2620,7 @@ static void conn_anew_soon(struct kunit *test)
 	/* It is said later, if at all. */
 	fake_fetch_late(test, ATW_SOCK_CONNECTED);
 	o->c->closed_at = jiffies;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
 	f->conns.mode.passive = false;
@@ -2699,7 +2641,6 @@ static void conn_anew_soon(struct kunit *test)
 /* After some seconds the module connects anew by itself, and what it has is of that one. */
 static void conn_end_fetched_late(struct kunit *test)
 {
-	struct fake *f = test->priv;
 	unsigned int i;
 	struct owner *o;
 
@@ -2708,8 +2649,7 @@ static void conn_end_fetched_late(struct kunit *test)
 		/* So much later that it lies ahead, where jiffies have 32 bits. */
 		if (i)
 			o->c->closed_at -= ULONG_MAX / 2 + 2;
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->closed));
+		run_on_until(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 		KUNIT_EXPECT_EQ(test, 0U, o->got_len);
 		forget(test);
@@ -2728,16 +2668,14 @@ static void conn_end_fetched_slowly(struct kunit *test)
 
 	for (status = 0; status <= 1; status++) {
 		o = fake_fetch_late(test, status);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->closed));
+		run_on_until(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ(test, 0, o->close_err);
 		KUNIT_ASSERT_EQ(test, 10U, o->got_len);
 		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
 		KUNIT_EXPECT_EQ(test, 0U, o->c->rx.size);
 		close_all(test, 1);
 		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -2752,8 +2690,7 @@ static void conn_end_fetched_untold(struct kunit *test)
 	f->mishears = "AT+SOCKET?";
 	f->complaint = "";
 	f->nmishears = 1;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->empties));
+	run_on_until(test, READ_ONCE(f->empties));
 	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(o->got_len));
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->closed));
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
@@ -2784,8 +2721,7 @@ static void conn_end_fetched_unsent(struct kunit *test)
 		mishear(f, "AT+SOCKETSEND=", 1, sending ? words : refusal);
 		f->read = "hello";
 		f->reads_on = "world";
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->closed));
+		run_on_until(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 		KUNIT_ASSERT_EQ(test, 10U, o->got_len);
 		KUNIT_EXPECT_EQ(test, 0, memcmp(o->got, "helloworld", 10));
@@ -2808,8 +2744,7 @@ static void conn_numbers_damaged(struct kunit *test)
 	fake_have(f, &f->owner[0], rows, sizeof(rows));
 	f->connect_answer = "\r\n+SOCKET:4\r\nERROR\r\n";
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_NE(test, 0, o->open_err);
 	f->connect_answer = "connect success ConID=9\r\n\r\nOK\r\n";
 	o = fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
@@ -2840,8 +2775,7 @@ static void conn_refusal_forged(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	f->connect_answer = "\r\n+EVENT:SocketDowm,118,1024,a\r\n+SOCKET:4\r\nERROR\r\n";
 	o = fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, -EPROTO, o->open_err);
 	KUNIT_EXPECT_EQ(test, 0U, o->code);
 	eventually(test, deletes(f, f->notes[0].id));
@@ -2875,8 +2809,7 @@ static void conn_numbers_untold(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		f->rows = rows[i];
 		o = fake_open(test, i + 1, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ_MSG(test, -ECONNABORTED, o->open_err, "%u", i);
 		KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
 		KUNIT_EXPECT_FALSE(test, f->owner[0].closed);
@@ -2897,8 +2830,7 @@ static void conn_numbers_lost(struct kunit *test)
 	fake_have(f, &f->owner[0], rows, sizeof(rows));
 	f->connect_answer = "\r\nOK\r\n";
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, -ECONNABORTED, o->open_err);
 	id = f->conns.ids.next;
 	eventually(test, deletes(f, id));
@@ -3000,9 +2932,7 @@ static void conn_throttle_child(struct kunit *test)
 	f->conns.clock = fake_clock;
 	opened(test, 1, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o->opened));
 	fake_time = ktime_add_ms(fake_time, 10000);
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,1,%u\r\n", f->owner[0].c->id);
 	fake_say(f, text);
@@ -3067,8 +2997,7 @@ static void conn_swallowed(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	f->swallow_id = o->c->id;
 	queue(test, o, 100);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_TRUE(test, todo(f, ATW_DO_SYNC));
 	close_all(test, 1);
@@ -3084,9 +3013,7 @@ static u32 upload(struct kunit *test, unsigned int bytes)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	for (; bytes; bytes -= 4000)
 		queue(test, &f->owner[0], 4000);
-	open_gate(f, true);
-	eventually(test, !atw_conn_unsent(f->owner[0].c) ||
-		   READ_ONCE(f->owner[0].closed));
+	run_on_until(test, !atw_conn_unsent(f->owner[0].c) || READ_ONCE(f->owner[0].closed));
 	for (i = 0; i < f->nnotes; i++)
 		if (f->notes[i].verb == V_SEND)
 			longest = max(longest, f->notes[i].len);
@@ -3150,8 +3077,7 @@ static void conn_send_refused(struct kunit *test)
 			f->has = o->c->id;
 		mishear(f, "AT+SOCKETSEND=", 1, "\r\n+SOCKETSEND:101\r\nERROR\r\n");
 		queue(test, o, cases[i].len);
-		open_gate(f, true);
-		eventually(test, deletes(f, o->c->id));
+		run_on_until(test, deletes(f, o->c->id));
 		KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].chunk, f->conns.pace.chunk, "%u", i);
 		forget(test);
@@ -3223,9 +3149,7 @@ static void conn_reconcile(struct kunit *test)
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
 	/* It trusts no list that was asked for in the tick of its opening. */
 	schedule_timeout_uninterruptible(2);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[0].closed) &&
-		   READ_ONCE(f->owner[1].closed));
+	run_on_until(test, READ_ONCE(f->owner[0].closed) && READ_ONCE(f->owner[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[0].close_err);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, f->owner[1].close_err);
 	KUNIT_EXPECT_FALSE(test, f->owner[2].closed);
@@ -3246,8 +3170,7 @@ static void conn_unverified(struct kunit *test)
 	fake_have(f, o, rows, sizeof(rows));
 	say_for(f, boot, o);
 	KUNIT_EXPECT_EQ(test, 0U, o->got_len);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->got_len) == 9);
+	run_on_until(test, READ_ONCE(o->got_len) == 9);
 	KUNIT_EXPECT_STREQ(test, "ab\r\nready", o->got);
 
 	/* Came while it was asked: what it says then is no answer to that. */
@@ -3345,9 +3268,7 @@ static void conn_unverified_broken_off(struct kunit *test)
 
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[1].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(f->owner[1].opened));
 	for (i = 0; i < 4 * ARRAY_SIZE(starts); i++) {
 		o = &f->owner[i % 2];
 		for (left = -1; left <= (int)strlen(starts[i / 4]); left++) {
@@ -3371,8 +3292,7 @@ static void conn_unverified_restarted(struct kunit *test)
 
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	fake_open(test, 1, ATW_TYPE_UDP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(dgram->opened));
+	run_on_until(test, READ_ONCE(dgram->opened));
 	say_for(f, boot, stream);
 	say_for(f, boot, dgram);
 	eventually(test, READ_ONCE(stream->closed) && READ_ONCE(dgram->closed));
@@ -3391,9 +3311,7 @@ static void conn_unverified_flood(struct kunit *test)
 
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[1].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(f->owner[1].opened));
 	snprintf(rows, sizeof(rows),
 		 "%u,4,3,192.0.2.1,80,-1,0\r\n%u,4,3,192.0.2.1,80,-1,0\r\n",
 		 o->c->id, f->owner[1].c->id);
@@ -3404,8 +3322,7 @@ static void conn_unverified_flood(struct kunit *test)
 	WRITE_ONCE(f->always, again);
 	queue(test, &f->owner[1], 10);
 	say_for(f, boot, o);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[1].tx_done));
+	run_on_until(test, READ_ONCE(f->owner[1].tx_done));
 	WRITE_ONCE(f->always, NULL);
 	close_all(test, 2);
 }
@@ -3439,8 +3356,7 @@ static void conn_doubt(struct kunit *test)
 	/* What comes after the question waits for the next. */
 	snprintf(late, sizeof(late), words, o[0].c->id);
 	f->before_barrier = late;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].got_len) == 19);
+	run_on_until(test, READ_ONCE(o[0].got_len) == 19);
 	KUNIT_EXPECT_STREQ(test, "\r\n+EVENT:x\r\n+EVENT:", o[0].got);
 	KUNIT_EXPECT_EQ(test, 2U, f->barriers);
 	open_gate(f, false);
@@ -3448,8 +3364,7 @@ static void conn_doubt(struct kunit *test)
 	say_for(f, words, &o[0]);
 	say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", &o[0]);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].closed));
+	run_on_until(test, READ_ONCE(o[0].closed));
 	KUNIT_EXPECT_EQ(test, 28U, o[0].got_len);
 	KUNIT_EXPECT_EQ(test, 0, o[0].close_err);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
@@ -3469,8 +3384,7 @@ static void conn_doubt_damage(struct kunit *test)
 	fake_have(f, &o[0], rows, sizeof(rows));
 	say_for(f, words, &o[0]);
 	f->before_barrier = "AAAAAAAAA\r\n";
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].closed));
+	run_on_until(test, READ_ONCE(o[0].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[0].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[0].got_len);
 	close_all(test, 1);
@@ -3513,8 +3427,7 @@ static void conn_doubt_swallowed(struct kunit *test)
 	f->swallow_id = o[0].c->id;
 	f->after_payload = text;
 	queue(test, &o[0], 100);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].closed));
+	run_on_until(test, READ_ONCE(o[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
 	close_all(test, 2);
@@ -3534,8 +3447,7 @@ static void conn_doubt_answered(struct kunit *test)
 		 o[1].c->id);
 	f->after_payload = text;
 	queue(test, &o[0], 100);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].got_len) == 20);
+	run_on_until(test, READ_ONCE(o[1].got_len) == 20);
 	sent(test, &o[0]);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
@@ -3559,8 +3471,7 @@ static void conn_doubt_row(struct kunit *test)
 		 o[1].c->id, strlen(row) + 2, row, o[1].c->id);
 	f->rows = rows;
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].closed));
+	run_on_until(test, READ_ONCE(o[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
 	KUNIT_EXPECT_TRUE(test, o[0].closed);
@@ -3580,8 +3491,7 @@ static void conn_doubt_no_row(struct kunit *test)
 		 o[1].c->id);
 	f->before_rows = row;
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].got_len) == 23);
+	run_on_until(test, READ_ONCE(o[1].got_len) == 23);
 	KUNIT_EXPECT_FALSE(test, o[0].closed);
 	KUNIT_EXPECT_FALSE(test, o[1].closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
@@ -3601,8 +3511,7 @@ static void conn_doubt_barrier(struct kunit *test)
 	say_for(f, words, &o[0]);
 	snprintf(torn, sizeof(torn), "\r\n+EVENT:SocketDown,%u,38,abcd", o[1].c->id);
 	f->before_barrier = torn;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].closed));
+	run_on_until(test, READ_ONCE(o[1].closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o[1].close_err);
 	KUNIT_EXPECT_EQ(test, 0U, o[1].got_len);
 	/* It need not be waited for. */
@@ -3682,8 +3591,7 @@ static void conn_unexplained(struct kunit *test)
 	}
 	KUNIT_EXPECT_LT(test, 20ULL, count(&f->conns.counts.unexplained));
 	f->conns.audit.compare_after = 0;
-	open_gate(f, true);
-	eventually(test, !todo(f, ATW_DO_COMPARE) && !todo(f, ATW_DO_RECONCILE));
+	run_on_until(test, !todo(f, ATW_DO_COMPARE) && !todo(f, ATW_DO_RECONCILE));
 	/* Once for all of it. */
 	close_all(test, 2);
 	for (i = 0, twice = 0; i < f->nnotes; i++)
@@ -3714,9 +3622,7 @@ static void conn_refused_speaks(struct kunit *test)
 	u32 id;
 
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o->opened));
 	f->nnotes = 0;
 	/* One lost digit makes it of the other one. */
 	id = o->c->id / 10;
@@ -3728,8 +3634,7 @@ static void conn_refused_speaks(struct kunit *test)
 	fake_say(f, text);
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->nnotes));
+	run_on_until(test, READ_ONCE(f->nnotes));
 	KUNIT_EXPECT_EQ(test, (int)V_DEL, (int)f->notes[0].verb);
 	KUNIT_EXPECT_EQ(test, id, f->notes[0].id);
 	open_gate(f, false);
@@ -3764,8 +3669,7 @@ static void conn_unverified_fetched(struct kunit *test)
 		close_all(test, 1);
 		if (!there)
 			break;
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -3779,8 +3683,7 @@ static void conn_dgram_dropped(struct kunit *test)
 	opened(test, 1, ATW_TYPE_UDP_CLIENT);
 	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
 	KUNIT_EXPECT_LT(test, 1000, atomic_read(&f->conns.kept.bytes));
-	open_gate(f, true);
-	eventually(test, !atomic_read(&f->conns.kept.bytes));
+	run_on_until(test, !atomic_read(&f->conns.kept.bytes));
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	close_all(test, 1);
 }
@@ -3851,9 +3754,7 @@ static void conn_dgram_flood(struct kunit *test)
 		WRITE_ONCE(f->conns.mode.passive, true);
 		fake_open(test, 0, types[i]);
 		fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
-		open_gate(f, false);
+		run_until(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
 		f->nnotes = 0;
 		/* The last deletes in the background: what it had counts for a while. */
 		WRITE_ONCE(f->conns.fw, i < 2 ? fw : &atw_firmware_bw20);
@@ -3866,9 +3767,8 @@ static void conn_dgram_flood(struct kunit *test)
 			say_for(f, "\r\n+EVENT:SocketDown,%u,1024\r\n", &o[0]);
 		KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.overflows));
 		KUNIT_EXPECT_EQ(test, !i, o[0].closed);
-		open_gate(f, true);
-		eventually(test, fake_count(f, V_DEL) && atomic_read(&f->conns.kept.bytes) ==
-			   READ_ONCE(f->conns.kept.zombies));
+		run_on_until(test, fake_count(f, V_DEL) && atomic_read(&f->conns.kept.bytes) ==
+			     READ_ONCE(f->conns.kept.zombies));
 		KUNIT_EXPECT_EQ(test, i == 2, f->conns.kept.zombies > 32 * 1024);
 		KUNIT_EXPECT_FALSE(test, o[1].closed);
 		KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->empties));
@@ -3901,8 +3801,7 @@ static void conn_fetch_flood(struct kunit *test)
 	f->conns.pace.next_open = jiffies;
 	f->floods = true;
 	say_for(f, "\r\n+EVENT:SocketDown,%u,5\r\n", &o[0]);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened) || READ_ONCE(f->flooded) > 100);
+	run_on_until(test, READ_ONCE(o[1].opened) || READ_ONCE(f->flooded) > 100);
 	KUNIT_EXPECT_GE(test, 2U, f->flooded);
 	f->nnotes = 1;
 	close_all(test, 2);
@@ -3921,8 +3820,7 @@ static void conn_server_not_fetched(struct kunit *test)
 	opened(test, 1, ATW_TYPE_UDP_SERVER);
 	mishear(f, "AT+SOCKETREAD", ALWAYS, "\r\n+SOCKETREAD:127\r\nERROR\r\n");
 	say_for(f, "\r\n+EVENT:SocketDown,%u,1000\r\n", o);
-	open_gate(f, true);
-	eventually(test, fake_count(f, V_OPEN) || READ_ONCE(o->closed));
+	run_on_until(test, fake_count(f, V_OPEN) || READ_ONCE(o->closed));
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->conns.kept.bytes));
 	close_all(test, 1);
@@ -3938,9 +3836,7 @@ static u32 fake_renew(struct kunit *test, struct owner *server)
 	server->c->serve.renew = true;
 	spin_unlock(&server->c->lock);
 	atw_sched_set(&f->sched, ATW_DO_CONNS);
-	open_gate(f, true);
-	eventually(test, fake_count(f, V_DEL));
-	open_gate(f, false);
+	run_until(test, fake_count(f, V_DEL));
 	eventually(test, READ_ONCE(server->c->serve.old_id) == id);
 	return id;
 }
@@ -3956,8 +3852,7 @@ static void conn_renew_number(struct kunit *test)
 	f->conns.ids.next = id - 1;
 	f->conns.ids.freed[id] = 0;
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, id, atw_conn_id(o->c));
 	f->has = id;
 	eventually(test, fake_count(f, V_OPEN) == 2);
@@ -3975,8 +3870,7 @@ static void conn_renew_bound(struct kunit *test)
 
 	f->has = id;
 	server->c->serve.polls = 1000;
-	open_gate(f, true);
-	eventually(test, fake_count(f, V_OPEN));
+	run_on_until(test, fake_count(f, V_OPEN));
 	KUNIT_EXPECT_FALSE(test, server->closed);
 	close_all(test, 1);
 }
@@ -3990,8 +3884,7 @@ static void conn_server_forgets(struct kunit *test)
 	opened(test, 1, ATW_TYPE_UDP_SERVER);
 	queue(test, o, 100);
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-	open_gate(f, true);
-	eventually(test, fake_count(f, V_OPEN));
+	run_on_until(test, fake_count(f, V_OPEN));
 	sent(test, o);
 	open_gate(f, false);
 	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
@@ -4096,8 +3989,7 @@ static void conn_silent_unasked(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(r));
 		KUNIT_EXPECT_FALSE(test, atw_relay_tried(r));
 	}
-	open_gate(f, true);
-	eventually(test, READ_ONCE(owner[0].told) && READ_ONCE(owner[1].told));
+	run_on_until(test, READ_ONCE(owner[0].told) && READ_ONCE(owner[1].told));
 	flush_workqueue(atw_relay_wq);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, -ETIMEDOUT, owner[i].err);
@@ -4126,8 +4018,7 @@ static void conn_silent_name(struct kunit *test)
 	f->connect_answer = "\r\n+SOCKET:98\r\nERROR\r\n";
 	f->connect_ms = 5000;
 	fake_open_spec(test, 0, &spec);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened));
+	run_on_until(test, READ_ONCE(o[0].opened));
 	KUNIT_EXPECT_EQ(test, -EHOSTUNREACH, o[0].open_err);
 	fake_open_spec(test, 1, &spec);
 	KUNIT_EXPECT_TRUE(test, o[1].opened);
@@ -4151,8 +4042,7 @@ static void conn_end_of_last_number(struct kunit *test)
 
 	f->connect_ends = "\r\n+SOCKET:110\r\nERROR\r\n";
 	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	KUNIT_EXPECT_FALSE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, 2U, fake_count(f, V_OPEN));
@@ -4188,8 +4078,7 @@ static void conn_bytes_of_last_number(struct kunit *test)
 		f->connect_ends = cases[i].ends;
 		f->connect_answer = cases[i].answer;
 		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		say_for(f, "\r\n+EVENT:SocketDown,%u,1,s\r\n", o);
 		KUNIT_EXPECT_EQ(test, 0, o->open_err);
 		KUNIT_EXPECT_EQ(test, cases[i].tries, fake_count(f, V_OPEN));
@@ -4232,8 +4121,7 @@ static void conn_bytes_of_no_number(struct kunit *test)
 		snprintf(text, sizeof(text), "connect success ConID=9\r\n\r\nOK\r\n%s",
 			 cases[i].said);
 		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "%u", i);
 		if (o->open_err)
 			eventually(test, deletes(f, 9));
@@ -4251,8 +4139,7 @@ static void conn_number_of_child(struct kunit *test)
 	char text[64];
 
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened));
+	run_on_until(test, READ_ONCE(o[1].opened));
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%%u,%u\r\n", server->c->id);
 	f->connect_before = text;
 	f->connect_ends = "\r\n+SOCKET:110\r\nERROR\r\n";
@@ -4275,8 +4162,7 @@ static void conn_number_of_gone(struct kunit *test)
 	char text[160];
 
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[1].opened));
+	run_on_until(test, READ_ONCE(o[1].opened));
 	snprintf(text, sizeof(text),
 		 "\r\n+EVENT:SocketSeed,%%u,%u\r\n\r\n+EVENT:SocketDown,%%u,4,word\r\n"
 		 "\r\n+EVENT:SocketDisconnect,%%u\r\n", server->c->id);
@@ -4326,9 +4212,7 @@ static void conn_number_of_refused(struct kunit *test)
 		fake_say(f, text);
 		KUNIT_EXPECT_EQ(test, i + 1ULL, count(&f->conns.counts.refused));
 		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, atw_timing.recent));
-		open_gate(f, true);
-		eventually(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
-		open_gate(f, false);
+		run_until(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		/* From then on, however long the module was busy with something else before. */
 		KUNIT_EXPECT_TRUE(test, atw_conns_is_recent(&f->conns, id));
 		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, 0));
@@ -4339,9 +4223,7 @@ static void conn_number_of_refused(struct kunit *test)
 	/* Nor where so many others came after it that it is not among the last. */
 	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.ids.freed[id]);
 	atw_conns_add_stale(&f->conns, id);
-	open_gate(f, true);
-	eventually(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
-	open_gate(f, false);
+	run_until(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	KUNIT_EXPECT_NE(test, 0ULL, f->conns.ids.freed[id]);
 	f->nnotes = 0;
 
@@ -4349,8 +4231,7 @@ static void conn_number_of_refused(struct kunit *test)
 	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
 		atw_conns_add_stale(&f->conns, id);
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	KUNIT_EXPECT_EQ(test, 1U, deletes(f, o->c->id));
 	close_all(test, 2);
@@ -4369,9 +4250,7 @@ static void conn_refused_many(struct kunit *test)
 
 	opened(test, 2, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[2].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[2].opened));
 	atw_conn_set_backlog(o[1].c, 16);
 	for (i = 1; i <= 99; i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", i,
@@ -4383,9 +4262,8 @@ static void conn_refused_many(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, o[2].closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	KUNIT_EXPECT_EQ(test, 17ULL, count(&f->conns.counts.accepted));
-	open_gate(f, true);
-	eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
-		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	run_on_until(test, !READ_ONCE(f->conns.ids.nstale) &&
+		     READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	for (i = 1; i <= 99; i++)
 		gone += deletes(f, i);
 	KUNIT_EXPECT_EQ(test, 82U, gone);
@@ -4402,8 +4280,7 @@ static void conn_refused_late(struct kunit *test)
 	char text[64];
 
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	f->conns.learned.narrow_ids = true;
 	/* One that waits to be accepted is all that there is room for. */
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
@@ -4414,9 +4291,8 @@ static void conn_refused_late(struct kunit *test)
 		fake_say(f, text);
 		/* The thread was busy for that long. */
 		fake_gives(f, 100, atw_timing.recent);
-		open_gate(f, true);
-		eventually(test, deletes(f, ids[i]) &&
-			   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+		run_on_until(test, deletes(f, ids[i]) &&
+			     READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", ids[i]);
 		fake_say(f, text);
 		KUNIT_EXPECT_FALSE(test, o->closed);
@@ -4454,8 +4330,7 @@ static void conn_refused_soon(struct kunit *test)
 	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
 	f->connect_ms = 3900;
 	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
 	f->connect_ms = 3900;
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
@@ -4479,8 +4354,7 @@ static void expect_refused_after(struct kunit *test, enum atw_sock_type type,
 	f->complaint_ms = 5000;
 	f->nmishears = 1;
 	o = fake_open(test, 0, type);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0U, f->nmishears);
 	KUNIT_EXPECT_EQ(test, 1U, fake_count(f, V_OPEN));
 	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
@@ -4529,8 +4403,7 @@ static void conn_users_connect(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		fake_open_as(test, i, 10);
 	fake_open_as(test, 3, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[3].opened));
+	run_on_until(test, READ_ONCE(o[3].opened));
 	queue(test, &o[3], 100);
 	sent(test, &o[3]);
 	KUNIT_EXPECT_EQ(test, 3U, READ_ONCE(f->nnotes));
@@ -4581,8 +4454,7 @@ static void conn_users_wait(struct kunit *test)
 	fake_time = ktime_add_ms(fake_time, 1);
 	fake_open_as(test, 5, 12);
 	mishear(f, "AT+SOCKET=", 1, "\r\n+SOCKET:96\r\nERROR\r\n");
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[4].opened) && READ_ONCE(o[5].opened));
+	run_on_until(test, READ_ONCE(o[4].opened) && READ_ONCE(o[5].opened));
 	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
 	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, o[5].c->id, f->notes[0].id);
@@ -4619,8 +4491,7 @@ static void expect_tie(struct kunit *test, u8 first, u8 second, unsigned int tim
 	wins = &o[first == 12 ? 2 : 3];
 	mishear(f, "AT+SOCKET=", times, "\r\n+SOCKET:96\r\nERROR\r\n");
 	f->complaint_ms = 5;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[2].opened) && READ_ONCE(o[3].opened));
+	run_on_until(test, READ_ONCE(o[2].opened) && READ_ONCE(o[3].opened));
 	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
 	KUNIT_ASSERT_EQ(test, 2U, f->nnotes);
 	KUNIT_EXPECT_EQ(test, wins->c->id, f->notes[0].id);
@@ -4697,9 +4568,7 @@ static void conn_users_starve(struct kunit *test)
 
 	f->conns.clock = fake_clock;
 	fake_open_as(test, connects, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[connects].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[connects].opened));
 	f->nnotes = 0;
 	/* A turn has 256 bytes then, which take a second. */
 	atw_conns_set_rate(&f->conns, 9600);
@@ -4754,8 +4623,7 @@ static void conn_users_paid(struct kunit *test)
 	f->conns.shares.of[12].owes = atw_conns_now(&f->conns) - 2 * NSEC_PER_SEC;
 	fake_open_as(test, 0, 10);
 	fake_open_as(test, 1, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
+	run_on_until(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
 	KUNIT_EXPECT_EQ(test, o[0].c->id, f->notes[0].id);
 	close_all(test, 2);
 }
@@ -4796,9 +4664,7 @@ static void conn_users_owe(struct kunit *test)
 	f->conns.shares.of[10].owes = begin + 5ULL * NSEC_PER_SEC;
 	f->connect_ms = 4000;
 	fake_open_as(test, 0, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[0].opened));
 	KUNIT_EXPECT_EQ(test, begin + 9ULL * NSEC_PER_SEC, f->conns.shares.of[10].owes);
 	close_all(test, 1);
 }
@@ -4825,9 +4691,7 @@ static void conn_users_between(struct kunit *test)
 	f->conns.clock = fake_clock;
 	fake_time = ktime_add_ms(fake_time, 20000);
 	fake_open_as(test, 0, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[0].opened));
 	f->nnotes = 0;
 	/* It was used up to where the name began. */
 	charge(f, 10, 75000);
@@ -4971,9 +4835,7 @@ static void conn_users_receive(struct kunit *test)
 
 	f->conns.clock = fake_clock;
 	fake_open_as(test, 0, 12);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[0].opened));
 	fake_time = ktime_add_ms(fake_time, 5000);
 	mutex_lock(&f->ch.rx_lock);
 	f->conns.tt.conn = o[0].c;
@@ -4995,8 +4857,7 @@ static void conn_users_receive(struct kunit *test)
 	fake_open_as(test, 1, 10);
 	fake_open_as(test, 2, 10);
 	f->connect_ms = 5000;
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->conns.shares.of[10].owes) > atw_conns_now(&f->conns));
+	run_on_until(test, READ_ONCE(f->conns.shares.of[10].owes) > atw_conns_now(&f->conns));
 	KUNIT_EXPECT_LT(test, 0U, held(f, &o[2]));
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(o[2].opened));
 	fake_time = ktime_add_ms(fake_time, 1000);
@@ -5255,8 +5116,7 @@ static void conn_raw_sends_after(struct kunit *test)
 	raw_left(test, false);
 	mishear(f, "AT+SOCKET?", 2, "\r\nERROR\r\n");
 	queue(test, o, 100);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	forget(test);
 	KUNIT_EXPECT_EQ(test, 0U, fake_count(f, V_SEND));
@@ -5529,8 +5389,7 @@ static void conn_refused(struct kunit *test)
 
 	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
 	o = fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->opened));
+	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
 	KUNIT_EXPECT_EQ(test, 97U, o->code);
 	atw_conn_close(o->c, true, 0);
@@ -5555,9 +5414,7 @@ static void conn_keepalive(struct kunit *test)
 		f->nnotes = 0;
 		spec.keepalive = seconds[i];
 		fake_open_spec(test, i, &spec);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
-		open_gate(f, false);
+		run_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ(test, (int)V_OPEN, (int)f->notes[0].verb);
 		KUNIT_EXPECT_EQ(test, seconds[i], f->notes[0].len);
 	}
@@ -5597,8 +5454,7 @@ static void conn_delete_misheard(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1U, noted(f, V_DEL, id));
 		KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
 		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -5612,9 +5468,8 @@ static void conn_gone_many(struct kunit *test)
 	for (i = 300; i < 340; i++)
 		atw_conns_add_stale(&f->conns, i);
 	mishear(f, "AT+SOCKETDEL=", 40, lost_digit);
-	open_gate(f, true);
-	eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
-		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	run_on_until(test, !READ_ONCE(f->conns.ids.nstale) &&
+		     READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	KUNIT_EXPECT_EQ(test, 0U, READ_ONCE(f->nmishears));
 	KUNIT_EXPECT_FALSE(test, todo(f, ATW_DO_RESET));
 	close_all(test, 1);
@@ -5657,8 +5512,7 @@ static void conn_yielding_auto_deleted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.yielded));
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.resets));
-	open_gate(f, true);
-	eventually(test, listed(f) == 1);
+	run_on_until(test, listed(f) == 1);
 	KUNIT_EXPECT_EQ(test, 0U, noted(f, V_DEL, 1));
 	close_all(test, 2);
 }
@@ -5673,8 +5527,7 @@ static void conn_yielding_superseded(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, o->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.resets));
-	open_gate(f, true);
-	eventually(test, atw_conn_acceptable(f->owner[0].c));
+	run_on_until(test, atw_conn_acceptable(f->owner[0].c));
 	close_all(test, 2);
 }
 
@@ -5687,9 +5540,7 @@ static void conn_yielding_near(struct kunit *test)
 
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
-	open_gate(f, false);
+	run_until(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
 	yielding(&o[1]);
 	snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n",
 		 o[1].c->id / 10, o[0].c->id);
@@ -5747,8 +5598,7 @@ static void conn_delete_unknown(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	mishear(f, "AT+SOCKETDEL=", ALWAYS, lost_letter);
 	atw_conn_close(o->c, true, 0);
-	open_gate(f, true);
-	eventually(test, todo(f, ATW_DO_RESET));
+	run_on_until(test, todo(f, ATW_DO_RESET));
 	KUNIT_EXPECT_FALSE(test, list_empty_careful(&f->conns.list));
 	WRITE_ONCE(f->nmishears, 0);
 	close_all(test, 1);
@@ -5789,8 +5639,7 @@ static void conn_left_to_delete(struct kunit *test)
 
 	f->rows = "5,5,127,192.0.2.1,80,-1,101\r\n";
 	atw_sched_set(&f->sched, ATW_DO_RECONCILE);
-	open_gate(f, true);
-	eventually(test, noted(f, V_DEL, 5));
+	run_on_until(test, noted(f, V_DEL, 5));
 	/* Not when it is seen first: it may be about to go. */
 	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[0].verb);
 	KUNIT_EXPECT_EQ(test, V_LIST, f->notes[1].verb);
@@ -5904,14 +5753,12 @@ static void conn_read_misheard(struct kunit *test)
 		say_for(f, "\r\n+EVENT:SocketDisconnect,%u\r\n", o);
 		f->read = "hello";
 		mishear(f, "AT+SOCKETREAD=", 1, complaints[i]);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->closed));
+		run_on_until(test, READ_ONCE(o->closed));
 		KUNIT_EXPECT_EQ(test, 0, o->close_err);
 		KUNIT_EXPECT_EQ(test, 5U, o->got_len);
 		close_all(test, 1);
 		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -6004,8 +5851,7 @@ static void conn_connect_bare(struct kunit *test)
 		f->complaint_ms = cases[i].ms;
 		mishear(f, "AT+SOCKET=", 1, bare_error);
 		fake_open(test, 0, cases[i].type);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, o->open_err, "case %u", i);
 		f->rows = NULL;
 		forget(test);
@@ -6044,8 +5890,7 @@ static void conn_send_bare(struct kunit *test)
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 	mishear(f, "AT+SOCKETSEND=", 1, bare_error);
 	queue(test, o, 200);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(o->closed));
+	run_on_until(test, READ_ONCE(o->closed));
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, o->close_err);
 	KUNIT_EXPECT_EQ(test, 250U, f->conns.pace.chunk_max);
 	KUNIT_EXPECT_EQ(test, 1U, f->conns.learned.lines_refused);
@@ -6069,8 +5914,7 @@ static void conn_number_taken(struct kunit *test)
 		mishear(f, "AT+SOCKET=", cases[i].times,
 			"\r\n+SOCKET:110\r\nERROR\r\n");
 		fake_open(test, 0, ATW_TYPE_TCP_CLIENT);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(o->opened));
+		run_on_until(test, READ_ONCE(o->opened));
 		KUNIT_EXPECT_EQ(test, cases[i].err, o->open_err);
 		eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
 			   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
@@ -6081,8 +5925,7 @@ static void conn_number_taken(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, cases[i].deleted, deleted);
 		close_all(test, 1);
 		open_gate(f, false);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 	}
 }
 
@@ -6106,8 +5949,7 @@ static void conn_no_servers(struct kunit *test)
 		f->connect_answer = steps[i].refuses ? "\r\n+SOCKET:104\r\nERROR\r\n" :
 						       NULL;
 		fake_open(test, 0, ATW_TYPE_TCP_SERVER);
-		open_gate(f, true);
-		eventually(test, READ_ONCE(f->owner[0].opened));
+		run_on_until(test, READ_ONCE(f->owner[0].opened));
 		KUNIT_EXPECT_EQ(test, steps[i].err, f->owner[0].open_err);
 		KUNIT_EXPECT_EQ(test, steps[i].refuses ? 104U : 0U, f->owner[0].code);
 		forget(test);
@@ -6117,8 +5959,7 @@ static void conn_no_servers(struct kunit *test)
 	f->conns.proved.may_not_serve = true;
 	f->connect_answer = "\r\n+SOCKET:104\r\nERROR\r\n";
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);
-	open_gate(f, true);
-	eventually(test, READ_ONCE(f->owner[0].opened));
+	run_on_until(test, READ_ONCE(f->owner[0].opened));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, f->owner[0].open_err);
 	close_all(test, 1);
 }
@@ -6206,17 +6047,14 @@ static void conn_forgets(struct kunit *test)
 		opened(test, 1, ATW_TYPE_TCP_CLIENT);
 		KUNIT_EXPECT_PTR_EQ(test, &f->conns, o->c->conns);
 		end[i](f, o);
-		open_gate(f, true);
-		eventually(test, list_empty_careful(&f->conns.list));
-		open_gate(f, false);
+		run_until(test, list_empty_careful(&f->conns.list));
 		KUNIT_EXPECT_NULL(test, o->c->conns);
 		skb = alloc_skb(1, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		KUNIT_EXPECT_NE(test, 0, atw_conn_send(o->c, skb));
 		kfree_skb(skb);
 		atw_conn_close(o->c, true, 0);
-		atw_conn_put(o->c);
-		memset(o, 0, sizeof(*o));
+		let_go(o);
 		atw_conns_set_link(&f->conns, true);
 	}
 }
@@ -6244,9 +6082,7 @@ static void conn_forgets_others(struct kunit *test)
 
 	f->connect_answer = "\r\n+SOCKET:97\r\nERROR\r\n";
 	fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	open_gate(f, true);
-	eventually(test, list_empty_careful(&f->conns.list));
-	open_gate(f, false);
+	run_until(test, list_empty_careful(&f->conns.list));
 	KUNIT_EXPECT_EQ(test, -ECONNREFUSED, o->open_err);
 	KUNIT_EXPECT_NULL(test, o->c->conns);
 	atw_conn_put(o->c);
@@ -6257,8 +6093,7 @@ static void conn_forgets_others(struct kunit *test)
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,1\r\n");
 	fake_say(f, "\r\n+EVENT:SocketAutoDel,1\r\n");
-	open_gate(f, true);
-	eventually(test, listed(f) == 1);
+	run_on_until(test, listed(f) == 1);
 	eventually(test, atw_conn_acceptable(server->c));
 	open_gate(f, false);
 	o->c = atw_conn_accept(server->c, &owner_ops, o);
