@@ -20,10 +20,6 @@
 #include "access.h"
 #include "compat_sock.h"
 
-static const int atw_gid_min;
-/* As in net.ipv4.ping_group_range: both are ints. */
-static const int atw_gid_max = ((gid_t)~0U) >> 1;
-
 static void atw_access_get(struct atw_access *a, kgid_t *low, kgid_t *high)
 {
 	spin_lock(&a->lock);
@@ -44,8 +40,9 @@ static int atw_access_range(atw_ctl_table_t *ctl, int write, void *buffer,
 		.data = range,
 		.maxlen = sizeof(range),
 		.mode = ctl->mode,
-		.extra1 = (void *)&atw_gid_min,
-		.extra2 = (void *)&atw_gid_max,
+		/* As in net.ipv4.ping_group_range: both are ints. */
+		.extra1 = SYSCTL_ZERO,
+		.extra2 = SYSCTL_INT_MAX,
 	};
 	int err;
 
