@@ -64,7 +64,6 @@ static const struct atw_setup atw_combo_setup[] = {
 };
 
 const struct atw_dialect atw_at_combo = {
-	.name = "combo",
 	.parse = atw_parse,
 	.error = atw_error_find,
 	.firmware = atw_firmware_find,

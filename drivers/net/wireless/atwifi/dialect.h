@@ -108,7 +108,6 @@ struct atw_link {
 
 /**
  * struct atw_dialect - a set of AT commands
- * @name: what it is called
  * @parse: bytes to events, as atw_parse(): with the same state, which is begun by
  *	atw_parser_init(), given a place by atw_parser_sink(), and told of lost bytes by
  *	atw_parse_lost()
@@ -132,7 +131,6 @@ struct atw_link {
  * @send_max: bytes of a send at most
  */
 struct atw_dialect {
-	const char *name;
 	size_t (*parse)(struct atw_parser *p, const u8 *buf, size_t len, struct atw_event *ev);
 	const struct atw_error *(*error)(u32 code);
 	const struct atw_firmware *(*firmware)(const char *at, const char *firmware);

@@ -306,7 +306,6 @@ static const struct atw_setup esp_setup[] = {
 };
 
 static const struct atw_dialect esp_at = {
-	.name = "esp",
 	.parse = esp_parse,
 	.error = esp_error,
 	.firmware = esp_firmware_find,
