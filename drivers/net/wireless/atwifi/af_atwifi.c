@@ -342,21 +342,20 @@ static bool atw_rx_own(struct sock *sk, struct sk_buff *skb)
 	return true;
 }
 
-static bool atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
+static void atw_rx_dgram(struct sock *sk, struct sk_buff *skb)
 {
 	/* No filter is asked about streams: none of their bytes may be missing. */
 	if (atomic_read(&sk->sk_rmem_alloc) + skb->truesize > READ_ONCE(sk->sk_rcvbuf) ||
 	    sk_filter(sk, skb) || !atw_rx_own(sk, skb)) {
 		atomic_inc(&sk->sk_drops);
 		kfree_skb(skb);
-		return true;
+		return;
 	}
 
 	__net_timestamp(skb);
 	sock_skb_set_dropcount(sk, skb);
 	skb_queue_tail(&sk->sk_receive_queue, skb);
 	sk->sk_data_ready(sk);
-	return true;
 }
 
 /* Has the socket room for one more within so many bytes? */
@@ -408,7 +407,8 @@ static bool atw_sk_rx(struct atw_conn *c, struct sk_buff *skb)
 	if (atw_is_stream(sk))
 		return atw_rx_stream(sk, skb);
 	ATW_RX_CB(skb)->life = c->serve.life;
-	return atw_rx_dgram(sk, skb);
+	atw_rx_dgram(sk, skb);
+	return true;
 }
 
 static bool atw_sk_room(struct atw_conn *c, const struct sk_buff *skb)
