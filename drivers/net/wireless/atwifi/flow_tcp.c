@@ -245,15 +245,13 @@ static void atw_tcp_drop(struct atw_tcp *t)
 	 * before the time is over: nothing of the old flow can come, there is
 	 * no network between the program and us.
 	 */
-	local_bh_disable();
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	sk = atw_tcp_lookup(&t->flow);
 	if (sk && sk->sk_state == TCP_TIME_WAIT)
 		inet_twsk_deschedule_put(inet_twsk(sk));
 	else if (sk)
 		sock_gen_put(sk);
-	rcu_read_unlock();
-	local_bh_enable();
+	rcu_read_unlock_bh();
 	atw_flow_del(&t->flow);
 }
 
@@ -544,14 +542,12 @@ static bool atw_tcp_is_unaccepted(struct atw_tcp *t)
 	struct sock *sk;
 	bool there;
 
-	local_bh_disable();
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	sk = atw_tcp_lookup(&t->flow);
 	there = sk && sk_fullsock(sk);
 	if (sk)
 		sock_gen_put(sk);
-	rcu_read_unlock();
-	local_bh_enable();
+	rcu_read_unlock_bh();
 	return there;
 }
 

@@ -427,8 +427,7 @@ static bool atw_relay_server_closed(const struct atw_relay *r)
 	bool closed = false;
 	struct sock *sk;
 
-	local_bh_disable();
-	rcu_read_lock();
+	rcu_read_lock_bh();
 	sk = atw_inet_lookup_established(sock_net(r->sock->sk),
 					 inet->inet_saddr, inet->inet_sport,
 					 inet->inet_daddr,
@@ -440,8 +439,7 @@ static bool atw_relay_server_closed(const struct atw_relay *r)
 					   sk->sk_state == TCP_TIME_WAIT;
 		sock_gen_put(sk);
 	}
-	rcu_read_unlock();
-	local_bh_enable();
+	rcu_read_unlock_bh();
 	return closed;
 }
 
