@@ -826,10 +826,10 @@ long atw_sim_stat(const char *name)
 	return p ? atol(p + strlen(key)) : -1;
 }
 
-/* Wait until the emulated module has so many sockets. */
+/* Wait until the module has so many sockets, if it is an emulated one. */
 bool atw_sim_has(long count, int ms)
 {
-	return atw_becomes(atw_sim_stat("sockets") == count, ms);
+	return !atw_has_sim() || atw_becomes(atw_sim_stat("sockets") == count, ms);
 }
 
 const char *atw_errno_name(int err)
