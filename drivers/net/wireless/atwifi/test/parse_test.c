@@ -157,6 +157,13 @@ static void run_end(struct run *r, int flags)
 	}
 }
 
+/* A run of a whole text. */
+static void run_of(struct run *r, int flags, const char *in)
+{
+	run_start(r, flags);
+	run_feed(r, in, strlen(in));
+}
+
 static struct run *run_new(struct kunit *test)
 {
 	struct run *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
@@ -593,8 +600,7 @@ static void parse_torn(struct kunit *test)
 			/* of firmware that does not tear it is damage, once */
 			snprintf(in, 1024, "%s%s%s\r\n\r\n+EVENT:SocketAutoDel,9\r\n",
 				 head, t->in, body);
-			run_start(r, t->flags);
-			run_feed(r, in, strlen(in));
+			run_of(r, t->flags, in);
 			KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "BAD:1 "));
 			KUNIT_EXPECT_TRUE(test, r->p.tears);
 		}
@@ -610,13 +616,11 @@ static void parse_torn_as_long(struct kunit *test)
 				   "\r\n+SOCKETDEL:4\r\nERROR\r\n";
 	struct run *r = run_new(test);
 
-	run_start(r, FINAL | TEARS);
-	run_feed(r, torn, strlen(torn));
+	run_of(r, FINAL | TEARS, torn);
 	run_end(r, 0);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(r->log, "DOUBTFUL:118"));
 	/* A remote has sent that, and then it was said. */
-	run_start(r, FINAL | TEARS);
-	run_feed(r, sent, strlen(sent));
+	run_of(r, FINAL | TEARS, sent);
 	run_end(r, 0);
 	KUNIT_EXPECT_NULL(test, strstr(r->log, "DOUBTFUL"));
 }
@@ -657,8 +661,7 @@ static void parse_swallowed(struct kunit *test)
 			snprintf(in, 1024, "\r\n+EVENT:SocketDown,101,%d,%.*s%s%s"
 				 "\r\n+EVENT:SocketDown,102,1,x\r\n", left + lost - 2, left,
 				 text, answers[i].line, answers[i].rest);
-			run_start(r, FINAL);
-			run_feed(r, in, strlen(in));
+			run_of(r, FINAL, in);
 			KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, told), "%s: %s", in,
 						  r->log);
 			KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "END:102=x "), "%s: %s",
@@ -667,8 +670,7 @@ static void parse_swallowed(struct kunit *test)
 			snprintf(in, 1024, "\r\n+EVENT:SocketDown,101,%d,%.*s%s\r\n%s%s",
 				 left + lost, left, text, answers[i].line, answers[i].line,
 				 answers[i].rest);
-			run_start(r, FINAL);
-			run_feed(r, in, strlen(in));
+			run_of(r, FINAL, in);
 			KUNIT_EXPECT_NULL_MSG(test, strstr(r->log, "DOUBTFUL"), "%s: %s", in,
 					      r->log);
 		}
@@ -688,8 +690,7 @@ static void parse_torn_unasked(struct kunit *test)
 
 		snprintf(in, 1024, "\r\n+EVENT:SocketDown,1,9,%saithinker\r\n",
 			 t->in);
-		run_start(r, t->flags | TEARS);
-		run_feed(r, in, strlen(in));
+		run_of(r, t->flags | TEARS, in);
 		run_end(r, IDLE);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "BAD:1 "), "%s",
 					  t->name);
@@ -765,11 +766,9 @@ static void parse_torn_while_connecting(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(payloads); i++) {
 		snprintf(in, sizeof(in), "\r\n+EVENT:SocketDown,118,%zu,%s\r\n",
 			 strlen(payloads[i]), payloads[i]);
-		run_start(r, LATE | TEARS);
-		run_feed(r, in, strlen(in));
+		run_of(r, LATE | TEARS, in);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "! "), "%s", r->log);
-		run_start(r, LATE);
-		run_feed(r, in, strlen(in));
+		run_of(r, LATE, in);
 		KUNIT_EXPECT_NULL_MSG(test, strstr(r->log, "! "), "%s", r->log);
 	}
 }
@@ -829,11 +828,9 @@ static void parse_torn_closed(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(prints); i++) {
 		snprintf(in, sizeof(in), "\r\n+EVENT:SocketDown,118,%zu,%sabcde\r\n",
 			 strlen(prints[i]) + 5, prints[i]);
-		run_start(r, FINAL | TEARS);
-		run_feed(r, in, strlen(in));
+		run_of(r, FINAL | TEARS, in);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "abcde! "), "%s", r->log);
-		run_start(r, TEARS);
-		run_feed(r, in, strlen(in));
+		run_of(r, TEARS, in);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(r->log, "abcde "), "%s", r->log);
 	}
 }
@@ -1143,14 +1140,12 @@ static void parse_restart(struct kunit *test)
 		KUNIT_EXPECT_LT(test, 5U, closed);
 	}
 
-	run_start(r, 0);
-	run_feed(r, remote, strlen(remote));
+	run_of(r, 0, remote);
 	KUNIT_EXPECT_STREQ(test, r->log,
 			   "PAYLOAD:3,11 END:3=ab..already PAYLOAD:3,9 END:3=ab..ready? ");
 
 	/* Torn as well. */
-	run_start(r, TEARS | FINAL);
-	run_feed(r, torn, strlen(torn));
+	run_of(r, TEARS | FINAL, torn);
 	KUNIT_EXPECT_STREQ(test, r->log, "PAYLOAD:3,9 END:3=ab..ready? OK ");
 }
 
