@@ -178,6 +178,12 @@ static void fake_finish(struct kunit *test, struct fake *f)
 	kfree_skb(f->skb);
 }
 
+/* What it was to do is over, and has come to that. */
+#define fake_ends(test, f, want) do {					\
+	fake_finish(test, f);						\
+	KUNIT_EXPECT_EQ(test, want, (f)->result);			\
+} while (0)
+
 static int run_at(struct fake *f)
 {
 	return atw_channel_run(&f->ch, "AT", HZ / 5);
@@ -311,8 +317,7 @@ static void channel_outcome(struct kunit *test)
 	const struct outcome *o = test->param_value;
 	struct fake *f = fake_start(test, o->script, o->todo);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, o->result, f->result);
+	fake_ends(test, f, o->result);
 	KUNIT_EXPECT_EQ(test, o->code, f->cmd.code);
 }
 
@@ -323,8 +328,7 @@ static void channel_query(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_query);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_STREQ(test, "+WMODE:1", f->row);
 }
 
@@ -338,8 +342,7 @@ static void channel_stray_line(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_table);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DAMAGE, f->events[0]);
 	KUNIT_EXPECT_EQ(test, ATW_NO_ID, f->ids[0]);
@@ -353,8 +356,7 @@ static void channel_late_row(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_table);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[0]);
 }
@@ -370,8 +372,7 @@ static void channel_banner(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_table);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_ASSERT_EQ(test, 2U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_BANNER, f->events[0]);
 	KUNIT_EXPECT_EQ(test, ATW_EV_BANNER, f->events[1]);
@@ -386,8 +387,7 @@ static void channel_echo(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_table);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 3U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[0]);
 	KUNIT_EXPECT_EQ(test, ATW_EV_UNEXPECTED, f->events[1]);
@@ -402,8 +402,7 @@ static void channel_unasked(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_at);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_DOUBTFUL, f->events[0]);
 	KUNIT_EXPECT_EQ(test, ATW_NO_ID, f->ids[0]);
@@ -474,8 +473,7 @@ static void channel_room(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sleeps, 2 + (jiffies - start) * 4 / HZ);
 	WRITE_ONCE(f->full, false);
 	atw_channel_write_wakeup(&f->ch);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_FALSE(test, test_bit(ATW_CH_FULL, &f->ch.flags));
 }
 
@@ -512,8 +510,7 @@ static void channel_send(struct kunit *test)
 	f->after_payload = "\r\n+EVENT:SocketDisconnect,202\r\n\r\nOK\r\n";
 	f->todo = run_send_with_prompt;
 	atw_channel_kick(&f->ch);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 15U, f->cmd.sent);
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
@@ -535,8 +532,7 @@ static void channel_send_ends_early(struct kunit *test)
 		f->in_payload = ends[i];
 		f->todo = run_send_with_prompt;
 		atw_channel_kick(&f->ch);
-		fake_finish(test, f);
-		KUNIT_EXPECT_EQ(test, -EPROTO, f->result);
+		fake_ends(test, f, -EPROTO);
 		/* No more of it follows, which would be taken for commands. */
 		KUNIT_EXPECT_EQ(test, 8U, f->payload_left);
 		KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
@@ -571,8 +567,7 @@ static void channel_send_ends_unsent(struct kunit *test)
 		f->after_payload = "\r\nOK\r\n";
 		f->todo = run_send_by_queue;
 		atw_channel_kick(&f->ch);
-		fake_finish(test, f);
-		KUNIT_EXPECT_EQ(test, unsent ? -EPROTO : 0, f->result);
+		fake_ends(test, f, unsent ? -EPROTO : 0);
 		KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 	}
 }
@@ -588,8 +583,7 @@ static void channel_send_is_stopped(struct kunit *test)
 	f->halts = true;
 	f->todo = run_send_with_prompt;
 	atw_channel_kick(&f->ch);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -ENODEV, f->result);
+	fake_ends(test, f, -ENODEV);
 	KUNIT_EXPECT_EQ(test, 0U, f->payload_left);
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 }
@@ -612,8 +606,7 @@ static void channel_send_lost(struct kunit *test)
 	f->after_payload = "\r\nOK\r\n";
 	f->payload_left = 15;
 	fake_say(f, ">");
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 }
 
@@ -633,8 +626,7 @@ static void channel_send_astray(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_send_astray);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -EBUSY, f->result);
+	fake_ends(test, f, -EBUSY);
 	KUNIT_EXPECT_EQ(test, 1U, f->step);
 }
 
@@ -645,8 +637,7 @@ static void channel_send_then_silence(struct kunit *test)
 
 	f->todo = run_send_with_prompt;
 	atw_channel_kick(&f->ch);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+	fake_ends(test, f, -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, 15U, f->cmd.sent);
 	KUNIT_EXPECT_EQ(test, 1LL, atomic64_read(&f->ch.timeouts));
 }
@@ -658,8 +649,7 @@ static void channel_payload(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_at);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_PAYLOAD_END, f->events[0]);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(f->sink, ">OK\n", 4));
@@ -680,8 +670,7 @@ static void channel_payload_unwanted(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_at_torn);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_EQ(test, ATW_EV_PAYLOAD_END, f->events[0]);
 }
@@ -699,8 +688,7 @@ static void channel_banner_for_answer(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_long);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+	fake_ends(test, f, -ETIMEDOUT);
 }
 
 static void channel_stop_in_flight(struct kunit *test)
@@ -732,8 +720,7 @@ static void channel_bad_line(struct kunit *test)
 	static const struct script script[] = { { } };
 	struct fake *f = fake_start(test, script, run_bad_line);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -EINVAL, f->result);
+	fake_ends(test, f, -EINVAL);
 	KUNIT_EXPECT_EQ(test, 0U, f->writes);
 }
 
@@ -757,8 +744,7 @@ static void channel_unstick(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, ask_until_unstuck);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	/* What was begun is told to be bad. */
 	KUNIT_EXPECT_NE(test, 0U, f->nevents);
 }
@@ -866,8 +852,7 @@ static void channel_answer_comes_late(struct kunit *test)
 	msleep(500);
 	sleeps = READ_ONCE(f->ch.thread->nvcsw) - sleeps;
 	fake_say(f, "\r\nOK\r\n");
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	/* It may have been on its way to sleep. */
 	KUNIT_EXPECT_LE(test, sleeps, 2UL);
 }
@@ -886,8 +871,7 @@ static void channel_answer_comes_last(struct kunit *test)
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
 	f->dawdles = true;
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,202\r\n\r\nOK\r\n");
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 }
 
 /* More than the patience of any command that is run here, by 300 bits per second. */
@@ -904,8 +888,7 @@ static void answers_behind(struct kunit *test, struct fake *f, long timeout, con
 	f->payload_left = 15;
 	f->after_payload = "\r\nOK\r\n";
 	fake_say(f, answer);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 }
 
@@ -930,8 +913,7 @@ static void channel_banner_comes_late(struct kunit *test)
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
 	thread_sleeps(test, f, TASK_IDLE);
 	fake_say(f, "#calibration_ok:[2:19:11] \r\n");
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, f->result);
+	fake_ends(test, f, -ETIMEDOUT);
 }
 
 /* Neither side waits for a disk that may be behind the module itself. */
@@ -940,8 +922,7 @@ static void channel_memory(struct kunit *test)
 	struct fake *f = fake_start(test, NULL, run_memory);
 
 	fake_say(f, "\r\n+EVENT:SocketDisconnect,100\r\n");
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_EQ(test, 1U, f->nevents);
 	KUNIT_EXPECT_FALSE(test, f->may_wait);
 	KUNIT_EXPECT_FALSE(test, current->flags & PF_MEMALLOC_NOIO);
@@ -973,8 +954,7 @@ static void channel_long_silent(struct kunit *test)
 	WRITE_ONCE(f->ch.rx_last, jiffies - (ULONG_MAX / 2 + HZ));
 	f->todo = run_idle;
 	atw_channel_kick(&f->ch);
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 }
 
 #define SECRET	"whatever nobody is to see"
@@ -1003,8 +983,7 @@ static void channel_wipe(struct kunit *test)
 	};
 	struct fake *f = fake_start(test, script, run_wipe);
 
-	fake_finish(test, f);
-	KUNIT_EXPECT_EQ(test, 0, f->result);
+	fake_ends(test, f, 0);
 	KUNIT_EXPECT_NULL(test, strnstr((const char *)&f->ch, SECRET, sizeof(f->ch)));
 }
 
