@@ -36,9 +36,7 @@ static int bound_socket(const char *device, int type)
 	if (fd >= 0 && !atw_timeouts(fd, LONG_MS) &&
 	    !setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, strlen(device) + 1))
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return atw_failed(fd);
 }
 
 /* A port that is free here may be taken in the module: on its machine there are others. */
@@ -120,10 +118,7 @@ static int begin_end(const char *device, enum ended how)
 	}
 	if (good && how == SHUT)
 		good = !shutdown(fd, SHUT_RDWR);
-	if (good)
-		return fd;
-	close(fd);
-	return -1;
+	return good ? fd : atw_failed(fd);
 }
 
 /* What the ends from @first to @last have in common has happened to all of them. */
@@ -147,8 +142,7 @@ static int server_with_ghost(const char *device)
 	if (fd < 0 || (!atw_dial(atw_port(fd), UNREAD_SOURCE) &&
 		       atw_wait(fd, POLLIN, LONG_MS) > 0 && atw_sim_has(before + 1, LONG_MS)))
 		return fd;
-	close(fd);
-	return -1;
+	return atw_failed(fd);
 }
 
 static bool use_ended(int fd, enum ended how)

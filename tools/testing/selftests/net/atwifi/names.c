@@ -20,15 +20,10 @@ static int try_name(const char *name)
 {
 	struct sockaddr_atw addr = atw_name_addr(name, atw_peer_port());
 	int fd = atw_socket(SOCK_STREAM);
-	int ret, err;
 
-	if (fd < 0)
-		return -1;
-	ret = atw_connect(fd, &addr);
-	err = errno;
-	close(fd);
-	errno = err;
-	return ret;
+	if (fd < 0 || atw_connect(fd, &addr))
+		return atw_failed(fd);
+	return close(fd);
 }
 
 TEST(stream_by_name)

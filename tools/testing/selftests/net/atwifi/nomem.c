@@ -155,11 +155,7 @@ static int use_socket(int of, int type)
 {
 	int fd = socket(of, type | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 && atw_timeouts(fd, LONG_MS)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return fd >= 0 && atw_timeouts(fd, LONG_MS) ? atw_failed(fd) : fd;
 }
 
 static int connect_to_peer(int fd, int of)
@@ -407,10 +403,8 @@ static int netlink_socket(void)
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 
 	if (fd >= 0 && (bind(fd, (struct sockaddr *)&any, sizeof(any)) ||
-			atw_timeouts(fd, LONG_MS))) {
-		close(fd);
-		return -1;
-	}
+			atw_timeouts(fd, LONG_MS)))
+		return atw_failed(fd);
 	return fd;
 }
 
@@ -512,10 +506,8 @@ static int listen_to_events(void)
 
 	atwifi_id = find_family(&events);
 	if (fd >= 0 && (atwifi_id <= 0 || setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-						     &events, sizeof(events)))) {
-		close(fd);
-		return -1;
-	}
+						     &events, sizeof(events))))
+		return atw_failed(fd);
 	return fd;
 }
 
@@ -944,10 +936,8 @@ static int inet_stream_from(in_port_t *port)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    bind(fd, (const struct sockaddr *)&own, sizeof(own)) ||
-	    getsockname(fd, (struct sockaddr *)&own, &len) || connect_to_peer(fd, AF_INET)) {
-		close(fd);
-		return -1;
-	}
+	    getsockname(fd, (struct sockaddr *)&own, &len) || connect_to_peer(fd, AF_INET))
+		return atw_failed(fd);
 	*port = own.sin_port;
 	return fd;
 }

@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,20 +16,11 @@
 
 /* What a peer sends before it is told that it came: the module has memory for it. */
 #define WINDOW	8192
-#define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 
 static int set_mode(const char *mode)
 {
-	int fd = open(MODE, O_WRONLY | O_CLOEXEC);
-	int ret, err;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, mode, strlen(mode)) == (ssize_t)strlen(mode) ? 0 : -1;
-	err = errno;
-	close(fd);
-	errno = err;
-	return ret;
+	errno = atw_write(ATW_RECV_MODE, mode);
+	return errno ? -1 : 0;
 }
 
 /* Is the module itself in that mode, as far as it can be seen? */
@@ -69,13 +59,13 @@ TEST(mode)
 
 	ASSERT_ERRNO(EINVAL, set_mode("lazy"));
 	ASSERT_EQ(0, set_mode("passive"));
-	text = atw_slurp(MODE);
+	text = atw_slurp(ATW_RECV_MODE);
 	ASSERT_NE(NULL, text);
 	EXPECT_STREQ("passive\n", text);
 	free(text);
 	EXPECT_TRUE(module_is(false));
 	ASSERT_EQ(0, set_mode("active"));
-	text = atw_slurp(MODE);
+	text = atw_slurp(ATW_RECV_MODE);
 	ASSERT_NE(NULL, text);
 	EXPECT_STREQ("active\n", text);
 	free(text);

@@ -137,10 +137,8 @@ static int tcp_to(int port)
 {
 	int fd = with_room(atw_socket(SOCK_STREAM));
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port))) {
-		close(fd);
-		return -1;
-	}
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port)))
+		return atw_failed(fd);
 	return fd;
 }
 
@@ -149,13 +147,8 @@ static int tls_to(int port)
 	struct sockaddr_atw addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"), port);
 	int fd = with_room(tls_socket());
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr))) {
-		int err = errno;
-
-		close(fd);
-		errno = err;
-		return -1;
-	}
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr)))
+		return atw_failed(fd);
 	return fd;
 }
 
@@ -318,10 +311,8 @@ static int udp_to(int port)
 {
 	int fd = atw_socket(SOCK_DGRAM);
 
-	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port))) {
-		close(fd);
-		return -1;
-	}
+	if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect_host(fd, port)))
+		return atw_failed(fd);
 	return fd;
 }
 

@@ -22,7 +22,6 @@
 #define LEVEL	"/sys/power/pm_test"
 #define DELAY	"/sys/module/suspend/parameters/pm_test_delay"
 #define STATE	"/sys/power/state"
-#define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 #define EXPOSED	28081
 #define LOCAL	8081
 
@@ -103,8 +102,7 @@ static int inet_connect(void)
 	if (!atw_timeouts(fd, LONG_MS) && !connect(fd, (struct sockaddr *)&sin, sizeof(sin)) &&
 	    send(fd, "echo\n", 5, 0) == 5)
 		return fd;
-	close(fd);
-	return -1;
+	return atw_failed(fd);
 }
 
 /* A port is open again some time after the module has joined. */
@@ -182,7 +180,7 @@ TEST_F(power, lasts)
 	char byte, *mode;
 
 	ASSERT_EQ(0, configure());
-	ASSERT_EQ(0, atw_write(MODE, "passive"));
+	ASSERT_EQ(0, atw_write(ATW_RECV_MODE, "passive"));
 	a.server = atw_server(SOCK_STREAM, 4, &port);
 	ASSERT_LE(0, a.server);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, accept_thread, &a));
@@ -205,7 +203,7 @@ TEST_F(power, lasts)
 	close(inet);
 
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
-	mode = atw_slurp(MODE);
+	mode = atw_slurp(ATW_RECV_MODE);
 	ASSERT_NE(NULL, mode);
 	EXPECT_STREQ("passive\n", mode);
 	free(mode);
@@ -224,7 +222,7 @@ TEST_F(power, lasts)
 	EXPECT_EQ(0, sh("ping -c 1 -W %d %s >/dev/null", LONG_S, atw_env("ATW_HOST", "")));
 
 	EXPECT_EQ(0, sh("$A unexpose tcp %d", EXPOSED));
-	EXPECT_EQ(0, atw_write(MODE, "active"));
+	EXPECT_EQ(0, atw_write(ATW_RECV_MODE, "active"));
 	close(a.fd);
 	close(a.server);
 	close(listener);
@@ -244,7 +242,7 @@ TEST_F(power, waits)
 	ASSERT_EQ(0, sh("until $A sockets | grep -q opening; do sleep 0.1; done"));
 	pid = fork();
 	if (!pid)
-		_exit(atw_write(MODE, "passive"));
+		_exit(atw_write(ATW_RECV_MODE, "passive"));
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, sh("until grep -q ') D' /proc/%d/stat; do sleep 0.1; done", pid));
 

@@ -127,11 +127,7 @@ int open_tty(const char *path, speed_t speed)
 	cfmakeraw(&tio);
 	tio.c_cflag |= CLOCAL | CREAD;
 	cfsetspeed(&tio, speed);
-	if (tcsetattr(fd, TCSANOW, &tio)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return tcsetattr(fd, TCSANOW, &tio) ? atw_failed(fd) : fd;
 }
 
 int set_ldisc(int fd, int ldisc)
@@ -252,9 +248,7 @@ int peer_by(const char *device, const char *what)
 	    !setsockopt(fd, SOL_ATWIFI, ATW_BINDTODEVICE, device, strlen(device) + 1) &&
 	    !atw_peer_on(fd, "%s", what))
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return atw_failed(fd);
 }
 
 bool transfer(const char *device, size_t bytes)

@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "kselftest_harness.h"
@@ -44,15 +43,7 @@ static void say_pace(struct __test_metadata *_metadata, uint64_t bytes, uint64_t
 
 static bool set_mode(bool passive)
 {
-	const char *mode = passive ? "passive" : "active";
-	int fd = open("/sys/class/atwifi/" ATW_DEVICE "/recv_mode", O_WRONLY | O_CLOEXEC);
-	bool good;
-
-	if (fd < 0)
-		return false;
-	good = write(fd, mode, strlen(mode)) == (ssize_t)strlen(mode);
-	close(fd);
-	return good;
+	return !atw_write(ATW_RECV_MODE, passive ? "passive" : "active");
 }
 
 /* The module as it was before any test; @reads: how often it was asked for what it keeps. */
@@ -78,10 +69,8 @@ static int stream_socket(bool tls)
 	int fd = socket(atw_family(), SOCK_STREAM | SOCK_CLOEXEC, tls ? ATWPROTO_TLS : 0);
 
 	if (fd >= 0 && tls && (atw_cert("ca", "ca.pem") || atw_cert("cert", "good.pem") ||
-			       atw_cert("key", "good.key"))) {
-		close(fd);
-		return -1;
-	}
+			       atw_cert("key", "good.key")))
+		return atw_failed(fd);
 	return fd;
 }
 
@@ -153,16 +142,12 @@ static int opened(int server, int dial, bool tls, const char *verb)
 		fd = stream_socket(true);
 		addr = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
 				     atoi(atw_env("ATW_TLS_GOOD", "0")));
-		if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr))) {
-			close(fd);
-			return -1;
-		}
+		if (fd >= 0 && (atw_timeouts(fd, LONG_MS) || atw_connect(fd, &addr)))
+			return atw_failed(fd);
 	}
 	if (fd >= 0 && (atw_send_all(fd, line, n) != n ||
-			setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))) {
-		close(fd);
-		return -1;
-	}
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room))))
+		return atw_failed(fd);
 	return fd;
 }
 

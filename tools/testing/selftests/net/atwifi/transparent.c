@@ -8,7 +8,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,7 +25,6 @@
 #define MERGED	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES)
 #define ALONE	(ATW_TT_ON | ATW_TT_FRAGILE)
 
-#define MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 #define BANNER	"\r\n################################################\r\n\r\narch:BL602,NULL\r\n"
 
 static int set_tt(int fd, int on)
@@ -77,18 +75,6 @@ static void plain(char *buf, size_t len, uint32_t seed)
 	pattern_fill(buf, len, seed, 0);
 	for (i = 0; i < len; i++)
 		buf[i] = 'a' + (uint8_t)buf[i] % 26;
-}
-
-static int write_mode(const char *mode)
-{
-	int fd = open(MODE, O_WRONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, mode, strlen(mode)) == (ssize_t)strlen(mode) ? 0 : -1;
-	close(fd);
-	return ret;
 }
 
 FIXTURE(alone)
@@ -546,11 +532,11 @@ TEST_F(alone, not_in_passive_mode)
 {
 	int fd;
 
-	ASSERT_EQ(0, write_mode("passive"));
+	ASSERT_EQ(0, atw_write(ATW_RECV_MODE, "passive"));
 	fd = atw_peer("echo");
 	ASSERT_LE(0, fd);
 	ASSERT_ERRNO(EOPNOTSUPP, set_tt(fd, 1));
-	ASSERT_EQ(0, write_mode("active"));
+	ASSERT_EQ(0, atw_write(ATW_RECV_MODE, "active"));
 	close(fd);
 }
 
@@ -1104,11 +1090,11 @@ TEST_F(transparent, settings)
 {
 	long seen;
 
-	ASSERT_EQ(0, write_mode("passive"));
+	ASSERT_EQ(0, atw_write(ATW_RECV_MODE, "passive"));
 	EXPECT_EQ(1, get_tt(self->fd));
 	EXPECT_TRUE(atw_echo_works(self->fd, 1, 1000));
 	seen = entries();
-	ASSERT_EQ(0, write_mode("active"));
+	ASSERT_EQ(0, atw_write(ATW_RECV_MODE, "active"));
 	ASSERT_TRUE(entered_since(seen, LONG_MS));
 	EXPECT_TRUE(atw_echo_works(self->fd, 2, 1000));
 }

@@ -35,8 +35,8 @@ static long file_number(const char *path, long otherwise)
 	return n;
 }
 
-/* Closes a socket of which something has failed: errno says what, still. */
-static int failed(int fd)
+/* Closes what something has failed with, if it is open; -1, and errno says what, still. */
+int atw_failed(int fd)
 {
 	int err = errno;
 
@@ -151,7 +151,7 @@ int atw_server(int type, int backlog, int *port)
 			*port = atw_port(fd);
 			return fd;
 		}
-		failed(fd);
+		atw_failed(fd);
 	} while (errno == EADDRINUSE && --tries);
 	return -1;
 }
@@ -289,7 +289,7 @@ int atw_peer(const char *fmt, ...)
 	err = errno;
 	fprintf(stderr, "# peer: %s\n", atw_errno_name(err));
 	errno = err;
-	return failed(fd);
+	return atw_failed(fd);
 }
 
 /*
@@ -309,7 +309,7 @@ int atw_dial(int port, const char *fmt, ...)
 	if (fd < 0)
 		return -1;
 	if (atw_recv_line(fd, line, sizeof(line)) < 0)
-		return failed(fd);
+		return atw_failed(fd);
 	close(fd);
 	errno = EPROTO;
 	return strcmp(line, "ok 0") ? -1 : 0;
@@ -661,8 +661,8 @@ int atw_hold_module(void)
 	if (fd < 0 || atw_hold(HOLD_LONG))
 		return -1;
 	if (!atw_connect_hole(fd) || errno != EINPROGRESS)
-		return failed(fd);
-	return atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS) ? fd : failed(fd);
+		return atw_failed(fd);
+	return atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS) ? fd : atw_failed(fd);
 }
 
 /* A driver for tests is less patient: it divides its times by this. */
@@ -748,7 +748,7 @@ static int control_open(const char *path)
 		return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ? failed(fd) : fd;
+	return fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ? atw_failed(fd) : fd;
 }
 
 /*

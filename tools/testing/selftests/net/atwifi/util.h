@@ -27,6 +27,7 @@
 #define ATW_PROC	"/proc/net/atwifi"
 #define ATW_GROUPS	"/proc/sys/net/atwifi/socket_group_range"
 #define ATW_DEVICE	"atw0"
+#define ATW_RECV_MODE	"/sys/class/atwifi/" ATW_DEVICE "/recv_mode"
 #define ATW_TRACING	"/sys/kernel/tracing/"
 /* What atw_trace_begin() makes. */
 #define ATW_TRACE	ATW_TRACING "instances/atwifi/"
@@ -60,6 +61,7 @@ bool atw_kernel_at_least(unsigned int major, unsigned int minor);
 void atw_pause_ms(int ms);
 
 int atw_socket(int type);
+int atw_failed(int fd);
 int atw_bind(int fd, int port);
 int atw_port(int fd);
 int atw_server(int type, int backlog, int *port);
