@@ -846,8 +846,7 @@ def deaf(process):
 @test
 def overrun():
     """Who came and who went while it could not be told is asked for."""
-    where, conf, mark = TMP + "/another", FILES + "/resolv.conf", "nameserver 192.0.2.77\n"
-    os.makedirs(where, exist_ok=True)
+    conf, mark = FILES + "/resolv.conf", "nameserver 192.0.2.77\n"
     becomes(lambda: sysfs("state") == "joined", "it does not join")
     known = "nameserver %s\n" % sysfs("gateway")
 
@@ -860,19 +859,16 @@ def overrun():
     with daemon([*AGENT.split(), "--write", conf], UMASK) as agent_:
         reads(conf, TOP + BY % DEV + known)
         with deaf(agent_):
-            module = Module(where, ("--ap", "atsim:12345678"), dev="atw1")
+            module = Module(TMP + "/another", ("--ap", "atsim:12345678"), dev="atw1")
             becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
             tool(["-d", "atw1", "dns", "192.0.2.77"])
-        try:
+        with module:
             tells(known, mark, BY % "atw1")
             with deaf(agent_):
                 module.detach()
                 with out_of_network():
                     pass
             tells(known)
-        finally:
-            module.detach()
-            module.stop()
 
 
 def is_refused(family):

@@ -160,11 +160,13 @@ class Module:
     """
     An emulated module on a pty, and the device that it is. Its loopback is
     192.0.2.0/24 to the driver; OPTIONS are the emulator's, BEFORE is what runs it.
-    DEV is the name that is free, RATE what the driver takes for the line's.
+    DEV is the name that is free, RATE what the driver takes for the line's. Left by
+    "with" it is gone.
     """
 
     def __init__(self, where, options=(), before=(), dev=DEV, rate=termios.B921600):
         self.dev, self.rate = dev, rate
+        os.makedirs(where, exist_ok=True)
         self.pty = where + "/pty"
         self.argv = [*before, os.environ["ATW_SIM"], "--pty", self.pty, "--baud", "0",
                      "--profile", "middleware", "--map", "192.0.2.0/24=127.0.0.0", *options]
@@ -212,6 +214,13 @@ class Module:
     def stop(self):
         self.sim.kill()
         self.sim.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.detach()
+        self.stop()
 
 
 def run_tests(prepare):

@@ -367,8 +367,7 @@ def storm():
     noticed = ("damaged", "unexplained", "bringups")
     works = (connects, connects, connects, serves, looks)
     with local_peer():
-        liar = Liar()
-        try:
+        with Liar() as liar:
             liar.configure()
             opened, accepted = statistic("opened"), statistic("accepted")
             with contextlib.ExitStack() as stack:
@@ -392,9 +391,6 @@ def storm():
             run(os.environ["ATW_CTL"] + " unexpose tcp %d" % EXPOSED, good=False)
             becomes(is_whole, "no connection works", 3 * LIMIT)
             becomes(lambda: not left(), "connections are left")
-        finally:
-            liar.detach()
-            liar.stop()
     check(not os.path.exists("/sys/class/net/" + DEV), "it is still there")
 
 

@@ -33,16 +33,10 @@ SOL_ATWIFI, ATW_TRANSPARENT = 0x4154, 5
 
 @contextlib.contextmanager
 def module(*options, dev=DEV, join=True, rate=termios.B921600):
-    where = "%s/%s" % (TMP, dev)
-    os.makedirs(where, exist_ok=True)
-    m = Module(where, options, dev=dev, rate=rate)
-    try:
+    with Module("%s/%s" % (TMP, dev), options, dev=dev, rate=rate) as m:
         if join:
             m.configure()
         yield m
-    finally:
-        m.detach()
-        m.stop()
 
 
 def by(dev, port, line):

@@ -78,14 +78,9 @@ def silent_module():
 @contextlib.contextmanager
 def own_module(*options):
     """One more, which can be stopped, and taken out."""
-    os.makedirs("/tmp/own", exist_ok=True)
-    module = Module("/tmp/own", options, dev="atw1")
-    try:
+    with Module("/tmp/own", options, dev="atw1") as module:
         becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
         yield module
-    finally:
-        module.detach()
-        module.stop()
 
 
 @contextlib.contextmanager

@@ -201,15 +201,13 @@ def shown(ssid):
 @test
 def finds_fifty():
     """As many as a module tells of; each of them once, when they are found again, too."""
-    where, options, want = TMP + "/other", ["--no-autojoin"], []
+    options, want = ["--no-autojoin"], []
     for n, ssid in enumerate((*UNKIND, *(b"net %d" % n for n in range(len(UNKIND), 50)))):
         bssid, channel, signal_ = "02:00:00:00:00:%02x" % n, n % 13 + 1, -30 - n
         options += ["--ap", "".join("\\x%02x" % c for c in ssid) + ":secret99",
                     "--ap-info", "%s,WPA2 AES,%d,%d" % (bssid, channel, signal_)]
         want.append((bssid, str(2407 + 5 * channel), str(signal_), shown(ssid)))
-    os.makedirs(where, exist_ok=True)
-    module = Module(where, options, dev="atw1")
-    try:
+    with Module(TMP + "/other", options, dev="atw1"):
         becomes(lambda: sysfs("state", "atw1") == "down", "it is not found")
         run("ip link set atw1 up")
         for _ in range(2):
@@ -217,9 +215,6 @@ def finds_fifty():
                                r"\tSSID: ([^\n]*)\n", iw("scan", "atw1"), re.M | re.S)
             same(50, len(found), "access points")
             same(set(), set(want) ^ set(found), "what is there, or is found, alone")
-    finally:
-        module.detach()
-        module.stop()
 
 
 @test
@@ -509,19 +504,13 @@ def stat_of(control, name):
 @contextlib.contextmanager
 def another():
     """One more module, in its network; the control socket of its emulator."""
-    where = TMP + "/other"
-    os.makedirs(where, exist_ok=True)
-    control = where + "/control"
-    module = Module(where, ("--control", control, "--ap", "atsim:12345678", "--ap", OPEN + ":"),
-                    dev="atw1")
-    try:
+    control = TMP + "/other/control"
+    with Module(TMP + "/other", ("--control", control, "--ap", "atsim:12345678",
+                                 "--ap", OPEN + ":"), dev="atw1"):
         becomes(lambda: sysfs("state", "atw1") == "joined", "it does not join")
         run("ip link set atw1 up")
         becomes(lambda: link("atw1"), "not in a network")
         yield control
-    finally:
-        module.detach()
-        module.stop()
 
 
 def rfkill(blocked, dev=DEV):
@@ -1666,10 +1655,8 @@ def goes_away():
     """
     for command, lost in (("scan trigger", False), ("connect " + OPEN, False),
                           ("connect " + OPEN, True)):
-        where = TMP + "/other"
-        os.makedirs(where, exist_ok=True)
-        module = Module(where, ("--ap", "atsim:12345678", "--ap", OPEN + ":"), dev="atw1")
-        try:
+        with Module(TMP + "/other", ("--ap", "atsim:12345678", "--ap", OPEN + ":"),
+                    dev="atw1") as module:
             module.configure()
             becomes(lambda: link("atw1"), "not in a network")
             if "connect" in command:
@@ -1679,9 +1666,6 @@ def goes_away():
                 run(os.environ["ATW_CTL"] + " -d atw1 status", good=False)
                 becomes(lambda: sysfs("state", "atw1") == "probing", "it is not missed")
             iw(command, "atw1")
-        finally:
-            module.detach()
-            module.stop()
     check("atw1" not in iw("info atw1", good=False), "it is still there")
 
 

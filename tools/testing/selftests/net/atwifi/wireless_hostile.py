@@ -269,8 +269,6 @@ def lies():
     """Whatever is asked comes to an end, and what is said then is right again."""
     print("# seed %d" % SEED, flush=True)
     rng = random.Random(SEED)
-    where = TMP + "/liar"
-    os.makedirs(where, exist_ok=True)
     ctl = os.environ["ATW_CTL"]
     commands = (
         lambda: iw("scan"), lambda: iw("scan ssid hides"), lambda: iw("scan trigger"),
@@ -284,8 +282,7 @@ def lies():
         lambda: run("timeout 2 %s ap" % ctl, good=False),
         lambda: run("echo 12345678 | timeout 2 %s -p - ap mine; timeout 2 %s --off ap" % (
             ctl, ctl), good=False))
-    liar = Liar(where)
-    try:
+    with Liar(TMP + "/liar") as liar:
         run("ip link set %s up" % DEV)
         liar.change()
         end, n = time.monotonic() + SECONDS, 0
@@ -304,9 +301,6 @@ def lies():
         iw("disconnect")
         with running(KNOW, joins_with("other")):
             becomes(lambda: is_in(OTHER_AT), "it is not told the passphrase")
-    finally:
-        liar.detach()
-        liar.stop()
     check(not os.path.exists("/sys/class/net/" + DEV), "it is still there")
 
 
