@@ -62,7 +62,7 @@ static const char usage_text[] =
 "  mourn KEY                 never send, read to the end; then KEY counts one\n"
 "  dial PORT VERB...         when this connection has ended connect to PORT of\n"
 "                            this machine, and be the peer of that connection as\n"
-"                            if it had sent VERB...; tries for 20 s\n"
+"                            if it had sent VERB...; tries for two minutes\n"
 "  try PORT                  connect there and close; answer 'errno N'\n"
 "  ask PORT COUNT SIZE SEED MS\n"
 "                            send datagrams to PORT of this machine, as !send\n"
@@ -72,9 +72,11 @@ static const char usage_text[] =
 "                            send numbered datagrams to PORT of this machine, each\n"
 "                            when the one before has come back as it was, or again\n"
 "                            after 5 s; answer 'ok COUNT' or 'bad NUMBER'\n"
-"  chat PORT LETTER COUNT    when this connection has ended send '<letter>0;' in a\n"
+"  chat PORT LETTER COUNT KEY\n"
+"                            when this connection has ended send '<letter>0;' in a\n"
 "                            datagram to PORT of this machine, '<letter>1;' when\n"
-"                            that has come back, and so on; again after 1 s\n"
+"                            that has come back, and so on; again after 1 s; when\n"
+"                            the last has come back KEY counts one\n"
 "  wait VERB...              read a byte; then the same as VERB...\n"
 "The port that speaks first sends '" GREETING "' and goes on like the other one.\n"
 "\n"
@@ -294,7 +296,7 @@ static int datagrams_to(unsigned int port, unsigned int ms)
 
 static void dial(int fd, const char *line)
 {
-	int other, verb = 0, tries = 200;
+	int other, verb = 0, tries = 10 * IDLE_SECONDS;
 	unsigned int port;
 
 	if (sscanf(line, "dial %u %n", &port, &verb) != 1 || !verb)
@@ -389,14 +391,14 @@ static void pingpong(int fd, unsigned int port, uint32_t n, unsigned int size, u
  */
 static void chat(int fd, const char *line)
 {
-	unsigned int port, n, i, tries = 0;
+	unsigned int port, n, key, i, tries = 0;
 	char text[16], heard[2048];
 	size_t len = 0;
 	ssize_t got;
 	char letter;
 	int udp;
 
-	if (sscanf(line, "chat %u %c %u", &port, &letter, &n) != 3)
+	if (sscanf(line, "chat %u %c %u %u", &port, &letter, &n, &key) != 4 || key >= KEYS)
 		return;
 	say(fd, "ok", 0);
 	finish(fd);
@@ -423,6 +425,8 @@ static void chat(int fd, const char *line)
 		}
 	}
 	close(udp);
+	if (i == n)
+		counters[key]++;
 }
 
 /* A stream; in its middle another one begins from here, with bytes of its own. */

@@ -290,19 +290,23 @@ TEST_F(alone, dgram_client)
 /* Longer than any firmware is given before "+++", see dgrams_slowly_taken. */
 #define SLOW_NET "fault slow-net,every=1,ms=2000"
 
-static bool sends_all(int fd, const char *text, size_t len)
+/* Until the module has all of it. */
+static bool all_sent(int fd)
 {
-	uint64_t limit = atw_now_ms() + LONG_MS;
 	int left = 1;
 
-	if (send(fd, text, len, 0) != (ssize_t)len)
-		return false;
-	while (!ioctl(fd, TIOCOUTQ, &left) && left && atw_now_ms() < limit)
-		atw_pause_ms(5);
-	return !left;
+	return atw_becomes(!ioctl(fd, TIOCOUTQ, &left) && !left, LONG_MS);
 }
 
-/* In the mode as long as the module was looked at lately, else by a command: until @stat says. */
+static bool sends_all(int fd, const char *text, size_t len)
+{
+	return send(fd, text, len, 0) == (ssize_t)len && all_sent(fd);
+}
+
+/*
+ * In the mode as long as the module was looked at lately, else by a command: until @stat says.
+ * On SLOW_NET what has come back is counted long since.
+ */
 static bool sends_raw(int fd, const char *text, size_t len, const char *stat, long more)
 {
 	uint64_t limit = atw_now_ms() + LONG_MS;
@@ -314,8 +318,9 @@ static bool sends_raw(int fd, const char *text, size_t len, const char *stat, lo
 		before = atw_sim_stat(stat);
 		if (!sends_all(fd, text, len))
 			return false;
-		/* That is a datagram then. */
-		atw_pause_ms(30);
+		if (!atw_becomes(atw_wait(fd, POLLIN, 0) || atw_sim_stat(stat) >= before + more,
+				 LONG_MS))
+			return false;
 		if (atw_sim_stat(stat) >= before + more)
 			return true;
 		if (!comes(fd, text, len))
@@ -389,11 +394,23 @@ TEST_F(alone, dgram_torn_by_a_pause)
 	close(fd);
 }
 
+/* Counts who has heard all that he wanted to hear. */
+#define ENDED_KEY	40
+
+static uint64_t chats_ended(void)
+{
+	int fd = atw_peer("meter %d", ENDED_KEY);
+	uint64_t n = fd < 0 ? UINT64_MAX : atw_meter(fd);
+
+	close(fd);
+	return n;
+}
+
 /* Has somebody on the machine of the peer's talk to a server of ours, see there. */
 static int chat(int port, char letter, int count)
 {
 	char line[64] = "";
-	int fd = atw_peer("chat %d %c %d", port, letter, count);
+	int fd = atw_peer("chat %d %c %d %d", port, letter, count, ENDED_KEY);
 	int ret;
 
 	if (fd < 0)
@@ -434,12 +451,21 @@ TEST_F(alone, dgram_server)
 	close(fd);
 }
 
+/* A socket at a port that somebody may still have. */
+static int bound_to(int port)
+{
+	int fd = atw_socket(SOCK_DGRAM);
+
+	return fd < 0 || !atw_bind(fd, port) ? fd : atw_failed(fd);
+}
+
 /* Or the last one, whoever that is; then there is no other way for what it sends. */
 TEST_F(alone, dgram_server_last_peer)
 {
 	int how = MERGED | ATW_TT_LAST_PEER;
-	int fd, again, port, tries = 0;
+	int fd, again, port;
 	char text[1024];
+	uint64_t ended;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
@@ -448,10 +474,14 @@ TEST_F(alone, dgram_server_last_peer)
 	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	ASSERT_EQ(0, set_tt(fd, how));
 	EXPECT_EQ(how, get_tt(fd));
+	ended = chats_ended();
 	ASSERT_EQ(0, chat(port, 'a', 4));
 	ASSERT_TRUE(hears(fd, "a3;", 1, true)) {
 		TH_LOG("%s", atw_errno_name(errno));
 	}
+	/* Who has not heard the last of it says his own again: he would be the last peer then. */
+	ASSERT_TRUE(all_sent(fd));
+	ASSERT_TRUE(atw_becomes(chats_ended() == ended + 1, LONG_MS));
 	ASSERT_EQ(0, chat(port, 'b', 5));
 	ASSERT_TRUE(hears(fd, "b2;", 1, true)) {
 		TH_LOG("%s", atw_errno_name(errno));
@@ -464,15 +494,7 @@ TEST_F(alone, dgram_server_last_peer)
 	ASSERT_EQ(1024, send(fd, text, 1024, 0));
 	ASSERT_EQ(3, send(fd, "b3;", 3, 0));
 	ASSERT_EQ(0, close(fd));
-	do {
-		again = atw_socket(SOCK_DGRAM);
-		ASSERT_LE(0, again);
-		if (!atw_bind(again, port))
-			break;
-		close(again);
-		ASSERT_LT(tries++, 100);
-		atw_pause_ms(50);
-	} while (true);
+	ASSERT_TRUE(atw_becomes((again = bound_to(port)) >= 0, LONG_MS));
 	ASSERT_EQ(0, atw_timeouts(again, LONG_MS));
 	EXPECT_TRUE(hears(again, "b4;", 1, false));
 	close(again);
