@@ -123,8 +123,12 @@ class Guest:
                 name="session_guest")
 def make_guest(request, tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
-    return Guest(request.param, str(tmp_path_factory.mktemp("vm")),
-                 str(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base))
+    guest = Guest(request.param, str(tmp_path_factory.mktemp("vm")),
+                  str(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base))
+    # A build takes as long as it takes: the limits of the tests are for guests.
+    subprocess.run(guest.argv("--build"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   check=True)
+    return guest
 
 
 @pytest.fixture
