@@ -437,7 +437,7 @@ static void *sender_thread(void *arg)
  * peer: that is not to get it. There is no room while the module connects; how long
  * that is, and whether it had begun, is not in our hands: it is tried again.
  */
-TEST_F_TIMEOUT(dgram, other_peer, 120)
+TEST_F(dgram, other_peer)
 {
 	struct sockaddr_atw other = atw_name_addr(atw_env("ATW_NAME", "peer.test"),
 						  atw_peer_port());

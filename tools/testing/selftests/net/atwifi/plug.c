@@ -85,7 +85,7 @@ static bool is_given_back(const char *tty)
 	return !exclusive;
 }
 
-TEST_F_TIMEOUT(line, plug_and_unplug, 180)
+TEST_F(line, plug_and_unplug)
 {
 	struct sim *sim = &self->sim[0];
 	int down = -1, up = -1, err, i;
@@ -147,7 +147,7 @@ TEST_F_TIMEOUT(line, plug_and_unplug, 180)
 		">/tmp/bin/udevadm; chmod +x /tmp/bin/udevadm"
 
 /* Whoever says that it is to stay can go on with the module as soon as that has ended. */
-TEST_F_TIMEOUT(line, plugged_in_before, 120)
+TEST_F(line, plugged_in_before)
 {
 	static const char command[] = "PATH=/tmp/bin:$PATH $A attach --permanent " LINK " 2>&1";
 	char tty[64];

@@ -577,6 +577,7 @@ TEST(receive_timeout)
 	start = atw_now_ms();
 	ASSERT_ERRNO(EAGAIN, recv(fd, &byte, 1, 0));
 	EXPECT_LE(190, atw_now_ms() - start);
+	ASSERT_EQ(0, atw_timeouts(fd, LONG_MS));
 	EXPECT_TRUE(atw_echo_works(fd, 1, 10));
 }
 
@@ -1165,7 +1166,7 @@ static bool becomes_echo(int fd)
  * A thread is in the middle of a send when another one gives the socket another
  * connection: nobody at the other end of that is to see the rest.
  */
-TEST_F_TIMEOUT(other_connection, send, 120)
+TEST_F(other_connection, send)
 {
 	static struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
 	static char as[65536];
@@ -1189,7 +1190,7 @@ TEST_F_TIMEOUT(other_connection, send, 120)
 }
 
 /* Who waits for more of a stream is not given bytes of another one. */
-TEST_F_TIMEOUT(other_connection, recv, 120)
+TEST_F(other_connection, recv)
 {
 	static const struct {
 		int come;
@@ -1242,7 +1243,7 @@ TEST_F_TIMEOUT(other_connection, recv, 120)
 }
 
 /* A connect() that another thread has ended is no success of the next one's. */
-TEST_F_TIMEOUT(other_connection, connect, 120)
+TEST_F(other_connection, connect)
 {
 	struct call c = { .what = CALL_CONNECT };
 	pthread_t thread;
@@ -1258,7 +1259,7 @@ TEST_F_TIMEOUT(other_connection, connect, 120)
 }
 
 /* One that has failed tells why, also if SO_ERROR has told another thread before. */
-TEST_F_TIMEOUT(other_connection, connect_error, 200)
+TEST_F(other_connection, connect_error)
 {
 	const struct sched_param first = { .sched_priority = 1 };
 	uint64_t limit = atw_now_ms() + LONG_MS;
@@ -1299,7 +1300,7 @@ TEST_F_TIMEOUT(other_connection, connect_error, 200)
 }
 
 /* Nor does who waits to send, for a connection to be open, wait for another one. */
-TEST_F_TIMEOUT(other_connection, send_early, 120)
+TEST_F(other_connection, send_early)
 {
 	struct call c = { .what = CALL_SEND, .flags = MSG_NOSIGNAL };
 	pthread_t thread;

@@ -171,7 +171,7 @@ TEST(store_own)
 	EXPECT_EQ(writes + 1, atw_sim_stat("cert-writes"));
 	ASSERT_EQ(0, atw_cert("cert", "wrong.pem"));
 	EXPECT_EQ(writes + 1, atw_sim_stat("cert-writes"));
-	for (i = 1; i <= 3; i++) {
+	for (i = 1; i <= 6; i++) {
 		commands = atw_stat(ATW_DEVICE, "commands");
 		ASSERT_EQ(0, atw_cert("key", "wrong.key"));
 		EXPECT_EQ(writes + 1 + i, atw_sim_stat("cert-writes"));
