@@ -4,6 +4,7 @@ A page with objects on several hosts, and what a browser does about it: six conn
 each, which are kept, and each asks for what is still to be had when it is there.
 """
 
+import errno
 import http.client
 import http.server
 import json
@@ -75,9 +76,18 @@ class Keeper(threading.Thread):
                 self.http.close()
         raise OSError("object %d cannot be had" % n)
 
+    def connect(self):
+        """Who has waited for a socket in vain for as long as anybody does wants one yet."""
+        for n in range(TRIES):
+            try:
+                return self.http.connect()
+            except OSError as e:
+                if e.errno != errno.EHOSTUNREACH or n == TRIES - 1:
+                    raise
+
     def run(self):
         try:
-            self.http.connect()
+            self.connect()
             self.http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
                 try:

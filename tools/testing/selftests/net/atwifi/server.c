@@ -959,21 +959,34 @@ static int keep_busy(struct __test_metadata *_metadata)
 	return fd;
 }
 
+/* A port that nobody else on the emulator's machine has: what is chosen may be taken there. */
+static int own_port(void)
+{
+	int port, fd = atw_server(SOCK_STREAM, 1, &port);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return port;
+}
+
 /*
  * A socket that must not block does not wait for a module that is busy, and can be used
  * as if it served: what cannot be done is told later.
  */
 TEST(listen_nonblocking)
 {
-	int busy, fd, dgram, taken;
+	int busy, fd, dgram, taken, own;
 	char byte;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
+	own = own_port();
+	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_bind(fd, 0));
+	ASSERT_EQ(0, atw_bind(fd, own));
 	ASSERT_EQ(0, listen(fd, 1));
 	ASSERT_EQ(0, listen(fd, 2));
 	ASSERT_ERRNO(EAGAIN, accept(fd, NULL, NULL));
@@ -1023,13 +1036,16 @@ TEST(listen_interrupted)
 	struct waiter w = { 0 };
 	pthread_t thread;
 	sigset_t set;
-	int busy;
+	int busy, own;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
+	own = own_port();
+	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	w.fd = atw_socket(SOCK_STREAM);
 	ASSERT_LE(0, w.fd);
+	ASSERT_EQ(0, atw_bind(w.fd, own));
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
@@ -1099,10 +1115,8 @@ TEST(listen_chooses_anew)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	/* One that nobody else on the emulator's machine has. */
-	fd[1] = atw_server(SOCK_STREAM, 1, &own);
-	ASSERT_LE(0, fd[1]);
-	close(fd[1]);
+	own = own_port();
+	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
