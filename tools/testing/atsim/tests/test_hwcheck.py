@@ -13,10 +13,12 @@ import threading
 import pytest
 
 from common import end
-from harness import BINARY, WRAP, Sim, poll
+from harness import BINARY, SLOW, WRAP, Sim, poll
 from samples import load
 
 HWCHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../hwcheck")
+# It has half the patience that the tests have: it waits for some of that in each sample.
+os.environ.setdefault("ATSIM_TEST_SLOW", str(SLOW / 2))
 SECRETS = ("my,home", "mysecret", "7c:b9:4c:1d:d6:31", "7cb94c1dd631", "14:de:39:06:86:e4")
 
 
