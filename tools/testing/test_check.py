@@ -107,9 +107,9 @@ def test_a_report_is_not_forgiven(check, said):
 
 
 def test_time_out(check):
-    status, last, _, lines = check("('slow', 'echo ok 1 a; sleep 100', (), (), 1)")
+    status, last, _, lines = check("('slow', 'echo ok 1 a; sleep 100', (), (), 5)")
     assert (status, last) == (1, "1 passed, 1 failed, 0 skipped")
-    assert "failed: slow: time-out after 1 s" in lines
+    assert "failed: slow: time-out after 5 s" in lines
 
 
 def test_compilers_have_a_place(check):

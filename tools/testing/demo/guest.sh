@@ -13,14 +13,14 @@ echo "board: Linux $(uname -r) on $(uname -m), $(nproc) processors"
 echo "board: module found: firmware $(cat $dev/firmware), $(cat $dev/baud) baud"
 # It may be setting itself up once more.
 i=0
-while [ "$(cat $dev/state)" != joined ] && [ $((i += 1)) -lt 100 ]; do
+while [ "$(cat $dev/state)" != joined ] && [ $((i += 1)) -lt 1000 ]; do
 	sleep 0.1
 done
 echo "board: $(cat $dev/state), address $(cat $dev/address)"
 
 # Asked by DHCP, the device tells what the module got.
 ip link set atw0 up
-udhcpc -i atw0 -n -q -f -t 5 -T 1 -s /bin/lease 2>/dev/null
+udhcpc -i atw0 -n -q -f -t 20 -T 3 -s /bin/lease 2>/dev/null
 read -r address router _ </tmp/lease
 echo "board: atw0: lease of $address, router $router"
 
