@@ -599,14 +599,19 @@ static int run_send_lost(struct fake *f)
 /* The prompt of a connection that is gone waits for what the module prints meanwhile. */
 static void channel_send_lost(struct kunit *test)
 {
-	struct fake *f = fake_start(test, send_script, run_send_lost);
+	unsigned long patience = atw_timing.prompt;
+	struct fake *f;
 
+	/* However late this thread is after the pause. */
+	atw_timing.prompt = 60 * HZ;
+	f = fake_start(test, send_script, run_send_lost);
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
 	schedule_timeout_uninterruptible(atw_timing.hurry + HZ / 2);
 	f->after_payload = "\r\nOK\r\n";
 	f->payload_left = 15;
 	fake_say(f, ">");
 	fake_ends(test, f, 0);
+	atw_timing.prompt = patience;
 	KUNIT_EXPECT_EQ(test, 0U, f->ch.owed);
 }
 
@@ -874,7 +879,7 @@ static void channel_answer_comes_last(struct kunit *test)
 	fake_ends(test, f, 0);
 }
 
-/* More than the patience of any command that is run here, by 300 bits per second. */
+/* Much more than the patience of any command that is run here, by 30 bits per second. */
 #define BEFORE_ANSWER	"\r\n+EVENT:SocketDown,100,60," \
 			"0123456789abcdefghijklmnopqrst0123456789abcdefghijklmnopqrst\r\n"
 
@@ -882,7 +887,7 @@ static void channel_answer_comes_last(struct kunit *test)
 static void answers_behind(struct kunit *test, struct fake *f, long timeout, const char *answer)
 {
 	KUNIT_EXPECT_NE(test, 0UL, wait_for_completion_timeout(&f->written, 60 * HZ));
-	WRITE_ONCE(f->ch.baud, 300);
+	WRITE_ONCE(f->ch.baud, 30);
 	fake_say(f, BEFORE_ANSWER);
 	schedule_timeout_uninterruptible(timeout + HZ / 2);
 	f->payload_left = 15;
