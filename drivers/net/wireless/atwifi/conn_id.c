@@ -198,7 +198,7 @@ static bool atw_conns_was_given(struct atw_conns *cs, u32 id)
 /**
  * atw_conns_new_id() - an id for a new connection
  * @cs: the connections
- * @reused: out: it has been another one's just now
+ * @reused: out: it has been another one's just now; without an id: there is one in a moment
  *
  * In turn, so that what the module still says of a deleted one does not meet its
  * successor; where all of them have been others' just now, the one that has rested for
@@ -206,7 +206,7 @@ static bool atw_conns_was_given(struct atw_conns *cs, u32 id)
  * has, or may still speak of, is nobody else's.
  *
  * Context: @cs->lock is held.
- * Return: the id; ATW_NO_ID, all are in use, or about to be deleted.
+ * Return: the id; ATW_NO_ID, all are in use, or must not be just now.
  */
 u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 {
@@ -217,11 +217,14 @@ u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 
 	lockdep_assert_held(&cs->lock);
 
+	*reused = false;
 	for (i = d->first_id; i <= d->last_id; i++) {
 		id = id < d->last_id ? id + 1 : d->first_id;
 		if (!atw_dialect_gives(d, id) || cs->ids.by_id[id] ||
-		    atw_conns_is_going(cs, id) || atw_conns_was_given(cs, id) ||
 		    atw_conns_near_child(cs, id))
+			continue;
+		*reused = true;
+		if (atw_conns_is_going(cs, id) || atw_conns_was_given(cs, id))
 			continue;
 		*reused = time_before64(get_jiffies_64(), freed[id] + ATW_ID_REST);
 		if (best == ATW_NO_ID || !*reused || freed[id] < freed[best])

@@ -305,8 +305,8 @@ static bool atw_conns_begin_open(struct atw_conns *cs, struct atw_conn *c)
 		begins = c->id != ATW_NO_ID;
 		if (!begins && c->serve.lasting)
 			atw_conn_pause(c, atw_timing.reopen);
-		else if (!begins && cs->ids.nstale)
-			/* There is one when what the module has is deleted. */
+		else if (!begins && c->rx.reused)
+			/* There is one when the module has deleted it, and is silent of it. */
 			atw_conn_pause(c, ATW_OPEN_RETRY);
 		else if (!begins)
 			atw_conn_end(c, -ENOBUFS, 0);

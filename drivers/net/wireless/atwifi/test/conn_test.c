@@ -4234,7 +4234,20 @@ static void conn_number_of_refused(struct kunit *test)
 	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	KUNIT_EXPECT_EQ(test, 1U, deletes(f, o->c->id));
-	close_all(test, 2);
+
+	/* Also when the last of them was deleted, until the module has been silent of one. */
+	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
+		if (atw_dialect_gives(f->ch.dialect, id) && !f->conns.ids.by_id[id])
+			atw_conns_add_stale(&f->conns, id);
+	eventually(test, !READ_ONCE(f->conns.ids.nstale) &&
+		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	o = fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
+	eventually(test, READ_ONCE(o->opened) || READ_ONCE(o->c->not_before));
+	KUNIT_EXPECT_FALSE(test, o->opened);
+	fake_gives(f, 100, atw_timing.recent);
+	eventually(test, READ_ONCE(o->opened));
+	KUNIT_EXPECT_EQ(test, 0, o->open_err);
+	close_all(test, 3);
 }
 
 /*
