@@ -60,6 +60,10 @@ static const struct {
 		"nobody gives the host CTS: it is not wired" },
 	[FAULT_SLOW_NET] = { "slow-net", KIND_EVENT, 0.05,
 		"the network takes what is sent ms= (100) late; nothing else is done" },
+	[FAULT_LATE_DOWN] = { "late-down", KIND_EVENT, 1,
+		"a chunk of a deleted socket comes behind the OK of SOCKETDEL" },
+	[FAULT_PORT_TAKEN] = { "port-taken", KIND_EVENT, 1,
+		"something in the module has the port of a server" },
 };
 
 static uint64_t next_random(uint64_t *state)

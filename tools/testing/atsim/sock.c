@@ -229,29 +229,6 @@ static void delete_now(struct sock *s)
 }
 
 /**
- * sock_delete() - AT+SOCKETDEL
- * @s: the socket
- */
-void sock_delete(struct sock *s)
-{
-	struct sock *server;
-
-	sim_log(s->sim, "socket %u deleted", s->id);
-	if (sock_is_seed(s)) {
-		server = sock_find(s->sim, s->server);
-		if (server && fault_hit(s->sim, FAULT_STUCK_LISTENER))
-			server->stuck = true;
-	}
-	if (!s->sim->profile.del_lingers) {
-		delete_now(s);
-		return;
-	}
-	s->status = SOCK_DELETED;
-	sock_close(s, false);
-	after(s, LINGER_US, delete_now);
-}
-
-/**
  * sock_drop_all() - a reset: every connection vanishes
  * @sim: the emulator
  */
@@ -456,6 +433,64 @@ static bool sock_read(struct sock *s)
 		sock_lost(s);
 	sock_put(s);
 	return true;
+}
+
+static void print_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct sock *s = arg;
+	struct packet *p = sock_pop(s);
+
+	(void)fd;
+	(void)what;
+	if (p && s->sim->up)
+		received(s, p->data, p->len);
+	free(p);
+	sock_put(s);
+}
+
+/* Its task has read once more, and prints that when it has its turn: behind the answer. */
+static void read_late(struct sock *s)
+{
+	struct timeval tv = { 0 };
+	uint8_t buf[CHUNK_SIZE];
+	struct packet *p;
+	ssize_t n;
+
+	if (s->fd < 0 || sock_is_server(s) || !fault_on(s->sim, FAULT_LATE_DOWN))
+		return;
+	n = sock_recv(s, buf, sizeof(buf));
+	if (n <= 0 || !fault_hit(s->sim, FAULT_LATE_DOWN))
+		return;
+	while ((p = sock_pop(s)))
+		free(p);
+	if (!store(s, buf, n))
+		return;
+	s->refs++;
+	event_base_once(s->sim->base, -1, EV_TIMEOUT, print_late, s, &tv);
+}
+
+/**
+ * sock_delete() - AT+SOCKETDEL
+ * @s: the socket
+ */
+void sock_delete(struct sock *s)
+{
+	struct sock *server;
+
+	sim_log(s->sim, "socket %u deleted", s->id);
+	read_late(s);
+	if (sock_is_seed(s)) {
+		server = sock_find(s->sim, s->server);
+		if (server && fault_hit(s->sim, FAULT_STUCK_LISTENER))
+			server->stuck = true;
+	}
+	if (!s->sim->profile.del_lingers) {
+		delete_now(s);
+		return;
+	}
+	s->status = SOCK_DELETED;
+	sock_close(s, false);
+	after(s, LINGER_US, delete_now);
 }
 
 /* Read on, now or when the last print is out. */
@@ -984,7 +1019,7 @@ int sock_bind(struct sock *s)
 	int on = 1;
 	int code;
 
-	if (sim->profile.no_servers && wifi_is_station(sim))
+	if ((sim->profile.no_servers && wifi_is_station(sim)) || fault_hit(sim, FAULT_PORT_TAKEN))
 		return ERR_SOCK_BIND;
 	if (sock_is_tls(s)) {
 		code = tls_setup(s);

@@ -1547,6 +1547,31 @@ def test_fault_ids():
         second.expect(b"alive")
 
 
+def test_fault_late_down():
+    """a socket that is deleted prints once more behind the OK, if there is something to read"""
+    with Sim("--baud", 9600, "--fault", "late-down") as sim:
+        sim.cmd("AT+SOCKETRECVCFG=1")
+        peer = sim.client(1)
+        # The first chunk takes a second, and the others are there meanwhile.
+        peer.send(b"x" * 8192)
+        sim.expect(b"\r\n+EVENT:SocketDown,1,1024,")
+        sim.send(b"AT+SOCKETDEL=1\r\n")
+        sim.until(b"\r\nOK\r\n")
+        sim.expect(b"\r\n+EVENT:SocketDown,1,1024," + b"x" * 1024 + b"\r\n")
+        sim.cmd("AT+SOCKET?")
+        peer = sim.client(1)
+        sim.cmd("AT+SOCKETDEL=1")
+        sim.cmd("AT")
+        same(sim.stats()["late-down"], 1)
+
+
+def test_fault_port_taken():
+    """a port is somebody's in the module"""
+    with Sim("--fault", "port-taken,times=1") as sim:
+        sim.fails(f"AT+SOCKET=3,{free_port()}", 104)
+        sim.cmd(f"AT+SOCKET=3,{free_port()}", "\r\nconnect success ConID=1\r\n\r\nOK\r\n")
+
+
 def test_fault_stuck_listener():
     """a deleted seed leaves a server that resets its clients"""
     with Sim("--fault", "stuck-listener", "--profile", "bw20") as sim:
