@@ -404,6 +404,46 @@ TEST_F(faults, close_misheard)
 }
 
 /*
+ * What a module prints of a connection behind the answer that it has deleted it are nobody's
+ * bytes: neither who has a connection nor who gets the next one hears of them.
+ */
+TEST_F(faults, late_bytes)
+{
+	int server, port, other, fd, i, tries;
+	long damaged, late;
+	char byte;
+
+	damaged = atw_stat(ATW_DEVICE, "damaged");
+	ASSERT_EQ(0, atw_sim("fault late-down"));
+	server = atw_server(SOCK_STREAM, 2, &port);
+	ASSERT_LE(0, server);
+	other = atw_peer("echo");
+	ASSERT_LE(0, other);
+	/* The driver has chosen the number of one, and the module that of the next. */
+	for (i = 0; i < 8; i++) {
+		late = atw_sim_stat("late-down");
+		tries = 20;
+		do {
+			fd = i & 1 ? atw_client(server, port, "source 10000000 7") :
+				     atw_peer("source 10000000 7");
+			ASSERT_LE(0, fd);
+			ASSERT_EQ(1, recv(fd, &byte, 1, 0));
+			ASSERT_EQ(0, close(fd));
+			fd = atw_peer("echo");
+			ASSERT_LE(0, fd);
+			EXPECT_TRUE(atw_echo_works(fd, i, 300));
+			EXPECT_TRUE(atw_echo_works(other, i, 300));
+			close(fd);
+			ASSERT_TRUE(atw_sim_has(2, LONG_MS));
+		} while (atw_sim_stat("late-down") == late && --tries);
+		ASSERT_LT(0, tries);
+	}
+	EXPECT_EQ(damaged, atw_stat(ATW_DEVICE, "damaged"));
+	close(other);
+	close(server);
+}
+
+/*
  * A module that starts again without the word that it is ready and without an echo of
  * what it is told, with the banner of other chips or none. Nobody sends anything.
  */
