@@ -81,6 +81,9 @@
 #define ATW_TT_STREAM	(ATW_TT_ON | ATW_TT_FRAGILE)
 #define ATW_TT_DGRAM	(ATW_TT_ON | ATW_TT_NO_BOUNDARIES | ATW_TT_LAST_PEER)
 
+/* So many ports are tried where the driver chooses, and the module has what it chose. */
+#define ATW_PORT_TRIES	8
+
 #define ATW_KEEPINTVL_DEFAULT	60
 #define ATW_KEEPINTVL_MAX	7200
 
@@ -911,58 +914,67 @@ static int atw_check_local(struct sock *sk, const void *uaddr, int len)
 	return htonl(addr) == in->satw_addr ? 0 : -EADDRNOTAVAIL;
 }
 
+/* bind() to a port, 0: one that the driver chooses. lock_sock() is held. */
+static int atw_bind_to(struct atw_sock *as, u16 port, bool block)
+{
+	struct sock *sk = &as->sk;
+	int err;
+
+	err = atw_port_take(atw_sk_ports(sk), &as->port, port);
+	/* A stream serves from listen() on, datagrams come at once. */
+	if (err || atw_is_stream(sk))
+		return err;
+	err = atw_serve(as, block);
+	/* Called again it would find the socket bound. */
+	if (err == -EPIPE)
+		err = atw_why_ended(as);
+	else if (err)
+		atw_drop_conn(as, true);
+	/* A connection is another thread's, and the port is for it. */
+	if (err && !as->conn)
+		atw_drop_port(as);
+	return err;
+}
+
 static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,
 		    int len)
 {
 	const struct sockaddr_atw *in = (const void *)uaddr;
 	struct sock *sk = sock->sk;
 	struct atw_sock *as = atw_sk(sk);
+	unsigned int tries;
 	int err;
 
 	lock_sock(sk);
 	err = atw_check_local(sk, uaddr, len);
 	if (!err && (as->conn || as->port.number))
 		err = -EINVAL;
-	if (!err)
-		err = atw_port_take(atw_sk_ports(sk), &as->port,
-				    ntohs(in->satw_port));
-	/* A stream serves from listen() on, datagrams come at once. */
-	if (!err && !atw_is_stream(sk)) {
-		err = atw_serve(as, atw_may_block(sock));
-		/* Called again it would find the socket bound. */
-		if (err == -EPIPE)
-			err = atw_why_ended(as);
-		else if (err)
-			atw_drop_conn(as, true);
-		/* A connection is another thread's, and the port is for it. */
-		if (err && !as->conn)
-			atw_drop_port(as);
-	}
+	if (err)
+		goto out;
+	tries = in->satw_port ? 1 : ATW_PORT_TRIES;
+	do {
+		err = atw_bind_to(as, ntohs(in->satw_port), atw_may_block(sock));
+	} while (err == -EADDRINUSE && !as->conn && --tries);
+out:
 	release_sock(sk);
 	return err;
 }
 
-static int atw_listen(struct socket *sock, int backlog)
+/* listen(), at a port that the driver chooses where there is none. lock_sock() is held. */
+static int atw_listen_once(struct atw_sock *as, bool block)
 {
-	struct sock *sk = sock->sk;
-	struct atw_sock *as = atw_sk(sk);
+	struct sock *sk = &as->sk;
 	int err = 0;
 
-	lock_sock(sk);
-	sk->sk_max_ack_backlog = max(backlog, 0);
-	if (atw_is_serving(as))
-		atw_conn_set_backlog(as->conn, max(backlog, 0));
 	if (atw_state(sk) == TCP_LISTEN)
-		goto out;
+		return 0;
 	/* The server has come to its end. */
 	if (as->port.number && atw_state(sk) == TCP_CLOSE) {
 		atw_drop_conn(as, true);
 		atw_drop_chosen(as);
 	}
-	if (as->conn && !atw_is_serving(as)) {
-		err = -EINVAL;
-		goto out;
-	}
+	if (as->conn && !atw_is_serving(as))
+		return -EINVAL;
 	if (!as->port.number) {
 		err = atw_port_take(atw_sk_ports(sk), &as->port, 0);
 		as->chosen = !err;
@@ -972,13 +984,31 @@ static int atw_listen(struct socket *sock, int backlog)
 	 * on, and listen() can be called again.
 	 */
 	if (!err)
-		err = atw_serve(as, atw_may_block(sock));
+		err = atw_serve(as, block);
 	if (err == -EPIPE)
 		err = atw_why_ended(as);
 	/* If there is a connection another thread serves at the port. */
 	if (err && !as->conn)
 		atw_drop_chosen(as);
-out:
+	return err;
+}
+
+static int atw_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
+	unsigned int tries;
+	int err;
+
+	lock_sock(sk);
+	sk->sk_max_ack_backlog = max(backlog, 0);
+	if (atw_is_serving(as))
+		atw_conn_set_backlog(as->conn, max(backlog, 0));
+	/* The port of bind() may have been told to others. */
+	tries = as->port.number && !as->chosen ? 1 : ATW_PORT_TRIES;
+	do {
+		err = atw_listen_once(as, atw_may_block(sock));
+	} while (err == -EADDRINUSE && --tries);
 	release_sock(sk);
 	return err;
 }

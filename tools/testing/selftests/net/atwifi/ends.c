@@ -39,17 +39,13 @@ static int bound_socket(const char *device, int type)
 	return atw_failed(fd);
 }
 
-/* A port that is free here may be taken in the module: on its machine there are others. */
 static int bound_server(const char *device)
 {
-	int fd, tries = 10;
+	int fd = bound_socket(device, SOCK_STREAM);
 
-	do {
-		fd = bound_socket(device, SOCK_STREAM);
-		if (fd < 0 || (!atw_bind(fd, 0) && !listen(fd, 4)))
-			return fd;
-		close(fd);
-	} while (errno == EADDRINUSE && --tries);
+	if (fd < 0 || !listen(fd, 4))
+		return fd;
+	close(fd);
 	return -1;
 }
 

@@ -1111,7 +1111,7 @@ TEST(listen_chooses_anew)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
 	struct itimerval it = { { 0, 100000 }, { 0, 100000 } };
-	int busy, fd[2], port[2], i, own, tries = 10, ret;
+	int busy, fd[2], port[2], i, own;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
@@ -1141,11 +1141,7 @@ TEST(listen_chooses_anew)
 	ASSERT_EQ(0, atw_sim("link up"));
 	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
 	for (i = 0; i < 2; i++) {
-		/* Each that it chooses may be somebody else's there. */
-		do {
-			ret = listen(fd[i], 1);
-		} while (!i && ret && errno == EADDRINUSE && --tries);
-		ASSERT_EQ(0, ret) {
+		ASSERT_EQ(0, listen(fd[i], 1)) {
 			TH_LOG("socket %d: %s", i, atw_errno_name(errno));
 		}
 	}
@@ -1158,14 +1154,48 @@ TEST(listen_chooses_anew)
 TEST(listen_without_bind)
 {
 	int fd = atw_socket(SOCK_STREAM);
-	int tries = 10, ret;
 
 	ASSERT_LE(0, fd);
-	do {
-		ret = listen(fd, 1);
-	} while (ret && errno == EADDRINUSE && --tries);
-	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, listen(fd, 1));
 	ASSERT_LE(0, atw_client(fd, atw_port(fd), "echo"));
+}
+
+/*
+ * A port that nobody has asked for, nor was told, and that the module has: another one is
+ * tried, but not for ever.
+ */
+TEST(listen_passes_over)
+{
+	static const struct {
+		const char *fault;
+		int err, taken;
+	} cases[] = { { "fault port-taken,times=3", 0, 3 }, { "fault port-taken", EADDRINUSE, 8 } };
+	unsigned int i;
+	int fd, err, own;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	own = own_port();
+	ASSERT_LT(0, own);
+	for (i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		fd = atw_socket(i & 1 ? SOCK_DGRAM : SOCK_STREAM);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, atw_sim(cases[i / 2].fault));
+		err = (i & 1 ? atw_bind(fd, 0) : listen(fd, 1)) ? errno : 0;
+		EXPECT_EQ(cases[i / 2].err, err);
+		EXPECT_EQ(cases[i / 2].taken, atw_sim_stat("port-taken"));
+		EXPECT_EQ(!err, atw_port(fd) > 0);
+		EXPECT_EQ(0, close(fd));
+	}
+	/* The port of bind() was told. */
+	ASSERT_EQ(0, atw_sim("fault port-taken,times=1"));
+	fd = atw_socket(SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, atw_bind(fd, own));
+	ASSERT_ERRNO(EADDRINUSE, listen(fd, 1));
+	EXPECT_EQ(0, listen(fd, 1));
+	close(fd);
+	EXPECT_EQ(0, atw_sim("clear"));
 }
 
 TEST(dgram_cannot_listen)

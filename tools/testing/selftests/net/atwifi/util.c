@@ -137,23 +137,18 @@ int atw_port(int fd)
 
 /*
  * A server at a free port. The emulated module's ports are this machine's, where
- * others may have taken the one that the driver chose.
+ * others may have taken one that the driver chooses: it tries another one then.
  */
 int atw_server(int type, int backlog, int *port)
 {
-	int tries = 10, fd;
+	int fd = atw_socket(type);
 
-	do {
-		fd = atw_socket(type);
-		if (fd < 0)
-			return -1;
-		if (!atw_bind(fd, 0) && (type != SOCK_STREAM || !listen(fd, backlog))) {
-			*port = atw_port(fd);
-			return fd;
-		}
-		atw_failed(fd);
-	} while (errno == EADDRINUSE && --tries);
-	return -1;
+	if (fd < 0)
+		return -1;
+	if (type == SOCK_STREAM ? listen(fd, backlog) : atw_bind(fd, 0))
+		return atw_failed(fd);
+	*port = atw_port(fd);
+	return fd;
 }
 
 /* accept() that does not wait for ever. */
