@@ -56,6 +56,8 @@ GROUPS = {
     "transparent": "transparent paced paced_transparent paced_passive",
     "faults": "faults peers family resolve_family fair chopped torn",
     "ctl": "ctl",
+    # With what any firmware takes, of one that does not tell which it is.
+    "unknown": "ctl_unknown names_unknown server_unknown words_unknown",
     "sockets": "stream dgram names errors multi server tls passive short vsock sizes words "
                "power",
     "expose": "expose",
