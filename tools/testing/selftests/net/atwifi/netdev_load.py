@@ -7,6 +7,7 @@ sockets are bounded, nobody starves, nothing is left behind.
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -23,8 +25,8 @@ from atwnet import (
     quiet, restart, sim, sim_stat, udp)
 from atwnet import held as connecting
 from guest import (
-    DEV, LIMIT, Failed, becomes, check, counter, echoes, receive, run, same, statistic, sysfs,
-    test)
+    DEV, LIMIT, N_DEVELOPMENT, Failed, becomes, check, counter, echoes, receive, run, same,
+    statistic, sysfs, test)
 
 
 @test
@@ -463,7 +465,9 @@ def datagrams_have_a_share():
 
 
 # The kernel makes the parts of a list as long as what was asked for, and one ahead.
-PART = 8192
+PART = 4096
+# Commands of the driver's family
+DEV_GET, SOCKET_GET, EXPOSE_GET, EXPOSE_ADD, EXPOSE_DEL = 1, 3, 12, 13, 14
 
 
 def genl_message(family, kind, flags, command, attributes=b""):
@@ -497,11 +501,26 @@ def flags_of(part):
     return flags, last
 
 
+def says_it_changed(s, family, command, change=None):
+    """Does a dump say that it is not all of one moment, with a CHANGE behind its first part?"""
+    interrupted, parts = 0x10, 1
+    s.send(genl_message(family, 0, 0x301, command))
+    flags, last = flags_of(s.recv(PART))
+    if change:
+        change()
+    while not last:
+        more, last = flags_of(s.recv(PART))
+        flags |= more
+        parts += 1
+    # The second was made before the change.
+    check(parts > 2, "the list has %d parts" % parts)
+    return bool(flags & interrupted)
+
+
 @test
 def list_that_changes():
     """A list of sockets that is not all of one moment says so."""
     quiet()
-    interrupted = 0x10
     many = []
 
     def connects():
@@ -517,19 +536,50 @@ def list_that_changes():
                 connects()
             becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
             family = genl_family(s)
-            for changes in (False, True):
-                s.send(genl_message(family, 0, 0x301, 3))
-                flags, last = flags_of(s.recv(PART))
-                check(not last, "it is all in one part")
-                if changes:
-                    connects()
-                while not last:
-                    more, last = flags_of(s.recv(PART))
-                    flags |= more
-                same(changes, bool(flags & interrupted), "said to have changed")
+            for change in (None, connects):
+                same(bool(change), says_it_changed(s, family, SOCKET_GET, change),
+                     "said to have changed")
     finally:
         for s in many:
             s.close()
+
+
+@test
+def lists_that_change():
+    """So do one of devices, and one of the ports that are exposed."""
+    ttys = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as s, \
+         socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as other:
+        family = genl_family(s)
+
+        def port(command, n):
+            attributes = b"".join(
+                struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+                for kind, value in ((2, b"atw%d\0" % (n % 8 + 1)), (3, b"\6"),
+                                    (4, struct.pack("=H", 5000 + n))))
+            other.send(genl_message(family, 0, 5, command, attributes))
+            same(0, struct.unpack_from("=i", other.recv(PART), 16)[0], "port %d" % n)
+
+        def detach():
+            # The line discipline stays until the last of both ends is closed.
+            os.close(ttys.pop())
+            os.close(ttys.pop())
+
+        try:
+            # Of none is there a module.
+            for _ in range(24):
+                ttys += os.openpty()
+                fcntl.ioctl(ttys[-1], termios.TIOCSETD, struct.pack("i", N_DEVELOPMENT))
+            for n in range(64):
+                port(EXPOSE_ADD, n)
+            for command, change in ((EXPOSE_GET, lambda: port(EXPOSE_DEL, 0)),
+                                    (DEV_GET, detach)):
+                for how in (None, change):
+                    same(bool(how), says_it_changed(s, family, command, how),
+                         "said to have changed, %d" % command)
+        finally:
+            for fd in ttys:
+                os.close(fd)
 
 
 @test
