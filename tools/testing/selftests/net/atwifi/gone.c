@@ -119,4 +119,19 @@ TEST_F(gone, removed)
 	ASSERT_LE(0, atw_peer("echo"));
 }
 
+/* At any moment of its way to a network, and while nothing is known of a module yet. */
+TEST_F(gone, removed_early)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(0, delete_module());
+		ASSERT_NE(0, access("/sys/class/atwifi/" ATW_DEVICE, F_OK));
+		ASSERT_EQ(0, insert_module());
+		atw_pause_ms(i * i * 50);
+	}
+	ASSERT_TRUE(atw_state_becomes(ATW_DEVICE, "joined", LONG_MS));
+	ASSERT_LE(0, atw_peer("echo"));
+}
+
 TEST_HARNESS_MAIN
