@@ -55,6 +55,11 @@
 /* What each process of that user has waiting, and for how long: whoever gives up asks anew. */
 #define ASKS		16
 #define ASKS_MS		3000
+/*
+ * The driver lets somebody have some seconds of connects before others have as much, and once:
+ * within this time of connects of two seconds that is used up, and the rest is what lasts.
+ */
+#define AHEAD_MS	8000
 
 static const char usage[] =
 "usage: atw_bench NAME=TEST...\n"
@@ -544,13 +549,18 @@ static void send_away(void)
 	}
 }
 
-/* What the upload has got at the peer within this time, in bytes a second. */
+/*
+ * What the upload has got at the peer within this time, in bytes a second. Either question may
+ * have to wait for a connect, in which nothing is sent: the time is that of the answers, so that
+ * it has as many connects as it is long.
+ */
 static double metered(int meter, unsigned int seconds)
 {
-	uint64_t start = now_us(), before = atw_meter(meter);
+	uint64_t before = atw_meter(meter), start = now_us(), got;
 
 	atw_pause_ms(seconds * 1000);
-	return (atw_meter(meter) - before) * 1e6 / (now_us() - start);
+	got = atw_meter(meter) - before;
+	return got * 1e6 / (now_us() - start);
 }
 
 /* The longest connect, with its first word, in ms: one more, or those before. */
@@ -578,6 +588,7 @@ static void shared(unsigned int seconds, unsigned int connects_beside)
 	atw_pause_ms(WARM_UP_MS);
 	alone = metered(meter, seconds / 2);
 	let_go();
+	atw_pause_ms(AHEAD_MS);
 	beside = metered(meter, seconds);
 	for (i = 0; i < connects_beside; i++) {
 		longest = longest_connect(longest);
