@@ -207,6 +207,7 @@ def parts(everything):
                    needs=setups(kernel), place=False)
     yield Part("vm", ["pytest-3", "-n", "2", *(["--all"] if everything else []), VM],
                needs=setups(MAIN, "board", *(["dtbs", "pc"] if everything else [])))
+    yield Part("bench", ["pytest-3", "tools/testing/bench"], needs=setups(MAIN))
     for name, row in (ALL_ROWS if everything else ROWS).items():
         yield selftests(name, *row, limit=14400 if everything else 3600)
     # The first thing that the README has one do.
