@@ -28,8 +28,8 @@ import fnmatch
 
 KERNELS = ("6.1", "6.12", "7.3")
 MAIN = "7.3"
-# Debian's releases for whose kernels the driver is built.
-CROSS = ("cross-12", "cross-13")
+# Debian's releases for whose kernels the driver is built, and the next one.
+CROSS = ("cross-12", "cross-13", "cross-14")
 # Other machines for which packages are built, and on which they are installed.
 ARCHITECTURES = ("arm64", "armhf")
 # How many run at a time. Most of a guest's time is waiting: more than three times as many as
