@@ -212,8 +212,9 @@ static int remember(const struct line *line)
 	const char *const trigger[] = {
 		"udevadm", "trigger", "--name-match", line->path, NULL
 	};
-	char *file;
+	char *file, *new;
 	FILE *f;
+	int dir;
 
 	if (*line->path != '/' || !*name || strpbrk(line->path, " \t\n"))
 		errx(2, "'%s' is not the path of a tty", line->path);
@@ -223,14 +224,25 @@ static int remember(const struct line *line)
 	if ((mkdir("/etc/atwifi", 0755) && errno != EEXIST) ||
 	    (mkdir(ATTACH_DIR, 0755) && errno != EEXIST))
 		err(1, ATTACH_DIR);
-	if (asprintf(&file, ATTACH_DIR "/%s", name) < 0)
+	if (asprintf(&file, ATTACH_DIR "/%s", name) < 0 ||
+	    asprintf(&new, ATTACH_DIR "/.%s", name) < 0)
 		err(1, "no memory");
-	f = fopen(file, "we");
-	if (!f)
-		err(1, "%s", file);
+	dir = open(ATTACH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f = fopen(new, "we");
+	if (dir < 0 || !f)
+		err(1, "%s", new);
 	fprintf(f, "%s %u%s\n", line->path, line->speed, line->rtscts ? " rtscts" : "");
-	if (ferror(f) || fclose(f))
-		err(1, "%s", file);
+	/* What was remembered stays until this is whole and on the disk. */
+	if (fflush(f) || fsync(fileno(f)) || fclose(f) || rename(new, file)) {
+		warn("%s", file);
+		unlink(new);
+		exit(1);
+	}
+	/* Not every file system can. */
+	if (fsync(dir) && errno != EINVAL)
+		warn(ATTACH_DIR);
+	close(dir);
+	free(new);
 	free(file);
 	/* One that is plugged in already: now. */
 	if (access(line->path, F_OK))

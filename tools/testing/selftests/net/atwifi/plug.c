@@ -271,6 +271,10 @@ TEST(remembered)
 	EXPECT_EQ(0, sh("echo " LINK " 115200 | cmp -s - " FILE_OF_LINK));
 	EXPECT_EQ(0, sh("$A attach --permanent " LINK " 921600 rtscts 2>/dev/null"));
 	EXPECT_EQ(0, sh("echo " LINK " 921600 rtscts | cmp -s - " FILE_OF_LINK));
+	/* What cannot be written takes the place of nothing, and leaves nothing. */
+	EXPECT_EQ(1, sh("(trap '' XFSZ; ulimit -f 0; $A attach --permanent " LINK " 2>/dev/null)"));
+	EXPECT_EQ(0, sh("echo " LINK " 921600 rtscts | cmp -s - " FILE_OF_LINK));
+	EXPECT_EQ(0, sh("test \"$(ls -A " ATTACH_DIR ")\" = $(basename " LINK ")"));
 	/* By its name, and not by that of another which begins or ends like it. */
 	EXPECT_EQ(0, sh("$A attach --wanted " LINK));
 	EXPECT_EQ(1, sh("$A attach --wanted " LINK "1"));
