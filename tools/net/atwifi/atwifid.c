@@ -608,10 +608,10 @@ static void upstream_late(evutil_socket_t fd, short what, void *arg)
 	go_on();
 }
 
-/* One that connects by this device alone, if it has a name; -1: there is none. */
-static int socket_by(const char *name)
+/* One that has to do with this device alone, if it has a name; -1: there is none. */
+static int socket_by(const char *name, int type)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && *name && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name))) {
 		close(fd);
@@ -623,7 +623,7 @@ static int socket_by(const char *name)
 static bool dial(struct question *q, int64_t ms)
 {
 	const struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
-	const int fd = socket_by(q->to.device);
+	const int fd = socket_by(q->to.device, SOCK_STREAM);
 	uint8_t wire[DNS_UDP_LEAST];
 	uint16_t size;
 	size_t len;
@@ -1042,11 +1042,15 @@ static void forget_all(void)
 		question_free(TAILQ_FIRST(&lists[KNOWN]));
 }
 
+/*
+ * By the loopback device alone: where route_localnet is set neighbours, too, could reach what is
+ * an address of this machine alone.
+ */
 static void listen_at(const struct sockaddr_in *at)
 {
 	const int room = UDP_ROOM;
 
-	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	udp = socket_by("lo", SOCK_DGRAM);
 	if (udp < 0 || bind(udp, (const struct sockaddr *)at, sizeof(*at)))
 		err(1, "UDP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
 	/*
@@ -1060,7 +1064,8 @@ static void listen_at(const struct sockaddr_in *at)
 					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
 					   LEV_OPT_REUSEABLE, -1, (const struct sockaddr *)at,
 					   sizeof(*at));
-	if (!listener)
+	if (!listener || setsockopt(evconnlistener_get_fd(listener), SOL_SOCKET, SO_BINDTODEVICE,
+				    "lo", strlen("lo")))
 		err(1, "TCP %s:%d", inet_ntoa(at->sin_addr), ntohs(at->sin_port));
 	evconnlistener_set_error_cb(listener, accept_failed);
 	if (!udp_event || event_add(udp_event, NULL))

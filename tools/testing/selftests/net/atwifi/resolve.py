@@ -29,7 +29,7 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, LIBC, PEER, Family, Notified, atw_socket, atwctl, main,
+    DNS, FILES, HOST, HTTP, LIBC, PEER, Family, Notified, atw_socket, atwctl, lan, main,
     module_resolves, musl, no_network, no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
                    same, statistic, sysfs, test)
@@ -644,6 +644,28 @@ def stub_elsewhere():
         said = run("LD_LIBRARY_PATH=%s timeout 10 %s/atwifid --server %s 2>&1; echo status $?" % (
             LIB, LIB, servers.replace(" ", " --server ")))
         check(said.endswith("status 2\n") and "or one file" in said, said)
+
+
+@test
+def stub_on_a_router():
+    """Where others are let in to addresses of this machine alone it is not there for them."""
+    def asks(*words):
+        return run(shlex.join(["ip", "netns", "exec", "lan", "dig", "+tries=1", "+time=60",
+                               *words]), good=False)
+
+    anybody = "sysctl -qw net.ipv4.conf.all.route_localnet=%d"
+    with lan(), Upstream(UPSTREAM, Upstream.Handler), stub():
+        run(anybody % 1 + "; ip netns exec lan " + anybody % 1)
+        run("ip -n lan addr flush dev lo; ip -n lan route add 127.0.0.0/24 via 10.9.0.1")
+        try:
+            check("NXDOMAIN" in asks("+tcp", "-p", str(UPSTREAM[1]), "@" + UPSTREAM[0], "nx.test"),
+                  "they are not let in")
+            for how in ("+tcp", "+notcp"):
+                out = asks(how, "@" + STUB, "localhost")
+                check("refused" in out, out)
+                same("127.0.0.1\n", dig("+short %s localhost" % how), "its own machine")
+        finally:
+            run(anybody % 0)
 
 
 @test
