@@ -761,12 +761,41 @@ static bool answer_known(struct question *q, const struct dns_query *query, stru
 	return true;
 }
 
+static void forget_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < SERVERS_MAX; i++)
+		servers[i].silent = 0;
+	while (!TAILQ_EMPTY(&lists[KNOWN]))
+		question_free(TAILQ_FIRST(&lists[KNOWN]));
+}
+
+/*
+ * The file is another when a module is in another network: what was learned in the one before may
+ * not hold there.
+ */
+static void look_at_file(void)
+{
+	static struct stat before;
+	struct stat now;
+
+	if (!servers_file || stat(servers_file, &now))
+		return;
+	if (now.st_ino != before.st_ino || now.st_mtim.tv_sec != before.st_mtim.tv_sec ||
+	    now.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+		forget_all();
+	before = now;
+}
+
 static void look_up(enum dns_todo todo, const struct dns_query *query, struct tcp *tcp,
 		    const struct sockaddr_in *from)
 {
 	const struct dns_answer failure = { .rcode = ns_r_servfail };
-	struct question *q = find(query);
+	struct question *q;
 
+	look_at_file();
+	q = find(query);
 	if (q && q->state == KNOWN) {
 		if (answer_known(q, query, tcp, from))
 			return;
@@ -1031,16 +1060,6 @@ static void accept_failed(struct evconnlistener *l, void *arg)
 }
 
 /* The machine */
-
-static void forget_all(void)
-{
-	size_t i;
-
-	for (i = 0; i < SERVERS_MAX; i++)
-		servers[i].silent = 0;
-	while (!TAILQ_EMPTY(&lists[KNOWN]))
-		question_free(TAILQ_FIRST(&lists[KNOWN]));
-}
 
 /*
  * By the loopback device alone: where route_localnet is set neighbours, too, could reach what is

@@ -1434,6 +1434,28 @@ def stub_keeps():
 
 
 @test
+def stub_forgets():
+    """Another file is one of another network, in which all may be otherwise."""
+    path = "/tmp/servers"
+
+    def write():
+        with open(path + ".new", "w", encoding="ascii") as f:
+            f.write("nameserver %s\n" % UPSTREAM[0])
+        os.rename(path + ".new", path)
+
+    run("ip link set lo up")
+    write()
+    with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
+        for n in range(3):
+            asked = sim_stat("names-asked")
+            same((3, 0), result("a.nx.test", 15), "no such name")
+            same(n + 1, len(upstream.asked), "questions to the server")
+            same((0, 1), result(NAME), "a name of the module's")
+            check(sim_stat("names-asked") > asked, "the module is not asked")
+            write()
+
+
+@test
 def stub_asks_once():
     """A server, too, is asked equal questions once as long as it has not answered."""
     run("ip link set lo up")
