@@ -36,8 +36,9 @@ static size_t scan(struct atw_tt_scan *s, const u8 *data, size_t size, u32 cut, 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct atw_tt_scan a, b;
-	size_t na, nb, ta, tb, marker_end = 0;
+	size_t na, nb, ta, tb, n, behind = 0;
 	u8 *out_a, *out_b, how;
+	const char *ok;
 	char lit[5] = "";
 	const u8 *q;
 	long p;
@@ -71,11 +72,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			   strlen(lit));
 		if (p != (q ? q - data : ATW_TT_WAIT))
 			DIE("%ld was found", p);
-		p = atw_tt_split(data, size, how % (size + 1), lit, &marker_end);
-		if (p != ATW_TT_WAIT && marker_end > size)
-			DIE("a marker that ends at %zu", marker_end);
-		if (p >= 0 && ((size_t)p + 6 > size ||
-			       memcmp(data + p, ATW_TT_OK, 6)))
+		p = atw_tt_split(data, size, how % (size + 1), lit, &behind);
+		if (p != ATW_TT_WAIT && behind > size)
+			DIE("an end at %zu", behind);
+		ok = behind - p == strlen(ATW_TT_OK) ? ATW_TT_OK : ATW_TT_PLUS_OK;
+		n = strlen(ok);
+		if (p >= 0 && (behind - p != n || memcmp(data + p, ok, n)))
 			DIE("no OK at %ld", p);
 	}
 	atw_tt_is_end(data, size, how);

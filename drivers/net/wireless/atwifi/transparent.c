@@ -193,18 +193,16 @@ static void atw_tt_release(struct atw_conns *cs, size_t len)
 }
 
 /*
- * Is there a text behind "+++"? What was searched is not searched again: a remote may send as
- * much as it likes, in small pieces.
+ * Is what is waited for behind "+++", where it was looked for? What was searched is not searched
+ * again: a remote may send as much as it likes, in small pieces.
  */
-static bool atw_tt_hears(struct atw_tt *tt, const char *text)
+static bool atw_tt_hears(struct atw_tt *tt, long where)
 {
-	size_t n = strlen(text) - 1;
-
-	if (atw_tt_find(tt->hold, tt->hold_len, tt->searched, text) >= 0)
+	if (where >= 0)
 		return true;
 	/* It may have begun with the last bytes. */
-	if (tt->hold_len > tt->searched + n)
-		tt->searched = tt->hold_len - n;
+	if (tt->hold_len > tt->searched + ATW_TT_TAIL_MAX)
+		tt->searched = tt->hold_len - ATW_TT_TAIL_MAX;
 	return false;
 }
 
@@ -215,28 +213,27 @@ static void atw_tt_listen(struct atw_conns *cs)
 	size_t behind = 0;
 	long ok;
 
-	if (tt->phase == ATW_TT_LEAVING && atw_tt_hears(tt, ATW_TT_OK)) {
+	if (tt->phase == ATW_TT_LEAVING &&
+	    atw_tt_hears(tt, atw_tt_find_ok(tt->hold, tt->hold_len, tt->searched, &behind))) {
 		tt->phase = ATW_TT_HEARD;
 		set_bit(ATW_CH_TOLD, &cs->ch->flags);
 		atw_channel_kick(cs->ch);
 	}
-	if (!tt->marker[0] || !atw_tt_hears(tt, tt->marker))
+	if (!tt->marker[0] ||
+	    !atw_tt_hears(tt, atw_tt_find(tt->hold, tt->hold_len, tt->searched, tt->marker)))
 		return;
 	ok = atw_tt_split(tt->hold, tt->hold_len, tt->escape_at, tt->marker, &behind);
 	tt->phase = ATW_TT_OUT;
 	tt->unchecked = true;
 	if (ok >= 0) {
 		atw_tt_release(cs, ok);
-		atw_channel_cooked(cs->ch, tt->hold + ok + strlen(ATW_TT_OK),
-				   tt->hold_len - ok - strlen(ATW_TT_OK));
 	} else {
 		/* The remote talks like a module. */
 		atomic64_inc(&cs->counts.damaged);
 		atw_tt_break(cs);
 		atw_sched_set(cs->sched, ATW_DO_LINK);
-		atw_channel_cooked(cs->ch, tt->hold + behind,
-				   tt->hold_len - behind);
 	}
+	atw_channel_cooked(cs->ch, tt->hold + behind, tt->hold_len - behind);
 	tt->hold_len = 0;
 	set_bit(ATW_CH_TOLD, &cs->ch->flags);
 	atw_channel_kick(cs->ch);

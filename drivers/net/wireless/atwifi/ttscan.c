@@ -17,10 +17,11 @@
 /* Some builds announce an accepted connection so. */
 #define ATW_TT_CHILD	"\r\n+Seed:"
 #define ATW_TT_EVENTS	2
+#define ATW_TT_OKS	2
 
 /*
  * How prints begin. The first ATW_TT_EVENTS are of events, then the banners of both kinds of
- * chip and the one word that all have; the last is what is asked for by "+++".
+ * chip and the one word that all have; the last ATW_TT_OKS are what is asked for by "+++".
  * atw_tt_scan() knows their first bytes.
  */
 static const char *const atw_tt_openings[] = {
@@ -30,6 +31,7 @@ static const char *const atw_tt_openings[] = {
 	"#calibration_ok:[",
 	"\r\nready\r\n",
 	ATW_TT_OK,
+	ATW_TT_PLUS_OK,
 };
 
 /**
@@ -46,7 +48,7 @@ void atw_tt_scan_init(struct atw_tt_scan *s, bool events)
 /* Can an opening begin with the tail? Tells whether it is all of one. */
 static bool atw_tt_begins(const struct atw_tt_scan *s, bool *all)
 {
-	size_t n = ARRAY_SIZE(atw_tt_openings) - !s->leaving;
+	size_t n = ARRAY_SIZE(atw_tt_openings) - (s->leaving ? 0 : ATW_TT_OKS);
 	size_t i;
 
 	for (i = s->events ? 0 : ATW_TT_EVENTS; i < n; i++) {
@@ -143,13 +145,36 @@ long atw_tt_find(const u8 *buf, size_t len, size_t from, const char *lit)
 }
 
 /**
+ * atw_tt_find_ok() - look for an OK, in either of its forms
+ * @buf: bytes, which may hold anything
+ * @len: how many
+ * @from: where to begin
+ * @behind: where it ends
+ *
+ * Return: where the first one begins, or ATW_TT_WAIT: nowhere, and @behind is as it was
+ */
+long atw_tt_find_ok(const u8 *buf, size_t len, size_t from, size_t *behind)
+{
+	long plain = atw_tt_find(buf, len, from, ATW_TT_OK);
+	long plus = atw_tt_find(buf, len, from, ATW_TT_PLUS_OK);
+
+	if (plain >= 0 && (plus < 0 || plain < plus)) {
+		*behind = plain + strlen(ATW_TT_OK);
+		return plain;
+	}
+	if (plus >= 0)
+		*behind = plus + strlen(ATW_TT_PLUS_OK);
+	return plus;
+}
+
+/**
  * atw_tt_split() - where did the data end and the module's answers begin?
  * @buf: what came
  * @len: how many bytes
  * @from: what came before was there when "+++" was sent
  * @marker: what the module says to a command that nobody could foresee, with the
  *	end of its line: it has left transparent mode before that
- * @marker_end: the byte behind it
+ * @behind: the byte behind the OK; behind the marker, where it cannot be told
  *
  * A remote may send what the module says to "+++". Only where there is exactly one
  * of that before the marker it is the module's.
@@ -158,19 +183,20 @@ long atw_tt_find(const u8 *buf, size_t len, size_t from, const char *lit)
  * ATW_TT_UNCLEAR: it cannot be told
  */
 long atw_tt_split(const u8 *buf, size_t len, size_t from, const char *marker,
-		  size_t *marker_end)
+		  size_t *behind)
 {
 	long end = atw_tt_find(buf, len, from, marker);
+	size_t another;
 	long ok;
 
 	if (end < 0)
 		return ATW_TT_WAIT;
-	*marker_end = end + strlen(marker);
-	ok = atw_tt_find(buf, end, from, ATW_TT_OK);
+	ok = atw_tt_find_ok(buf, end, from, behind);
 	/* Two may share a CR LF. */
-	if (ok < 0 || atw_tt_find(buf, end, ok + 1, ATW_TT_OK) >= 0)
-		return ATW_TT_UNCLEAR;
-	return ok;
+	if (ok >= 0 && atw_tt_find_ok(buf, end, ok + 1, &another) < 0)
+		return ok;
+	*behind = end + strlen(marker);
+	return ATW_TT_UNCLEAR;
 }
 
 /**

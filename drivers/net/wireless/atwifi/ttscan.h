@@ -14,6 +14,7 @@
 /* What ends transparent mode, and what says that it has ended. */
 #define ATW_TT_ESCAPE		"+++"
 #define ATW_TT_OK		"\r\nOK\r\n"
+#define ATW_TT_PLUS_OK		"\r\n+OK\r\n"
 
 /**
  * struct atw_tt_scan - looks for the openings of prints in data
@@ -43,8 +44,9 @@ size_t atw_tt_scan(struct atw_tt_scan *s, const u8 *buf, size_t len, u8 *out,
 size_t atw_tt_scan_flush(struct atw_tt_scan *s, u8 *out);
 
 long atw_tt_find(const u8 *buf, size_t len, size_t from, const char *lit);
+long atw_tt_find_ok(const u8 *buf, size_t len, size_t from, size_t *behind);
 long atw_tt_split(const u8 *buf, size_t len, size_t from, const char *marker,
-		  size_t *marker_end);
+		  size_t *behind);
 bool atw_tt_is_end(const u8 *buf, size_t len, u32 id);
 long atw_tt_find_event(const u8 *buf, size_t len);
 bool atw_tt_may_carry(const u8 *buf, size_t len);

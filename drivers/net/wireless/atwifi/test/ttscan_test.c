@@ -34,6 +34,9 @@ static const struct tt_case {
 	{ "ok_inside", "a\r\nOK\r\nb", "a\r\nOK\r\nb", NULL, true },
 	{ "ok", "a\r\nOK\rb\r\nOK\r\nc", "a\r\nOK\rb", "\r\nOK\r\n", true,
 	  true },
+	{ "plus_ok_inside", "a\r\n+OK\r\nb", "a\r\n+OK\r\nb", NULL, true },
+	{ "plus_ok", "a\r\n+OK\rb\r\n+OK\r\nc", "a\r\n+OK\rb", "\r\n+OK\r\n", true,
+	  true },
 	{ "other_chip", "##calibration_ok:[2:19:11]", "#", "#calibration_ok:[",
 	  false },
 };
@@ -117,35 +120,45 @@ static void tt_split(struct kunit *test)
 		const char *in;
 		size_t from;
 		long ok;
+		size_t n;	/* bytes of that */
 	} cases[] = {
 		{ "", 0, ATW_TT_WAIT },
 		{ "\r\nOK\r\n", 0, ATW_TT_WAIT },
 		{ "\r\nOK\r\nUnknown cmd:AT+X", 0, ATW_TT_WAIT },
 		{ "\r\nOK\r\nUnknown cmd:AT+Y\r\n", 0, ATW_TT_WAIT },
-		{ "\r\nOK\r\n" MARKER, 0, 0 },
-		{ "data\r\nOK\r\n" MARKER, 0, 4 },
-		{ "data\r\nOK\r\n\r\n+EVENT:SocketDown,1,2,ab\r\n" MARKER, 0, 4 },
-		{ "data\r\r\nOK\r\n" MARKER "x", 0, 5 },
+		{ "\r\nOK\r\n" MARKER, 0, 0, 6 },
+		{ "data\r\nOK\r\n" MARKER, 0, 4, 6 },
+		{ "data\r\nOK\r\n\r\n+EVENT:SocketDown,1,2,ab\r\n" MARKER, 0, 4, 6 },
+		{ "data\r\r\nOK\r\n" MARKER "x", 0, 5, 6 },
 		/* The remote says OK as well. */
 		{ "\r\nOK\r\ndata\r\nOK\r\n" MARKER, 0, ATW_TT_UNCLEAR },
 		{ "\r\nOK\r\nOK\r\n" MARKER, 0, ATW_TT_UNCLEAR },
 		{ "\r\nOK\r\n\r\n+EVENT:SocketDown,1,6,\r\nOK\r\n\r\n" MARKER, 0,
 		  ATW_TT_UNCLEAR },
 		/* It did so before. */
-		{ "\r\nOK\r\ndata\r\nOK\r\n" MARKER, 6, 10 },
-		{ "\r\nOK\r\ndata\r\nOK\r\n" MARKER, 1, 10 },
+		{ "\r\nOK\r\ndata\r\nOK\r\n" MARKER, 6, 10, 6 },
+		{ "\r\nOK\r\ndata\r\nOK\r\n" MARKER, 1, 10, 6 },
 		{ MARKER, 0, ATW_TT_UNCLEAR },
+		/* Some say it so, and either form may be the remote's. */
+		{ "\r\n+OK\r\n", 0, ATW_TT_WAIT },
+		{ "data\r\n+OK\r\n\r\n+EVENT:WIFI_GOT_IP\r\n" MARKER, 0, 4, 7 },
+		{ "\r\nOK\r\ndata\r\n+OK\r\n" MARKER, 0, ATW_TT_UNCLEAR },
+		{ "\r\n+OK\r\ndata\r\nOK\r\n" MARKER, 0, ATW_TT_UNCLEAR },
+		{ "\r\n+OK\r\nOK\r\n" MARKER, 0, ATW_TT_UNCLEAR },
+		{ "\r\nOK\r\ndata\r\n+OK\r\n" MARKER, 6, 10, 7 },
 	};
-	size_t i, end = 0;
+	size_t i, behind = 0;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const u8 *in = (const u8 *)cases[i].in;
 		long ok = atw_tt_split(in, strlen(cases[i].in), cases[i].from,
-				       MARKER, &end);
+				       MARKER, &behind);
 
 		KUNIT_EXPECT_EQ_MSG(test, ok, cases[i].ok, "case %zu", i);
-		if (ok != ATW_TT_WAIT)
-			KUNIT_EXPECT_EQ_MSG(test, memcmp(in + end - strlen(MARKER),
+		if (ok >= 0)
+			KUNIT_EXPECT_EQ_MSG(test, behind, ok + cases[i].n, "case %zu", i);
+		if (ok == ATW_TT_UNCLEAR)
+			KUNIT_EXPECT_EQ_MSG(test, memcmp(in + behind - strlen(MARKER),
 							 MARKER, strlen(MARKER)),
 					    0, "case %zu", i);
 	}
