@@ -192,14 +192,14 @@ static void print_payload(struct stream *s)
 }
 
 /* What is asked, and answered some prints later. */
-static const char *answer(unsigned int which)
+static const char *answer(void)
 {
 	static const char *const answers[] = {
 		"\r\nOK\r\n", "\r\nAT+SOCKET:97\r\n+ERROR\r\n", "\r\n+WMODE:1\r\nOK\r\n",
-		"\r\n+SOCKETDEL:4\r\nERROR\r\n",
+		"\r\n+SOCKETDEL:4\r\nERROR\r\n", "\r\n+OK\r\n", "\r\n+WMODE:1\r\n+OK\r\n",
 	};
 
-	return answers[which % ARRAY_SIZE(answers)];
+	return answers[choose(ARRAY_SIZE(answers))];
 }
 
 static void compose_traffic(void)
@@ -249,7 +249,7 @@ static void compose_traffic(void)
 				say(">");
 				pending = 1;
 			} else if (pending) {
-				say(answer(choose(4)));
+				say(answer());
 				t.mark[t.marks - 1].end = t.len;
 				pending = 0;
 			}
@@ -299,7 +299,7 @@ static bool add_mark(size_t at, bool prompt)
 static void tear(void)
 {
 	unsigned int i = t.tears ? choose(t.tears) : 0;
-	const char *s = choose(2) ? ">" : answer(choose(4));
+	const char *s = choose(2) ? ">" : answer();
 	size_t at = t.tear[i].at, n = strlen(s);
 
 	if (!t.tears || !add_mark(at, *s == '>')) {

@@ -36,7 +36,7 @@ static bool atw_combo_link_row(struct atw_link *link, const char *text)
 	const char *rest = text;
 
 	if (name) {
-		link->bare = !link->rows++ && !strcmp(text, "OK");
+		link->bare = !link->rows++ && (!strcmp(text, "OK") || !strcmp(text, "+OK"));
 		link->whole = atw_parse_wifi_end(text, true, &link->st);
 		/* With an end of a line, which is a byte of it. */
 		link->room -= strlen(text) + 1;

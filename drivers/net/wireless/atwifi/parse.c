@@ -1451,6 +1451,13 @@ static bool atw_skip_name_more(const char **s, bool *more)
 	return rest;
 }
 
+/* The same for the word that ends an answer, in either of its forms. */
+static bool atw_skip_end(const char **s, bool *more)
+{
+	return atw_skip_more(s, "OK\r\n", more) || atw_skip_more(s, "+OK\r\n", more) ||
+	       atw_skip_more(s, "ERROR\r\n", more) || atw_skip_more(s, "+ERROR\r\n", more);
+}
+
 /* Skip "\r\nOK\r\n", "\r\n+NAME:<code>\r\nERROR\r\n" and the like. */
 static bool atw_skip_final(const char **s, bool *more)
 {
@@ -1459,17 +1466,11 @@ static bool atw_skip_final(const char **s, bool *more)
 	/* A name's address is printed behind half of an end of line. */
 	if (!whole && !atw_skip_more(s, "\r", more))
 		return false;
-	if (whole && (atw_skip_more(s, "OK\r\n", more) ||
-		      atw_skip_more(s, "ERROR\r\n", more) ||
-		      atw_skip_more(s, "+ERROR\r\n", more) ||
-		      atw_skip_more(s, "[Busy]Cmd running\r\n", more)))
+	if (whole && (atw_skip_end(s, more) || atw_skip_more(s, "[Busy]Cmd running\r\n", more)))
 		return true;
 	atw_skip_more(s, "AT", more);
 	return atw_skip_name_more(s, more) &&
-	       atw_skip_set(s, "0123456789.,-", 1, "\r\n", more) &&
-	       (atw_skip_more(s, "OK\r\n", more) ||
-		atw_skip_more(s, "ERROR\r\n", more) ||
-		atw_skip_more(s, "+ERROR\r\n", more));
+	       atw_skip_set(s, "0123456789.,-", 1, "\r\n", more) && atw_skip_end(s, more);
 }
 
 /* Skip the complaint about a question that nobody can guess. */

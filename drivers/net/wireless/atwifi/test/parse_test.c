@@ -511,12 +511,14 @@ static void parse_samples(struct kunit *test)
 /* Answers that tear payloads, and what they say by themselves. */
 static const struct sample tears[] = {
 	{ "ok", "\r\nOK\r\n", "OK ", FINAL },
+	{ "plus ok", "\r\n+OK\r\n", "OK ", FINAL },
 	{ "error", "\r\nERROR\r\n", "ERROR:0, ", FINAL },
 	{ "error classic", "\r\n+SOCKET:97\r\nERROR\r\n",
 	  "INFO ERROR:97,SOCKET ", FINAL },
 	{ "error middleware", "\r\nAT+SOCKETSEND:4\r\n+ERROR\r\n",
 	  "INFO ERROR:4,SOCKETSEND ", FINAL },
 	{ "value, ok", "\r\n+WMODE:1\r\nOK\r\n", "INFO OK ", FINAL },
+	{ "value, plus ok", "\r\n+WMODE:1\r\n+OK\r\n", "INFO OK ", FINAL },
 	{ "connected", "connect success ConID=2\r\n", "CONNECTED:2 ", FINAL },
 	{ "prompt", ">", "PROMPT ", PROMPT },
 	{ "busy", "\r\n[Busy]Cmd running\r\n", "BUSY ", FINAL },
@@ -544,7 +546,7 @@ static const struct sample other_prints[] = {
 };
 
 static const char *const torn_payloads[] = {
-	"a", "aithinker", "\r\nx", "OK\r\n.", "+",
+	"a", "aithinker", "\r\nx", "OK\r\n..", "+",
 	"0123456789012345678901234567890123456789012345678901234567890123",
 };
 
@@ -629,12 +631,13 @@ static void parse_torn_as_long(struct kunit *test)
 static const struct {
 	const char *line, *rest;
 } answers[] = {
-	{ "\r\nOK\r\n", "" }, { "\r\nERROR\r\n", "" },
+	{ "\r\nOK\r\n", "" }, { "\r\n+OK\r\n", "" }, { "\r\nERROR\r\n", "" },
 	{ "\r\n+WMODE:1\r\nOK\r\n", "" }, { "\r\n+SOCKET:97\r\nERROR\r\n", "" },
 	{ "\r\nAT+SOCKET:97\r\n+ERROR\r\n", "" }, { "\r\n[Busy]Cmd running\r\n", "" },
 	{ "Unknown cmd:AT+ATW\r\n", "" }, { "AT+ATW\r\nUnknown cmd:AT+ATW\r\n", "" },
 	{ "11,4,3,192.0.2.1,80,-1,0\r\n", "\r\nOK\r\n" },
-	{ "\r\n+WMODE:1\r\n", "OK\r\n" }, { "\r\n+WDNS:192.0.2.1\r\n", "OK\r\n" },
+	{ "\r\n+WMODE:1\r\n", "OK\r\n" }, { "\r\n+WMODE:1\r\n", "+OK\r\n" },
+	{ "\r\n+WDNS:192.0.2.1\r\n", "OK\r\n" },
 	{ "\r\n+SOCKET:97\r\n", "ERROR\r\n" }, { "\r\nAT+SOCKET:97\r\n", "+ERROR\r\n" },
 };
 
