@@ -4,10 +4,11 @@
  *
  *	tt_set				gives transparent mode to a connection
  *	conn_work			chooses what is done next
- *	conn_open, conn_sync, conn_lost	open, compare, end all
+ *	conn_open, conn_lost		open, end all
  *	transparent, conn_fetch		bytes by other ways
  *	silence				remotes that did not answer
  *	conn_tx				what is sent
+ *	conn_sync			the table is compared with the module's
  *	conn_rx				what comes
  *	child				what servers accept
  *	conn_cmd			commands that all of these have in common
