@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between kernels; those of sockets, network devices and cfg80211 are in
- * compat_*.h. Types are taken from the declarations themselves: version numbers lie
- * where things were ported back.
+ * compat_*.h: each of these may be left out of the driver, and a file that has nothing to do
+ * with them does not depend on their headers. Types are taken from the declarations themselves:
+ * version numbers lie where things were ported back.
  */
 #ifndef _ATWIFI_COMPAT_H
 #define _ATWIFI_COMPAT_H
