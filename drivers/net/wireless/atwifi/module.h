@@ -71,7 +71,9 @@ enum atw_autott_state { ATW_AUTOTT_NONE, ATW_AUTOTT_STORED, ATW_AUTOTT_OVER };
  * @barred: written by atw_module_bar(), read by the thread without a lock: it looks again after
  *	each change, for which ATW_DO_JOIN is set
  * @echo_off: written by the channel's thread, read by the receive path; the channel's
- *	rx_lock protects it. All else that is about bring-ups is the thread's
+ *	rx_lock protects it. As struct atw_learned it ends with a start of the module, but it is
+ *	what we have set, and is set again while that looks for it. All else that is about
+ *	bring-ups is the thread's
  * @bringups: how often it was brought up. When it was once, @mac is what the module has told
  *	by then
  * @autott: written by the thread under the channel's rx_lock, which the receive path has

@@ -477,6 +477,7 @@ static void module_sleeps(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *stream = &f->owner[0], *server = &f->owner[1];
+	struct atw_learned *learned = &f->m.conns.learned;
 	struct atw_request *request;
 	unsigned int before;
 	s64 reboots;
@@ -484,9 +485,15 @@ static void module_sleeps(struct kunit *test)
 	opened(test, stream, ATW_TYPE_TCP_CLIENT);
 	opened(test, server, ATW_TYPE_TCP_SERVER);
 	KUNIT_ASSERT_EQ(test, 0, atw_module_set_recv_mode(&f->m, true, atw_timing.request));
+	mutex_lock(&f->m.ch.rx_lock);
+	memset(learned, true, sizeof(*learned));
+	/* Else it would be restarted for want of numbers. */
+	learned->narrow_ids = false;
+	mutex_unlock(&f->m.ch.rx_lock);
 
 	atw_module_sleep(&f->m);
 	KUNIT_EXPECT_EQ(test, ATW_MODULE_ASLEEP, f->m.state);
+	KUNIT_EXPECT_NULL(test, memchr_inv(learned, 0, sizeof(*learned)));
 	KUNIT_EXPECT_TRUE(test, stream->closed);
 	KUNIT_EXPECT_EQ(test, -ECONNRESET, stream->close_err);
 	KUNIT_EXPECT_FALSE(test, server->closed);
