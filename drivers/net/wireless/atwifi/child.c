@@ -266,7 +266,7 @@ void atw_conns_accepted(struct atw_conns *cs, u32 id, u32 server_id)
 	server = atw_conns_get(cs, server_id);
 	cs->learned.children_told = true;
 	/* It speaks in transparent mode, too, and what it says there cannot be told apart. */
-	if (cs->tt.conn && cs->tt.phase != ATW_TT_OUT)
+	if (cs->tt.conn && atw_tt_inside(cs))
 		cs->tt.doubt = true;
 	if (server && atw_conn_is_listener(server))
 		c = atw_conn_alloc(server->type == ATW_TYPE_TCP_SERVER ?

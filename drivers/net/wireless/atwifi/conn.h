@@ -197,7 +197,8 @@ struct atw_conn_tx {
  *	struct atw_blocked_cb
  * @unverified: a payload of which it is not certain that it is its remote's, and those
  *	that came after it; see struct atw_unverified_cb
- * @reused: when it got its number that had been another one's just before
+ * @reused: when it got its number that had been another one's just before; without a number:
+ *	there is one in a moment
  * @disputed: while the module was asked for the connection it said that its number is that of
  *	one which it has accepted, or what may be of the one that had it before
  * @backlog: what a child received before it was accepted, or another connection before it
@@ -804,6 +805,18 @@ static inline void atw_conns_ca_changed(struct atw_conns *cs)
 static inline u32 atw_conns_per_second(const struct atw_conns *cs)
 {
 	return READ_ONCE(cs->ch->baud) / 10;
+}
+
+/* For the channel's thread, which is kicked when the receive path moves it on. */
+static inline enum atw_tt_phase atw_tt_phase(const struct atw_conns *cs)
+{
+	return READ_ONCE(cs->tt.phase);
+}
+
+/* Is the module in transparent mode? As the phase. */
+static inline bool atw_tt_inside(struct atw_conns *cs)
+{
+	return atw_tt_phase(cs) != ATW_TT_OUT;
 }
 
 /* conn.c */

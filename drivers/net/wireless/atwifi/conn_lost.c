@@ -88,7 +88,7 @@ void atw_conns_gone(struct atw_conns *cs)
 	}
 	spin_unlock(&cs->lock);
 	/* What had the mode has ended by now. */
-	atw_tt_exit(cs);
+	atw_tt_forget(cs);
 }
 
 /**

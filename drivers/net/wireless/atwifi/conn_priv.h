@@ -27,6 +27,7 @@
 #include "conn.h"
 #include "firmware.h"
 #include "sched.h"
+#include "timing.h"
 
 /* Connections that wait to be accepted: more than a module can have. */
 #define ATW_BACKLOG_MAX		16U
@@ -198,6 +199,34 @@ static inline bool atw_conn_is_raw_only(const struct atw_conn *c)
 	return IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT) && c->transparent & ATW_TT_LAST_PEER;
 }
 
+/*
+ * Might these bytes be of another connection than they seem? Datagrams and children are never
+ * connected anew, and whoever else is given a child's number is told before. The receive path.
+ */
+static inline bool atw_tt_stale(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_tt *tt = &cs->tt;
+
+	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
+	       (tt->ended || tt->doubt ||
+		(!atw_conn_is_child(c) &&
+		 time_after64(get_jiffies_64(), tt->proof + atw_timing.tt_trust)));
+}
+
+/*
+ * May bytes be lost of a connection that is at its end? What came for it in transparent mode was
+ * not delivered where it may have been an event; nor where it was the event of its end, as long
+ * as the module was not asked: one that tells of the end again has not told of it before. The
+ * receive path, or the channel's thread when the mode was left.
+ */
+static inline bool atw_tt_is_cut(const struct atw_conns *cs, const struct atw_conn *c)
+{
+	const struct atw_tt *tt = &cs->tt;
+
+	return c == tt->conn && atw_conn_is_stream(c) &&
+	       (tt->doubt || (tt->ended && tt->unchecked));
+}
+
 /* Has it something to send by a command? Not to a remote who is gone: nobody would take it. */
 static inline bool atw_conn_has_sends(const struct atw_conn *c)
 {
@@ -339,8 +368,6 @@ void atw_conn_believe(struct atw_conns *cs, struct atw_conn *c,
 		      unsigned int doubt, unsigned int query);
 struct sk_buff *atw_conn_received(struct atw_conns *cs, struct atw_conn *c,
 				  struct sk_buff *skb);
-bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c);
-bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c);
 void atw_conn_remote_end(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_end_sure(struct atw_conns *cs, struct atw_conn *c);
 

@@ -471,43 +471,6 @@ static bool atw_conn_may_be_anew(const struct atw_conns *cs, const struct atw_co
 }
 
 /**
- * atw_tt_stale() - might these bytes be of another connection than they seem?
- * @cs: the connections
- * @c: whose they are by their number; datagrams and children are never connected anew, and
- *	whoever else is given a child's number is told before
- *
- * Context: the receive path.
- */
-bool atw_tt_stale(struct atw_conns *cs, const struct atw_conn *c)
-{
-	const struct atw_tt *tt = &cs->tt;
-
-	return c == tt->conn && tt->unchecked && atw_conn_is_stream(c) &&
-	       (tt->ended || tt->doubt ||
-		(!atw_conn_is_child(c) &&
-		 time_after64(get_jiffies_64(), tt->proof + atw_timing.tt_trust)));
-}
-
-/**
- * atw_tt_is_cut() - may bytes be lost of a connection that is at its end?
- * @cs: the connections
- * @c: the connection
- *
- * What came for it in transparent mode was not delivered where it may have been an event; nor
- * where it was the event of its end, as long as the module was not asked: one that tells of
- * the end again has not told of it before.
- *
- * Context: the receive path, or the channel's thread when the mode was left.
- */
-bool atw_tt_is_cut(struct atw_conns *cs, const struct atw_conn *c)
-{
-	const struct atw_tt *tt = &cs->tt;
-
-	return c == tt->conn && atw_conn_is_stream(c) &&
-	       (tt->doubt || (tt->ended && tt->unchecked));
-}
-
-/**
  * atw_conns_payload_end() - the payload that was being received is over
  * @ctx: the connections
  * @ev: ATW_EV_PAYLOAD_END, it is good; ATW_EV_PAYLOAD_BAD, or ATW_EV_DOUBTFUL

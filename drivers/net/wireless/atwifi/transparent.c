@@ -285,23 +285,6 @@ void atw_tt_receive(void *ctx, const u8 *buf, size_t len)
 		atw_tt_listen(cs);
 }
 
-/* The channel's thread, which is kicked when the receive path moves it on. */
-static enum atw_tt_phase atw_tt_phase(const struct atw_conns *cs)
-{
-	return READ_ONCE(cs->tt.phase);
-}
-
-/**
- * atw_tt_inside() - is the module in transparent mode?
- * @cs: the connections
- *
- * Context: the channel's thread.
- */
-bool atw_tt_inside(struct atw_conns *cs)
-{
-	return atw_tt_phase(cs) != ATW_TT_OUT;
-}
-
 /* A datagram socket need not be connected; what matters is that it is there. */
 static bool atw_tt_row_is_ours(const struct atw_conns *cs,
 			       const struct atw_conn *c)
@@ -952,10 +935,12 @@ void atw_tt_stop(void *ctx)
 }
 
 /**
- * atw_tt_forget() - the module has started again
+ * atw_tt_forget() - the module has started again, or the device goes away
  * @cs: the connections, all of which were ended
  *
- * Context: the channel's thread.
+ * What transparent mode has taken is free then.
+ *
+ * Context: the channel's thread, or when that has ended.
  */
 void atw_tt_forget(struct atw_conns *cs)
 {
@@ -963,18 +948,9 @@ void atw_tt_forget(struct atw_conns *cs)
 	mutex_lock(&cs->ch->rx_lock);
 	cs->tt.phase = ATW_TT_OUT;
 	cs->tt.unchecked = false;
+	kvfree(cs->tt.hold);
+	cs->tt.hold = NULL;
 	mutex_unlock(&cs->ch->rx_lock);
 	cs->tt.lost = false;
 	cs->tt.told = ATW_VERB_RESET;
-}
-
-/**
- * atw_tt_exit() - free what transparent mode has
- * @cs: the connections; the channel is stopped
- */
-void atw_tt_exit(struct atw_conns *cs)
-{
-	atw_tt_drop(cs);
-	kvfree(cs->tt.hold);
-	cs->tt.hold = NULL;
 }

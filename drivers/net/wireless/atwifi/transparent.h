@@ -79,7 +79,6 @@ struct atw_tt {
 
 #if IS_ENABLED(CONFIG_ATWIFI_TRANSPARENT)
 /* transparent.c */
-bool atw_tt_inside(struct atw_conns *cs);
 void atw_tt_leave(struct atw_conns *cs);
 bool atw_tt_do_end(struct atw_conns *cs);
 bool atw_tt_carry(struct atw_conns *cs);
@@ -87,16 +86,10 @@ bool atw_tt_enter(struct atw_conns *cs);
 void atw_tt_receive(void *ctx, const u8 *buf, size_t len);
 void atw_tt_stop(void *ctx);
 void atw_tt_forget(struct atw_conns *cs);
-void atw_tt_exit(struct atw_conns *cs);
 
 /* tt_set.c */
 int atw_tt_set(struct atw_conns *cs, struct atw_conn *c, u8 how);
 #else
-static inline bool atw_tt_inside(struct atw_conns *cs)
-{
-	return false;
-}
-
 static inline void atw_tt_leave(struct atw_conns *cs)
 {
 }
@@ -125,10 +118,6 @@ static inline void atw_tt_stop(void *ctx)
 }
 
 static inline void atw_tt_forget(struct atw_conns *cs)
-{
-}
-
-static inline void atw_tt_exit(struct atw_conns *cs)
 {
 }
 
