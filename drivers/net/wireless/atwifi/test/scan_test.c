@@ -137,7 +137,8 @@ static void scan_names(struct kunit *test)
 			line[strcspn(line, "\r")] = '\0';
 			if (!*line)
 				continue;
-			KUNIT_EXPECT_TRUE_MSG(test, atw_scan_line(scan, line), "name %zu: %s", i, line);
+			KUNIT_EXPECT_TRUE_MSG(test, atw_scan_line(scan, line), "name %zu: %s",
+					      i, line);
 			KUNIT_EXPECT_EQ_MSG(test, scan->name, !!rest, "name %zu: %s", i, line);
 		}
 		KUNIT_EXPECT_EQ(test, scan->n, 0U);
