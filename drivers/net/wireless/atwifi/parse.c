@@ -985,6 +985,15 @@ static bool atw_is_late_answer(const char *s)
 	return atw_parse_sta_mac(s, mac) || atw_parse_ap_station(s, &known, mac);
 }
 
+/* One prompt that comes late or two, each with a blank or without: more may be any payload. */
+static bool atw_is_late_prompt(const char *s)
+{
+	/* The blank of one that was awaited. */
+	if (*s == ' ')
+		s++;
+	return *s == '>' && strlen(s) <= strlen("> > ") && !s[strspn(s, "> ")];
+}
+
 /* Is it a whole line, and no announcement can have become that? */
 static bool atw_is_unexpected(const char *s)
 {
@@ -999,7 +1008,7 @@ static bool atw_is_unexpected(const char *s)
 		if (strstr(s, left[i]))
 			return false;
 	return atw_is_named(s) || atw_parse_sock_row(s, &row) || atw_is_late_answer(s) ||
-	       atw_is_scan_row(s) || atw_is_log(s) || !s[strspn(s, "> ")];
+	       atw_is_scan_row(s) || atw_is_log(s) || atw_is_late_prompt(s);
 }
 
 /* What a whole line means, without a look at the parser's state. */

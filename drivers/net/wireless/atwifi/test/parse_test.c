@@ -285,6 +285,10 @@ static const struct sample samples[] = {
 	{ "no prompt wanted", ">\r\nOK\r\n", "UNEXPECTED OK " },
 	{ "prompt twice", ">>\r\nOK\r\n", "PROMPT UNEXPECTED OK ", PROMPT },
 	{ "prompt with a blank", "> \r\nOK\r\n", "PROMPT OK ", PROMPT },
+	{ "prompt twice, with blanks", "> > \r\nOK\r\n", "PROMPT UNEXPECTED OK ", PROMPT },
+	{ "two late prompts", "> > \r\nOK\r\n", "UNEXPECTED OK " },
+	{ "more than prompts", ">>>>>\r\nOK\r\n", "LINE OK " },
+	{ "a payload of blanks", "     \r\nOK\r\n", "LINE OK " },
 	{ "transparent at boot",
 	  "ready\r\n\r\n################################################\r\n"
 	  "\r\n+EVENT:WIFI_CONNECT\r\n\r\n+EVENT:WIFI_GOT_IP\r\n"
@@ -500,12 +504,15 @@ static const struct sample samples[] = {
 
 static void parse_samples(struct kunit *test)
 {
+	static const char nul[] = "\r\n+WMODE:1\0x\r\nOK\r\n";
 	struct run *r = run_new(test);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(samples); i++)
 		expect(test, r, samples[i].flags, samples[i].in,
 		       strlen(samples[i].in), samples[i].want);
+	/* Whoever reads a text would read a part of it. */
+	expect(test, r, FINAL, nul, sizeof(nul) - 1, "DAMAGE OK ");
 }
 
 /* Answers that tear payloads, and what they say by themselves. */
