@@ -72,7 +72,7 @@ void at_printf(struct atsim *sim, const char *fmt, ...)
  */
 void at_ok(struct atsim *sim)
 {
-	at_printf(sim, "\r\nOK\r\n");
+	at_printf(sim, "\r\n%sOK\r\n", sim->profile.ok_plus ? "+" : "");
 }
 
 /**

@@ -132,6 +132,7 @@ struct profile {
 	int param_limit;
 	int join_order;
 	int error_at;		/* "AT+CMD:n", "+ERROR" */
+	int ok_plus;		/* "+OK" */
 	int error_bare;		/* no line with a number before "ERROR" */
 	int any_case;
 	int drop_foreign;	/* no answer to a line without "AT" */

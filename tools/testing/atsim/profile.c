@@ -172,6 +172,7 @@ static const struct trait {
 	TRAIT("param-limit", param_limit, LINE_SIZE - 1),
 	TRAIT("join-order", join_order, JOIN_OK_CONNECT_IP),
 	TRAIT("error-at", error_at, 1),
+	TRAIT("ok-plus", ok_plus, 1),
 	TRAIT("error-bare", error_bare, 1),
 	TRAIT("any-case", any_case, 1),
 	TRAIT("drop-foreign", drop_foreign, 1),

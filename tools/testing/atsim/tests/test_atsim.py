@@ -1492,6 +1492,14 @@ def test_uart_told():
         sim.cmd("AT+UARTCFG?", "\r\n+UARTCFG:1,8,1,0\r\nOK\r\n")
 
 
+def test_ok_plus():
+    """firmware that says +OK"""
+    with Sim() as sim:
+        same(sim.ctl("quirk ok-plus=1"), "ok")
+        sim.cmd("AT", "\r\n+OK\r\n")
+        sim.cmd("AT+WMODE?", "\r\n+WMODE:1\r\n+OK\r\n")
+
+
 def test_fault_boot_transparent():
     """the module comes up in transparent mode, with a stale socket"""
     with Sim("--fault", "boot-transparent", raw=True, join=False) as sim:

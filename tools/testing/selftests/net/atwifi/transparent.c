@@ -582,6 +582,24 @@ TEST_F(transparent, enter_and_leave)
 	ASSERT_EQ(0, set_tt(self->fd, 0));
 }
 
+/* A module that says "+OK" to "+++" is heard: else the stream ends, and it is started over. */
+TEST_F(transparent, left_by_plus_ok)
+{
+	int i;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	ASSERT_EQ(0, atw_sim("quirk ok-plus=1"));
+	/* It is left for a look, and for what is sent. */
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(entered_since(entries(), LONG_MS));
+		EXPECT_TRUE(atw_echo_works(self->fd, i, 2000)) {
+			TH_LOG("%s", atw_errno_name(errno));
+		}
+	}
+	EXPECT_EQ(0, atw_sim("quirk ok-plus=0"));
+}
+
 /* What is sent goes by commands in between: the remote could have those of others else. */
 TEST_F(transparent, both_ways)
 {
