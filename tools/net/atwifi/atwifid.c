@@ -160,6 +160,11 @@ static struct server servers[SERVERS_MAX];
 static unsigned int n_servers;
 static struct sockaddr_in own;
 static const char *servers_file;
+/* A connect that no question waits for any more, and to whom: one at a time. */
+static struct {
+	struct bufferevent	*connect;
+	struct server		to;
+} late;
 
 static LIST_HEAD(, question) buckets[BUCKETS];
 static struct questions lists[KNOWN + 1];
@@ -596,14 +601,51 @@ static void upstream_event(struct bufferevent *bev, short what, void *arg)
 	go_on();
 }
 
+static void late_end(void)
+{
+	if (late.connect)
+		bufferevent_free(late.connect);
+	late.connect = NULL;
+}
+
+static void late_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct server *to = server_find(&late.to);
+
+	late_end();
+	if (to)
+		to->silent = what & BEV_EVENT_CONNECTED ? 0 : now_ms() + SILENT_MS;
+}
+
+/*
+ * It may be the server that is silent, or a module that is at another connect, which is not the
+ * server's fault: what comes of this connect tells. Until then the server is left alone.
+ */
+static void late_begin(struct question *q)
+{
+	struct server *to = server_find(&q->to);
+
+	/* One by the same device waits for the one that is late. */
+	if (!to || (late.connect && !strcmp(late.to.device, q->to.device)))
+		return;
+	to->silent = now_ms() + SILENT_MS;
+	if (late.connect)
+		return;
+	late.to = q->to;
+	late.connect = q->upstream;
+	q->upstream = NULL;
+	bufferevent_setcb(late.connect, NULL, NULL, late_event, NULL);
+	/* The question is asked of others. */
+	bufferevent_disable(late.connect, EV_WRITE);
+}
+
 /* However it drips. */
 static void upstream_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct question *q = arg;
-	struct server *to = server_find(&q->to);
 
-	if (to && !q->connected)
-		to->silent = now_ms() + SILENT_MS;
+	if (!q->connected)
+		late_begin(q);
 	next_server(q);
 	go_on();
 }
@@ -765,6 +807,7 @@ static void forget_all(void)
 {
 	size_t i;
 
+	late_end();
 	for (i = 0; i < SERVERS_MAX; i++)
 		servers[i].silent = 0;
 	while (!TAILQ_EMPTY(&lists[KNOWN]))
@@ -1132,6 +1175,7 @@ static void clean_up(void)
 	for (i = 0; i <= KNOWN; i++)
 		while (!TAILQ_EMPTY(&lists[i]))
 			question_free(TAILQ_FIRST(&lists[i]));
+	late_end();
 	for (i = 0; i < sizeof(tcps) / sizeof(*tcps); i++)
 		while (!TAILQ_EMPTY(&tcps[i]))
 			tcp_free(TAILQ_FIRST(&tcps[i]));

@@ -23,8 +23,7 @@ import termios
 import time
 
 from atwnet import (
-    HOLE, LIBC, TMP, Family, Notified, atw_socket, atwctl, bus, daemon, held, install, look, sim,
-    sim_stat)
+    TMP, Family, Notified, bus, busy, daemon, install, look, sim, sim_stat)
 from guest import (
     DEV, LIMIT, Module, Skipped, becomes, check, run, run_tests, same, sysfs, test)
 
@@ -617,17 +616,6 @@ def module_is_told():
                 look(agent_)
             link_has()
     tool(["dns", server])
-
-
-@contextlib.contextmanager
-def busy(port):
-    """The module connects to nobody, and does nothing else; for each PORT it does so once."""
-    s, address = atw_socket(HOLE, port)
-    with held(), s:
-        s.setblocking(False)
-        LIBC.connect(s.fileno(), address, len(address))
-        becomes(lambda: '"opening"' in atwctl("sockets"), "it does not connect")
-        yield
 
 
 @contextlib.contextmanager

@@ -235,6 +235,17 @@ def held():
         sim("connect-timeout 5000")
 
 
+@contextlib.contextmanager
+def busy(port):
+    """The module connects to nobody, and does nothing else; for each PORT it does so once."""
+    s, address = atw_socket(HOLE, port)
+    with held(), s:
+        s.setblocking(False)
+        LIBC.connect(s.fileno(), address, len(address))
+        becomes(lambda: '"opening"' in atwctl("sockets"), "it does not connect")
+        yield
+
+
 def atwctl(what):
     return run("%s --json %s" % (os.environ.get("ATW_CTL", "atwctl"), what))
 

@@ -29,8 +29,8 @@ import time
 
 import goresolver
 from atwnet import (
-    DNS, FILES, HOST, HTTP, LIBC, PEER, Family, Notified, atw_socket, atwctl, lan, main,
-    module_resolves, musl, no_network, no_sockets, sim, sim_stat, url)
+    DNS, FILES, HOLE, HOST, HTTP, LIBC, PEER, Family, Notified, atw_socket, atwctl, busy, held,
+    lan, main, module_resolves, musl, no_network, no_sockets, sim, sim_stat, url)
 from guest import (LIMIT, Module, Skipped, becomes, check, counter, digest, receive, reset, run,
                    same, statistic, sysfs, test)
 from servers import dns_answer
@@ -86,11 +86,15 @@ def own_module(*options):
 @contextlib.contextmanager
 def within(seconds):
     """As a thread counts them, which stands still where the machine does."""
-    ended, ticks = threading.Event(), itertools.count()
+    ended, took = threading.Event(), 0
 
     def count():
+        nonlocal took
+        before = time.monotonic()
         while not ended.wait(0.1):
-            next(ticks)
+            now = time.monotonic()
+            took += min(now - before, 1)
+            before = now
 
     counting = threading.Thread(target=count, daemon=True)
     counting.start()
@@ -99,7 +103,6 @@ def within(seconds):
     finally:
         ended.set()
         counting.join()
-    took = next(ticks) / 10
     check(took < seconds, "it took %.1f s" % took)
 
 
@@ -1162,6 +1165,9 @@ class Upstream(socketserver.ThreadingTCPServer):
     class Handler(socketserver.StreamRequestHandler):
         def handle(self):
             query = self.rfile.read(int.from_bytes(self.rfile.read(2), "big"))
+            # Somebody may have wanted no more than to see that it answers.
+            if not query:
+                return
             end = query.index(b"\0", 12) + 5
             self.server.asked.append(query[12:end])
             self.server.behind.append(query[end:])
@@ -1316,38 +1322,83 @@ def stub_asks_by_the_module():
             same(("NXDOMAIN", 0), status("a.nx.test MX"), "by its own")
 
 
+def connecting(to):
+    """How many wait for it to answer a connect."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        rows = [line.split() for line in f]
+    address = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(to[0]))[0], to[1])
+    return sum(row[2:4] == [address, "02"] for row in rows)
+
+
 @test
 def stub_of_a_silent_server():
-    """One that has not answered a connect is not asked for minutes, or until a signal."""
+    """One that has not answered a connect is not asked for minutes, or until things change."""
     path, second, number = "/tmp/servers", "127.0.0.10", itertools.count()
-    with open(path, "w", encoding="ascii") as f:
-        f.write("nameserver %s\nnameserver %s\n" % (UPSTREAM[0], second))
-    run("ip link set lo up")
+    first = (UPSTREAM[0], 53)
+
+    def write():
+        with open(path + ".new", "w", encoding="ascii") as f:
+            f.write("nameserver %s\nnameserver %s\n" % (first[0], second))
+        os.rename(path + ".new", path)
 
     def ask(what="nx"):
         return status("%d.%s.test MX" % (next(number), what)) == ("NXDOMAIN", 0)
 
-    with Upstream((UPSTREAM[0], 53), Upstream.Handler) as silent, \
-         Upstream((second, 53), Upstream.Handler) as other, stub("--server " + path) as notified:
+    @contextlib.contextmanager
+    def silence():
         run("nft 'table inet t { chain in { type filter hook input priority 0; policy accept; "
-            "ip daddr %s tcp dport 53 drop; }; }'" % UPSTREAM[0])
+            "ip daddr %s tcp dport 53 drop; }; }'" % first[0])
         try:
             becomes(ask, "the second is not asked")
+            yield
         finally:
             run("nft flush ruleset")
-        # It would answer now, but a module that asked it might wait for a minute each time.
-        asked = len(other.asked)
-        check(ask(), "the second is not asked")
-        same((0, asked + 1), (len(silent.asked), len(other.asked)), "questions to each")
-        # The other one has its time, too.
-        becomes(lambda: ask("slow.nx"), "the second is not waited for")
-        same(0, len(silent.asked), "questions to the silent one")
-        notified.process.send_signal(signal.SIGHUP)
-        becomes(lambda: ask() and silent.asked, "it is never asked again")
-    # So it has where the first has needed none.
+
+    write()
+    run("ip link set lo up")
+    with Upstream((second, 53), Upstream.Handler) as other, stub("--server " + path) as notified:
+        for change in (lambda: notified.process.send_signal(signal.SIGHUP), write):
+            with silence():
+                # The other one has its time, too.
+                becomes(lambda: ask("slow.nx"), "the second is not waited for")
+            # It is not left alone for what others do: it refuses now what it has not answered.
+            becomes(lambda: not connecting(first), "a connect is left")
+            with Upstream(first, Upstream.Handler) as silent:
+                # It would answer now, but a module that asked it might wait for a minute.
+                before = len(other.asked)
+                check(ask(), "the second is not asked")
+                same((0, before + 1), (len(silent.asked), len(other.asked)), "questions to each")
+                change()
+                becomes(lambda s=silent: ask() and s.asked, "it is never asked again")
+        # One that answers late all the same is none of those.
+        with Upstream(first, Upstream.Handler) as late:
+            with silence():
+                same(1, connecting(first), "connects that go on")
+            becomes(lambda: ask() and late.asked, "it is not asked again")
+    # The second has its time also where the first has needed none.
     with Upstream((second, 53), Upstream.Handler), \
          stub("--server 127.0.0.9:1 --server " + second):
         becomes(lambda: ask("slow.nx"), "the second is not waited for")
+
+
+@test
+def stub_of_a_busy_module():
+    """That it was at another connect is no silence of a server's, whosever that is."""
+    number, servers_ = itertools.count(), "--server %s:%d" % (HOST, DNS)
+
+    def ask():
+        return dig("+short %d.example.com MX" % next(number)) == ELSEWHERE + "\n"
+
+    # Of ours.
+    with stub("--server %s %s" % (HOLE, servers_)):
+        with held():
+            check(not ask(), "it connects to two at once")
+        becomes(ask, "the second is not asked")
+    # Of anybody's.
+    with stub(servers_):
+        with busy(90):
+            check(not ask(), "it connects to two at once")
+        becomes(ask, "it is not asked")
 
 
 @test
