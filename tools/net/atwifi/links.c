@@ -8,6 +8,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,17 +223,21 @@ static void tell_module(struct link *l)
 	l->given_is = GIVEN_SENT;
 }
 
-/* Of links that are down resolved knows none of our servers any more, or later, when it answers. */
+/*
+ * Of links that are down resolved knows none of our servers any more, or later: what it was told
+ * it keeps for when it runs again. A link that is gone it has forgotten.
+ */
 static void withdraw(void)
 {
+	char name[IF_NAMESIZE];
 	bool any = false;
 	struct link *l;
 
 	for (l = links; l < links + LINKS_MAX; l++) {
 		if (*l->dev.name || !l->n_told)
 			continue;
-		if (!resolved_set(l->dev.ifindex, l->told, 0, l->told, l->n_told) &&
-		    resolved_is_late())
+		if (resolved_set(l->dev.ifindex, l->told, 0, l->told, l->n_told) < 0 &&
+		    if_indextoname(l->dev.ifindex, name))
 			continue;
 		l->n_told = 0;
 		any = true;
@@ -251,7 +256,7 @@ static void tell_resolved(struct link *l)
 	/* So it has if the module has kept them while it was out of its network. */
 	if (listeners.module && !l->n_told && resolved_get(l->dev.ifindex, has) > 0)
 		return;
-	if (!resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told))
+	if (resolved_set(l->dev.ifindex, l->servers, l->n, l->told, l->n_told) <= 0)
 		return;
 	memcpy(l->told, l->servers, sizeof(l->told));
 	l->n_told = l->n;
@@ -368,7 +373,7 @@ void links_down(const char *name)
 }
 
 /**
- * links_again() - systemd-resolved has begun to run, and knows nothing; or it did not answer
+ * links_again() - systemd-resolved has begun to run, or it did not answer
  */
 void links_again(void)
 {

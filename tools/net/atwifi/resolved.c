@@ -212,16 +212,6 @@ static sd_bus_message *servers_at(const char *path)
 }
 
 /**
- * resolved_is_late() - does it run, and not answer?
- *
- * Return: true: what it could not be told it may be told when it is asked again.
- */
-bool resolved_is_late(void)
-{
-	return bus && bus_left_until(again);
-}
-
-/**
  * resolved_ask_again() - there is no later: it is asked also if it has just not answered
  */
 void resolved_ask_again(void)
@@ -260,14 +250,17 @@ static sd_bus_message *link_dns(int ifindex)
 	return dns;
 }
 
-/* Does it know nobody's servers for this link but ours, or none? */
-static bool is_ours(int ifindex, const struct in_addr *servers, unsigned int n,
-		    const struct in_addr *told, unsigned int n_told)
+/* Does it know nobody's servers for this link but ours, or none? -1: it does not say. */
+static int is_ours(int ifindex, const struct in_addr *servers, unsigned int n,
+		   const struct in_addr *told, unsigned int n_told)
 {
 	struct in_addr has[LINK_SERVERS] = { 0 };
 	sd_bus_message *dns = link_dns(ifindex);
-	int n_has = dns ? read_servers(dns, has) : -1;
+	int n_has;
 
+	if (!dns)
+		return -1;
+	n_has = read_servers(dns, has);
 	sd_bus_message_unref(dns);
 	return !n_has || (n_has == (int)n_told && !memcmp(has, told, n_told * sizeof(*told))) ||
 	       (n_has == (int)n && !memcmp(has, servers, n * sizeof(*servers)));
@@ -296,22 +289,24 @@ static bool append_servers(sd_bus_message *m, const struct in_addr *servers, uns
  * @told: those that were told before
  * @n_told: how many
  *
- * Return: true if it has been told.
+ * Return: 1: it has been told; 0: it knows somebody else's, which stay; -1: it could not be told.
  */
-bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
-		  const struct in_addr *told, unsigned int n_told)
+int resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
+		 const struct in_addr *told, unsigned int n_told)
 {
 	sd_bus_message *m = NULL, *reply;
+	int ours;
 
 	begin();
-	if (is_ours(ifindex, servers, n, told, n_told))
+	ours = is_ours(ifindex, servers, n, told, n_told);
+	if (ours > 0)
 		m = about_link("SetLinkDNS", ifindex);
 	if (m && !append_servers(m, servers, n))
 		m = sd_bus_message_unref(m);
 	reply = resolved_call(m);
 	end();
 	sd_bus_message_unref(reply);
-	return reply;
+	return reply ? 1 : ours ? -1 : 0;
 }
 
 /**

@@ -11,10 +11,9 @@ struct event_base;
 #ifdef HAVE_LIBSYSTEMD
 bool resolved_begin(struct event_base *base, void (*restarted)(void));
 void resolved_end(void);
-bool resolved_is_late(void);
 void resolved_ask_again(void);
-bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
-		  const struct in_addr *told, unsigned int n_told);
+int resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
+		 const struct in_addr *told, unsigned int n_told);
 int resolved_get(int ifindex, struct in_addr *servers);
 #else
 static inline bool resolved_begin(struct event_base *base, void (*restarted)(void))
@@ -26,19 +25,14 @@ static inline void resolved_end(void)
 {
 }
 
-static inline bool resolved_is_late(void)
-{
-	return false;
-}
-
 static inline void resolved_ask_again(void)
 {
 }
 
-static inline bool resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
-				const struct in_addr *told, unsigned int n_told)
+static inline int resolved_set(int ifindex, const struct in_addr *servers, unsigned int n,
+			       const struct in_addr *told, unsigned int n_told)
 {
-	return false;
+	return -1;
 }
 
 static inline int resolved_get(int ifindex, struct in_addr *servers)

@@ -756,6 +756,22 @@ def resolved_hangs():
 
 
 @test
+def resolved_is_away():
+    """What it keeps of a link, as it does for the next one, is taken back when that comes."""
+    beside_resolved()
+    server, conf = sysfs("gateway"), FILES + "/resolv.conf"
+    with bus(), daemon([*AGENT.split(), "--write", conf], UMASK):
+        with resolved():
+            link_has(server)
+        with out_of_network():
+            reads(conf, TOP)
+            with resolved():
+                link_has()
+        with resolved():
+            link_has(server)
+
+
+@test
 def resolved_comes_often():
     """Who has come many times before there was time to tell him is not told as often."""
     beside_resolved()
