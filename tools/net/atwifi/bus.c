@@ -4,6 +4,7 @@
  * started for that; what comes of it in messages is wiped with them.
  */
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
@@ -11,6 +12,8 @@
 #include "bus.h"
 #include "links.h"
 
+/* As sd_bus_open_system() has it. */
+#define SYSTEM_BUS	"unix:path=/run/dbus/system_bus_socket"
 #define NM		"org.freedesktop.NetworkManager"
 #define NM_PATH		"/org/freedesktop/NetworkManager"
 #define NM_SETTINGS	NM ".Settings"
@@ -56,15 +59,27 @@ uint64_t bus_left_until(uint64_t end)
  * bus_connect() - the system's bus, when it has let us in
  * @usec: so long is that waited for
  *
+ * Anybody may send us descriptors, which are limited: nobody does who is told that they are not
+ * taken. sd_bus_open_system() takes them.
+ *
  * Return: the bus, NULL: there is none, or none that answers.
  */
 sd_bus *bus_connect(uint64_t usec)
 {
+	const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
 	uint64_t end = bus_now() + usec, left;
 	sd_bus *bus = NULL;
 	int ret;
 
-	ret = sd_bus_open_system(&bus);
+	ret = sd_bus_new(&bus);
+	if (ret >= 0)
+		ret = sd_bus_set_address(bus, address ?: SYSTEM_BUS);
+	if (ret >= 0)
+		ret = sd_bus_set_bus_client(bus, 1);
+	if (ret >= 0)
+		ret = sd_bus_negotiate_fds(bus, 0);
+	if (ret >= 0)
+		ret = sd_bus_start(bus);
 	while (ret >= 0 && sd_bus_is_ready(bus) <= 0) {
 		left = bus_left_until(end);
 		ret = left ? sd_bus_process(bus, NULL) : -1;
@@ -75,15 +90,82 @@ sd_bus *bus_connect(uint64_t usec)
 }
 
 /* What is to be asked, with nothing to it yet; NULL: no memory. */
-static sd_bus_message *question(const struct nm *nm, const char *whom, const char *path,
+static sd_bus_message *question(sd_bus *bus, const char *whom, const char *path,
 				const char *interface, const char *member)
 {
 	sd_bus_message *m = NULL;
 
-	if (sd_bus_message_new_method_call(nm->bus, &m, whom, path, interface, member) >= 0 &&
+	if (sd_bus_message_new_method_call(bus, &m, whom, path, interface, member) >= 0 &&
 	    sd_bus_message_set_auto_start(m, 0) < 0)
 		m = sd_bus_message_unref(m);
 	return m;
+}
+
+static int take_reply(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	sd_bus_message **reply = arg;
+
+	*reply = sd_bus_message_ref(m);
+	return 0;
+}
+
+/**
+ * bus_call() - ask, and wait for the answer
+ * @bus: the bus
+ * @m: the call, which is not needed any more
+ * @usec: so long it is waited for
+ *
+ * As sd_bus_call(), which keeps whatever else comes meanwhile; and anybody may send us much. Here
+ * that is dealt with as it comes, by the matches that there are.
+ *
+ * Return: the answer, NULL: there is none, or it is an error.
+ */
+sd_bus_message *bus_call(sd_bus *bus, sd_bus_message *m, uint64_t usec)
+{
+	uint64_t end = bus_now() + usec, left;
+	sd_bus_message *reply = NULL;
+	sd_bus_slot *slot = NULL;
+	int ret;
+
+	ret = sd_bus_call_async(bus, &slot, m, take_reply, &reply, usec);
+	while (ret >= 0 && !reply) {
+		left = bus_left_until(end);
+		ret = left ? sd_bus_process(bus, NULL) : -1;
+		if (!ret)
+			ret = sd_bus_wait(bus, left);
+	}
+	sd_bus_slot_unref(slot);
+	sd_bus_message_unref(m);
+	return reply && sd_bus_message_is_method_error(reply, NULL) ?
+	       sd_bus_message_unref(reply) : reply;
+}
+
+/**
+ * bus_get() - ask for a property
+ * @bus: the bus
+ * @whom: whose
+ * @path: of which object
+ * @interface: of which of its interfaces
+ * @name: of the property
+ * @type: of its value
+ * @usec: so long it is waited for
+ *
+ * Return: its value, to be read; NULL: it is not known.
+ */
+sd_bus_message *bus_get(sd_bus *bus, const char *whom, const char *path, const char *interface,
+			const char *name, const char *type, uint64_t usec)
+{
+	sd_bus_message *m = question(bus, whom, path, "org.freedesktop.DBus.Properties", "Get");
+	sd_bus_message *value;
+
+	if (!m || sd_bus_message_append(m, "ss", interface, name) < 0) {
+		sd_bus_message_unref(m);
+		return NULL;
+	}
+	value = bus_call(bus, m, usec);
+	if (value && sd_bus_message_enter_container(value, 'v', type) <= 0)
+		value = sd_bus_message_unref(value);
+	return value;
 }
 
 /* Asks it, if somebody is there; NULL: nobody is, or he refuses. */
@@ -92,17 +174,19 @@ static sd_bus_message *ask(const struct nm *nm, sd_bus_message *m)
 	uint64_t left = bus_left_until(nm->end);
 	sd_bus_message *reply = NULL;
 
-	if (m && left && sd_bus_call(nm->bus, m, left < BUS_CALL_USEC ? left : BUS_CALL_USEC, NULL,
-				     &reply) >= 0)
+	if (m && left)
+		reply = bus_call(nm->bus, m, left < BUS_CALL_USEC ? left : BUS_CALL_USEC);
+	else
+		sd_bus_message_unref(m);
+	if (reply)
 		sd_bus_message_sensitive(reply);
-	sd_bus_message_unref(m);
 	return reply;
 }
 
 static sd_bus_message *call(const struct nm *nm, const char *path, const char *interface,
 			    const char *member, const char *arg)
 {
-	sd_bus_message *m = question(nm, NM, path, interface, member);
+	sd_bus_message *m = question(nm->bus, NM, path, interface, member);
 
 	if (m && arg && sd_bus_message_append(m, "s", arg) < 0)
 		m = sd_bus_message_unref(m);
@@ -166,14 +250,11 @@ static sd_bus_message *property(const struct nm *nm, sd_bus_message *of, const c
 				const char *name, const char *type)
 {
 	uint64_t left = bus_left_until(nm->end);
-	sd_bus_message *value = NULL;
 	const char *path;
 
-	if (!of || sd_bus_message_read(of, "o", &path) <= 0 || !left ||
-	    sd_bus_set_method_call_timeout(nm->bus, left) < 0 ||
-	    sd_bus_get_property(nm->bus, NM, path, interface, name, NULL, &value, type) < 0)
+	if (!of || sd_bus_message_read(of, "o", &path) <= 0 || !left)
 		return NULL;
-	return value;
+	return bus_get(nm->bus, NM, path, interface, name, type, left);
 }
 
 /* A property of what another one of a device names, NULL: it is not known. */
@@ -264,7 +345,7 @@ static int described(const struct json_object *link, struct in_addr *servers)
 
 static int networkd_servers(const struct nm *nm, int ifindex, struct in_addr *servers)
 {
-	sd_bus_message *m = question(nm, NETWORKD, "/org/freedesktop/network1",
+	sd_bus_message *m = question(nm->bus, NETWORKD, "/org/freedesktop/network1",
 				     NETWORKD ".Manager", "DescribeLink");
 	struct json_object *link = NULL;
 	const char *text;

@@ -10,6 +10,7 @@
 
 struct link_device;
 struct sd_bus;
+struct sd_bus_message;
 
 /* For so long a daemon is waited for, and who has not answered is asked again after that. */
 #define BUS_CALL_USEC	1000000
@@ -19,6 +20,10 @@ struct sd_bus;
 uint64_t bus_now(void);
 uint64_t bus_left_until(uint64_t end);
 struct sd_bus *bus_connect(uint64_t usec);
+struct sd_bus_message *bus_call(struct sd_bus *bus, struct sd_bus_message *m, uint64_t usec);
+struct sd_bus_message *bus_get(struct sd_bus *bus, const char *whom, const char *path,
+			       const char *interface, const char *name, const char *type,
+			       uint64_t usec);
 void bus_secrets(struct secrets *s);
 int bus_servers(const struct link_device *dev, struct in_addr *servers);
 #else

@@ -90,7 +90,7 @@ static void bus_open(void)
 
 	bus = bus_connect(BUS_CALL_USEC);
 	if (bus && sd_bus_set_method_call_timeout(bus, BUS_CALL_USEC) >= 0 &&
-	    sd_bus_add_match(bus, NULL, match, owner_cb, NULL) >= 0)
+	    sd_bus_add_match_async(bus, NULL, match, owner_cb, NULL, NULL) >= 0)
 		bus_event = event_new(event_base, sd_bus_get_fd(bus), EV_READ | EV_PERSIST,
 				      bus_cb, NULL);
 	if (!bus_event || event_add(bus_event, NULL)) {
@@ -186,13 +186,14 @@ static void asked(void)
 static sd_bus_message *resolved_call(sd_bus_message *m)
 {
 	uint64_t left = bus_left_until(answer_end);
-	sd_bus_message *reply = NULL;
+	sd_bus_message *reply;
 
-	if (m && left) {
-		sd_bus_call(bus, m, left, NULL, &reply);
-		asked();
+	if (!m || !left) {
+		sd_bus_message_unref(m);
+		return NULL;
 	}
-	sd_bus_message_unref(m);
+	reply = bus_call(bus, m, left);
+	asked();
 	return reply;
 }
 
@@ -200,13 +201,11 @@ static sd_bus_message *resolved_call(sd_bus_message *m)
 static sd_bus_message *servers_at(const char *path)
 {
 	uint64_t left = bus_left_until(answer_end);
-	sd_bus_message *dns = NULL;
+	sd_bus_message *dns;
 
-	if (!left || sd_bus_set_method_call_timeout(bus, left) < 0)
+	if (!left)
 		return NULL;
-	if (sd_bus_get_property(bus, RESOLVED, path, RESOLVED ".Link", "DNS", NULL, &dns,
-				"a(iay)") < 0)
-		dns = NULL;
+	dns = bus_get(bus, RESOLVED, path, RESOLVED ".Link", "DNS", "a(iay)", left);
 	asked();
 	return dns;
 }
