@@ -55,6 +55,15 @@ uint64_t bus_left_until(uint64_t end)
 	return at < end ? end - at : 0;
 }
 
+/* Deals with one message, or waits for one until that time; less than 0: it is over. */
+static int turn(sd_bus *bus, uint64_t end)
+{
+	uint64_t left = bus_left_until(end);
+	int ret = left ? sd_bus_process(bus, NULL) : -1;
+
+	return ret ? ret : sd_bus_wait(bus, left);
+}
+
 /**
  * bus_connect() - the system's bus, when it has let us in
  * @usec: so long is that waited for
@@ -67,7 +76,7 @@ uint64_t bus_left_until(uint64_t end)
 sd_bus *bus_connect(uint64_t usec)
 {
 	const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
-	uint64_t end = bus_now() + usec, left;
+	uint64_t end = bus_now() + usec;
 	sd_bus *bus = NULL;
 	int ret;
 
@@ -80,12 +89,8 @@ sd_bus *bus_connect(uint64_t usec)
 		ret = sd_bus_negotiate_fds(bus, 0);
 	if (ret >= 0)
 		ret = sd_bus_start(bus);
-	while (ret >= 0 && sd_bus_is_ready(bus) <= 0) {
-		left = bus_left_until(end);
-		ret = left ? sd_bus_process(bus, NULL) : -1;
-		if (!ret)
-			ret = sd_bus_wait(bus, left);
-	}
+	while (ret >= 0 && sd_bus_is_ready(bus) <= 0)
+		ret = turn(bus, end);
 	return ret < 0 ? sd_bus_close_unref(bus) : bus;
 }
 
@@ -122,18 +127,14 @@ static int take_reply(sd_bus_message *m, void *arg, sd_bus_error *error)
  */
 sd_bus_message *bus_call(sd_bus *bus, sd_bus_message *m, uint64_t usec)
 {
-	uint64_t end = bus_now() + usec, left;
+	uint64_t end = bus_now() + usec;
 	sd_bus_message *reply = NULL;
 	sd_bus_slot *slot = NULL;
 	int ret;
 
 	ret = sd_bus_call_async(bus, &slot, m, take_reply, &reply, usec);
-	while (ret >= 0 && !reply) {
-		left = bus_left_until(end);
-		ret = left ? sd_bus_process(bus, NULL) : -1;
-		if (!ret)
-			ret = sd_bus_wait(bus, left);
-	}
+	while (ret >= 0 && !reply)
+		ret = turn(bus, end);
 	sd_bus_slot_unref(slot);
 	sd_bus_message_unref(m);
 	return reply && sd_bus_message_is_method_error(reply, NULL) ?
