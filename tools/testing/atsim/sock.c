@@ -440,8 +440,6 @@ static void print_late(evutil_socket_t fd, short what, void *arg)
 	struct sock *s = arg;
 	struct packet *p = sock_pop(s);
 
-	(void)fd;
-	(void)what;
 	if (p && s->sim->up)
 		received(s, p->data, p->len);
 	free(p);
