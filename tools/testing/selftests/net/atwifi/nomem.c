@@ -26,6 +26,7 @@
 #include "util.h"
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAILPAGES	"/sys/kernel/debug/fail_page_alloc/"
 #define TASKS_MAX	128
 /* No use of the driver has one task make so many allocations. */
 #define ALLOCATIONS_MAX	2000
@@ -84,11 +85,17 @@ static bool has_failed(pid_t tid)
 	return !fail_nth(tid, 0) && failed;
 }
 
+/*
+ * What is larger than two pages is no slab's: struct atw_dev, a network device. Single pages are
+ * what the kernel itself makes of any of them, and that is not tried here.
+ */
 static bool can_fail(void)
 {
 	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
 	return !access(FAILSLAB, F_OK) && !fail_nth(gettid(), 0) &&
-	       !atw_write(FAILSLAB "ignore-gfp-wait", "N") && !atw_write(FAILSLAB "verbose", "0");
+	       !atw_write(FAILSLAB "ignore-gfp-wait", "N") && !atw_write(FAILSLAB "verbose", "0") &&
+	       !atw_write(FAILPAGES "ignore-gfp-wait", "N") &&
+	       !atw_write(FAILPAGES "min-order", "1") && !atw_write(FAILPAGES "verbose", "0");
 }
 
 static bool is_one_of(enum whose whose, const char *comm)
