@@ -184,7 +184,8 @@ def parts(everything):
                    "newer", "uml-6.12",
                    "dtbs", "chroot-12", *(["programs-13", "chroot-13", "chroot-13-to-amd64", "pc",
                                    "chroot-12-amd64", "chroot-12-pi", *CROSS,
-                                   *("chroot-12-%s%s" % (to, arch) for arch in ARCHITECTURES
+                                   *("chroot-%s-%s%s" % (release, to, arch)
+                                     for release in (12, 13) for arch in ARCHITECTURES
                                      for to in ("", "to-"))]
                                   if everything else [])):
         yield setup(target)
@@ -192,9 +193,11 @@ def parts(everything):
         yield Part("deb-13", ["tools/testing/deb", "13"], alone="deb", nice=10,
                    limit=patience, needs=setups("chroot-13", "chroot-13-to-amd64"),
                    waits="compilers, dpkg")
-        for arch in ARCHITECTURES:
-            yield Part("deb-" + arch, ["tools/testing/deb", arch], alone="deb", nice=10,
-                       limit=patience, needs=setups("chroot-12-" + arch, "chroot-12-to-" + arch),
+        for release, arch in ((r, a) for r in (12, 13) for a in ARCHITECTURES):
+            name = arch if release == 12 else "13-" + arch
+            yield Part("deb-" + name, ["tools/testing/deb", name], alone="deb", nice=10,
+                       limit=patience, needs=setups("chroot-%d-%s" % (release, arch),
+                                                    "chroot-%d-to-%s" % (release, arch)),
                        waits="compilers, emulated dpkg")
         yield Part("walk", ["tools/testing/walk"], limit=7200, waits="compilers, emulated starts",
                    needs=setups("board", "dtbs", "pc", "chroot-12-amd64", "chroot-12-pi",
