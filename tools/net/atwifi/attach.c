@@ -206,12 +206,26 @@ static void wait_for_module(const char *link)
 	warnx("%s: no module was found in %d s: atwctl doctor says what is known", link, FOUND_S);
 }
 
+/* One that is attached goes on as it was told, until its unit begins again. */
+static void restart(const char *link)
+{
+	char tty[PATH_MAX], unit[PATH_MAX + 32];
+	const char *const argv[] = { "systemctl", "try-restart", unit, NULL };
+
+	/* Without systemd nobody has it attached but who does it himself. */
+	if (access("/run/systemd/system", F_OK) || !realpath(link, tty))
+		return;
+	snprintf(unit, sizeof(unit), "atwifi-attach@%s.service", last_name(tty));
+	run(argv);
+}
+
 static int remember(const struct line *line)
 {
 	const char *name = strrchr(line->path, '/') + 1;
 	const char *const trigger[] = {
 		"udevadm", "trigger", "--name-match", line->path, NULL
 	};
+	struct line before = *line;
 	char *file, *new;
 	FILE *f;
 	int dir;
@@ -227,6 +241,7 @@ static int remember(const struct line *line)
 	if (asprintf(&file, ATTACH_DIR "/%s", name) < 0 ||
 	    asprintf(&new, ATTACH_DIR "/.%s", name) < 0)
 		err(1, "no memory");
+	find_line(line->path, &before);
 	dir = open(ATTACH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f = fopen(new, "we");
 	if (dir < 0 || !f)
@@ -245,12 +260,17 @@ static int remember(const struct line *line)
 	free(new);
 	free(file);
 	/* One that is plugged in already: now. */
-	if (access(line->path, F_OK))
+	if (access(line->path, F_OK)) {
 		warnx("%s is not there: it is attached when it is plugged in", line->path);
-	else if (run(trigger))
+		return 0;
+	}
+	if (run(trigger)) {
 		warnx("%s: plug it in again, udev could not be told of it", line->path);
-	else
-		wait_for_module(line->path);
+		return 0;
+	}
+	if (before.speed != line->speed || before.rtscts != line->rtscts)
+		restart(line->path);
+	wait_for_module(line->path);
 	return 0;
 }
 

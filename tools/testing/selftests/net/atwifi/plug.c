@@ -157,6 +157,14 @@ TEST_F(line, plugged_in_before)
 	ASSERT_EQ(0, sh(UDEV "; ln -sf %s " LINK, self->sim[0].tty, self->sim[0].tty));
 	EXPECT_EQ(1, sh("%s | grep .", command));
 	EXPECT_EQ(0, sh("grep -Eq 'down|joined' /sys/class/atwifi/" ATW_DEVICE "/state"));
+	/* One that is attached is so at another rate once its unit begins again. */
+	ASSERT_EQ(0, sh("printf '#!/bin/sh\\necho $* >>/tmp/units\\n' >/tmp/bin/systemctl; "
+			"chmod +x /tmp/bin/systemctl; mkdir -p /run/systemd/system"));
+	EXPECT_EQ(0, sh("! %s | grep . && test ! -e /tmp/units", command));
+	EXPECT_EQ(1, sh("PATH=/tmp/bin:$PATH $A attach --permanent " LINK " 921600 2>&1 | grep ."));
+	EXPECT_EQ(0, sh("rmdir /run/systemd/system; "
+			"echo try-restart atwifi-attach@%s.service | cmp - /tmp/units",
+			strrchr(self->sim[0].tty, '/') + 1));
 	sim_end(&self->sim[0]);
 	ASSERT_TRUE(devices_gone());
 	/* Or is told that there is none. */
@@ -168,7 +176,7 @@ TEST_F(line, plugged_in_before)
 			" module: none answers at .* - look at its 3.3 V' /tmp/said"));
 	close(master);
 	ASSERT_TRUE(devices_gone());
-	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR " " LINK " /tmp/bin"));
+	EXPECT_EQ(0, sh("rm -r " ATTACH_DIR " " LINK " /tmp/bin /tmp/units"));
 }
 
 enum { SPOKE = 1, TOOK = 2, NO_SESSION = 4 };
