@@ -86,13 +86,13 @@ intree:
 	@tools/intree $(KSRC)
 
 ## upstream	write the driver as a series of patches for a kernel's source, KSRC=DIRECTORY (7.3's
-##		if none is named), into .build/upstream; SIGN='NAME <ADDRESS>' is who sends them,
+##		if none is named), into .build/upstream; SIGN='NAME <ADDRESS>' says who sends them,
 ##		URL= where the rest of this project is
 UPSTREAM ?= .build/upstream
 
 upstream:
-	@tools/upstream $(if $(SIGN),--sign '$(SIGN)') $(if $(URL),--url '$(URL)') $(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) \
-		$(UPSTREAM)
+	@tools/upstream --sign '$(SIGN)' --url '$(URL)' \
+		$(or $(KSRC),$$($(TESTING)/vm/setup --print src 7.3)) $(UPSTREAM)
 
 ## deb		build Debian packages in .build/deb, in the place of those that are there: the driver
 ##		for DKMS, its tools, the emulator; DEB=DIRECTORY for another place, DEB_HOST_ARCH=arm64
