@@ -364,8 +364,8 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 		     out_get(dev, "firmware", "?"));
 	baud = atoi(out_get(dev, "baud", "0"));
 	find(baud >= 460800 ? OK : LOOK, name, "rate",
-	     baud >= 460800 ? NULL : "921600 is usual, on Allwinner's UARTs 1500000: the second "
-	     "argument of atwctl attach, or max-speed in the device tree", "%d bit/s", baud);
+	     baud >= 460800 ? NULL : "921600 is usual, on Allwinner's UARTs 1500000: the rate "
+	     "of atwctl attach --permanent, or max-speed in the device tree", "%d bit/s", baud);
 	check_flow(name, port);
 	if (json_object_object_get_ex(dev, "stats", &stats)) {
 		damaged = atoi(out_get(stats, "damaged", "0"));
@@ -387,7 +387,7 @@ static void check_device(struct json_object *dev, bool (*is_ap)(const char *devi
 		check_address(name, ifname, out_get(dev, "address", ""));
 }
 
-static void check_names(void)
+static void check_names(bool module)
 {
 	bool running = *line_of("cat /proc/[0-9]*/comm 2>/dev/null", "atwifid");
 	/* Another server of this machine may ask it. */
@@ -409,8 +409,10 @@ static void check_names(void)
 	snprintf(advice, sizeof(advice), "for the module's: libnss-atwifi, with \"atwifi\" behind "
 		 "\"files\" in /etc/nsswitch.conf; or: %s", enable);
 	if (file_has("/etc/resolv.conf", "nameserver", STUB) && !running)
-		find(WRONG, NULL, "names", enable,
-		     "/etc/resolv.conf has " STUB ", but atwifid does not run");
+		find(WRONG, NULL, "names",
+		     module ? enable : "attach the module, or name another server there, too",
+		     "/etc/resolv.conf has " STUB ", but atwifid does not run%s",
+		     module ? "" : " without a module");
 	else if (running && !local)
 		find(LOOK, NULL, "names", "see \"Names\" in the manual: something else writes that "
 		     "file", "atwifid runs, but /etc/resolv.conf does not have it asked");
@@ -474,7 +476,7 @@ int doctor(struct json_object *devices, const char *device, bool json,
 			     "there is none in this network namespace");
 	}
 	check_adapters();
-	check_names();
+	check_names(found);
 	if (json)
 		out_json(findings, false);
 	else
