@@ -764,8 +764,9 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	t->isn = isn;
 	t->asked_first = jiffies;
 	t->asked_last = jiffies;
+	/* What tracks connections is not to wait for the module. */
 	skb_orphan(skb);
-	skb_dst_drop(skb);
+	skb_scrub_packet(skb, true);
 	t->syn = skb;
 	/* With too many, or at the end, it is lost: the program repeats it. */
 	if (!atw_flow_add(&t->flow))
@@ -864,7 +865,7 @@ static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct t
 		t->asked_last = jiffies;
 		t->isn = seq;
 		skb_orphan(*skb);
-		skb_dst_drop(*skb);
+		skb_scrub_packet(*skb, true);
 		swap(t->syn, *skb);
 	} else if (t->syn && th->rst && seq - t->isn <= 1) {
 		over = !nf_ip_checksum(*skb, NF_INET_LOCAL_IN, ip_hdrlen(*skb), IPPROTO_TCP);

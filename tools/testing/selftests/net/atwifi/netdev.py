@@ -288,6 +288,23 @@ def errors_of_connect():
 
 
 @test
+def connection_tracking():
+    """Whoever ends the tracking of connections does not wait for what the module has to open."""
+    run("nft 'table inet t { chain out { type filter hook output priority 0; "
+        "ct state invalid drop; }; }'")
+    try:
+        with socket.socket() as s, held():
+            s.setblocking(False)
+            same(errno.EINPROGRESS, s.connect_ex((HOLE, 84)), "connect")
+            becomes(lambda: '"opening"' in atwctl("sockets"), "the module does not begin")
+            becomes(lambda: run("conntrack -F 2>/dev/null; "
+                                "cat /proc/sys/net/netfilter/nf_conntrack_count") == "0\n",
+                    "something keeps what is tracked")
+    finally:
+        run("nft flush ruleset")
+
+
+@test
 def ends_of_streams():
     # The remote closes: all data, then the end.
     with peer("source 100000 5") as s:
