@@ -849,9 +849,14 @@ out:
 
 /* Servers */
 
-/* May a system call on it that has no flags of its own wait? */
+/*
+ * May a system call on it that has no flags of its own wait? A task of io_uring's would hold
+ * locks meanwhile that all of its user's rings need.
+ */
 static bool atw_may_block(const struct socket *sock)
 {
+	if (current->flags & PF_IO_WORKER)
+		return false;
 	return !sock->file || !(sock->file->f_flags & O_NONBLOCK);
 }
 
