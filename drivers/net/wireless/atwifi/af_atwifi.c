@@ -938,7 +938,8 @@ static int atw_bind_to(struct atw_sock *as, u16 port, bool block)
 	/* A connection is another thread's, and the port is for it. */
 	if (err && !as->conn)
 		atw_drop_port(as);
-	return err;
+	/* Called anew after each signal it would never come to its end. */
+	return err == -ERESTARTSYS ? -EINTR : err;
 }
 
 static int atw_bind(struct socket *sock, struct sockaddr_unsized *uaddr,

@@ -1071,6 +1071,33 @@ TEST(listen_interrupted)
 	ASSERT_LE(0, atw_client(w.fd, atw_port(w.fd), "echo"));
 }
 
+/* A port of datagrams is given back at a signal, also where the call would begin anew by itself. */
+TEST(bind_interrupted)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval it = { { 0, 100000 }, { 0, 100000 } };
+	int busy, fd, own;
+
+	if (!atw_has_sim())
+		SKIP(return, "no emulator");
+	own = own_port();
+	ASSERT_LT(0, own);
+	busy = keep_busy(_metadata);
+	fd = atw_socket(SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	ASSERT_ERRNO(EINTR, atw_bind(fd, own));
+	memset(&it, 0, sizeof(it));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &it, NULL));
+	EXPECT_EQ(0, atw_port(fd));
+	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
+	ASSERT_EQ(0, atw_hold(HOLD_USUAL));
+	EXPECT_EQ(0, atw_bind(fd, own));
+	close(busy);
+	close(fd);
+}
+
 /* Of those that wait until the module serves each learns why it does not. */
 TEST(listen_fails_for_all)
 {
