@@ -126,6 +126,7 @@ MODULE_PARM_DESC(family, "number of the address family");
  * @share: whose memory it is in atw_net.unread
  * @rx_bytes: unread bytes of a stream; written under the receive queue's lock, and looked at
  *	as @detached
+ * @taken: bytes of streams that were read from it; lock_sock()
  * @device: see ATW_BINDTODEVICE
  * @used: name of the device that the connection was opened on
  */
@@ -151,6 +152,7 @@ struct atw_sock {
 	const struct msghdr	*sending;
 	u8			share;
 	u32			rx_bytes;
+	u32			taken;
 	char			device[IFNAMSIZ];
 	char			used[IFNAMSIZ];
 };
@@ -1589,6 +1591,7 @@ static void atw_rx_consume(struct sock *sk, struct sk_buff *skb, u32 n)
 	spin_lock_irq(&queue->lock);
 	ATW_RX_CB(skb)->off += n;
 	atw_rx_count(sk, -(int)n);
+	atw_sk(sk)->taken += n;
 	empty = ATW_RX_CB(skb)->off == skb->len;
 	if (empty)
 		__skb_unlink(skb, queue);
@@ -1653,14 +1656,16 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 	struct atw_sock *as = atw_sk(sk);
 	size_t copied = 0;
 	size_t target;
-	long timeo;
 	int err = 0;
+	long timeo;
+	u32 taken;
 
 	if (flags & (MSG_OOB | MSG_ERRQUEUE))
 		return -EOPNOTSUPP;
 
 	size = min_t(size_t, size, INT_MAX);
 	lock_sock(sk);
+	taken = as->taken;
 	target = sock_rcvlowat(sk, flags & MSG_WAITALL, size);
 	timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 
@@ -1695,7 +1700,8 @@ static int atw_stream_recvmsg(struct socket *sock, struct msghdr *msg,
 			break;
 		}
 		err = atw_may_wait(timeo) ?: atw_rx_wait(sk, seen, &timeo);
-		if (err)
+		/* Somebody has read meanwhile: what is there now does not follow what was seen. */
+		if (err || (seen && taken != as->taken))
 			break;
 	}
 	release_sock(sk);

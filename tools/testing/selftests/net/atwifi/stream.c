@@ -1145,6 +1145,34 @@ static bool call_sleeps(struct call *c, pthread_t *thread)
 	return atw_sleeps(c->tid);
 }
 
+/* What another thread reads meanwhile leaves no hole in what one that waits for more has seen. */
+TEST(peek_beside_a_reader)
+{
+	static struct call c = { .what = CALL_RECV, .flags = MSG_PEEK | MSG_WAITALL };
+	char sent[130], seen[100], taken[30];
+	pthread_t thread;
+	size_t i;
+
+	for (i = 0; i < sizeof(sent); i++)
+		sent[i] = i;
+	c.iov[0] = (struct iovec){ seen, sizeof(seen) };
+	c.msg.msg_iov = c.iov;
+	c.msg.msg_iovlen = 1;
+	c.fd = atw_peer("echo");
+	ASSERT_LE(0, c.fd);
+	ASSERT_EQ(60, atw_send_all(c.fd, sent, 60));
+	ASSERT_EQ(60, recv(c.fd, seen, 60, MSG_PEEK | MSG_WAITALL));
+	ASSERT_TRUE(call_sleeps(&c, &thread));
+	ASSERT_EQ(30, recv(c.fd, taken, sizeof(taken), 0));
+	ASSERT_EQ(70, atw_send_all(c.fd, sent + 60, 70));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(60, c.ret);
+	EXPECT_EQ(0, memcmp(seen, sent, 60));
+	EXPECT_EQ(100, recv(c.fd, seen, sizeof(seen), MSG_WAITALL));
+	EXPECT_EQ(0, memcmp(seen, sent + 30, sizeof(seen)));
+	close(c.fd);
+}
+
 static int anew(int fd)
 {
 	struct sockaddr_atw addr = atw_addr(atw_env("ATW_HOST", "192.0.2.1"), atw_peer_port());
