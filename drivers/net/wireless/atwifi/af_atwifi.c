@@ -1747,6 +1747,7 @@ static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
 			     size_t size, int flags)
 {
 	struct sock *sk = sock->sk;
+	struct atw_sock *as = atw_sk(sk);
 	struct sk_buff *skb;
 	size_t copied;
 	int err;
@@ -1764,8 +1765,13 @@ static int atw_dgram_recvmsg(struct socket *sock, struct msghdr *msg,
 		msg->msg_flags |= MSG_TRUNC;
 
 	err = skb_copy_datagram_msg(skb, 0, msg, copied);
-	if (err)
+	if (err) {
+		/* Whom it is from is not known to the program. */
+		lock_sock(sk);
+		as->served = false;
+		release_sock(sk);
 		goto free;
+	}
 
 	sock_recv_cmsgs(msg, sk, skb);
 	err = flags & MSG_TRUNC ? skb->len : copied;
