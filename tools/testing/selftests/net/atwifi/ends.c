@@ -231,6 +231,9 @@ bool ends_begin(struct ends *ends, const char *device, int tty)
 	for (i = ends->first; i < ENDS; i++) {
 		for (j = 0; j < AFTERS; j++) {
 			ends->fd[i][j] = begin_end(device, i);
+			/* What comes for those before it may be too much for the line, too. */
+			while (i == OVERFLOW && ends->fd[i][j] < 0 && errno == ECONNRESET)
+				ends->fd[i][j] = begin_end(device, i);
 			if (ends->fd[i][j] < 0)
 				return wrong("it does not begin", i);
 		}
