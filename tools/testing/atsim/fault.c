@@ -61,7 +61,7 @@ static const struct {
 	[FAULT_SLOW_NET] = { "slow-net", KIND_EVENT, 0.05,
 		"the network takes what is sent ms= (100) late; nothing else is done" },
 	[FAULT_LATE_DOWN] = { "late-down", KIND_EVENT, 1,
-		"a chunk of a deleted socket comes behind the OK of SOCKETDEL" },
+		"a chunk of a deleted socket comes ms= (0) behind the OK of SOCKETDEL" },
 	[FAULT_PORT_TAKEN] = { "port-taken", KIND_EVENT, 1,
 		"something in the module has the port of a server" },
 };
@@ -399,7 +399,7 @@ int fault_parse(struct atsim *sim, const char *spec, char *err, size_t size)
 		return -1;
 	}
 	f.max = id == FAULT_CHUNK ? 512 : 16;
-	f.ms = id == FAULT_SLOW_NET ? 100 : 5000;
+	f.ms = id == FAULT_SLOW_NET ? 100 : id == FAULT_LATE_DOWN ? 0 : 5000;
 	while ((word = strtok_r(NULL, ",", &save))) {
 		if (parse_option(&f, word)) {
 			snprintf(err, size, "fault %s: bad option: %s",

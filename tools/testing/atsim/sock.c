@@ -449,7 +449,8 @@ static void print_late(evutil_socket_t fd, short what, void *arg)
 /* Its task has read once more, and prints that when it has its turn: behind the answer. */
 static void read_late(struct sock *s)
 {
-	struct timeval tv = { 0 };
+	unsigned int ms = s->sim->fault[FAULT_LATE_DOWN].ms;
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 	uint8_t buf[CHUNK_SIZE];
 	struct packet *p;
 	ssize_t n;

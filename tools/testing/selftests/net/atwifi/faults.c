@@ -409,18 +409,21 @@ TEST_F(faults, close_misheard)
  */
 TEST_F(faults, late_bytes)
 {
+	/* Also when the next one is being connected, or is connected. */
+	static const char *const when[] = { "fault late-down", "fault late-down,ms=5",
+					    "fault late-down,ms=20", "fault late-down,ms=50" };
 	int server, port, other, fd, i, tries;
 	long damaged, late;
 	char byte;
 
 	damaged = atw_stat(ATW_DEVICE, "damaged");
-	ASSERT_EQ(0, atw_sim("fault late-down"));
 	server = atw_server(SOCK_STREAM, 2, &port);
 	ASSERT_LE(0, server);
 	other = atw_peer("echo");
 	ASSERT_LE(0, other);
 	/* The driver has chosen the number of one, and the module that of the next. */
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 2 * ARRAY_SIZE(when); i++) {
+		ASSERT_EQ(0, atw_sim(when[i / 2]));
 		late = atw_sim_stat("late-down");
 		tries = 20;
 		do {
