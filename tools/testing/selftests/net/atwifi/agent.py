@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -769,6 +770,86 @@ def resolved_is_away():
                 link_has()
         with resolved():
             link_has(server)
+
+
+class Nobody(socket.socket):
+    """Who has no privileges, and sends signals to whom he likes, which D-Bus lets him."""
+
+    def __init__(self):
+        super().__init__(socket.AF_UNIX)
+        self.settimeout(LIMIT)
+        # Whose it is counts when it connects.
+        os.seteuid(65534)
+        try:
+            self.connect("/run/dbus/system_bus_socket")
+        finally:
+            os.seteuid(0)
+        for words in b"\0AUTH EXTERNAL " + b"65534".hex().encode(), b"NEGOTIATE_UNIX_FD":
+            self.sendall(words + b"\r\n")
+            self.recv(4096)
+        self.sendall(b"BEGIN\r\n")
+        self.say(1, "org.freedesktop.DBus", "Hello")
+
+    def say(self, kind, whom, member, data=b"", files=()):
+        fields, body = b"", struct.pack("=I", len(data)) + data
+        for code, letter, text in ((1, b"o", "/"), (2, b"s", "org.freedesktop.DBus"),
+                                   (3, b"s", member), (6, b"s", whom)):
+            fields += bytes(-len(fields) % 8) + struct.pack("=BB2sI", code, 1, letter, len(text))
+            fields += text.encode() + b"\0"
+        if kind == 1:
+            body = b""
+        else:
+            fields += bytes(-len(fields) % 8) + struct.pack("=BB2sB3s", 8, 1, b"g", 2, b"ay")
+        if files:
+            fields += bytes(-len(fields) % 8) + struct.pack("=BB2sI", 9, 1, b"u", len(files))
+        # No answer is wanted but to the first.
+        head = struct.pack("=cBBBIII", b"l", kind, kind != 1, 1, len(body), 1, len(fields)) + fields
+        socket.send_fds(self, [head + bytes(-len(head) % 8)], files)
+        self.sendall(body)
+
+
+@test
+def resolved_hangs_beside_others():
+    """What anybody has it be told meanwhile takes neither its memory nor its files."""
+    beside_resolved()
+    server, conf = sysfs("gateway"), FILES + "/resolv.conf"
+
+    def goes_on(text, data, files):
+        """Its file is this, or it is sent some more."""
+        for _ in range(8):
+            nobody.say(4, before, "Signal", data, files)
+        with open(conf, encoding="ascii") as f:
+            return f.read() == text
+
+    def ask(member, args=""):
+        return run("busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus "
+                   "%s %s" % (member, args), good=False)
+
+    def name():
+        """By which the bus knows it, from one connect to the next."""
+        return [n for n in re.findall(r'"(:\S+)"', ask("ListNames"))
+                if ask("GetConnectionUnixProcessID", "s " + n) == "u %d\n" % agent_.pid]
+
+    with bus(), resolved() as process, open("/dev/null", "rb") as null, \
+         daemon([*AGENT.split(), "--write", conf], UMASK) as agent_, Nobody() as nobody:
+        link_has(server)
+        before, = name()
+        # As by its unit; and memory for some of what it is sent.
+        resource.prlimit(agent_.pid, resource.RLIMIT_NOFILE, (64, 64))
+        with open("/proc/%d/status" % agent_.pid, encoding="ascii") as f:
+            size = (int(re.search(r"VmSize:\s+(\d+) kB", f.read())[1]) + 2048) << 10
+        resource.prlimit(agent_.pid, resource.RLIMIT_AS, (size, size))
+        try:
+            for command, has, data, files in (("down", [], b"", [null.fileno()] * 16),
+                                              ("up", [server], bytes(1 << 18), ())):
+                text = TOP + "".join(BY % DEV + "nameserver %s\n" % s for s in has)
+                with stopped(process):
+                    sim("link " + command)
+                    becomes(lambda t=text, d=data, f=files: goes_on(t, d, f), "it does not go on")
+                link_has(*has)
+                same([before], name(), "its name")
+        finally:
+            sim("link up")
 
 
 @test
