@@ -16,8 +16,6 @@
 #include "timing.h"
 #include "uart.h"
 
-/* Closing connections that are seen off before transparent mode is entered. */
-#define ATW_TT_PATIENCE		32
 /* One that restarts is set up anew so often without a pause. */
 #define ATW_MODULE_TRIES	3
 
@@ -738,12 +736,10 @@ static bool atw_module_do_requests(struct atw_conns *cs, enum atw_todo job, bool
 {
 	struct atw_module *m = atw_conns_module(cs);
 	bool done = atw_requests_run(&m->requests, m, idle);
-	u64 when = atw_requests_later(&m->requests, idle);
 
-	if (done && atw_requests_wait_for(&m->requests, idle))
+	/* Behind one that waits there is nothing yet for others that wait. */
+	if (atw_requests_wait_for(&m->requests, idle, done))
 		atw_sched_set(&m->sched, job);
-	if (when)
-		atw_sched_at(&m->sched, job, when);
 	return done;
 }
 
@@ -754,7 +750,7 @@ static bool atw_module_do_request(struct atw_conns *cs)
 
 static bool atw_module_wants_request(struct atw_conns *cs)
 {
-	return atw_requests_wait_for(&atw_conns_module(cs)->requests, false);
+	return atw_requests_wait_for(&atw_conns_module(cs)->requests, false, true);
 }
 
 static bool atw_module_do_idle_request(struct atw_conns *cs)
@@ -764,7 +760,18 @@ static bool atw_module_do_idle_request(struct atw_conns *cs)
 
 static bool atw_module_wants_idle_request(struct atw_conns *cs)
 {
-	return atw_requests_wait_for(&atw_conns_module(cs)->requests, true);
+	return atw_requests_wait_for(&atw_conns_module(cs)->requests, true, true);
+}
+
+/* A request that is to be called again waits for some of that. */
+static bool atw_module_do_conns(struct atw_conns *cs)
+{
+	struct atw_module *m = atw_conns_module(cs);
+	bool done = atw_conns_do_next(cs);
+
+	if (atw_requests_wait_for(&m->requests, false, true))
+		atw_sched_set(&m->sched, ATW_DO_REQUEST);
+	return done;
 }
 
 /* When each is done is said by its place in enum atw_todo. */
@@ -787,7 +794,7 @@ static const struct atw_agenda atw_module_agenda = {
 		[ATW_DO_COMPARE]	= { atw_conns_do_compare, .raw = true },
 		[ATW_DO_UNKNOWN]	= { atw_conns_do_unknown, .raw = true },
 		[ATW_DO_RECONCILE]	= { atw_conns_do_reconcile, .turns = true },
-		[ATW_DO_CONNS]		= { atw_conns_do_next, .raw = true },
+		[ATW_DO_CONNS]		= { atw_module_do_conns, .raw = true },
 		[ATW_DO_IDLE_REQUEST]	= { atw_module_do_idle_request,
 					    atw_module_wants_idle_request },
 		[ATW_DO_ENTER]		= { atw_tt_enter, .raw = true, .idle = true },
@@ -1092,16 +1099,22 @@ struct atw_module_transparent {
 	struct atw_module	*module;
 	struct atw_conn		*conn;
 	u8			how;
-	unsigned int		tries;
+	u64			until;
 };
 
 static int atw_module_transparent_request(struct atw_module *m, void *arg)
 {
 	struct atw_module_transparent *t = arg;
-
 	int err = atw_tt_set(&m->conns, t->conn, t->how);
+	u64 now = get_jiffies_64();
 
-	return err == -EINPROGRESS && ++t->tries > ATW_TT_PATIENCE ? -EBUSY : err;
+	if (err != -EINPROGRESS)
+		return err;
+	t->until = t->until ?: now + atw_timing.tt_wait;
+	if (time_after_eq64(now, t->until))
+		return -EBUSY;
+	atw_sched_at(&m->sched, ATW_DO_REQUEST, t->until);
+	return err;
 }
 
 static void atw_module_transparent_release(void *arg)

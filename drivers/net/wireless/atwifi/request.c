@@ -9,7 +9,6 @@
  * never writes into memory of somebody who has left.
  */
 #include <linux/errno.h>
-#include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -24,9 +23,10 @@
  * @size: bytes of arguments and results that @fn is to be given
  * @fn: the work: runs in the channel's thread, may run commands with
  *	atw_module_exec() and sleep as long as those do; its result, 0 or -errno,
- *	is the request's, but for -EINPROGRESS: it is called again after a while then, in
- *	which others have their turn. @arg is the request's own: pointers to the caller's stack
- *	do not belong there
+ *	is the request's, but for -EINPROGRESS: it is called again then, behind others, when
+ *	something was done for connections, or at the time that it has set for
+ *	ATW_DO_REQUEST. @arg is the request's own: pointers to the caller's stack do not
+ *	belong there
  *
  * Context: may sleep for memory.
  * Return: the request, with a reference for atw_request_put(); NULL: no memory.
@@ -175,8 +175,7 @@ static int atw_requests_again(struct atw_requests *q, struct atw_request *reques
 	spin_lock_bh(&q->lock);
 	err = q->refuse;
 	if (!err) {
-		/* What it waits for may take its time, or somebody else's. */
-		request->after = get_jiffies_64() + ATW_REQUEST_PAUSE;
+		request->again = true;
 		list_add_tail(&request->node, &q->list);
 		q->n++;
 	}
@@ -184,15 +183,15 @@ static int atw_requests_again(struct atw_requests *q, struct atw_request *reques
 	return err;
 }
 
-/* The first whose time has come that is not only for idle times, or the first such. */
-static struct atw_request *atw_requests_first(struct atw_requests *q, bool idle)
+/* The first of those that are called now, as atw_requests_wait_for(). */
+static struct atw_request *atw_requests_first(struct atw_requests *q, bool idle, bool again)
 {
 	struct atw_request *request;
 
 	lockdep_assert_held(&q->lock);
 
 	list_for_each_entry(request, &q->list, node)
-		if ((idle || !request->idle) && time_after_eq64(get_jiffies_64(), request->after))
+		if ((idle || !request->idle) && (again || !request->again))
 			return request;
 	return NULL;
 }
@@ -201,38 +200,18 @@ static struct atw_request *atw_requests_first(struct atw_requests *q, bool idle)
  * atw_requests_wait_for() - is there a request to be done?
  * @q: the queue
  * @idle: those that are only for idle times as well
+ * @again: and those that were called, and wait
  *
  * Context: any but hard interrupts.
  */
-bool atw_requests_wait_for(struct atw_requests *q, bool idle)
+bool atw_requests_wait_for(struct atw_requests *q, bool idle, bool again)
 {
 	bool found;
 
 	spin_lock_bh(&q->lock);
-	found = atw_requests_first(q, idle);
+	found = atw_requests_first(q, idle, again);
 	spin_unlock_bh(&q->lock);
 	return found;
-}
-
-/**
- * atw_requests_later() - is there a request that is to be called again?
- * @q: the queue
- * @idle: those that are only for idle times as well
- *
- * Context: any but hard interrupts.
- * Return: the time of the first of these, in jiffies of 64 bits, which may be over; 0: none is.
- */
-u64 atw_requests_later(struct atw_requests *q, bool idle)
-{
-	struct atw_request *request;
-	u64 when = 0;
-
-	spin_lock_bh(&q->lock);
-	list_for_each_entry(request, &q->list, node)
-		if (request->after && (idle || !request->idle) && (!when || request->after < when))
-			when = request->after;
-	spin_unlock_bh(&q->lock);
-	return when;
 }
 
 /**
@@ -242,7 +221,7 @@ u64 atw_requests_later(struct atw_requests *q, bool idle)
  * @idle: those that are only for idle times as well
  *
  * Context: the channel's thread; sleeps.
- * Return: false if there was none.
+ * Return: false if there was none, or it is to be called again.
  */
 bool atw_requests_run(struct atw_requests *q, struct atw_module *m, bool idle)
 {
@@ -250,7 +229,7 @@ bool atw_requests_run(struct atw_requests *q, struct atw_module *m, bool idle)
 	int err;
 
 	spin_lock_bh(&q->lock);
-	next = atw_requests_first(q, idle);
+	next = atw_requests_first(q, idle, true);
 	if (next)
 		atw_requests_del(q, next);
 	spin_unlock_bh(&q->lock);
@@ -260,7 +239,7 @@ bool atw_requests_run(struct atw_requests *q, struct atw_module *m, bool idle)
 	if (err == -EINPROGRESS) {
 		err = atw_requests_again(q, next);
 		if (!err)
-			return true;
+			return false;
 	}
 	if (err == -ENODEV) {
 		spin_lock_bh(&q->lock);

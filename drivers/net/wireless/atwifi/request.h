@@ -12,9 +12,6 @@
 struct atw_channel;
 struct atw_module;
 
-/* A request that is to be called again is not before so much time has passed. */
-#define ATW_REQUEST_PAUSE	(HZ / 8)
-
 /**
  * struct atw_request - one piece of work and its arguments
  * @ref: the caller holds one, and the queue (later the thread that runs it) one
@@ -23,8 +20,7 @@ struct atw_module;
  * @done: @err is final
  * @fn: the work, see atw_request_new()
  * @release: what @arg holds goes, before its memory does; may be NULL
- * @after: it was called, and is to be called again, but not before, in jiffies of 64 bits; 0: it
- *	was not; atw_requests.lock
+ * @again: it was called, and is to be called again; atw_requests.lock
  * @idle: connections' work goes first; to be set before it is queued, and after that by
  *	atw_requests_hurry() alone
  * @err: what @fn returned, or why it was not called
@@ -37,7 +33,7 @@ struct atw_request {
 	int			(*fn)(struct atw_module *m, void *arg);
 	void			(*release)(void *arg);
 	bool			idle;
-	u64			after;
+	bool			again;
 	int			err;
 	u8			arg[] __aligned(__alignof__(u64));
 };
@@ -64,8 +60,7 @@ void atw_requests_init(struct atw_requests *q);
 void atw_requests_hurry(struct atw_requests *q);
 int atw_requests_add(struct atw_requests *q, struct atw_request *request);
 int atw_requests_wait(struct atw_requests *q, struct atw_request *request, long timeout);
-bool atw_requests_wait_for(struct atw_requests *q, bool idle);
-u64 atw_requests_later(struct atw_requests *q, bool idle);
+bool atw_requests_wait_for(struct atw_requests *q, bool idle, bool again);
 bool atw_requests_run(struct atw_requests *q, struct atw_module *m, bool idle);
 void atw_requests_refuse(struct atw_requests *q, int err);
 

@@ -106,6 +106,8 @@ struct atw_timing atw_timing __ro_after_init = {
 	.tt_trust = HZ * 28 / 10,
 	.tt_look = HZ,
 	.tt_retry = 5 * HZ,
+	/* One of them may be deleted twice, for want of an answer. */
+	.tt_wait = 10 * HZ,
 };
 
 #if IS_ENABLED(CONFIG_ATWIFI_KUNIT_TEST)

@@ -67,6 +67,7 @@
  * @tt_trust: the module has not connected anew by itself for so long
  * @tt_look: between two looks whether it has
  * @tt_retry: between two tries to enter transparent mode
+ * @tt_wait: for others to be gone before it is entered for the first time
  *
  * What is shorter than a second is not here but where it is used: it is a fact of
  * the serial line or of the firmware, and no patience. What takes its time on a slow line, a
@@ -135,6 +136,7 @@ struct atw_timing {
 	unsigned long tt_trust;
 	unsigned long tt_look;
 	unsigned long tt_retry;
+	unsigned long tt_wait;
 };
 
 extern struct atw_timing atw_timing;

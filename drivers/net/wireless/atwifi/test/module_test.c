@@ -1241,6 +1241,32 @@ static void module_idle_request(struct kunit *test)
 	atw_request_put(idle);
 }
 
+/* Has a connection deleted, and waits for that. */
+static int request_last(struct atw_module *m, void *arg)
+{
+	struct atw_conn **c = arg;
+
+	if (*c)
+		atw_conn_close(*c, true, 0);
+	*c = NULL;
+	return m->conns.n > 1 ? -EINPROGRESS : 0;
+}
+
+/* One that is to be called again is when there is nothing left to be done for connections. */
+static void module_request_again(struct kunit *test)
+{
+	struct atw_request *request = atw_request_new(sizeof(struct atw_conn *), request_last);
+	struct fake *f = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, request);
+	opened(test, &f->owner[0], ATW_TYPE_TCP_CLIENT);
+	opened(test, &f->owner[1], ATW_TYPE_TCP_SERVER);
+	*(struct atw_conn **)request->arg = f->owner[0].c;
+	KUNIT_EXPECT_EQ(test, 0, atw_module_request(&f->m, request, LIMIT));
+	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&f->m.requests, true, true));
+	atw_request_put(request);
+}
+
 /* Whose name was not answered has kept the module until it is known what it does. */
 static void module_name_unanswered(struct kunit *test)
 {
@@ -2191,6 +2217,7 @@ static struct kunit_case module_test_cases[] = {
 	KUNIT_CASE(module_name_shares),
 	KUNIT_CASE(module_name_connect),
 	KUNIT_CASE(module_idle_request),
+	KUNIT_CASE(module_request_again),
 	KUNIT_CASE(module_name_unanswered),
 	KUNIT_CASE(module_networks),
 	KUNIT_CASE(module_networks_late),

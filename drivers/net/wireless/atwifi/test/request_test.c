@@ -224,30 +224,28 @@ static void request_hurried(struct kunit *test)
 static void request_again(struct kunit *test)
 {
 	struct desk *desk = desk_new(test);
-	struct atw_request *request = job_new(test, desk, 'a'), *other = job_new(test, desk, 'b');
+	struct atw_request *request = job_new(test, desk, 'a'), *other = job_new(test, desk, 'c');
 	struct job *job = (struct job *)request->arg;
 
 	job->result = -EINPROGRESS;
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_add(&desk->q, request));
-	KUNIT_EXPECT_EQ(test, 0ULL, atw_requests_later(&desk->q, true));
-	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
-	KUNIT_EXPECT_EQ(test, request->after, atw_requests_later(&desk->q, false));
-	KUNIT_EXPECT_NE(test, 0ULL, request->after);
-	/* However slow this test is. */
-	request->after = get_jiffies_64() + 60 * HZ;
-	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&desk->q, true));
-	KUNIT_EXPECT_FALSE(test, atw_requests_run(&desk->q, NULL, true));
+	KUNIT_EXPECT_FALSE(test, atw_requests_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&desk->q, true, false));
+	KUNIT_EXPECT_TRUE(test, atw_requests_wait_for(&desk->q, false, true));
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_add(&desk->q, other));
-	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
-	KUNIT_EXPECT_STREQ(test, "ab", desk->order);
-	request->after = get_jiffies_64();
-	job->name = 'c';
-	job->result = 0;
-	KUNIT_EXPECT_TRUE(test, atw_requests_wait_for(&desk->q, false));
+	/* It goes first, as it came first, and lets the other one go before it does again. */
+	job->name = 'b';
+	KUNIT_EXPECT_FALSE(test, atw_requests_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_TRUE(test, atw_requests_wait_for(&desk->q, false, false));
 	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
 	KUNIT_EXPECT_STREQ(test, "abc", desk->order);
+	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&desk->q, true, false));
+	job->name = 'd';
+	job->result = 0;
+	KUNIT_EXPECT_TRUE(test, atw_requests_run(&desk->q, NULL, false));
+	KUNIT_EXPECT_STREQ(test, "abcd", desk->order);
 	KUNIT_EXPECT_EQ(test, 0, atw_requests_wait(&desk->q, request, 60 * HZ));
-	KUNIT_EXPECT_EQ(test, 0ULL, atw_requests_later(&desk->q, true));
+	KUNIT_EXPECT_FALSE(test, atw_requests_wait_for(&desk->q, true, true));
 	atw_request_put(request);
 	atw_request_put(other);
 	KUNIT_EXPECT_EQ(test, 2U, desk->released);
