@@ -92,11 +92,11 @@ static void atw_conn_tell_broken(const struct atw_conn *c, u32 code)
 {
 	struct atw_conn_info info;
 
-	if (!c->conns || !c->conns->broken)
+	if (!c->conns || !c->conns->ops)
 		return;
 	atw_conn_get_info(c, &info);
 	info.code = code;
-	c->conns->broken(c->conns, &info);
+	c->conns->ops->broken(c->conns, &info);
 }
 
 /**

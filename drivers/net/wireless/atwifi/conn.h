@@ -727,14 +727,24 @@ struct atw_counts {
 };
 
 /**
+ * struct atw_conns_ops - what connections tell the device that they are of
+ * @broken: an open connection ends with an error; with its lock held
+ * @no_slot: the module has no socket left for a connect; told what each user has, see
+ *	atw_conns_count_sockets(); returns whether one will be free soon. The channel's
+ *	thread, no locks held
+ * @freed: the module has deleted something, and may have a socket again. The same
+ */
+struct atw_conns_ops {
+	void (*broken)(struct atw_conns *cs, const struct atw_conn_info *info);
+	bool (*no_slot)(struct atw_conns *cs, u8 share, const u16 *has);
+	void (*freed)(struct atw_conns *cs);
+};
+
+/**
  * struct atw_conns - the connections of one device
  * @ch, @sched: constant
+ * @ops: constant; NULL: there is none
  * @clock: constant; ktime_get(), but for tests
- * @broken: constant; tells of an open connection that ends with an error, with
- *	its lock held; may be NULL
- * @no_slot: constant; the module has no slot left for a connect; told what each user has,
- *	see atw_conns_count_sockets(); returns whether one will be free soon. The channel's
- *	thread, no locks held. May be NULL
  * @lock: protects what follows up to @silences; nests inside the channel's rx_lock,
  *	outside atw_conn.lock
  * @list: all of them, in the order in which they came, in which a dump goes on;
@@ -758,10 +768,8 @@ struct atw_counts {
 struct atw_conns {
 	struct atw_channel	*ch;
 	struct atw_sched	*sched;
+	const struct atw_conns_ops *ops;
 	ktime_t			(*clock)(void);
-	void			(*broken)(struct atw_conns *cs,
-					  const struct atw_conn_info *info);
-	bool			(*no_slot)(struct atw_conns *cs, u8 share, const u16 *has);
 
 	spinlock_t		lock;
 	struct list_head	list;

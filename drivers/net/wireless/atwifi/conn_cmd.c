@@ -54,6 +54,8 @@ int atw_conns_delete_id(struct atw_conns *cs, u32 id)
 	cs->audit.deleted = jiffies;
 	if (!err) {
 		cs->audit.undeleted = 0;
+		if (cs->ops)
+			cs->ops->freed(cs);
 		return 0;
 	}
 	cs->audit.undeleted += !READ_ONCE(cs->ids.nstale);

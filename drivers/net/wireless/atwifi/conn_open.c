@@ -460,12 +460,12 @@ static bool atw_conns_make_room(struct atw_conns *cs, const struct atw_conn *c)
 {
 	u16 has[ATW_SHARES / 2] = { 0 };
 
-	if (!cs->no_slot)
+	if (!cs->ops)
 		return false;
 	spin_lock(&cs->lock);
 	atw_conns_count_sockets(cs, has);
 	spin_unlock(&cs->lock);
-	return cs->no_slot(cs, c->share, has);
+	return cs->ops->no_slot(cs, c->share, has);
 }
 
 /**

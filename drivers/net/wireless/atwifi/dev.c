@@ -317,6 +317,11 @@ static bool atw_dev_no_slot(struct atw_conns *cs, u8 share, const u16 *has)
 					       module.conns)->netdev, share, has);
 }
 
+static void atw_dev_freed(struct atw_conns *cs)
+{
+	atw_netdev_freed(container_of(cs, struct atw_dev, module.conns)->netdev);
+}
+
 static void atw_dev_event(struct atw_module *m, enum atwifi_event event)
 {
 	atw_genl_dev_event(container_of(m, struct atw_dev, module), event);
@@ -331,6 +336,12 @@ static const struct atw_module_ops atw_dev_module_ops = {
 	.event	 = atw_dev_event,
 	.changed = atw_dev_changed,
 	.associated = atw_dev_associated,
+};
+
+static const struct atw_conns_ops atw_dev_conns_ops = {
+	.broken	 = atw_dev_broken,
+	.no_slot = atw_dev_no_slot,
+	.freed	 = atw_dev_freed,
 };
 
 /**
@@ -367,8 +378,7 @@ struct atw_dev *atw_dev_register(struct atw_transport *t, struct device *parent,
 	INIT_LIST_HEAD(&adev->passphrase.node);
 	atw_genl_events_init(adev);
 	atw_module_init(&adev->module, &adev->dev, &atw_dev_module_ops);
-	adev->module.conns.broken = atw_dev_broken;
-	adev->module.conns.no_slot = atw_dev_no_slot;
+	adev->module.conns.ops = &atw_dev_conns_ops;
 	adev->yield_after = ATW_YIELD_AFTER;
 	/* Its name is asked for until this is freed. */
 	adev->port = get_device(port);

@@ -33,6 +33,8 @@
 #define ATW_FLOW_SEVERAL	4
 #define ATW_FLOW_STAYS		5
 #define ATW_FLOW_LASTS		30
+/* How soon one that waits tries again, where a flow is used each time before it could be ended. */
+#define ATW_FLOW_LOOK		(HZ / 2)
 
 static u32 atw_flow_hash(const struct atw_flows *flows, const struct atw_flow_key *key)
 {
@@ -53,12 +55,24 @@ static struct atw_flow *atw_flow_find(struct atw_flows *flows,
 	return NULL;
 }
 
+static void atw_flows_look(struct work_struct *work)
+{
+	struct atw_flows *flows = container_of(to_delayed_work(work), struct atw_flows, look);
+
+	spin_lock_bh(&flows->lock);
+	flows->looked = jiffies;
+	spin_unlock_bh(&flows->lock);
+	atw_flows_retry(flows);
+}
+
 /**
  * atw_flows_init() - an empty table
- * @flows: zeroed memory
+ * @flows: zeroed memory; its work is to be cancelled before it is freed
  */
 void atw_flows_init(struct atw_flows *flows)
 {
+	INIT_DELAYED_WORK(&flows->look, atw_flows_look);
+	flows->looked = jiffies - ATW_FLOW_LOOK;
 	spin_lock_init(&flows->lock);
 	INIT_LIST_HEAD(&flows->waiting);
 	init_waitqueue_head(&flows->empty);
@@ -309,6 +323,8 @@ void atw_flow_end_soon(struct atw_flow *flow)
  * atw_flow_wait() - the module has no socket left for a flow: queue it
  * @flow: the flow; keeps its place if it waited already
  *
+ * It is looked after at once where one may have become free since it began to try.
+ *
  * Context: process context or softirq.
  */
 void atw_flow_wait(struct atw_flow *flow)
@@ -321,6 +337,8 @@ void atw_flow_wait(struct atw_flow *flow)
 		list_add_tail(&flow->waiting, &flows->waiting);
 		atw_flow_count_served(flow, -1);
 	}
+	if (flow->seen != flows->freed)
+		atw_flow_wake(flow);
 	spin_unlock_bh(&flows->lock);
 }
 
@@ -411,6 +429,7 @@ bool atw_flow_try(struct atw_flow *flow)
 	bool may;
 
 	spin_lock_bh(&flows->lock);
+	flow->seen = flows->freed;
 	may = list_empty(&flows->waiting) || atw_flows_first(flows) == flow;
 	if (may && !list_empty(&flow->waiting))
 		atw_flow_set_trying(flow, true);
@@ -429,6 +448,7 @@ void atw_flows_retry(struct atw_flows *flows)
 	struct atw_flow *flow;
 
 	spin_lock_bh(&flows->lock);
+	flows->freed++;
 	flow = atw_flows_first(flows);
 	if (flow)
 		atw_flow_wake(flow);
@@ -468,14 +488,17 @@ static bool atw_flow_is_spared(const struct atw_flow *flow, enum atw_flow_worth 
  * @has: how many each user has, those of AF_ATWIFI too, see atw_conns_count_sockets()
  * @stream_idle: jiffies for which a stream must have been idle, 0: none is ended
  *
+ * Where all are needed the first that waits tries again when one of them may be ended, if it
+ * is not used before.
+ *
  * Context: process context or softirq.
  * Return: 0; -EAGAIN, one will be spare soon; -EBUSY, all are needed.
  */
 int atw_flows_evict(struct atw_flows *flows, u8 share, const u16 *has, unsigned long stream_idle)
 {
 	enum atw_flow_worth worth, least = stream_idle ? ATW_FLOW_LASTING : ATW_FLOW_UNANSWERED;
+	unsigned long idle, patience, longest = 0, left = ATW_FLOW_TICK;
 	struct atw_flow *flow, *best = NULL;
-	unsigned long idle, longest = 0;
 	bool soon = false;
 	unsigned int i;
 
@@ -485,22 +508,31 @@ int atw_flows_evict(struct atw_flows *flows, u8 share, const u16 *has, unsigned 
 		worth = flow->ops->worth(flow, &idle);
 		if (worth == ATW_FLOW_SOON)
 			soon = true;
-		if (worth > least || idle <= atw_flow_patience(flow, worth, stream_idle) ||
-		    (best && worth == least && idle <= longest) ||
-		    atw_flow_is_spared(flow, worth, share, has))
+		if (worth > least || atw_flow_is_spared(flow, worth, share, has))
 			continue;
-		best = flow;
-		least = worth;
-		longest = idle;
+		patience = atw_flow_patience(flow, worth, stream_idle);
+		if (idle <= patience) {
+			left = min(left, patience - idle + 1);
+		} else if (!best || worth < least || idle > longest) {
+			best = flow;
+			least = worth;
+			longest = idle;
+		}
 	}
 	if (best)
 		refcount_inc(&best->ref);
+	left = max_t(long, left, flows->looked + ATW_FLOW_LOOK - jiffies);
 	spin_unlock_bh(&flows->lock);
-	if (!best)
-		return soon ? -EAGAIN : -EBUSY;
-	best->ops->yield(best);
-	atw_flow_put(best);
-	return 0;
+	if (best) {
+		best->ops->yield(best);
+		atw_flow_put(best);
+		return 0;
+	}
+	if (soon)
+		return -EAGAIN;
+	if (left < ATW_FLOW_TICK)
+		mod_delayed_work(atw_relay_wq, &flows->look, left);
+	return -EBUSY;
 }
 
 /**

@@ -61,6 +61,13 @@ enum atw_flow_worth {
 /* Flows of datagrams, and half-closed ones, that were idle for so long may be ended for others. */
 #define ATW_FLOW_UNUSED		(HZ / 4)
 
+/*
+ * So often a flow that waits for a socket of the module, or for an answer to its connect, is
+ * looked at: TCP sends nothing for a close() while a program connects, and tells nobody; nor
+ * does anybody tell that a flow that is in use is so no more.
+ */
+#define ATW_FLOW_TICK		HZ
+
 /**
  * enum atw_flow_bit - what others have said of a flow
  * @ATW_FLOW_BIT_ENDING: it is to end soon
@@ -96,6 +103,7 @@ struct atw_flow_ops {
  * @node: in the table, which holds a reference; atw_flows.lock, read under RCU
  * @waiting: for a socket of the module; atw_flows.lock
  * @key, @ops, @nd, @share: constant; the last is whose it is, see atw_share_index()
+ * @seen: atw_flows.freed when it tried to get a socket last; atw_flows.lock
  * @ref: freed after a grace period when it is 0
  * @work: calls @ops->step; has a reference while it is queued or runs
  * @flags: enum atw_flow_bit and those of its kind, by atomic operations, in any context
@@ -107,6 +115,7 @@ struct atw_flow {
 	const struct atw_flow_ops	*ops;
 	struct atw_netdev		*nd;
 	u8				share;
+	unsigned int			seen;
 	refcount_t			ref;
 	struct rcu_head			rcu;
 	struct delayed_work		work;
@@ -135,6 +144,9 @@ static inline bool atw_flow_waits(const struct atw_flow *flow)
  * @waiting: flows that wait for a socket of the module, in the order in which
  *	they came
  * @first: the one of these that is next, or NULL, where that is @known
+ * @freed: counts how often a socket of the module may have become free
+ * @look: has the first try again when a flow may be ended that could not be before
+ * @looked: when it did so last
  * @empty: woken when the last flow is gone
  * @n: flows in the table
  * @share: of each user's flows
@@ -154,6 +166,9 @@ struct atw_flows {
 	struct list_head	waiting;
 	struct atw_flow		*first;
 	bool			known;
+	unsigned int		freed;
+	struct delayed_work	look;
+	unsigned long		looked;
 	wait_queue_head_t	empty;
 	unsigned int		n;
 	struct {

@@ -59,13 +59,6 @@
  */
 #define ATW_PROXY_RCVBUF_MIN	4096
 #define ATW_PROXY_RCVBUF_MAX	(128 * 1024)
-/* TCP sends nothing for a close() while a program connects, and tells nobody: it is looked for. */
-#define ATW_TCP_TICK		HZ
-/*
- * How often the first one that waits for a socket of the module asks again. Nobody tells that a
- * socket of AF_ATWIFI is closed, or that a flow may now be ended for it.
- */
-#define ATW_TCP_RETRY		(HZ / 2)
 /* How soon a socket is accepted for which there was no memory. */
 #define ATW_TCP_ACCEPT_RETRY	(HZ / 10)
 /* A SYN is repeated after three seconds at most, and then after twice as long each time. */
@@ -302,7 +295,7 @@ static void atw_tcp_finish(struct atw_tcp *t)
 	    time_after(jiffies, t->since + atw_timing.relay_gone))
 		atw_tcp_drop(t);
 	else
-		atw_flow_tick(&t->flow, ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, ATW_FLOW_TICK);
 }
 
 /* Has the program given its connect up? */
@@ -414,7 +407,7 @@ static void atw_tcp_wait(struct atw_tcp *t)
 	t->state = ATW_TCP_WAITING;
 	spin_unlock_bh(&t->lock);
 	atw_flow_wait(&t->flow);
-	atw_flow_tick(&t->flow, ATW_TCP_RETRY);
+	atw_flow_tick(&t->flow, ATW_FLOW_TICK);
 }
 
 static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
@@ -449,7 +442,7 @@ static void atw_tcp_opened(struct atw_relay *r, int err, bool unasked)
 		/* Nor would there be an answer on a network. */
 		atomic64_inc(&nd->counters.tcp_timed_out);
 		atw_tcp_set_state(t, ATW_TCP_SILENT);
-		atw_flow_tick(&t->flow, ATW_TCP_TICK);
+		atw_flow_tick(&t->flow, ATW_FLOW_TICK);
 		break;
 	default:
 		atw_tcp_reject(t, err);
@@ -519,7 +512,7 @@ static void atw_tcp_connect(struct atw_tcp *t)
 	atw_tcp_set_relay(t, r);
 	if (t->state == ATW_TCP_NEW)
 		atw_tcp_set_state(t, ATW_TCP_QUEUED);
-	atw_flow_tick(&t->flow, ATW_TCP_TICK);
+	atw_flow_tick(&t->flow, ATW_FLOW_TICK);
 }
 
 /* Another one needs the socket of the module. */
@@ -554,7 +547,7 @@ static bool atw_tcp_is_unaccepted(struct atw_tcp *t)
 static void atw_tcp_step(struct atw_tcp *t)
 {
 	unsigned long age = jiffies - t->since;
-	unsigned long next = ATW_TCP_TICK;
+	unsigned long next = ATW_FLOW_TICK;
 	enum atw_tcp_state now;
 
 	lockdep_assert_held(&t->mutex);
@@ -574,10 +567,13 @@ static void atw_tcp_step(struct atw_tcp *t)
 		atw_tcp_give_up(t);
 		/* The module may be about to say that it is open. */
 		set_bit(ATW_FLOW_BIT_ENDING, &t->flow.flags);
-		if (t->relay)
+		if (t->relay) {
 			atw_relay_abort(t->relay);
-		else
+		} else {
 			atw_tcp_drop(t);
+			/* It may have been its turn. */
+			atw_flows_retry(&t->flow.nd->flows);
+		}
 		return;
 	}
 	switch (t->state) {
@@ -590,7 +586,6 @@ static void atw_tcp_step(struct atw_tcp *t)
 		atw_tcp_wait(t);
 		fallthrough;
 	case ATW_TCP_WAITING:
-		next = ATW_TCP_RETRY;
 		if (t->relay)
 			break;
 		if (age > atw_timing.tcp_wait)
@@ -624,7 +619,7 @@ static void atw_tcp_step(struct atw_tcp *t)
 			atw_tcp_step_yield(t);
 			return;
 		}
-		next = max(atw_timing.tcp_handshake, age + ATW_TCP_TICK) - age;
+		next = max(atw_timing.tcp_handshake, age + ATW_FLOW_TICK) - age;
 		if (age < atw_timing.tcp_handshake || atw_tcp_is_unaccepted(t))
 			break;
 		atomic64_inc(&t->flow.nd->counters.tcp_unfinished);

@@ -32,8 +32,6 @@
 /* Datagrams that the connection is given at a time: what it has is in no budget any more. */
 #define ATW_UDP_SENT_MAX	2
 #define ATW_DNS_PORT		53
-/* See ATW_TCP_RETRY. */
-#define ATW_UDP_RETRY		(HZ / 2)
 
 /**
  * enum atw_udp_talk - whose turn it is
@@ -382,7 +380,7 @@ static void atw_udp_step(struct atw_flow *flow)
 	if (err)
 		atw_udp_drop(u, err);
 	else
-		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_UDP_RETRY : limit + 1);
+		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_FLOW_TICK : limit + 1);
 }
 
 /* The table's calls */

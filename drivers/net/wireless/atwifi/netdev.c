@@ -674,6 +674,17 @@ bool atw_netdev_no_slot(struct atw_netdev *nd, u8 share, const u16 *has)
 }
 
 /**
+ * atw_netdev_freed() - the module may have a socket again
+ * @nd: the device
+ *
+ * Context: the channel's thread.
+ */
+void atw_netdev_freed(struct atw_netdev *nd)
+{
+	atw_flows_retry(&nd->flows);
+}
+
+/**
  * atw_netdev_create() - make the network device of a module
  * @adev: the device, named
  *
@@ -747,7 +758,7 @@ void atw_netdev_destroy(struct atw_netdev *nd)
 
 /**
  * atw_netdev_free() - free its memory
- * @nd: the device; nobody calls atw_netdev_changed() any more
+ * @nd: the device; the channel's thread has ended, and nobody calls atw_netdev_changed()
  *
  * Context: process context.
  */
@@ -756,6 +767,7 @@ void atw_netdev_free(struct atw_netdev *nd)
 	struct atw_wiphy *wiphy = nd->wiphy;
 
 	cancel_delayed_work_sync(&nd->work);
+	cancel_delayed_work_sync(&nd->flows.look);
 	atw_net_free_stats(nd->dev);
 	free_netdev(nd->dev);
 	atw_wiphy_free(wiphy);

@@ -142,6 +142,7 @@ void atw_netdev_changed(struct atw_netdev *nd);
 void atw_netdev_associated(struct atw_netdev *nd);
 void atw_netdev_hurry(struct atw_netdev *nd);
 bool atw_netdev_no_slot(struct atw_netdev *nd, u8 share, const u16 *has);
+void atw_netdev_freed(struct atw_netdev *nd);
 #else
 static inline struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 {
@@ -167,6 +168,10 @@ static inline void atw_netdev_associated(struct atw_netdev *nd)
 static inline bool atw_netdev_no_slot(struct atw_netdev *nd, u8 share, const u16 *has)
 {
 	return false;
+}
+
+static inline void atw_netdev_freed(struct atw_netdev *nd)
+{
 }
 
 static inline void atw_netdev_hurry(struct atw_netdev *nd)

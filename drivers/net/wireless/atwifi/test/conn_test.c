@@ -4437,6 +4437,8 @@ static void conn_users_connect(struct kunit *test)
 
 /* What the users of two shares had when the module had no socket. */
 static u16 had_10, had_12;
+/* How often it has deleted something. */
+static unsigned int freed;
 
 static bool fake_no_slot(struct atw_conns *cs, u8 share, const u16 *has)
 {
@@ -4444,6 +4446,21 @@ static bool fake_no_slot(struct atw_conns *cs, u8 share, const u16 *has)
 	had_12 = has[12 / 2];
 	return true;
 }
+
+static void fake_freed(struct atw_conns *cs)
+{
+	freed++;
+}
+
+static void fake_broken(struct atw_conns *cs, const struct atw_conn_info *info)
+{
+}
+
+static const struct atw_conns_ops fake_conns_ops = {
+	.broken = fake_broken,
+	.no_slot = fake_no_slot,
+	.freed = fake_freed,
+};
 
 /*
  * The module has no socket left, and then one: that is for the user who has the fewest,
@@ -4456,7 +4473,7 @@ static void conn_users_wait(struct kunit *test)
 	unsigned int i;
 
 	f->conns.clock = fake_clock;
-	f->conns.no_slot = fake_no_slot;
+	f->conns.ops = &fake_conns_ops;
 	/* Datagrams of a user and his streams are both his. */
 	for (i = 0; i < 3; i++)
 		fake_open_as(test, i, 10 + i % 2);
@@ -4478,7 +4495,9 @@ static void conn_users_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, o[4].c->id, f->notes[1].id);
 	KUNIT_EXPECT_EQ(test, 3, had_10);
 	KUNIT_EXPECT_EQ(test, 1, had_12);
+	freed = 0;
 	close_all(test, 6);
+	KUNIT_EXPECT_EQ(test, 6U, freed);
 }
 
 /*
@@ -4493,7 +4512,7 @@ static void expect_tie(struct kunit *test, u8 first, u8 second, unsigned int tim
 	unsigned int i;
 
 	f->conns.clock = fake_clock;
-	f->conns.no_slot = fake_no_slot;
+	f->conns.ops = &fake_conns_ops;
 	open_gate(f, true);
 	for (i = 0; i < 2; i++) {
 		fake_open_as(test, i, i ? 10 : 12);

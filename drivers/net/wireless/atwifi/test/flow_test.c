@@ -77,9 +77,20 @@ static struct table *fake_table(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	atw_flows_init(&t->nd.flows);
+	test->priv = t;
 	/* Which users fall together is the same each time: none of those here. */
 	t->nd.flows.seed = 1;
 	return t;
+}
+
+static void flow_test_exit(struct kunit *test)
+{
+	struct table *t = test->priv;
+
+	if (!t)
+		return;
+	cancel_delayed_work_sync(&t->nd.flows.look);
+	flush_workqueue(atw_relay_wq);
 }
 
 static int add_to(struct table *t, unsigned int i, u8 share, u16 port)
@@ -373,6 +384,64 @@ static void flow_several_evict(struct kunit *test)
 	atw_flow_del(&flow[2]);
 }
 
+/* Who is it that has tried, when the module has deleted something? */
+static struct atw_flow *freed(struct table *t)
+{
+	t->tried = NULL;
+	atw_netdev_freed(&t->nd);
+	flush_workqueue(atw_relay_wq);
+	return t->tried;
+}
+
+/* One that waits does not have to ask whether there is a socket, nor is one lost on it. */
+static void flow_waits_told(struct kunit *test)
+{
+	struct table *t = fake_table(test);
+	struct atw_flow *flow = t->flow;
+
+	KUNIT_ASSERT_EQ(test, 0, add(t, 0, ALICE));
+	KUNIT_ASSERT_EQ(test, 0, add(t, 1, ALICE));
+	atw_flow_wait(&flow[1]);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[1], freed(t));
+	/* It was refused before that was free, and does not know of it yet. */
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[1]));
+	KUNIT_EXPECT_NULL(test, freed(t));
+	atw_flow_wait(&flow[1]);
+	flush_workqueue(atw_relay_wq);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[1], t->tried);
+	t->tried = NULL;
+	KUNIT_EXPECT_TRUE(test, atw_flow_try(&flow[1]));
+	atw_flow_wait(&flow[1]);
+	flush_workqueue(atw_relay_wq);
+	KUNIT_EXPECT_NULL(test, t->tried);
+	atw_flow_del(&flow[0]);
+	atw_flow_del(&flow[1]);
+}
+
+/* Nor whether a flow may be ended for it by now. */
+static void flow_waits_for_idle(struct kunit *test)
+{
+	static const u16 has[ATW_SHARES / 2];
+	struct table *t = fake_table(test);
+	struct atw_flows *flows = &t->nd.flows;
+	struct atw_flow *flow = t->flow;
+
+	KUNIT_ASSERT_EQ(test, 0, add_worth(t, 0, ATW_FLOW_WEB, 3));
+	KUNIT_ASSERT_EQ(test, 0, add_to(t, 1, ALICE, 80));
+	atw_flow_wait(&flow[1]);
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(flows, ALICE, has, 4 * HZ));
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&flows->look));
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(flows, ALICE, has, 3 * HZ));
+	flush_delayed_work(&flows->look);
+	flush_workqueue(atw_relay_wq);
+	KUNIT_EXPECT_PTR_EQ(test, &flow[1], t->tried);
+	/* It was used meanwhile, and will be again. */
+	KUNIT_EXPECT_EQ(test, -EBUSY, atw_flows_evict(flows, ALICE, has, 3 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_after_eq(flows->look.timer.expires, flows->looked + HZ / 2));
+	atw_flow_del(&flow[0]);
+	atw_flow_del(&flow[1]);
+}
+
 /* Nobody fills the table. */
 static void flow_users_have_room(struct kunit *test)
 {
@@ -627,6 +696,8 @@ static struct kunit_case flow_cases[] = {
 	KUNIT_CASE(flow_users_evict),
 	KUNIT_CASE(flow_evicts_in_order),
 	KUNIT_CASE(flow_several_evict),
+	KUNIT_CASE(flow_waits_told),
+	KUNIT_CASE(flow_waits_for_idle),
 	KUNIT_CASE(flow_users_have_room),
 	KUNIT_CASE(flow_users_have_memory),
 	KUNIT_CASE(flow_forwarded),
@@ -658,6 +729,7 @@ static struct kunit_suite flow_suite = {
 	.name = "atwifi_flow",
 	.suite_init = flow_suite_init,
 	.suite_exit = flow_suite_exit,
+	.exit = flow_test_exit,
 	.test_cases = flow_cases,
 };
 
