@@ -134,7 +134,7 @@ bool atw_channel_connects(struct atw_channel *ch)
 }
 
 /* An answer came that nobody awaits. */
-static void atw_channel_stray(struct atw_channel *ch)
+static void atw_channel_note_stray(struct atw_channel *ch)
 {
 	lockdep_assert_held(&ch->rx_lock);
 
@@ -174,7 +174,7 @@ static void atw_channel_final(struct atw_channel *ch, const struct atw_event *ev
 	spin_unlock(&ch->lock);
 	if (asked)
 		return;
-	atw_channel_stray(ch);
+	atw_channel_note_stray(ch);
 	ch->ops->event(ch->ctx, &doubt);
 }
 
@@ -936,7 +936,7 @@ static int atw_channel_attempt(struct atw_channel *ch, struct atw_cmd *cmd)
 	spin_unlock(&ch->lock);
 	/* Nobody awaited it any more when it came. */
 	if (err == -ETIMEDOUT && final != ATW_EV_NONE)
-		atw_channel_stray(ch);
+		atw_channel_note_stray(ch);
 	mutex_unlock(&ch->rx_lock);
 
 	if (err) {

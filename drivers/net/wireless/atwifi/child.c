@@ -579,13 +579,13 @@ void atw_conn_renew(struct atw_conn *server)
 }
 
 /**
- * atw_conns_renew() - delete a server in order to open it anew
+ * atw_conns_do_renew() - delete a server in order to open it anew
  * @cs: the connections
  * @server: the server
  *
  * Context: the channel's thread.
  */
-void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server)
+void atw_conns_do_renew(struct atw_conns *cs, struct atw_conn *server)
 {
 	u32 id = atw_conn_id(server);
 	int err = atw_conns_delete_id(cs, id);

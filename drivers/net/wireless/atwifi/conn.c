@@ -662,12 +662,12 @@ static bool atw_conn_is_hit(const struct atw_conn *c, enum atw_end what)
 }
 
 /**
- * atw_conns_end() - end several connections
+ * atw_conns_end_several() - end several connections
  * @cs: the connections
  * @err: -errno for their owners
  * @what: which
  */
-void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what)
+void atw_conns_end_several(struct atw_conns *cs, int err, enum atw_end what)
 {
 	struct atw_conn *c;
 
@@ -697,7 +697,7 @@ void atw_conns_damage(struct atw_conns *cs)
 {
 	atomic64_inc(&cs->counts.damaged);
 	atw_channel_unsettle(cs->ch);
-	atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
+	atw_conns_end_several(cs, -ECONNRESET, ATW_END_STREAMS);
 	/* A word about an end may have been lost as well. */
 	atw_sched_set(cs->sched, ATW_DO_RECONCILE);
 	atw_sched_set(cs->sched, ATW_DO_SYNC);

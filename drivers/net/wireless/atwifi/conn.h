@@ -836,7 +836,7 @@ void atw_conn_drain(struct atw_conn *c, unsigned long linger);
 void atw_conn_yield(struct atw_conn *c);
 void atw_conn_leave(struct atw_conn *c);
 void atw_conn_close(struct atw_conn *c, bool abort, unsigned long linger);
-void atw_conns_end(struct atw_conns *cs, int err, enum atw_end what);
+void atw_conns_end_several(struct atw_conns *cs, int err, enum atw_end what);
 void atw_conns_set_firmware(struct atw_conns *cs, const struct atw_firmware *fw, bool same);
 void atw_conns_set_rate(struct atw_conns *cs, unsigned int baud);
 void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sched *sched);
@@ -866,14 +866,14 @@ struct atw_conn *atw_conn_open(struct atw_conns *cs,
 u8 *atw_conns_payload(void *ctx, u32 id, u32 len);
 void atw_conns_payload_end(void *ctx, const struct atw_event *ev);
 void atw_conns_boot(struct atw_conns *cs, enum atw_boot boot);
-void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev);
+void atw_conns_hear(struct atw_conns *cs, const struct atw_event *ev);
 bool atw_conns_ask_ends(struct atw_conns *cs);
 void atw_conns_answer_ends(struct atw_conns *cs, bool sure);
 void atw_conns_note_asking(struct atw_conns *cs, bool asking);
 void atw_conns_end_late(struct atw_conns *cs, bool busy);
 
 /* conn_sync.c */
-int atw_conns_purge(struct atw_conns *cs);
+int atw_conns_delete_old(struct atw_conns *cs);
 bool atw_conns_unheard(struct atw_conns *cs);
 void atw_conns_heard(struct atw_conns *cs);
 bool atw_conns_do_reconcile(struct atw_conns *cs);

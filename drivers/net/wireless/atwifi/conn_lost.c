@@ -38,7 +38,7 @@ void atw_conns_fail_all(struct atw_conns *cs)
 	LIST_HEAD(dead);
 
 	atw_conns_keep_servers(cs);
-	atw_conns_end(cs, -ECONNRESET, ATW_END_ALL);
+	atw_conns_end_several(cs, -ECONNRESET, ATW_END_ALL);
 	atw_tt_forget(cs);
 	mutex_lock(&cs->ch->rx_lock);
 	spin_lock(&cs->lock);
@@ -123,6 +123,6 @@ void atw_conns_set_link(struct atw_conns *cs, bool up)
 	/* Before anything is ended: what comes after that is not opened. */
 	atw_conns_note_link(cs, up);
 	if (!up)
-		atw_conns_end(cs, -ENETDOWN, ATW_END_LINK);
+		atw_conns_end_several(cs, -ENETDOWN, ATW_END_LINK);
 	atw_sched_set(cs->sched, ATW_DO_CONNS);
 }

@@ -469,13 +469,13 @@ static bool atw_conns_make_room(struct atw_conns *cs, const struct atw_conn *c)
 }
 
 /**
- * atw_conns_open() - open a connection or a server in the module
+ * atw_conns_do_open() - open a connection or a server in the module
  * @cs: the connections
  * @c: the connection, of which the owner is told the outcome
  *
  * Context: the channel's thread.
  */
-void atw_conns_open(struct atw_conns *cs, struct atw_conn *c)
+void atw_conns_do_open(struct atw_conns *cs, struct atw_conn *c)
 {
 	struct atw_try t = { .cs = cs, .since = atw_conns_now(cs) };
 	const struct atw_error *error;

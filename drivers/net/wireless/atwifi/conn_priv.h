@@ -357,7 +357,7 @@ u32 atw_conns_next_stale(struct atw_conns *cs);
 
 /* conn_open.c */
 void atw_conns_delete(struct atw_conns *cs, struct atw_conn *c);
-void atw_conns_open(struct atw_conns *cs, struct atw_conn *c);
+void atw_conns_do_open(struct atw_conns *cs, struct atw_conn *c);
 
 /* conn_rx.c */
 void atw_conns_drop_payload(struct atw_conns *cs);
@@ -385,8 +385,8 @@ void atw_conn_throttle(struct atw_conns *cs, struct atw_conn *c, const struct sk
 /* conn_tx.c */
 void atw_conn_sent(struct atw_conn *c, u32 n, struct sk_buff_head *done);
 void atw_conn_send_over(struct atw_conn *c, int err);
-void atw_conns_send(struct atw_conns *cs, struct atw_conn *c,
-		    enum atw_crowd crowd);
+void atw_conns_do_send(struct atw_conns *cs, struct atw_conn *c,
+		       enum atw_crowd crowd);
 
 /* doubt.c */
 bool atw_query_is_newer(unsigned int begun, unsigned int query);
@@ -401,7 +401,7 @@ bool atw_conns_adopt(struct atw_conns *cs, struct atw_conn *c,
 		     const struct atw_sock_row *row);
 void atw_conn_auto_deleted(struct atw_conns *cs, struct atw_conn *c);
 void atw_conn_renew(struct atw_conn *server);
-void atw_conns_renew(struct atw_conns *cs, struct atw_conn *server);
+void atw_conns_do_renew(struct atw_conns *cs, struct atw_conn *server);
 bool atw_conns_still_there(struct atw_conns *cs, struct atw_conn *server);
 bool atw_conns_recount(struct atw_conns *cs);
 

@@ -721,13 +721,13 @@ void atw_conns_end_late(struct atw_conns *cs, bool busy)
 }
 
 /**
- * atw_conns_event() - an event that concerns connections
+ * atw_conns_hear() - an event that concerns connections
  * @cs: the connections
  * @ev: the event
  *
  * Context: the receive path.
  */
-void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
+void atw_conns_hear(struct atw_conns *cs, const struct atw_event *ev)
 {
 	bool settled, flood = false;
 	struct atw_conn *c;
@@ -828,6 +828,6 @@ void atw_conns_event(struct atw_conns *cs, const struct atw_event *ev)
 	spin_unlock(&c->lock);
 	atw_conn_put(c);
 	if (flood)
-		atw_conns_end(cs, -ECONNRESET, ATW_END_STREAMS);
+		atw_conns_end_several(cs, -ECONNRESET, ATW_END_STREAMS);
 	atw_sched_set(cs->sched, ATW_DO_CONNS);
 }

@@ -6,7 +6,7 @@
 #include "timing.h"
 
 /**
- * atw_conns_purge() - delete every socket that the module has
+ * atw_conns_delete_old() - delete every socket that the module has
  * @cs: the connections, none of them live
  *
  * A host that restarted finds the sockets of its former life: they would
@@ -15,7 +15,7 @@
  * Context: the channel's thread.
  * Return: 0; -EBUSY, some do not go; or as atw_channel_exec().
  */
-int atw_conns_purge(struct atw_conns *cs)
+int atw_conns_delete_old(struct atw_conns *cs)
 {
 	const struct atw_rows *rows = &cs->audit.rows;
 	unsigned int i, left;

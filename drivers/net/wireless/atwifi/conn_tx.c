@@ -252,7 +252,7 @@ static void atw_conns_grow(struct atw_conns *cs)
  * Where that would be the number of another connection the send must not be tried, and
  * the connection is ended, unless another number was seen to be kept as a whole.
  */
-static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
+static bool atw_conns_send_is_safe(struct atw_conns *cs, struct atw_conn *c)
 {
 	u32 id = atw_conn_id(c);
 	bool may;
@@ -275,7 +275,7 @@ static bool atw_conns_may_send(struct atw_conns *cs, struct atw_conn *c)
 
 /*
  * What comes of a send with a number of more than a byte tells whether the module keeps all of
- * it. One that does not had nothing under the rest of it, see atw_conns_may_send(): it would
+ * it. One that does not had nothing under the rest of it, see atw_conns_send_is_safe(): it would
  * have refused what it took. What it refused may be its remote's doing, of whom its table tells:
  * if he is connected yet, the module was looking for another.
  */
@@ -290,14 +290,14 @@ static void atw_conns_learn_ids(struct atw_conns *cs, struct atw_conn *c, u32 id
 }
 
 /**
- * atw_conns_send() - send the next piece of what a connection has queued
+ * atw_conns_do_send() - send the next piece of what a connection has queued
  * @cs: the connections
  * @c: the connection
  * @crowd: who else there is
  *
  * Context: the channel's thread.
  */
-void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
+void atw_conns_do_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd crowd)
 {
 	struct atw_cmd cmd = {
 		.timeout = atw_timing.send,
@@ -313,7 +313,7 @@ void atw_conns_send(struct atw_conns *cs, struct atw_conn *c, enum atw_crowd cro
 	u32 id, n;
 	int err;
 
-	if (!atw_conns_may_send(cs, c))
+	if (!atw_conns_send_is_safe(cs, c))
 		return;
 	__skb_queue_head_init(&done);
 	spin_lock(&c->lock);

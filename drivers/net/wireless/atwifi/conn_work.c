@@ -485,18 +485,18 @@ bool atw_conns_do_next(struct atw_conns *cs)
 		atw_conns_fetch(cs, c);
 		break;
 	case ATW_TASK_SEND:
-		atw_conns_send(cs, c, pick.crowd);
+		atw_conns_do_send(cs, c, pick.crowd);
 		spin_lock(&cs->lock);
 		atw_conns_charge_send(cs, c, now);
 		spin_unlock(&cs->lock);
 		break;
 	case ATW_TASK_RENEW:
-		atw_conns_renew(cs, c);
+		atw_conns_do_renew(cs, c);
 		break;
 	case ATW_TASK_OPEN:
 		if (atw_conns_still_there(cs, c))
 			break;
-		atw_conns_open(cs, c);
+		atw_conns_do_open(cs, c);
 		spin_lock(&cs->lock);
 		atw_conns_charge_open(cs, c, now);
 		spin_unlock(&cs->lock);

@@ -155,8 +155,8 @@ u32 atw_dhcp_broadcast(const struct atw_lease *lease)
 	return lease->addr && lease->mask && hosts > 1 ? lease->addr | hosts : INADDR_BROADCAST;
 }
 
-static void atw_dhcp_options(const struct atw_lease *lease,
-			     struct atw_dhcp_reply *reply, bool timed)
+static void atw_dhcp_add_lease(const struct atw_lease *lease,
+			       struct atw_dhcp_reply *reply, bool timed)
 {
 	__be32 dns[ATW_DNS_MAX];
 	u8 n = 0;
@@ -256,7 +256,7 @@ bool atw_dhcp_answer(const struct atw_lease *lease, const u8 *mac,
 		out->ciaddr = req.type == ATW_DHCP_DISCOVER ? 0 : in->ciaddr;
 		if (req.type != ATW_DHCP_INFORM)
 			out->yiaddr = cpu_to_be32(lease->addr);
-		atw_dhcp_options(lease, reply, req.type != ATW_DHCP_INFORM);
+		atw_dhcp_add_lease(lease, reply, req.type != ATW_DHCP_INFORM);
 	}
 	reply->buf[reply->len++] = ATW_OPT_END;
 	if (reply->len < ATW_BOOTP_LEN_MIN)

@@ -66,10 +66,10 @@ static void atw_flows_look(struct work_struct *work)
 }
 
 /**
- * atw_flows_init() - an empty table
+ * atw_flows_begin() - an empty table
  * @flows: zeroed memory; its work is to be cancelled before it is freed
  */
-void atw_flows_init(struct atw_flows *flows)
+void atw_flows_begin(struct atw_flows *flows)
 {
 	INIT_DELAYED_WORK(&flows->look, atw_flows_look);
 	flows->looked = jiffies - ATW_FLOW_LOOK;

@@ -129,7 +129,7 @@ static inline bool atw_flow_is_gone(const struct atw_flow *flow)
 }
 
 /* Does it wait for a socket of the module? As above, of those who have it wait. */
-static inline bool atw_flow_waits(const struct atw_flow *flow)
+static inline bool atw_flow_is_waiting(const struct atw_flow *flow)
 {
 	return !list_empty(&flow->waiting);
 }
@@ -183,7 +183,7 @@ struct atw_flows {
 	bool			dead;
 };
 
-void atw_flows_init(struct atw_flows *flows);
+void atw_flows_begin(struct atw_flows *flows);
 void atw_flows_end(struct atw_flows *flows);
 bool atw_flow_known(struct atw_flows *flows, const struct atw_flow_key *key);
 struct atw_flow *atw_flow_get(struct atw_flows *flows,

@@ -277,7 +277,7 @@ static void atw_udp_wait(struct atw_udp *u)
 {
 	struct atw_netdev *nd = u->flow.nd;
 
-	if (!atw_flow_waits(&u->flow)) {
+	if (!atw_flow_is_waiting(&u->flow)) {
 		u->since = jiffies;
 		atomic64_inc(&nd->counters.waits);
 	}
@@ -289,7 +289,7 @@ static bool atw_udp_may_connect(struct atw_udp *u)
 {
 	bool may = atw_flow_try(&u->flow);
 
-	if (may || atw_flow_waits(&u->flow))
+	if (may || atw_flow_is_waiting(&u->flow))
 		return may;
 	atw_udp_wait(u);
 	return atw_flow_try(&u->flow);
@@ -347,7 +347,7 @@ static void atw_udp_step(struct atw_flow *flow)
 		atw_udp_drop(u, 0);
 		return;
 	}
-	if (!u->conn && atw_flow_waits(&u->flow) && jiffies - u->since > atw_timing.udp_wait) {
+	if (!u->conn && atw_flow_is_waiting(&u->flow) && jiffies - u->since > atw_timing.udp_wait) {
 		atw_udp_drop(u, -EHOSTUNREACH);
 		return;
 	}
@@ -361,7 +361,7 @@ static void atw_udp_step(struct atw_flow *flow)
 			err = 0;
 		}
 	} else if (opened) {
-		if (atw_flow_waits(&u->flow)) {
+		if (atw_flow_is_waiting(&u->flow)) {
 			atw_flow_done_waiting(&u->flow);
 			atw_flows_retry(&u->flow.nd->flows);
 		}
@@ -380,7 +380,7 @@ static void atw_udp_step(struct atw_flow *flow)
 	if (err)
 		atw_udp_drop(u, err);
 	else
-		atw_flow_tick(&u->flow, atw_flow_waits(&u->flow) ? ATW_FLOW_TICK : limit + 1);
+		atw_flow_tick(&u->flow, atw_flow_is_waiting(&u->flow) ? ATW_FLOW_TICK : limit + 1);
 }
 
 /* The table's calls */

@@ -272,7 +272,7 @@ int atw_module_query_link(struct atw_module *m)
 		      memcmp(m->net.bssid, link.net.bssid, sizeof(m->net.bssid)));
 	/* It says no more of the old address, or that its remotes have closed. */
 	if (up && atw_module_has_moved(m, &link))
-		atw_conns_end(&m->conns, -ENETDOWN, ATW_END_STREAMS);
+		atw_conns_end_several(&m->conns, -ENETDOWN, ATW_END_STREAMS);
 	lease = m->lease;
 	lease.addr = up ? st.addr : 0;
 	lease.gateway = st.gateway;
@@ -401,7 +401,7 @@ static int atw_module_setup(struct atw_module *m)
 	err = atw_conns_set_active(&m->conns);
 	if (err)
 		return err;
-	err = atw_conns_purge(&m->conns);
+	err = atw_conns_delete_old(&m->conns);
 	if (err == -EBUSY) {
 		dev_warn_ratelimited(m->dev, "old sockets cannot be deleted, restarting the module\n");
 		atw_channel_ask(&m->ch, ATW_VERB_RESET, atw_timing.cmd, NULL, NULL);
@@ -732,7 +732,7 @@ static bool atw_module_wants_join(struct atw_conns *cs)
 }
 
 /* Do one request of those that @job is for, and come back if there are others. */
-static bool atw_module_do_requests(struct atw_conns *cs, enum atw_todo job, bool idle)
+static bool atw_module_next_request(struct atw_conns *cs, enum atw_todo job, bool idle)
 {
 	struct atw_module *m = atw_conns_module(cs);
 	bool done = atw_requests_run(&m->requests, m, idle);
@@ -745,7 +745,7 @@ static bool atw_module_do_requests(struct atw_conns *cs, enum atw_todo job, bool
 
 static bool atw_module_do_request(struct atw_conns *cs)
 {
-	return atw_module_do_requests(cs, ATW_DO_REQUEST, false);
+	return atw_module_next_request(cs, ATW_DO_REQUEST, false);
 }
 
 static bool atw_module_wants_request(struct atw_conns *cs)
@@ -755,7 +755,7 @@ static bool atw_module_wants_request(struct atw_conns *cs)
 
 static bool atw_module_do_idle_request(struct atw_conns *cs)
 {
-	return atw_module_do_requests(cs, ATW_DO_IDLE_REQUEST, true);
+	return atw_module_next_request(cs, ATW_DO_IDLE_REQUEST, true);
 }
 
 static bool atw_module_wants_idle_request(struct atw_conns *cs)
@@ -894,7 +894,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		/* While it is looked for it may be anything. */
 		if (atw_module_state(m) == ATW_MODULE_PROBING)
 			break;
-		atw_conns_event(&m->conns, ev);
+		atw_conns_hear(&m->conns, ev);
 		break;
 	case ATW_EV_CONNECTED:
 		atw_module_connected(m);
@@ -914,7 +914,7 @@ static void atw_module_event(void *ctx, const struct atw_event *ev)
 		atw_sched_set(&m->sched, ATW_DO_LINK);
 		break;
 	default:
-		atw_conns_event(&m->conns, ev);
+		atw_conns_hear(&m->conns, ev);
 		break;
 	}
 }

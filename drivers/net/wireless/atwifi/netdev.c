@@ -711,7 +711,7 @@ struct atw_netdev *atw_netdev_create(struct atw_dev *adev)
 	skb_queue_head_init(&nd->rxq);
 	skb_queue_head_init(&nd->txq);
 	netif_napi_add(dev, &nd->napi, atw_netdev_poll);
-	atw_flows_init(&nd->flows);
+	atw_flows_begin(&nd->flows);
 	skb_queue_head_init(&nd->pingq);
 	INIT_WORK(&nd->ping_work, atw_netdev_ping_work);
 	nd->evicted = jiffies - ATW_EVICT_PAUSE;

@@ -239,8 +239,8 @@ static const char *atw_last_field(const char *line, const char **end)
  * Read the last @n fields of a text, from its end on: where each begins and ends. Returns the
  * comma before them; NULL: there are fewer.
  */
-static const char *atw_last_fields(const char *line, int n, const char *field[],
-				   const char *stop[])
+static const char *atw_read_last_fields(const char *line, int n, const char *field[],
+					const char *stop[])
 {
 	const char *s = line + strlen(line);
 
@@ -302,7 +302,7 @@ bool atw_parse_wifi_end(const char *line, bool name, struct atw_wifi_status *st)
 	bool has_addr;
 	u32 channel;
 
-	if (!atw_last_fields(line, ARRAY_SIZE(field), field, stop))
+	if (!atw_read_last_fields(line, ARRAY_SIZE(field), field, stop))
 		return false;
 	/* Where no name can be taken for them, these may be empty, or of another form. */
 	if (name && !atw_parse_mac(field[0], stop[0], bssid))
@@ -361,7 +361,7 @@ bool atw_parse_wifi_network(const char *line, bool name, struct atw_network *net
 	u32 channel;
 
 	memset(net, 0, sizeof(*net));
-	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	end = atw_read_last_fields(line, ARRAY_SIZE(field), field, stop);
 	if (!end || !atw_parse_mac(field[0], stop[0], net->bssid))
 		return false;
 	if (stop[1] - field[1] < (int)sizeof(net->security))
@@ -394,7 +394,7 @@ bool atw_parse_ap(const char *line, struct atw_network *net, bool *hidden)
 
 	if (!atw_skip(&line, "+WAP:"))
 		return false;
-	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	end = atw_read_last_fields(line, ARRAY_SIZE(field), field, stop);
 	if (!end || !atw_parse_mac(field[4], stop[4], ap.bssid) ||
 	    !atw_parse_uint(&field[1], 196, &channel) || field[1] != stop[1] || !channel ||
 	    !atw_parse_uint(&field[3], 1, &n) || field[3] != stop[3])
@@ -471,7 +471,7 @@ bool atw_parse_network(const char *line, struct atw_network *net)
 	u32 n;
 
 	/* The name before them may be empty. */
-	end = atw_last_fields(line, ARRAY_SIZE(field), field, stop);
+	end = atw_read_last_fields(line, ARRAY_SIZE(field), field, stop);
 	if (!end)
 		return false;
 	memset(net, 0, sizeof(*net));

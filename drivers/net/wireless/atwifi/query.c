@@ -304,7 +304,7 @@ int atw_query_raw(struct atw_module *m, void *arg)
 	if (scan && err == -ETIMEDOUT && !q->query.code)
 		atw_query_settle_names(m);
 	if (scan)
-		atw_conns_end(&m->conns, -ECONNRESET, ATW_END_STREAMS);
+		atw_conns_end_several(&m->conns, -ECONNRESET, ATW_END_STREAMS);
 	/* It may hold a password. */
 	memzero_explicit(&cmd.line, sizeof(cmd.line));
 	return err;

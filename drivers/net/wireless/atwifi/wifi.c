@@ -490,7 +490,7 @@ int atw_query_scan(struct atw_module *m, void *arg)
 	if (!err && q->names.scan.partial)
 		err = -EPROTO;
 	/* What was accepted meanwhile may have got words of a name. */
-	atw_conns_end(&m->conns, -ECONNRESET, ATW_END_STREAMS);
+	atw_conns_end_several(&m->conns, -ECONNRESET, ATW_END_STREAMS);
 	return err;
 }
 

@@ -425,7 +425,7 @@ static bool fake_work(void *ctx)
 		fake_abandon(f);
 	}
 	if (READ_ONCE(f->purge)) {
-		f->purged = atw_conns_purge(&f->conns);
+		f->purged = atw_conns_delete_old(&f->conns);
 		WRITE_ONCE(f->purge, false);
 		return true;
 	}
@@ -459,7 +459,7 @@ static void fake_event(void *ctx, const struct atw_event *ev)
 	struct fake *f = ctx;
 
 	if (ev->type != ATW_EV_READY)
-		atw_conns_event(&f->conns, ev);
+		atw_conns_hear(&f->conns, ev);
 	if (!f->asks)
 		fake_ends(&f->conns);
 }
@@ -1704,7 +1704,7 @@ static void conn_cut(struct kunit *test)
 	atw_conn_close(f->owner[0].c, false, HZ);
 	atw_conn_close(f->owner[1].c, true, 0);
 	atw_conn_close(f->owner[3].c, false, HZ);
-	atw_conns_end(&f->conns, -ECONNRESET, ATW_END_STREAMS);
+	atw_conns_end_several(&f->conns, -ECONNRESET, ATW_END_STREAMS);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));
 	close_all(test, 4);
 	KUNIT_EXPECT_EQ(test, 1ULL, count(&f->conns.counts.cut));

@@ -76,7 +76,7 @@ static struct table *fake_table(struct kunit *test)
 	struct table *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	atw_flows_init(&t->nd.flows);
+	atw_flows_begin(&t->nd.flows);
 	test->priv = t;
 	/* Which users fall together is the same each time: none of those here. */
 	t->nd.flows.seed = 1;
