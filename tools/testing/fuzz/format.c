@@ -22,7 +22,7 @@ static const char *read_param(const struct atw_firmware *fw, const char *s, char
 	bool quoted = false;
 	size_t n = 0;
 
-	if (fw == &atw_firmware_bw20 && *s == '"') {
+	if (fw->profile == ATWIFI_PROFILE_BW20 && *s == '"') {
 		quoted = true;
 		s++;
 	}
@@ -32,13 +32,13 @@ static const char *read_param(const struct atw_firmware *fw, const char *s, char
 			s++;
 			continue;
 		}
-		if (*s == '\\' && (fw == &atw_firmware_classic || s[1] == '"' ||
-				   (fw == &atw_firmware_middleware && s[1] == ',')))
+		if (*s == '\\' && (fw->profile == ATWIFI_PROFILE_CLASSIC || s[1] == '"' ||
+				   (fw->profile == ATWIFI_PROFILE_MIDDLEWARE && s[1] == ',')))
 			s++;
 		out[n++] = *s++;
 	}
 	out[n] = '\0';
-	if (fw == &atw_firmware_middleware && n >= 2 && out[0] == '"' &&
+	if (fw->profile == ATWIFI_PROFILE_MIDDLEWARE && n >= 2 && out[0] == '"' &&
 	    out[n - 1] == '"') {
 		memmove(out, out + 1, n - 2);
 		out[n - 2] = '\0';
@@ -49,11 +49,11 @@ static const char *read_param(const struct atw_firmware *fw, const char *s, char
 static void strings(const char *s, u8 how)
 {
 	char first[ATW_CMD_MAX + 2], second[ATW_CMD_MAX + 2], got[ATW_CMD_MAX + 2];
-	static const struct atw_firmware *const fws[] = {
-		&atw_firmware_middleware, &atw_firmware_classic, &atw_firmware_bw20,
-	};
-	const struct atw_firmware *fw = fws[how % 3], *to = fw;
+	const struct atw_firmware *unknown = atw_firmware_of(ATWIFI_PROFILE_UNKNOWN);
+	unsigned int known = unknown - atw_firmwares;
+	const struct atw_firmware *fw = &atw_firmwares[how % known];
 	size_t half = strlen(s) / 2;
+	const struct atw_firmware *to;
 	struct atw_line l;
 	const char *rest;
 
@@ -61,8 +61,7 @@ static void strings(const char *s, u8 how)
 	snprintf(second, sizeof(second), "%s", s + half);
 	atw_line_start(&l, "AT+X=");
 	/* What is said to one that is not known is read by all of them. */
-	if (how / 3 % 4 == 3)
-		to = &atw_firmware_unknown;
+	to = how / known % 4 == 3 ? unknown : fw;
 	atw_line_str(&l, to, first);
 	atw_line_str(&l, to, second);
 	atw_line_uint(&l, 4000000000u);

@@ -750,7 +750,8 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->ch = ch;
 	cs->sched = sched;
 	cs->clock = ktime_get;
-	cs->fw = &atw_firmware_unknown;
+	/* It has not told its versions yet. */
+	cs->fw = atw_firmware_find("", "");
 	cs->ids.next = ATW_ID_MIN;
 	cs->ids.deleting = ATW_NO_ID;
 	atw_conns_forget_recent(cs);

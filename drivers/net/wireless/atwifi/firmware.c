@@ -10,64 +10,54 @@
 #include "format.h"
 #include "parse.h"
 
-const struct atw_firmware atw_firmware_bw20 = {
-	.profile = ATWIFI_PROFILE_BW20,
-	.known_by = { { NULL, "V4.18_P1.0." } },
-	.keeps_lost = true,
-	.deletes_late = true,
-	.joins_by_bssid = true,
-	.quotes = true,
-	.escapes = "\"",
-	/* What one does there that is not before a quote its manual does not say. */
-	.ambiguous = { "\\" },
-	.param_max = ATW_CMD_MAX,
-};
-
-/* The vendor's open SDK, whose AT commands are 1.0.0, and what is built of it. */
-const struct atw_firmware atw_firmware_middleware = {
-	.profile = ATWIFI_PROFILE_MIDDLEWARE,
-	.known_by = { { "1.", NULL }, { "release/", "P23." } },
-	/* Each print takes the lock by itself. */
-	.torn_before = UINT_MAX,
-	.narrow_ids = true,
-	.short_guard = true,
-	.joins_by_bssid = true,
-	.quotes = true,
-	.escapes = ",\"",
-	.param_max = 127,
-};
-
-const struct atw_firmware atw_firmware_classic = {
-	.profile = ATWIFI_PROFILE_CLASSIC,
-	.known_by = { { "release/", NULL }, { "V4.18_P2.", NULL } },
-	/* Until Combo P2.23.1. */
-	.torn_before = 23,
-	/* A BW16 that has joined a network, though its vendor speaks of servers. */
-	.servers_doubted_on = "amebad",
-	.dual_band_on = "amebad",
-	.joins_by_bssid = true,
-	.escapes = ",\"\\",
-	.param_max = ATW_CMD_MAX,
-};
-
 /*
- * The cautious one: it is given no id and no string that one of the others does not
+ * In this order: what is further down is known by less. Whatever is none of these is the last,
+ * which is the cautious one: it is given no id and no string that one of the others does not
  * take, and nothing is mended of which it is not known that it tears it.
  */
-const struct atw_firmware atw_firmware_unknown = {
-	.profile = ATWIFI_PROFILE_UNKNOWN,
-	.narrow_ids = true,
-	.deletes_late = true,
-	.escapes = "",
-	.ambiguous = { ",", "\"", "\\" },
-	.param_max = 127,
-};
-
-/* In this order: what is further down is known by less. */
-static const struct atw_firmware *const atw_firmwares[] = {
-	&atw_firmware_bw20,
-	&atw_firmware_middleware,
-	&atw_firmware_classic,
+const struct atw_firmware atw_firmwares[] = {
+	{
+		.profile = ATWIFI_PROFILE_BW20,
+		.known_by = { { NULL, "V4.18_P1.0." } },
+		.keeps_lost = true,
+		.deletes_late = true,
+		.joins_by_bssid = true,
+		.quotes = true,
+		.escapes = "\"",
+		/* What one does there that is not before a quote its manual does not say. */
+		.ambiguous = { "\\" },
+		.param_max = ATW_CMD_MAX,
+	}, {
+		/* The vendor's open SDK, whose AT commands are 1.0.0, and what is built of it. */
+		.profile = ATWIFI_PROFILE_MIDDLEWARE,
+		.known_by = { { "1.", NULL }, { "release/", "P23." } },
+		/* Each print takes the lock by itself. */
+		.torn_before = UINT_MAX,
+		.narrow_ids = true,
+		.short_guard = true,
+		.joins_by_bssid = true,
+		.quotes = true,
+		.escapes = ",\"",
+		.param_max = 127,
+	}, {
+		.profile = ATWIFI_PROFILE_CLASSIC,
+		.known_by = { { "release/", NULL }, { "V4.18_P2.", NULL } },
+		/* Until Combo P2.23.1. */
+		.torn_before = 23,
+		/* A BW16 that has joined a network, though its vendor speaks of servers. */
+		.servers_doubted_on = "amebad",
+		.dual_band_on = "amebad",
+		.joins_by_bssid = true,
+		.escapes = ",\"\\",
+		.param_max = ATW_CMD_MAX,
+	}, {
+		.profile = ATWIFI_PROFILE_UNKNOWN,
+		.narrow_ids = true,
+		.deletes_late = true,
+		.escapes = "",
+		.ambiguous = { ",", "\"", "\\" },
+		.param_max = 127,
+	},
 };
 
 /**
@@ -79,11 +69,10 @@ static const struct atw_firmware *const atw_firmwares[] = {
  */
 const struct atw_firmware *atw_firmware_find(const char *at, const char *firmware)
 {
-	unsigned int i, k;
+	const struct atw_firmware *fw;
+	unsigned int k;
 
-	for (i = 0; i < ARRAY_SIZE(atw_firmwares); i++) {
-		const struct atw_firmware *fw = atw_firmwares[i];
-
+	for (fw = atw_firmwares; fw->profile != ATWIFI_PROFILE_UNKNOWN; fw++) {
 		for (k = 0; k < ARRAY_SIZE(fw->known_by); k++) {
 			const char *begin = fw->known_by[k].at;
 			const char *part = fw->known_by[k].firmware;
@@ -94,7 +83,7 @@ const struct atw_firmware *atw_firmware_find(const char *at, const char *firmwar
 				return fw;
 		}
 	}
-	return &atw_firmware_unknown;
+	return fw;
 }
 
 /**

@@ -48,10 +48,18 @@ struct atw_firmware {
 	unsigned int		param_max;
 };
 
-extern const struct atw_firmware atw_firmware_bw20;
-extern const struct atw_firmware atw_firmware_middleware;
-extern const struct atw_firmware atw_firmware_classic;
-extern const struct atw_firmware atw_firmware_unknown;
+/* The last is ATWIFI_PROFILE_UNKNOWN. */
+extern const struct atw_firmware atw_firmwares[];
+
+/* The row of a family. */
+static inline const struct atw_firmware *atw_firmware_of(enum atwifi_profile profile)
+{
+	const struct atw_firmware *fw = atw_firmwares;
+
+	while (fw->profile != profile && fw->profile != ATWIFI_PROFILE_UNKNOWN)
+		fw++;
+	return fw;
+}
 
 const struct atw_firmware *atw_firmware_find(const char *at, const char *firmware);
 bool atw_firmware_tears(const struct atw_firmware *fw, const char *at);

@@ -716,7 +716,7 @@ static int run_bad_line(struct fake *f)
 {
 	f->cmd.timeout = HZ;
 	atw_line_start(&f->cmd.line, "AT+SOCKET=");
-	atw_line_str(&f->cmd.line, &atw_firmware_middleware, "a\r\nAT+RST");
+	atw_line_str(&f->cmd.line, atw_firmware_of(ATWIFI_PROFILE_MIDDLEWARE), "a\r\nAT+RST");
 	return atw_channel_exec(&f->ch, &f->cmd);
 }
 

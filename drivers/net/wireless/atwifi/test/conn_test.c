@@ -559,7 +559,7 @@ static int conn_test_init(struct kunit *test)
 	f->t.ops = &fake_transport_ops;
 	atw_sched_init(&f->sched, &f->ch, &fake_agenda);
 	atw_conns_init(&f->conns, &f->ch, &f->sched);
-	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
+	atw_conns_set_firmware(&f->conns, atw_firmware_of(ATWIFI_PROFILE_CLASSIC), false);
 	err = atw_channel_start(&f->ch, &fake_channel_ops, f, &f->t, dev);
 	if (err)
 		return err;
@@ -3039,7 +3039,7 @@ static void conn_swallows_long(struct kunit *test)
 	forget(test);
 	/* Another one may be better. What it has taken once it takes. */
 	f->swallow_len = 0;
-	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
+	atw_conns_set_firmware(&f->conns, atw_firmware_of(ATWIFI_PROFILE_CLASSIC), false);
 	atw_conns_set_rate(&f->conns, 921600);
 	KUNIT_EXPECT_EQ(test, (u32)ATW_CHUNK_MAX, upload(test, 80000));
 	f->swallow_id = f->owner[0].c->id;
@@ -3757,7 +3757,7 @@ static void conn_dgram_flood(struct kunit *test)
 		run_until(test, READ_ONCE(o[0].opened) && READ_ONCE(o[1].opened));
 		f->nnotes = 0;
 		/* The last deletes in the background: what it had counts for a while. */
-		WRITE_ONCE(f->conns.fw, i < 2 ? fw : &atw_firmware_bw20);
+		WRITE_ONCE(f->conns.fw, i < 2 ? fw : atw_firmware_of(ATWIFI_PROFILE_BW20));
 		/* It may not be asked again for what it could not give. */
 		queue(test, &o[0], 5);
 		for (j = 0; j < 32 * 1024 / 1088; j++)
@@ -5992,7 +5992,7 @@ static void conn_no_servers(struct kunit *test)
 		forget(test);
 	}
 	/* What another one does is not known. */
-	atw_conns_set_firmware(&f->conns, &atw_firmware_classic, false);
+	atw_conns_set_firmware(&f->conns, atw_firmware_of(ATWIFI_PROFILE_CLASSIC), false);
 	f->conns.proved.may_not_serve = true;
 	f->connect_answer = "\r\n+SOCKET:104\r\nERROR\r\n";
 	fake_open(test, 0, ATW_TYPE_TCP_SERVER);

@@ -5,10 +5,10 @@
 
 #include "../dialect.h"
 
-#define M	(&atw_firmware_middleware)
-#define C	(&atw_firmware_classic)
-#define B	(&atw_firmware_bw20)
-#define U	(&atw_firmware_unknown)
+#define M	ATWIFI_PROFILE_MIDDLEWARE
+#define C	ATWIFI_PROFILE_CLASSIC
+#define B	ATWIFI_PROFILE_BW20
+#define U	ATWIFI_PROFILE_UNKNOWN
 
 static void format_socket(struct kunit *test)
 {
@@ -80,7 +80,7 @@ static void format_opening(struct kunit *test)
 static void format_strings(struct kunit *test)
 {
 	static const struct {
-		const struct atw_firmware *fw;
+		enum atwifi_profile profile;
 		const char *in;
 		const char *want;	/* NULL: refused */
 	} cases[] = {
@@ -115,7 +115,7 @@ static void format_strings(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		atw_line_start(&l, "AT=");
-		atw_line_str(&l, cases[i].fw, cases[i].in);
+		atw_line_str(&l, atw_firmware_of(cases[i].profile), cases[i].in);
 		if (!cases[i].want) {
 			KUNIT_EXPECT_EQ_MSG(test, atw_line_end(&l), -EINVAL,
 					    "case %zu", i);
@@ -129,10 +129,10 @@ static void format_strings(struct kunit *test)
 /* Neither an empty parameter nor what one ends with takes a comma away. */
 static void format_commas(struct kunit *test)
 {
-	static const struct atw_firmware *const fws[] = { M, C, B };
+	static const enum atwifi_profile profiles[] = { M, C, B };
 	static const struct {
 		const char *first;
-		const char *want[ARRAY_SIZE(fws)];
+		const char *want[ARRAY_SIZE(profiles)];
 	} cases[] = {
 		{ "", { "AT+X=\"\",\"pw\",7\r\n", "AT+X=,pw,7\r\n",
 			"AT+X=\"\",\"pw\",7\r\n" } },
@@ -145,10 +145,10 @@ static void format_commas(struct kunit *test)
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (j = 0; j < ARRAY_SIZE(fws); j++) {
+		for (j = 0; j < ARRAY_SIZE(profiles); j++) {
 			atw_line_start(&l, "AT+X=");
-			atw_line_str(&l, fws[j], cases[i].first);
-			atw_line_str(&l, fws[j], "pw");
+			atw_line_str(&l, atw_firmware_of(profiles[j]), cases[i].first);
+			atw_line_str(&l, atw_firmware_of(profiles[j]), "pw");
 			atw_line_uint(&l, 7);
 			KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
 			KUNIT_EXPECT_STREQ(test, l.buf, cases[i].want[j]);
@@ -156,7 +156,7 @@ static void format_commas(struct kunit *test)
 	}
 	/* Parameters may follow what has some already. */
 	atw_line_start(&l, "AT+X=1");
-	atw_line_str(&l, C, "");
+	atw_line_str(&l, atw_firmware_of(C), "");
 	atw_line_uint(&l, 2);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
 	KUNIT_EXPECT_STREQ(test, l.buf, "AT+X=1,,2\r\n");
@@ -172,28 +172,28 @@ static void format_lengths(struct kunit *test)
 	s[125] = '\0';
 	atw_line_start(&l, "AT=");
 	atw_line_uint(&l, 1);
-	atw_line_str(&l, M, s);
+	atw_line_str(&l, atw_firmware_of(M), s);
 	KUNIT_EXPECT_LE(test, atw_line_end(&l), 0);
 	s[125] = 'x';
 	s[128] = '\0';
 	atw_line_start(&l, "AT=");
-	atw_line_str(&l, M, s);
+	atw_line_str(&l, atw_firmware_of(M), s);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -ENAMETOOLONG);
 	atw_line_start(&l, "AT=");
-	atw_line_str(&l, C, s);
+	atw_line_str(&l, atw_firmware_of(C), s);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
 
 	/* A line is at most ATW_CMD_MAX with its CR LF. */
 	s[128] = 'x';
 	s[ATW_CMD_MAX - 5] = '\0';
 	atw_line_start(&l, "AT=");
-	atw_line_str(&l, C, s);
+	atw_line_str(&l, atw_firmware_of(C), s);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), 0);
 	KUNIT_EXPECT_EQ(test, l.len, (unsigned int)ATW_CMD_MAX);
 	s[ATW_CMD_MAX - 5] = 'x';
 	s[ATW_CMD_MAX - 4] = '\0';
 	atw_line_start(&l, "AT=");
-	atw_line_str(&l, C, s);
+	atw_line_str(&l, atw_firmware_of(C), s);
 	KUNIT_EXPECT_EQ(test, atw_line_end(&l), -ENAMETOOLONG);
 	KUNIT_EXPECT_LE(test, l.len, (unsigned int)ATW_CMD_MAX);
 }

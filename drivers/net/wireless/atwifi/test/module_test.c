@@ -1441,7 +1441,7 @@ static void module_joins_by_bssid(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, joins_at(test, "", bssid));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before,
 				       "AT+WJAP=\"net\",\"\",\"02:00:00:00:ab:06\"\n"));
-	WRITE_ONCE(f->m.conns.fw, &atw_firmware_unknown);
+	WRITE_ONCE(f->m.conns.fw, atw_firmware_of(ATWIFI_PROFILE_UNKNOWN));
 	KUNIT_EXPECT_EQ(test, 0, joins_at(test, "right", bssid));
 	KUNIT_EXPECT_EQ(test, 1U, told(f, before, "AT+WJAP=net,right\n"));
 }
