@@ -754,7 +754,6 @@ void atw_conns_init(struct atw_conns *cs, struct atw_channel *ch, struct atw_sch
 	cs->fw = atw_firmware_find("", "");
 	cs->ids.next = ATW_ID_MIN;
 	cs->ids.deleting = ATW_NO_ID;
-	atw_conns_forget_recent(cs);
 	cs->rx.reading = ATW_NO_ID;
 	cs->audit.deleted = jiffies - atw_timing.delete_linger;
 	cs->mode.since = jiffies - atw_timing.mode_settle;

@@ -550,29 +550,23 @@ struct atw_id_range {
  * struct atw_ids - which numbers there are; atw_conns.lock protects it
  * @by_id: connections with an id up to ATW_ID_MAX, without a reference of their own
  * @next: the number that was given last
- * @freed: when a number was free again last, in jiffies of 64 bits
+ * @rests: until when the module may yet speak of a number that nothing has any more, in jiffies
+ *	of 64 bits; of numbers of more than a byte, of which there is no end, those with the same
+ *	last byte rest together
  * @stale: numbers of what is in the module and none of ours, @nstale ranges of them: they
  *	are deleted. Those of connections within a range are not meant: they are looked for
  *	first. The thread looks without the lock whether there are more: it will look again
  * @deleting: the number that is being deleted at this moment, or ATW_NO_ID
  * @orphans: the module has spoken of them when nobody had them, since the last connect began
- * @recent: numbers that the module gave to what is gone, children or nothing of ours, of which
- *	it may yet speak
- * @next_recent: the oldest of them
  */
 struct atw_ids {
 	struct atw_conn		*by_id[ATW_ID_MAX + 1];
 	u32			next;
-	u64			freed[ATW_ID_MAX + 1];
+	u64			rests[2][ATW_ID_MAX + 1];
 	struct atw_id_range	stale[16];
 	unsigned int		nstale;
 	u32			deleting;
 	DECLARE_BITMAP(orphans, ATW_ID_MAX + 1);
-	struct {
-		u32		id;
-		unsigned long	since;
-	}			recent[16];
-	unsigned int		next_recent;
 };
 
 /**

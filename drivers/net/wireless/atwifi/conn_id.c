@@ -8,8 +8,6 @@
 
 /* So many of the fifteen that the driver gives no child is to take from others. */
 #define ATW_SPARE_NUMBERS	3
-/* Of what it has deleted the module may yet have something to say that it had before. */
-#define ATW_ID_REST		HZ
 
 /**
  * atw_conns_find() - look a number up
@@ -55,17 +53,21 @@ struct atw_conn *atw_conns_get(struct atw_conns *cs, u32 id)
 	return c;
 }
 
-/* Remember a number that the module has given, and that nothing has any more. */
-static void atw_conns_add_recent(struct atw_conns *cs, u32 id)
+/* Until when a number rests, however many others are deleted after it. */
+static u64 *atw_conns_rest_end(struct atw_conns *cs, u32 id)
 {
 	lockdep_assert_held(&cs->lock);
 
-	/* That stays, however many others are remembered after it. */
-	if (id <= ATW_ID_MAX)
-		cs->ids.freed[id] = get_jiffies_64();
-	cs->ids.recent[cs->ids.next_recent].id = id;
-	cs->ids.recent[cs->ids.next_recent].since = jiffies;
-	cs->ids.next_recent = (cs->ids.next_recent + 1) % ARRAY_SIZE(cs->ids.recent);
+	return &cs->ids.rests[id > ATW_ID_MAX][id % (ATW_ID_MAX + 1)];
+}
+
+/*
+ * Nothing has a number any more that the module has given. It is nobody's then, and after that
+ * rests as one of ours does.
+ */
+static void atw_conns_add_recent(struct atw_conns *cs, u32 id)
+{
+	*atw_conns_rest_end(cs, id) = get_jiffies_64() + atw_timing.recent + atw_timing.rest;
 }
 
 /**
@@ -85,8 +87,8 @@ void atw_conns_free_id(struct atw_conns *cs, struct atw_conn *c)
 		cs->ids.by_id[c->id] = NULL;
 	if (atw_conn_is_child(c))
 		atw_conns_add_recent(cs, c->id);
-	else if (c->id <= ATW_ID_MAX)
-		cs->ids.freed[c->id] = get_jiffies_64();
+	else
+		*atw_conns_rest_end(cs, c->id) = get_jiffies_64() + atw_timing.rest;
 }
 
 /**
@@ -181,20 +183,6 @@ bool atw_conns_spare_numbers(struct atw_conns *cs, u32 id)
 	return !near || spare >= ATW_SPARE_NUMBERS;
 }
 
-/* Has the module given it lately to what is gone? */
-static bool atw_conns_was_given(struct atw_conns *cs, u32 id)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&cs->lock);
-
-	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
-		if (cs->ids.recent[i].id == id &&
-		    jiffies - cs->ids.recent[i].since < atw_timing.recent)
-			return true;
-	return false;
-}
-
 /**
  * atw_conns_new_id() - an id for a new connection
  * @cs: the connections
@@ -211,8 +199,8 @@ static bool atw_conns_was_given(struct atw_conns *cs, u32 id)
 u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 {
 	const struct atw_dialect *d = cs->ch->dialect;
+	u64 now = get_jiffies_64(), least = U64_MAX, rests;
 	u32 id = cs->ids.next, best = ATW_NO_ID;
-	u64 *freed = cs->ids.freed;
 	u32 i;
 
 	lockdep_assert_held(&cs->lock);
@@ -224,11 +212,14 @@ u32 atw_conns_new_id(struct atw_conns *cs, bool *reused)
 		    atw_conns_near_child(cs, id))
 			continue;
 		*reused = true;
-		if (atw_conns_is_going(cs, id) || atw_conns_was_given(cs, id))
+		rests = *atw_conns_rest_end(cs, id);
+		if (atw_conns_is_going(cs, id) || time_before64(now + atw_timing.rest, rests))
 			continue;
-		*reused = time_before64(get_jiffies_64(), freed[id] + ATW_ID_REST);
-		if (best == ATW_NO_ID || !*reused || freed[id] < freed[best])
+		*reused = time_before64(now, rests);
+		if (!*reused || rests < least) {
+			least = rests;
 			best = id;
+		}
 		if (!*reused)
 			break;
 	}
@@ -306,7 +297,8 @@ bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
 
 	spin_lock(&cs->lock);
 	recent = atw_conns_is_going(cs, id) ||
-		 (atw_conns_was_given(cs, id) && !atw_conns_near_named(cs, id));
+		 (time_before64(get_jiffies_64(), *atw_conns_rest_end(cs, id)) &&
+		  !atw_conns_near_named(cs, id));
 	spin_unlock(&cs->lock);
 	return recent;
 }
@@ -315,14 +307,13 @@ bool atw_conns_is_recent(struct atw_conns *cs, u32 id)
  * atw_conns_forget_recent() - the module speaks of none that are gone
  * @cs: the connections
  *
- * Context: @cs->lock is held, or nobody else knows @cs.
+ * Context: @cs->lock is held.
  */
 void atw_conns_forget_recent(struct atw_conns *cs)
 {
-	unsigned int i;
+	lockdep_assert_held(&cs->lock);
 
-	for (i = 0; i < ARRAY_SIZE(cs->ids.recent); i++)
-		cs->ids.recent[i].id = ATW_NO_ID;
+	memset(cs->ids.rests, 0, sizeof(cs->ids.rests));
 }
 
 /*

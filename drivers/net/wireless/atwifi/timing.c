@@ -50,6 +50,7 @@ struct atw_timing atw_timing __ro_after_init = {
 	/* A driver in the field waits 3 s. */
 	.renew = 3 * HZ,
 	.recent = 4 * HZ,
+	.rest = HZ,
 	.unknown = 2 * HZ,
 
 	/* A driver in the field waits that long for a name. */

@@ -30,7 +30,8 @@
  * @delete_linger: a socket that was deleted may count against the module's few
  * @reopen: between two tries to open a server
  * @renew: between the deletion of a server and its next opening
- * @recent: the module may speak of a connection that is gone
+ * @recent: the module may speak of a connection that is gone, whose number it has given
+ * @rest: so may it of one whose number the driver has given; it answers when it has deleted it
  * @unknown: a connection that nobody knows is deleted after this
  * @resolve: for an address of a name
  * @ping: for the answer to an echo request
@@ -97,6 +98,7 @@ struct atw_timing {
 	unsigned long reopen;
 	unsigned long renew;
 	unsigned long recent;
+	unsigned long rest;
 	unsigned long unknown;
 
 	unsigned long resolve;

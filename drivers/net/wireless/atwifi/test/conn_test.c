@@ -837,6 +837,7 @@ static void conn_id_reused(struct kunit *test)
 		{ NULL, NULL, 0, "" },
 	};
 	char *rows = kunit_kzalloc(test, 1024, GFP_KERNEL);
+	unsigned long rest = atw_timing.rest;
 	struct fake *f = test->priv;
 	unsigned int i, n = 0;
 	struct owner *o;
@@ -844,6 +845,8 @@ static void conn_id_reused(struct kunit *test)
 	u32 id;
 
 	KUNIT_ASSERT_NOT_NULL(test, rows);
+	/* What was deleted was so just now, however slow this machine is. */
+	atw_timing.rest = 3600 * HZ;
 	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
 		n += atw_id_is_code_word(id);
 	KUNIT_ASSERT_LT(test, n, (unsigned int)CONNS);
@@ -858,11 +861,7 @@ static void conn_id_reused(struct kunit *test)
 		atw_conn_close(o->c, true, 0);
 		run_until(test, listed(f) == n - 1);
 		let_go(o);
-		/* That is just now, however slow this machine is. */
-		spin_lock(&f->conns.lock);
-		f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
 		f->conns.ids.next = id;
-		spin_unlock(&f->conns.lock);
 		f->connect_before = cases[i].before;
 		f->connect_answer = NULL;
 		if (cases[i].answer) {
@@ -892,14 +891,16 @@ static void conn_id_reused(struct kunit *test)
 	run_until(test, listed(f) == n - 2);
 	let_go(o);
 	spin_lock(&f->conns.lock);
-	memset(f->conns.ids.freed, 0, sizeof(f->conns.ids.freed));
-	f->conns.ids.freed[id] = get_jiffies_64() + 3600 * HZ;
+	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++)
+		if (i != id)
+			f->conns.ids.rests[0][i] = 0;
 	f->conns.ids.next = id - 1;
 	spin_unlock(&f->conns.lock);
 	fake_open(test, 3, ATW_TYPE_TCP_CLIENT);
 	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_NE(test, id, o->c->id);
 	close_all(test, n);
+	atw_timing.rest = rest;
 }
 
 /* Two uploads take turns, however much each has. */
@@ -3696,14 +3697,6 @@ static void conn_long_ago(struct kunit *test)
 
 	opened(test, 1, ATW_TYPE_TCP_CLIENT);
 
-	/* Of a child that is gone the module speaks for some seconds at most. */
-	f->conns.ids.recent[0].id = 3;
-	f->conns.ids.recent[0].since = jiffies;
-	KUNIT_EXPECT_TRUE(test, atw_conns_is_recent(&f->conns, 3));
-	f->conns.ids.recent[0].since = jiffies - (ULONG_MAX / 2 + 2) -
-				 atw_timing.recent;
-	KUNIT_EXPECT_FALSE(test, atw_conns_is_recent(&f->conns, 3));
-
 	/* A module that has forgotten its mode: what it dropped is not known. */
 	f->conns.mode.active = true;
 	f->conns.mode.since = jiffies - (ULONG_MAX / 2 + 2);
@@ -3850,7 +3843,7 @@ static void conn_renew_number(struct kunit *test)
 
 	/* As if it were the turn of that. */
 	f->conns.ids.next = id - 1;
-	f->conns.ids.freed[id] = 0;
+	f->conns.ids.rests[0][id] = 0;
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
 	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, id, atw_conn_id(o->c));
@@ -4177,17 +4170,21 @@ static void conn_number_of_gone(struct kunit *test)
 	close_all(test, 3);
 }
 
-/* Is a number one of those that connections get, so long after children were there? */
-static bool fake_gives(struct fake *f, u32 id, unsigned long age)
+/* Nothing was deleted lately. */
+static void fake_rested(struct fake *f)
+{
+	spin_lock(&f->conns.lock);
+	memset(f->conns.ids.rests, 0, sizeof(f->conns.ids.rests));
+	spin_unlock(&f->conns.lock);
+}
+
+/* Is a number one of those that connections get? */
+static bool fake_gives(struct fake *f, u32 id)
 {
 	bool reused, given = false;
 	unsigned int i;
 
 	spin_lock(&f->conns.lock);
-	if (age)
-		f->conns.ids.freed[id] = 0;
-	for (i = 0; i < ARRAY_SIZE(f->conns.ids.recent); i++)
-		f->conns.ids.recent[i].since = jiffies - age;
 	for (i = ATW_ID_MIN; i <= ATW_ID_MAX; i++)
 		given |= atw_conns_new_id(&f->conns, &reused) == id;
 	spin_unlock(&f->conns.lock);
@@ -4202,43 +4199,57 @@ static void conn_number_of_refused(struct kunit *test)
 	u32 id = server->c->id == 107 ? 118 : 107;
 	/* Nobody has accepted the first; nobody has such a server. */
 	const u32 servers[] = { server->c->id, 7 };
-	unsigned long begun;
-	unsigned int i;
+	unsigned long recent = atw_timing.recent;
+	unsigned int i, resting = 0;
 	char text[64];
-	bool opened;
 
-	KUNIT_ASSERT_TRUE(test, fake_gives(f, id, 0));
+	/* However slow this machine is. */
+	atw_timing.recent = 3600 * HZ;
+	KUNIT_ASSERT_TRUE(test, fake_gives(f, id));
 	say_for(f, "\r\n+EVENT:SocketSeed,1,%u\r\n", server);
 	for (i = 0; i < ARRAY_SIZE(servers); i++) {
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketSeed,%u,%u\r\n", id, servers[i]);
 		fake_say(f, text);
 		KUNIT_EXPECT_EQ(test, i + 1ULL, count(&f->conns.counts.refused));
-		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, atw_timing.recent));
+		fake_rested(f);
+		KUNIT_EXPECT_FALSE(test, fake_gives(f, id));
 		run_until(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		/* From then on, however long the module was busy with something else before. */
 		KUNIT_EXPECT_TRUE(test, atw_conns_is_recent(&f->conns, id));
-		KUNIT_EXPECT_FALSE(test, fake_gives(f, id, 0));
-		KUNIT_EXPECT_TRUE(test, fake_gives(f, id, atw_timing.recent));
+		KUNIT_EXPECT_FALSE(test, fake_gives(f, id));
 		f->nnotes = 0;
 	}
 
-	/* Nor where so many others came after it that it is not among the last. */
-	KUNIT_EXPECT_EQ(test, 0ULL, f->conns.ids.freed[id]);
-	atw_conns_add_stale(&f->conns, id);
-	run_until(test, deletes(f, id) && READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
-	KUNIT_EXPECT_NE(test, 0ULL, f->conns.ids.freed[id]);
+	/* However many others are deleted after it, whose numbers are longer. */
+	for (i = 301; i <= 400; i++)
+		atw_conns_add_stale(&f->conns, i);
+	run_until(test, !READ_ONCE(f->conns.ids.nstale) &&
+		  READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	KUNIT_EXPECT_FALSE(test, fake_gives(f, id));
+	for (i = 301; i <= 400; i++)
+		resting += atw_conns_is_recent(&f->conns, i);
+	KUNIT_EXPECT_EQ(test, 100U, resting);
+	/* That is no matter of those of ours. */
+	KUNIT_EXPECT_TRUE(test, fake_gives(f, 129));
+	KUNIT_EXPECT_FALSE(test, atw_conns_is_recent(&f->conns, 129));
+	fake_rested(f);
+	KUNIT_EXPECT_TRUE(test, fake_gives(f, id));
+	KUNIT_EXPECT_FALSE(test, atw_conns_is_recent(&f->conns, id));
 	f->nnotes = 0;
 
 	/* Where it is so with all of them a connect waits. */
 	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
 		atw_conns_add_stale(&f->conns, id);
 	o = fake_open(test, 1, ATW_TYPE_TCP_CLIENT);
-	run_on_until(test, READ_ONCE(o->opened));
+	run_on_until(test, !READ_ONCE(f->conns.ids.nstale) &&
+		     READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->opened));
+	fake_rested(f);
+	eventually(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	KUNIT_EXPECT_EQ(test, 1U, deletes(f, o->c->id));
 
 	/* Also when the last of them was deleted, until the module has been silent of one. */
-	begun = jiffies;
 	for (id = ATW_ID_MIN; id <= ATW_ID_MAX; id++)
 		if (atw_dialect_gives(f->ch.dialect, id) && !f->conns.ids.by_id[id])
 			atw_conns_add_stale(&f->conns, id);
@@ -4246,12 +4257,12 @@ static void conn_number_of_refused(struct kunit *test)
 		   READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 	o = fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
 	eventually(test, READ_ONCE(o->opened) || READ_ONCE(o->c->not_before));
-	opened = READ_ONCE(o->opened);
-	KUNIT_EXPECT_FALSE(test, opened && time_before(jiffies, begun + atw_timing.recent));
-	fake_gives(f, 100, atw_timing.recent);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->opened));
+	fake_rested(f);
 	eventually(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	close_all(test, 3);
+	atw_timing.recent = recent;
 }
 
 /*
@@ -4262,9 +4273,12 @@ static void conn_refused_many(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
+	unsigned long recent = atw_timing.recent;
 	unsigned int i, gone = 0;
 	char text[64];
 
+	/* However slow this machine is. */
+	atw_timing.recent = 3600 * HZ;
 	opened(test, 2, ATW_TYPE_TCP_SERVER);
 	fake_open(test, 2, ATW_TYPE_TCP_CLIENT);
 	run_until(test, READ_ONCE(o[2].opened));
@@ -4284,7 +4298,17 @@ static void conn_refused_many(struct kunit *test)
 	for (i = 1; i <= 99; i++)
 		gone += deletes(f, i);
 	KUNIT_EXPECT_EQ(test, 82U, gone);
+	/* Nor for what it has yet to say of them, but where that may be damage. */
+	for (i = 1; i <= 99; i++) {
+		if (atw_id_near(i, o[2].c->id))
+			continue;
+		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", i);
+		fake_say(f, text);
+	}
+	KUNIT_EXPECT_FALSE(test, o[2].closed);
+	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	close_all(test, 3);
+	atw_timing.recent = recent;
 }
 
 /* Nor for what the module prints of them when it has said that it has deleted them. */
@@ -4307,7 +4331,7 @@ static void conn_refused_late(struct kunit *test)
 			 server->c->id);
 		fake_say(f, text);
 		/* The thread was busy for that long. */
-		fake_gives(f, 100, atw_timing.recent);
+		fake_rested(f);
 		run_on_until(test, deletes(f, ids[i]) &&
 			     READ_ONCE(f->conns.ids.deleting) == ATW_NO_ID);
 		snprintf(text, sizeof(text), "\r\n+EVENT:SocketDown,%u,1,x\r\n", ids[i]);
