@@ -184,8 +184,7 @@ static void atw_tcp_deliver(struct atw_netdev *nd, struct sk_buff *skb, u8 proto
 {
 	const struct net_protocol *handler;
 
-	skb_orphan(skb);
-	skb_scrub_packet(skb, true);
+	atw_packet_take(skb);
 	skb->dev = nd->dev;
 	skb->skb_iif = nd->dev->ifindex;
 	skb_dst_set_noref(skb, &nd->local->dst);
@@ -759,9 +758,7 @@ static void atw_tcp_new(struct atw_netdev *nd, const struct atw_flow_key *key,
 	t->isn = isn;
 	t->asked_first = jiffies;
 	t->asked_last = jiffies;
-	/* What tracks connections is not to wait for the module. */
-	skb_orphan(skb);
-	skb_scrub_packet(skb, true);
+	atw_packet_take(skb);
 	t->syn = skb;
 	/* With too many, or at the end, it is lost: the program repeats it. */
 	if (!atw_flow_add(&t->flow))
@@ -859,8 +856,7 @@ static bool atw_tcp_hold(struct atw_tcp *t, struct sk_buff **skb, const struct t
 			t->asked_first = jiffies;
 		t->asked_last = jiffies;
 		t->isn = seq;
-		skb_orphan(*skb);
-		skb_scrub_packet(*skb, true);
+		atw_packet_take(*skb);
 		swap(t->syn, *skb);
 	} else if (t->syn && th->rst && seq - t->isn <= 1) {
 		over = !nf_ip_checksum(*skb, NF_INET_LOCAL_IN, ip_hdrlen(*skb), IPPROTO_TCP);
@@ -1006,8 +1002,7 @@ static unsigned int atw_tcp_hook(void *priv, struct sk_buff *skb,
 		return atw_tcp_is_own(nd, skb) ? NF_DROP : NF_ACCEPT;
 
 	rst = th->rst;
-	skb_orphan(skb);
-	skb_scrub_packet(skb, true);
+	atw_packet_take(skb);
 	if (atw_netdev_receive(nd, skb) && rst) {
 		flow = atw_flow_get(&nd->flows, &key);
 		if (flow) {

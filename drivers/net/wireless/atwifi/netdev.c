@@ -212,8 +212,7 @@ static bool atw_netdev_ping(struct atw_netdev *nd, struct sk_buff *skb)
 		kfree_skb(skb);
 		return true;
 	}
-	skb_orphan(skb);
-	skb_scrub_packet(skb, true);
+	atw_packet_take(skb);
 	*atw_netdev_ping_share(skb) = share;
 	skb_queue_tail(&nd->pingq, skb);
 	queue_work(atw_netdev_wq, &nd->ping_work);

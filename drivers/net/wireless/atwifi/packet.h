@@ -11,6 +11,17 @@ struct tcphdr;
 /* What traceroute and its kind send is not to go further than this. */
 #define ATW_PACKET_PROBE_TTL	30
 
+/*
+ * It is the driver's now, and waits for the module or goes on as one that has come: it is in the
+ * budget of no socket, and keeps no route, mark or entry of conntrack, of which somebody may
+ * want to see the end.
+ */
+static inline void atw_packet_take(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	skb_scrub_packet(skb, true);
+}
+
 bool atw_packet_check(struct sk_buff *skb);
 bool atw_packet_is_unicast(const struct sk_buff *skb, __be32 broadcast);
 bool atw_packet_is_probe(const struct sk_buff *skb);
