@@ -54,6 +54,7 @@ struct fake {
 	struct atw_channel	ch;
 	struct atw_sched	sched;
 	struct atw_conns	conns;
+	struct atw_timing	timing;		/* as it was before the test */
 	bool			gate;
 	char			rx[256];
 	unsigned int		rx_len;
@@ -556,6 +557,7 @@ static int conn_test_init(struct kunit *test)
 	if (!f || !dev)
 		return -ENOMEM;
 	dev->init_name = "atwifi_test";
+	f->timing = atw_timing;
 	f->t.ops = &fake_transport_ops;
 	atw_sched_init(&f->sched, &f->ch, &fake_agenda);
 	atw_conns_init(&f->conns, &f->ch, &f->sched);
@@ -581,6 +583,7 @@ static void conn_test_exit(struct kunit *test)
 	for (i = 0; i < CONNS; i++)
 		if (f->owner[i].c)
 			atw_conn_put(f->owner[i].c);
+	atw_timing = f->timing;
 }
 
 /* Wait for what the channel's thread is to bring about. */
@@ -837,7 +840,6 @@ static void conn_id_reused(struct kunit *test)
 		{ NULL, NULL, 0, "" },
 	};
 	char *rows = kunit_kzalloc(test, 1024, GFP_KERNEL);
-	unsigned long rest = atw_timing.rest;
 	struct fake *f = test->priv;
 	unsigned int i, n = 0;
 	struct owner *o;
@@ -900,7 +902,6 @@ static void conn_id_reused(struct kunit *test)
 	run_on_until(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_NE(test, id, o->c->id);
 	close_all(test, n);
-	atw_timing.rest = rest;
 }
 
 /* Two uploads take turns, however much each has. */
@@ -4199,7 +4200,6 @@ static void conn_number_of_refused(struct kunit *test)
 	u32 id = server->c->id == 107 ? 118 : 107;
 	/* Nobody has accepted the first; nobody has such a server. */
 	const u32 servers[] = { server->c->id, 7 };
-	unsigned long recent = atw_timing.recent;
 	unsigned int i, resting = 0;
 	char text[64];
 
@@ -4262,7 +4262,6 @@ static void conn_number_of_refused(struct kunit *test)
 	eventually(test, READ_ONCE(o->opened));
 	KUNIT_EXPECT_EQ(test, 0, o->open_err);
 	close_all(test, 3);
-	atw_timing.recent = recent;
 }
 
 /*
@@ -4273,7 +4272,6 @@ static void conn_refused_many(struct kunit *test)
 {
 	struct fake *f = test->priv;
 	struct owner *o = f->owner;
-	unsigned long recent = atw_timing.recent;
 	unsigned int i, gone = 0;
 	char text[64];
 
@@ -4308,7 +4306,6 @@ static void conn_refused_many(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, o[2].closed);
 	KUNIT_EXPECT_EQ(test, 0ULL, count(&f->conns.counts.damaged));
 	close_all(test, 3);
-	atw_timing.recent = recent;
 }
 
 /* Nor for what the module prints of them when it has said that it has deleted them. */
