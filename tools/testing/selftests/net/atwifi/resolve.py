@@ -1330,6 +1330,13 @@ def connecting(to):
     return sum(row[2:4] == [address, "02"] for row in rows)
 
 
+def write_servers(path, *servers):
+    """A file that is there as a whole, or not at all, as others have it."""
+    with open(path + ".new", "w", encoding="ascii") as f:
+        f.writelines("nameserver %s\n" % server for server in servers)
+    os.rename(path + ".new", path)
+
+
 @test
 def stub_of_a_silent_server():
     """One that has not answered a connect is not asked for minutes, or until things change."""
@@ -1337,9 +1344,7 @@ def stub_of_a_silent_server():
     first = (UPSTREAM[0], 53)
 
     def write():
-        with open(path + ".new", "w", encoding="ascii") as f:
-            f.write("nameserver %s\nnameserver %s\n" % (first[0], second))
-        os.rename(path + ".new", path)
+        write_servers(path, first[0], second)
 
     def ask(what="nx"):
         return status("%d.%s.test MX" % (next(number), what)) == ("NXDOMAIN", 0)
@@ -1489,13 +1494,8 @@ def stub_forgets():
     """Another file is one of another network, in which all may be otherwise."""
     path = "/tmp/servers"
 
-    def write():
-        with open(path + ".new", "w", encoding="ascii") as f:
-            f.write("nameserver %s\n" % UPSTREAM[0])
-        os.rename(path + ".new", path)
-
     run("ip link set lo up")
-    write()
+    write_servers(path, UPSTREAM[0])
     with Upstream((UPSTREAM[0], 53), Upstream.Handler) as upstream, stub("--server " + path):
         for n in range(3):
             asked = sim_stat("names-asked")
@@ -1503,7 +1503,7 @@ def stub_forgets():
             same(n + 1, len(upstream.asked), "questions to the server")
             same((0, 1), result(NAME), "a name of the module's")
             check(sim_stat("names-asked") > asked, "the module is not asked")
-            write()
+            write_servers(path, UPSTREAM[0])
 
 
 @test
