@@ -43,6 +43,8 @@ remember()
 {
 	KNOWN=${XDG_CACHE_HOME:-$HOME/.cache}/atwifi/$1
 	mkdir -p "$KNOWN"
+	# DKMS compares paths: by another one it does not find what it installed.
+	KNOWN=$(realpath "$KNOWN")
 	find "$KNOWN" -type f -mtime +30 -delete
 }
 
