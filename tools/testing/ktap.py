@@ -11,6 +11,7 @@ import time
 RESULT = re.compile(r"( *)(not )?ok \d+(?: - | |$)([^#]*)"
                     r"(?:# *(SKIP\b)?.*?(?:([\d.]+) s)?)?$")
 PLAN = re.compile(r"( *)1\.\.(\d+)")
+VERSION = re.compile(r" *K?TAP version ")
 
 
 class Result:
@@ -39,6 +40,9 @@ class Ktap:
 
     def feed(self, line):
         """Whether the line is a result."""
+        if VERSION.match(line):
+            # What comes before it, a build or a boot, is no test's time.
+            self.last = time.monotonic()
         m = PLAN.match(line)
         if m:
             level = self.levels.setdefault(len(m[1]), [0, 0, []])

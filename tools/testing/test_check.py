@@ -149,7 +149,7 @@ def test_the_slowest(check):
     *_, lines = check("('guest', %r)" % script, *parts)
     begin = lines.index("the slowest:") + 1
     assert [line.split() for line in lines[begin:begin + 10]] == [
-        ["20", "s", "guest:", "a", "b", "3"],
+        ["20", "s", "guest:", "a", "b", "3,", "the", "rest", "16"],
         *([str(n), "s", "p%d:" % n, "a", "much"] for n in range(12, 3, -1))]
     assert "processors busy" in lines[begin + 10]
 
