@@ -952,17 +952,15 @@ static int keep_busy(struct __test_metadata *_metadata)
 	int fd;
 
 	ASSERT_TRUE(atw_emptied());
-	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
+	fd = atw_hold_module();
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, atw_hold(HOLD_LONG));
-	ASSERT_ERRNO(EINPROGRESS, atw_connect_hole(fd));
 	return fd;
 }
 
-/* A port that nobody else on the emulator's machine has: what is chosen may be taken there. */
-static int own_port(void)
+/* One of that kind that nobody else on the emulator's machine has: what is chosen may be taken. */
+static int own_port(int type)
 {
-	int port, fd = atw_server(SOCK_STREAM, 1, &port);
+	int port, fd = atw_server(type, 1, &port);
 
 	if (fd < 0)
 		return -1;
@@ -976,13 +974,15 @@ static int own_port(void)
  */
 TEST(listen_nonblocking)
 {
-	int busy, fd, dgram, taken, own;
+	int busy, fd, dgram, taken, own, own_dgram;
 	char byte;
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	own = own_port();
+	own = own_port(SOCK_STREAM);
 	ASSERT_LT(0, own);
+	own_dgram = own_port(SOCK_DGRAM);
+	ASSERT_LT(0, own_dgram);
 	busy = keep_busy(_metadata);
 	fd = atw_socket(SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, fd);
@@ -997,7 +997,7 @@ TEST(listen_nonblocking)
 	ASSERT_EQ(0, listen(taken, 1));
 	dgram = atw_socket(SOCK_DGRAM | SOCK_NONBLOCK);
 	ASSERT_LE(0, dgram);
-	ASSERT_EQ(0, atw_bind(dgram, 0));
+	ASSERT_EQ(0, atw_bind(dgram, own_dgram));
 	ASSERT_ERRNO(EAGAIN, recv(dgram, &byte, 1, 0));
 	ASSERT_ERRNO(EALREADY, atw_connect_hole(busy));
 	ASSERT_EQ(0, atw_hold(HOLD_ENDS));
@@ -1040,7 +1040,7 @@ TEST(listen_interrupted)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	own = own_port();
+	own = own_port(SOCK_STREAM);
 	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	w.fd = atw_socket(SOCK_STREAM);
@@ -1080,7 +1080,7 @@ TEST(bind_interrupted)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	own = own_port();
+	own = own_port(SOCK_DGRAM);
 	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	fd = atw_socket(SOCK_DGRAM);
@@ -1142,7 +1142,7 @@ TEST(listen_chooses_anew)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	own = own_port();
+	own = own_port(SOCK_STREAM);
 	ASSERT_LT(0, own);
 	busy = keep_busy(_metadata);
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
@@ -1202,7 +1202,7 @@ TEST(listen_passes_over)
 
 	if (!atw_has_sim())
 		SKIP(return, "no emulator");
-	own = own_port();
+	own = own_port(SOCK_STREAM);
 	ASSERT_LT(0, own);
 	for (i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
 		fd = atw_socket(i & 1 ? SOCK_DGRAM : SOCK_STREAM);
