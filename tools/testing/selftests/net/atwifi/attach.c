@@ -669,6 +669,8 @@ TEST_F(line, ended_then_gone)
 		ASSERT_EQ(0, sim_start(sim, "middleware", "--max-sockets=16",
 				       "--blackhole=198.51.100.0/24"));
 		setenv("ATW_SIM_CONTROL", sim->control, 1);
+		/* What connects does so until the device goes. */
+		ASSERT_EQ(0, atw_hold(HOLD_LONG));
 		ASSERT_EQ(0, attach(sim->tty, B115200, &self->tty[0], device, 16));
 		ASSERT_TRUE(atw_state_becomes(device, "joined", UP_MS));
 		ASSERT_TRUE(ends_begin(&ends, device, self->tty[0]));

@@ -187,6 +187,25 @@ static bool wrong(const char *what, unsigned int end)
 	return false;
 }
 
+/* What comes for those before it may have the driver start over. */
+static int begin_in_time(const char *device, enum ended how)
+{
+	int fd = -1;
+
+	return atw_becomes((fd = begin_end(device, how)) >= 0, how == OVERFLOW ? UP_MS : 0) ?
+	       fd : -1;
+}
+
+/* A connection works: what the driver may have had to find out, or to start over, it has. */
+static bool is_calm(const char *device)
+{
+	int fd = peer_by(device, "echo");
+	bool works = fd >= 0 && atw_echo_works(fd, OVERFLOW, 10);
+
+	close(fd);
+	return works;
+}
+
 /* What happens to the whole module at that end, or is to be there after it. */
 static bool happen(struct ends *ends, const char *device, int tty, enum ended how)
 {
@@ -205,6 +224,10 @@ static bool happen(struct ends *ends, const char *device, int tty, enum ended ho
 		       atw_state_becomes(device, "joined", LONG_MS);
 	case RESTARTED_DGRAM:
 		return atw_reset_module(device) && all_ended(ends, RESTARTED, how);
+	case OVERFLOW:
+		/* Nothing more comes for them, nor is what follows to pay for what has come. */
+		return atw_sim_has(0, LONG_MS) && atw_becomes(is_calm(device), UP_MS) &&
+		       atw_sim_has(0, LONG_MS);
 	case NEVER:
 		for (j = 0; j < CLOSED; j++) {
 			ends->server[j] = server_with_ghost(device);
@@ -230,10 +253,7 @@ bool ends_begin(struct ends *ends, const char *device, int tty)
 	ends->first = tty < 0 ? LINK_LOST : DAMAGED;
 	for (i = ends->first; i < ENDS; i++) {
 		for (j = 0; j < AFTERS; j++) {
-			ends->fd[i][j] = begin_end(device, i);
-			/* What comes for those before it may be too much for the line, too. */
-			while (i == OVERFLOW && ends->fd[i][j] < 0 && errno == ECONNRESET)
-				ends->fd[i][j] = begin_end(device, i);
+			ends->fd[i][j] = begin_in_time(device, i);
 			if (ends->fd[i][j] < 0)
 				return wrong("it does not begin", i);
 		}
@@ -242,6 +262,9 @@ bool ends_begin(struct ends *ends, const char *device, int tty)
 		if (i == OPEN)
 			unsent = begin_end(device, OPEN);
 	}
+	/* What is asked for may begin after what is sent. */
+	if (!atw_becomes(atw_sim_stat("connecting") == 1, LONG_MS))
+		return wrong("nothing connects", CONNECTING);
 	/* The module connects: it takes nothing else. */
 	if (unsent < 0 || atw_send_all(unsent, text, sizeof(text)) != sizeof(text) ||
 	    close(unsent))
