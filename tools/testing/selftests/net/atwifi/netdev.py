@@ -255,9 +255,10 @@ def errors_of_connect():
             s.setblocking(False)
             same(errno.EINPROGRESS, s.connect_ex((HOLE, 83)), "connect")
         told = select.select([], [a, b], [], LIMIT)[1]
-        same(1, len(told), "those that were told")
-        same("EHOSTUNREACH", errno.errorcode.get(
-            told[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), "not asked")
+        # The other one is when it repeats its SYN, which may have been two seconds ago.
+        check("EHOSTUNREACH" in [errno.errorcode.get(
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) for s in told],
+              "who was not asked for is not told")
 
     # The link is lost while the module connects.
     with socket.socket() as s:
@@ -300,6 +301,8 @@ def connection_tracking():
             becomes(lambda: run("conntrack -F 2>/dev/null; "
                                 "cat /proc/sys/net/netfilter/nf_conntrack_count") == "0\n",
                     "something keeps what is tracked")
+            # The driver gives it up long before anybody here does.
+            check('"opening"' in atwctl("sockets"), "it was kept until the connect was over")
     finally:
         run("nft flush ruleset")
 
