@@ -9,8 +9,8 @@
  *   so, no other connection gets a wrong byte, or ends in order before its time; nor
  *   does the connection itself where its remote sends no line ends.
  * - Where an event, or another connection's payload, tears one nobody gets a wrong byte
- *   that is not in doubt, from firmware that is known to tear or not. What the remotes send
- *   are none of the module's words: whole lines of those are believed.
+ *   that is not in doubt, from firmware that is known to tear or not. What that remote sends
+ *   are none of the module's words, by chance or not: whole lines of those are believed.
  * - Where some bytes in a row are lost no connection does, as far as the manual does
  *   not say otherwise: payloads without line ends, up to eight bytes, and not just
  *   as many as an answer has.
@@ -141,16 +141,52 @@ static size_t compose(u8 *buf)
 	return n;
 }
 
+/* Is any of it, behind a line end, what a driver believes of a module? */
+static bool has_words(const u8 *body, size_t len)
+{
+	static struct atw_parser p;
+	struct atw_event ev;
+	size_t i, at;
+
+	for (i = 0; i < len; i++) {
+		if (body[i] != '\n')
+			continue;
+		atw_parser_init(&p);
+		p.expect_final = true;
+		p.expect_prompt = true;
+		at = i + 1;
+		at += atw_parse(&p, body + at, len - at, &ev);
+		if (ev.type == ATW_EV_NONE && at == len)
+			atw_parse(&p, (const u8 *)"\r\n", 2, &ev);
+		switch (ev.type) {
+		case ATW_EV_NONE:
+			if (p.state == ATW_PS_LINE)
+				break;
+			return true;
+		case ATW_EV_READY:
+		case ATW_EV_ECHO:
+		case ATW_EV_LINE:
+		case ATW_EV_PENDING:
+		case ATW_EV_DAMAGE:
+		case ATW_EV_PAYLOAD_BAD:
+			break;
+		default:
+			return true;
+		}
+	}
+	return false;
+}
+
 static void print_payload(struct stream *s);
 
 /* Another task prints between the parts of a payload, once. */
-static void print_between(const struct stream *s)
+static void print_between(const struct stream *s, const u8 *body, size_t len)
 {
 	struct stream *other;
 	size_t at = t.len;
 	char text[48];
 
-	if (t.fault != FAULT_MIXED || t.fault_len || choose(6))
+	if (t.fault != FAULT_MIXED || t.fault_len || choose(6) || has_words(body, len))
 		return;
 	other = &t.stream[choose(t.streams)];
 	t.fault_len = 1;
@@ -181,11 +217,11 @@ static void print_payload(struct stream *s)
 	say(head);
 	t.tear[t.tears].at = t.len;
 	t.tear[t.tears++].whose = s;
-	print_between(s);
+	print_between(s, body, n);
 	print(body, n);
 	t.tear[t.tears].at = t.len;
 	t.tear[t.tears++].whose = s;
-	print_between(s);
+	print_between(s, body, n);
 	say("\r\n");
 	memcpy(s->sent + s->len, body, n);
 	s->len += n;
