@@ -176,7 +176,7 @@ lint:
 	@$(TESTING)/check lint
 
 ## bench		measure throughput, latency and processor time at usual UART rates, beside
-##		PPP and SLIP; a quarter of an hour on an idle machine
+##		PPP and SLIP; twenty minutes on an idle machine
 bench:
 	@$(TESTING)/bench/run
 

@@ -46,6 +46,25 @@ def test_all_is_reached(bench, capsys):
     assert "MISSED" not in said
 
 
+def test_least_work(bench):
+    """Each link's is measured again, in turn with others', and nothing but it is taken."""
+    bench.args.test = ["echo", "download"]
+    turns = []
+
+    def measure(_baud, link):
+        turns.append((link, *bench.args.test))
+        return {"download_percent": 1.0, "download_cpu_ms_per_mib": 5.0 - len(turns)}
+
+    bench.measure = measure
+    for link, work in zip(LINKS, (9.0, 0.5, 9.0)):
+        bench.of(BAUD, link).update(download_cpu_ms_per_mib=work)
+    bench.measure_work(BAUD)
+    assert turns == 2 * [(link, "download") for link in LINKS]
+    assert [bench.of(BAUD, link)["download_cpu_ms_per_mib"] for link in LINKS] == [1.0, 0.0, -1.0]
+    assert bench.of(BAUD, "ppp")["download_percent"] == 99.0
+    assert bench.args.test == ["echo", "download"]
+
+
 def test_what_is_missed(bench, capsys):
     """Less than was asked for, and less than PPP has, which the protocol may leave nobody."""
     bench.of(BAUD, "socket").update(upload_percent=90.0, download_percent=97.0)
